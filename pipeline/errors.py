@@ -1,0 +1,150 @@
+"""One family of errors, each with its exit code.
+
+PipelineError            70   a bug in pipeline, unless a class below says better
+├── InvalidInput          3   manifest, plan, state or results: carries every Problem found
+├── BuyingStopped         4   no credit, a cap, or --frozen
+├── AccountError          5   the key is missing or refused
+├── StateLocked           6   another run holds the state
+├── NeedsAttention        7   an unknown outcome that only a person can settle
+├── Unfinished            8   run again
+└── UsageError           64   the command line
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller; documented in `docs/reference.md`."""
+
+    OK = 0
+    FAILED = 1
+    CHANGES = 2
+    INVALID = 3
+    STOPPED_BUYING = 4
+    ACCOUNT = 5
+    LOCKED = 6
+    ATTENTION = 7
+    UNFINISHED = 8
+    USAGE = 64
+    BUG = 70
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# When several hold, the first of these is the exit code.
+PRECEDENCE = (
+    ExitCode.HUNG_UP,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.INVALID,
+    ExitCode.ACCOUNT,
+    ExitCode.LOCKED,
+    ExitCode.ATTENTION,
+    ExitCode.STOPPED_BUYING,
+    ExitCode.UNFINISHED,
+    ExitCode.FAILED,
+)
+
+
+def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
+    """The one exit code to end with when several things went wrong; `OK` when none did."""
+    held = set(codes)
+    return next((code for code in PRECEDENCE if code in held), ExitCode.OK)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file that a person wrote; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input: what, where, and what was expected.
+
+    `path` is the place in the document (`templates.overlay.options`), empty for the file as a whole.
+    `source` is the line of the file at `position`, quoted to the reader.
+    """
+
+    message: str
+    position: Position | None = None
+    path: str = ""
+    severity: Literal["error", "warning"] = "error"
+    source: str = ""
+
+    def __str__(self) -> str:
+        where = [str(part) for part in (self.position, self.path) if part]
+        return ": ".join([*where, self.message])
+
+
+class PipelineError(Exception):
+    """The base of everything that stops a command; `exit_code` is what the process ends with."""
+
+    exit_code: ExitCode = ExitCode.BUG
+
+
+class InvalidInput(PipelineError):
+    """A manifest, plan, state or results file is wrong. Carries every problem, not the first."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BuyingStopped(PipelineError):
+    """Nothing more may be bought: no credit at the vendor, a cap would be passed, or `--frozen`."""
+
+    exit_code = ExitCode.STOPPED_BUYING
+
+
+class AccountError(PipelineError):
+    """The vendor refused the key, or there is none."""
+
+    exit_code = ExitCode.ACCOUNT
+
+
+class StateLocked(PipelineError):
+    """Another run holds the state; the message says who and since when."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class NeedsAttention(PipelineError):
+    """A purchase whose outcome only a person can settle (`pipeline resolve`)."""
+
+    exit_code = ExitCode.ATTENTION
+
+
+class Unfinished(PipelineError):
+    """Something did not end this time and will when the command is run again."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class UsageError(PipelineError):
+    """The command line asks for something that makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'title'?"` for a near miss among `known`, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""

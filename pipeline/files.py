@@ -1,0 +1,159 @@
+"""Files on this machine: the project's root, paths that stay inside it, hashes, whole writes, safe names."""
+
+import hashlib
+import os
+import re
+import stat
+import tempfile
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+_BLOCK = 1 << 20
+
+
+def project_root(manifest: Path) -> Path:
+    """The nearest folder above `manifest` that holds a `.git`, else the manifest's own folder."""
+    folder = manifest.resolve().parent
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+
+
+def confined(path: str, base: Path, root: Path) -> Path:
+    """The real path of `path`, written in a file that lies in `base`, which must stay inside `root`.
+
+    Links inside the root are fine; what they point to must lie inside it too. It need not exist.
+
+    Raises:
+        ValueError: absolute, with a NUL or a backslash, or outside the root; the message says which.
+    """
+    if "\0" in path:
+        raise ValueError("a path cannot hold a NUL character")
+    if "\\" in path:
+        raise ValueError("write paths with '/', so that they read alike on every system")
+    if PurePosixPath(path).is_absolute() or re.match(r"[A-Za-z]:", path):
+        raise ValueError("a path may not be absolute")
+    real = (base / path).resolve()
+    if not real.is_relative_to(root.resolve()):
+        raise ValueError(f"it leads out of the project ({root.name or root}/)")
+    return real
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor for reading `path`, never blocking on it and never following what is not a file.
+
+    Raises:
+        OSError: missing, unreadable, or not a regular file (a folder, a FIFO, a device).
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"not a regular file: {path}")
+    return descriptor
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file, at most `limit` of them.
+
+    Raises:
+        OSError: as `open_regular`.
+        ValueError: it is larger.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"larger than {limit:,} bytes")
+    return content
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable; where the system cannot, nothing is lost that was not before."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some file systems refuse to sync a folder
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
+
+    Raises:
+        OSError: it could not be written; what was there is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _umask() -> int:
+    # There is no way to read it but to set it; a moment with 077 harms nobody.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_LONGEST_PART = 100
+_RESERVED_NAMES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)),
+}
+
+
+def safe_path(path: str) -> str:
+    """`path` with each part made harmless on every system and at most 100 bytes long.
+
+    Letters and digits of any script (in NFC) and `._=,+@-` stay, anything else becomes `-`; no part begins
+    with a dot or dash, is empty, or is a reserved Windows name.
+    """
+    return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
+
+
+def _safe_part(part: str) -> str:
+    composed = unicodedata.normalize("NFC", part)
+    kept = "".join(character if _is_plain(character) else "-" for character in composed)
+    # Windows drops dots at the end, and what is left may be another name.
+    kept = kept.lstrip(".-").rstrip(".") or "_"
+    if kept.split(".")[0].casefold() in _RESERVED_NAMES:
+        kept = f"_{kept}"
+    if len(kept.encode()) <= _LONGEST_PART:
+        return kept
+    digest = hashlib.sha256(composed.encode()).hexdigest()[:8]
+    cut = kept.encode()[: _LONGEST_PART - 9].decode(errors="ignore")
+    return f"{cut}-{digest}"
+
+
+def _is_plain(character: str) -> bool:
+    return character in "._=,+@-" or unicodedata.category(character)[0] in "LN" or _is_mark(character)
+
+
+def _is_mark(character: str) -> bool:
+    # Scripts such as Devanagari spell with combining marks; without them a name is another name.
+    return unicodedata.category(character) in {"Mn", "Mc"}

@@ -1,0 +1,254 @@
+"""What is asked for: a job, its key, its request, and the request's fingerprint.
+
+Jobs are worked out from the manifest each time and never stored. All of this is pure.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+
+
+class MediaType(StrEnum):
+    """What a template takes and gives."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class Visibility(StrEnum):
+    """Who may see a workflow at the vendor."""
+
+    PRIVATE = "private"
+    UNLISTED = "unlisted"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """Bytes on this machine. `path` is relative to the manifest's folder; what counts is the hash."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A url that goes to the vendor byte for byte. `version` stands for a signature that changes."""
+
+    url: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamOutput:
+    """The first output of type `media` (None: of any) of another job: its `result`, or that of a step."""
+
+    job: str
+    output: str = "result"
+    media: MediaType | None = None
+
+
+Source = LocalFile | RemoteFile | UpstreamOutput
+
+# A resolved option: JSON in which a LocalFile may stand for a url that is yet to be uploaded.
+Option = bool | int | float | str | LocalFile | list["Option"] | dict[str, "Option"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the vendor is asked to make, and nothing that can change without making it anew.
+
+    `joined` names the options whose list goes over the wire as one comma-separated string: how they
+    are sent, not what is asked for, so it is no part of the fingerprint.
+    """
+
+    provider: str
+    template_id: str
+    options: Mapping[str, Option] = field(default_factory=dict)
+    images: tuple[Source, ...] = ()
+    event_id: str | None = None
+    take: int = 1
+    joined: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """Which job it is, in the manifest's own names; `str()` is its one spelling.
+
+    `hero/overlay/blue/walk/duration=5/locale=en#2`: rule, template, item, prompt, axes by name, take.
+    """
+
+    rule: str
+    template: str
+    image: str | None = None
+    prompt: str | None = None
+    axes: tuple[tuple[str, Json], ...] = ()
+    take: int = 1
+
+    def __str__(self) -> str:
+        return self._text("#")
+
+    @property
+    def for_path(self) -> str:
+        """The key as `job.key` reads in `output.path`, where a take is `-take2`."""
+        return self._text("-take")
+
+    def _text(self, take_mark: str) -> str:
+        parts = [part for part in (self.rule, self.template, self.image, self.prompt) if part is not None]
+        names = [encode_part(part) for part in parts]
+        axes = [f"{encode_part(name)}={encode_part(axis_text(value))}" for name, value in sorted(self.axes)]
+        take = f"{take_mark}{self.take}" if self.take > 1 else ""
+        return "/".join(names + axes) + take
+
+
+_RESERVED = re.compile(r"[/,=#%&*?\[\]\s\x00-\x1f\x7f]")
+
+
+def encode_part(name: str) -> str:
+    """Percent-encode what has a meaning in a key or in a selection: `/ , = # % & * ? [ ]` and white space."""
+    return _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
+
+
+def axis_text(value: Json) -> str:
+    """An axis value as the key spells it: a string as it is, anything else as JSON writes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+Wording = Callable[[str], str]
+
+
+def constant(text: str) -> Wording:
+    """A title or description in which the purchase's id does not occur."""
+    return lambda _purchase: text
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing the manifest asks for, with what a run needs to know to buy and place it.
+
+    `title` and `description` are functions of the purchase's id, which may stand in them so that a lost
+    create can be found. `path` is where its files go, below the output folder, without the suffix.
+    `timeout` is in seconds; `credits` the known price, None if unknown.
+    """
+
+    key: JobKey
+    request: Request
+    path: str
+    title: Wording = constant("")
+    description: Wording = constant("")
+    visibility: Visibility = Visibility.PRIVATE
+    timeout: float = 3600.0
+    retries: int = 0
+    credits: int | None = None
+    steps: bool = False
+    output_media: MediaType | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """The key's one spelling, by which purchases and selections know the job."""
+        return str(self.key)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What is asked for, by the newest version of the rule."""
+        return fingerprint(self.request, CURRENT)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """By every version of the rule, newest first: an upgrade must not make a purchase unfit."""
+        older = (version for version in FINGERPRINTS if version != CURRENT)
+        return (self.fingerprint, *(fingerprint(self.request, version) for version in older))
+
+    @property
+    def upstream(self) -> str | None:
+        """The key of the job whose output this one is made from, if it is chained."""
+        return next(
+            (source.job for source in self.request.images if isinstance(source, UpstreamOutput)), None
+        )
+
+    def local_files(self) -> Iterator[LocalFile]:
+        """Every local file the request sends, images first."""
+        yield from (source for source in self.request.images if isinstance(source, LocalFile))
+        for value in self.request.options.values():
+            yield from _files_in(value)
+
+
+def _files_in(value: Option) -> Iterator[LocalFile]:
+    if isinstance(value, LocalFile):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _files_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _files_in(inner)
+
+
+def fingerprint(request: Request, version: str = "v1") -> str:
+    """`v1:` and the SHA-256 of the canonical request: equal exactly when the same thing is asked for."""
+    return f"{version}:{hashlib.sha256(FINGERPRINTS[version](request)).hexdigest()}"
+
+
+def canonical_json(value: object) -> str:
+    """JSON with one spelling per value: keys sorted, no white space, unicode as it is, and 5.0 as 5.
+
+    A `LocalFile` is written as its hash. Numbers compare as JSON knows them, which has one kind only.
+
+    Raises:
+        ValueError: a NaN or an infinity, which JSON does not have.
+        TypeError: something that is not JSON.
+    """
+    plain = _plain(value)
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case LocalFile(sha256=digest):
+            return {"file": digest}
+        case float() if math.isfinite(value) and value.is_integer():
+            return int(value)
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case Mapping():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case _:
+            return value
+
+
+def _canonical_v1(request: Request) -> bytes:
+    asked: dict[str, Option] = {
+        "provider": request.provider,
+        "template_id": request.template_id,
+        "options": dict(request.options),
+        "images": [_identity(source) for source in request.images],
+        "event_id": request.event_id,
+        "take": request.take,
+    }
+    # A lone surrogate cannot be sent and is refused by the reader; it must not break a hash either.
+    return canonical_json(asked).encode("utf-8", "surrogatepass")
+
+
+def _identity(source: Source) -> Option:
+    match source:
+        case LocalFile():
+            return source
+        case RemoteFile(url, None):
+            return {"url": url}
+        case RemoteFile(url, version):
+            return {"url": url.partition("?")[0], "version": version}
+        case UpstreamOutput(output=output):
+            return {"output": output}
+
+
+# Every version this tool has ever written; a new rule is added, none is ever removed or changed.
+FINGERPRINTS: Mapping[str, Callable[[Request], bytes]] = {"v1": _canonical_v1}
+CURRENT = "v1"

@@ -1,0 +1,1 @@
+"""Who sells: the port, and what speaks to each vendor behind it."""

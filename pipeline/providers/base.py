@@ -1,0 +1,218 @@
+"""The port to a vendor: what can be asked, and what came of it.
+
+Outcomes of a create are values, matched exhaustively in `pipeline.engine.submit`; how an answer becomes an
+outcome is each provider's business. Everything here is plain data that can be pickled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import PipelineError
+from pipeline.jobs import Json, LocalFile, MediaType, Option, Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A local file to be sent: its bytes were read once, and their hash is what the job asks for."""
+
+    file: LocalFile
+    content: bytes = field(repr=False)
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one create sends. `images` are urls or attachments, in order.
+
+    Before `Provider.prepare`, options may hold a `LocalFile` whose bytes are in `attached`, by hash;
+    after it they are plain JSON, and `images` are all urls or all attachments.
+    """
+
+    template_id: str
+    options: Mapping[str, Option]
+    title: str
+    description: str
+    visibility: Visibility
+    images: tuple[str | Attachment, ...] = ()
+    event_id: str | None = None
+    webhook_url: str | None = None
+    joined: frozenset[str] = frozenset()
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """The vendor took it and gave it an id: paid."""
+
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It provably never arrived whole: nothing was bought, it may go again as a new purchase.
+
+    `started` tells that some of the request's bytes had left, which is not repeated for ever.
+    """
+
+    reason: str
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Too many requests: nothing was bought, again after `after` seconds (None: the vendor did not say)."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRefused:
+    """The vendor refused this request for what it asks: nothing was bought, and it will be refused again."""
+
+    reason: str
+
+
+class Refusal(StrEnum):
+    """What the vendor says of the account."""
+
+    CREDIT = "credit"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRefused:
+    """The vendor refused the account, not the job: nothing was bought, and nothing else will be now."""
+
+    refusal: Refusal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """It may have been bought, nobody can tell: never sent again by itself. `answer` is what came, capped."""
+
+    reason: str
+    answer: str = ""
+
+
+CreateOutcome = Bought | NotSent | Deferred | JobRefused | AccountRefused | OutcomeUnknown
+
+
+class Progress(StrEnum):
+    """What a workflow's status at the vendor means to us."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One file at the vendor. The whole `url` is a bearer secret: it is used, never stored or printed."""
+
+    url: str = field(repr=False)
+    content_type: str
+    size: int | None = None
+
+    @property
+    def kind(self) -> MediaType | None:
+        """Image, video or audio by the content type, None for anything else."""
+        family = self.content_type.partition("/")[0]
+        return MediaType(family) if family in set(MediaType) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow as the vendor tells it. `known_status` is False where the status is none that we know.
+
+    `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
+    """
+
+    id: str
+    progress: Progress
+    status: str
+    known_status: bool = True
+    percent: float | None = None
+    template_id: str = ""
+    title: str = ""
+    result: tuple[Media, ...] = ()
+    steps: tuple[tuple[str, tuple[Media, ...]], ...] = ()
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    error: str | None = None
+
+
+class VendorError(PipelineError):
+    """A call that may be repeated did not answer soundly. `after`: the seconds the vendor asks to wait."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class NotFound(VendorError):
+    """The vendor does not know this workflow."""
+
+
+class CallRefused(VendorError):
+    """The vendor refuses this call for what it asks, so repeating it is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a PUT sets; None is left as it is. `delivered_at` is ISO 8601."""
+
+    title: str | None = None
+    description: str | None = None
+    visibility: Visibility | None = None
+    rating: int | None = None
+    delivered_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a download brought."""
+
+    sha256: str
+    bytes: int
+    content_type: str
+
+
+class Provider(Protocol):
+    """A vendor. Picklable; safe to use from many threads.
+
+    All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`) where the
+    vendor did not answer soundly, and `AccountError` where it refused the key.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def prepare(self, order: Order) -> Order:
+        """Upload what must be a url before the create. Free, and remembered by hash within the run."""
+        ...
+
+    def create(self, order: Order) -> CreateOutcome:
+        """Buy, once. Raises for nothing that network or vendor do. Only `engine.submit` calls it."""
+        ...
+
+    def get(self, workflow_id: str) -> Workflow: ...
+
+    def update(self, workflow_id: str, changes: Changes) -> Workflow: ...
+
+    def delete(self, workflow_id: str) -> None:
+        """Delete the workflow and its files at the vendor; one that is not there counts as deleted."""
+        ...
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None: ...
+
+    def health(self) -> None: ...
+
+    def download(self, media: Media, target: Path) -> Fetched:
+        """Fetch one file to `target`, whole or not at all; what came so far is kept beside it and resumed."""
+        ...

@@ -1,0 +1,220 @@
+"""What was bought: purchases, and the join of two sets of them.
+
+A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is all
+the truth there is; what they mean for the jobs is worked out in `pipeline.serving`. All of this is pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from pipeline.jobs import Json, canonical_json
+
+
+class Status(StrEnum):
+    """Where a purchase is in its life; `pipeline.state.machine` holds the table of its transitions."""
+
+    SUBMITTING = "submitting"
+    ATTENTION = "attention"
+    VOID = "void"
+    SUBMITTED = "submitted"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    DONE = "done"
+
+
+# How far each status is along, for the join: the later in this order knows more.
+_ADVANCE = {status: rank for rank, status in enumerate(Status)}
+
+# What the next run goes on with, and what holds a place among the workflows in flight.
+UNFINISHED = frozenset({Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED})
+
+
+class Reason(StrEnum):
+    """Why a purchase (or, for `input`, a job without one) failed."""
+
+    REJECTED = "rejected"
+    VENDOR = "vendor"
+    LOST = "lost"
+    INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file that a purchase brought. `url` is without its query; hash and size are known once fetched."""
+
+    content_type: str
+    url: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The media of one finished step of a workflow."""
+
+    flow: str
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One create and what became of it; the fields are those of the results manifest.
+
+    `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id`
+    orders purchases by age. `request` holds what was sent: options, title, description, visibility, images.
+    `path` is the stem it was bought for. `again` marks one that is to be made again, `deleted` one that the
+    vendor was told to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
+    """
+
+    id: str
+    key: str
+    fingerprint: str
+    status: Status
+    bought_at: str
+    template_id: str
+    inputs: tuple[str, ...] = ()
+    reason: Reason | None = None
+    workflow_id: str | None = None
+    request: Mapping[str, Json] = field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
+    steps: tuple[Step, ...] = ()
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    path: str = ""
+    error: str | None = None
+    deleted: bool = False
+    again: bool = False
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """Orders purchases in time, the newest last; total, so that every machine orders alike."""
+        return (self.bought_at, self.id)
+
+    @property
+    def cost(self) -> int:
+        """The credits that count against a cap: nothing where nothing was bought."""
+        bought_nothing = self.status is Status.VOID or self.reason is Reason.REJECTED
+        return 0 if bought_nothing else (self.credits or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What people said of purchases: `approved` maps each to the key it was approved for."""
+
+    approved: Mapping[str, str] = field(default_factory=dict)
+    rejected: frozenset[str] = frozenset()
+    redo: frozenset[str] = frozenset()
+
+
+UNDECIDED = Decisions()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A set of purchases by id, and by key the id of the one that served it last."""
+
+    purchases: Mapping[str, Purchase] = field(default_factory=dict)
+    served: Mapping[str, str] = field(default_factory=dict)
+
+
+def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Records:
+    """Both sets in one: no purchase is dropped, and of each the copy that knows more is kept.
+
+    Associative, commutative and idempotent, so neither the order of machines nor that of merges matters.
+    """
+    purchases = dict(one.purchases)
+    for mark, purchase in other.purchases.items():
+        mine = purchases.get(mark)
+        purchases[mark] = purchase if mine is None else _join_purchase(mine, purchase)
+    served = dict(one.served)
+    for key, mark in other.served.items():
+        candidates = {served.get(key, mark), mark}
+        served[key] = max(candidates, key=lambda each: _last_to_serve(each, purchases, decisions))
+    return Records(purchases, served)
+
+
+def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
+    winner = max(one, other, key=_knowledge)
+    return replace(winner, deleted=one.deleted or other.deleted, again=one.again or other.again)
+
+
+def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
+    # The marks are joined on their own, so they must not decide which copy wins.
+    unmarked = replace(purchase, deleted=False, again=False)
+    return (
+        purchase.workflow_id is not None,
+        _ADVANCE[purchase.status],
+        purchase.updated_at or "",
+        canonical_json(as_json(unmarked)),
+    )
+
+
+def _last_to_serve(
+    mark: str, purchases: Mapping[str, Purchase], decisions: Decisions
+) -> tuple[bool, tuple[str, str]]:
+    known = purchases.get(mark)
+    return (mark in decisions.approved, known.age if known else ("", mark))
+
+
+def as_json(purchase: Purchase) -> dict[str, Json]:
+    """The purchase as the results manifest writes it: absent values are left out."""
+    written: dict[str, Json] = {
+        "id": purchase.id,
+        "key": purchase.key,
+        "fingerprint": purchase.fingerprint,
+        "inputs": list(purchase.inputs) or None,
+        "status": purchase.status.value,
+        "reason": purchase.reason.value if purchase.reason else None,
+        "bought_at": purchase.bought_at,
+        "template_id": purchase.template_id,
+        "workflow_id": purchase.workflow_id,
+        "request": dict(purchase.request) or None,
+        "outputs": [_output_as_json(output) for output in purchase.outputs] or None,
+        "steps": [
+            {"flow": step.flow, "outputs": [_output_as_json(output) for output in step.outputs]}
+            for step in purchase.steps
+        ]
+        or None,
+        "credits": purchase.credits,
+        "created_at": purchase.created_at,
+        "updated_at": purchase.updated_at,
+        "path": purchase.path or None,
+        "error": purchase.error,
+        "deleted": purchase.deleted or None,
+        "again": purchase.again or None,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _output_as_json(output: Output) -> dict[str, Json]:
+    written: dict[str, Json] = {
+        "url": output.url,
+        "content_type": output.content_type,
+        "sha256": output.sha256,
+        "bytes": output.bytes,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def from_json(written: Mapping[str, Any]) -> Purchase:
+    """The purchase that `as_json` wrote. The caller has checked it against the results schema.
+
+    Raises:
+        KeyError, TypeError, ValueError: it does not have that shape.
+    """
+    fields = dict(written)
+    fields["status"] = Status(fields["status"])
+    fields["reason"] = Reason(fields["reason"]) if "reason" in fields else None
+    fields["inputs"] = tuple(fields.get("inputs", ()))
+    fields["outputs"] = _outputs_from_json(fields.get("outputs", ()))
+    fields["steps"] = tuple(
+        Step(step["flow"], _outputs_from_json(step["outputs"])) for step in fields.get("steps", ())
+    )
+    return Purchase(**fields)
+
+
+def _outputs_from_json(written: Iterable[Mapping[str, Any]]) -> tuple[Output, ...]:
+    return tuple(Output(**output) for output in written)

@@ -1,0 +1,166 @@
+"""Which purchase fits which job, and which one serves it.
+
+Worked out anew each time from what is asked for and what was bought, so that renames, swaps, reverts, sharing
+and forgetful machines need no rule of their own. All of this is pure.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.jobs import Job
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
+
+
+class Fitting:
+    """Which purchases fit which jobs, for one set of jobs and one of purchases.
+
+    Jobs that ask for the same (the same fingerprint, made from upstreams that ask for the same) share an
+    `Ask`; what fits is worked out once per ask, so it costs no more than the jobs and purchases there are.
+    """
+
+    def __init__(self, jobs: Iterable[Job], records: Records, decisions: Decisions = UNDECIDED) -> None:
+        self.jobs: dict[str, Job] = {job.name: job for job in jobs}
+        self.records = records
+        self.decisions = decisions
+        self._by_fingerprint: dict[str, list[Purchase]] = {}
+        for purchase in records.purchases.values():
+            self._by_fingerprint.setdefault(purchase.fingerprint, []).append(purchase)
+        self._by_key: dict[str, list[Purchase]] = {}
+        for purchase in records.purchases.values():
+            if purchase.status is not Status.VOID:
+                self._by_key.setdefault(purchase.key, []).append(purchase)
+        self._approved_for: dict[str, list[Purchase]] = {}
+        approvals = {(key, mark) for mark, key in decisions.approved.items()}
+        approvals |= {(key, mark) for key, mark in records.served.items() if mark in decisions.approved}
+        for key, mark in approvals:
+            if mark in records.purchases:
+                self._approved_for.setdefault(key, []).append(records.purchases[mark])
+        self._serving: dict[str, Purchase | None] = {}
+        self._fits: dict[tuple[str, str], bool] = {}
+
+    def serving(self, key: str) -> Purchase | None:
+        """The purchase that serves the job, None where nothing fits it yet."""
+        for each in self._upstreams_first(key):
+            if each not in self._serving:
+                self._serving[each] = self._choose(self.jobs[each])
+        return self._serving[key]
+
+    def fits(self, purchase: Purchase, job: Job) -> bool:
+        """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
+        seen = (purchase.id, job.name)
+        if seen not in self._fits:
+            self._fits[seen] = (
+                is_usable(purchase, self.decisions)
+                and purchase.fingerprint in job.fingerprints
+                and self._inputs_fit(purchase, job)
+            )
+        return self._fits[seen]
+
+    def last(self, key: str) -> Purchase | None:
+        """The purchase that served the key last, or was bought for it, whether or not it fits now."""
+        marked = self.records.purchases.get(self.records.served.get(key, ""))
+        if marked is not None and marked.status is not Status.VOID:
+            return marked
+        return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
+
+    def ask(self, key: str) -> tuple[str, ...]:
+        """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
+
+        An approved purchase stands in for what its job asks: whatever is made from it is made from that one.
+        """
+        asked: list[str] = []
+        upstream: str | None = key
+        while upstream is not None and upstream in self.jobs:
+            pinned = self._pinned(upstream)
+            if pinned is not None:
+                return (*asked, pinned.id)
+            asked.append(self.jobs[upstream].fingerprint)
+            upstream = self.jobs[upstream].upstream
+        return tuple(asked)
+
+    def _upstreams_first(self, key: str) -> list[str]:
+        chain = [key]
+        while (upstream := self.jobs[chain[-1]].upstream) is not None and upstream in self.jobs:
+            chain.append(upstream)
+        return chain[::-1]
+
+    def _pinned(self, key: str) -> Purchase | None:
+        usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
+        return max(usable, key=lambda purchase: purchase.age, default=None)
+
+    def _inputs_fit(self, purchase: Purchase, job: Job) -> bool:
+        if job.upstream is None:
+            return not purchase.inputs
+        upstream = self.jobs.get(job.upstream)
+        source = self.records.purchases.get(purchase.inputs[0]) if len(purchase.inputs) == 1 else None
+        if upstream is None or source is None:
+            return False
+        pinned = self._pinned(upstream.name)
+        return source.id == pinned.id if pinned is not None else self.fits(source, upstream)
+
+    def _choose(self, job: Job) -> Purchase | None:
+        pinned = self._pinned(job.name)
+        if pinned is not None:
+            return pinned
+        candidates = [
+            purchase
+            for asked in job.fingerprints
+            for purchase in self._by_fingerprint.get(asked, ())
+            if self.fits(purchase, job)
+        ]
+        return max(candidates, key=lambda purchase: self._preference(purchase, job), default=None)
+
+    def _preference(
+        self, purchase: Purchase, job: Job
+    ) -> tuple[bool, bool, bool, bool, bool, tuple[str, str]]:
+        upstream = self._serving.get(job.upstream) if job.upstream is not None else None
+        return (
+            purchase.id in self.decisions.approved,
+            purchase.status not in {Status.FAILED, Status.ATTENTION},
+            upstream is None or upstream.id in purchase.inputs,
+            self.records.served.get(job.name) == purchase.id,
+            purchase.key == job.name,
+            purchase.age,
+        )
+
+
+def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
+    """Whether it may serve at all: it bought something, is still there, and is not to be made again."""
+    return not (
+        purchase.status is Status.VOID or purchase.deleted or purchase.again or purchase.id in decisions.redo
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The jobs in the plan's order, by key what serves each, and what serves none.
+
+    `earlier` are the purchases whose key is still asked for but that serve no job; `orphans` those whose key
+    has left the manifest. Both were paid for: they are followed to their end like any other.
+    """
+
+    jobs: Sequence[Job]
+    by_key: Mapping[str, Purchase]
+    earlier: tuple[Purchase, ...]
+    orphans: tuple[Purchase, ...]
+    fitting: Fitting
+
+
+def serve(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Serving:
+    """Work out which purchase serves which job. Linear in jobs and purchases."""
+    fitting = Fitting(jobs, records, decisions)
+    by_key = {job.name: purchase for job in jobs if (purchase := fitting.serving(job.name)) is not None}
+    idle = list(_idle(records.purchases.values(), {purchase.id for purchase in by_key.values()}))
+    return Serving(
+        jobs,
+        by_key,
+        tuple(purchase for purchase in idle if purchase.key in fitting.jobs),
+        tuple(purchase for purchase in idle if purchase.key not in fitting.jobs),
+        fitting,
+    )
+
+
+def _idle(purchases: Iterable[Purchase], serving: Collection[str]) -> Iterator[Purchase]:
+    for purchase in sorted(purchases, key=lambda each: (each.key, each.age)):
+        if purchase.id not in serving and not purchase.deleted and purchase.status is not Status.VOID:
+            yield purchase
