@@ -102,7 +102,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -110,12 +110,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def _umask() -> int:
-    # There is no way to read it but to set it; a moment with 077 harms nobody.
+def _read_umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
+
+# There is no way to read it but to set it for a moment, which is done once, before there are threads.
+_UMASK = _read_umask()
 
 _LONGEST_PART = 100
 _RESERVED_NAMES = {
@@ -141,7 +143,7 @@ def _safe_part(part: str) -> str:
     kept = "".join(character if _is_plain(character) else "-" for character in composed)
     # Windows drops dots at the end, and what is left may be another name.
     kept = kept.lstrip(".-").rstrip(".") or "_"
-    if kept.split(".")[0].casefold() in _RESERVED_NAMES:
+    if kept.split(".")[0].casefold() in _DEVICES:
         kept = f"_{kept}"
     if len(kept.encode()) <= _LONGEST_PART:
         return kept
@@ -151,9 +153,4 @@ def _safe_part(part: str) -> str:
 
 
 def _is_plain(character: str) -> bool:
-    return character in "._=,+@-" or unicodedata.category(character)[0] in "LN" or _is_mark(character)
-
-
-def _is_mark(character: str) -> bool:
-    # Scripts such as Devanagari spell with combining marks; without them a name is another name.
-    return unicodedata.category(character) in {"Mn", "Mc"}
+    return character in "._=,+@-" or unicodedata.category(character)[0] in "LN"

@@ -1,7 +1,7 @@
 """What was bought: purchases, and the join of two sets of them.
 
-A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is all
-the truth there is; what they mean for the jobs is worked out in `pipeline.serving`. All of this is pure.
+A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is
+all the truth there is; what they mean for the jobs is worked out in `pipeline.serving`. All of this is pure.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,0 +1,237 @@
+"""The life of a purchase, as a table. Nothing else changes a status.
+
+submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─▶ done
+│ nothing bought ─▶ void         │ gave up at the vendor ─▶ failed (vendor)
+│ rejected ─▶ failed (rejected)  │ vanished ─▶ failed (lost)
+└ outcome unknown ─▶ attention ─identified─▶ submitted
+└ given up ─▶ failed (lost)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from pipeline.jobs import Json
+from pipeline.purchases import Output, Purchase, Reason, Status, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The vendor took the create and named the workflow."""
+
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NothingBought:
+    """The create provably never arrived whole, or the account was refused."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The vendor refused the request for what it asks."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeLost:
+    """Nobody can tell whether the create was bought."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The vendor told more of a workflow that is still running."""
+
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The workflow ended well, with these outputs."""
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFailed:
+    """The workflow ended without a result."""
+
+    error: str
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The vendor does not know the workflow any more."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Every output is on disk, whole: with hash and size."""
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A person, or a receipt, named the workflow of a lost create, and a GET confirmed it."""
+
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A person gave it up as lost; `again`: to be bought once more."""
+
+    error: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedAgain:
+    """A new purchase is to take its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The vendor is told to delete it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """Title, description or visibility were changed at the vendor."""
+
+    request: Mapping[str, Json] = field(default_factory=dict)
+
+
+Event = (
+    Accepted
+    | NothingBought
+    | Rejected
+    | OutcomeLost
+    | Reported
+    | Finished
+    | VendorFailed
+    | Vanished
+    | Fetched
+    | Identified
+    | GivenUp
+    | MarkedAgain
+    | Deleted
+    | Reworded
+)
+
+Place = tuple[Status, Reason | None]
+
+SUBMITTING: Place = (Status.SUBMITTING, None)
+ATTENTION: Place = (Status.ATTENTION, None)
+VOID: Place = (Status.VOID, None)
+SUBMITTED: Place = (Status.SUBMITTED, None)
+SUCCEEDED: Place = (Status.SUCCEEDED, None)
+DONE: Place = (Status.DONE, None)
+REJECTED: Place = (Status.FAILED, Reason.REJECTED)
+FAILED_AT_VENDOR: Place = (Status.FAILED, Reason.VENDOR)
+LOST: Place = (Status.FAILED, Reason.LOST)
+
+# From where, by what, to where. What each event writes besides is in `_written`.
+TRANSITIONS: Mapping[tuple[Place, type[Event]], Place] = {
+    (SUBMITTING, Accepted): SUBMITTED,
+    (SUBMITTING, NothingBought): VOID,
+    (SUBMITTING, Rejected): REJECTED,
+    (SUBMITTING, OutcomeLost): ATTENTION,
+    (ATTENTION, Identified): SUBMITTED,
+    (ATTENTION, GivenUp): LOST,
+    (SUBMITTED, Reported): SUBMITTED,
+    (SUBMITTED, Finished): SUCCEEDED,
+    (SUBMITTED, VendorFailed): FAILED_AT_VENDOR,
+    (SUBMITTED, Vanished): LOST,
+    (SUBMITTED, GivenUp): LOST,
+    # The vendor may answer late: what it said to have failed, or what was given up, can still turn up.
+    (FAILED_AT_VENDOR, Finished): SUCCEEDED,
+    (LOST, Identified): SUBMITTED,
+    (SUCCEEDED, Fetched): DONE,
+}
+
+# These leave the status as it is, and are allowed wherever something may have been bought.
+MARKS: tuple[type[Event], ...] = (MarkedAgain, Deleted, Reworded)
+
+
+class IllegalTransition(AssertionError):
+    """An event that cannot happen where the purchase is: a bug, caught before anything is written."""
+
+
+def place(purchase: Purchase) -> Place:
+    """Where in its life the purchase is."""
+    return (purchase.status, purchase.reason)
+
+
+def advance(purchase: Purchase, event: Event) -> Purchase:
+    """The purchase after `event`.
+
+    Raises:
+        IllegalTransition: the table has no such step.
+    """
+    here = place(purchase)
+    there = here if isinstance(event, MARKS) and here != VOID else TRANSITIONS.get((here, type(event)))
+    if there is None:
+        raise IllegalTransition(f"{purchase.id}: {type(event).__name__} while {purchase.status}")
+    return replace(_written(purchase, event), status=there[0], reason=there[1])
+
+
+def _written(purchase: Purchase, event: Event) -> Purchase:
+    match event:
+        case Accepted(workflow_id) | Identified(workflow_id):
+            return replace(purchase, workflow_id=workflow_id, error=None)
+        case NothingBought(error) | Rejected(error) | OutcomeLost(error) | Vanished(error):
+            return replace(purchase, error=error)
+        case Reported(credits_charged, created_at, updated_at):
+            return _told(purchase, credits_charged, created_at, updated_at)
+        case Finished(outputs, steps, credits_charged, created_at, updated_at):
+            told = _told(purchase, credits_charged, created_at, updated_at)
+            return replace(told, outputs=outputs, steps=steps, error=None)
+        case VendorFailed(error, updated_at):
+            return replace(_told(purchase, None, None, updated_at), error=error)
+        case Fetched(outputs, steps):
+            return replace(purchase, outputs=outputs, steps=steps, error=None)
+        case GivenUp(error, again):
+            return replace(purchase, error=error, again=purchase.again or again)
+        case MarkedAgain():
+            return replace(purchase, again=True)
+        case Deleted():
+            return replace(purchase, deleted=True)
+        case Reworded(request):
+            return replace(purchase, request=request)
+    assert_never(event)
+
+
+def _told(
+    purchase: Purchase, credits_charged: int | None, created_at: str | None, updated_at: str | None
+) -> Purchase:
+    """What the vendor says wins over what we assumed; what it leaves out stays."""
+    return replace(
+        purchase,
+        credits=purchase.credits if credits_charged is None else credits_charged,
+        created_at=created_at or purchase.created_at,
+        updated_at=updated_at or purchase.updated_at,
+    )
+
+
+def recover(purchase: Purchase) -> Purchase:
+    """What a purchase of a dead run, or of another machine, is to us: `submitting` becomes `attention`."""
+    if purchase.status is not Status.SUBMITTING:
+        return purchase
+    return advance(purchase, OutcomeLost("the run ended before the vendor's answer was known"))

@@ -1,0 +1,128 @@
+"""The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.jobs import Json
+from pipeline.purchases import Decisions, Purchase, Records
+from pipeline.state.machine import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of one purchase's life, as it goes to disk.
+
+    `before` is None for an intent. `event` is None for an intent too, and for what the join brought.
+    `at` is UTC, ISO 8601. `detail` is kept in the event's row for people (a raw answer, say).
+    """
+
+    before: Purchase | None
+    after: Purchase
+    at: str
+    event: Event | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What may be bought: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
+
+    max_creates: int | None = None
+    max_credits: int | None = None
+    budget: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFile:
+    """Where a purchase's file lies on this machine; never joined, never published.
+
+    `path` is relative to the output folder. `slot` says which of the purchase's files it is: `result/0` or
+    `steps/2/0`. `mtime_ns` and `bytes` tell an untouched file without hashing it again.
+    """
+
+    path: str
+    purchase: str
+    slot: str
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One row of a purchase's history."""
+
+    at: str
+    purchase: str
+    event: str
+    before: str | None
+    after: str
+    detail: str
+
+
+class Store(Protocol):
+    """A set of purchases on durable storage, written by one thread of the one run that holds the lock."""
+
+    def records(self) -> Records:
+        """Everything that is known, as it is on disk."""
+        ...
+
+    def begin(self, intents: Sequence[Change], caps: Caps) -> Sequence[Change]:
+        """Make intents durable, one after another, up to the first that would pass a cap.
+
+        One transaction: the credits are reserved with the intent. Returns those that are on disk.
+
+        Raises:
+            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile.
+        """
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make changes durable in one transaction, each only if the purchase is still as `before` says.
+
+        Raises:
+            Unfinished: it cannot be written (a full disk); nothing of it was.
+            InvalidInput: as `begin`.
+        """
+        ...
+
+    def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
+        """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then."""
+        ...
+
+    def serve(self, served: Mapping[str, str]) -> None:
+        """Remember which purchase serves each key now."""
+        ...
+
+    def spent(self) -> tuple[int, int]:
+        """Creates and credits of this run so far, void ones aside."""
+        ...
+
+    def files(self) -> Sequence[PlacedFile]:
+        """Where files lie on this machine, as far as this state knows."""
+        ...
+
+    def place(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
+        """Remember where files lie now, and forget the paths `removed`."""
+        ...
+
+    def durations(self) -> Mapping[str, float]:
+        """By template id: the mean seconds from create to success, as far as known."""
+        ...
+
+    def learn(self, template_id: str, seconds: float) -> None:
+        """Remember how long one workflow of a template took."""
+        ...
+
+    def events(self, purchase: str) -> Sequence[LoggedEvent]:
+        """A purchase's history, oldest first."""
+        ...
+
+    def export(self) -> Mapping[str, Json]:
+        """The whole state as JSON, for `pipeline state export`."""
+        ...
+
+    def close(self) -> None:
+        """Release the storage and the lock."""
+        ...
