@@ -120,7 +120,7 @@ def _read_umask() -> int:
 _UMASK = _read_umask()
 
 _LONGEST_PART = 100
-_RESERVED_NAMES = {
+_DEVICES = {
     "con",
     "prn",
     "aux",
