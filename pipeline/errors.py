@@ -11,6 +11,7 @@ PipelineError            70   a bug in pipeline, unless a class below says bette
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -148,3 +149,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'title'?"` for a near miss among `known`, else nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+# Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators:
+# they move the cursor, turn the text around, forge a line of a log, or cannot be written at all.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """A stranger's text as one harmless line of at most `limit` characters: what is not seen is escaped."""
+    shown = "".join(_escaped(character) for character in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -163,6 +163,21 @@ class CallRefused(VendorError):
     """The vendor refuses this call for what it asks, so repeating it is of no use."""
 
 
+class DownloadFailed(VendorError):
+    """A file did not come, or not whole, or is not what it should be; nothing stands at its place.
+
+    `expired`: its url is no longer good, a fresh `get` may give another. `lasting`: repeating it will fail
+    in the same way (a refused address, a wrong type, no space left on this machine).
+    """
+
+    def __init__(
+        self, message: str, after: float | None = None, *, expired: bool = False, lasting: bool = False
+    ) -> None:
+        super().__init__(message, after)
+        self.expired = expired
+        self.lasting = lasting
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a PUT sets; None is left as it is. `delivered_at` is ISO 8601."""
@@ -186,15 +201,19 @@ class Fetched:
 class Provider(Protocol):
     """A vendor. Picklable; safe to use from many threads.
 
-    All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`) where the
-    vendor did not answer soundly, and `AccountError` where it refused the key.
+    All calls but `create` may be repeated. They raise `VendorError` (or `NotFound`, `CallRefused`,
+    `DownloadFailed`) where the vendor did not answer soundly, `AccountError` where it refused the key and
+    `BuyingStopped` where it has no credit left for us.
     """
 
     @property
     def name(self) -> str: ...
 
     def prepare(self, order: Order) -> Order:
-        """Upload what must be a url before the create. Free, and remembered by hash within the run."""
+        """Upload what must be a url before the create. Free, and remembered by hash within the run.
+
+        Raises `CallRefused` for an order that cannot be sent as it is.
+        """
         ...
 
     def create(self, order: Order) -> CreateOutcome:
