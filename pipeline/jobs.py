@@ -174,6 +174,18 @@ class Job:
             (source.job for source in self.request.images if isinstance(source, UpstreamOutput)), None
         )
 
+    def request_json(self, purchase: str = "…") -> dict[str, Json]:
+        """The request as people read it, in `expand` and in the results manifest; absent values left out."""
+        written: dict[str, Json] = {
+            "options": {name: _readable(value) for name, value in self.request.options.items()},
+            "images": [_source_json(source, self.key.image) for source in self.request.images],
+            "event_id": self.request.event_id,
+            "title": self.title(purchase),
+            "description": self.description(purchase),
+            "visibility": self.visibility.value,
+        }
+        return {name: value for name, value in written.items() if value not in (None, "", [], {})}
+
     def local_files(self) -> Iterator[LocalFile]:
         """Every local file the request sends, images first."""
         yield from (source for source in self.request.images if isinstance(source, LocalFile))
@@ -181,13 +193,39 @@ class Job:
             yield from _files_in(value)
 
 
+def _readable(value: Option) -> Json:
+    match value:
+        case LocalFile(path, digest):
+            return {"file": path, "sha256": digest}
+        case list():
+            return [_readable(inner) for inner in value]
+        case dict():
+            return {name: _readable(inner) for name, inner in value.items()}
+        case _:
+            return value
+
+
+def _source_json(source: Source, image: str | None) -> Json:
+    named: dict[str, Json] = {"id": image} if image is not None else {}
+    match source:
+        case LocalFile(path, digest):
+            return {**named, "path": path, "sha256": digest}
+        case RemoteFile(url, None):
+            return {**named, "url": url}
+        case RemoteFile(url, version):
+            # Its signature changes by itself, and must not make a difference in git.
+            return {**named, "url": url.partition("?")[0], "version": version}
+        case UpstreamOutput(job, output):
+            return {**named, "outputs_of": job, "output": output}
+
+
 def _files_in(value: Option) -> Iterator[LocalFile]:
     if isinstance(value, LocalFile):
         yield value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for inner in value.values():
             yield from _files_in(inner)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list):
         for inner in value:
             yield from _files_in(inner)
 

@@ -1,0 +1,1 @@
+"""Jobs and purchases become a plan: one action for each job. Pure: no I/O, no clock, no network."""

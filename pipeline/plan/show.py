@@ -1,0 +1,160 @@
+"""A plan as text for people and as JSON for scripts."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from pipeline.errors import printable
+from pipeline.jobs import Json
+from pipeline.plan.actions import Action, Difference, Entry, Plan, Presence
+from pipeline.purchases import Status
+
+Colour = Literal["green", "yellow", "red", "cyan", "dim", "plain"]
+Paint = Callable[[str, Colour], str]
+
+# Symbols as Terraform's, where it has one.
+_LOOK: dict[Action, tuple[str, Colour, str]] = {
+    Action.ATTENTION: ("!", "red", "needs attention"),
+    Action.WAIT: ("·", "dim", "waits"),
+    Action.RESUME: ("»", "cyan", "resume (paid)"),
+    Action.DOWNLOAD: ("↓", "cyan", "download (paid)"),
+    Action.SHARE: ("=", "cyan", "share (free)"),
+    Action.REPLACE: ("-/+", "yellow", "re-create"),
+    Action.CREATE: ("+", "green", "create"),
+    Action.MOVE: ("~", "cyan", "move (free)"),
+    Action.KEEP: (" ", "dim", "keep"),
+    Action.ORPHAN: ("-", "red", "orphan"),
+}
+_LONGEST_VALUE = 120
+
+
+def unpainted(text: str, _colour: Colour) -> str:
+    """No colour: for files, pipes and `NO_COLOR`."""
+    return text
+
+
+def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
+    """The whole plan, a line at a time: what changes, then the totals."""
+    for entry in plan.entries:
+        if entry.action is not Action.KEEP or _failed(entry):
+            yield from _lines(entry, paint)
+    yield from totals(plan, paint)
+
+
+def _failed(entry: Entry) -> bool:
+    return entry.purchase is not None and entry.purchase.status is Status.FAILED
+
+
+def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
+    symbol, colour, title = _LOOK[entry.action]
+    if _failed(entry) and entry.action is Action.KEEP:
+        symbol, colour, title = "✗", "red", "failed"
+    price = f" ({_price(entry.credits)})" if entry.buys else ""
+    head = paint(f"{symbol:>3} {printable(entry.key)}", colour)
+    yield f"{head}  {title}{price}: {printable(entry.reason)}"
+    for change in entry.changes:
+        old, new = (_value(change.old), _value(change.new))
+        yield f"      {printable(change.name)}: {paint(old, 'red')} → {paint(new, 'green')}"
+
+
+def _price(credits_asked: int | None) -> str:
+    return "price unknown" if credits_asked is None else f"{credits_asked:,} credits"
+
+
+def _value(value: Json) -> str:
+    text = "—" if value is None else printable(value if isinstance(value, str) else json.dumps(value))
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
+    """How many of each action, and what it costs by template and in all."""
+    counts = Counter(entry.action for entry in plan.entries)
+    parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
+    yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
+    yield from _costs(plan, paint)
+    missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
+    altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
+    if missing:
+        yield f"{missing:,} finished job(s) have no file on this machine: `pipeline collect` fetches them."
+    if altered:
+        yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
+    failed = sum(_failed(entry) for entry in plan.entries)
+    if failed:
+        yield f"{failed:,} job(s) failed before: --retry-failed buys them again."
+
+
+def _noun(action: Action, number: int) -> str:
+    return (
+        "orphans"
+        if action is Action.ORPHAN and number != 1
+        else f"to {action}"
+        if _is_verb(action)
+        else action
+    )
+
+
+def _is_verb(action: Action) -> bool:
+    return action not in {Action.ATTENTION, Action.ORPHAN}
+
+
+def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
+    if not plan.buying:
+        yield "Nothing is bought."
+        return
+    for template, entries in _by_template(plan.buying).items():
+        priced = [entry.credits for entry in entries if entry.credits is not None]
+        unknown = len(entries) - len(priced)
+        known = f"{sum(priced):,} credits" if priced else ""
+        rest = f"{unknown:,} job(s) with no known price" if unknown else ""
+        cost = " + ".join(part for part in (known, rest) if part)
+        yield f"  {template}: {len(entries):,} to buy, {cost}"
+    more = f" + {len(plan.unpriced):,} job(s) with no known price" if plan.unpriced else ""
+    yield paint(f"Buys {len(plan.buying):,}: {plan.credits:,} credits{more}.", "yellow")
+
+
+def _by_template(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    grouped: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.job is not None:
+            grouped.setdefault(entry.job.request.template_id, []).append(entry)
+    return dict(sorted(grouped.items()))
+
+
+def as_json(plan: Plan) -> dict[str, Json]:
+    """The plan as scripts read it."""
+    counts = Counter(entry.action.value for entry in plan.entries)
+    return {
+        "actions": [_entry_json(entry) for entry in plan.entries],
+        "summary": {
+            "actions": {name: counts[name] for name in sorted(counts)},
+            "creates": len(plan.buying),
+            "credits": plan.credits,
+            "unpriced": len(plan.unpriced),
+            "templates": {
+                template: {
+                    "creates": len(entries),
+                    "credits": sum(entry.credits or 0 for entry in entries),
+                    "unpriced": sum(entry.credits is None for entry in entries),
+                }
+                for template, entries in _by_template(plan.buying).items()
+            },
+        },
+    }
+
+
+def _entry_json(entry: Entry) -> dict[str, Json]:
+    return {
+        "key": entry.key,
+        "action": entry.action.value,
+        "reason": entry.reason,
+        "credits": entry.credits if entry.buys else 0,
+        "changes": [_change_json(change) for change in entry.changes],
+        **({"purchase": entry.purchase.id} if entry.purchase is not None else {}),
+        **({"after": entry.after} if entry.after is not None else {}),
+        **({"buyer": entry.buyer} if entry.buyer is not None else {}),
+    }
+
+
+def _change_json(change: Difference) -> dict[str, Json]:
+    return {"name": change.name, "old": change.old, "new": change.new}
