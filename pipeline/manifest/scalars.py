@@ -1,0 +1,88 @@
+"""What an unquoted YAML word means: the core rules of YAML 1.2, narrowed to what JSON holds and people mean.
+
+`no`, `on`, `12:30` and `2026-02-31` are text. What would be read as something else than it looks like (`007`,
+a number of thirty digits, `.nan`) is refused, with the way to say what is meant.
+"""
+
+import math
+import re
+
+Scalar = bool | int | float | str | None
+
+LONGEST_TEXT = 64 << 10
+_MOST_DIGITS = 18
+
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# All that is no text begins with one of these, so most words are told at their first character.
+_FIRST = frozenset("-+.0123456789~ntfNTF")
+
+
+def resolve(word: str) -> Scalar:
+    """The value of an unquoted word.
+
+    Raises:
+        ValueError: it is a number that cannot be kept as it is written; the message says what to do.
+    """
+    if word in _WORDS:
+        return _WORDS[word]
+    if word[0] not in _FIRST:
+        return word
+    if _INTEGER.fullmatch(word):
+        return _integer(word)
+    if _OTHER_BASE.fullmatch(word):
+        return _of_other_base(word)
+    if _NOT_FINITE.fullmatch(word):
+        raise ValueError(f"{word} is no number that can be sent; quote it if it is text")
+    if _FLOAT.fullmatch(word):
+        return _float(word)
+    return word
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that cannot be sent, whether quoted or not.
+
+    Raises:
+        ValueError: it is too long, or an escape in it stands for no character.
+    """
+    if len(text) * 4 > LONGEST_TEXT and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_TEXT:
+        raise ValueError(
+            f"a text of {len(text):,} characters ({size:,} bytes); at most {LONGEST_TEXT:,} bytes are allowed"
+        )
+    if "\0" in text:
+        raise ValueError("a text cannot hold a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a text cannot hold half of a surrogate pair; write the character itself")
+
+
+def _integer(word: str) -> int:
+    digits = word.lstrip("+-")
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(
+            f"a number of {len(digits):,} digits; at most {_MOST_DIGITS} are kept; quote it if it is text"
+        )
+    if len(digits) > 1 and digits.startswith("0"):
+        raise ValueError(
+            f"a number with a leading zero; write '{word}' in quotes if it is text, else drop the zero"
+        )
+    return int(word)
+
+
+def _of_other_base(word: str) -> int:
+    if len(word) > _MOST_DIGITS:
+        raise ValueError("a number of too many digits; quote it if it is text")
+    return int(word, 0)
+
+
+def _float(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError("a number that is too large; quote it if it is text")
+    return number
