@@ -1,0 +1,97 @@
+"""Which addresses may be talked to. What counts is where a name leads, not how it is spelled."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pipeline.errors import printable
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class AddressRefused(ValueError):
+    """A url or a host that must not be talked to; the message is safe to show."""
+
+
+def shown_url(url: str) -> str:
+    """`url` as it may be shown: without query, fragment and user, which can be secrets, and printable."""
+    bare = url.partition("#")[0].partition("?")[0]
+    scheme, mark, rest = bare.partition("://")
+    host, slash, path = rest.partition("/")
+    return printable(f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}", limit=200)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host is this machine by its very spelling; no name is resolved."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a server may make us fetch: public https; and this machine, also by http, only if `loopback`."""
+
+    loopback: bool
+
+    def check(self, url: str) -> None:
+        """Judge what can be told from the url alone.
+
+        Raises:
+            AddressRefused: not a sound http(s) url, a user in it, or http where only https is allowed.
+        """
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise AddressRefused(f"{shown_url(url)} is no sound url") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise AddressRefused(f"{shown_url(url)} is no https url")
+        if "@" in parts.netloc:
+            raise AddressRefused(f"{shown_url(url)} names a user, which a file's url has no use for")
+        if parts.scheme == "http" and not self.loopback:
+            raise AddressRefused(f"{shown_url(url)} is http; files are fetched by https only")
+
+    def addresses(self, host: str, port: int | None, *, tls: bool) -> list[str]:
+        """The addresses that `host` leads to, to be connected to as they are: resolved once, then judged.
+
+        Raises:
+            AddressRefused: one of them is not allowed (a public name must have no private face).
+            OSError: it cannot be resolved.
+        """
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+        for address in addresses:
+            if not self._allows(ipaddress.ip_address(address), tls=tls):
+                where = "" if address == host else f", which is {address}"
+                raise AddressRefused(f"{printable(host, 100)}{where} is not a public address")
+        return list(dict.fromkeys(addresses))
+
+    def _allows(self, address: _Address, *, tls: bool) -> bool:
+        if self.loopback and _is_loopback(address):
+            return True
+        return tls and _is_public(address)
+
+
+def _is_loopback(address: _Address) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _is_public(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        # An IPv4 address in IPv6 clothes is as private as it is undressed.
+        if address.ipv4_mapped or address.teredo:
+            return False
+        if address in _NAT64:
+            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.sixtofour:
+            return _is_public(address.sixtofour)
+        if address.is_site_local:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)

@@ -1,0 +1,171 @@
+"""What the vendor's answers say. Read liberally and trusted in nothing: each field is checked by itself."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from pipeline.errors import printable
+from pipeline.jobs import Json
+from pipeline.providers.base import Media, Progress, Workflow
+from pipeline.providers.media import content_type_of
+
+LONGEST_WAIT = 86_400.0
+_LONGEST_TEXT = 2_000
+_LONGEST_URL = 8_192
+_MOST_MEDIA = 1_000
+
+_ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
+_RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
+
+_WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def is_workflow_id(value: object) -> bool:
+    """Whether it can be an id: it goes into urls, where one of dots alone would lead elsewhere."""
+    return isinstance(value, str) and bool(_WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
+
+
+def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
+    """The JSON object in `body`; `strict` refuses a name that occurs twice, as either could be meant.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong.
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique if strict else None)
+    except RecursionError:
+        raise ValueError("the answer is nested too deeply") from None
+    except ValueError as error:
+        doubled = error.args[0] if isinstance(error, _Doubled) else "the answer is not JSON"
+        raise ValueError(doubled) from None
+    if not isinstance(value, dict):
+        raise ValueError("the answer is no JSON object")
+    return value
+
+
+class _Doubled(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Doubled("a name occurs twice in the answer")
+    return found
+
+
+def complaint(body: bytes) -> str:
+    """What a refusal says of itself, as one harmless line: a `message`, or FastAPI's list of details."""
+    try:
+        answer = read_object(body)
+    except ValueError:
+        return ""
+    match answer:
+        case {"message": str(message)} | {"detail": str(message)}:
+            return printable(message)
+        case {"detail": list(details)}:
+            return printable("; ".join(_details(details)))
+        case _:
+            return ""
+
+
+def _details(details: list[Json]) -> Iterator[str]:
+    for detail in details[:20]:
+        match detail:
+            case {"msg": str(message), "loc": list(place)}:
+                yield f"{'.'.join(str(part) for part in place[:10])[:200]}: {message[:400]}"
+            case {"msg": str(message)}:
+                yield message[:400]
+
+
+def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
+    """`Retry-After` in seconds, at most a day; None where there is none that makes sense."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return min(float(text), LONGEST_WAIT)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    seconds = ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds()
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None
+
+
+def workflow_from(data: Mapping[str, Json], workflow_id: str) -> Workflow:
+    """The workflow that an answer tells of. What has an odd shape counts as not told."""
+    status = _text(data.get("processing_status")).strip()
+    said = status.casefold()
+    sizes = _sizes(data.get("media_result"))
+    return Workflow(
+        id=workflow_id,
+        progress=_ENDED.get(said, Progress.RUNNING),
+        status=status,
+        known_status=said in _ENDED or said in _RUNNING,
+        percent=_percent(data.get("progress_percentage")),
+        template_id=_text(data.get("model")),
+        title=_text(data.get("title")),
+        result=tuple(_media(data.get("result"), sizes)),
+        steps=tuple(_steps(data.get("completions"), sizes)),
+        credits=_count(data.get("credits")),
+        created_at=_text(data.get("created_at")) or None,
+        updated_at=_text(data.get("updated_at")) or None,
+        error=next(
+            (told for name in ("error", "error_message", "message") if (told := _text(data.get(name)))), None
+        ),
+    )
+
+
+def _text(value: Json, limit: int = _LONGEST_TEXT) -> str:
+    if not isinstance(value, str):
+        return ""
+    # A database refuses NUL, and no encoding takes half of a surrogate pair.
+    return value[:limit].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _percent(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(min(max(value, 0), 100))
+
+
+def _count(value: Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _items(value: Json) -> Iterator[Mapping[str, Json]]:
+    if isinstance(value, list):
+        yield from (item for item in value[:_MOST_MEDIA] if isinstance(item, dict))
+
+
+def _sizes(value: Json) -> dict[str, int]:
+    return {
+        _bare(url): size
+        for item in _items(value)
+        if isinstance(url := item.get("url"), str) and (size := _count(item.get("size")))
+    }
+
+
+def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
+    for item in _items(value):
+        url = item.get("url")
+        if isinstance(url, str) and _is_web(url):
+            declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
+            yield Media(url, declared or content_type_of(_bare(url)), sizes.get(_bare(url)))
+
+
+def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[Media, ...]]]:
+    for item in _items(value):
+        if flow := _text(item.get("flow")):
+            yield flow, tuple(_media(item.get("result"), sizes))
+
+
+def _is_web(url: str) -> bool:
+    return len(url) <= _LONGEST_URL and url.isprintable() and url.lower().startswith(("https://", "http://"))
+
+
+def _bare(url: str) -> str:
+    # The same file may be told of with another signature.
+    return url.partition("?")[0]

@@ -1,0 +1,200 @@
+"""One file from the vendor's store to its place: whole and checked, or not at all.
+
+Servers are not trusted: where they lead is judged at each hop, the key never goes there, and what they send
+must be as long as they said and be the kind of media that was bought.
+"""
+
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin
+
+from pipeline.errors import printable
+from pipeline.files import sha256_of
+from pipeline.providers.address import AddressRefused, Guard, shown_url
+from pipeline.providers.base import DownloadFailed, Fetched, Media
+from pipeline.providers.http.line import Call, Incoming, Line
+from pipeline.providers.http.unanswered import Unanswered
+from pipeline.providers.media import LONGEST_SIGNATURE, agrees, may_be_media, sniffed
+from pipeline.providers.network import Network
+from pipeline.providers.part import Part
+
+log = logging.getLogger(__name__)
+
+LARGEST_FILE = 5 << 30
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# A signed url that has expired: most stores say 403.
+_GONE = frozenset({401, 403, 404, 410})
+_SLOWEST = 1024  # bytes a second; a server that sends less is as good as silent
+
+
+@dataclass
+class Downloads:
+    """Fetches files over lines of its own, without the key. Safe to use from many threads.
+
+    `timeout` is in seconds: for the headers, and for any stretch in which nearly nothing comes.
+    """
+
+    network: Network
+    guard: Guard
+    timeout: float
+    largest: int = LARGEST_FILE
+    _lines: threading.local = field(default_factory=threading.local)
+
+    def fetch(self, media: Media, target: Path) -> Fetched:
+        """Fetch `media` to `target`, going on from what came before.
+
+        Raises:
+            DownloadFailed: it did not come whole or must not be kept; the target is as it was.
+        """
+        shown = shown_url(media.url)
+        try:
+            fetched = self._fetch(media, Part(target))
+        except AddressRefused as error:
+            raise DownloadFailed(str(error), lasting=True) from None
+        except Unanswered as error:
+            raise DownloadFailed(f"{shown}: {error}") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DownloadFailed(f"{target.name} cannot be written: {reason}", lasting=True) from None
+        log.debug("fetched %s: %d bytes", shown, fetched.bytes)
+        return fetched
+
+    def _fetch(self, media: Media, part: Part) -> Fetched:
+        start, etag = part.so_far()
+        if not (start and self._went_on(media, part, start, etag)):
+            with self._answer(media.url, {}) as incoming:
+                _expect(incoming, 200, media.url)
+                self._receive(incoming, part, 0, media)
+        return _finished(part, media)
+
+    def _went_on(self, media: Media, part: Part, start: int, etag: str) -> bool:
+        """Fetch what is missing; False if the server cannot go on from what is here, which is dropped."""
+        asked = {"Range": f"bytes={start}-", "If-Range": etag}
+        with self._answer(media.url, asked) as incoming:
+            if incoming.status == 200:  # another file by now, or a server without ranges: it begins anew
+                self._receive(incoming, part, 0, media)
+                return True
+            if incoming.status == 206 and _continues(incoming, start, etag):
+                self._receive(incoming, part, start, media)
+                return True
+            if incoming.status not in (206, 416):
+                _expect(incoming, 206, media.url)
+        part.discard()
+        return False
+
+    @contextmanager
+    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[Incoming]:
+        for _ in range(_MOST_REDIRECTS + 1):
+            self.guard.check(url)
+            with self._line.open(Call("GET", url, headers), self.timeout, streamed=True) as incoming:
+                if incoming.status not in _REDIRECTS:
+                    yield incoming
+                    return
+                url = _next_url(url, incoming.headers.get("location", ""))
+        raise DownloadFailed(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects", lasting=True)
+
+    @property
+    def _line(self) -> Line:
+        if not hasattr(self._lines, "media"):
+            self._lines.media = Line(self.network, self.guard)
+        line: Line = self._lines.media
+        return line
+
+    def _receive(self, incoming: Incoming, part: Part, start: int, media: Media) -> None:
+        """Write the body behind the `start` bytes that are here, and sync it."""
+        self._check_promise(incoming, start, media)
+        size = start
+        with part.opened(start, incoming.headers.get("etag", "")) as file:
+            for block in _steady(incoming.blocks(), self.timeout):
+                size += len(block)
+                if size > self.largest:
+                    raise DownloadFailed(
+                        f"{shown_url(media.url)} is larger than {self.largest:,} bytes", lasting=True
+                    )
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _check_promise(self, incoming: Incoming, start: int, media: Media) -> None:
+        """Refuse by its headers what would be of no use once it is here."""
+        shown = shown_url(media.url)
+        content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not may_be_media(content_type):
+            raise DownloadFailed(f"{shown} is {printable(content_type, 60)}, not {media.content_type}")
+        if incoming.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+            raise DownloadFailed(f"{shown} comes compressed, though that was not asked for")
+        if not incoming.has_end and media.size is None:
+            raise DownloadFailed(f"{shown} comes without a length, so nobody could tell whether it is whole")
+        length = incoming.headers.get("content-length", "")
+        if re.fullmatch(r"[0-9]{1,18}", length):
+            size = start + int(length)
+            if size > self.largest:
+                raise DownloadFailed(f"{shown} is {size:,} bytes, which is too large", lasting=True)
+            if media.size is not None and size != media.size:
+                raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
+
+
+def _expect(incoming: Incoming, status: int, url: str) -> None:
+    if incoming.status != status:
+        raise DownloadFailed(f"{shown_url(url)}: HTTP {incoming.status}", expired=incoming.status in _GONE)
+
+
+def _continues(incoming: Incoming, start: int, etag: str) -> bool:
+    """Whether a 206 holds all that follows the first `start` bytes, of the same file."""
+    found = re.fullmatch(
+        r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", incoming.headers.get("content-range", "")
+    )
+    if not found or int(found[1]) != start:
+        return False
+    to_the_end = found[3] == "*" or int(found[2]) == int(found[3]) - 1
+    return to_the_end and incoming.headers.get("etag", etag) == etag
+
+
+def _next_url(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise AddressRefused(f"{shown_url(url)} leads on to no sound url") from None
+
+
+def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
+    """The blocks, as long as they come fast enough to be worth the wait."""
+    since, came = time.monotonic(), 0
+    for block in blocks:
+        came += len(block)
+        yield block
+        now = time.monotonic()
+        if now - since >= timeout:
+            if came < _SLOWEST * timeout:
+                raise Unanswered("it comes too slowly")
+            since, came = now, 0
+
+
+def _finished(part: Part, media: Media) -> Fetched:
+    """Judge the whole file by its own bytes, and put it in its place."""
+    shown = shown_url(media.url)
+    with part.path.open("rb") as file:
+        head = file.read(LONGEST_SIGNATURE)
+    size = part.path.stat().st_size
+    content_type = sniffed(head, media.content_type)
+    problem = None
+    if media.size is not None and size != media.size:
+        problem = f"is {size:,} bytes, the vendor said {media.size:,}"
+    elif content_type is None:
+        problem = "is empty" if size == 0 else "is no image, video or sound of a kind that is known"
+    elif not agrees(content_type, media.content_type):
+        problem = f"is {content_type}, the vendor said {printable(media.content_type, 60)}"
+    if problem is not None or content_type is None:
+        part.discard()
+        raise DownloadFailed(f"{shown} {problem}")
+    digest = sha256_of(part.path)
+    part.finish()
+    return Fetched(digest, size, content_type)

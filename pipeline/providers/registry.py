@@ -1,0 +1,45 @@
+"""Which provider a name stands for.
+
+A manifest may only name what the operator has installed: plug-ins announce themselves as entry points of the
+group `pipeline.providers`, each a function from `Settings` to a `Provider`. Nothing is imported by path.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from pipeline.errors import InvalidInput, did_you_mean, printable
+from pipeline.providers.base import Provider
+from pipeline.providers.settings import Settings
+from pipeline.providers.vimmerse import Vimmerse
+
+GROUP = "pipeline.providers"
+
+Maker = Callable[[Settings], Provider]
+
+# The emulator is the same client; only the address in its settings differs.
+BUILT_IN: dict[str, Maker] = {"vimmerse": Vimmerse, "emulator": Vimmerse}
+
+
+def provider_names() -> list[str]:
+    """Every name that a manifest may use here, sorted."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+
+
+def provider_named(name: str, settings: Settings) -> Provider:
+    """The provider of that name, ready to be used.
+
+    Raises:
+        InvalidInput: there is none of that name, or the plug-in cannot be loaded.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name](settings)
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            maker: Maker = point.load()
+        except (ImportError, AttributeError) as error:
+            raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
+        return maker(settings)
+    known = provider_names()
+    raise InvalidInput(
+        f"there is no provider '{printable(name, 60)}'{did_you_mean(name, known)} (known: {', '.join(known)})"
+    )

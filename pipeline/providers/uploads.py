@@ -1,0 +1,65 @@
+"""What must be a url before the create: local files are uploaded, which is free, and remembered by hash."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from pipeline.jobs import LocalFile, Option
+from pipeline.providers.base import Attachment, CallRefused, Order
+
+Upload = Callable[[Attachment], str]
+
+
+@dataclass
+class Uploads:
+    """The urls of what was uploaded in this run. Safe to use from many threads."""
+
+    upload: Upload
+    _urls: dict[str, str] = field(default_factory=dict)
+    _busy: dict[str, threading.Lock] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def url_of(self, attachment: Attachment) -> str:
+        """The url of these bytes, uploaded once however many threads ask for it."""
+        digest = attachment.file.sha256
+        with self._lock:
+            busy = self._busy.setdefault(digest, threading.Lock())
+        with busy:
+            if digest not in self._urls:
+                self._urls[digest] = self.upload(attachment)
+            return self._urls[digest]
+
+    def prepared(self, order: Order, *, all_urls: bool) -> Order:
+        """The order with each file in its options as a url, and its images all files or all urls.
+
+        Images stay files, sent with the create, where all of them are and `all_urls` does not forbid it.
+
+        Raises:
+            CallRefused: a file in the options whose bytes are not there.
+        """
+        mixed = len({isinstance(image, str) for image in order.images}) > 1
+        options = {name: self._sent(value, order) for name, value in order.options.items()}
+        return replace(
+            order,
+            options=options,
+            images=tuple(self._urls_of(order)) if all_urls or mixed else order.images,
+            attached={},
+        )
+
+    def _urls_of(self, order: Order) -> Iterator[str]:
+        for image in order.images:
+            yield image if isinstance(image, str) else self.url_of(image)
+
+    def _sent(self, value: Option, order: Order) -> Option:
+        match value:
+            case LocalFile():
+                attachment = order.attached.get(value.sha256)
+                if attachment is None:
+                    raise CallRefused(f"the bytes of {value.path} are not with the order")
+                return self.url_of(attachment)
+            case list():
+                return [self._sent(item, order) for item in value]
+            case dict():
+                return {name: self._sent(item, order) for name, item in value.items()}
+            case _:
+                return value

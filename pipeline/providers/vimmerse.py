@@ -1,0 +1,225 @@
+"""The vendor's client: each call of the port as one request to the Workflow API, v1 or v2."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.errors import AccountError, BuyingStopped, printable
+from pipeline.jobs import Json
+from pipeline.providers.answers import (
+    complaint,
+    is_workflow_id,
+    read_object,
+    seconds_to_wait,
+    workflow_from,
+)
+from pipeline.providers.base import (
+    Attachment,
+    CallRefused,
+    Changes,
+    CreateOutcome,
+    Fetched,
+    JobRefused,
+    Media,
+    NotFound,
+    Order,
+    VendorError,
+    Workflow,
+)
+from pipeline.providers.download import Downloads
+from pipeline.providers.http.connection import Transit
+from pipeline.providers.http.line import Answer, Call, Ending, Line
+from pipeline.providers.http.unanswered import Unanswered, why
+from pipeline.providers.orders import Body, changes_as_json, form_of, json_body, json_of, upload_of
+from pipeline.providers.settings import Settings
+from pipeline.providers.uploads import Uploads
+from pipeline.providers.verdict import verdict
+
+log = logging.getLogger(__name__)
+
+_USER_AGENT = "campaign-pipeline"
+_UPLOAD_TRIES = 4
+_LONGEST_PAUSE = 20.0
+_CALL_REFUSED = frozenset({400, 405, 413, 415, 422})
+
+
+class Vimmerse:
+    """The vendor (or its emulator: the same client with another address). Safe to use from many threads.
+
+    `pause` waits between two tries of an upload, in seconds; one that can be woken stops the waiting early.
+    """
+
+    def __init__(self, settings: Settings, pause: Callable[[float], object] = time.sleep) -> None:
+        self.settings = settings
+        self._pause = pause
+        self._lines = threading.local()
+        self._uploads = Uploads(self._upload)
+        self._downloads = Downloads(settings.network, settings.guard, settings.request_timeout)
+
+    def __reduce__(self) -> tuple[type["Vimmerse"], tuple[Settings]]:
+        # Connections and what is remembered stay here; a copy elsewhere makes its own.
+        return Vimmerse, (self.settings,)
+
+    def __repr__(self) -> str:
+        return f"Vimmerse({self.settings!r})"
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def prepare(self, order: Order) -> Order:
+        prepared = self._uploads.prepared(order, all_urls=self.settings.api == "v2")
+        self._body(prepared)  # what cannot be sent is told before anything is intended
+        return prepared
+
+    def create(self, order: Order) -> CreateOutcome:
+        try:
+            body = self._body(order)
+        except CallRefused as error:
+            return JobRefused(str(error))
+        call = self._call("POST", self._workflow_path(), body)
+        transit = Transit()
+        answer, reason = None, ""
+        # A connection of its own: one that was idle may be closed by the server while the request is on its
+        # way, and nobody could tell that from a create that was processed.
+        line = Line(self.settings.network)
+        try:
+            answer = line.ask(call, self.settings.request_timeout, transit)
+        except Unanswered as error:
+            reason = str(error)
+        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
+            reason = why(error)
+        finally:
+            line.close()
+        outcome = verdict(transit.stage, answer, reason, datetime.now(UTC))
+        log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
+        return outcome
+
+    def get(self, workflow_id: str) -> Workflow:
+        return self._workflow("GET", workflow_id)
+
+    def update(self, workflow_id: str, changes: Changes) -> Workflow:
+        return self._workflow("PUT", workflow_id, json_body(changes_as_json(changes)))
+
+    def delete(self, workflow_id: str) -> None:
+        try:
+            self._ask("DELETE", self._path_of(workflow_id))
+        except NotFound:
+            log.debug("it was deleted before")
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        told: dict[str, Json] = {"error_message": message, "context": dict(context)}
+        self._ask("POST", "/workflow/error-log", json_body(told))
+
+    def health(self) -> None:
+        self._ask("GET", "/health", with_key=False)
+
+    def templates(self) -> Mapping[str, Json]:
+        """The vendor's live catalogue, as it tells it (v2).
+
+        Raises:
+            VendorError, AccountError: as the calls of the port.
+        """
+        return self._object(self._ask("GET", "/v2/workflow/templates?detail=true"))
+
+    def download(self, media: Media, target: Path) -> Fetched:
+        return self._downloads.fetch(media, target)
+
+    def _body(self, order: Order) -> Body:
+        return json_of(order) if self.settings.api == "v2" else form_of(order)
+
+    def _workflow_path(self) -> str:
+        return "/v2/workflow" if self.settings.api == "v2" else "/workflow"
+
+    def _path_of(self, workflow_id: str) -> str:
+        # It may come from a file that a stranger wrote.
+        if not is_workflow_id(workflow_id):
+            raise NotFound(f"{printable(workflow_id, 40)!r} cannot be the id of a workflow")
+        return f"{self._workflow_path()}/{workflow_id}"
+
+    def _workflow(self, method: str, workflow_id: str, body: Body | None = None) -> Workflow:
+        answer = self._object(self._ask(method, self._path_of(workflow_id), body))
+        data = answer.get("data")
+        if not isinstance(data, dict):
+            raise VendorError("the answer has no workflow in it")
+        if data.get("id", workflow_id) != workflow_id:
+            raise VendorError("the answer is about another workflow")
+        return workflow_from(data, workflow_id)
+
+    def _upload(self, attachment: Attachment) -> str:
+        for attempt in range(1, _UPLOAD_TRIES):
+            try:
+                return self._upload_once(attachment)
+            except (CallRefused, NotFound):
+                raise
+            except VendorError as error:
+                # Full jitter: threads that failed together must not come back together.
+                wait = error.after or random.uniform(0, 2.0**attempt)  # noqa: S311 - no secret is made of it
+                self._pause(min(wait, _LONGEST_PAUSE))
+        return self._upload_once(attachment)
+
+    def _upload_once(self, attachment: Attachment) -> str:
+        answer = self._object(self._ask("POST", "/image", upload_of(attachment)))
+        match answer:
+            case {"data": {"results": [str(url), *_]}} if url.lower().startswith(("https://", "http://")):
+                return url
+            case _:
+                raise VendorError("an image was uploaded, but the answer has no url of it")
+
+    def _call(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Call:
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        if with_key:
+            headers["X-Api-Key"] = self.settings.key
+        if body is not None:
+            headers["Content-Type"] = body.content_type
+        return Call(method, self.settings.base_url.rstrip("/") + path, headers, body.content if body else b"")
+
+    def _ask(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Answer:
+        """One call that may be repeated; its answer if it is a whole 2xx."""
+        if not hasattr(self._lines, "api"):
+            self._lines.api = Line(self.settings.network)
+        line: Line = self._lines.api
+        call = self._call(method, path, body, with_key=with_key)
+        try:
+            answer = line.ask(call, self.settings.request_timeout)
+        except Unanswered as error:
+            raise VendorError(f"{method} {path}: {error}") from None
+        log.debug("%s %s: HTTP %d", method, path, answer.status)
+        _check(answer, f"{method} {path}")
+        return answer
+
+    def _object(self, answer: Answer) -> Mapping[str, Json]:
+        try:
+            return read_object(answer.body)
+        except ValueError as error:
+            raise VendorError(str(error)) from None
+
+
+def _check(answer: Answer, what: str) -> None:
+    """Raise what a status other than 2xx means to a call that may be repeated."""
+    if 200 <= answer.status < 300:
+        if answer.ending is Ending.CUT:
+            raise VendorError(f"{what}: the answer was cut off")
+        if answer.ending is Ending.CAPPED:
+            raise VendorError(f"{what}: the answer is too long")
+        return
+    said = complaint(answer.body)
+    message = f"{what}: HTTP {answer.status}{f', {said}' if said else ''}"
+    after = seconds_to_wait(answer.headers, datetime.now(UTC))
+    match answer.status:
+        case 401 | 403:
+            raise AccountError(f"the vendor refused the key: {message}")
+        case 402:
+            raise BuyingStopped(f"the vendor says that there is no credit left: {message}")
+        case 404:
+            raise NotFound(message, after)
+        case status if status in _CALL_REFUSED:
+            raise CallRefused(message, after)
+        case status if 300 <= status < 400:
+            raise VendorError(f"{message}: redirected, which is not followed as the key would go with it")
+        case _:
+            raise VendorError(message, after)
