@@ -85,17 +85,13 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _noun(action: Action, number: int) -> str:
-    return (
-        "orphans"
-        if action is Action.ORPHAN and number != 1
-        else f"to {action}"
-        if _is_verb(action)
-        else action
-    )
-
-
-def _is_verb(action: Action) -> bool:
-    return action not in {Action.ATTENTION, Action.ORPHAN}
+    match action:
+        case Action.ATTENTION:
+            return "in need of attention"
+        case Action.ORPHAN:
+            return "orphan" if number == 1 else "orphans"
+        case _:
+            return f"to {action}"
 
 
 def _costs(plan: Plan, paint: Paint) -> Iterator[str]:

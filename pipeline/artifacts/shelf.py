@@ -1,0 +1,232 @@
+"""The output folder of one campaign: what lies where, put in place without harming what is not ours."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from pipeline.artifacts.names import Named, named, set_aside
+from pipeline.errors import Unfinished
+from pipeline.files import sha256_of, sync_folder
+from pipeline.jobs import Job
+from pipeline.plan.actions import Presence
+from pipeline.purchases import Purchase, Status
+from pipeline.serving import Serving
+from pipeline.state.store import PlacedFile
+
+
+class NotOurs(Unfinished):
+    """Something lies where a result should go that this campaign did not make; it is left alone."""
+
+
+class Shelf:
+    """What lies in the output folder, as far as it matters to the campaign.
+
+    `placed` is what the state remembers of this machine. It is believed only where size and time of the file
+    still agree; otherwise the bytes decide. `moved` and `removed` gather what the state should remember next.
+    """
+
+    def __init__(self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[str, Purchase]) -> None:
+        self.folder = folder
+        self._placed = {each.path: each for each in placed}
+        self._owners: dict[str, str] = {}
+        self.moved: dict[str, PlacedFile] = {}
+        self.removed: set[str] = set()
+        for purchase in purchases.values():
+            self.know(purchase)
+
+    def know(self, purchase: Purchase) -> None:
+        """Take note of the hashes of a purchase's files: these are ours."""
+        outputs = (*purchase.outputs, *(output for step in purchase.steps for output in step.outputs))
+        for output in outputs:
+            if output.sha256 is not None:
+                self._owners.setdefault(output.sha256, purchase.id)
+
+    def survey(self, serving: Serving) -> dict[str, Presence]:
+        """By key of each job that is done: where its files are."""
+        return {
+            job.name: self.presence(job, purchase)
+            for job in serving.jobs
+            if (purchase := serving.by_key.get(job.name)) is not None and purchase.status is Status.DONE
+        }
+
+    def presence(self, job: Job, purchase: Purchase) -> Presence:
+        """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
+        found = {self._presence(purchase, file) for file in fetched(purchase, job)}
+        order = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
+        return next((each for each in order if each in found), Presence.IN_PLACE)
+
+    def _presence(self, purchase: Purchase, file: Named) -> Presence:
+        digest = self.digest(file.path)
+        if digest == file.output.sha256:
+            return Presence.IN_PLACE
+        if digest is not None and digest not in self._owners:
+            return Presence.ALTERED
+        return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
+
+    def digest(self, path: str) -> str | None:
+        """The hash of the regular file at `path`, None where there is none."""
+        target = self.folder / path
+        try:
+            stat = target.lstat()
+            remembered = self._placed.get(path)
+            if remembered and (remembered.bytes, remembered.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+                return remembered.sha256
+            return sha256_of(target) if target.is_file() and not target.is_symlink() else None
+        except OSError:
+            return None
+
+    def find(self, purchase: Purchase, file: Named) -> str | None:
+        """Another path where the bytes of `file` lie, whole, on this machine."""
+        for path in dict.fromkeys(self._candidates(purchase, file)):
+            if path != file.path and self.digest(path) == file.output.sha256:
+                return path
+        return None
+
+    def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
+        for each in self._placed.values():
+            if each.sha256 == file.output.sha256:
+                yield each.path
+        for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
+            for other in named(purchase, stem, steps=True):
+                if other.slot == file.slot:
+                    yield other.path
+
+    def target(self, path: str) -> Path:
+        """Where `path` is on disk, its folder made; it stays inside the output folder.
+
+        Raises:
+            NotOurs: a link in the way leads out of the output folder.
+        """
+        target = self.folder / path
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.parent.resolve().is_relative_to(self.folder.resolve()):
+            raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
+        return target
+
+    def clear(self, path: str) -> None:
+        """Make room at `path`: a file of this campaign that lies there gets another name.
+
+        Raises:
+            NotOurs: what lies there is no file of this campaign.
+        """
+        target = self.target(path)
+        if not os.path.lexists(target):
+            return
+        digest = self.digest(path)
+        owner = self._owners.get(digest) if digest is not None else None
+        if digest is None or owner is None:
+            raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
+        pure = PurePosixPath(path)
+        self._rename(path, str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}")), digest)
+
+    def _rename(self, path: str, other: str, digest: str) -> None:
+        source, target = self.target(path), self.target(other)
+        known = self._placed.get(path)
+        source.replace(target)
+        sync_folder(target.parent)
+        self.forget(path)
+        if known is None:
+            self.remember(other, self._owners[digest], "", digest)
+        else:
+            self.remember(other, known.purchase, known.slot, digest)
+
+    def settle(self, fresh: Path, path: str, purchase: str, slot: str, digest: str) -> None:
+        """Put a file that was just fetched to `fresh` in its place.
+
+        A file with the same bytes that lies there already is as good: a run may have died after the
+        rename and before it could note it.
+
+        Raises:
+            NotOurs: something else lies there; the fetched file is removed, as it can be fetched again.
+        """
+        try:
+            if self.digest(path) == digest:
+                fresh.unlink()
+            else:
+                self.clear(path)
+                fresh.replace(self.target(path))
+                sync_folder(fresh.parent)
+        except NotOurs:
+            fresh.unlink(missing_ok=True)
+            raise
+        self._owners.setdefault(digest, purchase)
+        self.remember(path, purchase, slot, digest)
+
+    def remember(self, path: str, purchase: str, slot: str, digest: str) -> None:
+        """Take note of a file that lies at `path` now."""
+        stat = (self.folder / path).stat()
+        placed = PlacedFile(path, purchase, slot, digest, stat.st_size, stat.st_mtime_ns)
+        self._placed[path] = self.moved[path] = placed
+        self.removed.discard(path)
+
+    def forget(self, path: str) -> None:
+        """Take note that nothing of ours lies at `path` any more."""
+        self._placed.pop(path, None)
+        self.moved.pop(path, None)
+        self.removed.add(path)
+
+    def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str]) -> bool:
+        """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.
+
+        `needed` tells by path which purchase's file is to stay there for a job: such a file is copied, any
+        other is moved. Returns False where bytes are not here (they are to be fetched).
+
+        Raises:
+            NotOurs: something else lies there.
+            Unfinished: it cannot be written.
+        """
+        complete = True
+        for file in fetched(purchase, job):
+            digest = self.digest(file.path)
+            if digest == file.output.sha256:
+                if file.path not in self._placed:
+                    self.remember(file.path, purchase.id, file.slot, digest or "")
+                continue
+            source = self.find(purchase, file)
+            if source is None:
+                complete = False
+                continue
+            self.clear(file.path)
+            if needed.get(source) == purchase.id:
+                self._copy(source, file, purchase)
+            else:
+                self._rename(source, file.path, file.output.sha256 or "")
+        return complete
+
+    def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
+        target = self.target(file.path)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".copy.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as copy, (self.folder / source).open("rb") as original:
+                shutil.copyfileobj(original, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+            shutil.copymode(self.folder / source, temporary)
+            temporary.replace(target)
+        except OSError as error:
+            raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+        self.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")
+
+
+def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
+    """The files of `purchase` that `job` wants and that were fetched once, so that their hash is known."""
+    return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
+
+
+def needed(serving: Serving) -> dict[str, str]:
+    """By path: the purchase whose file a job wants there."""
+    return {
+        file.path: purchase.id
+        for job in serving.jobs
+        if (purchase := serving.by_key.get(job.name)) is not None
+        for file in named(purchase, job.path, job.steps)
+    }
