@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from pipeline.jobs import Json
-from pipeline.purchases import Output, Purchase, Reason, Status, Step
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status, Step, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,31 @@ def _told(
     )
 
 
+def recovery(purchase: Purchase, rescued: str | None = None) -> Event | None:
+    """What a new run has to tell of a purchase that a dead one left behind, None where that is nothing.
+
+    `rescued` is the workflow id that the dead run could not store in the state.
+    """
+    if rescued is not None and purchase.workflow_id is None:
+        if purchase.status is Status.SUBMITTING:
+            return Accepted(rescued)
+        if place(purchase) in (ATTENTION, LOST):
+            return Identified(rescued)
+    if purchase.status is Status.SUBMITTING:
+        return OutcomeLost("the run ended before the vendor's answer was known")
+    return None
+
+
 def recover(purchase: Purchase) -> Purchase:
     """What a purchase of a dead run, or of another machine, is to us: `submitting` becomes `attention`."""
-    if purchase.status is not Status.SUBMITTING:
-        return purchase
-    return advance(purchase, OutcomeLost("the run ended before the vendor's answer was known"))
+    event = recovery(purchase)
+    return purchase if event is None else advance(purchase, event)
+
+
+def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
+    """Both joined. For a `submitting` that only the other side knows nobody here waits: it is `attention`."""
+    recovered = {
+        mark: purchase if mark in mine.purchases else recover(purchase)
+        for mark, purchase in theirs.purchases.items()
+    }
+    return join(mine, Records(recovered, theirs.served), decisions)

@@ -68,13 +68,31 @@ class Store(Protocol):
         """Everything that is known, as it is on disk."""
         ...
 
+    def recover(self, at: str) -> Sequence[Change]:
+        """Settle what a dead run left, once at the start: ids it rescued, then `submitting` to `attention`.
+
+        Returns what changed.
+        """
+        ...
+
     def begin(self, intents: Sequence[Change], caps: Caps) -> Sequence[Change]:
         """Make intents durable, one after another, up to the first that would pass a cap.
 
-        One transaction: the credits are reserved with the intent. Returns those that are on disk.
+        One transaction: the credits are reserved with the intent. Returns those that are on disk. A change
+        that belongs to an intent (the mark on what it replaces) follows it, and is held back with it.
 
         Raises:
-            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile.
+            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an
+            intent has no price under a cap on credits.
+            Unfinished: it cannot be written (a full disk); nothing of it was.
+        """
+        ...
+
+    def rescue(self, purchase: str, workflow_id: str) -> None:
+        """Keep a paid workflow's id where `commit` failed, durably, until the next `recover`.
+
+        Raises:
+            Unfinished, InvalidInput: not even that could be written.
         """
         ...
 

@@ -1,0 +1,142 @@
+"""One run at a time: a kernel lock beside the state, which dies with the process that holds it."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InvalidInput, PipelineError, StateLocked, Unfinished
+
+MOUNTS = Path("/proc/self/mounts")
+
+# File systems on which a lock, or SQLite's shared memory, may not hold between two machines.
+_NETWORK = frozenset(
+    {"9p", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
+    | {"orangefs", "pvfs2", "smb", "smb2", "smb3", "smbfs"}
+    | {
+        f"fuse.{name}"
+        for name in ("blobfuse2", "ceph", "davfs2", "gcsfuse", "glusterfs", "rclone", "s3fs", "sshfs")
+    }
+)
+
+_LONGEST_NOTE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The held lock of one state. It is let go by `release`, or by the kernel when the process ends."""
+
+    path: Path
+    descriptor: int
+
+    @classmethod
+    def acquire(cls, state: Path, *, since: str, command: str) -> "Lock":
+        """Take the lock `<state>.lock`, at once or not at all. The file stays there for ever.
+
+        Raises:
+            StateLocked: another process holds it; the message says who and since when.
+            InvalidInput, Unfinished: the file cannot be made; see `cannot_write`.
+        """
+        path = beside(state, ".lock")
+        while True:
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except OSError as error:
+                raise cannot_write(path, error) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                note = os.pread(descriptor, _LONGEST_NOTE, 0)
+                os.close(descriptor)
+                if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                    raise StateLocked(f"{state}: {_told(note)}") from error
+                raise InvalidInput(f"{path}: this file system has no locks ({error.strerror})") from error
+            if _is_at(descriptor, path):
+                break
+            os.close(descriptor)  # somebody deleted the file meanwhile: a lock on it would keep out nobody
+        _note(descriptor, since, command)
+        return cls(path, descriptor)
+
+    def release(self) -> None:
+        """Let others in."""
+        os.close(self.descriptor)
+
+
+def beside(state: Path, suffix: str) -> Path:
+    """The file that goes with a state: its whole name and `suffix`."""
+    return state.with_name(state.name + suffix)
+
+
+def cannot_write(path: Path, error: OSError) -> PipelineError:
+    """What a failed write means for the run: room may come back, a missing permission does not by itself."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}:
+        return Unfinished(f"{path}: cannot be written ({error.strerror}); mend that and run again")
+    return InvalidInput(
+        f"{path}: cannot be written ({error.strerror}); the state needs a folder of its owner's"
+    )
+
+
+def refuse_network_file_system(path: Path, mounts: Path = MOUNTS) -> None:
+    """Refuse a state on a network file system, where two machines could both believe to hold the lock.
+
+    `mounts` is the kernel's table of mounts; where there is none, nothing can be told and nothing is refused.
+
+    Raises:
+        InvalidInput: it lies on one.
+    """
+    kind = _file_system(path, mounts)
+    if kind in _NETWORK:
+        raise InvalidInput(
+            f"{path}: lies on a network file system ({kind}), where two runs could buy at the same time; "
+            "keep the state on a local disk (--state), or set PIPELINE_ALLOW_NETWORK_FS=1 "
+            "if only one machine ever uses it"
+        )
+
+
+def _file_system(path: Path, mounts: Path) -> str:
+    """The type of the file system that holds `path`, empty if unknown."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    real, longest, kind = path.resolve(), -1, ""
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[1]))
+        # Of two mounts on one place the later one hides the earlier.
+        if real.is_relative_to(point) and len(point.parts) >= longest:
+            longest, kind = len(point.parts), fields[2]
+    return kind
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _note(descriptor: int, since: str, command: str) -> None:
+    note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+    except OSError:
+        pass  # it is for the message only; a full disk must not keep `collect` from working
+
+
+def _told(note: bytes) -> str:
+    try:
+        holder = json.loads(note)
+        who = "pid {pid} on {host} since {since} ({command})".format_map(
+            {name: str(holder[name]) for name in ("pid", "host", "since", "command")}
+        )
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return f"locked by {who}; wait for it to end, or stop it"

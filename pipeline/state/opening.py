@@ -1,0 +1,152 @@
+"""Opens the state of a campaign: whose it is, where it lies, and who may write it."""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+from pipeline.errors import InvalidInput
+from pipeline.files import write_atomically
+from pipeline.state import sqlite
+from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
+from pipeline.state.rescue import Rescue, rescue_path
+from pipeline.state.sql.sqlite import engine_over
+from pipeline.state.sql.store import Access, SqlStore, Writing
+
+_DEFAULT_FOLDER = ".pipeline"
+
+
+def open_store(
+    path: Path,
+    *,
+    campaign: str | None,
+    manifest: Path | None,
+    run: str,
+    writable: bool,
+    now: str,
+    command: str = "pipeline",
+    allow_network: bool = False,
+    mounts: Path = MOUNTS,
+) -> SqlStore:
+    """The state at `path`, which belongs to one campaign and one manifest.
+
+    `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
+    `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
+    lock taken.
+
+    Writable, it holds the lock, makes a state that does not exist, and must be closed. Read only, it is a
+    copy of what was committed when it was opened: nothing is locked, written or made.
+
+    Raises:
+        StateLocked: another run holds it.
+        InvalidInput: it is not a whole state of this campaign, or lies where it must not; it is left as it
+            is.
+        Unfinished: it cannot be written now.
+    """
+    path = path.resolve()
+    if not writable:
+        return _open_to_read(path, campaign, manifest, run)
+    if not allow_network:
+        refuse_network_file_system(path, mounts)
+    if campaign is not None and manifest is not None:
+        _make_folder(path.parent)
+    else:
+        _assert_exists(path)
+    with ExitStack() as held:
+        lock = Lock.acquire(path, since=now, command=command)
+        held.callback(lock.release)
+        if campaign is not None and manifest is not None and not os.path.lexists(path):
+            sqlite.create(path, sqlite.Identity(campaign, _relative(manifest, path)))
+        with closing(sqlite.snapshot(path)) as copy:
+            known = _identified(path, copy, campaign, manifest)
+        rescue = Rescue.open(rescue_path(path))
+        held.callback(rescue.close)
+        file = sqlite.WritableFile(path, known.manifest)
+        held.callback(file.close)
+        release = _once_in_this_process(held.pop_all().close)
+    access = Access(
+        engine_over(file.raw, writing=True),
+        known.campaign,
+        partial(sqlite.explained, path),
+        release,
+        Writing(file.epoch, rescue, file.assert_in_place),
+    )
+    store = SqlStore(access, run)
+    # A state that nobody closed is closed when it is dropped, and at the end of the process at the latest.
+    weakref.finalize(store, release)
+    return store
+
+
+def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
+    if os.path.lexists(path) or campaign is None or manifest is None:
+        _assert_exists(path)
+        copy = sqlite.snapshot(path)
+        known = _identified(path, copy, campaign, manifest)
+    else:
+        sqlite.assert_nothing_left(path)
+        copy, known = sqlite.empty(), sqlite.Identity(campaign, _relative(manifest, path))
+    access = Access(
+        engine_over(copy, writing=False), known.campaign, partial(sqlite.explained, path), copy.close
+    )
+    return SqlStore(access, run)
+
+
+def _assert_exists(path: Path) -> None:
+    if not os.path.lexists(path):
+        raise InvalidInput(f"{path}: there is no such state")
+
+
+def _identified(
+    path: Path, copy: sqlite3.Connection, campaign: str | None, manifest: Path | None
+) -> sqlite.Identity:
+    """Whose state it is to be from now on: that of the same campaign, whose manifest may have moved.
+
+    Raises:
+        InvalidInput: it is another's.
+    """
+    written = sqlite.identity(copy)
+    if campaign is not None and written.campaign != campaign:
+        raise InvalidInput(
+            f"{path}: the state of another campaign, {written.campaign!r}, not of {campaign!r}; "
+            "give each campaign a state of its own (--state)"
+        )
+    if manifest is None:
+        return written
+    owner = path.parent / written.manifest
+    if owner.exists() and not (manifest.exists() and owner.samefile(manifest)):
+        raise InvalidInput(
+            f"{path}: the state of another manifest, {os.path.normpath(owner)}, which still exists; "
+            "give each a name and a state of its own (--state)"
+        )
+    return sqlite.Identity(written.campaign, _relative(manifest, path))
+
+
+def _relative(manifest: Path, state: Path) -> str:
+    """The manifest as seen from the state's folder, so that both can move together."""
+    return os.path.relpath(manifest.resolve(), state.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """The state's folder; a new one is its owner's alone, and ignores itself in git."""
+    try:
+        is_new = not folder.exists()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if (is_new or folder.name == _DEFAULT_FOLDER) and not ignore.exists():
+            write_atomically(ignore, b"*\n")
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
+    owner = os.getpid()
+
+    def let_go() -> None:
+        # A forked child has a copy of what is open, and no business with it.
+        if os.getpid() == owner:
+            release()
+
+    return let_go

@@ -1,0 +1,112 @@
+"""The last resort for a paid workflow's id when the state cannot be written: a file opened beforehand.
+
+One JSON line for each id. Room is taken in advance, so that even a full disk has a place for them.
+"""
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.state.lock import beside, cannot_write
+
+# Blank lines, to be written over: enough for several hundred ids.
+_ROOM = b"\n" * (64 * 1024)
+
+
+@dataclass(slots=True)
+class Rescue:
+    """An open rescue file. `end` is where the next line goes."""
+
+    path: Path
+    descriptor: int
+    end: int
+
+    @classmethod
+    def open(cls, path: Path) -> "Rescue":
+        """Open `path`, make it if need be, and take room. What it holds stays.
+
+        Raises:
+            Unfinished, InvalidInput: it cannot be written.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            held = _content(descriptor).rstrip(b"\n")
+            end = len(held) + 1 if held else 0
+            if os.fstat(descriptor).st_size < end + len(_ROOM):
+                _write(descriptor, _ROOM, max(end - 1, 0))
+                os.fsync(descriptor)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        return cls(path, descriptor, end)
+
+    def append(self, purchase: str, workflow_id: str) -> None:
+        """Keep the id of a purchase's workflow, durably.
+
+        Raises:
+            Unfinished, InvalidInput: not even this could be written.
+        """
+        line = _line(purchase, workflow_id)
+        try:
+            _write(self.descriptor, line, self.end)
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self.end += len(line)
+
+    def held(self) -> Mapping[str, str]:
+        """By purchase: the ids that were kept and not yet forgotten."""
+        return _parsed(_content(self.descriptor))
+
+    def forget(self, purchases: Collection[str]) -> None:
+        """Drop the ids of `purchases`, once they are in the state; the others stay."""
+        left = b"".join(_line(*kept) for kept in self.held().items() if kept[0] not in purchases)
+        # In one write: what is left must not be gone for a moment.
+        _write(self.descriptor, left.ljust(self.end, b"\n"), 0)
+        os.fsync(self.descriptor)
+        self.end = len(left)
+
+    def close(self) -> None:
+        """Close the file; it stays."""
+        os.close(self.descriptor)
+
+
+def rescue_path(state: Path) -> Path:
+    """Where the rescue file of a state lies."""
+    return beside(state, ".rescue.jsonl")
+
+
+def read(path: Path) -> Mapping[str, str]:
+    """By purchase: the workflow ids kept in the rescue file at `path`; none where there is no such file."""
+    try:
+        return _parsed(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+def _line(purchase: str, workflow_id: str) -> bytes:
+    return json.dumps({"purchase": purchase, "workflow_id": workflow_id}).encode() + b"\n"
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    for line in content.splitlines():
+        try:
+            entry = json.loads(line)
+            purchase, workflow = entry["purchase"], entry["workflow_id"]
+        except (ValueError, KeyError, TypeError):
+            continue  # blank, or cut off by a power loss before it was acknowledged
+        if isinstance(purchase, str) and isinstance(workflow, str):
+            kept[purchase] = workflow
+    return kept
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    while content:
+        written = os.pwrite(descriptor, content, offset)
+        content, offset = content[written:], offset + written

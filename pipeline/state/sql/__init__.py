@@ -1,0 +1,1 @@
+"""The store in SQL, by SQLAlchemy Core: one for SQLite and PostgreSQL."""

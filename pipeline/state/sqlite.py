@@ -1,0 +1,298 @@
+"""The SQLite file: what may be opened, how it comes into being, how it is read, written and closed.
+
+Three traps decide what stands here. SQLite takes an empty file for a new database, so nothing is opened
+before it was looked at. What was committed last lies in the `-wal` file, so the main file carries a mark,
+`dirty`, while that is so; a main file with the mark and without its `-wal` (a copy, a cache) has lost
+purchases and is refused. And the last connection to close folds the `-wal` into the main file, so commands
+that only read work on a copy in memory.
+"""
+
+import contextlib
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from pipeline.errors import InvalidInput, PipelineError, Unfinished
+from pipeline.files import sync_folder
+from pipeline.state import schema
+from pipeline.state.lock import beside, cannot_write
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER = 100
+_BUSY_SECONDS = 10.0
+_RESTORE = (
+    "nothing was changed; restore it from a backup, or move it away: "
+    "the next run then knows what the results manifest knows"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose state it is; `manifest` is relative to the state's folder."""
+
+    campaign: str
+    manifest: str
+
+
+def create(path: Path, identity: Identity) -> None:
+    """Make a new, empty state and put it in place whole. The caller holds the lock.
+
+    Raises:
+        InvalidInput, Unfinished: it cannot be written there; nothing is left.
+    """
+    assert_nothing_left(path)
+    # Only the holder of the lock comes here, so what bears this name was left by one that was killed.
+    unfinished = beside(path, ".new")
+    try:
+        for leftover in (unfinished, beside(unfinished, "-journal"), beside(unfinished, "-wal")):
+            leftover.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(_connect(unfinished, "mode=rw")) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            migrate(connection)
+            connection.execute("INSERT INTO meta VALUES (?, ?, 0, 0)", (identity.campaign, identity.manifest))
+            connection.execute("PRAGMA journal_mode=WAL")
+        unfinished.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+
+
+def assert_nothing_left(path: Path) -> None:
+    """Make sure that a state that does not exist never did: its `-wal` would be taken for a new one's.
+
+    Raises:
+        InvalidInput: the `-wal` of a state that is gone lies there.
+    """
+    if beside(path, "-wal").exists():
+        raise InvalidInput(f"{path}: the state file is gone, but its -wal file is here; {_RESTORE}")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to date, in one transaction."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in (statement for each in schema.MIGRATIONS[version:] for statement in each):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={len(schema.MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def empty() -> sqlite3.Connection:
+    """A state in memory that knows nothing: what reading a state that does not exist gives."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    connection.execute("INSERT INTO meta VALUES ('', '', 0, 0)")
+    return connection
+
+
+def inspect(path: Path) -> None:
+    """Look at the file without opening it as a database, and leave it as it is.
+
+    Raises:
+        InvalidInput: it is nothing that this tool wrote, or wrote whole.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidInput(f"{path}: the state cannot be read ({error.strerror})") from error
+    try:
+        if not path.is_file():
+            raise InvalidInput(f"{path}: not a file; --state names the state file itself")
+        status, header = os.fstat(descriptor), os.pread(descriptor, _HEADER, 0)
+    finally:
+        os.close(descriptor)
+    if status.st_uid != os.geteuid():
+        raise InvalidInput(f"{path}: belongs to another user; a state is written and read by its owner only")
+    if not header:
+        raise InvalidInput(f"{path}: the state file is empty; {_RESTORE}")
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise InvalidInput(f"{path}: not a state file of pipeline; {_RESTORE}")
+    (page_size,) = struct.unpack_from(">H", header, 16)
+    (pages,) = struct.unpack_from(">I", header, 28)
+    (version,) = struct.unpack_from(">i", header, 60)
+    (application,) = struct.unpack_from(">I", header, 68)
+    if application != schema.APPLICATION_ID:
+        raise InvalidInput(f"{path}: a database of another application; {_RESTORE}")
+    if version > len(schema.MIGRATIONS):
+        raise InvalidInput(
+            f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
+        )
+    # While a -wal is there, the main file may be in the middle of taking it in.
+    if not _has_wal(path) and status.st_size < pages * (65536 if page_size == 1 else page_size):
+        raise InvalidInput(f"{path}: the state file is cut short; {_RESTORE}")
+
+
+def snapshot(path: Path) -> sqlite3.Connection:
+    """A private copy in memory of what is committed now, up to date with the newest tables.
+
+    Neither the file nor what lies beside it is written, and a run that holds the state is not disturbed.
+
+    Raises:
+        InvalidInput: it is not a whole state of this tool.
+    """
+    while True:
+        before = _signature(path)
+        try:
+            inspect(path)
+            with _source(path) as source:
+                copy = sqlite3.connect(":memory:", isolation_level=None)
+                source.backup(copy)
+            _assert_sound(path, copy)
+            migrate(copy)
+        except (sqlite3.Error, InvalidInput) as error:
+            if _signature(path) != before:
+                continue  # a run began or ended under our hands
+            if isinstance(error, InvalidInput):
+                raise
+            raise explained(path, error) from error
+        if _has_wal(path) or _signature(path) == before:
+            return copy
+
+
+def identity(connection: sqlite3.Connection) -> Identity:
+    """Whose state it is."""
+    campaign, manifest = connection.execute("SELECT campaign, manifest FROM meta").fetchone()
+    return Identity(campaign, manifest)
+
+
+def explained(path: Path, error: BaseException) -> PipelineError:
+    """What an error of SQLite's means for the run."""
+    name = getattr(error, "sqlite_errorname", "")
+    what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM")):
+        return Unfinished(f"{what}; what is not written did not happen; mend that and run again")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return InvalidInput(f"{what}; the state and its folder must be writable by their owner")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return InvalidInput(f"{what}; {_RESTORE}")
+    return PipelineError(what)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
+    )
+    # A function named in the schema of a file from elsewhere is not run.
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+@contextlib.contextmanager
+def _source(path: Path) -> Iterator[sqlite3.Connection]:
+    # Without a -wal the main file is all there is, and `immutable` keeps SQLite from making one.
+    with contextlib.closing(_connect(path, "mode=ro" if _has_wal(path) else "immutable=1")) as connection:
+        yield connection
+
+
+def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
+    (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise InvalidInput(f"{path}: the state file is damaged ({verdict}); {_RESTORE}")
+    (dirty,) = copy.execute("SELECT dirty FROM meta").fetchone()
+    if dirty and not _has_wal(path):
+        raise InvalidInput(
+            f"{path}: the state file is here without its -wal file, which holds what was bought last; "
+            f"copy both, or `pipeline state export`; {_RESTORE}"
+        )
+
+
+def _has_wal(path: Path) -> bool:
+    # An empty one holds nothing; while a run has unfolded commits it never is.
+    with contextlib.suppress(FileNotFoundError):
+        return beside(path, "-wal").stat().st_size > 0
+    return False
+
+
+def _signature(path: Path) -> tuple[tuple[int, int, int], bool] | None:
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        return (status.st_ino, status.st_size, status.st_mtime_ns), _has_wal(path)
+    return None
+
+
+class WritableFile:
+    """The state file, open for writing by the one run that holds its lock."""
+
+    def __init__(self, path: Path, manifest: str) -> None:
+        """Open a file that `snapshot` has found sound, and mark it as one that needs its `-wal`.
+
+        Raises:
+            InvalidInput, Unfinished: it cannot be written.
+        """
+        self.path = path
+        try:
+            self._keep_backup_before_migration()
+            self.raw = _connect(path, "mode=rw")
+            self._begin(manifest)
+        except sqlite3.Error as error:
+            raise explained(path, error) from error
+        # A number of a file that is open is not given away again, so these tell a replaced file.
+        self._inodes = self._look()
+
+    def _begin(self, manifest: str) -> None:
+        # NORMAL would lose acknowledged commits when the power fails.
+        self.raw.execute("PRAGMA synchronous=FULL")
+        self.raw.execute("PRAGMA journal_mode=WAL")
+        migrate(self.raw)
+        with self.raw:
+            self.raw.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
+        (self.epoch,) = self.raw.execute("SELECT epoch FROM meta").fetchone()
+        # FULL, not TRUNCATE: the -wal stays longer than nothing, so that an empty one is known as foreign.
+        self.raw.execute("PRAGMA wal_checkpoint(FULL)")
+
+    def _keep_backup_before_migration(self) -> None:
+        with _source(self.path) as source:
+            (version,) = source.execute("PRAGMA user_version").fetchone()
+            if version == len(schema.MIGRATIONS):
+                return
+            backup = beside(self.path, f".v{version}.backup")
+            backup.unlink(missing_ok=True)
+            os.close(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with contextlib.closing(_connect(backup, "mode=rw")) as copy:
+                source.backup(copy)
+
+    def assert_in_place(self) -> None:
+        """Make sure that what we write to is still what the path names.
+
+        Raises:
+            InvalidInput: the file or its `-wal` was deleted or replaced under the run.
+        """
+        if self._look() != self._inodes:
+            raise InvalidInput(
+                f"{self.path}: the state was deleted or replaced while this run held it; "
+                f"nothing more is bought; {_RESTORE}"
+            )
+
+    def _look(self) -> tuple[tuple[int, int], ...] | None:
+        try:
+            looked = [each.stat() for each in (self.path, beside(self.path, "-wal"))]
+        except FileNotFoundError:
+            return None
+        return tuple((status.st_dev, status.st_ino) for status in looked)
+
+    def close(self) -> None:
+        """Fold everything into the main file, and take its mark off; where that fails, the `-wal` stays."""
+        try:
+            self.raw.rollback()
+            if self._look() == self._inodes:
+                self.raw.execute("UPDATE meta SET dirty = 0")
+                self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.raw.close()
+        except sqlite3.Error:
+            self._close_without_folding()
+
+    def _close_without_folding(self) -> None:
+        # The last connection that can write would fold the -wal in and delete it, and the mark would then
+        # tell of a loss that never was. So it must not be the last one.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(self.path, "mode=ro")) as last:
+            last.execute("SELECT epoch FROM meta").fetchone()
+            self.raw.close()
+        self.raw.close()
