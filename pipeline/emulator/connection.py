@@ -1,0 +1,136 @@
+"""Below HTTP: connections that break, and answers that are changed byte by byte on their way out."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import cast
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pipeline.emulator.faults import Alter
+from pipeline.jobs import Json
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_PIECE = 5
+
+
+class OpenProtocol(H11Protocol):
+    """uvicorn's protocol, with the connection within the application's reach (ASGI's `state`)."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Instead of a response: these bytes as they are, then the connection closes or is reset."""
+
+    raw: bytes = b""
+    reset: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        transport = cast("asyncio.Transport", scope["state"]["transport"])
+        if self.raw:
+            transport.write(self.raw)
+        if self.reset:
+            connection = cast("socket.socket", transport.get_extra_info("socket"))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            transport.abort()
+        else:
+            transport.close()
+        # Until the server has noticed; it would take a return before that for a forgotten answer.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response, as plain data. It is one itself."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    drip: float = 0.0
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        pieces = _pieces(self.body, _PIECE) if self.drip else [self.body]
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(self.drip)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def with_headers(self, headers: Mapping[str, str]) -> "Answer":
+        changed = {
+            name.encode(): value.encode("latin-1", errors="replace") for name, value in headers.items()
+        }
+        kept = tuple((name, value) for name, value in self.headers if name not in changed)
+        return replace(self, headers=(*kept, *changed.items()))
+
+    def with_body(self, body: bytes) -> "Answer":
+        return replace(self, body=body).with_headers({"content-length": str(len(body))})
+
+    def on_the_wire(self, body: bytes) -> bytes:
+        """Its bytes with another body, whatever the headers promise."""
+        head = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
+        return head + b"".join(b"%s: %s\r\n" % header for header in self.headers) + b"\r\n" + body
+
+
+async def whole(response: ASGIApp, scope: Scope) -> Answer:
+    """What `response` would send, as plain data."""
+    status, headers, body = 0, (), bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status, headers = message["status"], tuple(message["headers"])
+        else:
+            body.extend(message.get("body", b""))
+
+    await response(scope, receive, send)
+    return Answer(status, headers, bytes(body))
+
+
+def altered(answer: Answer, fault: Alter, first_id: str | None) -> ASGIApp:
+    """`answer` as `fault` lets it out. `first_id` is what `same_id` puts in."""
+    patch = {**fault.patch, "id": first_id} if fault.same_id else fault.patch
+    if patch:
+        answer = answer.with_body(_patched(answer.body, dict(patch)))
+    if fault.resize:
+        longer = answer.body + b"\0" * max(fault.resize, 0)
+        answer = answer.with_body(longer[: max(len(answer.body) + fault.resize, 0)])
+    answer = replace(answer.with_headers(dict(fault.headers)), drip=fault.drip)
+    if fault.keep is None:
+        return answer
+    if fault.unsized:
+        lengthless = tuple(header for header in answer.headers if header[0] != b"content-length")
+        answer = replace(answer, headers=lengthless)
+    return Broken(answer.on_the_wire(answer.body[: int(len(answer.body) * fault.keep)]))
+
+
+def _patched(body: bytes, patch: Json) -> bytes:
+    content = json.loads(body)
+    return json.dumps({**content, "data": _merged(content["data"], patch)}).encode()
+
+
+def _merged(value: Json, patch: Json) -> Json:
+    """Maps merge by key and lists by position; anything else is replaced."""
+    if isinstance(value, dict) and isinstance(patch, dict):
+        return {**value, **{key: _merged(value.get(key), each) for key, each in patch.items()}}
+    if isinstance(value, list) and isinstance(patch, list) and patch:
+        merged = [_merged(old, new) for old, new in zip(value, patch, strict=False)]
+        return merged + value[len(patch) :]
+    return patch
+
+
+def _pieces(body: bytes, size: int) -> list[bytes]:
+    return [body[start : start + size] for start in range(0, len(body), size)]

@@ -1,0 +1,73 @@
+"""The ledger: one line for each create that arrived whole. The oracle of "never paid twice"."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One create that arrived whole.
+
+    `status` is what was answered, None where the answer was kept back; `workflow_id` what was bought, None
+    for nothing; `request` a hash of all that was asked; `fault` the rule that struck.
+    """
+
+    time: float
+    status: int | None
+    workflow_id: str | None
+    credits: int
+    title: str
+    template_id: str
+    request: str
+    fault: str | None = None
+
+    @property
+    def bought(self) -> bool:
+        return self.workflow_id is not None
+
+
+class Ledger:
+    """The entries, in memory and in an append-only file of JSON lines."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._entries = list(_read(file))
+
+    def append(self, entry: Entry) -> None:
+        """Add one. It is in the file before this returns.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        line = json.dumps(asdict(entry), ensure_ascii=True) + "\n"
+        with self._file.open("ab") as file:
+            file.write(line.encode())
+        self._entries.append(entry)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All creates that arrived whole, oldest first."""
+        return tuple(self._entries)
+
+    @property
+    def bought(self) -> tuple[Entry, ...]:
+        """Those that bought a workflow."""
+        return tuple(entry for entry in self._entries if entry.bought)
+
+    @property
+    def spent(self) -> int:
+        """The credits of all that was bought."""
+        return sum(entry.credits for entry in self._entries if entry.bought)
+
+
+def _read(file: Path) -> Iterator[Entry]:
+    if not file.exists():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            yield Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            # A line cut short by a kill; the one before it and after it are whole.
+            continue

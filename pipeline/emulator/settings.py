@@ -1,0 +1,65 @@
+"""How an emulator behaves: where its work lies, how long a workflow takes, what it costs, what goes wrong."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pipeline.emulator.faults import Rule
+from pipeline.errors import UsageError
+
+_SMALLEST, _LARGEST = 16, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A frame in pixels; both sides even, as H.264 with 4:2:0 wants."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `640x360`.
+
+        Raises:
+            UsageError: it is no such size, odd, or out of bounds.
+        """
+        found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+        sides = [int(side) for side in found.groups()] if found else []
+        if not sides or any(side % 2 or not _SMALLEST <= side <= _LARGEST for side in sides):
+            raise UsageError(
+                f"size {text[:40]!r}: expected WIDTHxHEIGHT such as 640x360, "
+                f"even numbers from {_SMALLEST} to {_LARGEST}"
+            )
+        return cls(*sides)
+
+    def shaped(self, aspect_ratio: str) -> "Size":
+        """The size of that aspect ratio (`16:9`, `9:16`, `1:1`) with the same sides; else this one."""
+        long, short = max(self.width, self.height), min(self.width, self.height)
+        return {"16:9": Size(long, short), "9:16": Size(short, long), "1:1": Size(short, short)}.get(
+            aspect_ratio, self
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set of an emulator.
+
+    `duration` is the seconds that each workflow takes at least; `credits` the balance to begin with, None for
+    one that never ends; `key` the only key that is taken, None for any.
+    """
+
+    folder: Path
+    duration: float = 2.0
+    credits: int | None = None
+    size: Size = Size(640, 360)
+    frames_per_second: int = 24
+    key: str | None = None
+    faults: tuple[Rule, ...] = ()
+    renderers: int = 1
+
+    @classmethod
+    def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word
+        """For tests: clips of a few small frames, made in milliseconds, due at once."""
+        return cls(folder, duration, credits, Size(64, 36), frames_per_second=2)

@@ -1,0 +1,114 @@
+"""What the emulator knows of the vendor's templates: their steps, what they give, what they cost.
+
+A table of its own rather than the client's catalogue: a double that reads the client's facts would share its
+mistakes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.jobs import Json
+
+
+class Flow(StrEnum):
+    """A step, by the name under which it stands in `completions`."""
+
+    CROP = "crop_to_content"
+    GRAY = "replace_alpha_with_gray"
+    UPSCALE = "upscale"
+    ANIMATE = "create_media"
+    OVERLAY = "video_overlay"
+    RESTYLE = "image_to_image"
+    SONG = "create_song"
+
+
+class Needs(StrEnum):
+    """What must come with a create."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    NOTHING = "nothing"
+
+
+# What a template costs here whose price is not known.
+NOMINAL_CREDITS = 100
+
+_PREVIEW = (Flow.RESTYLE, Flow.ANIMATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One template: `credits` is its known price, None where it is not known."""
+
+    id: str
+    steps: tuple[Flow, ...] = _PREVIEW
+    needs: Needs = Needs.IMAGE
+    credits: int | None = None
+    options: tuple[str, ...] = ("aspect_ratio",)
+
+    def steps_for(self, options: Mapping[str, Json]) -> tuple[Flow, ...]:
+        """The steps of one workflow: an image only needs no animation."""
+        if options.get("pipeline_mode") == "image" and Flow.RESTYLE in self.steps:
+            return (Flow.RESTYLE,)
+        return self.steps
+
+    @property
+    def price(self) -> int:
+        return NOMINAL_CREDITS if self.credits is None else self.credits
+
+
+_OVERLAY_OPTIONS = ("background_urls", "prompt", "motion_type", "duration", "last_frame_support")
+_SCENE_OPTIONS = ("aspect_ratio", "pipeline_mode")
+
+_ALL = (
+    Template(
+        "overlay_gray_5443",
+        (Flow.CROP, Flow.GRAY, Flow.UPSCALE, Flow.ANIMATE, Flow.OVERLAY),
+        options=_OVERLAY_OPTIONS,
+    ),
+    Template(
+        "overlay_gray_5442", (Flow.CROP, Flow.GRAY, Flow.ANIMATE, Flow.OVERLAY), options=_OVERLAY_OPTIONS
+    ),
+    Template("overlay_only_1025", (Flow.OVERLAY,), Needs.VIDEO, options=("background_urls",)),
+    *(
+        Template(f"vim_{scene}", options=_SCENE_OPTIONS)
+        for scene in (
+            "new_year_2026",
+            "dancing_santa",
+            "birthday",
+            "ces_show",
+            "amazonia",
+            "arctic",
+            "sketch_me",
+            "product_showcase",
+        )
+    ),
+    Template("vim_instagramframeescape_0226", options=("aspect_ratio", "user_name", "job_description")),
+    Template("vim_dreamcareer_0226", options=("image_description", "aspect_ratio")),
+    Template("each_explodedloop_0226", credits=100, options=("prompt", "aspect_ratio")),
+    Template(
+        "each_ugcproduct_0226",
+        credits=320,
+        options=("product_name", "target_audience", "product_image", "voice", "aspect_ratio"),
+    ),
+    Template("each_moonwalk_0226", credits=150),
+    Template("each_funnydance_0226", credits=200),
+    Template("each_createsong_0226", (Flow.SONG,), Needs.NOTHING, 10, ("genre_style", "song_theme")),
+)
+
+TEMPLATES: Mapping[str, Template] = {template.id: template for template in _ALL}
+
+_FAMILY = re.compile(r"(overlay|vim|each)_[a-z0-9_]{1,80}")
+
+
+def find(template_id: str) -> Template | None:
+    """The template of that id; one for an id that looks like the vendor's own; None for any other.
+
+    The vendor adds templates often, and a campaign with a new one should be rehearsed too.
+    """
+    known = TEMPLATES.get(template_id)
+    if known is not None or not _FAMILY.fullmatch(template_id):
+        return known
+    return Template(template_id, needs=Needs.NOTHING)
