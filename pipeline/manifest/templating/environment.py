@@ -1,0 +1,155 @@
+"""Jinja's sandbox with our rules in it: what dots, operators, filters, tests and loops may do."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import jinja2
+from jinja2.runtime import Context, LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from pipeline.manifest.templating import guard
+from pipeline.manifest.templating.filters import FILTERS, TESTS
+from pipeline.manifest.templating.missing import Missing
+from pipeline.manifest.templating.values import (
+    Budget,
+    Named,
+    as_text,
+    checked_number,
+    checked_text,
+    kind,
+)
+
+_MOST_ITEMS: Final = 256
+_LOOP_DATA: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+
+
+class _Scope(Context):
+    """The names of one render, and how much it may still do."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # the library's own signature
+        super().__init__(*arguments, **options)
+        self.budget = Budget()
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = self.vars.get(key, self.parent.get(key, self))
+        return Missing(name=key, known=self.parent) if found is self else found
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Dots and brackets look up data only, operators know their limits, and values read as ours do."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//"})
+    intercepted_unops = frozenset({"+", "-"})
+    context_class = _Scope
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        match obj:
+            case Missing():
+                # So that `image.name | default('none')` works where there is no image.
+                return obj
+            case Mapping():
+                return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)
+            case Named() if attribute == "name":
+                return obj.name
+            case LoopContext() if attribute in _LOOP_DATA:
+                return getattr(obj, attribute)
+            case _:
+                return Missing(hint=f"{kind(obj)} has no '{attribute[:60]}'")
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(argument, Missing):
+            raise argument.error
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        if isinstance(obj, list | tuple | str) and type(argument) is int:
+            within = -len(obj) <= argument < len(obj)
+            return obj[argument] if within else Missing(hint=f"there is no item {argument} in {kind(obj)}")
+        return obj if isinstance(obj, Missing) else Missing(hint=f"{kind(obj)} has no such item")
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            text = checked_text(left + right)
+            budget_of(context).measure(text)
+            return text
+        for operand in (left, right):
+            if isinstance(operand, Missing):
+                raise operand.error
+        checked_number(left)
+        checked_number(right)
+        return checked_number(super().call_binop(context, operator, left, right))
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        if isinstance(arg, Missing):
+            raise arg.error
+        return super().call_unop(context, operator, checked_number(arg))
+
+
+def budget_of(context: Context) -> Budget:
+    """How much work the render of this context may still do."""
+    # The environment makes no other kind of context.
+    budget: Budget = context.budget  # type: ignore[attr-defined]
+    return budget
+
+
+def _counted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+    """A filter or test that pays for what it is given and takes nothing that is missing."""
+
+    @jinja2.pass_context
+    def apply(context: Context, /, *arguments: object, **options: object) -> object:
+        budget = budget_of(context)
+        for argument in (*arguments, *options.values()):
+            if isinstance(argument, Missing):
+                raise argument.error
+            budget.measure(argument)
+        try:
+            result = function(*arguments, **options)
+        except LookupError as error:
+            return Missing(hint=str(error))
+        except TypeError:
+            raise ValueError(f"'{name}' does not work with these arguments") from None
+        return checked_text(result) if isinstance(result, str) else result
+
+    return apply
+
+
+def _default(value: object, default_value: object = "", boolean: object = False) -> object:
+    absent = isinstance(value, Missing) or (boolean and not value)
+    return default_value if absent else value
+
+
+@jinja2.pass_context
+def _items(context: Context, value: object, weight: int) -> list[object]:
+    """What a loop goes over, paid for with what its body costs."""
+    if isinstance(value, Missing):
+        raise value.error
+    if not isinstance(value, list | tuple | Mapping):
+        raise ValueError(f"a loop needs a list, found {kind(value)}")
+    if len(value) > _MOST_ITEMS:
+        raise ValueError(f"a loop over {len(value):,} items; at most {_MOST_ITEMS} are allowed")
+    budget_of(context).spend(weight * len(value))
+    return list(value)
+
+
+@jinja2.pass_context
+def _measured(context: Context, value: object) -> object:
+    if isinstance(value, Missing):
+        raise value.error
+    budget_of(context).measure(value)
+    return value
+
+
+def _make_environment() -> jinja2.Environment:
+    # Without the optimizer, as it would compute what a template says while it is compiled, unbounded.
+    environment = _Environment(undefined=Missing, optimized=False, finalize=as_text, cache_size=0)
+    environment.globals.clear()
+    environment.filters = {name: _counted(name, function) for name, function in FILTERS.items()}
+    environment.filters |= {"default": _default, guard.ITEMS: _items, guard.MEASURED: _measured}
+    environment.tests = {name: _counted(name, function) for name, function in TESTS.items()}
+    environment.tests |= {
+        "defined": lambda value: not isinstance(value, Missing),
+        "undefined": lambda value: isinstance(value, Missing),
+    }
+    return environment
+
+
+ENVIRONMENT: Final = _make_environment()

@@ -1,0 +1,157 @@
+"""A template: compiled once, rendered often, and every failure told with its line."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Final, TypeVar
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.runtime import Context
+
+from pipeline.jobs import Json
+from pipeline.manifest.templating import guard
+from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
+from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.values import LONGEST_OUTPUT, as_json, as_text, checked_text
+
+_LONGEST_SOURCE: Final = 16 << 10
+_LARGEST_VALUE: Final = 16_384
+_FILE: Final = "<template>"
+_VALUE: Final = "_value"
+# What Python or Jinja raise where a template asks for something that does not work.
+_FAULTS: Final = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, jinja2.TemplateError),
+)
+Result = TypeVar("Result")
+
+
+class Template:
+    """A template, compiled by `Template.compile`. Immutable, and safe to use from many threads.
+
+    `names` are the names that it takes from its scope. `is_expression` tells that it is one
+    `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
+    """
+
+    def __init__(self, source: str, tree: nodes.Template | None) -> None:
+        self.source = source
+        self.names: frozenset[str] = frozenset()
+        self.is_expression = False
+        self._code: jinja2.Template | None = None
+        # Plain text has no tree, and needs none.
+        if tree is None:
+            return
+        self.names = frozenset(meta.find_undeclared_variables(tree))
+        guard.bound(tree)
+        match tree.body:
+            case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
+                self.is_expression = True
+                kept = nodes.Assign(nodes.Name(_VALUE, "store"), expression, lineno=expression.lineno)
+                tree = nodes.Template([kept], lineno=1)
+        self._code = ENVIRONMENT.from_string(tree)
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def compile(source: str) -> "Template":
+        """The template of `source`; made once for each source.
+
+        Raises:
+            TemplateError: it is no template, is too large, or uses something that is not allowed.
+        """
+        if not any(mark in source for mark in ("{{", "{%", "{#")):
+            return Template(source, None)
+        if len(source.encode("utf-8", "surrogatepass")) > _LONGEST_SOURCE:
+            raise TemplateError(f"the template is longer than {_LONGEST_SOURCE:,} bytes", 1)
+        try:
+            tree = ENVIRONMENT.parse(source)
+            guard.check(tree)
+            return Template(source, tree)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(error.message or "this is no template", error.lineno) from None
+        except _FAULTS:
+            raise TemplateError("the template is too large, or too deeply nested", 1) from None
+
+    def render_text(self, scope: Mapping[str, object]) -> str:
+        """The text that it makes with these values: JSON and `Named`.
+
+        Raises:
+            TemplateError: something is undefined, does not work on these values, or becomes too large.
+        """
+        if self._code is None:
+            return self.source.removesuffix("\n")
+        return self._run(self._code, _text_of_value if self.is_expression else _text, scope)
+
+    def render_value(self, scope: Mapping[str, object]) -> Json:
+        """The value of its one expression, with its type; its text where it is not one expression.
+
+        Raises:
+            TemplateError: as `render_text`.
+        """
+        if self._code is None or not self.is_expression:
+            return self.render_text(scope)
+        return self._run(self._code, _json, scope)
+
+    @staticmethod
+    def _run(
+        code: jinja2.Template, work: Callable[[jinja2.Template, Context], Result], scope: Mapping[str, object]
+    ) -> Result:
+        context = code.new_context(dict(scope), shared=True)
+        try:
+            return work(code, context)
+        except _FAULTS as error:
+            raise TemplateError(_message(error), _line(error.__traceback__, code)) from None
+
+
+def _text(code: jinja2.Template, context: Context) -> str:
+    parts: list[str] = []
+    length = 0
+    for part in code.root_render_func(context):
+        length += len(part)
+        if length > LONGEST_OUTPUT:
+            raise ValueError(f"the text becomes too long: more than {LONGEST_OUTPUT:,} bytes")
+        parts.append(part)
+    return checked_text("".join(parts))
+
+
+def _text_of_value(code: jinja2.Template, context: Context) -> str:
+    return checked_text(str(as_text(_value(code, context))))
+
+
+def _json(code: jinja2.Template, context: Context) -> Json:
+    value = _value(code, context)
+    if isinstance(value, str):
+        return checked_text(str(value))
+    if budget_of(context).measure(value) > _LARGEST_VALUE:
+        raise ValueError("the value becomes too large")
+    return as_json(value)
+
+
+def _value(code: jinja2.Template, context: Context) -> object:
+    for _ in code.root_render_func(context):
+        pass
+    return context.vars[_VALUE]
+
+
+def _message(error: BaseException) -> str:
+    match error:
+        case TypeError():
+            return f"these values do not go together: {error}"[:200]
+        case ZeroDivisionError():
+            return "a division by zero"
+        case MemoryError() | RecursionError():
+            return "the template needs too much memory"
+        case jinja2.TemplateError():
+            return error.message or "the template fails"
+        case _:
+            return str(error)
+
+
+def _line(trace: TracebackType | None, code: jinja2.Template) -> int:
+    """The template's line that was at work when the error came."""
+    line = 1
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILE:
+            line = code.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line

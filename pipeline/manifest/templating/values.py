@@ -1,0 +1,150 @@
+"""The values that templates see, how they read as text, and what handling them costs."""
+
+import math
+from collections.abc import Mapping
+from typing import Final, Self
+
+from pipeline.jobs import Json
+from pipeline.manifest.templating.missing import Missing
+
+LONGEST_OUTPUT: Final = 64 << 10
+_LARGEST_INTEGER: Final = 10**18
+_MOST_STEPS: Final = 2_000_000
+_CHARACTERS_PER_STEP: Final = 16
+
+
+class Named(str):
+    """A text with a name: `{{ prompt }}` renders it, and `{{ prompt.name }}` its name."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, text: str, name: str) -> Self:
+        self = super().__new__(cls, text)
+        self.name = name
+        return self
+
+
+class Budget:
+    """How much work a render may still do, in steps of a fraction of a microsecond each."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Take `steps` away.
+
+        Raises:
+            ValueError: there are not as many.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise ValueError("this does too much work for a template; loop over less")
+
+    def measure(self, value: object) -> int:
+        """Spend what it costs to look at all of `value`, and tell how many steps it was."""
+        match value:
+            case str():
+                steps = 1 + len(value) // _CHARACTERS_PER_STEP
+            case Mapping():
+                self.spend(1 + len(value))
+                return 1 + len(value) + sum(self.measure(inner) for inner in value.values())
+            case list() | tuple():
+                self.spend(1)
+                return 1 + sum(self.measure(inner) for inner in value)
+            case _:
+                steps = 1
+        self.spend(steps)
+        return steps
+
+
+def checked_text(text: str) -> str:
+    """`text`, if it may be that long.
+
+    Raises:
+        ValueError: it is longer than 64 KiB.
+    """
+    # No character takes more than four bytes, so most texts need not be encoded to be measured.
+    if (
+        len(text) * 4 > LONGEST_OUTPUT
+        and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_OUTPUT
+    ):
+        found = f"{len(text):,} characters ({size:,} bytes)"
+        raise ValueError(f"the text becomes too long: {found}; at most {LONGEST_OUTPUT:,} bytes are allowed")
+    return text
+
+
+def checked_number(number: object) -> int | float:
+    """`number`, if JSON can hold it.
+
+    Raises:
+        ValueError: it is no number, not finite, or an integer of more than 18 digits.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"expected a number, found {kind(number)}")
+    if isinstance(number, int) and abs(number) >= _LARGEST_INTEGER:
+        raise ValueError("the number becomes too large: more than 18 digits")
+    if not math.isfinite(number):
+        raise ValueError("the number becomes too large")
+    return number
+
+
+def as_text(value: object) -> str:
+    """A value as it reads within a text: `true` and `false`, nothing for null, numbers as they are written.
+
+    Raises:
+        ValueError: a list or a mapping, which has no one spelling.
+    """
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case Missing():
+            raise value.error
+        case _:
+            raise ValueError(f"{kind(value)} cannot stand in a text; use 'join' or 'tojson'")
+
+
+def as_json(value: object) -> Json:
+    """A copy of a value as plain JSON.
+
+    Raises:
+        ValueError: it is something else than data.
+    """
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return str(value)
+        case Mapping():
+            return {as_text(key): as_json(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [as_json(inner) for inner in value]
+        case Missing():
+            raise value.error
+        case _:
+            raise ValueError(f"{kind(value)} is no value to use here")
+
+
+def kind(value: object) -> str:
+    """What people call a value: `a text`, `a list`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "something else"
