@@ -114,7 +114,7 @@ UNDECIDED = Decisions()
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A set of purchases by id, and by key the id of the one that served it last."""
+    """A set of purchases by id, and by key the id of the one of them that served it last."""
 
     purchases: Mapping[str, Purchase] = field(default_factory=dict)
     served: Mapping[str, str] = field(default_factory=dict)
@@ -129,8 +129,11 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
     for mark, purchase in other.purchases.items():
         mine = purchases.get(mark)
         purchases[mark] = purchase if mine is None else _join_purchase(mine, purchase)
-    served = dict(one.served)
+    # A name of what is not in its own set says nothing of age, which the order of merges would then decide.
+    served = {key: mark for key, mark in one.served.items() if mark in one.purchases}
     for key, mark in other.served.items():
+        if mark not in other.purchases:
+            continue
         candidates = {served.get(key, mark), mark}
         served[key] = max(candidates, key=lambda each: _last_to_serve(each, purchases, decisions))
     return Records(purchases, served)
@@ -155,8 +158,7 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
 def _last_to_serve(
     mark: str, purchases: Mapping[str, Purchase], decisions: Decisions
 ) -> tuple[bool, tuple[str, str]]:
-    known = purchases.get(mark)
-    return (mark in decisions.approved, known.age if known else ("", mark))
+    return (mark in decisions.approved, purchases[mark].age)
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:

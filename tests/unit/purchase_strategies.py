@@ -1,0 +1,108 @@
+"""Generated purchases, for the property tests: few ids, keys and times, so that sets of them overlap."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from pipeline.jobs import Json
+from pipeline.purchases import Decisions, Output, Purchase, Reason, Records, Status, Step
+
+IDS = [f"{number:016x}" for number in range(4)]
+KEYS = ["a/b", "a/c", "a/d=1"]
+TIMES = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
+
+ids = st.sampled_from(IDS)
+keys = st.sampled_from(KEYS)
+# What hurts: quotes, a NUL, a lone surrogate, a character of four bytes.
+texts = st.text(alphabet=["a", "é", '"', "\0", "\ud800", "\U0001f388"], max_size=3)
+json_values: st.SearchStrategy[Json] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+outputs = st.builds(
+    Output,
+    content_type=st.sampled_from(["video/mp4", "image/png"]),
+    url=st.none() | texts,
+    sha256=st.none() | texts,
+    bytes=st.none() | st.integers(0, 9),
+)
+reasons = st.sampled_from([Reason.REJECTED, Reason.VENDOR, Reason.LOST])
+steps = st.builds(Step, flow=texts, outputs=st.lists(outputs, max_size=2).map(tuple))
+
+
+def _born(mark: str) -> Purchase:
+    """Key, time and fingerprint follow from the id, as they are written once."""
+    number = IDS.index(mark)
+    return Purchase(
+        id=mark,
+        key=KEYS[number % len(KEYS)],
+        fingerprint=f"v1:{number % 2}",
+        status=Status.SUBMITTING,
+        bought_at=TIMES[number % 2],
+        template_id="t",
+    )
+
+
+@st.composite
+def purchases(draw: st.DrawFn) -> Purchase:
+    """A purchase with anything in any field."""
+    status = draw(st.sampled_from(Status))
+    return replace(
+        _born(draw(ids)),
+        status=status,
+        reason=draw(reasons) if status is Status.FAILED else None,
+        inputs=draw(st.sampled_from([(), (IDS[0],)])),
+        workflow_id=draw(st.sampled_from([None, "w1", "w2"])),
+        request=draw(st.dictionaries(texts, json_values, max_size=2)),
+        outputs=draw(st.lists(outputs, max_size=2).map(tuple)),
+        steps=draw(st.lists(steps, max_size=2).map(tuple)),
+        credits=draw(st.none() | st.integers(0, 9)),
+        created_at=draw(st.none() | st.sampled_from(TIMES)),
+        updated_at=draw(st.none() | st.sampled_from(TIMES)),
+        path=draw(texts),
+        error=draw(st.none() | texts),
+        deleted=draw(st.booleans()),
+        again=draw(st.booleans()),
+    )
+
+
+def _copies(mark: str) -> st.SearchStrategy[Purchase]:
+    """Copies of one purchase that differ in what the join looks at."""
+    return st.builds(
+        lambda status, workflow_id, updated_at, path, deleted, again: replace(
+            _born(mark),
+            status=status,
+            reason=Reason.VENDOR if status is Status.FAILED else None,
+            workflow_id=workflow_id,
+            updated_at=updated_at,
+            path=path,
+            deleted=deleted,
+            again=again,
+        ),
+        st.sampled_from(Status),
+        st.sampled_from([None, "w1", "w2"]),
+        st.sampled_from([None, *TIMES]),
+        st.sampled_from(["x", "y"]),
+        st.booleans(),
+        st.booleans(),
+    )
+
+
+# What served a key last is at times a purchase that this set does not know, as in a file edited by hand.
+records = st.builds(
+    Records,
+    st.fixed_dictionaries({}, optional={mark: _copies(mark) for mark in IDS}),
+    st.dictionaries(keys, ids, max_size=3),
+)
+
+decisions = st.builds(
+    Decisions,
+    approved=st.dictionaries(ids, keys, max_size=2),
+    rejected=st.frozensets(ids, max_size=1),
+    redo=st.frozensets(ids, max_size=1),
+)
