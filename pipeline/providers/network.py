@@ -31,8 +31,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for scheme, proxy in self.proxies.items():
-            parts = urlsplit(proxy)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            if not _is_proxy(proxy):
                 raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
 
     def proxy_for(self, url: str) -> str | None:
@@ -64,6 +63,14 @@ def network_from(environment: Mapping[str, str]) -> Network:
     direct = tuple(entry for part in told("no_proxy").split(",") if (entry := part.strip()))
     bundle = next((path for name in _BUNDLES if (path := environment.get(name, "").strip())), None)
     return Network(proxies, direct, bundle)
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

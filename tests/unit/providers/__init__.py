@@ -1,0 +1,1 @@
+"""Tests of the vendor's client, against real sockets."""

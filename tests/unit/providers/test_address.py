@@ -1,0 +1,137 @@
+"""Which addresses files may come from, and how urls are shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.providers.address import AddressRefused, Guard, is_loopback_host, shown_url
+from providers.orders_for_tests import is_harmless
+
+OUTSIDE = Guard(loopback=False)
+REHEARSING = Guard(loopback=True)
+
+THIS_MACHINE = [
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "①②⑦.⓪.⓪.①",
+    "::1",
+    "::ffff:127.0.0.1",
+]
+PRIVATE = [
+    "0.0.0.0",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::ffff:8.8.8.8",
+    "::ffff:10.0.0.1",
+    "2002:7f00:1::",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "64:ff9b::a00:1",
+    "64:ff9b::7f00:1",
+    "fc00::1",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+]
+PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"]
+
+
+@pytest.mark.parametrize("host", THIS_MACHINE + PRIVATE)
+def test_address_that_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
+    with pytest.raises(AddressRefused, match="not a public address"):
+        OUTSIDE.addresses(host, 443, tls=True)
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_public_address_is_fetched_from_by_https_only(host: str) -> None:
+    assert OUTSIDE.addresses(host, 443, tls=True) == [host]
+    with pytest.raises(AddressRefused):
+        REHEARSING.addresses(host, 80, tls=False)
+
+
+@pytest.mark.parametrize("host", THIS_MACHINE)
+def test_this_machine_is_allowed_when_the_api_is_on_it(host: str) -> None:
+    assert REHEARSING.addresses(host, 80, tls=False)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_no_other_machine_of_this_network_is_allowed_even_then(host: str) -> None:
+    with pytest.raises(AddressRefused):
+        REHEARSING.addresses(host, 443, tls=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "ftp://example.com/x",
+        "//example.com/x",
+        "https://",
+        "https:///x",
+        "https://user:pass@example.com/x",
+        "https://media@127.0.0.1",
+        "https://[::1",
+        "https://example.com:99999/x",
+        "https://example.com:x/",
+        "http://example.com/x",
+        "",
+    ],
+)
+def test_url_that_no_file_may_come_from_is_refused(url: str) -> None:
+    with pytest.raises(AddressRefused):
+        OUTSIDE.check(url)
+
+
+def test_sound_url_is_taken() -> None:
+    OUTSIDE.check("https://media.example.com/f.mp4?sig=1")
+    REHEARSING.check("http://127.0.0.1:8000/f.mp4")
+
+
+def test_url_is_shown_without_what_may_be_secret() -> None:
+    shown = shown_url("https://user:pass@media.example.com/a\x1b[31m.mp4?X-Signature=s3cret#t")
+    assert shown == "https://media.example.com/a\\x1b[31m.mp4"
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_shown_short_and_on_one_line(text: str) -> None:
+    shown = shown_url(text)
+    assert len(shown) <= 200
+    assert is_harmless(shown)
+    assert "?" not in shown
+
+
+@given(st.text(max_size=60))
+def test_any_url_is_judged_or_refused_and_never_breaks(text: str) -> None:
+    for url in (text, f"https://{text}", f"https://example.com/{text}"):
+        refusal = ""
+        try:
+            OUTSIDE.check(url)
+        except AddressRefused as error:
+            refusal = str(error)
+        assert is_harmless(refusal)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("example.com", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_known_by_its_spelling(host: str, is_here: bool) -> None:
+    assert is_loopback_host(host) is is_here

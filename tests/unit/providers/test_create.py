@@ -1,0 +1,373 @@
+"""What a create is taken for, after everything that can happen to one request on a real connection."""
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.providers.base import (
+    AccountRefused,
+    Bought,
+    CreateOutcome,
+    Deferred,
+    JobRefused,
+    NotSent,
+    OutcomeUnknown,
+    Refusal,
+)
+from pipeline.providers.network import Network
+from providers.orders_for_tests import KEY, a_client, an_attachment, an_order
+from providers.raw_server import Certificate, Peer, Play, serving
+
+SHORT = 0.4  # seconds, where the client is to give up waiting
+LARGE = an_attachment(b"\x89PNG\r\n\x1a\n" + bytes(30 << 20))
+SOUND = json.dumps({"data": {"id": "wf-1"}}).encode()
+
+
+def after_reading(act: Callable[[Peer], None]) -> Play:
+    def play(peer: Peer) -> None:
+        peer.read()
+        act(peer)
+
+    return play
+
+
+def answering(status: int, body: bytes = b"", *headers: str) -> Play:
+    return after_reading(lambda peer: peer.answer(status, body, *headers))
+
+
+def sending(data: bytes) -> Play:
+    return after_reading(lambda peer: peer.send(data))
+
+
+def in_mid_upload(act: Callable[[Peer], None]) -> Play:
+    def play(peer: Peer) -> None:
+        peer.read_head()
+        peer.socket.recv(1000)
+        act(peer)
+
+    return play
+
+
+def silent_in_the_body(peer: Peer) -> None:
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+    peer.stall()
+
+
+def dripping(peer: Peer) -> None:
+    peer.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    never = threading.Event()
+    while not never.wait(0.02):  # until the client has gone, which makes the sending fail
+        peer.send(b"x")
+
+
+AFTER_IT_WAS_SENT: dict[str, Play] = {
+    "close": after_reading(lambda _: None),
+    "reset": after_reading(Peer.reset),
+    "silence": after_reading(Peer.stall),
+    "dripping headers": after_reading(dripping),
+    "a partial status line": sending(b"HTTP/1.1 2"),
+    "partial headers": sending(b"HTTP/1.1 200 OK\r\nContent-Ty"),
+    "partial headers of a refusal": sending(b"HTTP/1.1 422 Unprocessable\r\nContent-Ty"),
+    "a body cut short": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + SOUND),
+    "a refusal cut short": sending(b"HTTP/1.1 402 Payment\r\nContent-Length: 99\r\n\r\n{}"),
+    "a chunk cut short": sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" + SOUND),
+    "chunks without their end": sending(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(SOUND), SOUND)
+    ),
+    "silence in the body": after_reading(silent_in_the_body),
+    "a cut body without a length": sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND[:-2]),
+    "two lengths": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n{}  "),
+    "too many headers": sending(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+    "what is no HTTP": sending(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "gzip that is none": answering(200, b"no gzip", "Content-Encoding: gzip"),
+    "HTML": answering(200, b"<html>welcome</html>"),
+    "an empty body": answering(200),
+    "204": answering(204),
+    "an object without data": answering(200, b"{}"),
+    "an id that is null": answering(200, b'{"data": {"id": null}}'),
+    "an id that is a number": answering(200, b'{"data": {"id": 7}}'),
+    "an id that is a path": answering(200, b'{"data": {"id": "../x"}}'),
+    "an id of dots": answering(200, b'{"data": {"id": ".."}}'),
+    "an id with a line end": answering(200, b'{"data": {"id": "wf-1\\n"}}'),
+    "an id of 10 KB": answering(200, json.dumps({"data": {"id": "x" * 10_000}}).encode()),
+    "an array": answering(200, b'[{"data": {"id": "wf-1"}}]'),
+    "an id told twice": answering(200, b'{"data": {"id": "wf-1", "id": "wf-2"}}'),
+    "deep JSON": answering(200, b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "an answer of 2 MB": answering(200, SOUND[:-1] + b" " * (2 << 20) + b"}"),
+    "what is no UTF-8": answering(200, b'{"data": {"id": "wf-1"}, "x": "\xff"}'),
+    "a redirect": answering(307, b"", "Location: http://127.0.0.1:9/workflow"),
+    "a redirect that would make it a GET": answering(303, b"", "Location: /workflow/1"),
+    **{f"HTTP {status}": answering(status, b"<h1>x</h1>") for status in (408, 409, 418, 500, 502, 504)},
+    "HTTP 503 that asks to come again": answering(503, b"", "Retry-After: 1"),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("fault", AFTER_IT_WAS_SENT)
+def test_create_that_may_have_arrived_is_unknown_and_was_sent_once(
+    fault: str, tls: bool, certificate: Certificate
+) -> None:
+    with serving(AFTER_IT_WAS_SENT[fault], certificate if tls else None) as server:
+        client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
+        outcome = client.create(an_order())
+    assert isinstance(outcome, OutcomeUnknown), outcome
+    assert len(server.received) == 1
+    assert server.connections == 1
+
+
+def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:
+    play = after_reading(lambda peer: peer.send_raw(b"\x17\x03\x03\x00\x20" + b"?" * 32))
+    with serving(play, certificate) as server:
+        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
+    assert isinstance(outcome, OutcomeUnknown)
+    assert len(server.received) == 1
+
+
+def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> None:
+    with serving(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
+        outcome = a_client(server.url).create(an_order())
+    assert isinstance(outcome, OutcomeUnknown)
+    assert outcome.answer.startswith("<html>x")
+    assert len(outcome.answer) <= 10_000
+
+
+ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
+    "a sound id": (answering(200, SOUND), Bought("wf-1")),
+    "201": (answering(201, SOUND), Bought("wf-1")),
+    "chunks": (
+        sending(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+            % (len(SOUND), SOUND)
+        ),
+        Bought("wf-1"),
+    ),
+    "whole JSON without a length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND), Bought("wf-1")),
+    "100 before": (
+        sending(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(SOUND), SOUND)
+        ),
+        Bought("wf-1"),
+    ),
+    "402": (
+        answering(402, b'{"message": "INSUFFICIENT_CREDIT"}'),
+        AccountRefused(Refusal.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT"),
+    ),
+    "401": (answering(401, b'{"message": "no"}'), AccountRefused(Refusal.KEY, "HTTP 401: no")),
+    "403": (answering(403), AccountRefused(Refusal.KEY, "HTTP 403")),
+    "404": (answering(404, b'{"message": "NOT_FOUND"}'), JobRefused("HTTP 404: NOT_FOUND")),
+    "422": (
+        answering(422, b'{"detail": [{"loc": ["body", "options"], "msg": "bad \\u001b[31m", "type": "x"}]}'),
+        JobRefused("HTTP 422: body.options: bad \\x1b[31m"),
+    ),
+    "422 of 2 MB": (answering(422, b'{"detail": "' + b"x" * (2 << 20) + b'"}'), JobRefused("HTTP 422")),
+    **{f"{status}": (answering(status), JobRefused(f"HTTP {status}")) for status in (400, 405, 413, 415)},
+    "429": (answering(429), Deferred("HTTP 429")),
+    "429 after 2 seconds": (answering(429, b"", "Retry-After: 2"), Deferred("HTTP 429", 2.0)),
+    "429 after a banana": (answering(429, b"", "Retry-After: banana"), Deferred("HTTP 429")),
+    "429 after what has passed": (
+        answering(429, b"", "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"),
+        Deferred("HTTP 429"),
+    ),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("answer", ANSWERED)
+def test_whole_answer_says_what_came_of_it(answer: str, tls: bool, certificate: Certificate) -> None:
+    play, expected = ANSWERED[answer]
+    with serving(play, certificate if tls else None) as server:
+        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
+    assert outcome == expected
+    assert len(server.received) == 1
+
+
+MID_UPLOAD: dict[str, Callable[[Peer], None]] = {
+    "reset": Peer.reset,
+    "close": lambda _: None,
+    "half an answer": lambda peer: peer.send(b"HTTP/1.1 402 Pay"),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("fault", MID_UPLOAD)
+def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certificate: Certificate) -> None:
+    with serving(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
+        client = a_client(server.url, ca_bundle=str(certificate.path))
+        outcome = client.create(an_order(images=(LARGE,)))
+    assert isinstance(outcome, NotSent), outcome
+    assert outcome.started
+    assert server.received == []
+
+
+def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.providers.http.line._SLOWEST_UPLOAD", 1 << 40)
+    finished = threading.Event()
+
+    def take_no_more(_: Peer) -> None:
+        finished.wait(30)
+
+    with serving(in_mid_upload(take_no_more)) as server:
+        outcome = a_client(server.url, timeout=SHORT).create(an_order(images=(LARGE,)))
+        finished.set()
+    assert isinstance(outcome, NotSent)
+    assert outcome.started
+
+
+def test_early_402_in_mid_upload_is_heard() -> None:
+    def refuse(peer: Peer) -> None:
+        peer.answer(402, b'{"message": "INSUFFICIENT_CREDIT"}', "Connection: close")
+        peer.socket.shutdown(socket.SHUT_WR)
+        peer.stall()
+
+    with serving(in_mid_upload(refuse)) as server:
+        outcome = a_client(server.url).create(an_order(images=(LARGE,)))
+    assert outcome == AccountRefused(Refusal.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
+
+
+def after_hello(act: Callable[[Peer], None]) -> Play:
+    def play(peer: Peer) -> None:
+        peer.socket.recv(100)
+        act(peer)
+
+    return play
+
+
+BEFORE_TLS: dict[str, Play] = {
+    "silence": Peer.stall,
+    "close": after_hello(lambda _: None),
+    "reset": after_hello(Peer.reset),
+    "plain HTTP": after_hello(lambda peer: peer.send(b"HTTP/1.1 400 Bad\r\n\r\n")),
+}
+
+
+@pytest.mark.parametrize("fault", BEFORE_TLS)
+def test_create_that_fails_in_the_handshake_was_not_sent(fault: str, certificate: Certificate) -> None:
+    with serving(BEFORE_TLS[fault], certificate, handshake=False) as server:
+        client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
+        outcome = client.create(an_order())
+    assert isinstance(outcome, NotSent)
+    assert not outcome.started
+
+
+def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate: Certificate) -> None:
+    with serving(answering(200, SOUND), certificate) as server:
+        outcome = a_client(server.url).create(an_order())
+    assert isinstance(outcome, NotSent)
+    assert "REQUESTS_CA_BUNDLE" in outcome.reason
+    assert server.received == []
+
+
+def test_create_is_not_sent_where_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert a_client(f"http://127.0.0.1:{port}").create(an_order()) == NotSent("the connection was refused")
+
+
+def test_create_is_not_sent_to_a_host_that_cannot_be_resolved() -> None:
+    outcome = a_client("https://nothing.invalid").create(an_order())
+    assert outcome == NotSent("the host's name cannot be resolved")
+
+
+def test_create_is_not_sent_where_nobody_accepts() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with socket.create_connection(address), socket.socket() as waiting:
+            waiting.setblocking(False)
+            waiting.connect_ex(address)  # the queue is full now
+            outcome = a_client(f"http://127.0.0.1:{address[1]}", timeout=SHORT).create(an_order())
+    assert outcome == NotSent("no answer came in time")
+
+
+PROXY_FAULTS: dict[str, Play] = {
+    "502": answering(502),
+    "407": answering(407, b"", 'Proxy-Authenticate: Basic realm="x"'),
+    "drop after CONNECT": sending(b"HTTP/1.1 200 Connection established\r\n\r\n"),
+    "silence": after_reading(Peer.stall),
+}
+
+
+@pytest.mark.parametrize("fault", PROXY_FAULTS)
+def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> None:
+    with serving(PROXY_FAULTS[fault]) as proxy:
+        network = Network(proxies={"https": proxy.url})
+        outcome = a_client("https://api.example.com", timeout=SHORT, network=network).create(an_order())
+    assert isinstance(outcome, NotSent), outcome
+    assert not outcome.started
+    assert [request.method for request in proxy.received] == ["CONNECT"]
+
+
+def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certificate) -> None:
+    def tunnel(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        peer.start_tls()
+        peer.read()
+        peer.answer(200, SOUND)
+
+    with serving(tunnel, certificate, handshake=False) as proxy:
+        network = Network(
+            proxies={"https": f"http://user:pass@127.0.0.1:{proxy.port}"}, ca_bundle=str(certificate.path)
+        )
+        outcome = a_client("https://api.example.com", network=network).create(an_order())
+    assert outcome == Bought("wf-1")
+    connect, create = proxy.received
+    assert "x-api-key" not in connect.headers
+    assert connect.headers["proxy-authorization"].startswith("Basic ")
+    assert create.headers["x-api-key"] == KEY
+    assert "proxy-authorization" not in create.headers
+
+
+def test_each_create_has_a_connection_of_its_own() -> None:
+    def keep_alive(peer: Peer) -> None:
+        while True:
+            peer.read()
+            peer.answer(200, SOUND)
+
+    with serving(keep_alive) as server:
+        client = a_client(server.url)
+        for _ in range(3):
+            assert client.create(an_order()) == Bought("wf-1")
+    assert server.connections == 3
+
+
+def test_redirect_of_a_create_reaches_no_other_host() -> None:
+    with serving(answering(200, SOUND)) as other:
+        with serving(answering(308, b"", f"Location: {other.url}/workflow")) as server:
+            outcome = a_client(server.url).create(an_order())
+        assert isinstance(outcome, OutcomeUnknown)
+        assert other.connections == 0
+
+
+def interrupt_main_thread() -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def test_interrupt_after_sending_is_told_as_unknown() -> None:
+    def interrupt(peer: Peer) -> None:
+        interrupt_main_thread()
+        peer.stall()
+
+    with serving(after_reading(interrupt)) as server:
+        outcome = a_client(server.url).create(an_order())
+    assert isinstance(outcome, OutcomeUnknown)
+
+
+# Python's ssl leaves the socket to the garbage collector when an interrupt strikes in its handshake.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate) -> None:
+    def interrupt(peer: Peer) -> None:
+        interrupt_main_thread()
+        peer.stall()
+
+    with serving(after_hello(interrupt), certificate, handshake=False) as server:
+        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
+    assert isinstance(outcome, NotSent)

@@ -1,0 +1,327 @@
+"""Files come whole and checked, or not at all, whatever the store that serves them does."""
+
+import hashlib
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.providers.address import Guard
+from pipeline.providers.base import DownloadFailed, Fetched, Media
+from pipeline.providers.download import Downloads
+from pipeline.providers.network import Network
+from providers.orders_for_tests import PNG, a_client
+from providers.raw_server import Certificate, Peer, Play, RawServer, serving
+
+ETAG = '"strong-1"'
+
+
+def fetch(
+    server: RawServer, target: Path, *, path: str = "/f.png?sig=s3cret", timeout: float = 5.0, **changed: Any
+) -> Fetched:
+    fields = {"content_type": "image/png", "size": None, **changed}
+    return Downloads(Network(), Guard(loopback=True), timeout).fetch(
+        Media(server.url + path, **fields), target
+    )
+
+
+def answering(status: int, body: bytes = b"", *headers: str) -> Play:
+    def play(peer: Peer) -> None:
+        while True:
+            peer.read()
+            peer.answer(status, body, *headers)
+
+    return play
+
+
+def sending(data: bytes) -> Play:
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.send(data)
+
+    return play
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def with_part(target: Path, content: bytes, etag: str = ETAG) -> Iterator[None]:
+    target.with_name(f"{target.name}.part").write_bytes(content)
+    target.with_name(f"{target.name}.part.etag").write_text(etag)
+    yield
+
+
+def test_file_comes_to_its_place_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    with serving(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
+        fetched = fetch(server, tmp_path / "new" / "f.png", size=len(PNG))
+    assert fetched == Fetched(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
+    assert names_in(tmp_path / "new") == ["f.png"]
+    assert (tmp_path / "new" / "f.png").read_bytes() == PNG
+
+
+def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(answering(200, PNG)) as server:
+        a_client(server.url).download(Media(f"{server.url}/f.png", "image/png"), tmp_path / "f.png")
+    assert not {"x-api-key", "authorization", "cookie"} & set(server.received[0].headers)
+
+
+UNSOUND: dict[str, tuple[Play, str]] = {
+    "short": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + PNG), "cut off"),
+    "a chunk cut short": (
+        sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + PNG),
+        "no sound HTTP|cut off",
+    ),
+    "no length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG), "without a length"),
+    "empty": (answering(200), "empty"),
+    "HTML that says so": (answering(200, b"<html>", "Content-Type: text/html"), "is text/html"),
+    "HTML in disguise": (answering(200, b"<html>", "Content-Type: image/png"), "no image, video or sound"),
+    "a sound for an image": (answering(200, b"ID3\x04" + PNG), "is audio/mpeg"),
+    "compressed": (answering(200, PNG, "Content-Encoding: gzip"), "compressed"),
+    "100 GB": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 107374182400\r\n\r\n"), "too large"),
+    "500": (answering(500), "HTTP 500"),
+    "206 unasked": (answering(206, PNG, f"Content-Range: bytes 0-9/{len(PNG)}"), "HTTP 206"),
+    "close": (sending(b""), "closed without an answer"),
+}
+
+
+@pytest.mark.parametrize("fault", UNSOUND)
+def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: str, tmp_path: Path) -> None:
+    play, message = UNSOUND[fault]
+    target = tmp_path / "f.png"
+    target.write_bytes(b"what was there")
+    with serving(play) as server, pytest.raises(DownloadFailed, match=message) as raised:
+        fetch(server, target)
+    assert "s3cret" not in str(raised.value)
+    assert not raised.value.expired
+    assert target.read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize("size", [len(PNG) - 1, len(PNG) + 1])
+def test_file_of_another_size_than_the_vendor_said_is_refused(size: int, tmp_path: Path) -> None:
+    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
+        fetch(server, tmp_path / "f.png", size=size)
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -> None:
+    with serving(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
+        assert fetch(server, tmp_path / "f.png", size=len(PNG)).bytes == len(PNG)
+    with serving(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
+        fetch(server, tmp_path / "g.png", size=len(PNG))
+
+
+def test_file_that_grows_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
+    def endless(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            peer.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+    downloads = Downloads(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
+    with serving(endless) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
+        downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
+    assert raised.value.lasting
+
+
+def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:
+    def drip(peer: Peer) -> None:
+        peer.read()
+        peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\nETag: {ETAG}\r\n\r\n".encode())
+        never = threading.Event()
+        for number in range(len(PNG)):
+            peer.send(PNG[number : number + 1])
+            never.wait(0.02)
+
+    with serving(drip) as server, pytest.raises(DownloadFailed, match="too slowly"):
+        fetch(server, tmp_path / "f.png", timeout=0.3)
+    assert PNG.startswith((tmp_path / "f.png.part").read_bytes())
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_url_that_has_expired_is_told_as_such(status: int, tmp_path: Path) -> None:
+    with serving(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
+        fetch(server, tmp_path / "f.png")
+    assert raised.value.expired
+
+
+def test_download_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    connections = iter([1, 2])
+
+    def play(peer: Peer) -> None:
+        first = next(connections) == 1
+        request = peer.read()
+        if first:
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\nETag: {ETAG}\r\n\r\n"
+            peer.send(head.encode() + PNG[:100])
+            return
+        assert request.headers["range"] == "bytes=100-"
+        assert request.headers["if-range"] == ETAG
+        content_range = f"Content-Range: bytes 100-{len(PNG) - 1}/{len(PNG)}"
+        peer.answer(206, PNG[100:], content_range, f"ETag: {ETAG}")
+
+    target = tmp_path / "f.png"
+    with serving(play) as server:
+        with pytest.raises(DownloadFailed, match="cut off"):
+            fetch(server, target)
+        fetched = fetch(server, target, size=len(PNG))
+    assert fetched.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert names_in(tmp_path) == ["f.png"]
+
+
+REST = f"Content-Range: bytes 100-{len(PNG) - 1}/{len(PNG)}"
+
+NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
+    "200: the whole file": lambda peer: peer.answer(200, PNG),
+    "206 from elsewhere": lambda peer: peer.answer(
+        206, PNG[50:], f"Content-Range: bytes 50-{len(PNG) - 1}/*"
+    ),
+    "206 that ends early": lambda peer: peer.answer(
+        206, PNG[100:200], f"Content-Range: bytes 100-199/{len(PNG)}"
+    ),
+    "206 without a range": lambda peer: peer.answer(206, PNG[100:]),
+    "206 of another file": lambda peer: peer.answer(206, PNG[100:], REST, 'ETag: "other"'),
+    "416": lambda peer: peer.answer(416),
+}
+
+
+@pytest.mark.parametrize("answer", NOT_TO_BE_GONE_ON_WITH)
+def test_download_begins_anew_where_it_cannot_go_on(answer: str, tmp_path: Path) -> None:
+    def play(peer: Peer) -> None:
+        while True:
+            if "range" in peer.read().headers:
+                NOT_TO_BE_GONE_ON_WITH[answer](peer)
+            else:
+                peer.answer(200, PNG)
+
+    target = tmp_path / "f.png"
+    with with_part(target, b"y" * 100), serving(play) as server:
+        fetched = fetch(server, target)
+    assert fetched.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert names_in(tmp_path) == ["f.png"]
+
+
+@pytest.mark.parametrize("etag", ['W/"weak"', "", "no quotes"])
+def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path) -> None:
+    target = tmp_path / "f.png"
+    with with_part(target, b"y" * 100, etag), serving(answering(200, PNG, f"ETag: {etag}")) as server:
+        fetch(server, target)
+    assert "range" not in server.received[0].headers
+    assert target.read_bytes() == PNG
+
+
+def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / "f.png.part").symlink_to(victim)
+    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="cannot be written"):
+        fetch(server, tmp_path / "f.png")
+    assert victim.read_bytes() == b"precious"
+
+
+def test_disk_without_space_keeps_the_part_and_says_so(tmp_path: Path) -> None:
+    large = PNG + bytes(4 << 20)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with (
+            serving(answering(200, large, f"ETag: {ETAG}")) as server,
+            pytest.raises(DownloadFailed) as raised,
+        ):
+            fetch(server, tmp_path / "f.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert raised.value.lasting
+    assert "File too large" in str(raised.value)
+    assert (tmp_path / "f.png.part").stat().st_size > 0
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_redirects_are_followed_but_not_for_ever(tmp_path: Path) -> None:
+    def play(peer: Peer) -> None:
+        while True:
+            hop = int(peer.read().path.strip("/"))
+            if hop:
+                peer.answer(302, b"", f"Location: /{hop - 1}")
+            else:
+                peer.answer(200, PNG)
+
+    with serving(play) as server:
+        assert fetch(server, tmp_path / "f.png", path="/5").bytes == len(PNG)
+        with pytest.raises(DownloadFailed, match="more than 5 redirects"):
+            fetch(server, tmp_path / "g.png", path="/6")
+
+
+ELSEWHERE = [
+    "https://169.254.169.254/latest/meta-data",
+    "http://1.1.1.1/f.png",
+    "https://user@127.0.0.1/f.png",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "http://[::ffff:10.0.0.1]/",
+    "https://[::1",
+    "gopher://127.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("location", ELSEWHERE)
+def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp_path: Path) -> None:
+    play = answering(302, b"", f"Location: {location}")
+    with serving(play) as server, pytest.raises(DownloadFailed) as raised:
+        fetch(server, tmp_path / "f.png")
+    assert raised.value.lasting
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host: str, tmp_path: Path) -> None:
+    downloads = Downloads(Network(), Guard(loopback=False), 5.0)
+    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
+        downloads.fetch(Media(f"{scheme}://{host}:{server.port}/f.png", "image/png"), tmp_path / "f.png")
+    assert raised.value.lasting
+    assert server.connections == 0
+
+
+def test_name_is_resolved_once_and_tls_still_checks_it(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
+        asked.append(host)
+        return resolve("127.0.0.1" if str(host).endswith("example.com") else host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    downloads = Downloads(Network(ca_bundle=str(certificate.path)), Guard(loopback=True), 5.0)
+    with serving(answering(200, PNG), certificate) as server:
+        media = Media(f"https://media.example.com:{server.port}/f.png", "image/png")
+        downloads.fetch(media, tmp_path / "f.png")
+        assert asked.count("media.example.com") == 1
+        assert server.received[0].headers["host"] == f"media.example.com:{server.port}"
+        other = Media(f"https://other.example.com:{server.port}/f.png", "image/png")
+        with pytest.raises(DownloadFailed, match="certificate"):
+            downloads.fetch(other, tmp_path / "g.png")
+
+
+def test_address_is_judged_behind_a_proxy_too(tmp_path: Path) -> None:
+    with serving(answering(200)) as proxy:
+        downloads = Downloads(Network(proxies={"https": proxy.url}), Guard(loopback=False), 5.0)
+        with pytest.raises(DownloadFailed, match="not a public address"):
+            downloads.fetch(Media("https://10.0.0.1/f.png", "image/png"), tmp_path / "f.png")
+    assert proxy.connections == 0

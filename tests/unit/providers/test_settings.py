@@ -1,0 +1,139 @@
+"""What the operator tells: the key, the address, proxies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import AccountError, InvalidInput, UsageError
+from pipeline.providers.network import Network, network_from
+from pipeline.providers.registry import provider_named, provider_names
+from pipeline.providers.settings import Settings, clean_key
+
+
+@pytest.mark.parametrize("text", ["k-1", "k-1\n", "k-1\r\n", " k-1\t\n"])
+def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
+    assert clean_key(text) == "k-1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "sec ret", "sec\nret", "sec\r\nX-Evil: 1", "sécret", "sec\x00ret", "sec\x7fret"]
+)
+def test_key_that_no_header_can_carry_is_refused_without_being_told(text: str) -> None:
+    with pytest.raises(AccountError) as raised:
+        clean_key(text)
+    assert "sec" not in str(raised.value).replace("VIMMERSE", "")
+
+
+@given(st.text(max_size=40))
+def test_clean_key_is_one_that_settings_take(text: str) -> None:
+    try:
+        key = clean_key(text)
+    except AccountError:
+        return
+    assert Settings(key).key == key
+
+
+def test_key_is_not_in_the_representation() -> None:
+    settings = Settings("canary-1", network=Network({"https": "http://u:canary-2@proxy.example:1"}))
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com",
+        "http://127.0.0.1.example.com",
+        "http://2130706433",
+        "ftp://127.0.0.1",
+        "api.example.com",
+        "",
+        "https://",
+        "https://user@api.example.com",
+        "https://api.example.com?x=1",
+        "https://api.example.com#x",
+        "https://[::1",
+        "https://api.example.com:port",
+    ],
+)
+def test_address_that_the_key_must_not_go_to_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        Settings("k", url)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("https://api.example.com", False),
+        ("https://api.example.com/v", False),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost", True),
+        ("http://[::1]:80", True),
+        ("https://127.0.0.1", True),
+    ],
+)
+def test_files_may_come_from_this_machine_exactly_when_the_api_is_on_it(url: str, loopback: bool) -> None:
+    assert Settings("k", url).guard.loopback is loopback
+
+
+def test_network_is_read_from_the_usual_variables() -> None:
+    network = network_from(
+        {
+            "HTTPS_PROXY": "http://caps.example:1",
+            "https_proxy": "http://small.example:1",
+            "ALL_PROXY": "bare.example:3128",
+            "no_proxy": "direct.example, .corp.example,10.0.0.0/8,port.example:8443",
+            "REQUESTS_CA_BUNDLE": "/etc/corp.pem",
+        }
+    )
+    assert network.ca_bundle == "/etc/corp.pem"
+    assert network.proxy_for("https://api.example.com/x") == "http://small.example:1"
+    assert network.proxy_for("http://api.example.com/x") == "http://bare.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"),
+    [
+        ("https://direct.example", True),
+        ("https://sub.direct.example", True),
+        ("https://indirect.example", False),
+        ("https://corp.example", True),
+        ("https://a.CORP.example/", True),
+        ("https://notcorp.example", False),
+        ("https://10.1.2.3", True),
+        ("https://11.1.2.3", False),
+        ("https://port.example:8443", True),
+        ("https://port.example:9", False),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("https://[::1]:8000", True),
+    ],
+)
+def test_hosts_that_go_without_a_proxy(url: str, direct: bool) -> None:
+    proxy = "http://proxy.example:1"
+    entries = ("direct.example", ".corp.example", "10.0.0.0/8", "port.example:8443")
+    network = Network({"https": proxy, "http": proxy}, entries)
+    assert network.proxy_for(url) == (None if direct else proxy)
+
+
+def test_star_sends_everything_past_the_proxy() -> None:
+    assert Network({"all": "http://proxy.example:1"}, ("*",)).proxy_for("https://a.example") is None
+
+
+@pytest.mark.parametrize("proxy", ["socks5://proxy.example:1", "http://", "http://[::1"])
+def test_proxy_that_cannot_be_used_is_told_without_its_password(proxy: str) -> None:
+    with pytest.raises(UsageError, match="the proxy for https"):
+        network_from({"https_proxy": proxy})
+
+
+def test_emulator_is_the_same_client() -> None:
+    settings = Settings("k", "http://127.0.0.1:1", name="emulator")
+    assert type(provider_named("emulator", settings)) is type(provider_named("vimmerse", settings))
+    assert provider_named("emulator", settings).name == "emulator"
+
+
+def test_name_that_nobody_installed_is_an_error_with_what_was_meant() -> None:
+    assert {"emulator", "vimmerse"} <= set(provider_names())
+    with pytest.raises(InvalidInput, match="did you mean 'vimmerse'"):
+        provider_named("vimerse", Settings("k"))
+    with pytest.raises(InvalidInput, match="there is no provider"):
+        provider_named("os:system", Settings("k"))
