@@ -44,6 +44,28 @@ class Shelf:
             if output.sha256 is not None:
                 self._owners.setdefault(output.sha256, purchase.id)
 
+    def news(self) -> tuple[list[PlacedFile], list[str]]:
+        """What the state should remember since this was last asked: files put in place, and paths left."""
+        moved, removed = list(self.moved.values()), sorted(self.removed)
+        self.moved.clear()
+        self.removed.clear()
+        return moved, removed
+
+    def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[Path, str, str], ...]]:
+        """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
+        slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
+        for number, step in enumerate(purchase.steps):
+            slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
+        found: dict[str, tuple[tuple[Path, str, str], ...]] = {}
+        for name, files in slots.items():
+            here = [(self.find(purchase, Named("", slot, output)), output) for slot, output in files]
+            found[name] = tuple(
+                (self.folder / path, output.sha256 or "", output.content_type)
+                for path, output in here
+                if path
+            )
+        return found
+
     def survey(self, serving: Serving) -> dict[str, Presence]:
         """By key of each job that is done: where its files are."""
         return {

@@ -1,0 +1,121 @@
+"""What is known while a run goes on, and what of it is on disk.
+
+Changes gather during one turn of the coordinator and go to disk in one transaction; what follows from one (a
+create that may leave now, a workflow to be polled) happens only after that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.engine.clock import Clock
+from pipeline.errors import PipelineError
+from pipeline.purchases import Purchase, Records
+from pipeline.state.machine import Accepted, Event, advance
+from pipeline.state.store import Caps, Change, Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    change: Change
+    then: Callable[[Purchase], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    change: Change
+    then: Callable[[bool], None]
+
+
+def _nothing(_purchase: Purchase) -> None:
+    """Nothing follows."""
+
+
+class Books:
+    """The purchases of a run. `warn` is told of an id that could not be written where it belongs."""
+
+    def __init__(
+        self, store: Store, clock: Clock, caps: Caps, records: Records, warn: Callable[[str], None]
+    ) -> None:
+        self.purchases: dict[str, Purchase] = dict(records.purchases)
+        self._store = store
+        self._clock = clock
+        self._caps = caps
+        self._warn = warn
+        self._changes: list[_Pending] = []
+        self._intents: list[_Intent] = []
+        self._bought: set[str] = set()
+
+    def intend(self, purchase: Purchase, then: Callable[[bool], None]) -> None:
+        """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it."""
+        self._intents.append(_Intent(Change(None, purchase, self._clock.now()), then))
+
+    def record(
+        self,
+        mark: str,
+        event: Event,
+        then: Callable[[Purchase], None] = _nothing,
+        detail: str = "",
+    ) -> None:
+        """Note what happened to a purchase; `then` is called with it once that is on disk."""
+        before = self.purchases[mark]
+        after = advance(before, event)
+        self.purchases[mark] = after
+        self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), then))
+
+    def flush(self) -> None:
+        """Write down all that was noted, then do what follows from it.
+
+        Raises:
+            PipelineError: it cannot be written. Nothing that was not is acted upon; the ids of workflows that
+                were just bought are kept in the rescue file.
+        """
+        changes, self._changes = self._changes, []
+        intents, self._intents = self._intents, []
+        begun: set[str] = set()
+        if changes:
+            self._commit([each.change for each in changes])
+        if intents:
+            begun = self._begin([intent.change for intent in intents])
+        for pending in changes:
+            pending.then(pending.change.after)
+        for intent in intents:
+            intent.then(intent.change.after.id in begun)
+
+    @property
+    def spent(self) -> int:
+        """The credits of what this run has bought."""
+        return sum(self.purchases[mark].cost for mark in self._bought)
+
+    def _begin(self, intents: list[Change]) -> set[str]:
+        written = self._store.begin(intents, self._caps)
+        self.purchases.update({change.after.id: change.after for change in written})
+        begun = {change.after.id for change in written}
+        self._bought |= begun
+        return begun
+
+    def _commit(self, changes: list[Change]) -> None:
+        try:
+            self._store.commit(changes)
+        except PipelineError:
+            for change in reversed(changes):
+                if change.before is not None:
+                    self.purchases[change.before.id] = change.before
+            for change in changes:
+                if isinstance(change.event, Accepted):
+                    self._save(change, change.event.workflow_id)
+            raise
+
+    def _save(self, change: Change, workflow_id: str) -> None:
+        """An id that reached us must not be lost: again alone, then in the rescue file, and said aloud."""
+        try:
+            self._store.commit([change])
+        except PipelineError:
+            self._warn(
+                f"{change.after.key}: bought as workflow {workflow_id}, but the state cannot be written"
+            )
+            try:
+                self._store.rescue(change.after.id, workflow_id)
+            except PipelineError as error:
+                self._warn(f"{error}: note the id, `pipeline resolve --workflow-id` takes it")
+        else:
+            self.purchases[change.after.id] = change.after

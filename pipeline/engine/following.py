@@ -1,0 +1,245 @@
+"""Follows what is bought to its end: polls, then fetches the files, each repeated as often as it takes."""
+
+import heapq
+import itertools
+from concurrent.futures import Future
+from pathlib import Path
+
+from pipeline.artifacts.names import named
+from pipeline.artifacts.shelf import NotOurs
+from pipeline.engine import pacing
+from pipeline.engine.fetching import Landed, Target, fetch, fetched_event
+from pipeline.engine.flights import Flight
+from pipeline.engine.workplace import Workplace, outcome
+from pipeline.errors import ExitCode, PipelineError
+from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError, Workflow
+from pipeline.purchases import Purchase, Status
+
+# Failures in a row before this run leaves a workflow, or a file, to the next one.
+POLL_PATIENCE = 12
+DOWNLOAD_PATIENCE = 5
+DEFAULT_TIMEOUT = 3600.0
+
+
+def poll(provider: Provider, workflow_id: str) -> Workflow:
+    """Ask for one workflow."""
+    return provider.get(workflow_id)
+
+
+class Following:
+    """The purchases under way, and when each is due. `ended` is told of each that succeeded or failed."""
+
+    def __init__(self, workplace: Workplace, durations: dict[str, float]) -> None:
+        self._at = workplace
+        self._durations = durations
+        self._flights: dict[str, Flight] = {}
+        self._running: set[str] = set()
+        self._due: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        self.succeeded: list[Purchase] = []
+        self.failed: list[Purchase] = []
+
+    @property
+    def in_flight(self) -> int:
+        """How many workflows are bought and not ended."""
+        return len(self._running)
+
+    def follow(self, purchase: Purchase, *, bought_here: bool = False) -> None:
+        """Watch a purchase: a new one is given time, one from an earlier run is asked for at once."""
+        if purchase.workflow_id is None:
+            return
+        now = self._at.clock.monotonic()
+        jobs = self._at.customers.of(purchase.id)
+        patience = max((job.timeout for job in jobs), default=DEFAULT_TIMEOUT)
+        flight = Flight(purchase, now, now + patience, bought_here)
+        self._flights[purchase.id] = flight
+        if purchase.status is Status.SUBMITTED:
+            self._running.add(purchase.id)
+        self._schedule(flight, self._pause(flight, now) if bought_here else 0.0)
+
+    def due_at(self) -> float | None:
+        """When the next call is due, in monotonic seconds."""
+        while self._due and self._due[0][2] not in self._flights:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def hand_out(self) -> bool:
+        """Hand out the next call that is due; False if none is."""
+        at = self.due_at()
+        if at is None or at > self._at.clock.monotonic():
+            return False
+        flight = self._flights[heapq.heappop(self._due)[2]]
+        if flight.purchase.status is Status.SUBMITTED:
+            self._poll(flight)
+        else:
+            self._fetch(flight)
+        return True
+
+    def _schedule(self, flight: Flight, seconds: float) -> None:
+        at = self._at.clock.monotonic() + seconds
+        heapq.heappush(self._due, (at, next(self._order), flight.purchase.id))
+
+    def _pause(self, flight: Flight, now: float) -> float:
+        typical = self._durations.get(flight.purchase.template_id)
+        ceiling = self._at.settings.poll_ceiling
+        pause = pacing.next_poll(flight.elapsed(now), flight.percent, typical, ceiling, self._at.rng)
+        # The last look is taken when the time is up, not one pause earlier.
+        return min(pause, max(0.0, flight.deadline - now))
+
+    def _land(self, flight: Flight) -> None:
+        """This run has nothing more to do for it."""
+        self._flights.pop(flight.purchase.id, None)
+        self._running.discard(flight.purchase.id)
+
+    def _leave(self, flight: Flight, why: str) -> None:
+        """Leave a purchase to the next run: nothing is lost, it stays as it is on disk."""
+        self._land(flight)
+        for key in self._at.customers.keys(flight.purchase):
+            self._at.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to go on")
+
+    # Polls
+
+    def _poll(self, flight: Flight) -> None:
+        self._at.air.send(
+            self._at.executor,
+            lambda future: self._polled(flight, future),
+            poll,
+            self._at.provider,
+            flight.purchase.workflow_id or "",
+        )
+
+    def _polled(self, flight: Flight, future: "Future[Workflow]") -> None:
+        answer = outcome(future)
+        now = self._at.clock.monotonic()
+        if isinstance(answer, Workflow):
+            self._warn_of_unknown(flight, answer)
+            event = flight.told(answer, now)
+        elif isinstance(answer, NotFound):
+            event = flight.denied(now)
+        elif isinstance(answer, VendorError):
+            self._poll_failed(flight, answer)
+            return
+        else:
+            raise answer
+        if event is not None:
+            self._at.books.record(flight.purchase.id, event, lambda after: self._told(flight, after))
+        elif now >= flight.deadline:
+            self._leave(flight, "still running when its time was up")
+        else:
+            self._schedule(flight, self._pause(flight, now))
+
+    def _warn_of_unknown(self, flight: Flight, workflow: Workflow) -> None:
+        if not workflow.known_status and not flight.warned:
+            flight.warned = True
+            self._at.reporter.warn(
+                f"{flight.purchase.key}: unknown status '{workflow.status}', taken as running"
+            )
+
+    def _poll_failed(self, flight: Flight, error: VendorError) -> None:
+        flight.attempts += 1
+        now = self._at.clock.monotonic()
+        if flight.attempts >= POLL_PATIENCE or now >= flight.deadline:
+            self._leave(flight, f"the vendor is out of reach ({error})")
+        else:
+            self._schedule(flight, pacing.backoff(flight.attempts, self._at.rng, error.after))
+
+    def _told(self, flight: Flight, after: Purchase) -> None:
+        """What the vendor told is on disk."""
+        flight.purchase = after
+        now = self._at.clock.monotonic()
+        if after.status is Status.SUBMITTED:
+            self._schedule(flight, self._pause(flight, now))
+            return
+        self._running.discard(after.id)
+        if after.status is Status.SUCCEEDED:
+            if flight.bought_here:
+                self._at.store.learn(after.template_id, flight.elapsed(now))
+            self.succeeded.append(after)
+            self._schedule(flight, 0.0)
+        else:
+            self._land(flight)
+            self.failed.append(after)
+
+    # Downloads
+
+    def _fetch(self, flight: Flight) -> None:
+        try:
+            targets = tuple(self._targets(flight.purchase))
+        except (NotOurs, OSError) as error:
+            self._blocked(flight, str(error))
+            return
+        self._at.air.send(
+            self._at.executor,
+            lambda future: self._fetched(flight, future),
+            fetch,
+            self._at.provider,
+            flight.purchase.workflow_id or "",
+            targets,
+            flight.latest,
+        )
+
+    def _targets(self, purchase: Purchase) -> list[Target]:
+        stem, steps = self._at.customers.stem(purchase)
+        return [
+            Target(file.slot, file.path, self._fresh(purchase, file.path, file.slot))
+            for file in named(purchase, stem, steps)
+        ]
+
+    def _fresh(self, purchase: Purchase, path: str, slot: str) -> Path:
+        target = self._at.shelf.target(path)
+        return target.with_name(f".{purchase.id}-{slot.replace('/', '-')}{target.suffix}")
+
+    def _fetched(self, flight: Flight, future: "Future[tuple[Landed, ...]]") -> None:
+        answer = outcome(future)
+        if isinstance(answer, DownloadFailed) and answer.lasting:
+            self._leave(flight, str(answer))
+        elif isinstance(answer, VendorError):
+            self._fetch_failed(flight, answer)
+        elif isinstance(answer, PipelineError):
+            raise answer
+        else:
+            self._settle(flight, answer)
+
+    def _fetch_failed(self, flight: Flight, error: VendorError) -> None:
+        flight.attempts += 1
+        flight.latest = None  # its urls may have expired
+        if flight.attempts >= DOWNLOAD_PATIENCE:
+            self._leave(flight, f"its files could not be fetched ({error})")
+        else:
+            self._schedule(flight, pacing.backoff(flight.attempts, self._at.rng, error.after))
+
+    def _settle(self, flight: Flight, landed: tuple[Landed, ...]) -> None:
+        purchase = flight.purchase
+        try:
+            for each in landed:
+                target = each.target
+                self._at.shelf.settle(
+                    target.fresh, target.path, purchase.id, target.slot, each.fetched.sha256
+                )
+        except (NotOurs, OSError) as error:
+            self._blocked(flight, str(error))
+            return
+        self._land(flight)
+        if purchase.status is Status.SUCCEEDED:
+            self._at.books.record(purchase.id, fetched_event(purchase, landed), self._copy)
+        else:
+            self._copy(purchase)
+
+    def _copy(self, purchase: Purchase) -> None:
+        """The files are here: each further job that the purchase serves gets its own."""
+        jobs = self._at.customers.of(purchase.id)
+        taken = {file.path: purchase.id for job in jobs for file in named(purchase, job.path, job.steps)}
+        for job in jobs:
+            try:
+                self._at.shelf.put(job, purchase, taken)
+            except PipelineError as error:
+                self._at.report.blocked[job.name] = str(error)
+                self._at.report.stop(ExitCode.UNFINISHED, str(error))
+            else:
+                self._at.reporter.tell(job.name, "done")
+
+    def _blocked(self, flight: Flight, why: str) -> None:
+        self._land(flight)
+        for key in self._at.customers.keys(flight.purchase):
+            self._at.report.blocked[key] = why
+        self._at.report.stop(ExitCode.UNFINISHED, why)

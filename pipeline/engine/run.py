@@ -1,0 +1,253 @@
+"""The coordinator: one loop that owns the schedule and the state, and hands calls to an executor.
+
+Each turn takes in what came back, writes it down in one transaction, and only then hands out what follows.
+There is no thread per job: thousands of workflows can be in flight with a few hands.
+"""
+
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from pipeline.artifacts.shelf import Shelf, needed
+from pipeline.engine import pacing
+from pipeline.engine.air import Air
+from pipeline.engine.books import Books
+from pipeline.engine.buying import Buying
+from pipeline.engine.clock import Clock, SystemClock
+from pipeline.engine.customers import Customers
+from pipeline.engine.executors import hands
+from pipeline.engine.following import Following
+from pipeline.engine.purchasing import Purchasing
+from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop, Tally
+from pipeline.engine.workplace import Workplace
+from pipeline.errors import AccountError, ExitCode, PipelineError
+from pipeline.plan.actions import Action, Plan
+from pipeline.providers.base import Provider, VendorError
+from pipeline.purchases import Purchase, Records, Status
+from pipeline.serving import Serving
+from pipeline.state.store import Store
+
+# Seconds that calls in the air are waited for after a signal; CI runners kill soon after.
+DRAIN = 7.0
+# Seconds between two results manifests, and between two looks at how the jobs stand.
+PUBLISH_EVERY = 30.0
+SHOW_EVERY = 0.5
+
+
+class Run:
+    """Carries out one plan. `publish` writes the results manifest of what is on disk."""
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        plan: Plan,
+        serving: Serving,
+        stop: Stop,
+        publish: Callable[[], None],
+    ) -> None:
+        self._at = workplace
+        self._plan = plan
+        self._serving = serving
+        self._stop = stop
+        self._publish = publish
+        self._buying = Buying(workplace.rng)
+        self._following = Following(workplace, dict(workplace.store.durations()))
+        self._purchasing = Purchasing(workplace, self._buying, self._following)
+        self._halted = False
+        self._next_call = 0.0
+        self._next_show = 0.0
+        self._next_publish = workplace.clock.monotonic() + PUBLISH_EVERY
+
+    def carry_out(self) -> RunReport:
+        """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
+        self._stop.on_request(self._at.air.wake)
+        self._put_files_in_place()
+        self._enlist()
+        try:
+            while self._goes_on():
+                self._turn(self._wait())
+        finally:
+            # Whatever happened: an answer that is in the air may name a workflow that is paid for.
+            self._drain()
+        self._show()
+        return self._at.report
+
+    def _enlist(self) -> None:
+        self._buying.add(self._plan.buying)
+        under_way = {
+            e.purchase.id: e.purchase for e in self._plan.of(Action.RESUME, Action.DOWNLOAD) if e.purchase
+        }
+        under_way.update({purchase.id: purchase for purchase in self._plan.followed})
+        for purchase in under_way.values():
+            self._following.follow(purchase)
+
+    def _put_files_in_place(self) -> None:
+        wanted = needed(self._serving)
+        for entry in self._plan.of(Action.MOVE):
+            if entry.job is None or entry.purchase is None:
+                continue
+            try:
+                self._at.shelf.put(entry.job, entry.purchase, wanted)
+            except PipelineError as error:
+                self._at.report.blocked[entry.key] = str(error)
+                self._at.report.stop(error.exit_code, str(error))
+            else:
+                self._at.reporter.tell(entry.key, "put in place")
+        self._keep_places()
+
+    def _goes_on(self) -> bool:
+        if self._halted or self._stop.code is not None:
+            return False
+        waits = (self._following.due_at(), self._buying.wakes_at())
+        return not self._at.air.is_empty or any(each is not None for each in waits)
+
+    def _wait(self) -> float | None:
+        """Seconds until something is to be done that no call brings about."""
+        now = self._at.clock.monotonic()
+        due = [self._next_publish]
+        if not self._at.air.is_full:
+            calls = [at for at in (self._following.due_at(), self._purchasing.wakes_at()) if at is not None]
+            due += [max(at, self._next_call) for at in calls]
+        return max(0.0, min(due) - now)
+
+    def _turn(self, seconds: float | None) -> None:
+        try:
+            self._at.air.take(seconds)
+            self._at.books.flush()
+            self._after()
+            self._hand_out()
+        except AccountError as error:
+            self._halt(ExitCode.ACCOUNT, str(error))
+        except PipelineError as error:
+            self._halt(error.exit_code, str(error))
+        self._look_around()
+
+    def _halt(self, code: ExitCode, note: str) -> None:
+        """Nothing more can be done in this run."""
+        self._halted = True
+        self._purchasing.stop(code, note)
+
+    def _hand_out(self) -> None:
+        """Hand out what is due: what is paid for comes first."""
+        while not self._at.air.is_full and not self._halted and self._stop.code is None:
+            now = self._at.clock.monotonic()
+            if now < self._next_call or not (self._following.hand_out() or self._purchasing.hand_out()):
+                return
+            self._next_call = now + pacing.SPACING
+
+    def _after(self) -> None:
+        """What ended in this turn sets others going."""
+        for purchase in self._following.succeeded:
+            for key in self._at.customers.keys(purchase):
+                self._buying.made(key)
+        for purchase in self._following.failed:
+            self._failed(purchase)
+        self._following.succeeded.clear()
+        self._following.failed.clear()
+        self._keep_places()
+        if ExitCode.ACCOUNT in self._at.report.codes:
+            self._halted = True
+
+    def _failed(self, purchase: Purchase) -> None:
+        for key in self._at.customers.keys(purchase):
+            self._at.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+        if self._at.settings.report_errors:
+            self._at.air.send(self._at.executor, lambda _: None, report_error, self._at.provider, purchase)
+
+    def _keep_places(self) -> None:
+        placed, removed = self._at.shelf.news()
+        if placed or removed:
+            self._at.store.place(placed, removed)
+
+    def _drain(self) -> None:
+        """Take in the calls that are still in the air: each may have bought something."""
+        limit = None if self._stop.code is None else self._at.clock.monotonic() + DRAIN
+        self._buying.stopped = True
+        while not self._at.air.is_empty:
+            if limit is not None and self._at.clock.monotonic() >= limit:
+                self._at.report.stop(ExitCode.UNFINISHED, "some calls had not ended when the time was up")
+                return
+            try:
+                self._at.air.take(1.0)
+                self._at.books.flush()
+                self._after()
+            except PipelineError as error:
+                self._halt(error.exit_code, str(error))
+            limit = limit or (None if self._stop.code is None else self._at.clock.monotonic() + DRAIN)
+
+    def _look_around(self) -> None:
+        now = self._at.clock.monotonic()
+        if now >= self._next_show:
+            self._next_show = now + SHOW_EVERY
+            self._show()
+        if now >= self._next_publish:
+            self._next_publish = now + PUBLISH_EVERY
+            self._publish()
+
+    def _show(self) -> None:
+        counts: Counter[str] = Counter()
+        for entry in self._plan.entries:
+            if entry.action is not Action.ORPHAN:
+                counts[self._standing(entry.key)] += 1
+        self._at.reporter.show(Tally(counts.total(), counts, self._at.books.spent))
+
+    def _standing(self, key: str) -> str:
+        if key in self._at.report.inputs:
+            return Status.FAILED.value
+        purchase = self._at.books.purchases.get(self._at.customers.serving.get(key, ""))
+        return purchase.status.value if purchase is not None else "pending"
+
+
+def report_error(provider: Provider, purchase: Purchase) -> None:
+    """Tell the vendor of a failure; that it does not listen changes nothing."""
+    context = {"workflow_id": purchase.workflow_id, "template_id": purchase.template_id, "key": purchase.key}
+    try:
+        provider.report_error(purchase.error or "failed", {k: v for k, v in context.items() if v is not None})
+    except VendorError:
+        return
+
+
+def execute(
+    plan: Plan,
+    serving: Serving,
+    records: Records,
+    *,
+    store: Store,
+    provider: Provider,
+    shelf: Shelf,
+    manifest_folder: Path,
+    settings: RunSettings,
+    reporter: Reporter,
+    stop: Stop,
+    publish: Callable[[], None],
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    new_id: Callable[[], str] | None = None,
+) -> RunReport:
+    """Carry out `plan` with threads of this process, and return what the run ends with.
+
+    `records` is what `store` holds; `publish` is called now and then to write the results manifest.
+    """
+    clock = clock or SystemClock()
+    with hands(settings.concurrency) as pool:
+        workplace = Workplace(
+            store=store,
+            provider=provider,
+            shelf=shelf,
+            manifest_folder=manifest_folder,
+            clock=clock,
+            executor=pool,
+            till=pool,
+            rng=rng or random.Random(),  # noqa: S311 - jitter is no secret
+            new_id=new_id or partial(secrets.token_hex, 8),
+            settings=settings,
+            reporter=reporter,
+            report=RunReport(),
+            books=Books(store, clock, settings.caps, records, reporter.warn),
+            air=Air(clock, settings.concurrency),
+            customers=Customers(serving, plan),
+        )
+        return Run(workplace, plan, serving, stop, publish).carry_out()

@@ -1,0 +1,43 @@
+"""Buys. The only module that calls `Provider.create`, as every call may cost credits."""
+
+from typing import assert_never
+
+from pipeline.providers.base import (
+    AccountRefused,
+    Bought,
+    CreateOutcome,
+    Deferred,
+    JobRefused,
+    NotSent,
+    Order,
+    OutcomeUnknown,
+    Provider,
+)
+from pipeline.state.machine import Accepted, Event, NothingBought, OutcomeLost, Rejected
+
+
+def submit(provider: Provider, order: Order) -> CreateOutcome:
+    """Send one create. The purchase it is for must be on disk as `submitting` before this is called."""
+    try:
+        return provider.create(order)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought
+        return OutcomeUnknown(f"{type(error).__name__} in the provider")
+
+
+def settled(outcome: CreateOutcome) -> Event:
+    """What an outcome means for the purchase. Whether and when the job goes again is the coordinator's."""
+    match outcome:
+        case Bought(workflow_id):
+            return Accepted(workflow_id)
+        case NotSent(reason) | Deferred(reason):
+            return NothingBought(reason)
+        case JobRefused(reason):
+            return Rejected(reason)
+        case AccountRefused(reason=reason):
+            # It speaks of the account: failing the job would drop it from later runs.
+            return NothingBought(reason)
+        case OutcomeUnknown(reason):
+            # The vendor has no idempotency key and no list call: sending it again could pay twice and
+            # nobody could tell. Only a person settles it (`pipeline resolve`).
+            return OutcomeLost(reason)
+    assert_never(outcome)

@@ -1,0 +1,59 @@
+"""What the parts of a run share: the books, the calls in the air, and who is told."""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.artifacts.shelf import Shelf
+from pipeline.engine.air import Air
+from pipeline.engine.books import Books
+from pipeline.engine.clock import Clock
+from pipeline.engine.customers import Customers
+from pipeline.engine.report import Reporter, RunReport, RunSettings
+from pipeline.errors import AccountError, BuyingStopped, PipelineError
+from pipeline.providers.base import Provider, VendorError
+from pipeline.state.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a run works with. `manifest_folder` is what local paths are relative to.
+
+    Calls that may be repeated go to `executor`, which may be a cluster; a create never leaves this process
+    and goes to `till`, as no cluster runs a task exactly once.
+    """
+
+    store: Store
+    provider: Provider
+    shelf: Shelf
+    manifest_folder: Path
+    clock: Clock
+    executor: Executor
+    till: Executor
+    rng: random.Random
+    new_id: Callable[[], str]
+    settings: RunSettings
+    reporter: Reporter
+    report: RunReport
+    books: Books
+    air: Air
+    customers: Customers
+
+
+def outcome(future: "Future[T]") -> T | VendorError | BuyingStopped | PipelineError:
+    """What a call brought, or the error that is an answer of its own; the account's refusal is raised.
+
+    Raises:
+        AccountError: the vendor refused the key, which ends the run.
+    """
+    try:
+        return future.result()
+    except AccountError:
+        raise
+    except PipelineError as error:
+        return error
