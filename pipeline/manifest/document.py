@@ -10,10 +10,10 @@ import yaml
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
 from pipeline.manifest import yaml_words
-from pipeline.manifest.building import MOST_NODES, Enough, Place, TreeBuilder
 from pipeline.manifest.scalars import Scalar, check_text, resolve
 from pipeline.manifest.source import MANIFEST_LIMIT, SourceFile, conflicts, decode, read_source
 from pipeline.manifest.tree import Document, Node, dotted, merge, text_position
+from pipeline.manifest.tree_builder import MOST_NODES, Enough, Place, TreeBuilder
 
 __all__ = [
     "MANIFEST_LIMIT",

@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Union
 
 from pipeline.errors import Position, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.scalars import Scalar
 from pipeline.manifest.source import SourceFile
+
+NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP007  # "Node" is not there yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Node:
     A `block` is a text whose own lines begin below `line` (`|` and `>`).
     """
 
-    value: "Scalar | Mapping[str, Node] | tuple[Node, ...]"
+    value: NodeValue
     source: SourceFile
     line: int
     column: int

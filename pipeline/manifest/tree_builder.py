@@ -11,7 +11,7 @@ from pipeline.errors import Problem, did_you_mean
 from pipeline.manifest import yaml_words
 from pipeline.manifest.scalars import Scalar, check_text, resolve
 from pipeline.manifest.source import SourceFile
-from pipeline.manifest.tree import Node, dotted
+from pipeline.manifest.tree import Node, NodeValue, dotted
 
 MOST_NODES: Final = 200_000
 _DEEPEST = 64
@@ -87,8 +87,7 @@ class TreeBuilder:
                 value = resolve(text)
         except ValueError as error:
             self._report(str(error), place)
-        node = Node(value, self._source, place.line, place.column, place.line, place.column, block)
-        self._finish(node, 1 + len(text) // _CHARACTERS_PER_NODE, anchor, place)
+        self._finish(self._node(value, place, block), 1 + len(text) // _CHARACTERS_PER_NODE, anchor, place)
 
     def start(self, place: Place, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
         """A mapping or a sequence begins."""
@@ -129,10 +128,10 @@ class TreeBuilder:
             self._report(
                 f"the alias *{anchor[:60]} stands inside what it names, so it would never end", place
             )
-        nothing = Node(None, self._source, *place, *place)
-        node, weight = self._anchors.get(anchor) or (nothing, 1)
+        node, weight = self._anchors.get(anchor) or (self._node(None, place), 1)
         self._count(weight, place)
-        self._attach(replace(node, key_line=place.line, key_column=place.column), weight)
+        key = self._key_place(place)
+        self._attach(replace(node, key_line=key.line, key_column=key.column), weight)
 
     def _key(self, inside: _Open, text: str, place: Place, plain: bool) -> None:
         self._count(1 + len(text) // _CHARACTERS_PER_NODE, place)
@@ -147,6 +146,13 @@ class TreeBuilder:
     def _await_value(inside: _Open, name: str | None, place: Place) -> None:
         inside.awaits_key = False
         inside.name, inside.key = name, place
+
+    def _node(self, value: NodeValue, place: Place, block: bool = False) -> Node:
+        return Node(value, self._source, *place, *self._key_place(place), block)
+
+    def _key_place(self, place: Place) -> Place:
+        """Where the key of a value stands that stands at `place` itself."""
+        return self._open[-1].key if self._open and self._open[-1].is_mapping else place
 
     def _finish(self, node: Node, weight: int, anchor: str | None, place: Place) -> None:
         if anchor is not None:
@@ -166,8 +172,7 @@ class TreeBuilder:
             inside.sequence.append(node)
             return
         if inside.name is not None:
-            line, column = inside.key
-            inside.mapping[inside.name] = replace(node, key_line=line, key_column=column)
+            inside.mapping[inside.name] = node
         inside.awaits_key = True
 
     def _count(self, weight: int, place: Place) -> None:
