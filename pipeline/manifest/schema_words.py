@@ -1,34 +1,17 @@
 """The schema library's errors in words for people: what was expected, what was found, what was meant."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from jsonschema import ValidationError
 
 from pipeline.errors import did_you_mean
+from pipeline.manifest.schema_terms import cut, either, found, one_of, shown, wanted
 
 Path = tuple[str | int, ...]
 
-_TYPES: Final = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "nothing",
-}
-_PLURALS: Final = {
-    "string": "texts",
-    "integer": "whole numbers",
-    "number": "numbers",
-    "object": "mappings",
-    "array": "lists",
-}
-_MOST_NAMED = 12
-_LONGEST_VALUE = 40
 # What leads calls and money elsewhere is never a manifest's to say, as that may come from a stranger.
 _OF_THE_OPERATOR: Final = frozenset(
     {
@@ -78,25 +61,25 @@ def _say(error: ValidationError) -> str:
 
 
 def _type(error: ValidationError) -> str:
-    return f"expected {_expected(error.schema)}, found {_found(error.instance)}"
+    return f"expected {wanted(error.schema)}, found {found(error.instance)}"
 
 
 def _enum(error: ValidationError) -> str:
     known = [value for value in error.validator_value if value is not None]
     near = did_you_mean(error.instance, map(str, known)) if isinstance(error.instance, str) else ""
-    return f"expected {_one_of(map(_shown, known))}, found {_shown(error.instance)}{near}"
+    return f"expected {one_of(map(shown, known))}, found {shown(error.instance)}{near}"
 
 
 def _const(error: ValidationError) -> str:
-    return f"expected {_shown(error.validator_value)}, found {_shown(error.instance)}"
+    return f"expected {shown(error.validator_value)}, found {shown(error.instance)}"
 
 
 def _pattern(error: ValidationError) -> str:
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     rule = str(schema.get("description", "another form is expected")).partition(". ")[0].rstrip(".")
     examples = schema.get("examples") or [None]
-    example = f", for example {_shown(examples[0])}" if examples[0] is not None else ""
-    return f"{_shown(error.instance)} does not fit: {rule}{example}"
+    example = f", for example {shown(examples[0])}" if examples[0] is not None else ""
+    return f"{shown(error.instance)} does not fit: {rule}{example}"
 
 
 def _min_length(error: ValidationError) -> str:
@@ -106,7 +89,7 @@ def _min_length(error: ValidationError) -> str:
 
 
 def _bound(words: str) -> Callable[[ValidationError], str]:
-    return lambda error: f"expected {words} {error.validator_value}, found {_shown(error.instance)}"
+    return lambda error: f"expected {words} {error.validator_value}, found {shown(error.instance)}"
 
 
 def _size(words: str, what: str) -> Callable[[ValidationError], str]:
@@ -149,7 +132,7 @@ def _unknown(key: str, known: list[str]) -> str:
         return f"unknown key{near}"
     if key in _OF_THE_OPERATOR:
         return "unknown key; only the operator sets this, by a flag or the environment"
-    return f"unknown key; expected {_one_of(known)}" if known else "unknown key; none is expected here"
+    return f"unknown key; expected {one_of(known)}" if known else "unknown key; none is expected here"
 
 
 def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
@@ -159,8 +142,8 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
         branches[int(inner.relative_schema_path[0])].append(inner)
     meant = [errors for errors in branches.values() if not any(map(_is_of_another_type, errors))]
     if not meant:
-        forms = [_expected(schema) for schema in error.validator_value]
-        yield Finding(path, f"expected {_or(forms)}, found {_found(error.instance)}")
+        forms = [wanted(schema) for schema in error.validator_value]
+        yield Finding(path, f"expected {either(forms)}, found {found(error.instance)}")
         return
     if isinstance(error.instance, Mapping):
         unknown = frozenset(error.instance).intersection(*map(_refused, meant))
@@ -171,7 +154,7 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
             keys = [f"'{key}'" for keys in lacking for key in keys]
-            yield Finding(path, f"missing key: expected {_one_of(keys)}", at_key=True)
+            yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
             return
     for inner in min(meant, key=_weight):
         yield from _beside(inner, path) if _is_of_another_form(inner) else explain(inner)
@@ -192,7 +175,7 @@ def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
     beside = f" beside '{required[0]}'" if required else " here"
     for key in error.instance:
         if key not in own:
-            yield Finding((*path, key), f"'{_cut(key)}' cannot stand{beside}", at_key=True)
+            yield Finding((*path, key), f"'{cut(key)}' cannot stand{beside}", at_key=True)
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:
@@ -217,66 +200,3 @@ def _refused(errors: list[ValidationError]) -> set[str]:
         for key in error.instance
         if key not in _properties(error.schema)
     }
-
-
-def _expected(schema: object) -> str:
-    """What a schema wants, in a few words."""
-    if not isinstance(schema, Mapping):
-        return "something else"
-    if "const" in schema:
-        return _shown(schema["const"])
-    if "enum" in schema:
-        return _one_of(_shown(value) for value in schema["enum"] if value is not None)
-    types = schema.get("type", [])
-    named = [types] if isinstance(types, str) else [each for each in types if each != "null"] or types
-    if named == ["array"] and isinstance(schema.get("items"), Mapping):
-        inner = schema["items"].get("type")
-        return f"a list of {_PLURALS[inner]}" if inner in _PLURALS else "a list"
-    if named == ["object"] and schema.get("required"):
-        return "a mapping with " + " and ".join(f"'{key}'" for key in schema["required"])
-    return _or([_TYPES.get(each, each) for each in named]) or str(schema.get("title", "something else"))
-
-
-def _found(instance: object) -> str:
-    match instance:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if instance else "false"
-        case int() | float():
-            return f"the number {_cut(str(instance))}"
-        case str():
-            return f"the text {_shown(instance)}"
-        case list():
-            return "a list"
-        case _:
-            return "a mapping"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case str():
-            return f"'{_cut(value)}'"
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return _cut(str(value))
-        case _:
-            return _found(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _one_of(words: Iterable[str]) -> str:
-    known = list(words)
-    more = ", …" if len(known) > _MOST_NAMED else ""
-    return known[0] if len(known) == 1 else f"one of {', '.join(known[:_MOST_NAMED])}{more}"
-
-
-def _or(words: list[str]) -> str:
-    different = [word for word in dict.fromkeys(words) if word != "nothing"] or words
-    return " or ".join([", ".join(different[:-1]), different[-1]] if len(different) > 1 else different)

@@ -1,0 +1,91 @@
+"""Short words for what a schema wants and what a value is, as messages use them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+_TYPES: Final = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+_PLURALS: Final = {
+    "string": "texts",
+    "integer": "whole numbers",
+    "number": "numbers",
+    "object": "mappings",
+    "array": "lists",
+}
+_MOST_NAMED = 12
+_LONGEST_VALUE = 40
+
+
+def wanted(schema: object) -> str:
+    """What a schema wants, in a few words."""
+    if not isinstance(schema, Mapping):
+        return "something else"
+    if "const" in schema:
+        return shown(schema["const"])
+    if "enum" in schema:
+        return one_of(shown(value) for value in schema["enum"] if value is not None)
+    types = schema.get("type", [])
+    named = [types] if isinstance(types, str) else [each for each in types if each != "null"] or types
+    if named == ["array"] and isinstance(schema.get("items"), Mapping):
+        inner = schema["items"].get("type")
+        return f"a list of {_PLURALS[inner]}" if inner in _PLURALS else "a list"
+    if named == ["object"] and schema.get("required"):
+        return "a mapping with " + " and ".join(f"'{key}'" for key in schema["required"])
+    return either([_TYPES.get(each, each) for each in named]) or str(schema.get("title", "something else"))
+
+
+def found(instance: object) -> str:
+    """What a value is: `the number 5`, `a list`."""
+    match instance:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if instance else "false"
+        case int() | float():
+            return f"the number {cut(str(instance))}"
+        case str():
+            return f"the text {shown(instance)}"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def shown(value: object) -> str:
+    """A plain value as it is quoted, cut where it is long."""
+    match value:
+        case str():
+            return f"'{cut(value)}'"
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return cut(str(value))
+        case _:
+            return found(value)
+
+
+def cut(text: str) -> str:
+    """A text, cut where it is long."""
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def one_of(words: Iterable[str]) -> str:
+    """`one of a, b, c`, or the only one."""
+    known = list(words)
+    more = ", …" if len(known) > _MOST_NAMED else ""
+    return known[0] if len(known) == 1 else f"one of {', '.join(known[:_MOST_NAMED])}{more}"
+
+
+def either(words: list[str]) -> str:
+    """`a, b or c`, each once; `nothing` goes unsaid."""
+    different = [word for word in dict.fromkeys(words) if word != "nothing"] or words
+    return " or ".join([", ".join(different[:-1]), different[-1]] if len(different) > 1 else different)
