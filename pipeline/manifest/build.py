@@ -1,0 +1,232 @@
+"""The parts of a campaign, from a tree that may be wrong in places: what is sound is built nevertheless."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from pipeline import files
+from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
+from pipeline.jobs import Json, Visibility
+from pipeline.manifest import catalog
+from pipeline.manifest.chains import sound_chains
+from pipeline.manifest.context import Context
+from pipeline.manifest.document import Document
+from pipeline.manifest.images import Images
+from pipeline.manifest.model import (
+    Campaign,
+    Limits,
+    OutputSettings,
+    ProviderSettings,
+    Rule,
+    Template,
+)
+from pipeline.manifest.options import build_options
+from pipeline.manifest.places import Place, Written
+from pipeline.manifest.prompts import build_prompt
+from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
+from pipeline.manifest.sets import build_set
+from pipeline.manifest.texts import Text, compile_text
+
+T = TypeVar("T")
+
+DEFAULT_RULE = "main"
+DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
+
+
+def build_campaign(
+    document: Document,
+    manifest: Path,
+    root: Path,
+    variables: Mapping[str, Json],
+    problems: list[Problem],
+) -> Campaign | None:
+    """The campaign of a merged tree; what is wrong goes to `problems`. None where it has no name."""
+    whole = Written(document.root)
+    context = Context(root, Images(manifest.parent, root), problems)
+    name = whole.text_of("name")
+    if whole.is_mapping and whole.get("name") is None:
+        context.report(
+            whole.place, "missing key 'name': a campaign has one, a file without is a base for others"
+        )
+    known = _catalog(whole.get("catalog"), context)
+    plain_vars = _vars(whole.get("vars"), variables, context)
+    options, templates = _templates(whole, known, context)
+    sets = _named(whole.get("image_sets"))
+    prompts = _named(whole.get("prompts"))
+    output = whole.get("output")
+    parts = Parts(
+        templates,
+        options,
+        {key: build_set(key, written, context) for key, written in sets.items()},
+        {key: build_prompt(key, written, context) for key, written in prompts.items()},
+        plain_vars,
+        output_path(None if output is None else output.get("path"), context) or _default_path(whole.place),
+        output is not None and (steps := output.get("steps")) is not None and steps.flag is True,
+    )
+    rules = _rules(whole, parts, context)
+    if name is None:
+        return None
+    return Campaign(
+        name=name,
+        description=whole.text_of("description") or "",
+        manifest=manifest,
+        root=root,
+        provider=_provider(whole.get("provider")),
+        limits=_limits(whole.get("limits")),
+        output=_output(output, parts.steps, name, manifest, context, whole.place),
+        rules=rules,
+        templates=_sound(templates),
+        image_sets=_sound(parts.image_sets),
+        prompts=_sound(parts.prompts),
+        vars=plain_vars,
+        catalog=known,
+        place=whole.place,
+    )
+
+
+def _named(written: Written | None) -> dict[str, Written]:
+    return {} if written is None else dict(written.items())
+
+
+def _sound(parts: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: part for name, part in parts.items() if part is not None})
+
+
+def _catalog(written: Written | None, context: Context) -> catalog.Catalog:
+    known = catalog.built_in()
+    if written is None:
+        return known
+    if (file := written.get("file")) is not None and (found := context.path(file)) is not None:
+        try:
+            known = catalog.read_catalog(*found)
+        except InvalidInput as error:
+            context.problems += error.problems
+    prices = {key: catalog.price_of(each) for key, each in _named(written.get("credits")).items()}
+    known = known.with_prices({key: price for key, price in prices.items() if price is not None})
+    strict = written.get("strict")
+    return replace(known, strict=strict is not None and strict.flag is True)
+
+
+def _vars(written: Written | None, variables: Mapping[str, Json], context: Context) -> Mapping[str, Json]:
+    plain = {} if written is None else written.node.plain()
+    values: dict[str, Json] = dict(plain) if isinstance(plain, dict) else {}
+    for name in RESERVED:
+        message = f"a var cannot be called '{name}', which templates know as something else"
+        if written is not None and name in values:
+            child = written.node.child(name)
+            context.report(
+                written.key_place if child is None else Written(child, (*written.path, name)).key_place,
+                message,
+            )
+        if name in variables:
+            context.problems.append(Problem(message, path=f"--var {name}"))
+    return MappingProxyType({**values, **variables})
+
+
+def _templates(
+    whole: Written, known: catalog.Catalog, context: Context
+) -> tuple[dict[str, Written | None], dict[str, Template | None]]:
+    written = _named(whole.get("templates"))
+    section = whole.node.child("templates") if whole.is_mapping else None
+    if not written and section is not None and section.value in (None, {}):
+        context.report(Written(section, ("templates",)).place, "a campaign needs at least one template")
+    templates = {name: _template(name, each, known, context) for name, each in written.items()}
+    return {name: each.get("options") for name, each in written.items()}, templates
+
+
+def _template(name: str, written: Written, known: catalog.Catalog, context: Context) -> Template | None:
+    template_id = written.get("template_id")
+    if template_id is None or template_id.text is None:
+        return None
+    entry = known.get(template_id.text)
+    if entry is None:
+        near = did_you_mean(template_id.text, known.templates)
+        message = f"the catalogue knows no template '{template_id.text}'{near}"
+        context.problems.append(template_id.place.problem(message, "error" if known.strict else "warning"))
+    visibility = written.text_of("visibility")
+    return Template(
+        name,
+        template_id.text,
+        build_options(written.get("options"), None, entry, context),
+        context.text(written.get("title")),
+        context.text(written.get("description")),
+        context.text(written.get("event_id")),
+        Visibility(visibility) if visibility in set(Visibility) else Visibility.PRIVATE,
+        written.place,
+        entry,
+    )
+
+
+def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
+    written = whole.get("jobs")
+    # Left out, there is one rule over everything; its place is the whole manifest.
+    only = replace(whole.node, value=MappingProxyType({"id": replace(whole.node, value=DEFAULT_RULE)}))
+    first: dict[str, Position] = {}
+    rules = []
+    for each in [Written(only)] if written is None else written.elements():
+        rule_id = each.get("id")
+        if rule_id is not None and rule_id.text is not None:
+            if rule_id.text in first:
+                context.report(
+                    rule_id.place, f"two rules are called '{rule_id.text}'; first at {first[rule_id.text]}"
+                )
+                continue
+            first[rule_id.text] = rule_id.node.position
+        rule = build_rule(each, parts, context)
+        if rule is not None:
+            rules.append(rule)
+    return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
+
+
+def _provider(written: Written | None) -> ProviderSettings:
+    if written is None:
+        return ProviderSettings()
+    report_errors = written.get("report_errors")
+    return ProviderSettings(
+        written.text_of("name") or "vimmerse",
+        written.text_of("api") or "v1",
+        report_errors is not None and report_errors.flag is True,
+    )
+
+
+def _limits(written: Written | None) -> Limits:
+    if written is None:
+        return Limits()
+    given = {name: each.number for name, each in written.items()}
+
+    def whole(name: str, default: int) -> int:
+        return default if (number := given.get(name)) is None else int(number)
+
+    def cap(name: str) -> int | None:
+        return None if (number := given.get(name)) is None else int(number)
+
+    canary = written.get("canary")
+    return Limits(
+        whole("max_creates", 1000),
+        cap("max_credits"),
+        cap("budget"),
+        whole("concurrency", 8),
+        whole("in_flight", 50),
+        float(given.get("fail_threshold") or 0),
+        canary is not None and canary.flag is True,
+    )
+
+
+def _output(
+    written: Written | None, steps: bool, name: str, manifest: Path, context: Context, place: Place
+) -> OutputSettings:
+    folder = None if written is None else written.get("dir")
+    path = None if written is None else written.text_of("path")
+    chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
+    try:
+        real = files.confined(chosen, manifest.parent, context.root)
+    except ValueError as error:
+        context.report(place if folder is None else folder.place, f"the output folder '{chosen}': {error}")
+        real = manifest.parent
+    return OutputSettings(real, path or DEFAULT_PATH, steps)
+
+
+def _default_path(place: Place) -> Text:
+    return compile_text(EXTENSION.sub("", DEFAULT_PATH), place, None)

@@ -1,0 +1,356 @@
+"""What is known of the vendor's templates: their options, inputs, outputs, steps and prices.
+
+The built-in catalogue is a file of the same format as a user's own, which is merged over it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pipeline.errors import InvalidInput, did_you_mean
+from pipeline.jobs import LocalFile, MediaType, Option
+from pipeline.manifest import schema
+from pipeline.manifest.document import Document, Node, merge, read_yaml
+from pipeline.manifest.places import Written
+
+_BUILT_IN = Path(__file__).with_name("catalog.yaml")
+_DEFAULT_MODE = "video"
+
+
+class OptionType(StrEnum):
+    """What kind of value an option takes."""
+
+    STRING = "string"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    URL = "url"
+    LIST = "list"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a value: an error the vendor would refuse, or a warning that it might."""
+
+    message: str
+    severity: Literal["error", "warning"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """One option of a template. `of` is the type of a list's items; `joined` lists go as one text."""
+
+    type: OptionType
+    of: OptionType = OptionType.ANY
+    joined: bool = False
+    required: bool = False
+    choices: tuple[str | int | float, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    description: str = ""
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether a local image may stand in it, to be uploaded and replaced by its url."""
+        return OptionType.URL in (self.type, self.of) or OptionType.ANY in (self.type, self.of)
+
+    def check(self, value: Option) -> Iterator[Finding]:
+        """What is wrong with a value: a wrong type is an error, one that is not known to work a warning."""
+        if self.type is not OptionType.LIST:
+            yield from self._check_one(value, self.type)
+        elif not isinstance(value, list):
+            yield Finding(f"expected a list, found {_kind(value)}; write it as [{_example(self.of)}]")
+        else:
+            for item in value:
+                yield from self._check_one(item, self.of)
+                if self.joined and isinstance(item, str) and "," in item:
+                    yield Finding(
+                        f"it is sent as one text, joined by commas, so no item may hold one: {_shown(item)}"
+                    )
+
+    def _check_one(self, value: Option, wanted: OptionType) -> Iterator[Finding]:
+        if not _is_of(value, wanted):
+            yield Finding(f"expected {_EXPECTED[wanted]}, found {_kind(value)}")
+            return
+        if self.choices and not any(_same(value, choice) for choice in self.choices):
+            known = ", ".join(str(choice) for choice in self.choices)
+            near = did_you_mean(str(value), map(str, self.choices))
+            yield Finding(f"{_shown(value)} is none of the known values ({known}){near}", "warning")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.minimum is not None and value < self.minimum:
+                yield Finding(
+                    f"{value} is less than {self.minimum:g}, the least that is known to work", "warning"
+                )
+            if self.maximum is not None and value > self.maximum:
+                yield Finding(
+                    f"{value} is more than {self.maximum:g}, the most that is known to work", "warning"
+                )
+        if isinstance(value, str) and self.max_length is not None and len(value) > self.max_length:
+            yield Finding(
+                f"{len(value):,} characters; at most {self.max_length:,} are known to work", "warning"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a template is made from: how many of which type."""
+
+    type: MediaType
+    least: int = 1
+    most: int = 1
+
+
+Price = int | Mapping[MediaType, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One of the vendor's templates. What is None or empty is not known.
+
+    `output` is the type of its result, unless `mode_option` names the option whose value is the type.
+    """
+
+    id: str
+    title: str = ""
+    description: str = ""
+    recommended: bool = False
+    inputs: Inputs | None = None
+    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    other_options: bool = False
+    output: MediaType | None = None
+    mode_option: str | None = None
+    steps: Mapping[str, MediaType] = field(default_factory=dict)
+    credits: Price | None = None
+
+    @property
+    def joined(self) -> frozenset[str]:
+        """The options whose list is sent as one text."""
+        return frozenset(name for name, option in self.options.items() if option.joined)
+
+    def gives(self, options: Mapping[str, Option]) -> MediaType | None:
+        """The type of its result under these options."""
+        if self.mode_option is None:
+            return self.output
+        asked = options.get(self.mode_option)
+        if asked is None:
+            return self.output
+        return MediaType(asked) if isinstance(asked, str) and asked in set(MediaType) else None
+
+    def price(self, options: Mapping[str, Option]) -> int | None:
+        """Credits of one create under these options; None where that is not known."""
+        if self.credits is None or isinstance(self.credits, int):
+            return self.credits
+        output = self.gives(options)
+        return None if output is None else self.credits.get(output)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The templates that are known, by id. `prices` are those of ids that are known by their price only."""
+
+    templates: Mapping[str, Template]
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    strict: bool = False
+
+    def get(self, template_id: str) -> Template | None:
+        """What is known of a template, None where its id is unknown."""
+        return self.templates.get(template_id)
+
+    def price(self, template_id: str, options: Mapping[str, Option]) -> int | None:
+        """Credits of one create; None where that is not known."""
+        if template_id in self.templates:
+            return self.templates[template_id].price(options)
+        price = self.prices.get(template_id)
+        if price is None or isinstance(price, int):
+            return price
+        # Where nothing else is known of a template, it is taken to work as the vendor's scenes do.
+        mode = options.get("pipeline_mode", _DEFAULT_MODE)
+        return price.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
+
+    def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":
+        """The same with other prices, for templates that are known and for others."""
+        templates = {
+            name: replace(template, credits=prices[name]) if name in prices else template
+            for name, template in self.templates.items()
+        }
+        others = {name: price for name, price in prices.items() if name not in templates}
+        return replace(self, templates=MappingProxyType(templates), prices=MappingProxyType(others))
+
+
+@cache
+def built_in() -> Catalog:
+    """The catalogue that comes with the tool."""
+    return _catalog(_built_in_root())
+
+
+def read_catalog(path: Path, name: str) -> Catalog:
+    """A catalogue file laid on the built-in one.
+
+    Raises:
+        InvalidInput: it cannot be read or is no catalogue; with every problem found.
+    """
+    own = read_yaml(path, name)
+    document = Document(merge(_built_in_root(), own.root))
+    if problems := schema.check(document, "catalog"):
+        raise InvalidInput(problems)
+    return _catalog(document.root)
+
+
+@cache
+def _built_in_root() -> Node:
+    return read_yaml(_BUILT_IN, _BUILT_IN.name).root
+
+
+def _catalog(root: Node) -> Catalog:
+    templates = Written(root).get("templates")
+    known = {} if templates is None else {name: _template(name, entry) for name, entry in templates.items()}
+    return Catalog(MappingProxyType(known))
+
+
+def _template(name: str, entry: Written) -> Template:
+    gives = entry.get("gives")
+    steps, options, inputs = entry.get("steps"), entry.get("options"), entry.get("inputs")
+    recommended, other_options = entry.get("recommended"), entry.get("other_options")
+    return Template(
+        name,
+        entry.text_of("title") or "",
+        entry.text_of("description") or "",
+        recommended is not None and recommended.flag is True,
+        None if inputs is None else _inputs(inputs),
+        MappingProxyType({} if options is None else {key: _option(each) for key, each in options.items()}),
+        other_options is not None and other_options.flag is True,
+        None if gives is None else _media(gives.text or gives.text_of("default")),
+        None if gives is None else gives.text_of("option"),
+        MappingProxyType({} if steps is None else dict(_steps(steps))),
+        price_of(entry.get("credits")),
+    )
+
+
+def _inputs(inputs: Written) -> Inputs | None:
+    media = _media(inputs.text_of("type"))
+    return None if media is None else Inputs(media, _count(inputs, "min"), _count(inputs, "max"))
+
+
+def _count(inputs: Written, key: str) -> int:
+    found = inputs.get(key)
+    return 1 if found is None or found.integer is None else found.integer
+
+
+def _media(text: str | None) -> MediaType | None:
+    return MediaType(text) if text is not None and text in set(MediaType) else None
+
+
+def _steps(steps: Written) -> Iterator[tuple[str, MediaType]]:
+    for name, gives in steps.items():
+        if (media := _media(gives.text)) is not None:
+            yield name, media
+
+
+def _option(option: Written) -> OptionSpec:
+    plain = option.node.plain()
+    known: dict[str, object] = dict(plain) if isinstance(plain, dict) else {}
+    choices = option.get("choices")
+    return OptionSpec(
+        OptionType(option.text_of("type") or OptionType.ANY),
+        OptionType(option.text_of("of") or OptionType.ANY),
+        known.get("joined") is True,
+        known.get("required") is True,
+        () if choices is None else tuple(_choices(choices)),
+        _bound(option, "minimum"),
+        _bound(option, "maximum"),
+        None if (longest := option.get("max_length")) is None else longest.integer,
+        option.text_of("description") or "",
+    )
+
+
+def _choices(choices: Written) -> Iterator[str | int | float]:
+    for each in choices.elements():
+        if isinstance(each.node.value, str | int | float):
+            yield each.node.value
+
+
+def _bound(option: Written, key: str) -> float | None:
+    found = option.get(key)
+    return None if found is None else found.number
+
+
+def price_of(written: Written | None) -> Price | None:
+    """A price as a catalogue or a manifest writes it: a number, or one for each type of output."""
+    if written is None or not written.is_mapping:
+        return None if written is None else written.integer
+    prices = ((_media(name), each.integer) for name, each in written.items())
+    return MappingProxyType(
+        {media: price for media, price in prices if media is not None and price is not None}
+    )
+
+
+_EXPECTED = {
+    OptionType.STRING: "a text",
+    OptionType.NUMBER: "a number",
+    OptionType.INTEGER: "a whole number",
+    OptionType.BOOLEAN: "true or false",
+    OptionType.URL: "a url (http:// or https://) or {file: path}",
+    OptionType.LIST: "a list",
+    OptionType.ANY: "a value",
+}
+
+
+def _is_of(value: Option, wanted: OptionType) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match wanted:
+        case OptionType.STRING:
+            return isinstance(value, str)
+        case OptionType.NUMBER:
+            return is_number
+        case OptionType.INTEGER:
+            return is_number and float(value).is_integer()  # type: ignore[arg-type] # is_number says so
+        case OptionType.BOOLEAN:
+            return isinstance(value, bool)
+        case OptionType.URL:
+            return isinstance(value, LocalFile) or (isinstance(value, str) and is_url(value))
+        case OptionType.LIST:
+            return isinstance(value, list)
+        case OptionType.ANY:
+            return True
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is taken as a url where a path may stand too."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def _kind(value: Option) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {_shown(value)}"
+        case LocalFile():
+            return "a file"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def _shown(value: Option) -> str:
+    text = str(value)
+    return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
+
+
+def _example(of: OptionType) -> str:
+    return '"https://…"' if of is OptionType.URL else "…"
+
+
+def _same(value: Option, choice: str | float) -> bool:
+    return value == choice and isinstance(value, bool) == isinstance(choice, bool)

@@ -1,0 +1,64 @@
+"""How rules hang together by `outputs_of`: each chain leads to a rule that is there, and none in a circle."""
+
+from collections.abc import Collection, Iterable
+
+from pipeline.manifest.context import Context
+from pipeline.manifest.model import Chain, ImageSet, Rule
+from pipeline.manifest.references import unknown
+
+
+def sound_chains(
+    rules: list[Rule], written: Collection[str], sets: Iterable[ImageSet], context: Context
+) -> tuple[Rule, ...]:
+    """The rules that can be expanded: those that hang on no circle and on nothing wrong.
+
+    `written` are the ids of all rules, also of those that are wrong, which is reported elsewhere.
+    """
+    by_id = {rule.id: rule for rule in rules}
+    for image_set in sets:
+        chain = image_set.chain
+        if chain is None:
+            continue
+        if chain.rule not in written:
+            context.report(chain.place, unknown("job rule", chain.rule, written))
+        elif chain.step is not None and chain.rule in by_id:
+            _check_step(chain.step, chain, by_id[chain.rule], context)
+    verdicts: dict[str, bool] = {}
+    return tuple(rule for rule in rules if _leads_somewhere(rule, by_id, verdicts, context))
+
+
+def chains_of(rule: Rule) -> list[Chain]:
+    """The chains that a rule's items come by."""
+    return [image_set.chain for image_set in rule.image_sets if image_set.chain is not None]
+
+
+def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> None:
+    for template in upstream.templates:
+        steps = template.known.steps if template.known is not None else {}
+        if steps and step not in steps:
+            context.report(chain.step_place, unknown(f"step of {template.template_id}", step, steps))
+
+
+def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, bool], context: Context) -> bool:
+    """Walk what a rule hangs on, depth first and without recursion, since chains may be long."""
+    path = [rule.id]
+    pending = {rule.id: chains_of(rule)}
+    while path:
+        current = path[-1]
+        if current in verdicts or not pending[current]:
+            verdicts.setdefault(current, True)
+            path.pop()
+            if path and not verdicts[current]:
+                verdicts[path[-1]] = False
+            continue
+        chain = pending[current].pop()
+        if chain.rule in path:
+            circle = " → ".join((*path[path.index(chain.rule) :], chain.rule))
+            context.report(chain.place, f"the rules hang on each other in a circle: {circle}")
+            verdicts[current] = False
+        elif chain.rule not in by_id or verdicts.get(chain.rule) is False:
+            verdicts[current] = False
+        elif chain.rule not in verdicts:
+            path.append(chain.rule)
+            pending[chain.rule] = chains_of(by_id[chain.rule])
+    return verdicts[rule.id]

@@ -1,0 +1,116 @@
+"""The combinations of a rule: its axes in order, less what `exclude` names, and what `include` adds."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.jobs import Json
+from pipeline.manifest.model import Campaign, Item, Prompt, Row, Rule, Template
+
+Typed = tuple[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One value of each axis; None where the axis is empty. Axis values are in the order of the matrix."""
+
+    template: Template
+    item: Item | None
+    prompt: Prompt | None
+    axes: tuple[tuple[str, Json], ...]
+
+
+def typed(value: Json) -> Typed:
+    """A value that is equal only to one of the same type: 5 is not "5", and true is not 1."""
+    kind = (
+        "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    )
+    return kind, value
+
+
+def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
+    """Every combination of the axes, the last axis of the matrix moving fastest."""
+    names = [name for name, _ in rule.matrix]
+    for template in rule.templates:
+        for item in items or (None,):
+            for prompt in rule.prompts or (None,):
+                for values in itertools.product(*(values for _, values in rule.matrix)):
+                    yield Combination(template, item, prompt, tuple(zip(names, values, strict=True)))
+
+
+def bound(rule: Rule, items: int) -> int:
+    """How many jobs a rule makes at most, without making any: `exclude` and `when` only take some away."""
+    templates, prompts = len(rule.templates), max(1, len(rule.prompts))
+    combinations = templates * max(1, items) * prompts
+    for _, values in rule.matrix:
+        combinations *= len(values)
+    for row in rule.include:
+        combinations += (
+            (1 if "template" in row.values else templates)
+            * (1 if "image" in row.values else max(1, items))
+            * (1 if "prompt" in row.values else prompts)
+        )
+    return combinations * rule.repeat
+
+
+class Exclusion:
+    """Tells what a rule's `exclude` rows leave out, in time that does not grow with their number."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._unused = {id(row): row for row in rows}
+        # Rows that name the same keys are found by their values at once.
+        self._by_keys: dict[tuple[str, ...], dict[tuple[Typed, ...], Row]] = {}
+        for row in rows:
+            keys = tuple(sorted(row.values))
+            self._by_keys.setdefault(keys, {})[tuple(typed(row.values[key]) for key in keys)] = row
+
+    def covers(self, combination: Combination) -> bool:
+        """Whether some row agrees with the combination in all that it names."""
+        if not self._by_keys:
+            return False
+        values = _values(combination)
+        covered = False
+        for keys, rows in self._by_keys.items():
+            row = (
+                rows.get(tuple(typed(values.get(key)) for key in keys))
+                if values.keys() >= set(keys)
+                else None
+            )
+            if row is not None:
+                covered = True
+                self._unused.pop(id(row), None)
+        return covered
+
+    @property
+    def unused(self) -> list[Row]:
+        """The rows that left out nothing so far."""
+        return list(self._unused.values())
+
+
+def _values(combination: Combination) -> dict[str, Json]:
+    values: dict[str, Json] = {"template": combination.template.name, **dict(combination.axes)}
+    if combination.item is not None:
+        values["image"] = combination.item.id
+    if combination.prompt is not None:
+        values["prompt"] = combination.prompt.name
+    return values
+
+
+def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) -> Iterator[Combination]:
+    """What an `include` row adds; it ranges over the rule's templates and prompts where it names none."""
+    template, prompt = row.values.get("template"), row.values.get("prompt")
+    templates = rule.templates if template is None else (_of_rule(rule, campaign.templates[str(template)]),)
+    prompts: Sequence[Prompt | None] = rule.prompts or (None,)
+    if prompt is not None:
+        prompts = (campaign.prompts[str(prompt)],)
+    pictures: Sequence[Item | None] = items
+    if not items and not rule.image_sets and "image" not in row.values:
+        pictures = (None,)
+    axes = tuple((axis, row.values[axis]) for axis, _ in rule.matrix)
+    for combination in itertools.product(templates, pictures, prompts):
+        yield Combination(*combination, axes)
+
+
+def _of_rule(rule: Rule, template: Template) -> Template:
+    """The template with the rule's options, where the rule has it."""
+    return next((each for each in rule.templates if each.name == template.name), template)

@@ -1,0 +1,67 @@
+"""What the parts of a campaign are built with: its folders, its images, and the problems found so far."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import files
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import LocalFile, RemoteFile
+from pipeline.manifest.images import Images
+from pipeline.manifest.layers import beside
+from pipeline.manifest.places import Place, Written
+from pipeline.manifest.texts import Text, compile_text
+from pipeline.manifest.urls import check_url, is_url
+
+
+@dataclass(slots=True)
+class Context:
+    """One campaign while it is built."""
+
+    root: Path
+    images: Images
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, place: Place, message: str) -> None:
+        """An error; the rest is judged nevertheless."""
+        self.problems.append(place.problem(message))
+
+    def text(self, written: Written | None) -> Text | None:
+        """A text to be rendered; None where it is absent or was reported as wrong."""
+        if written is None or written.text is None:
+            return None
+        return self.compiled(written.text, written)
+
+    def compiled(self, source: str, written: Written) -> Text | None:
+        """The same for a part of what was written."""
+        try:
+            return compile_text(source, written.place, written.node)
+        except InvalidInput as error:
+            self.problems += error.problems
+            return None
+
+    def path(self, written: Written) -> tuple[Path, str] | None:
+        """The real path that a text names, and what people call it; None where it was reported as wrong."""
+        if written.text is None:
+            return None
+        try:
+            real = files.confined(written.text, written.node.source.path.parent, self.root)
+        except ValueError as error:
+            self.report(written.place, str(error))
+            return None
+        if not real.exists():
+            self.report(written.place, f"there is no such file: {written.text}")
+            return None
+        return real, beside(written.node.source.name, written.text)
+
+    def image(
+        self, text: str, base: Path, place: Place, version: str | None = None
+    ) -> LocalFile | RemoteFile | None:
+        """An image by path or url; None where it was reported as wrong."""
+        try:
+            if is_url(text):
+                check_url(text)
+                return RemoteFile(text, version)
+            return self.images.local(text, base)
+        except ValueError as error:
+            self.report(place, str(error))
+            return None

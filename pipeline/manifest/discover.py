@@ -1,0 +1,70 @@
+"""Which files are campaigns."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.manifest.document import read_yaml
+
+_SUFFIXES = (".yaml", ".yml")
+_MARKS = (
+    re.compile(r"^[\"']?version[\"']?\s*:", re.MULTILINE),
+    re.compile(r"^[\"']?name[\"']?\s*:", re.MULTILINE),
+)
+_LOOKED_AT = 2 << 20
+
+
+def find(paths: Iterable[Path]) -> list[Path]:
+    """The campaigns that `paths` name: files as they are, and those found in folders.
+
+    In a folder and below it, every YAML file is one whose own top level has a version and a name. Each comes
+    once, in the order given; those of a folder sorted.
+
+    Raises:
+        InvalidInput: a path does not exist, or a folder holds no campaign.
+    """
+    found: dict[Path, None] = {}
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            campaigns = [file for file in _yaml_files(path) if _is_campaign(file)]
+            if not campaigns:
+                message = "no campaign is here: no YAML file with a 'version' and a 'name'"
+                problems.append(Problem(message, Position(str(path), 1, 1)))
+            found |= dict.fromkeys(campaigns)
+        elif path.exists():
+            found[path] = None
+        else:
+            problems.append(Problem("there is no such file", Position(str(path), 1, 1)))
+    if problems:
+        raise InvalidInput(problems)
+    return list(found)
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        # Tools keep their own files in hidden folders, and others' packages hold others' files.
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "node_modules")
+        for name in sorted(names):
+            if name.endswith(_SUFFIXES) and not name.startswith("."):
+                yield Path(where, name)
+
+
+def _is_campaign(path: Path) -> bool:
+    try:
+        root = read_yaml(path, str(path)).root
+    except InvalidInput:
+        # It is broken, so only its looks can tell; if it is a campaign, its mistakes are to be told.
+        return _looks_like_campaign(path)
+    return isinstance(root.value, Mapping) and {"version", "name"} <= root.value.keys()
+
+
+def _looks_like_campaign(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_LOOKED_AT)
+    except OSError:
+        return False
+    return all(mark.search(text) for mark in _MARKS)

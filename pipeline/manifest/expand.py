@@ -1,0 +1,250 @@
+"""A campaign becomes its jobs, one after the other: nothing is kept of a job that was handed out."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.jobs import Job, JobKey, Json, MediaType, UpstreamOutput, axis_text
+from pipeline.manifest import combinations
+from pipeline.manifest.combinations import Combination, Exclusion
+from pipeline.manifest.making import Maker, key_of
+from pipeline.manifest.model import Campaign, Chain, ImageSet, Item, Rule
+from pipeline.manifest.places import Place, in_order
+
+MOST_JOBS = 1_000_000
+_MOST_PROBLEMS = 100
+
+Warn = Callable[[Problem], None]
+
+
+def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
+    """The campaign's jobs: rules in their order, each rule's in the order of its axes.
+
+    The jobs count only if the iterator ends by itself. `warn` is told what is doubtful about rendered values.
+
+    Raises:
+        InvalidInput: with every problem found, at the end or when there are too many of them; or at once when
+            there would be more than a million jobs.
+    """
+    count(campaign)
+    expansion = _Expansion(campaign, warn or (lambda _problem: None))
+    made = 0
+    for job in expansion.jobs():
+        made += 1
+        yield job
+    if not made and not expansion.problems:
+        expansion.report(campaign.place.problem("no job is left: 'when' and 'exclude' take away every one"))
+    expansion.raise_problems()
+
+
+def count(campaign: Campaign) -> int:
+    """How many jobs there are at most, before any is made.
+
+    Raises:
+        InvalidInput: more than a million, or none.
+    """
+    bounds = _bounds(campaign)
+    total = sum(bounds.values())
+    if total > MOST_JOBS:
+        largest = max(campaign.rules, key=lambda rule: bounds[rule.id])
+        of_all = "" if total == bounds[largest.id] else f" of {total:,} in all"
+        raise InvalidInput(
+            largest.place.problem(f"{bounds[largest.id]:,} jobs{of_all}; at most {MOST_JOBS:,} are made")
+        )
+    if not total:
+        raise InvalidInput(campaign.place.problem("the campaign has no job"))
+    return total
+
+
+def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
+    """What expanding would report, as far as that is cheap to say."""
+    try:
+        if campaign.rules and count(campaign) <= most_jobs:
+            for _ in _checked(campaign):
+                pass
+    except InvalidInput as error:
+        return list(error.problems)
+    return []
+
+
+def _checked(campaign: Campaign) -> Iterator[Job]:
+    expansion = _Expansion(campaign, lambda _problem: None)
+    yield from expansion.jobs()
+    expansion.raise_problems()
+
+
+def _bounds(campaign: Campaign) -> dict[str, int]:
+    by_id = {rule.id: rule for rule in campaign.rules}
+    bounds: dict[str, int] = {}
+    pending = [*reversed(campaign.rules)]
+    while pending:
+        rule = pending[-1]
+        chains = [image_set.chain.rule for image_set in rule.image_sets if image_set.chain is not None]
+        unknown = [by_id[upstream] for upstream in chains if upstream not in bounds]
+        if rule.id in bounds or not unknown:
+            items = sum(
+                len(each.items) if each.chain is None else bounds[each.chain.rule] for each in rule.image_sets
+            )
+            bounds[rule.id] = combinations.bound(rule, items)
+            pending.pop()
+        else:
+            pending += unknown
+    return bounds
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstream:
+    """What a chain needs to know of a job: its key, and what its output is called and carries along."""
+
+    key: str
+    id: str
+    vars: Mapping[str, Json]
+    template_id: str
+    gives: MediaType | None
+    steps: Mapping[str, MediaType]
+
+
+@dataclass(slots=True)
+class _Expansion:
+    campaign: Campaign
+    warn: Warn
+    problems: dict[Problem, JobKey | None] = field(default_factory=dict)
+    _upstreams: dict[str, tuple[_Upstream, ...]] = field(default_factory=dict)
+    _keys: set[bytes] = field(default_factory=set)
+    _paths: set[bytes] = field(default_factory=set)
+
+    def report(self, problem: Problem, job: JobKey | None = None) -> None:
+        if problem in self.problems:
+            return
+        self.problems[problem] = job
+        if problem.severity == "error" and len(self.problems) >= _MOST_PROBLEMS:
+            self.raise_problems()
+
+    def raise_problems(self) -> None:
+        """Raise what is wrong, if anything is; tell what is only doubtful."""
+        told = [_of_job(problem, job) for problem, job in self.problems.items()]
+        if wrong := [problem for problem in told if problem.severity == "error"]:
+            raise InvalidInput(in_order(wrong))
+        for problem in in_order(told):
+            self.warn(problem)
+
+    def jobs(self) -> Iterator[Job]:
+        for rule in self.campaign.rules:
+            maker = Maker(self.campaign, rule, self.report)
+            exclusion = Exclusion(rule.exclude)
+            for combination, take in self._combinations(rule, maker, exclusion):
+                job = maker.job(combination, take)
+                if job is not None and self._is_new(job, rule):
+                    yield job
+            for row in exclusion.unused:
+                self.report(row.place.problem("this row excludes nothing", "warning"))
+
+    def _combinations(
+        self, rule: Rule, maker: Maker, exclusion: Exclusion
+    ) -> Iterator[tuple[Combination, int]]:
+        items = self._items(rule)
+        takes = range(1, rule.repeat + 1)
+        if items or not rule.image_sets:
+            for combination in combinations.product(rule, items):
+                if not exclusion.covers(combination):
+                    yield from ((combination, take) for take in takes if maker.wanted(combination, take))
+        for row in rule.include:
+            image = row.values.get("image")
+            chosen = items if image is None else self._named(str(image), items, row.place)
+            for combination in combinations.included(row, rule, chosen, self.campaign):
+                yield from ((combination, take) for take in takes)
+
+    def _named(self, name: str, items: Sequence[Item], place: Place) -> tuple[Item, ...]:
+        """The item of that id: of the rule, or of any other set that is no chain."""
+        elsewhere = [item for each in self.campaign.image_sets.values() for item in each.items]
+        for item in (*items, *elsewhere):
+            if item.id == name:
+                return (item,)
+        known = [item.id for item in (*items, *elsewhere)]
+        self.report(place.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
+        return ()
+
+    def _items(self, rule: Rule) -> tuple[Item, ...]:
+        items: dict[str, Item] = {}
+        for image_set in rule.image_sets:
+            for item in self._items_of(image_set):
+                first = items.setdefault(item.id, item)
+                if first != item:
+                    self.report(
+                        item.place.problem(
+                            f"two images of rule '{rule.id}' have the id '{item.id}' and are not the same; "
+                            "give one of them another 'id'"
+                        )
+                    )
+        return tuple(items.values())
+
+    def _items_of(self, image_set: ImageSet) -> Iterator[Item]:
+        if image_set.chain is None:
+            yield from image_set.items
+            return
+        chain = image_set.chain
+        for upstream in self._upstreams_of(chain.rule):
+            output = UpstreamOutput(upstream.key, chain.step or "result")
+            yield Item(upstream.id, (output,), upstream.vars, chain.place, _gives(upstream, chain))
+
+    def _upstreams_of(self, rule_id: str) -> tuple[_Upstream, ...]:
+        if rule_id not in self._upstreams:
+            rule = next(rule for rule in self.campaign.rules if rule.id == rule_id)
+            maker = Maker(self.campaign, rule, self.report)
+            self._upstreams[rule_id] = tuple(
+                _upstream(rule, combination, take, maker)
+                for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
+            )
+        return self._upstreams[rule_id]
+
+    def _is_new(self, job: Job, rule: Rule) -> bool:
+        if not _add(self._keys, job.name):
+            self.report(rule.place.problem(f"two jobs have the key {job.name}"))
+            return False
+        if not _add(self._paths, job.path.casefold()):
+            self.report(
+                rule.path.place.problem(
+                    f"two jobs would write to '{job.path}', the second is {job.name}; "
+                    "output.path must tell them apart, as {{ job.key }} does"
+                )
+            )
+            return False
+        return True
+
+
+def _of_job(problem: Problem, job: JobKey | None) -> Problem:
+    return problem if job is None else replace(problem, message=f"{problem.message} (job {job})")
+
+
+def _add(seen: set[bytes], text: str) -> bool:
+    """Remember a text in little room; False where it was there before."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    if digest in seen:
+        return False
+    seen.add(digest)
+    return True
+
+
+def _upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> _Upstream:
+    template, item, prompt = combination.template, combination.item, combination.prompt
+    axes = sorted(combination.axes)
+    parts = [
+        template.name if len(rule.templates) > 1 else None,
+        None if item is None else item.id,
+        None if prompt is None else prompt.name,
+        *(axis_text(value) for _, value in axes),
+        f"take{take}" if take > 1 else None,
+    ]
+    return _Upstream(
+        str(key_of(rule, combination, take)),
+        "-".join(part for part in parts if part is not None) or template.name,
+        {**({} if item is None else item.vars), **dict(axes)},
+        template.template_id,
+        maker.gives(combination, take),
+        {} if template.known is None else template.known.steps,
+    )
+
+
+def _gives(upstream: _Upstream, chain: Chain) -> MediaType | None:
+    return upstream.gives if chain.step is None else upstream.steps.get(chain.step)

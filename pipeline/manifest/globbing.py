@@ -1,0 +1,84 @@
+"""Globs over the project's files: the same files in the same order on every system, hidden ones never."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pipeline import files
+
+_MAGIC = frozenset("*?[")
+_MOST_LOOKED_AT = 200_000
+
+
+def has_magic(pattern: str) -> bool:
+    """Whether it is a pattern rather than a name."""
+    return not _MAGIC.isdisjoint(pattern)
+
+
+def matching(pattern: str, base: Path, root: Path) -> list[str]:
+    """The paths relative to `base` of the files that match, sorted. `**` crosses folders.
+
+    Raises:
+        ValueError: the pattern leads out of the project, or would look at too many files.
+    """
+    parts = _parts(pattern)
+    first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
+    if ".." in parts[first:]:
+        raise ValueError("'..' may stand only at the beginning of a pattern")
+    # What a link leads to is judged file by file, when it is read.
+    files.confined(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
+    found = set(_Walk().files(base, parts))
+    return sorted(found, key=lambda path: unicodedata.normalize("NFC", path))
+
+
+def _parts(pattern: str) -> list[str]:
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        # Two `**` in a row mean what one does, and would walk everything twice.
+        if part not in ("", ".") and not (part == "**" and parts[-1:] == ["**"]):
+            parts.append(part)
+    return parts
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self._looked_at = 0
+
+    def files(self, folder: Path, parts: list[str], prefix: str = "") -> Iterator[str]:
+        if not parts:
+            return
+        part, *rest = parts
+        if part == "**":
+            yield from self.files(folder, rest or ["*"], prefix)
+            for entry in self._entries(folder):
+                # A link to a folder may lead in a circle.
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self.files(folder / entry.name, parts, f"{prefix}{entry.name}/")
+        elif has_magic(part):
+            wanted = unicodedata.normalize("NFC", part)
+            for entry in self._entries(folder):
+                if fnmatchcase(unicodedata.normalize("NFC", entry.name), wanted):
+                    yield from self._below(folder / entry.name, rest, f"{prefix}{entry.name}")
+        else:
+            yield from self._below(folder / part, rest, f"{prefix}{part}")
+
+    def _below(self, path: Path, rest: list[str], name: str) -> Iterator[str]:
+        if rest:
+            if path.is_dir():
+                yield from self.files(path, rest, f"{name}/")
+        elif path.exists() and not path.is_dir():
+            yield name
+
+    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            return
+        self._looked_at += len(entries)
+        if self._looked_at > _MOST_LOOKED_AT:
+            raise ValueError(
+                f"it would look at more than {_MOST_LOOKED_AT:,} files; name the folder more closely"
+            )
+        yield from (entry for entry in entries if not entry.name.startswith("."))

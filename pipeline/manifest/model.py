@@ -1,0 +1,166 @@
+"""The campaign as the rest of the house knows it: typed, frozen, every reference resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import Problem
+from pipeline.jobs import Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
+from pipeline.manifest import catalog
+from pipeline.manifest.places import Place
+from pipeline.manifest.texts import Text
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """Who makes the media. `api` is `v1` or `v2`."""
+
+    name: str = "vimmerse"
+    api: str = "v1"
+    report_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What stops buying: caps of one run, and the campaign's `budget` over all runs. None: no cap.
+
+    `fail_threshold` is the share of failed jobs, 0 to 1, with which a run still counts as good.
+    """
+
+    max_creates: int = 1000
+    max_credits: int | None = None
+    budget: int | None = None
+    concurrency: int = 8
+    in_flight: int = 50
+    fail_threshold: float = 0.0
+    canary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """Where files go. `dir` is a real path; `path` the template as written, with its `.{{ ext }}`."""
+
+    dir: Path
+    path: str
+    steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of a job: its images in order, or the one output of an upstream job.
+
+    `gives` is the type of an upstream's output, where the catalogue knows it.
+    """
+
+    id: str
+    images: tuple[LocalFile | RemoteFile | UpstreamOutput, ...]
+    vars: Mapping[str, Json]
+    place: Place = field(compare=False)
+    gives: MediaType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A set's items are the outputs of the rule `rule`: its result, or that of `step`."""
+
+    rule: str
+    step: str | None
+    place: Place
+    step_place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Named items, or the chain that gives them."""
+
+    name: str
+    items: tuple[Item, ...] = ()
+    chain: Chain | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A named text."""
+
+    name: str
+    text: Text
+
+
+# An option as written: plain, or with texts in it that are yet to be rendered.
+OptionTree = bool | int | float | str | Text | LocalFile | list["OptionTree"] | dict[str, "OptionTree"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionEntry:
+    """One option of a template. `names` are those that its texts depend on; None where it has no text."""
+
+    tree: OptionTree
+    names: frozenset[str] | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One of the vendor's templates under a name of the campaign. `known` is its entry in the catalogue."""
+
+    name: str
+    template_id: str
+    options: Mapping[str, OptionEntry]
+    title: Text | None
+    description: Text | None
+    event_id: Text | None
+    visibility: Visibility
+    place: Place
+    known: catalog.Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of `exclude` or `include`: `template`, `image`, `prompt` and axes by name."""
+
+    values: Mapping[str, Json]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Makes jobs. Templates hold the rule's options already; the matrix is in the order written.
+
+    `path` is the output path without its suffix; `timeout` in seconds.
+    """
+
+    id: str
+    templates: tuple[Template, ...]
+    image_sets: tuple[ImageSet, ...]
+    prompts: tuple[Prompt, ...]
+    matrix: tuple[tuple[str, tuple[Json, ...]], ...]
+    when: Text | bool
+    exclude: tuple[Row, ...]
+    include: tuple[Row, ...]
+    repeat: int
+    path: Text
+    steps: bool
+    timeout: float
+    retries: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths."""
+
+    name: str
+    description: str
+    manifest: Path
+    root: Path
+    provider: ProviderSettings
+    limits: Limits
+    output: OutputSettings
+    rules: tuple[Rule, ...]
+    templates: Mapping[str, Template]
+    image_sets: Mapping[str, ImageSet]
+    prompts: Mapping[str, Prompt]
+    vars: Mapping[str, Json]
+    catalog: catalog.Catalog
+    place: Place
+    warnings: tuple[Problem, ...] = ()

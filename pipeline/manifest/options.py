@@ -1,0 +1,123 @@
+"""Options of a template: read with their texts and files, rendered for each job, judged by the catalogue."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import cast
+
+from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.jobs import LocalFile, Option
+from pipeline.manifest import catalog
+from pipeline.manifest.context import Context
+from pipeline.manifest.document import Node, merge
+from pipeline.manifest.model import OptionEntry, OptionTree
+from pipeline.manifest.places import Written
+from pipeline.manifest.texts import Scope, Text
+from pipeline.manifest.urls import is_url
+
+
+def merged(base: Written | None, over: Written | None) -> Written | None:
+    """A rule's options laid on its template's: they keep the path of where they stand."""
+    if base is None or over is None:
+        return base if over is None else over
+    return Written(merge(base.node, over.node), base.path)
+
+
+def build_options(
+    base: Written | None, over: Written | None, known: catalog.Template | None, context: Context
+) -> Mapping[str, OptionEntry]:
+    """Options as written, those of the rule (`over`) over those of the template (`base`)."""
+    entries = {}
+    together = merged(base, over)
+    for name, written in () if together is None else together.items():
+        if over is not None and _stands_in(over.node, name, written.node):
+            written = Written(written.node, (*over.path, name))
+        spec = None if known is None else known.options.get(name)
+        if known is not None and spec is None and not known.other_options:
+            near = did_you_mean(name, known.options)
+            context.report(written.key_place, f"unknown option of {known.id}{near}")
+            continue
+        try:
+            tree = _tree(written, spec, context)
+        except InvalidInput as error:
+            context.problems += error.problems
+            continue
+        texts = list(_texts(tree))
+        names = frozenset().union(*(text.names for text in texts)) if texts else None
+        entries[name] = OptionEntry(tree, names, written.place)
+        if names is None:
+            context.problems += findings(spec, plain(tree), entries[name])
+    return entries
+
+
+def _stands_in(over: Node, name: str, node: Node) -> bool:
+    child = over.child(name)
+    return child is not None and child.position == node.position
+
+
+def findings(spec: catalog.OptionSpec | None, value: Option, entry: OptionEntry) -> list[Problem]:
+    """What the catalogue says of a value; null is left out, so nothing is said of it."""
+    if spec is None or value is None:
+        return []
+    return [entry.place.problem(found.message, found.severity) for found in spec.check(value)]
+
+
+def render(tree: OptionTree, scope: Scope) -> Option:
+    """The value of an option for one job.
+
+    Raises:
+        InvalidInput: a text in it cannot be rendered.
+    """
+    return _mapped(tree, lambda text: cast("Option", text.value(scope)))  # JSON is one kind of it
+
+
+def plain(tree: OptionTree) -> Option:
+    """The value of an option that has no text in it."""
+    return _mapped(tree, lambda text: text.place.path)
+
+
+def _mapped(tree: OptionTree, of_text: Callable[[Text], Option]) -> Option:
+    match tree:
+        case Text():
+            return of_text(tree)
+        case list():
+            return [_mapped(inner, of_text) for inner in tree]
+        case dict():
+            return {name: _mapped(inner, of_text) for name, inner in tree.items()}
+        case _:
+            return tree
+
+
+def _texts(tree: OptionTree) -> Iterator[Text]:
+    match tree:
+        case Text():
+            yield tree
+        case list():
+            for inner in tree:
+                yield from _texts(inner)
+        case dict():
+            for inner in tree.values():
+                yield from _texts(inner)
+
+
+def _tree(written: Written, spec: catalog.OptionSpec | None, context: Context) -> OptionTree:
+    if written.text is not None:
+        # Most texts have no template in them, and what has none need not be compiled.
+        return context.text(written) if "{" in written.text else written.text
+    if written.is_list:
+        return [_tree(inner, spec, context) for inner in written.elements()]
+    if written.is_mapping:
+        path = written.text_of("file")
+        if path is not None and len(list(written.items())) == 1:
+            return _file(written, path, spec, context)
+        return {name: _tree(inner, spec, context) for name, inner in written.items()}
+    return written.node.value  # type: ignore[return-value] # neither list nor mapping, so a scalar
+
+
+def _file(
+    written: Written, path: str, spec: catalog.OptionSpec | None, context: Context
+) -> str | LocalFile | None:
+    if is_url(path):
+        return path
+    if spec is not None and not spec.takes_file:
+        raise InvalidInput(written.place.problem("this option takes no file, as it takes no url"))
+    image = context.image(path, written.node.source.path.parent, written.place)
+    return image if isinstance(image, LocalFile) else None

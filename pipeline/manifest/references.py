@@ -1,0 +1,57 @@
+"""Names that refer to something: taken as they are, as globs, or reported with what is meant perhaps."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from pipeline.errors import did_you_mean
+from pipeline.manifest.context import Context
+from pipeline.manifest.globbing import has_magic
+from pipeline.manifest.places import Written
+
+T = TypeVar("T")
+
+
+def chosen(
+    written: Written | None, known: Mapping[str, T | None], what: str, context: Context
+) -> tuple[T, ...]:
+    """What a list of names or globs refers to, each once; everything where there is no list.
+
+    `known` holds None for what was written but is wrong: that is reported elsewhere, and left out here.
+    """
+    if written is None:
+        names: Iterable[str] = known
+    else:
+        names = dict.fromkeys(
+            name for each in written.elements() for name in _named(each, known, what, context)
+        )
+    return tuple(found for name in names if (found := known[name]) is not None)
+
+
+def _named(written: Written, known: Mapping[str, object], what: str, context: Context) -> list[str]:
+    name = written.text
+    if name is None:
+        return []
+    if name in known:
+        return [name]
+    if not has_magic(name):
+        context.report(written.place, unknown(what, name, known))
+        return []
+    found = [each for each in known if fnmatchcase(each, name)]
+    if not found:
+        context.report(written.place, f"no {what} matches '{name}'{_there_are(known)}")
+    return found
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Says that there is no such thing, and what there is."""
+    names = list(known)
+    return f"there is no {what} '{name}'{did_you_mean(name, names) or _there_are(names)}"
+
+
+def _there_are(known: Iterable[str]) -> str:
+    names = [f"'{name}'" for name in known]
+    if not names:
+        return "; there is none"
+    shown = ", ".join(names[:5])
+    return f"; there are {shown} and {len(names) - 5} more" if len(names) > 5 else f"; there is {shown}"

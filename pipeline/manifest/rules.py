@@ -1,0 +1,156 @@
+"""Job rules, with every reference resolved and every row of theirs judged."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.errors import did_you_mean
+from pipeline.jobs import Json
+from pipeline.manifest.context import Context
+from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
+from pipeline.manifest.options import build_options
+from pipeline.manifest.places import Written
+from pipeline.manifest.references import chosen, unknown
+from pipeline.manifest.texts import Text
+
+# What templates see besides vars and axes; no var or axis may take such a name.
+RESERVED = ("campaign", "image", "job", "prompt", "purchase", "template", "vars")
+EXTENSION = re.compile(r"\.\{\{-?\s*ext\s*-?\}\}$")
+DEFAULT_TIMEOUT = 3600.0
+_ROW_KEYS = ("template", "image", "prompt")
+_TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What rules refer to, by name; None stands for what is wrong and was reported."""
+
+    templates: Mapping[str, Template | None]
+    options: Mapping[str, Written | None]
+    image_sets: Mapping[str, ImageSet | None]
+    prompts: Mapping[str, Prompt | None]
+    vars: Mapping[str, Json]
+    path: Text
+    steps: bool
+
+
+def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
+    """One rule; None where it is too wrong to be expanded."""
+    rule_id = written.text_of("id")
+    before = len(context.problems)
+    matrix = _matrix(written.get("matrix"), parts, context)
+    axes = [name for name, _ in matrix]
+    templates = tuple(
+        _with_options(template, written.get("options"), parts, context)
+        for template in chosen(written.get("templates"), parts.templates, "template", context)
+    )
+    output = written.get("output")
+    rule = Rule(
+        rule_id or "",
+        templates,
+        chosen(written.get("image_sets"), parts.image_sets, "image set", context),
+        chosen(written.get("prompts"), parts.prompts, "prompt", context),
+        matrix,
+        _when(written.get("when"), context),
+        _rows(written.get("exclude"), axes, parts, context),
+        _rows(written.get("include"), axes, parts, context, complete=True),
+        _integer(written, "repeat", 1),
+        output_path(None if output is None else output.get("path"), context) or parts.path,
+        _flag(output, "steps", parts.steps),
+        _timeout(written.get("timeout")),
+        _integer(written, "retries", 0),
+        written.place,
+    )
+    return rule if rule_id and templates and len(context.problems) == before else None
+
+
+def _with_options(template: Template, over: Written | None, parts: Parts, context: Context) -> Template:
+    if over is None:
+        return template
+    return replace(
+        template, options=build_options(parts.options[template.name], over, template.known, context)
+    )
+
+
+def output_path(written: Written | None, context: Context) -> Text | None:
+    """The output path without its suffix, which only an answer of the vendor tells."""
+    if written is None or written.text is None or not EXTENSION.search(written.text):
+        return None
+    return context.compiled(EXTENSION.sub("", written.text), written)
+
+
+def _matrix(
+    written: Written | None, parts: Parts, context: Context
+) -> tuple[tuple[str, tuple[Json, ...]], ...]:
+    matrix = []
+    for name, axis in () if written is None else written.items():
+        if name in RESERVED:
+            context.report(
+                axis.key_place, f"an axis cannot be called '{name}', which templates know as something else"
+            )
+        elif name in parts.vars:
+            context.report(
+                axis.key_place, f"'{name}' is an axis here and a var too; one of them needs another name"
+            )
+        values = tuple(each.node.plain() for each in axis.elements())
+        if values:  # an axis without values is as if it were not there
+            matrix.append((name, values))
+    return tuple(matrix)
+
+
+def _when(written: Written | None, context: Context) -> Text | bool:
+    if written is None:
+        return True
+    if written.flag is not None:
+        return written.flag
+    text = context.text(written)
+    return True if text is None else text
+
+
+def _rows(
+    written: Written | None, axes: list[str], parts: Parts, context: Context, *, complete: bool = False
+) -> tuple[Row, ...]:
+    rows = []
+    for row in () if written is None else written.elements():
+        values = row.node.plain()
+        if not isinstance(values, dict):
+            continue
+        known = (*_ROW_KEYS, *axes)
+        for key in values:
+            if key not in known:
+                place = Written(row.node.child(key) or row.node, (*row.path, key)).key_place
+                near = did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
+                context.report(place, f"neither an axis nor one of template, image, prompt{near}")
+        _check_names(row, parts, context)
+        missing = [axis for axis in axes if axis not in values]
+        if complete and missing:
+            context.report(row.place, f"the row must name every axis; missing: {', '.join(missing)}")
+        rows.append(Row(values, row.place))
+    return tuple(rows)
+
+
+def _check_names(row: Written, parts: Parts, context: Context) -> None:
+    for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
+        named = row.get(key)
+        if named is not None and named.text not in known:
+            context.report(named.place, unknown(key, str(named.node.plain()), known))
+
+
+def _timeout(written: Written | None) -> float:
+    if written is None:
+        return DEFAULT_TIMEOUT
+    if written.number is not None:
+        return float(written.number)
+    found = _TIMEOUT.fullmatch(written.text or "")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (1, 0, 0)
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def _integer(written: Written, key: str, default: int) -> int:
+    found = written.get(key)
+    return default if found is None or found.integer is None else found.integer
+
+
+def _flag(written: Written | None, key: str, default: bool) -> bool:
+    found = None if written is None else written.get(key)
+    return default if found is None or found.flag is None else found.flag

@@ -1,0 +1,67 @@
+"""What templates see, for one rule: kept from one combination to the next, and changed where they differ."""
+
+from collections.abc import Collection
+
+from pipeline.jobs import LocalFile, RemoteFile
+from pipeline.manifest.combinations import Combination
+from pipeline.manifest.model import Campaign, Item, Prompt, Rule, Template
+from pipeline.manifest.templating import Named
+from pipeline.manifest.texts import Remembered, Scope
+
+
+class RuleScope:
+    """The names in scope. An object stays the same as long as what it stands for does."""
+
+    def __init__(self, campaign: Campaign, rule: Rule) -> None:
+        self._rule = rule
+        self._names: dict[str, object] = {
+            **campaign.vars,
+            "vars": campaign.vars,
+            "campaign": {"name": campaign.name, "description": campaign.description},
+        }
+        self._template: Template | None = None
+        self._item: Item | None = None
+        self._take = 0
+        self._prompts: dict[str, Remembered[Named]] = {}
+
+    def enter(self, combination: Combination, take: int, wanted: Collection[str]) -> Scope:
+        """The scope of one job, good until the next call. `prompt` is rendered only where it is `wanted`.
+
+        Raises:
+            InvalidInput: the prompt cannot be rendered.
+        """
+        template, item = combination.template, combination.item
+        if self._template is not template:
+            self._template = template
+            self._names["template"] = {"name": template.name, "id": template.template_id}
+        if self._take != take:
+            self._take = take
+            self._names["job"] = {"id": self._rule.id, "take": take}
+        if item is None:
+            self._names.pop("image", None)
+        elif self._item is not item:
+            self._names["image"] = _image(item)
+        self._item = item
+        self._names.update(combination.axes)
+        self._names.pop("prompt", None)
+        if combination.prompt is not None and "prompt" in wanted:
+            self._names["prompt"] = self._rendered(combination.prompt)
+        return self._names
+
+    def _rendered(self, prompt: Prompt) -> Named:
+        if prompt.name not in self._prompts:
+            text = prompt.text
+            self._prompts[prompt.name] = Remembered(
+                text.names, lambda scope: Named(text.text(scope), prompt.name)
+            )
+        return self._prompts[prompt.name](self._names)
+
+
+def _image(item: Item) -> dict[str, object]:
+    image: dict[str, object] = {"id": item.id, "vars": item.vars}
+    match item.images[0]:
+        case LocalFile(path=path):
+            image["path"] = path
+        case RemoteFile(url=url):
+            image["url"] = url
+    return image

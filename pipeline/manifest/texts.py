@@ -1,0 +1,114 @@
+"""Texts of the manifest that are rendered, and remember where they were written."""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import Json
+from pipeline.manifest.document import Node, text_position
+from pipeline.manifest.places import Place
+from pipeline.manifest.templating import Template, TemplateError
+
+Scope = Mapping[str, object]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A template with the place of its text. A `node` of None is a whole file, whose lines are its own."""
+
+    template: Template
+    place: Place
+    node: Node | None = field(default=None, compare=False)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the outcome depends on."""
+        return self.template.names
+
+    def text(self, scope: Scope) -> str:
+        """Rendered, always to a text.
+
+        Raises:
+            InvalidInput: with the line of the text that failed.
+        """
+        return str(self._render(scope, native=False))
+
+    def value(self, scope: Scope) -> Json:
+        """Rendered; a single expression keeps its type.
+
+        Raises:
+            InvalidInput: with the line of the text that failed.
+        """
+        return self._render(scope, native=self.template.is_expression)
+
+    def _render(self, scope: Scope, *, native: bool) -> Json:
+        render = self.template.render_value if native else self.template.render_text
+        try:
+            return render({name: scope[name] for name in self.names if name in scope})
+        except TemplateError:
+            pass
+        # Again with all that is in scope, so that the message can name what comes near.
+        try:
+            return render(scope)
+        except TemplateError as error:
+            raise InvalidInput(self.problem(error)) from None
+
+    def problem(self, error: TemplateError) -> Problem:
+        """What is wrong with it, at the line where it is."""
+        return _problem(error, self.place, self.node)
+
+
+def compile_text(source: str, place: Place, node: Node | None) -> Text:
+    """Make a text ready to be rendered.
+
+    Raises:
+        InvalidInput: it is no template that we take.
+    """
+    try:
+        return Text(Template.compile(source), place, node)
+    except TemplateError as error:
+        raise InvalidInput(_problem(error, place, node)) from None
+
+
+def _problem(error: TemplateError, place: Place, node: Node | None) -> Problem:
+    line = error.line or 1
+    if node is None:
+        place = replace(place, line=line, column=1)
+    else:
+        position = text_position(node, line)
+        place = replace(place, line=position.line, column=position.column)
+    return place.problem(error.message)
+
+
+class Remembered(Generic[T]):
+    """What depends on some names of a scope, worked out anew only when one is another object than before.
+
+    The loops of an expansion keep the objects of the outer axes, so what does not change along an axis is
+    rendered once for it.
+    """
+
+    def __init__(self, names: Iterable[str], compute: Callable[[Scope], T]) -> None:
+        self._names = tuple(sorted(names))
+        self._compute = compute
+        self._given: tuple[object, ...] | None = None
+        self._outcome: T | InvalidInput | None = None
+
+    def __call__(self, scope: Scope) -> T:
+        """The outcome for these values.
+
+        Raises:
+            InvalidInput: as the computation did; each time that it is asked for.
+        """
+        given = tuple(map(scope.get, self._names))
+        if self._given is None or not all(map(operator.is_, given, self._given)):
+            self._given = given
+            try:
+                self._outcome = self._compute(scope)
+            except InvalidInput as error:
+                self._outcome = error
+        if isinstance(self._outcome, InvalidInput):
+            raise self._outcome
+        return self._outcome  # type: ignore[return-value] # it was computed above

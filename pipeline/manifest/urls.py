@@ -1,0 +1,36 @@
+"""Urls in a manifest: they go to the vendor byte for byte, and are never fetched from here."""
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+_LONGEST = 8192
+_BLANK = re.compile(r"[\s\x00-\x20\x7f]")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is taken as a url where a path may stand too."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def check_url(url: str) -> None:
+    """Refuse what no vendor could fetch.
+
+    Raises:
+        ValueError: it has blanks, no host, or is far too long.
+    """
+    if len(url) > _LONGEST:
+        raise ValueError(f"a url of {len(url):,} characters; at most {_LONGEST:,} are allowed")
+    if _BLANK.search(url):
+        raise ValueError("a url cannot hold white space; write it percent-encoded")
+    try:
+        host = urlsplit(url).hostname
+    except ValueError as error:
+        raise ValueError(f"this is no url: {error}") from None
+    if not host:
+        raise ValueError("this url names no host")
+
+
+def stem(url: str) -> str:
+    """The last name in a url's path without its suffix; empty where it has none."""
+    return PurePosixPath(unquote(urlsplit(url).path)).stem
