@@ -166,6 +166,9 @@ TRANSITIONS: Mapping[tuple[Place, type[Event]], Place] = {
     (SUCCEEDED, Fetched): DONE,
 }
 
+# Every place that a purchase can be in.
+PLACES = frozenset({SUBMITTING, *TRANSITIONS.values()})
+
 # These leave the status as it is, and are allowed wherever something may have been bought.
 MARKS: tuple[type[Event], ...] = (MarkedAgain, Deleted, Reworded)
 

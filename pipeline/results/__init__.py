@@ -1,0 +1,1 @@
+"""What a campaign brought, written for people, scripts and git."""

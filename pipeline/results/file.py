@@ -1,0 +1,145 @@
+"""The results file: read as a stranger's, written whole or not at all."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.files import read_limited, write_atomically
+from pipeline.jobs import Json, canonical_json
+from pipeline.manifest import schema
+from pipeline.manifest.document import dump_yaml, read_yaml
+from pipeline.purchases import Purchase, Records, Status, as_json, from_json
+from pipeline.state.machine import PLACES, place
+
+_LARGEST = 1 << 30
+_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFile:
+    """A results manifest that was read. `published` are the purchases it tells as `submitting`."""
+
+    campaign: str
+    manifest: str
+    records: Records
+    published: frozenset[str]
+    document: Mapping[str, Json] = field(repr=False)
+
+
+def read(path: Path, name: str) -> ResultsFile | None:
+    """The results manifest at `path`, None where there is none. `name` is how people know it.
+
+    Raises:
+        InvalidInput: it cannot be read, holds a merge conflict, or is not valid by its schema.
+    """
+    if not path.exists() and not path.is_symlink():
+        return None
+    document = _read_document(path, name)
+    findings = schema.check_json(document, "results")
+    if findings or not isinstance(document, dict):
+        raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
+    return _results(document, name)
+
+
+def _read_document(path: Path, name: str) -> Json:
+    if is_yaml(path):
+        return read_yaml(path, name, limit=_LARGEST).root.plain()
+    try:
+        content = read_limited(path, _LARGEST).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        _refuse(name, 1, 1, f"cannot be read: {error}")
+    for number, line in enumerate(content.splitlines(), start=1):
+        if _CONFLICT.match(line):
+            _refuse(
+                name,
+                number,
+                1,
+                "a merge conflict of git; `pipeline merge OURS THEIRS --out FILE` joins both sides",
+            )
+    try:
+        parsed: Json = json.loads(content, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        _refuse(name, error.lineno, error.colno, f"not JSON: {error.msg}")
+    except (ValueError, RecursionError) as error:
+        _refuse(name, 1, 1, f"not sound JSON: {error}")
+    return parsed
+
+
+def _refuse(name: str, line: int, column: int, message: str) -> NoReturn:
+    raise InvalidInput(Problem(message, Position(name, line, column)))
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return made
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number")
+
+
+def _results(document: dict[str, Any], name: str) -> ResultsFile:
+    purchases = {}
+    for written in document["purchases"]:
+        purchase = from_json(written)
+        _assert_sound(purchase, name)
+        if purchase.id in purchases:
+            _refuse(name, 1, 1, f"purchases: {purchase.id} stands twice")
+        purchases[purchase.id] = purchase
+    served = {}
+    for job in document["jobs"]:
+        mark = job.get("purchase") or job.get("last")
+        if mark in purchases:
+            served[job["key"]] = mark
+    return ResultsFile(
+        document["campaign"],
+        document["manifest"],
+        Records(purchases, served),
+        frozenset(each.id for each in purchases.values() if each.status is Status.SUBMITTING),
+        document,
+    )
+
+
+def _assert_sound(purchase: Purchase, name: str) -> None:
+    """What no schema says: that the parts of a purchase agree, and can be written again."""
+    has_id = purchase.workflow_id is not None
+    needs_id = purchase.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
+    if place(purchase) not in PLACES or (needs_id and not has_id):
+        _refuse(name, 1, 1, f"purchases: {purchase.id} cannot be {purchase.status} like this")
+    try:
+        canonical_json(as_json(purchase)).encode()
+    except ValueError:
+        _refuse(name, 1, 1, f"purchases: {purchase.id} holds characters that cannot be written")
+
+
+def write(path: Path, document: Mapping[str, Json], before: ResultsFile | None) -> bool:
+    """Write `document` to `path`; False where nothing but the tool's name would change, and nothing was done.
+
+    Raises:
+        OSError: it cannot be written; what was there is untouched.
+    """
+    if before is not None and _but_tool(before.document) == _but_tool(document):
+        return False
+    write_atomically(path, _text(path, document).encode())
+    return True
+
+
+def _but_tool(document: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in document.items() if name != "tool"}
+
+
+def _text(path: Path, document: Mapping[str, Json]) -> str:
+    if is_yaml(path):
+        return dump_yaml(dict(document))
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def is_yaml(path: Path) -> bool:
+    """Whether results at `path` are YAML rather than JSON."""
+    return path.suffix.lower() in {".yaml", ".yml"}
