@@ -161,7 +161,7 @@ def _folded_line(node: Node, line_in_text: int) -> int:
     reached = 1
     while reached < line_in_text and line < first + len(node.source.text):
         here, below = node.source.raw_line(line), node.source.raw_line(line + 1)
-        joined = here and below and _indent(here) == _indent(below) == indent
+        joined = here and _indent(here) == indent and (not below or _indent(below) == indent)
         line += 1
         reached += 0 if joined else 1
     return line

@@ -108,11 +108,8 @@ class TreeBuilder:
         if ended.is_key:
             self._await_value(self._open[-1], None, ended.place)
             return
-        line, column = ended.place
         value = MappingProxyType(ended.mapping) if ended.is_mapping else tuple(ended.sequence)
-        self._finish(
-            Node(value, self._source, line, column, line, column), ended.weight, ended.anchor, ended.place
-        )
+        self._finish(self._node(value, ended.place), ended.weight, ended.anchor, ended.place)
 
     def alias(self, anchor: str, place: Place) -> None:
         """A value written elsewhere under `anchor` stands here too."""

@@ -32,7 +32,11 @@ _MEANINGS = (
     ("document start", "expected the end of the file; is the indentation wrong, or a bracket closed twice?"),
     ("expected key", "this does not belong here; check the indentation, and the quotes of the line"),
     ("expected <block end>", "this does not belong here; check the indentation, and the quotes of the line"),
-    ("expected '-' indicator", "expected '- …' as above; check the indentation, and the quotes of the line"),
+    (
+        "expected '-' indicator",
+        "this does not belong here; check the indentation, and the quotes of the line",
+    ),
+    ("alphabetic or numeric", "a text that begins with '*' or '&' needs quotes"),
     ("nesting depth", "nested too deep"),
     ("incompatible YAML", "this version of YAML is unknown; leave the %YAML line out"),
 )
