@@ -7,6 +7,7 @@ from pipeline.manifest.scalars import check_text, resolve
 from pipeline.manifest.source import SourceFile
 
 _LONGEST = 60
+_LONGEST_KEY = 1024
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 # What libyaml says, or PyYAML's own parser, and what it means; the first that fits.
@@ -56,6 +57,8 @@ def explain(problem: str, line: str, column: int) -> str:
         return 'a text that begins with a template needs quotes around all of it: "{{ … }} …"'
     if "cannot start any token" in problem:
         return _bad_start(line[column - 1 : column])
+    if "could not find expected ':'" in problem and len(line) > _LONGEST_KEY:
+        return f"a key longer than {_LONGEST_KEY:,} characters, or one without ':'"
     fitting = (meaning for words, meaning in _MEANINGS if words in problem)
     return next(fitting, f"this is not YAML: {problem}")
 

@@ -1,0 +1,188 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Problem
+from pipeline.jobs import Json
+from pipeline.manifest import schema
+from pipeline.manifest.document import Document, SourceFile, parse_yaml
+from pipeline.manifest.tree import merge
+
+TEXT: Json = {"type": "string", "minLength": 1}
+
+
+def with_key(key: str) -> Json:
+    properties: Json = {key: TEXT, "id": TEXT}
+    return {"type": "object", "additionalProperties": False, "required": [key], "properties": properties}
+
+
+SHAPES: dict[str, Json] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["id", "kind"],
+    "properties": {
+        "id": {
+            "type": "string",
+            "description": "Lower case letters only. More is not told.",
+            "pattern": "^[a-z]+$",
+            "examples": ["blue"],
+        },
+        "kind": {"enum": ["circle", "square", None]},
+        "version": {"const": 1},
+        "size": {"type": ["integer", "null"], "minimum": 1, "maximum": 9},
+        "share": {"type": "number", "exclusiveMinimum": 0},
+        "title": {"type": "string", "minLength": 1, "maxLength": 5},
+        "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3},
+        "names": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}, "minProperties": 1},
+        "item": {"oneOf": [TEXT, with_key("path"), with_key("url")]},
+    },
+}
+
+
+def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
+    """What is wrong with a document, by place, path and message."""
+    document = Document(parse_yaml(text, SourceFile(Path("c.yaml"), "c.yaml", "")))
+    validator = schema.make_validator(rules)
+    return [
+        str(document.problem(each.message, *each.path, at_key=each.at_key))
+        for each in schema.findings(document.root.plain(), validator)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("vesion: 1", "c.yaml:3:1: vesion: unknown key; did you mean 'version'?"),
+        ("id2: {a: 1}", "c.yaml:3:1: id2: unknown key; did you mean 'id'?"),
+        (
+            "zzz: 1",
+            "c.yaml:3:1: zzz: unknown key; expected one of id, kind, version, size, …",
+        ),
+        ("version: 2", "c.yaml:3:10: version: expected 1, found 2"),
+        ("size: a", "c.yaml:3:7: size: expected a whole number, found the text 'a'"),
+        ("size: 1.0", "c.yaml:3:7: size: expected a whole number, found the number 1.0"),
+        ("size: true", "c.yaml:3:7: size: expected a whole number, found true"),
+        ("size: 0", "c.yaml:3:7: size: expected at least 1, found 0"),
+        ("size: 10", "c.yaml:3:7: size: expected at most 9, found 10"),
+        ("share: 0", "c.yaml:3:8: share: expected more than 0, found 0"),
+        ("title: ''", "c.yaml:3:8: title: expected a text that is not empty"),
+        ("title: sixsix", "c.yaml:3:8: title: expected at most 5 characters, found 6"),
+        ("title: ~", "c.yaml:3:8: title: expected a text, found nothing"),
+        ("tags: 5", "c.yaml:3:7: tags: expected a list of texts, found the number 5"),
+        ("tags: []", "c.yaml:3:7: tags: expected at least 1 in the list, found 0"),
+        ("tags: [a, 5]", "c.yaml:3:11: tags[1]: expected a text, found the number 5"),
+        ("names: {B: 1}", "c.yaml:3:9: names.B: the key 'B' does not fit: another form is expected"),
+        (
+            "item: true",
+            "c.yaml:3:7: item: expected a text, a mapping with 'path' or a mapping with 'url', found true",
+        ),
+        ("item: ''", "c.yaml:3:7: item: expected a text that is not empty"),
+        ("item: {paht: x}", "c.yaml:3:8: item.paht: unknown key; did you mean 'path'?"),
+        ("item: {id: x}", "c.yaml:3:1: item: missing key: expected one of 'path', 'url'"),
+        ("item: {path: x, url: y}", "c.yaml:3:17: item.url: 'url' cannot stand beside 'path'"),
+        ("item: {url: 5, id: x}", "c.yaml:3:13: item.url: expected a text, found the number 5"),
+        ("item: {path: ''}", "c.yaml:3:14: item.path: expected a text that is not empty"),
+    ],
+)
+def test_a_mistake_is_told_with_what_was_expected(line: str, problem: str) -> None:
+    [found] = told(f"id: blue\nkind: circle\n{line}\n")
+    beginning, cut, _ = problem.partition(", …")
+    assert found.startswith(beginning) if cut else found == problem
+
+
+def test_a_value_outside_the_choices_is_told_with_the_nearest() -> None:
+    assert told("id: blue\nkind: cirle\n") == [
+        "c.yaml:2:7: kind: expected one of 'circle', 'square', found 'cirle'; did you mean 'circle'?"
+    ]
+
+
+def test_a_text_of_the_wrong_form_is_told_by_the_description_and_an_example() -> None:
+    assert told("id: Blue\nkind: circle\n") == [
+        "c.yaml:1:5: id: 'Blue' does not fit: Lower case letters only, for example 'blue'"
+    ]
+
+
+def test_every_missing_key_is_told_once_at_the_key_of_its_mapping() -> None:
+    inner: dict[str, Json] = {"type": "object", "properties": {"shape": SHAPES}}
+    assert told("shape:\n  size: 5\n", inner) == [
+        "c.yaml:1:1: shape: missing key 'id'",
+        "c.yaml:1:1: shape: missing key 'kind'",
+    ]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert len(told("id: 5\nkind: x\nsize: a\ntags: [1, 2]\nfoo: 1\n")) == 6
+
+
+@pytest.mark.parametrize("key", ["base_url", "api_key", "proxy", "webhook_url"])
+def test_what_only_the_operator_may_set_is_told_so(key: str) -> None:
+    assert told(f"id: a\nkind: circle\n{key}: x\n") == [
+        f"c.yaml:3:1: {key}: unknown key; only the operator sets this, by a flag or the environment"
+    ]
+
+
+def test_a_message_never_carries_a_large_value() -> None:
+    problems = told(f"id: {'X' * 5000}\nkind: {'y' * 5000}\n{'k' * 1000}: 1\n")
+    assert len(problems) == 3
+    assert all(len(problem) < 300 for problem in problems)
+
+
+def test_problems_come_in_the_order_of_the_places_each_in_its_own_file() -> None:
+    base = parse_yaml("version: 1\njobs: [{id: 5}]\n", SourceFile(Path("b.yaml"), "b.yaml", ""))
+    text = "version: 1\nfoo: 1\nname: x\ntemplates: {o: {}}\n"
+    over = parse_yaml(text, SourceFile(Path("a.yaml"), "a.yaml", ""))
+    problems: list[Problem] = schema.check(Document(merge(base, over)), "campaign")
+    assert [str(problem.position) for problem in problems] == ["a.yaml:2:1", "a.yaml:4:13", "b.yaml:2:13"]
+
+
+def test_json_is_told_by_path() -> None:
+    assert schema.check_json({"version": 1, "jobs": [{"id": "x", "repeat": 0}]}, "campaign") == [
+        "jobs[0].repeat: expected at least 1, found 0"
+    ]
+    assert schema.check_json([], "campaign") == ["expected a mapping with 'version', found a list"]
+
+
+def test_json_that_is_too_deep_is_told_so() -> None:
+    recursive: dict[str, Json] = {"items": {"$ref": "#"}}
+    value: Json = []
+    for _ in range(3000):
+        value = [value]
+    [finding] = schema.findings(value, schema.make_validator(recursive))
+    assert finding.message == "nested too deeply"
+
+
+@pytest.mark.parametrize("name", ["campaign", "catalog"])
+def test_a_packaged_schema_is_one(name: str) -> None:
+    loaded = schema.load(name)
+    schema.make_validator(loaded).check_schema(loaded)
+    assert loaded == json.loads(schema.text(name))
+
+
+@pytest.mark.parametrize("name", ["../campaign", "none", ""])
+def test_no_other_file_is_read_as_a_schema(name: str) -> None:
+    with pytest.raises(KeyError):
+        schema.text(name)
+
+
+@pytest.mark.parametrize("reference", ["http://127.0.0.1:9/x.json", "file:///etc/hostname"])
+def test_a_reference_that_leads_elsewhere_is_not_followed(reference: str) -> None:
+    # In a process of its own, as what watches it cannot be taken away again.
+    program = """
+import sys
+def watch(event, arguments):
+    if event.startswith("socket.") or (event == "open" and "hostname" in str(arguments[0])):
+        print("REACHED OUT", event, flush=True)
+sys.addaudithook(watch)
+from pipeline.manifest import schema
+try:
+    schema.findings({}, schema.make_validator({"$ref": sys.argv[1]}))
+except Exception as error:
+    print(type(error).__name__)
+"""
+    command = [sys.executable, "-c", program, reference]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "REACHED OUT" not in said
+    assert "_WrappedReferencingError" in said
