@@ -91,12 +91,12 @@ def _line(purchase: str, workflow_id: str) -> bytes:
 
 def _parsed(content: bytes) -> dict[str, str]:
     kept: dict[str, str] = {}
-    for line in content.splitlines():
+    for line in content.rstrip(b"\n").splitlines():
         try:
             entry = json.loads(line)
             purchase, workflow = entry["purchase"], entry["workflow_id"]
         except (ValueError, KeyError, TypeError):
-            continue  # blank, or cut off by a power loss before it was acknowledged
+            continue  # cut off by a power loss before it was acknowledged
         if isinstance(purchase, str) and isinstance(workflow, str):
             kept[purchase] = workflow
     return kept

@@ -282,12 +282,18 @@ class WritableFile:
         """Fold everything into the main file, and take its mark off; where that fails, the `-wal` stays."""
         try:
             self.raw.rollback()
-            if self._look() == self._inodes:
-                self.raw.execute("UPDATE meta SET dirty = 0")
+            if self._look() == self._inodes and self._unmark():
                 self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self.raw.close()
+                self.raw.close()
+                return
         except sqlite3.Error:
-            self._close_without_folding()
+            pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
+        self._close_without_folding()
+
+    def _unmark(self) -> bool:
+        """Whether the mark is off; another run that took the state over keeps its own."""
+        update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
+        return self.raw.execute(update, (self.epoch,)).fetchall() != []
 
     def _close_without_folding(self) -> None:
         # The last connection that can write would fold the -wal in and delete it, and the mark would then

@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InvalidInput, StateLocked
+from pipeline.state.lock import Lock, refuse_network_file_system
+from pipeline.state.opening import open_store
+from state.conftest import NOW, Desk
+
+HOLDS_THE_LOCK = """
+import os, sys, time
+from pathlib import Path
+from pipeline.state.lock import Lock
+
+lock = Lock.acquire(Path(sys.argv[1]), since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
+child = os.fork() if "fork" in sys.argv else None
+if child == 0:
+    sys.stdin.read()
+    os._exit(0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until its standard input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_LOCK, str(state), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+def acquire(state: Path) -> Lock:
+    return Lock.acquire(state, since=NOW, command="pipeline run")
+
+
+def test_who_finds_the_state_locked_is_told_by_whom_and_since_when(tmp_path: Path) -> None:
+    state = tmp_path / "s.db"
+    with holder(state) as process, pytest.raises(StateLocked) as caught:
+        acquire(state)
+    for word in (str(process.pid), os.uname().nodename, "2026-03-01T12:00:00Z", "pipeline run spring.yaml"):
+        assert word in str(caught.value)
+
+
+def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> None:
+    state = tmp_path / "s.db"
+    with holder(state) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        acquire(state).release()
+    assert (tmp_path / "s.db.lock").exists()
+
+
+def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
+    state = tmp_path / "s.db"
+    with holder(state, "fork") as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        with pytest.raises(StateLocked):
+            acquire(state)
+
+
+def test_a_program_started_by_the_holder_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    lock = acquire(tmp_path / "s.db")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False):
+        lock.release()
+        acquire(tmp_path / "s.db").release()
+
+
+def test_a_second_lock_in_the_same_process_is_refused_too(tmp_path: Path) -> None:
+    lock = acquire(tmp_path / "s.db")
+    with pytest.raises(StateLocked, match=str(os.getpid())):
+        acquire(tmp_path / "s.db")
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000]
+)
+def test_what_stands_in_the_file_is_never_trusted(tmp_path: Path, note: bytes) -> None:
+    lock = acquire(tmp_path / "s.db")
+    lock.path.write_bytes(note)
+    with pytest.raises(StateLocked, match="another process"):
+        acquire(tmp_path / "s.db")
+    lock.release()
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "s.db.lock").symlink_to(victim)
+    with pytest.raises(InvalidInput):
+        acquire(tmp_path / "s.db")
+    assert victim.read_text() == "mine"
+
+
+def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) -> None:
+    store = desk.open()
+    with pytest.raises(StateLocked):
+        desk.open("run-2")
+    assert json.loads(desk.state.with_name("spring.db.lock").read_bytes())["pid"] == os.getpid()
+    store.close()
+    desk.open("run-2")
+
+
+def test_a_state_that_is_refused_is_not_left_locked(desk: Desk) -> None:
+    desk.open().close()
+    whole = desk.state.read_bytes()
+    desk.state.write_bytes(b"")
+    with pytest.raises(InvalidInput):
+        desk.open()
+    desk.state.write_bytes(whole)
+    desk.open()
+
+
+def mounts(tmp_path: Path, *lines: str) -> Path:
+    table = tmp_path / "mounts"
+    table.write_text("".join(f"{line} rw 0 0\n" for line in ("/dev/vda / ext4", *lines)))
+    return table
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "lustre"])
+def test_a_network_file_system_is_refused(tmp_path: Path, kind: str) -> None:
+    table = mounts(tmp_path, f"server:/x {tmp_path} {kind}")
+    with pytest.raises(InvalidInput, match="PIPELINE_ALLOW_NETWORK_FS=1"):
+        refuse_network_file_system(tmp_path / "deep" / "s.db", table)
+
+
+def test_a_local_file_system_below_a_network_one_is_fine(tmp_path: Path) -> None:
+    table = mounts(tmp_path, f"server:/x {tmp_path} nfs4", f"/dev/vdb {tmp_path}/deep xfs")
+    refuse_network_file_system(tmp_path / "deep" / "s.db", table)
+    refuse_network_file_system(tmp_path.parent / "deeper" / "s.db", table)
+
+
+def test_of_two_mounts_on_one_place_the_later_counts(tmp_path: Path) -> None:
+    refuse_network_file_system(tmp_path, mounts(tmp_path, f"a {tmp_path} nfs", f"b {tmp_path} ext4"))
+    with pytest.raises(InvalidInput):
+        refuse_network_file_system(tmp_path, mounts(tmp_path, f"b {tmp_path} ext4", f"a {tmp_path} nfs"))
+
+
+def test_a_mount_whose_name_has_a_space_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "my disk"
+    escaped = str(folder).replace(" ", r"\040")
+    with pytest.raises(InvalidInput):
+        refuse_network_file_system(folder / "s.db", mounts(tmp_path, f"server:/x {escaped} nfs"))
+
+
+def test_where_there_is_no_table_of_mounts_nothing_is_refused(tmp_path: Path) -> None:
+    refuse_network_file_system(tmp_path, tmp_path / "missing")
+
+
+def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Desk, tmp_path: Path) -> None:
+    table = mounts(tmp_path, f"server:/x {desk.folder} nfs")
+
+    def attempt(*, allow_network: bool) -> None:
+        open_store(
+            desk.state,
+            campaign="spring",
+            manifest=desk.manifest,
+            run="r",
+            writable=True,
+            now=NOW,
+            allow_network=allow_network,
+            mounts=table,
+        ).close()
+
+    with pytest.raises(InvalidInput):
+        attempt(allow_network=False)
+    assert not desk.state.parent.exists()
+    attempt(allow_network=True)
+    assert desk.state.exists()

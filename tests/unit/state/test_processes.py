@@ -1,0 +1,133 @@
+"""Real processes, killed while they commit: what was acknowledged is there, and the next run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import StateLocked
+from pipeline.purchases import Status
+from state.conftest import NOW, Desk, buy, purchase
+
+BUYS_WITHOUT_END = """
+import itertools, sys
+from pathlib import Path
+from pipeline.state.machine import Accepted
+from state.conftest import *
+
+desk = Desk(Path(sys.argv[1]))
+store = desk.open("killed")
+print("open", flush=True)
+for number in itertools.count(int(sys.argv[2])):
+    bought = buy(store, number)
+    print("intent", bought.id, flush=True)
+    move(store, bought, Accepted(f"w{number}"))
+    print("accepted", bought.id, flush=True)
+"""
+
+
+def spawn(source: str, *arguments: object) -> subprocess.Popen[str]:
+    unit = Path(__file__).parents[1]
+    return subprocess.Popen(
+        [sys.executable, "-c", source, *map(str, arguments)],
+        env={"PYTHONPATH": os.pathsep.join([str(unit), str(unit.parents[1])])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
+    intents: set[str] = set()
+    accepted: set[str] = set()
+    for round_number in range(6):
+        process = spawn(BUYS_WITHOUT_END, desk.folder, round_number * 1000)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        if round_number == 0:
+            with pytest.raises(StateLocked, match=str(process.pid)):
+                desk.open()
+        lines = [process.stdout.readline() for _ in range(5 + 7 * round_number)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+        process.wait(timeout=30)
+        process.stdout.close()
+        for line in lines:
+            event, _, mark = line.strip().partition(" ")
+            if len(mark) == 16:
+                (intents if event == "intent" else accepted).add(mark)
+
+        seen = desk.read().records().purchases
+        assert intents <= seen.keys()
+        # Reading changed nothing for the run that follows.
+        store = desk.open(f"after-{round_number}")
+        store.recover(NOW)
+        held = store.records().purchases
+        assert seen.keys() == held.keys()
+        assert all(held[mark].status is Status.SUBMITTED for mark in accepted)
+        assert all(each.status in {Status.SUBMITTED, Status.ATTENTION} for each in held.values())
+        assert sum(each.status is Status.ATTENTION for each in held.values()) <= round_number + 1
+        store.close()
+
+
+def test_a_run_killed_while_it_makes_the_state_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
+    # Killed at the Nth of the calls that touch the disk, N = 1, 2, … until one run lives through them all.
+    for number in range(1, 60):
+        desk = Desk(tmp_path / str(number))
+        desk.folder.mkdir()
+        desk.manifest.touch()
+        process = spawn(DIES_AT, desk.folder, number)
+        assert process.stdout is not None
+        lived = "alive" in process.stdout.read()
+        process.wait(timeout=30)
+        process.stdout.close()
+        assert desk.read().records().purchases.keys() <= {purchase(1).id}
+        store = desk.open("next")
+        assert store.records().purchases.keys() <= {purchase(1).id}
+        store.close()
+        if lived:
+            break
+    assert lived
+    assert number > 15
+
+
+DIES_AT = """
+import os, signal, sys
+from pathlib import Path
+from state.conftest import *
+
+left = int(sys.argv[2])
+
+def count(event, arguments):
+    global left
+    touches = ("os.mkdir", "os.rename", "os.remove", "os.truncate", "sqlite3.connect", "fcntl.flock")
+    if event in touches or (event == "open" and ".pipeline" in str(arguments[0])):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+desk = Desk(Path(sys.argv[1]))
+sys.addaudithook(count)
+store = desk.open()
+buy(store)
+store.close()
+print("alive", flush=True)
+"""
+
+
+def test_the_child_of_a_run_may_end_without_closing_the_state(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    child = os.fork()
+    if child == 0:
+        store.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(StateLocked):
+        desk.open("run-2")
+    assert list(store.records().purchases) == [bought.id]
+    buy(store, 2)
+    store.close()
+    assert len(desk.open("run-2").records().purchases) == 2

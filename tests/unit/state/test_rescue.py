@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidInput
+from pipeline.state.rescue import Rescue, read, rescue_path
+
+names = st.text(min_size=1, max_size=6)
+
+
+@given(kept=st.lists(st.dictionaries(names, names, min_size=1, max_size=3), max_size=4))
+def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
+    tmp_path_factory: pytest.TempPathFactory, kept: list[dict[str, str]]
+) -> None:
+    path = rescue_path(tmp_path_factory.mktemp("rescue") / "s.db")
+    everything: dict[str, str] = {}
+    for entries in kept:
+        rescue = Rescue.open(path)
+        for purchase, workflow in entries.items():
+            rescue.append(purchase, workflow)
+        rescue.close()
+        everything |= entries
+        assert read(path) == everything
+
+
+@given(kept=st.dictionaries(names, names, max_size=5), gone=st.sets(names), later=names)
+def test_what_is_forgotten_is_gone_and_the_rest_stays(
+    tmp_path_factory: pytest.TempPathFactory, kept: dict[str, str], gone: set[str], later: str
+) -> None:
+    rescue = Rescue.open(tmp_path_factory.mktemp("rescue") / "r.jsonl")
+    for purchase, workflow in kept.items():
+        rescue.append(purchase, workflow)
+    rescue.forget(gone)
+    left = {purchase: workflow for purchase, workflow in kept.items() if purchase not in gone}
+    assert rescue.held() == read(rescue.path) == left
+    rescue.append(later, "w")
+    assert read(rescue.path) == left | {later: "w"}
+    rescue.close()
+
+
+def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    rescue = Rescue.open(path)
+    size = path.stat().st_size
+    for number in range(500):
+        rescue.append(f"{number:016x}", f"workflow-{number}")
+    assert path.stat().st_size == size
+    assert len(read(path)) == 500
+    rescue.close()
+
+
+def test_a_line_cut_off_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b'{"purchase": "a", "workflow_id": "w1"}\n{"purchase": "b", "wor')
+    rescue = Rescue.open(path)
+    rescue.append("c", "w3")
+    rescue.close()
+    assert read(path) == {"a": "w1", "c": "w3"}
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"[1]", b"{}", b'{"purchase": 1, "workflow_id": "w"}', b"[" * 200]
+)
+def test_what_is_no_entry_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line + b'\n{"purchase": "a", "workflow_id": "w1"}\n')
+    assert read(path) == {"a": "w1"}
+
+
+def test_no_file_means_nothing_was_kept(tmp_path: Path) -> None:
+    assert read(tmp_path / "r.jsonl") == {}
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "r.jsonl").symlink_to(victim)
+    with pytest.raises(InvalidInput):
+        Rescue.open(tmp_path / "r.jsonl")
+    assert victim.read_text() == "mine"

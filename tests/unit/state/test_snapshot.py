@@ -1,0 +1,108 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from purchase_strategies import purchases, records
+
+from pipeline.errors import InvalidInput
+from pipeline.purchases import UNDECIDED, Purchase, Records, Status, join
+from pipeline.state import machine, snapshot
+from state.conftest import NOW, Desk, buy, move, purchase
+
+
+@given(records)
+def test_an_export_brings_back_what_it_was_made_of(held: Records) -> None:
+    written = json.loads(json.dumps(snapshot.write("spring", held, [], {})))
+    assert snapshot.read(written, "x.json") == snapshot.Snapshot("spring", held)
+
+
+@given(purchases())
+def test_any_purchase_survives_the_way(bought: Purchase) -> None:
+    held = Records({bought.id: bought})
+    written = json.loads(json.dumps(snapshot.write("spring", held, [], {})))
+    assert snapshot.read(written, "x.json").records == held
+
+
+def test_a_state_moves_to_another_machine_by_export_and_import(desk: Desk) -> None:
+    store = desk.open()
+    done = move(store, buy(store), machine.Accepted("w1"))
+    store.serve({"hero/overlay": done.id})
+    exported = json.loads(json.dumps(store.export()))
+    assert [event["event"] for event in exported["events"]] == ["intent", "accepted"]
+    store.close()
+    desk.state.rename(desk.state.with_name("kept.db"))
+    fresh = desk.open("run-2")
+    fresh.absorb(snapshot.read(exported, "x.json").records, UNDECIDED, NOW)
+    assert fresh.records() == Records({done.id: done}, {"hero/overlay": done.id})
+
+
+def test_an_import_twice_or_into_a_newer_state_changes_nothing(desk: Desk) -> None:
+    store = desk.open()
+    bought = move(store, buy(store), machine.Accepted("w1"))
+    old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
+    failed = move(store, bought, machine.VendorFailed("no"))
+    assert (
+        store.absorb(old, UNDECIDED, NOW) == store.absorb(old, UNDECIDED, NOW) == join(store.records(), old)
+    )
+    assert store.records().purchases == {failed.id: failed}
+
+
+def an_export() -> dict[str, Any]:
+    made = replace(purchase(), status=Status.SUBMITTED, workflow_id="w1")
+    exported: dict[str, Any] = json.loads(
+        json.dumps(snapshot.write("spring", Records({made.id: made}), [], {}))
+    )
+    return exported
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        an_export() | {"version": 2},
+        an_export() | {"campaign": 1},
+        an_export() | {"purchases": {}},
+        an_export() | {"served": {"a": 1}},
+    ],
+)
+def test_what_is_no_export_is_refused_by_name(document: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"^x\.json: "):
+        snapshot.read(document, "x.json")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"id": 5},
+        {"status": "paid"},
+        {"credits": "many"},
+        {"credits": True},
+        {"outputs": [{"content_type": 1}]},
+        {"outputs": 7},
+        {"request": []},
+        {"deleted": "yes"},
+        {"inputs": [1]},
+        {"surprise": 1},
+    ],
+)
+def test_every_purchase_that_is_wrong_is_named(damage: dict[str, Any]) -> None:
+    document = an_export()
+    good = document["purchases"][0]
+    document["purchases"] = [good, good | {"id": "b" * 16} | damage, "text"]
+    with pytest.raises(InvalidInput) as caught:
+        snapshot.read(document, "x.json")
+    assert [problem.message.partition(": not")[0] for problem in caught.value.problems] == [
+        "x.json: purchases[1]",
+        "x.json: purchases[2]",
+    ]
+
+
+def test_one_purchase_twice_is_refused() -> None:
+    document = an_export()
+    document["purchases"] *= 2
+    with pytest.raises(InvalidInput, match="twice"):
+        snapshot.read(document, "x.json")

@@ -1,0 +1,413 @@
+"""The state as a file: what is refused and left alone, what is made, and what a crash leaves behind."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InvalidInput, PipelineError, Unfinished
+from pipeline.purchases import Records
+from pipeline.state import machine, schema
+from pipeline.state.opening import open_store
+from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """What counts of a folder: every file but the lock and the room for rescued ids."""
+    ours = (".lock", ".rescue.jsonl", "-shm")
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.endswith(ours)
+    }
+
+
+def assert_refused(desk: Desk, *words: str) -> None:
+    """Reading and writing are refused with one clear error, and the file stays as it was."""
+    before = bytes_of(desk.state.parent)
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput) as caught:
+            attempt()
+        message = str(caught.value)
+        assert desk.state.name in message
+        assert all(word in message for word in words), message
+    assert bytes_of(desk.state.parent) == before
+
+
+def a_state(desk: Desk) -> None:
+    """A state that was closed well, with enough in it to have several pages."""
+    store = desk.open()
+    store.begin([intent(purchase(number)) for number in range(1, 60)], UNCAPPED)
+    store.close()
+
+
+def header(offset: int, value: int) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(value.to_bytes(4, "big"))
+
+    return write
+
+
+def another_database(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE purchases (id TEXT)")
+    connection.close()
+
+
+def damage_in_the_middle(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.write_bytes(b""), "empty"),
+    "cut short": (lambda path: os.truncate(path, path.stat().st_size - 4096), "cut short"),
+    "cut within a page": (lambda path: os.truncate(path, 5000), "cut short"),
+    "cut within the header": (lambda path: os.truncate(path, 60), "not a state"),
+    "text": (lambda path: path.write_text("purchases:\n" * 50), "not a state"),
+    "another application's database": (another_database, "another application"),
+    "a newer version": (header(60, len(schema.MIGRATIONS) + 1), "newer"),
+    "damaged": (damage_in_the_middle, "move it away"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
+    a_state(desk)
+    damage, word = DAMAGES[name]
+    damage(desk.state)
+    assert_refused(desk, word)
+
+
+def test_a_folder_in_the_place_of_the_state_is_refused(desk: Desk) -> None:
+    desk.state.mkdir(parents=True)
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput, match="--state"):
+            attempt()
+
+
+def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(desk: Desk) -> None:
+    desk.state.parent.mkdir()
+    os.mkfifo(desk.state)
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput):
+            attempt()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_refused(desk: Desk) -> None:
+    a_state(desk)
+    os.chown(desk.state, 12345, -1)
+    assert_refused(desk, "owner")
+
+
+def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
+    a_state(desk)
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput, match=r"'spring'.*'summer'"):
+            attempt(campaign="summer")
+
+
+def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
+    a_state(desk)
+    other = desk.folder / "other.yaml"
+    other.write_text("version: 1\nname: spring\n")
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput, match=r"spring\.yaml"):
+            attempt(manifest=other)
+
+
+def test_the_state_goes_with_a_manifest_that_was_renamed(desk: Desk) -> None:
+    a_state(desk)
+    renamed = desk.manifest.rename(desk.folder / "renamed.yaml")
+    assert len(desk.read(manifest=renamed).records().purchases) == 59
+    desk.open(manifest=renamed).close()
+    desk.manifest.write_text("version: 1\nname: spring\n")
+    with pytest.raises(InvalidInput, match=r"renamed\.yaml"):
+        desk.read()
+
+
+def test_a_whole_folder_that_was_moved_keeps_its_state(desk: Desk, tmp_path: Path) -> None:
+    a_state(desk)
+    moved = Desk(tmp_path / "moved")
+    moved.folder.mkdir()
+    for each in (desk.manifest, desk.state.parent):
+        each.rename(moved.folder / each.name)
+    desk.manifest.write_text("the old place is taken by another")
+    assert len(moved.read().records().purchases) == 59
+
+
+def test_a_state_alone_is_enough_where_the_manifest_does_not_matter(desk: Desk) -> None:
+    a_state(desk)
+    store = open_store(desk.state, campaign=None, manifest=None, run="r", writable=True, now=NOW)
+    desk.opened.append(store)
+    assert store.campaign == "spring"
+    assert len(store.records().purchases) == 59
+
+
+def test_a_state_alone_must_exist(desk: Desk) -> None:
+    for writable in (False, True):
+        with pytest.raises(InvalidInput, match="no such state"):
+            open_store(desk.state, campaign=None, manifest=None, run="r", writable=writable, now=NOW)
+    assert not desk.state.parent.exists()
+
+
+def test_reading_a_state_that_does_not_exist_knows_nothing_and_makes_nothing(desk: Desk) -> None:
+    store = desk.read()
+    assert store.records() == Records()
+    assert store.durations() == {}
+    store.close()
+    assert [path.name for path in desk.folder.iterdir()] == ["spring.yaml"]
+
+
+def test_reading_writes_nothing(desk: Desk) -> None:
+    a_state(desk)
+    before = {path.name: path.stat().st_mtime_ns for path in desk.state.parent.iterdir()}
+    desk.read().close()
+    assert {path.name: path.stat().st_mtime_ns for path in desk.state.parent.iterdir()} == before
+
+
+def test_a_new_state_is_its_owners_alone_and_ignores_itself_in_git(desk: Desk) -> None:
+    old = os.umask(0o022)
+    try:
+        store = desk.open()
+        buy(store)
+    finally:
+        os.umask(old)
+    folder = desk.state.parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / ".gitignore").read_text() == "*\n"
+    for path in folder.iterdir():
+        if path.name != ".gitignore":
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+
+
+def test_a_folder_that_was_there_is_left_as_it_is(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    state = tmp_path / "mine" / "s.db"
+    open_store(state, campaign="spring", manifest=desk.manifest, run="r", writable=True, now=NOW).close()
+    assert not (tmp_path / "mine" / ".gitignore").exists()
+
+
+def test_a_half_made_state_of_a_killed_run_is_swept_away(desk: Desk) -> None:
+    desk.state.parent.mkdir()
+    (desk.state.parent / "spring.db.new").write_bytes(b"half")
+    assert desk.open().records() == Records()
+    assert not (desk.state.parent / "spring.db.new").exists()
+
+
+def test_closed_well_the_main_file_is_all_there_is(desk: Desk) -> None:
+    a_state(desk)
+    assert set(bytes_of(desk.state.parent)) == {".gitignore", "spring.db"}
+    copy = desk.folder / "copy.db"
+    shutil.copy(desk.state, copy)
+    reading = open_store(copy, campaign="spring", manifest=None, run="", writable=False, now=NOW)
+    assert len(reading.records().purchases) == 59
+
+
+def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    shutil.copytree(desk.state.parent, desk.folder / "killed")
+    store.close()
+    shutil.rmtree(desk.state.parent)
+    (desk.folder / "killed").rename(desk.state.parent)
+    assert list(desk.read().records().purchases) == [bought.id]
+    wal = desk.wal.read_bytes()
+    desk.wal.unlink()
+    assert_refused(desk, "-wal")
+    desk.wal.write_bytes(b"")
+    assert_refused(desk, "-wal")
+    desk.wal.write_bytes(wal)
+    assert list(desk.open().records().purchases) == [bought.id]
+
+
+def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(desk: Desk) -> None:
+    store = desk.open()
+    buy(store)
+    wal = desk.wal.read_bytes()
+    store.close()
+    desk.state.unlink()
+    desk.wal.write_bytes(wal)
+    assert_refused(desk, "-wal")
+    assert not desk.state.exists()
+
+
+def replace_with_a_copy(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+@pytest.mark.parametrize("which", ["state", "wal"])
+@pytest.mark.parametrize("harm", [Path.unlink, replace_with_a_copy])
+def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sent(
+    desk: Desk, which: str, harm: Callable[[Path], None]
+) -> None:
+    store = desk.open()
+    bought = buy(store)
+    harm(desk.state if which == "state" else desk.wal)
+    with pytest.raises(InvalidInput, match="deleted or replaced"):
+        store.begin([intent(purchase(2))], UNCAPPED)
+    with pytest.raises(InvalidInput, match="deleted or replaced"):
+        move(store, bought, machine.Accepted("w1"))
+
+
+def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(desk: Desk) -> None:
+    bought = buy(desk.open())
+    desk.opened.clear()
+    assert set(bytes_of(desk.state.parent)) == {".gitignore", "spring.db"}
+    assert list(desk.open("run-2").records().purchases) == [bought.id]
+
+
+def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = desk.open()
+    bought = buy(store)
+    raw = store._access.engine.raw_connection().driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    raw.execute("PRAGMA query_only=ON")  # the commit that takes the mark off fails as on a full disk
+    store.close()
+    assert desk.wal.stat().st_size > 0
+    assert list(desk.open("run-2").records().purchases) == [bought.id]
+
+
+def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    raw = store._access.engine.raw_connection().driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    (pages,) = raw.execute("PRAGMA page_count").fetchone()
+    raw.execute(f"PRAGMA max_page_count={pages + 2}")
+    many = [intent(purchase(number)) for number in range(2, 200)]
+    with pytest.raises(Unfinished, match="full"):
+        store.begin(many, UNCAPPED)
+    assert list(store.records().purchases) == [bought.id]
+    moved = move(store, bought, machine.Accepted("w1"))
+    raw.execute("PRAGMA max_page_count=100000")
+    assert store.begin(many, UNCAPPED) == many
+    assert store.records().purchases[bought.id] == moved
+
+
+WITHOUT_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from pipeline.errors import Unfinished
+from pipeline.state.machine import Accepted
+from state.conftest import *
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+desk = Desk(Path(sys.argv[1]))
+store = desk.open()
+bought = buy(store)
+largest = max(path.stat().st_size for path in desk.state.parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+committed = 0
+try:
+    for number in range(2, 500):
+        store.begin([intent(purchase(number))], UNCAPPED)
+        committed += 1
+except Unfinished:
+    store.rescue(bought.id, "w-rescued")
+    print(committed)
+"""
+
+
+def test_where_the_state_cannot_grow_the_id_of_a_paid_workflow_is_rescued(desk: Desk) -> None:
+    committed = int(_python(WITHOUT_ROOM, desk.folder))
+    store = desk.open("run-2")
+    assert len(store.records().purchases) == committed + 1
+    rescued = {change.after.id: change.after.workflow_id for change in store.recover(NOW)}
+    assert rescued[purchase(1).id] == "w-rescued"
+
+
+READ_ONLY_FOLDER = """
+import os, sys
+from pathlib import Path
+from pipeline.errors import InvalidInput
+from state.conftest import *
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+desk = Desk(Path(sys.argv[1]))
+try:
+    desk.open()
+except InvalidInput as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_read_only_folder_is_told_before_anything_is_sent(desk: Desk, exists: bool) -> None:
+    # A state of an ordinary user, who may not write to its folder any more.
+    for each in (desk.folder, *list(desk.folder.parents)[:2]):
+        each.chmod(0o755)
+    if exists:
+        a_state(desk)
+        for path in (desk.state.parent, *desk.state.parent.iterdir()):
+            os.chown(path, 65534 if os.geteuid() == 0 else -1, -1)
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    desk.folder.chmod(0o555)
+    try:
+        told = _python(READ_ONLY_FOLDER, desk.folder)
+        assert "cannot be written" in told
+    finally:
+        for path in (desk.folder, desk.state.parent):
+            if path.exists():
+                path.chmod(0o755)
+
+
+def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_state(desk)
+    old = desk.state.read_bytes()
+    added = ("ALTER TABLE purchases ADD COLUMN colour TEXT",)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added))
+    assert len(desk.read().records().purchases) == 59
+    assert desk.state.read_bytes() == old
+    store = desk.open()
+    assert len(store.records().purchases) == 59
+    backup = desk.state.with_name("spring.db.v1.backup")
+    with sqlite3.connect(f"file:{backup}?immutable=1", uri=True) as kept:
+        assert kept.execute("PRAGMA user_version").fetchone() == (1,)
+        assert kept.execute("SELECT count(*) FROM purchases").fetchone() == (59,)
+    kept.close()
+    store.close()
+    with sqlite3.connect(desk.state) as upgraded:
+        assert upgraded.execute("SELECT colour FROM purchases LIMIT 1").fetchone() == (None,)
+    upgraded.close()
+
+
+def test_a_migration_that_fails_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(desk)
+    added = ("ALTER TABLE purchases ADD COLUMN colour TEXT", "ALTER TABLE nowhere ADD COLUMN colour TEXT")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added))
+    with pytest.raises(PipelineError, match="nowhere"):
+        desk.open()
+    monkeypatch.undo()
+    assert len(desk.open().records().purchases) == 59
+
+
+def _python(source: str, *arguments: object) -> str:
+    unit = Path(__file__).parents[1]
+    ended = subprocess.run(
+        [sys.executable, "-c", source, *map(str, arguments)],
+        env={"PYTHONPATH": os.pathsep.join([str(unit), str(unit.parents[1])])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout

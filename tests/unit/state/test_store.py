@@ -1,0 +1,329 @@
+"""What a store promises, whatever it is made of."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from purchase_strategies import decisions, purchases, records
+
+from pipeline.errors import InvalidInput, PipelineError
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Records, Status
+from pipeline.state import machine
+from pipeline.state.store import Caps, Change, PlacedFile
+from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase, step
+
+ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+
+
+def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None:
+    store = desk.open()
+    output = Output("video/mp4", sha256="ab", bytes=3)
+    done = move(
+        store,
+        buy(store),
+        machine.Accepted("w1"),
+        machine.Finished((output,)),
+        machine.Fetched((output,)),
+    )
+    reopened = desk.again(store)
+    assert reopened.records().purchases == {done.id: done}
+    assert done.status is Status.DONE
+    assert [(event.event, event.before, event.after) for event in reopened.events(done.id)] == [
+        ("intent", None, "submitting"),
+        ("accepted", "submitting", "submitted"),
+        ("finished", "submitted", "succeeded"),
+        ("fetched", "succeeded", "done"),
+    ]
+
+
+def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_its_batch_is_written(
+    desk: Desk,
+) -> None:
+    store = desk.open()
+    first, second = buy(store, 1), buy(store, 2)
+    move(store, first, machine.Accepted("w1"))
+    held = store.records()
+    stale = [step(second, machine.Accepted("w2")), step(first, machine.OutcomeLost("late"))]
+    with pytest.raises(PipelineError, match=first.id):
+        store.commit(stale)
+    assert store.records() == held
+    assert len(store.events(second.id)) == 1
+
+
+def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
+    store = desk.open()
+    submitted = move(store, buy(store), machine.Accepted("w1"))
+    marked = move(store, submitted, machine.MarkedAgain())
+    with pytest.raises(PipelineError):
+        store.commit([step(submitted, machine.Reported(credits=9))])
+    assert store.records().purchases[marked.id] == marked
+
+
+def test_steps_of_one_purchase_may_come_in_one_batch(desk: Desk) -> None:
+    store = desk.open()
+    accepted = step(buy(store), machine.Accepted("w1"))
+    finished = step(accepted.after, machine.Finished(()))
+    store.commit([accepted, finished])
+    assert store.records().purchases == {finished.after.id: finished.after}
+
+
+def test_an_intent_is_written_once(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    with pytest.raises(PipelineError):
+        store.begin([intent(bought)], UNCAPPED)
+    assert len(store.events(bought.id)) == 1
+
+
+def test_an_intent_does_not_slip_past_the_caps(desk: Desk) -> None:
+    store = desk.open()
+    with pytest.raises(PipelineError):
+        store.commit([intent(purchase())])
+    assert store.records() == Records()
+
+
+def test_intents_stop_at_the_first_that_would_pass_a_cap(desk: Desk) -> None:
+    store = desk.open()
+    intents = [intent(purchase(number, price)) for number, price in enumerate((3, 3, 5, 1))]
+    assert store.begin(intents, Caps(max_credits=7)) == intents[:2]
+    assert len(store.records().purchases) == 2
+    assert store.spent() == (2, 6)
+
+
+def test_creates_are_counted_for_this_run_and_the_budget_for_all(desk: Desk) -> None:
+    store = desk.open("run-1")
+    buy(store, 1, 5)
+    second = desk.again(store, "run-2")
+    assert second.spent() == (0, 0)
+    assert not second.begin([intent(purchase(2, 6))], Caps(max_creates=1, max_credits=6, budget=10))
+    wanted = [intent(purchase(2, 4)), intent(purchase(3, 1))]
+    assert second.begin(wanted, Caps(max_creates=1, max_credits=6, budget=10)) == wanted[:1]
+
+
+def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk: Desk) -> None:
+    store = desk.open()
+    caps = Caps(max_creates=3, budget=10)
+    move(store, buy(store, 1, 5), machine.NothingBought("not sent"))
+    assert store.spent() == (0, 0)
+    move(store, buy(store, 2, 5), machine.Rejected("no such template"))
+    assert store.spent() == (1, 0)
+    move(store, buy(store, 3, 5), machine.OutcomeLost("timed out"))
+    assert store.spent() == (2, 5)
+    assert store.begin([intent(purchase(4, 5))], caps)
+    assert not store.begin([intent(purchase(5, 0))], caps)
+
+
+def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) -> None:
+    store = desk.open()
+    move(store, buy(store, 1, 5), machine.Accepted("w1"), machine.Reported(credits=8))
+    assert store.spent() == (1, 8)
+
+
+@given(
+    prices=st.lists(st.integers(0, 4), max_size=8),
+    caps=st.builds(Caps, *(st.none() | st.integers(0, 8) for _ in range(3))),
+    batch=st.integers(1, 4),
+)
+@ANY_FOLDER
+def test_no_order_of_buying_passes_a_cap(
+    tmp_path_factory: pytest.TempPathFactory, prices: list[int], caps: Caps, batch: int
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.manifest.touch()
+    store = desk.open()
+    intents = [intent(purchase(number, price)) for number, price in enumerate(prices)]
+    for start in range(0, len(intents), batch):
+        store.begin(intents[start : start + batch], caps)
+    creates, credits_spent = store.spent()
+    store.close()
+    assert caps.max_creates is None or creates <= caps.max_creates
+    assert caps.max_credits is None or credits_spent <= caps.max_credits
+    assert caps.budget is None or credits_spent <= caps.budget
+
+
+@pytest.mark.parametrize("caps", [Caps(max_credits=100), Caps(budget=100)])
+def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, caps: Caps) -> None:
+    store = desk.open()
+    with pytest.raises(InvalidInput, match="overlay_gray_5443"):
+        store.begin([intent(purchase(1, 5)), intent(purchase(2, None))], caps)
+    assert store.records() == Records()
+
+
+def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk: Desk) -> None:
+    store = desk.open()
+    old = move(store, buy(store, 1), machine.Accepted("w1"))
+    mark = step(old, machine.MarkedAgain())
+    assert not store.begin([intent(purchase(2)), mark], Caps(max_creates=1))
+    assert not store.records().purchases[old.id].again
+    store.begin([intent(purchase(2)), mark], UNCAPPED)
+    assert store.records().purchases[old.id].again
+
+
+def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> None:
+    store = desk.open()
+    unanswered = buy(store, 1)
+    answered = move(store, buy(store, 2), machine.Accepted("w2"))
+    second = desk.again(store)
+    changes = second.recover(NOW)
+    assert [change.before for change in changes] == [unanswered]
+    assert second.records().purchases[unanswered.id].status is Status.ATTENTION
+    assert second.records().purchases[answered.id] == answered
+    assert not second.recover(NOW)
+
+
+@pytest.mark.parametrize("lost_first", [False, True])
+def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: bool) -> None:
+    store = desk.open()
+    bought = buy(store)
+    if lost_first:
+        bought = move(store, bought, machine.OutcomeLost("the answer could not be stored"))
+    store.rescue(bought.id, "w-rescued")
+    second = desk.again(store)
+    (change,) = second.recover(NOW)
+    assert change.after.workflow_id == "w-rescued"
+    assert change.after.status is Status.SUBMITTED
+    assert desk.again(second, "run-3").recover(NOW) == []
+
+
+def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(desk: Desk) -> None:
+    store = desk.open()
+    store.rescue("f" * 16, "w-elsewhere")
+    second = desk.again(store)
+    assert second.recover(NOW) == []
+    third = desk.again(second, "run-3")
+    third.absorb(Records({"f" * 16: replace(purchase(), id="f" * 16)}), UNDECIDED, NOW)
+    assert [change.after.workflow_id for change in third.recover(NOW)] == ["w-elsewhere"]
+
+
+def test_what_another_machine_left_unanswered_is_attention_here(desk: Desk) -> None:
+    store = desk.open()
+    theirs = purchase(7)
+    joined = store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
+    assert joined.purchases[theirs.id].status is Status.ATTENTION
+    assert store.records() == joined
+    assert [event.event for event in store.events(theirs.id)] == ["joined"]
+
+
+def test_our_own_create_in_the_air_is_not_taken_for_a_lost_one(desk: Desk) -> None:
+    store = desk.open()
+    mine = buy(store)
+    store.absorb(Records({mine.id: mine}), UNDECIDED, NOW)
+    assert store.records().purchases[mine.id] == mine
+
+
+def test_what_another_machine_bought_counts_for_the_budget_only(desk: Desk) -> None:
+    store = desk.open()
+    theirs = replace(purchase(7, 9), status=Status.DONE, workflow_id="w7")
+    store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
+    assert store.spent() == (0, 0)
+    assert not store.begin([intent(purchase(1, 2))], Caps(budget=10))
+
+
+@given(mine=records, theirs=records, said=decisions)
+@ANY_FOLDER
+def test_the_state_holds_what_the_join_says(
+    tmp_path_factory: pytest.TempPathFactory, mine: Records, theirs: Records, said: Decisions
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.manifest.touch()
+    store = desk.open()
+    held = store.absorb(mine, said, NOW)
+    joined = store.absorb(theirs, said, NOW)
+    assert joined == store.records() == machine.absorb(held, theirs, said)
+    assert store.absorb(theirs, said, NOW) == joined
+    assert desk.again(store).records() == joined
+    desk.opened[-1].close()
+
+
+@given(written=st.lists(purchases(), max_size=4))
+@ANY_FOLDER
+def test_any_text_a_server_may_send_is_stored_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Purchase]
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.manifest.touch()
+    store = desk.open()
+    settled = [each for each in written if each.status is not Status.SUBMITTING]
+    kept = {each.id: each for each in settled}
+    store.absorb(Records(kept), UNDECIDED, NOW)
+    assert store.records().purchases == kept
+    store.close()
+
+
+def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk: Desk) -> None:
+    store = desk.open()
+    store.begin([Change(None, purchase(), NOW, detail="raw: \0 \ud800")], UNCAPPED)
+    (event,) = store.events(purchase().id)
+    assert event.detail == "raw: \\0 \\ud800"
+
+
+def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None:
+    store = desk.open()
+    one, two = buy(store, 1), buy(store, 2)
+    store.serve({"a": one.id, "b": one.id})
+    store.serve({"b": two.id})
+    assert desk.again(store).records().served == {"a": one.id, "b": two.id}
+
+
+def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
+    store = desk.open()
+    first = PlacedFile("a.mp4", "p1", "result/0", "aa", 1, 10)
+    second = PlacedFile("b.mp4", "p2", "steps/2/0", "bb", 2, 2**60)
+    store.place([first, second])
+    store.place([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
+    assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
+
+
+def test_many_files_are_placed_at_once(desk: Desk) -> None:
+    store = desk.open()
+    store.place(PlacedFile(f"{number:04}.mp4", "p", "result/0", "aa", 1, 1) for number in range(1200))
+    store.place([], removed=[f"{number:04}.mp4" for number in range(1199)])
+    assert [file.path for file in store.files()] == ["1199.mp4"]
+
+
+def test_durations_are_a_mean_for_each_template(desk: Desk) -> None:
+    store = desk.open()
+    for seconds in (10, 20, 60):
+        store.learn("slow", seconds)
+    store.learn("fast", 1.5)
+    assert desk.again(store).durations() == {"slow": pytest.approx(30), "fast": 1.5}
+
+
+def test_what_is_read_is_what_was_committed_when_it_was_opened(desk: Desk) -> None:
+    store = desk.open()
+    first = buy(store, 1)
+    reading = desk.read()
+    buy(store, 2)
+    assert list(reading.records().purchases) == [first.id]
+    assert len(desk.read().records().purchases) == 2
+
+
+def test_who_reads_cannot_write(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    reading = desk.read()
+    for write in (
+        lambda: reading.begin([intent(purchase(2))], UNCAPPED),
+        lambda: reading.commit([step(bought, machine.Accepted("w"))]),
+        lambda: reading.serve({"a": bought.id}),
+        lambda: reading.recover(NOW),
+    ):
+        with pytest.raises(PipelineError):
+            write()
+    assert store.records().purchases == {bought.id: bought}
+
+
+def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    # Somebody deletes the lock's file, and a second run gets in.
+    desk.state.with_name("spring.db.lock").unlink()
+    second = desk.open("run-2")
+    for write in (
+        lambda: store.begin([intent(purchase(2))], UNCAPPED),
+        lambda: store.serve({"a": bought.id}),
+    ):
+        with pytest.raises(InvalidInput, match="another run"):
+            write()
+    assert second.records().purchases == {bought.id: bought}
