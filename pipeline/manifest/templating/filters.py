@@ -7,12 +7,13 @@ where there is nothing to give, which `default` can mend.
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from pipeline.manifest.scalars import LONGEST_TEXT
 from pipeline.manifest.templating.values import (
-    LONGEST_OUTPUT,
     as_json,
     as_text,
     checked_number,
@@ -20,6 +21,8 @@ from pipeline.manifest.templating.values import (
 )
 
 _UNSET: Final = object()
+# An apostrophe is part of a word, so that "don't" does not become "Don'T".
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def _text(value: object) -> str:
@@ -93,7 +96,7 @@ def _default_number(value: object, default: object) -> object:
 def _join(value: object, d: object = "") -> str:
     separator = _text(d)
     parts = [_text(item) for item in _list(value)]
-    if sum(map(len, parts)) + len(separator) * len(parts) > 2 * LONGEST_OUTPUT:
+    if sum(map(len, parts)) + len(separator) * len(parts) > 2 * LONGEST_TEXT:
         raise ValueError("the joined text becomes too long")
     return separator.join(parts)
 
@@ -123,7 +126,7 @@ def _min(value: object) -> object:
 def _replace(value: object, old: object, new: object, count: object = -1) -> str:
     text, before, after, times = _text(value), _text(old), _text(new), _count(count)
     found = text.count(before) if times < 0 else min(times, text.count(before))
-    if len(text) + found * (len(after) - len(before)) > LONGEST_OUTPUT:
+    if len(text) + found * (len(after) - len(before)) > LONGEST_TEXT:
         raise ValueError("the text becomes too long by 'replace'")
     return text.replace(before, after, times)
 
@@ -161,20 +164,7 @@ def _string(value: object) -> str:
 
 
 def _title(value: object) -> str:
-    # By words and not by letters, so that "don't" does not become "Don'T".
-    return "".join(part[:1].upper() + part[1:].lower() for part in _words(_text(value)))
-
-
-def _words(text: str) -> list[str]:
-    words, inside = [""], False
-    for character in text:
-        starts = not (character.isalnum() or character in "'’")
-        if starts or not inside:
-            words.append(character)
-        else:
-            words[-1] += character
-        inside = not starts
-    return words
+    return _WORD.sub(lambda word: word[0].capitalize(), _text(value))
 
 
 def _tojson(value: object) -> str:

@@ -45,15 +45,17 @@ def check(tree: nodes.Template) -> None:
         TemplateError: with the line of the first such construct.
     """
     for count, (node, depth, loops) in enumerate(_walk(tree), start=1):
+        # Some of what is refused below is given no line by the library.
+        line = node.lineno or 1
         if count > _MOST_NODES or depth > _DEEPEST or loops > _MOST_LOOPS:
-            raise TemplateError("the template is too large, or too deeply nested", node.lineno)
+            raise TemplateError("the template is too large, or too deeply nested", line)
         if type(node) not in _ALLOWED:
             word = _WORDS.get(type(node), f"'{type(node).__name__.lower()}'")
             raise TemplateError(
                 f"{word} is not allowed; templates have if, for, filters and tests", node.lineno
             )
         if problem := _problem(node):
-            raise TemplateError(problem, node.lineno)
+            raise TemplateError(problem, line)
 
 
 def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, int]]:

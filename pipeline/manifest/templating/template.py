@@ -10,10 +10,11 @@ from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
 from pipeline.jobs import Json
+from pipeline.manifest.scalars import LONGEST_TEXT
 from pipeline.manifest.templating import guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.errors import TemplateError
-from pipeline.manifest.templating.values import LONGEST_OUTPUT, as_json, as_text, checked_text
+from pipeline.manifest.templating.values import as_json, as_text, checked_text
 
 _LONGEST_SOURCE: Final = 16 << 10
 _LARGEST_VALUE: Final = 16_384
@@ -108,8 +109,8 @@ def _text(code: jinja2.Template, context: Context) -> str:
     length = 0
     for part in code.root_render_func(context):
         length += len(part)
-        if length > LONGEST_OUTPUT:
-            raise ValueError(f"the text becomes too long: more than {LONGEST_OUTPUT:,} bytes")
+        if length > LONGEST_TEXT:
+            raise ValueError(f"the text becomes too long: more than {LONGEST_TEXT:,} bytes")
         parts.append(part)
     return checked_text("".join(parts))
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Final, Self
 
 from pipeline.jobs import Json
+from pipeline.manifest.scalars import check_text
 from pipeline.manifest.templating.missing import Missing
 
-LONGEST_OUTPUT: Final = 64 << 10
 _LARGEST_INTEGER: Final = 10**18
-_MOST_STEPS: Final = 2_000_000
-_CHARACTERS_PER_STEP: Final = 16
+_MOST_STEPS: Final = 500_000
+_CHARACTERS_PER_STEP: Final = 8
 
 
 class Named(str):
@@ -26,7 +26,7 @@ class Named(str):
 
 
 class Budget:
-    """How much work a render may still do, in steps of a fraction of a microsecond each."""
+    """How much work a render may still do, in steps of about half a microsecond."""
 
     def __init__(self) -> None:
         self._left = _MOST_STEPS
@@ -59,18 +59,12 @@ class Budget:
 
 
 def checked_text(text: str) -> str:
-    """`text`, if it may be that long.
+    """`text`, if it can be sent.
 
     Raises:
-        ValueError: it is longer than 64 KiB.
+        ValueError: it is longer than 64 KiB, or holds what is no character; a template's escapes can make such.
     """
-    # No character takes more than four bytes, so most texts need not be encoded to be measured.
-    if (
-        len(text) * 4 > LONGEST_OUTPUT
-        and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_OUTPUT
-    ):
-        found = f"{len(text):,} characters ({size:,} bytes)"
-        raise ValueError(f"the text becomes too long: {found}; at most {LONGEST_OUTPUT:,} bytes are allowed")
+    check_text(text)
     return text
 
 
@@ -120,9 +114,9 @@ def as_json(value: object) -> Json:
         case None | bool() | int() | float():
             return value
         case str():
-            return str(value)
+            return checked_text(str(value))
         case Mapping():
-            return {as_text(key): as_json(inner) for key, inner in value.items()}
+            return {checked_text(str(as_text(key))): as_json(inner) for key, inner in value.items()}
         case list() | tuple():
             return [as_json(inner) for inner in value]
         case Missing():

@@ -1,0 +1,572 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifest.limited import outcomes
+from pipeline.jobs import Json
+from pipeline.manifest.templating import Named, Template, TemplateError
+
+SCOPE: dict[str, object] = {
+    "season": "spring",
+    "image": {"id": "blue", "vars": {"name": "Blue Runner"}},
+    "prompt": Named("a walk {{ 7 * 7 }}", "walk"),
+    "backgrounds": {"beach": "https://cdn/beach.mp4"},
+    "background": "beach",
+    "duration": 5,
+    "share": 0.5,
+    "long": True,
+    "nothing": None,
+    "items": "a data value, not a method",
+    "sizes": [3, 1, 2],
+    "names": ["b", "A", "b"],
+    "pairs": [["a", 1], ["b", 2]],
+}
+
+
+def value(source: str, **scope: object) -> Json:
+    return Template.compile(source).render_value({**SCOPE, **scope})
+
+
+def text(source: str, **scope: object) -> str:
+    return Template.compile(source).render_text({**SCOPE, **scope})
+
+
+def error(source: str, **scope: object) -> TemplateError:
+    with pytest.raises(TemplateError) as caught:
+        value(source, **scope)
+    return caught.value
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            *(("{{ duration }}", 5), ("{{ share }}", 0.5), ("{{ long }}", True), ("{{ nothing }}", None)),
+            *(("{{ sizes }}", [3, 1, 2]), ("{{ backgrounds }}", {"beach": "https://cdn/beach.mp4"})),
+            *(
+                ("{{ duration + 1 }}", 6),
+                ("{{ duration / 2 }}", 2.5),
+                ("{{ -duration }}", -5),
+                ("{{ 7 // 2 }}", 3),
+            ),
+            *(
+                ("{{ [1, {'a': long}] }}", [1, {"a": True}]),
+                ("{{ (1, 2) }}", [1, 2]),
+                ("{{ 'a' + 'b' }}", "ab"),
+            ),
+            *(("{{ 5 if long }}", 5), ("{{ 5 if not long }}", None), ("{{ 1 < 2 <= 2 }}", True)),
+            *(("{{ duration in sizes or image.id == 'blue' }}", True), ("{{ duration == '5' }}", False)),
+            *(("{{ duration }}\n", 5), ("{{ 1 }} ", "1 "), ("5", "5"), ("", "")),
+        ],
+    )
+    def test_one_expression_keeps_its_type_and_anything_else_is_a_text(
+        self, source: str, expected: Json
+    ) -> None:
+        found = value(source)
+        assert found == expected
+        assert type(found) is type(expected)
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            ("{{ image.vars.name }} in {{ season }}", "Blue Runner in spring"),
+            ("{{ backgrounds[background] }}", "https://cdn/beach.mp4"),
+            ("{{ long }} {{ nothing }} {{ share }} {{ duration }}", "true  0.5 5"),
+            ("{{ long ~ duration ~ nothing }}!", "true5!"),
+            (
+                "{% for x in sizes %}{{ loop.index }}:{{ x }}{{ ', ' if not loop.last }}{% endfor %}",
+                "1:3, 2:1, 3:2",
+            ),
+            ("{% for name, n in pairs if n > 1 %}{{ name }}{% else %}none{% endfor %}", "b"),
+            ("{% for key in backgrounds %}{{ key }}{% endfor %}", "beach"),
+            ("{% if long %}yes{% elif nothing %}no{% endif %}", "yes"),
+            ("{# a note #}{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
+            ("a\r\nb {{ 1 }}\n", "a\nb 1"),
+            ("plain text }} with a line feed\n", "plain text }} with a line feed"),
+        ],
+    )
+    def test_a_text_is_rendered(self, source: str, expected: str) -> None:
+        assert text(source) == expected
+
+    def test_what_is_rendered_is_never_rendered_again(self) -> None:
+        assert value("{{ prompt }}") == "a walk {{ 7 * 7 }}"
+        assert text("{{ prompt }}, {{ prompt.name }}") == "a walk {{ 7 * 7 }}, walk"
+
+    def test_a_named_text_leaves_as_a_plain_one(self) -> None:
+        assert type(value("{{ prompt }}")) is str
+        assert type(value("{{ [prompt] }}")) is list
+        assert type(text("{{ prompt }}")) is str
+
+    def test_dots_look_up_data_before_anything_else(self) -> None:
+        assert value("{{ scope.items ~ scope.keys }}", scope={"items": "mine", "keys": 1}) == "mine1"
+
+    @pytest.mark.parametrize(
+        ("source", "names"),
+        [
+            ("{{ a.b[c] | default(d) }}", {"a", "c", "d"}),
+            ("{% for x in xs %}{{ x }}{{ loop.index }}{% endfor %}", {"xs"}),
+            ("plain", set()),
+        ],
+    )
+    def test_a_template_tells_which_names_it_takes(self, source: str, names: set[str]) -> None:
+        assert Template.compile(source).names == names
+
+    def test_a_template_tells_whether_it_is_one_expression(self) -> None:
+        assert Template.compile("{{ a }}").is_expression
+        assert not any(
+            Template.compile(each).is_expression
+            for each in ("{{ a }}{{ b }}", "a", " {{ a }}", "{% if a %}{% endif %}")
+        )
+
+    def test_a_template_is_compiled_once(self) -> None:
+        assert Template.compile("{{ a }} once") is Template.compile("{{ a }} once")
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            *(
+                ("-5 | abs", 5),
+                ("'ab cd' | capitalize", "Ab cd"),
+                ("names | first", "b"),
+                ("'abc' | last", "c"),
+            ),
+            *(
+                ("'1.5' | float", 1.5),
+                ("'x' | float(2.0)", 2.0),
+                ("'12' | int", 12),
+                ("'ff' | int(base=16)", 255),
+            ),
+            *(("'1.9' | int", 1), ("'x' | int(0)", 0), ("2.9 | int", 2), ("names | join(', ')", "b, A, b")),
+            *(("sizes | length", 3), ("'AB' | lower", "ab"), ("sizes | max", 3), ("sizes | min", 1)),
+            *(
+                ("'aaa' | replace('a', 'b', 2)", "bba"),
+                ("2.567 | round(2)", 2.57),
+                ("2.1 | round(0, 'ceil')", 3.0),
+            ),
+            *(
+                ("2.9 | round(method='floor')", 2.0),
+                ("sizes | sort", [1, 2, 3]),
+                ("names | sort", ["A", "b", "b"]),
+            ),
+            *(("sizes | sort(reverse=true)", [3, 2, 1]), ("'a, b' | split(', ')", ["a", "b"])),
+            *(("' a  b ' | split", ["a", "b"]), ("5 | string", "5"), ("true | string", "true")),
+            *(
+                ('"don\'t stop-it" | title', "Don't Stop-It"),
+                ("' a ' | trim", "a"),
+                ("'xax' | trim('x')", "a"),
+            ),
+            *(("'hello big world' | truncate(12, leeway=0)", "hello..."), ("'hello' | truncate(4)", "hello")),
+            *(("'hello world' | truncate(8, true, '…', 0)", "hello w…"), ("names | unique", ["b", "A"])),
+            *(
+                ("'ab' | upper", "AB"),
+                ("'a b/ü' | urlencode", "a%20b/%C3%BC"),
+                ("{'a': 'b c'} | urlencode", "a=b+c"),
+            ),
+            *(("nope | default('x')", "x"), ("'' | default('x')", ""), ("'' | default('x', true)", "x")),
+            *(("nope.deep['er'] | default(1)", 1), ("image.vars.none | default(image.id)", "blue")),
+            *(("[] | first | default('none')", "none"), ("[] | max | default(0)", 0)),
+        ],
+    )
+    def test_a_filter_does_what_it_says(self, expression: str, expected: Json) -> None:
+        found = value("{{ " + expression + " }}")
+        assert found == expected
+        assert type(found) is type(expected)
+
+    def test_tojson_writes_plain_json(self) -> None:
+        written = text("{{ data | tojson }}", data={"a": ["<b>'é'&", 1.5, None, True], "p": SCOPE["prompt"]})
+        assert written == """{"a": ["<b>'é'&", 1.5, null, true], "p": "a walk {{ 7 * 7 }}"}"""
+
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            *(("nope is defined", False), ("nope.x is undefined", True), ("nothing is none", True)),
+            *(
+                ("season is string", True),
+                ("long is number", False),
+                ("5 is number", True),
+                ("long is boolean", True),
+            ),
+            *(
+                ("4 is even", True),
+                ("4 is odd", False),
+                ("9 is divisibleby 3", True),
+                ("1 is in sizes", True),
+            ),
+            *(
+                ("'pr' is in season", True),
+                ("5 is eq 5", True),
+                ("5 is gt 6", False),
+                ("nothing is not none", False),
+            ),
+        ],
+    )
+    def test_a_test_tells_what_it_says(self, expression: str, expected: bool) -> None:
+        assert value("{{ " + expression + " }}") is expected
+
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            *(
+                "'x' | int",
+                "nothing | float",
+                "season | join",
+                "[sizes] | join",
+                "season | sort",
+                "[1, 'a'] | sort",
+            ),
+            *("'abc' | upper(1)", "5 | length", "nothing | lower", "season | split('')", "'a' | truncate(1)"),
+            *("5 | round('a')", "5 | round(0, 'up')", "5 | round(99)", "'a' is even", "1 is divisibleby 0"),
+            *(
+                "[] | first",
+                "sizes | abs",
+                "sizes | string",
+                "'zz' | int(base=99)",
+                "5 is in 5",
+                "1e300 | int",
+            ),
+        ],
+    )
+    def test_what_does_not_fit_is_an_error_never_a_guess(self, expression: str) -> None:
+        assert error("{{ " + expression + " }}").line == 1
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("source", "line", "message"),
+        [
+            ("{{ seson }}", 1, "'seson' is undefined; did you mean 'season'?"),
+            ("a\nb {{ seson }}", 2, "'seson' is undefined; did you mean 'season'?"),
+            ("{{\n\nseson | upper }} a", 3, "'seson' is undefined; did you mean 'season'?"),
+            ("{{ image.vras }}", 1, "'vras' is undefined; did you mean 'vars'?"),
+            ("{{ backgrounds['beech'] }}", 1, "'beech' is undefined; did you mean 'beach'?"),
+            ("{{ prompt.title }}", 1, "a text has no 'title'"),
+            ("{{ sizes[7] }}", 1, "there is no item 7 in a list"),
+            ("{{ season | uper }}", 1, "there is no filter 'uper'; did you mean 'upper'?"),
+            ("{{ season is strng }}", 1, "there is no test 'strng'; did you mean 'string'?"),
+            ("a {{ sizes }}", 1, "a list cannot stand in a text; use 'join' or 'tojson'"),
+            ("\n{{ 1 / 0 }}", 2, "a division by zero"),
+            ("{{ season * 5 }}", 1, "expected a number, found a text"),
+            ("{{ season + 5 }}", 1, "expected a number, found a text"),
+            ("{{ long + 1 }}", 1, "expected a number, found true or false"),
+            ("{{ season < 5 }}", 1, "these values do not go together"),
+            ("{% for c in season %}{% endfor %}", 1, "a loop needs a list, found a text"),
+            ("a\n{{ season.upper() }}", 2, "a call is not allowed"),
+            ("{{ season[1:2] }}", 1, "a slice is not allowed"),
+            ("\n{% set x = 1 %}", 2, "'set' is not allowed"),
+            ("{% include 'x' %}", 1, "'include' is not allowed"),
+            ("{{ a", 1, "unexpected end of template"),
+            ("\n{% if a %}", 2, "Unexpected end of template"),
+            ("\n\n{% foo %}", 3, "Encountered unknown tag 'foo'"),
+            ("{{ 9999999999999999999 }}", 1, "the number becomes too large: more than 18 digits"),
+            ("{{ 1e999 }}", 1, "the number becomes too large"),
+            ("{{ duration if nope else 1 }}", 1, "'nope' is undefined"),
+            ("{{ [nope] }}", 1, "'nope' is undefined"),
+            ("{{ {'a': [nope]} | tojson }}", 1, "'nope' is undefined"),
+            ("{{ nope == 1 }}", 1, "'nope' is undefined"),
+            ("{{ not nope }}", 1, "'nope' is undefined"),
+            ("{{ nope ~ 'a' }}", 1, "'nope' is undefined"),
+            ("{{ backgrounds[nope] }}", 1, "'nope' is undefined"),
+            ("{{ nope + 1 }}", 1, "'nope' is undefined"),
+            ("{{ -nope }}", 1, "'nope' is undefined"),
+            ("{{ nope is none }}", 1, "'nope' is undefined"),
+            ("{% for x in nope %}{% endfor %}", 1, "'nope' is undefined"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_line(self, source: str, line: int, message: str) -> None:
+        found = error(source)
+        assert (found.line, found.message[: len(message)]) == (line, message)
+        assert str(found) == found.message
+
+    def test_a_text_may_have_64_kib_and_not_more(self) -> None:
+        assert len(text("{{ a }}b", a="x" * 65_535)) == 65_536
+        assert "65,537 characters (65,537 bytes)" in error("{{ a }}", a="x" * 65_537).message
+        assert "(65,537 bytes)" in error("{{ a }}b", a="é" * 32_768).message
+
+    def test_a_plain_text_of_any_length_is_no_template(self) -> None:
+        assert len(text("x" * 60_000)) == 60_000
+        assert "longer than 16,384 bytes" in error("{{ a }}" + "x" * 16_384).message
+
+    def test_a_loop_goes_over_256_items_and_not_more(self) -> None:
+        source = "{% for x in xs %}.{% endfor %}"
+        assert text(source, xs=list(range(256))) == "." * 256
+        assert "257 items; at most 256" in error(source, xs=list(range(257))).message
+
+
+HOSTILE = [
+    # more memory or time than there is
+    *("{{ 'a' * 10**9 }}", "{{ 'a' * 1000000000 }}", "{{ [0] * 1000000000 }}", "{{ 'a' * big * big }}"),
+    *("{{ '%1000000000d' % 1 }}", "{{ '{:>1000000000}'.format(1) }}", "{{ '%1000000000d' | format(1) }}"),
+    *(
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ range(999999999) | list }}",
+        "{{ range(99999) | join }}",
+    ),
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% for a in xs %}{% for b in xs %}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{% for c in few %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}" + "{{ '' }}" * 1900 + "{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ '' if xs == xs }}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ '' if -1 in xs }}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ '' if -1 is in xs }}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ xs | sort | length }}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few if text | title | lower | upper == '' %}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ '' if data | tojson == '' }}{% endfor %}{% endfor %}",
+    "{% for a in few %}{% for b in few %}{{ text }}{% endfor %}{% endfor %}",
+    "{{ [" + "xs, " * 500 + "] }}",
+    "{{ [" + "xs, " * 500 + "] | tojson }}",
+    *("{{ xs | batch(2) | list }}", "{{ 'a' | slice(1000000000) | list }}", "{{ 'a' | center(1000000000) }}"),
+    *("{{ text | indent(1000000000) }}", "{{ text | wordwrap(1) }}", "{{ 'a'.ljust(1000000000) }}"),
+    *("{{ 'a'.zfill(1000000000) }}", "{{ '\\t'.expandtabs(1000000000) }}", "{{ text | replace('x', text) }}"),
+    *("{{ text | replace('', text) }}", "{{ xs | join(text) }}", "{{ text ~ text }}", "{{ text + text }}"),
+    "{{ " + " + ".join(["text"] * 30) + " }}",
+    "{{ text | replace('x', 'xx') | replace('x', 'xx') | replace('x', 'xx') }}",
+    "{% set ns = namespace(x='aa') %}" + "{% set ns.x = ns.x ~ ns.x %}" * 40 + "{{ ns.x }}",
+    *(
+        "{{ lipsum(n=99999) }}",
+        "{{ cycler(1) }}",
+        "{{ 1 | round(999999999) }}",
+        "{{ 'x' | truncate(5, end=text) }}",
+    ),
+    *(
+        "{{ big * big }}",
+        "{{ " + " * ".join(["big"] * 35) + " }}",
+        "{{ " + "9" * 5000 + " }}",
+        "{{ 1e308 * 10 }}",
+    ),
+    # errors of another family
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% for x in few recursive %}{{ loop(few) }}{% endfor %}",
+    *("{{ " + "(" * 1000 + "1" + ")" * 1000 + " }}", "{{ " + "[" * 5000, "{{ " + "not " * 3000 + "1 }}"),
+    *("{{ " + "1 + " * 2000 + "1 }}", "{{ " + "1 and " * 2000 + "1 }}", "{{ few" + "[0]" * 3000 + " }}"),
+    *(
+        "{{ few" + " | string" * 1500 + " }}",
+        "{{ " + "-" * 3000 + "1 }}",
+        "{{ " + "1 if 1 else " * 900 + "1 }}",
+    ),
+    "{% if 1 %}" * 100 + "{% endif %}" * 100,
+    "{% for x in few %}" * 21 + "{% endfor %}" * 21,
+    *("{% include 'x' %}", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% extends 'x' %}"),
+    *("{% block x %}{% endblock %}", "{% call x() %}{% endcall %}", "{% filter upper %}x{% endfilter %}"),
+    *(
+        "{% with x = 1 %}{% endwith %}",
+        "{% autoescape true %}{% endautoescape %}",
+        "{% do x %}",
+        "{% debug %}",
+    ),
+    *(
+        "{{ '\\ud83d' }}",
+        "{{ '\\ud83d' | urlencode }}x",
+        "{{ self }}",
+        "{{ super() }}",
+        "{{ loop }}",
+        "{{ caller() }}",
+    ),
+    *(
+        "{% for loop in few %}{% endfor %}",
+        "{% for x, y in few %}{% endfor %}",
+        "{% for x in few %}{{ loop }}{% endfor %}",
+    ),
+    *(
+        "{{ upper }}",
+        "{{ '" + "x" * 20000 + "' }}",
+        "{{ \x00 }}",
+        "{{ @ }}",
+        "{{ 0x }}",
+        "{{ 1__0 }}",
+    ),
+    # out of the sandbox
+    *(
+        "{{ ''.__class__ }}",
+        "{{ ''['__class__'] }}",
+        "{{ '' | attr('__class__') }}",
+        "{{ few.__class__.__mro__ }}",
+    ),
+    *(
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ few.append(1) }}",
+    ),
+    *(
+        "{{ cycler.__init__.__globals__.os.environ }}",
+        "{{ data.keys() }}",
+        "{{ data.items }}",
+        "{{ _value }}",
+    ),
+    *(
+        "{{ prompt.__class__ }}",
+        "{{ prompt.format }}",
+        "{{ prompt['format'](x=1) }}",
+        "{{ missing.__class__ }}x",
+    ),
+    *(
+        "{{ '{0.__class__}' | format(1) }}",
+        "{{ ('{0.__class__}' ~ '').format(1) }}",
+        "{{ ''.format_map({}) }}",
+    ),
+    *(
+        "{{ environment }}",
+        "{{ context }}",
+        "{{ config }}",
+        "{{ request }}",
+        "{{ namespace }}",
+        "{{ dict() }}",
+    ),
+    *(
+        "{% for x in few %}{{ loop.__init__ }}{% endfor %}",
+        "{% for x in few %}{{ loop.cycle(1) }}{% endfor %}",
+    ),
+    *(
+        "{{ few | map('upper') | list }}",
+        "{{ few | selectattr('x') }}",
+        "{{ few | random }}",
+        "{{ few | sort(attribute='__class__') }}",
+    ),
+    *(
+        "{{ 'a' | _items(1) }}",
+        "{{ few | _measured }}",
+        "{{ few | upper(*few) }}",
+        "{{ few | upper(**data) }}",
+    ),
+    *(
+        "{{ ('x' | urlize) }}",
+        "{{ {'a b': 1} | xmlattr }}",
+        "{{ env.HOME }}",
+        "{{ env['HOME'] }}",
+        "${HOME}{{ HOME }}",
+    ),
+    *(
+        "{% trans %}x{% endtrans %}",
+        "{{ 1 is callable }}",
+        "${HOME}{{ HOME }}",
+        "{{ few is sameas few }}",
+        "{{ 'a' is filter }}",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def hostile_outcomes() -> dict[str, str]:
+    judge = """
+from pipeline.manifest.templating import Named, Template, TemplateError
+
+SCOPE = {
+    "few": list(range(256)), "xs": list(range(100_000)), "text": "x" * 65_000, "big": 10**17,
+    "data": {str(n): ["x" * 50] * 20 for n in range(1000)}, "prompt": Named("{0.__class__}", "walk"),
+}
+
+def judge(case):
+    try:
+        template = Template.compile(case)
+        return "rendered: " + repr(template.render_value(SCOPE))[:200]
+    except TemplateError as error:
+        return f"{error.line}: {error}"
+    except BaseException as error:
+        return f"escaped: {type(error).__name__}: {error}"[:200]
+"""
+    return outcomes(judge, HOSTILE)
+
+
+@pytest.mark.parametrize("source", HOSTILE, ids=lambda source: source[:60])
+def test_a_hostile_template_is_refused_at_little_cost(source: str, hostile_outcomes: dict[str, str]) -> None:
+    outcome = hostile_outcomes.get(source, "never judged")
+    line, _, message = outcome.partition(": ")
+    assert line.isdigit(), outcome
+    assert 0 < len(message) < 300
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "{{ ",
+            " }}",
+            "{% ",
+            " %}",
+            "{# ",
+            " #}",
+            "if ",
+            "else ",
+            "endif",
+            "for ",
+            "x ",
+            "in ",
+            "xs ",
+            "endfor",
+            "| ",
+        ),
+        *(
+            "upper ",
+            "default ",
+            "join ",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ".",
+            ",",
+            "'",
+            '"',
+            "1 ",
+            "- ",
+            "+ ",
+            "* ",
+            "~ ",
+        ),
+        *(
+            "not ",
+            "is ",
+            "defined ",
+            "a",
+            "\n",
+            "==",
+            "/",
+            "//",
+            "true ",
+            "none ",
+            "loop",
+            "set ",
+            "raw ",
+            "%",
+            "**",
+        ),
+    ]
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=30), JSON, JSON)
+def test_whatever_a_template_says_it_gives_json_or_one_kind_of_error(source: str, x: Json, xs: Json) -> None:
+    line = 1
+    try:
+        json.dumps(Template.compile(source).render_value({"x": x, "xs": xs}))
+    except TemplateError as failure:
+        line = failure.line
+    assert 1 <= line <= source.count("\n") + source.count("\r") + 1
+
+
+@given(JSON)
+def test_a_value_passes_through_unchanged(x: Json) -> None:
+    found = Template.compile("{{ x }}").render_value({"x": x})
+    assert repr(found) == repr(x)
+
+
+@given(JSON)
+def test_tojson_reads_back(x: Json) -> None:
+    assert json.loads(Template.compile("{{ x | tojson }}").render_text({"x": x})) == x
+
+
+@given(st.text().filter(lambda source: not any(mark in source for mark in ("{{", "{%", "{#"))))
+def test_a_text_without_a_template_is_left_as_it_is_but_for_one_line_feed(source: str) -> None:
+    assert Template.compile(source).render_text({}) == source.removesuffix("\n")
