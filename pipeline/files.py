@@ -6,6 +6,7 @@ import re
 import stat
 import tempfile
 import unicodedata
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 _BLOCK = 1 << 20
@@ -138,6 +139,7 @@ def safe_path(path: str) -> str:
     return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
 
 
+@lru_cache(maxsize=4096)  # the parts of paths recur
 def _safe_part(part: str) -> str:
     composed = unicodedata.normalize("NFC", part)
     kept = "".join(character if _is_plain(character) else "-" for character in composed)

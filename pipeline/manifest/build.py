@@ -130,7 +130,7 @@ def _templates(
 ) -> tuple[dict[str, Written | None], dict[str, Template | None]]:
     written = _named(whole.get("templates"))
     section = whole.node.child("templates") if whole.is_mapping else None
-    if not written and section is not None and section.value in (None, {}):
+    if not written and section is not None and not section.value:
         context.report(Written(section, ("templates",)).place, "a campaign needs at least one template")
     templates = {name: _template(name, each, known, context) for name, each in written.items()}
     return {name: each.get("options") for name, each in written.items()}, templates
@@ -175,9 +175,15 @@ def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
                 continue
             first[rule_id.text] = rule_id.node.position
         rule = build_rule(each, parts, context)
-        if rule is not None:
+        if rule is not None and not _is_reported(each, context):
             rules.append(rule)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
+
+
+def _is_reported(rule: Written, context: Context) -> bool:
+    """Whether something in it is wrong, so that it cannot be expanded."""
+    errors = (problem for problem in context.problems if problem.severity == "error")
+    return bool(rule.path) and any(problem.path.startswith(f"{rule.place.path}.") for problem in errors)
 
 
 def _provider(written: Written | None) -> ProviderSettings:

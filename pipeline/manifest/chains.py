@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
+from pipeline.errors import did_you_mean
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Chain, ImageSet, Rule
-from pipeline.manifest.references import unknown
+from pipeline.manifest.references import there_are, unknown
 
 
 def sound_chains(
@@ -36,7 +37,8 @@ def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> No
     for template in upstream.templates:
         steps = template.known.steps if template.known is not None else {}
         if steps and step not in steps:
-            context.report(chain.step_place, unknown(f"step of {template.template_id}", step, steps))
+            near = did_you_mean(step, steps) or there_are(steps)
+            context.report(chain.step_place, f"{template.template_id} has no step '{step}'{near}")
 
 
 def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, bool], context: Context) -> bool:

@@ -41,13 +41,15 @@ def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
 def bound(rule: Rule, items: int) -> int:
     """How many jobs a rule makes at most, without making any: `exclude` and `when` only take some away."""
     templates, prompts = len(rule.templates), max(1, len(rule.prompts))
-    combinations = templates * max(1, items) * prompts
+    if not rule.image_sets:
+        items = 1
+    combinations = templates * items * prompts
     for _, values in rule.matrix:
         combinations *= len(values)
     for row in rule.include:
         combinations += (
             (1 if "template" in row.values else templates)
-            * (1 if "image" in row.values else max(1, items))
+            * (1 if "image" in row.values else items)
             * (1 if "prompt" in row.values else prompts)
         )
     return combinations * rule.repeat
@@ -99,7 +101,7 @@ def _values(combination: Combination) -> dict[str, Json]:
 def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) -> Iterator[Combination]:
     """What an `include` row adds; it ranges over the rule's templates and prompts where it names none."""
     template, prompt = row.values.get("template"), row.values.get("prompt")
-    templates = rule.templates if template is None else (_of_rule(rule, campaign.templates[str(template)]),)
+    templates = rule.templates if template is None else _named(str(template), rule, campaign)
     prompts: Sequence[Prompt | None] = rule.prompts or (None,)
     if prompt is not None:
         prompts = (campaign.prompts[str(prompt)],)
@@ -111,6 +113,7 @@ def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) ->
         yield Combination(*combination, axes)
 
 
-def _of_rule(rule: Rule, template: Template) -> Template:
-    """The template with the rule's options, where the rule has it."""
-    return next((each for each in rule.templates if each.name == template.name), template)
+def _named(name: str, rule: Rule, campaign: Campaign) -> Sequence[Template]:
+    """The template of that name, with the rule's options where the rule has it."""
+    mine = [template for template in rule.templates if template.name == name]
+    return mine or [template for template in campaign.templates.values() if template.name == name]

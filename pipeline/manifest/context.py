@@ -26,13 +26,13 @@ class Context:
         self.problems.append(place.problem(message))
 
     def text(self, written: Written | None) -> Text | None:
-        """A text to be rendered; None where it is absent or was reported as wrong."""
+        """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
         if written is None or written.text is None:
             return None
-        return self.compiled(written.text, written)
+        return self.compiled(written.text, written) or compile_text("", written.place, written.node)
 
     def compiled(self, source: str, written: Written) -> Text | None:
-        """The same for a part of what was written."""
+        """The same for a part of what was written; None where it was reported as wrong."""
         try:
             return compile_text(source, written.place, written.node)
         except InvalidInput as error:
@@ -48,15 +48,16 @@ class Context:
         except ValueError as error:
             self.report(written.place, str(error))
             return None
-        if not real.exists():
-            self.report(written.place, f"there is no such file: {written.text}")
+        if not real.exists() or real.is_dir():
+            what = "this is a folder, expected a file" if real.exists() else "there is no such file"
+            self.report(written.place, f"{what}: {written.text}")
             return None
         return real, beside(written.node.source.name, written.text)
 
     def image(
         self, text: str, base: Path, place: Place, version: str | None = None
-    ) -> LocalFile | RemoteFile | None:
-        """An image by path or url; None where it was reported as wrong."""
+    ) -> LocalFile | RemoteFile:
+        """An image by path or url; one that was reported as wrong still counts as an image."""
         try:
             if is_url(text):
                 check_url(text)
@@ -64,4 +65,4 @@ class Context:
             return self.images.local(text, base)
         except ValueError as error:
             self.report(place, str(error))
-            return None
+            return RemoteFile(text) if is_url(text) else LocalFile(text, "")

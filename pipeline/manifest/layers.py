@@ -9,19 +9,23 @@ from types import MappingProxyType
 from pipeline import files
 from pipeline.errors import InvalidInput, Problem
 from pipeline.manifest.document import Node, merge, read_yaml
-from pipeline.manifest.places import Written
+from pipeline.manifest.places import Written, in_order
 
 _MOST_FILES = 64
 
 
-def read_layers(manifest: Path, name: str, root: Path) -> tuple[Node, list[Problem]]:
-    """The merged tree of a manifest, and what is wrong with the way its files hang together.
+def read_layers(manifest: Path, name: str, root: Path) -> Node:
+    """The merged tree of a manifest.
 
     Raises:
-        InvalidInput: the manifest itself cannot be read.
+        InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
     """
     layers = _Layers(root)
-    return layers.merged(manifest, read_yaml(manifest, name).root, ()), layers.problems
+    tree = layers.merged(manifest, read_yaml(manifest, name).root, ())
+    # What a base that is not there would have said is anybody's guess, so nothing else is judged.
+    if layers.problems:
+        raise InvalidInput(in_order(layers.problems))
+    return tree
 
 
 @dataclass(slots=True)

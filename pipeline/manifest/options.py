@@ -9,6 +9,7 @@ from pipeline.manifest import catalog
 from pipeline.manifest.context import Context
 from pipeline.manifest.document import Node, merge
 from pipeline.manifest.model import OptionEntry, OptionTree
+from pipeline.manifest.option_specs import OptionSpec
 from pipeline.manifest.places import Written
 from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
@@ -53,7 +54,7 @@ def _stands_in(over: Node, name: str, node: Node) -> bool:
     return child is not None and child.position == node.position
 
 
-def findings(spec: catalog.OptionSpec | None, value: Option, entry: OptionEntry) -> list[Problem]:
+def findings(spec: OptionSpec | None, value: Option, entry: OptionEntry) -> list[Problem]:
     """What the catalogue says of a value; null is left out, so nothing is said of it."""
     if spec is None or value is None:
         return []
@@ -98,26 +99,24 @@ def _texts(tree: OptionTree) -> Iterator[Text]:
                 yield from _texts(inner)
 
 
-def _tree(written: Written, spec: catalog.OptionSpec | None, context: Context) -> OptionTree:
+def _tree(written: Written, spec: OptionSpec | None, context: Context) -> OptionTree:
     if written.text is not None:
         # Most texts have no template in them, and what has none need not be compiled.
         return context.text(written) if "{" in written.text else written.text
     if written.is_list:
         return [_tree(inner, spec, context) for inner in written.elements()]
     if written.is_mapping:
-        path = written.text_of("file")
-        if path is not None and len(list(written.items())) == 1:
-            return _file(written, path, spec, context)
+        file = written.get("file")
+        if file is not None and file.text is not None and len(list(written.items())) == 1:
+            return _file(file, file.text, spec, context)
         return {name: _tree(inner, spec, context) for name, inner in written.items()}
     return written.node.value  # type: ignore[return-value] # neither list nor mapping, so a scalar
 
 
-def _file(
-    written: Written, path: str, spec: catalog.OptionSpec | None, context: Context
-) -> str | LocalFile | None:
+def _file(written: Written, path: str, spec: OptionSpec | None, context: Context) -> str | LocalFile:
     if is_url(path):
         return path
     if spec is not None and not spec.takes_file:
         raise InvalidInput(written.place.problem("this option takes no file, as it takes no url"))
     image = context.image(path, written.node.source.path.parent, written.place)
-    return image if isinstance(image, LocalFile) else None
+    return image if isinstance(image, LocalFile) else path

@@ -91,7 +91,7 @@ class Written:
     @property
     def integer(self) -> int | None:
         """The value if it is a whole number."""
-        return int(self.number) if self.number is not None and self.number == int(self.number) else None
+        return self.number if isinstance(self.number, int) else None
 
     @property
     def flag(self) -> bool | None:

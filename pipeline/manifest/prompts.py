@@ -10,11 +10,11 @@ from pipeline.manifest.texts import Text, compile_text
 LARGEST = 64 << 10
 
 
-def build_prompt(name: str, written: Written, context: Context) -> Prompt | None:
-    """One prompt; None where it is wrong."""
+def build_prompt(name: str, written: Written, context: Context) -> Prompt:
+    """One prompt; an empty one where it was reported as wrong."""
     file = written.get("file")
     text = context.text(written) if file is None else _from_file(file, context)
-    return None if text is None else Prompt(name, text)
+    return Prompt(name, text or compile_text("", written.place, written.node))
 
 
 def _from_file(written: Written, context: Context) -> Text | None:

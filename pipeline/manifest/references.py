@@ -10,6 +10,7 @@ from pipeline.manifest.globbing import has_magic
 from pipeline.manifest.places import Written
 
 T = TypeVar("T")
+_MOST_NAMED = 8
 
 
 def chosen(
@@ -39,19 +40,20 @@ def _named(written: Written, known: Mapping[str, object], what: str, context: Co
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:
-        context.report(written.place, f"no {what} matches '{name}'{_there_are(known)}")
+        context.report(written.place, f"no {what} matches '{name}'{there_are(known)}")
     return found
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Says that there is no such thing, and what there is."""
     names = list(known)
-    return f"there is no {what} '{name}'{did_you_mean(name, names) or _there_are(names)}"
+    return f"there is no {what} '{name}'{did_you_mean(name, names) or there_are(names)}"
 
 
-def _there_are(known: Iterable[str]) -> str:
+def there_are(known: Iterable[str]) -> str:
+    """Says what there is, as the end of a sentence about what there is not."""
     names = [f"'{name}'" for name in known]
     if not names:
-        return "; there is none"
-    shown = ", ".join(names[:5])
-    return f"; there are {shown} and {len(names) - 5} more" if len(names) > 5 else f"; there is {shown}"
+        return "; there is none at all"
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MOST_NAMED])}{more}"

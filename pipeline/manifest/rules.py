@@ -35,9 +35,8 @@ class Parts:
 
 
 def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
-    """One rule; None where it is too wrong to be expanded."""
+    """One rule; None where it has no id or no template."""
     rule_id = written.text_of("id")
-    before = len(context.problems)
     matrix = _matrix(written.get("matrix"), parts, context)
     axes = [name for name, _ in matrix]
     templates = tuple(
@@ -61,7 +60,7 @@ def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
         _integer(written, "retries", 0),
         written.place,
     )
-    return rule if rule_id and templates and len(context.problems) == before else None
+    return rule if rule_id and templates else None
 
 
 def _with_options(template: Template, over: Written | None, parts: Parts, context: Context) -> Template:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.combinations import Combination
 from pipeline.manifest.model import Campaign, Item, Prompt, Rule, Template
@@ -13,6 +14,7 @@ class RuleScope:
     """The names in scope. An object stays the same as long as what it stands for does."""
 
     def __init__(self, campaign: Campaign, rule: Rule) -> None:
+        self.problems: tuple[Problem, ...] = ()
         self._rule = rule
         self._names: dict[str, object] = {
             **campaign.vars,
@@ -27,9 +29,9 @@ class RuleScope:
     def enter(self, combination: Combination, take: int, wanted: Collection[str]) -> Scope:
         """The scope of one job, good until the next call. `prompt` is rendered only where it is `wanted`.
 
-        Raises:
-            InvalidInput: the prompt cannot be rendered.
+        Where that fails it is empty, and `problems` tells why.
         """
+        self.problems = ()
         template, item = combination.template, combination.item
         if self._template is not template:
             self._template = template
@@ -54,7 +56,11 @@ class RuleScope:
             self._prompts[prompt.name] = Remembered(
                 text.names, lambda scope: Named(text.text(scope), prompt.name)
             )
-        return self._prompts[prompt.name](self._names)
+        try:
+            return self._prompts[prompt.name](self._names)
+        except InvalidInput as error:
+            self.problems = error.problems
+            return Named("", prompt.name)
 
 
 def _image(item: Item) -> dict[str, object]:

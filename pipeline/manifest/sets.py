@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
 from pipeline.manifest import globbing, urls
 from pipeline.manifest.context import Context
@@ -15,14 +14,13 @@ from pipeline.manifest.table import read_table
 _NO_VARS: Mapping[str, Json] = {}
 
 
-def build_set(name: str, written: Written, context: Context) -> ImageSet | None:
-    """One image set; None where nothing of it can be told."""
+def build_set(name: str, written: Written, context: Context) -> ImageSet:
+    """One image set; without items where it was reported as wrong."""
     if (upstream := written.get("outputs_of")) is not None and upstream.text is not None:
         step = written.get("step")
         step_place = upstream.place if step is None else step.place
         return ImageSet(name, chain=Chain(upstream.text, written.text_of("step"), upstream.place, step_place))
-    items = tuple(_items(written, context))
-    return ImageSet(name, items) if items else None
+    return ImageSet(name, tuple(_items(written, context)))
 
 
 def _items(written: Written, context: Context) -> Iterator[Item]:
@@ -91,11 +89,8 @@ def _tabled(written: Written, context: Context) -> Iterator[Item]:
         return
     # The rows' paths are written in the manifest's name: relative to the file that names the table.
     base = written.node.source.path.parent
-    try:
-        rows = read_table(*found)
-    except InvalidInput as error:
-        context.problems += error.problems
-        return
+    rows, problems = read_table(*found)
+    context.problems += problems
     for row in rows:
         texts = [(image, row.place) for image in row.images]
         item = _item(texts, base, row.id, row.version, row.vars, row.place, context)
@@ -112,15 +107,14 @@ def _item(
     place: Place,
     context: Context,
 ) -> Item | None:
-    images = [context.image(text, base, at, version) for text, at in texts]
-    sound = tuple(image for image in images if image is not None)
-    if not images or len(sound) < len(images):
+    if not texts:
         return None
     name = name or _default_id(texts[0][0])
     if not name:
         context.report(place, "the url's path ends in no name; give the item an 'id'")
         return None
-    return Item(name, sound, variables, place)
+    images = tuple(context.image(text, base, at, version) for text, at in texts)
+    return Item(name, images, variables, place)
 
 
 def _default_id(text: str) -> str:

@@ -28,12 +28,15 @@ class Row:
     place: Place
 
 
-def read_table(path: Path, name: str) -> Iterator[Row]:
-    """The rows of a CSV file whose separator is the comma.
+def read_table(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
+    """The rows of a CSV file whose separator is the comma, and what is wrong with the others."""
+    try:
+        return _read(_sound_source(path, name))
+    except InvalidInput as error:
+        return [], list(error.problems)
 
-    Raises:
-        InvalidInput: it cannot be read, or a header or row is wrong; with every problem found.
-    """
+
+def _sound_source(path: Path, name: str) -> SourceFile:
     source = read_source(path, name, LARGEST)
     if source.text.encode()[:100].startswith(LFS_POINTER):
         raise InvalidInput(
@@ -41,8 +44,12 @@ def read_table(path: Path, name: str) -> Iterator[Row]:
         )
     if problems := conflicts(source):
         raise InvalidInput(problems)
+    return source
+
+
+def _read(source: SourceFile) -> tuple[list[Row], list[Problem]]:
     lines = csv.reader(io.StringIO(source.text), strict=True)
-    problems = []
+    problems: list[Problem] = []
     rows: list[Row] = []
     columns: list[str] = []
     image_columns: list[str] = []
@@ -67,9 +74,7 @@ def read_table(path: Path, name: str) -> Iterator[Row]:
             rows.append(row) if isinstance(row, Row) else problems.append(row)
     if not problems and not rows:
         problems.append(source.problem("the table has no rows" if columns else "the file is empty"))
-    if problems:
-        raise InvalidInput(problems)
-    return iter(rows)
+    return rows, problems
 
 
 def _image_columns(columns: list[str]) -> list[str]:

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from pipeline import files
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-from pipeline.manifest import expand, schema
+from pipeline.manifest import schema
 from pipeline.manifest.build import build_campaign
 from pipeline.manifest.document import Document
+from pipeline.manifest.expansion import problems_of
 from pipeline.manifest.layers import read_layers
 from pipeline.manifest.model import Campaign
 from pipeline.manifest.places import in_order
@@ -38,16 +39,15 @@ def load(
     """
     manifest = path.resolve()
     root = files.project_root(manifest)
-    tree, problems = read_layers(manifest, name or str(path), root)
-    document = Document(tree)
-    problems += map(_of_the_operator, schema.check(document, "campaign"))
+    document = Document(read_layers(manifest, name or str(path), root))
+    problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
         campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
     if any(problem.severity == "error" for problem in problems) or campaign is None:
         if campaign is not None:
             # One go is to tell all: what the sound rest would say when it is expanded is told now.
-            problems += expand.problems_of(campaign, _MOST_JOBS_CHECKED)
+            problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
     return replace(campaign, warnings=tuple(in_order(problems)))
 

@@ -59,19 +59,18 @@ def count(campaign: Campaign) -> int:
 
 def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
     """What expanding would report, as far as that is cheap to say."""
+    total = sum(_bounds(campaign).values())
+    if not total or most_jobs < total <= MOST_JOBS:
+        return []
+    expansion = _Expansion(campaign, lambda _problem: None)
     try:
-        if campaign.rules and count(campaign) <= most_jobs:
-            for _ in _checked(campaign):
-                pass
+        count(campaign)
+        for _ in expansion.jobs():
+            pass
+        expansion.raise_problems()
     except InvalidInput as error:
         return list(error.problems)
     return []
-
-
-def _checked(campaign: Campaign) -> Iterator[Job]:
-    expansion = _Expansion(campaign, lambda _problem: None)
-    yield from expansion.jobs()
-    expansion.raise_problems()
 
 
 def _bounds(campaign: Campaign) -> dict[str, int]:
