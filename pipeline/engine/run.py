@@ -46,7 +46,7 @@ class Run:
         plan: Plan,
         serving: Serving,
         stop: Stop,
-        publish: Callable[[], None],
+        publish: Callable[[], object],
     ) -> None:
         self._at = workplace
         self._plan = plan
@@ -61,7 +61,7 @@ class Run:
         self._next_show = 0.0
         self._next_publish = workplace.clock.monotonic() + PUBLISH_EVERY
 
-    def carry_out(self) -> RunReport:
+    def carry_out(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
         self._stop.on_request(self._at.air.wake)
         self._put_files_in_place()
@@ -73,7 +73,6 @@ class Run:
             # Whatever happened: an answer that is in the air may name a workflow that is paid for.
             self._drain()
         self._show()
-        return self._at.report
 
     def _enlist(self) -> None:
         self._buying.add(self._plan.buying)
@@ -221,13 +220,14 @@ def execute(
     manifest_folder: Path,
     settings: RunSettings,
     reporter: Reporter,
+    report: RunReport,
     stop: Stop,
-    publish: Callable[[], None],
+    publish: Callable[[], object],
     clock: Clock | None = None,
     rng: random.Random | None = None,
     new_id: Callable[[], str] | None = None,
-) -> RunReport:
-    """Carry out `plan` with threads of this process, and return what the run ends with.
+) -> None:
+    """Carry out `plan` with threads of this process; `report` is told what it ends with.
 
     `records` is what `store` holds; `publish` is called now and then to write the results manifest.
     """
@@ -245,9 +245,9 @@ def execute(
             new_id=new_id or partial(secrets.token_hex, 8),
             settings=settings,
             reporter=reporter,
-            report=RunReport(),
+            report=report,
             books=Books(store, clock, settings.caps, records, reporter.warn),
             air=Air(clock, settings.concurrency),
             customers=Customers(serving, plan),
         )
-        return Run(workplace, plan, serving, stop, publish).carry_out()
+        Run(workplace, plan, serving, stop, publish).carry_out()

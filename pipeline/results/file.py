@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,19 +15,24 @@ from pipeline.manifest.document import dump_yaml, read_yaml
 from pipeline.purchases import Purchase, Records, Status, as_json, from_json
 from pipeline.state.machine import PLACES, place
 
+_TOLD = frozenset({Status.SUBMITTING, Status.VOID})
 _LARGEST = 1 << 30
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsFile:
-    """A results manifest that was read. `published` are the purchases it tells as `submitting`."""
+    """A results manifest that was read.
+
+    `published` are the purchases that others may have read of as `submitting`: void or not, they stay in it.
+    """
 
     campaign: str
     manifest: str
     records: Records
     published: frozenset[str]
     document: Mapping[str, Json] = field(repr=False)
+    jobs: Sequence[Mapping[str, Any]] = field(repr=False)
 
 
 def read(path: Path, name: str) -> ResultsFile | None:
@@ -54,12 +59,8 @@ def _read_document(path: Path, name: str) -> Json:
         _refuse(name, 1, 1, f"cannot be read: {error}")
     for number, line in enumerate(content.splitlines(), start=1):
         if _CONFLICT.match(line):
-            _refuse(
-                name,
-                number,
-                1,
-                "a merge conflict of git; `pipeline merge OURS THEIRS --out FILE` joins both sides",
-            )
+            hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
+            _refuse(name, number, 1, f"a merge conflict of git; {hint}")
     try:
         parsed: Json = json.loads(content, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -101,8 +102,9 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         document["campaign"],
         document["manifest"],
         Records(purchases, served),
-        frozenset(each.id for each in purchases.values() if each.status is Status.SUBMITTING),
+        frozenset(each.id for each in purchases.values() if each.status in _TOLD),
         document,
+        document["jobs"],
     )
 
 
@@ -118,13 +120,13 @@ def _assert_sound(purchase: Purchase, name: str) -> None:
         _refuse(name, 1, 1, f"purchases: {purchase.id} holds characters that cannot be written")
 
 
-def write(path: Path, document: Mapping[str, Json], before: ResultsFile | None) -> bool:
-    """Write `document` to `path`; False where nothing but the tool's name would change, and nothing was done.
+def write(path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None) -> bool:
+    """Write `document` to `path`, which holds `before`; False, and nothing done, where only `tool` would change.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
     """
-    if before is not None and _but_tool(before.document) == _but_tool(document):
+    if before is not None and _but_tool(before) == _but_tool(document):
         return False
     write_atomically(path, _text(path, document).encode())
     return True

@@ -1,0 +1,69 @@
+"""`pipeline expand`: the jobs of a manifest, with their rendered requests."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import (
+    format_option,
+    manifest_argument,
+    manner_options,
+    read_variables,
+    variable_options,
+)
+from pipeline.cli.terminal import say, untrusted_block
+from pipeline.errors import printable
+from pipeline.jobs import Job, Json, canonical_json
+from pipeline.manifest import expand, load
+
+
+@click.command("expand")
+@manifest_argument
+@format_option("text", "json", "jsonl")
+@variable_options
+@manner_options
+def command(manifest: Path, form: str, variables: tuple[str, ...], variable_files: tuple[str, ...]) -> None:
+    """The jobs of MANIFEST, in the order written, each with what would be sent.
+
+    Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
+    """
+    campaign = load(manifest, variables=read_variables(variables, variable_files))
+    jobs = expand(campaign)
+    match form:
+        case "json":
+            _print_json(jobs)
+        case "jsonl":
+            for job in jobs:
+                say(json.dumps(_as_json(job), ensure_ascii=False))
+        case _:
+            with untrusted_block():
+                for job in jobs:
+                    _print_text(job)
+
+
+def _as_json(job: Job) -> dict[str, Json]:
+    return {
+        "key": job.name,
+        "fingerprint": job.fingerprint,
+        "request": {"template_id": job.request.template_id, **job.request_json()},
+        "path": job.path,
+        **({"credits": job.credits} if job.credits is not None else {}),
+    }
+
+
+def _print_json(jobs: Iterator[Job]) -> None:
+    say('{"jobs": [')
+    comma = ""
+    for job in jobs:
+        say(f"{comma}{json.dumps(_as_json(job), ensure_ascii=False, indent=2)}")
+        comma = ","
+    say("]}")
+
+
+def _print_text(job: Job) -> None:
+    say(printable(job.name, 2000))
+    for name, value in {"template_id": job.request.template_id, **job.request_json()}.items():
+        shown = value if isinstance(value, str) else canonical_json(value)
+        say(f"    {name}: {printable(shown, 1000)}")

@@ -1,0 +1,106 @@
+"""The entry point: finds the command, and is the only place that exits."""
+
+import importlib
+import logging
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+import pipeline
+from pipeline.cli.options import manner_options
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
+
+# Short helps stand here so that `pipeline --help` imports none of the commands.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
+    "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
+    "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
+    "run": ("pipeline.cli.run", "Buy what is missing and fetch it; run again to go on."),
+    "status": ("pipeline.cli.status", "How the jobs stand."),
+    "results": ("pipeline.cli.results", "Write the results manifest again."),
+    "merge": ("pipeline.cli.merge", "Join results manifests, of two branches for instance."),
+    "templates": ("pipeline.cli.templates", "The vendor's templates that are known."),
+    "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
+    "emulator": ("pipeline.cli.emulator", "The vendor's API on this machine, making real media."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"{error.message.rstrip('.')}{did_you_mean(args[0], COMMANDS)}", ctx
+            ) from None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(pipeline.__version__, prog_name="pipeline")
+@manner_options
+def cli() -> None:
+    """Media campaigns in git: YAML in, videos out, never paid twice.
+
+    A campaign is a manifest of templates, image sets and prompts. `validate` it, `plan` it, `run` it.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    code = _called(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = code or ExitCode.UNFINISHED
+    # Calls that hang must not hold the process: what they were about is decided and on disk.
+    os._exit(int(code))
+
+
+def _called(arguments: list[str]) -> int:
+    # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
+    from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
+
+    try:
+        outcome: Any = cli.main(arguments, prog_name="pipeline", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except Closed:
+        return ExitCode.UNFINISHED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except PipelineError as error:
+        problems = error.problems if isinstance(error, InvalidInput) else (Problem(str(error)),)
+        for line in problem_lines(problems, paint_for(sys.stderr, no_color="--no-color" in arguments)):
+            say(line, err=True)
+        return error.exit_code
+    except Exception:
+        logging.getLogger(__name__).critical("a bug in pipeline; what was done is on disk", exc_info=True)
+        return ExitCode.BUG
+    return int(outcome) if isinstance(outcome, int) else ExitCode.OK

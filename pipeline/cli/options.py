@@ -1,0 +1,127 @@
+"""Every flag, spelled once: its name, its help, and the environment variable of the same name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.errors import InvalidInput, UsageError
+from pipeline.jobs import Json
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """A click option that can also be set by `PIPELINE_<NAME>`."""
+    variable = "PIPELINE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")
+    return click.option(name, *arguments, envvar=variable, show_envvar=False, **settings)
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Several decorators as one, in the order in which they are to be shown."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFlags:
+    """What `campaign_options` were given as."""
+
+    state: str | None
+    results: str | None
+    output: str | None
+    variables: tuple[str, ...]
+    variable_files: tuple[str, ...]
+    emulate: bool
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "CampaignFlags":
+        """From the keyword arguments that click calls a command with."""
+        return cls(**given)
+
+
+@dataclass
+class Manner:
+    """How to speak. Set by flags before the command's name or after it."""
+
+    verbose: int = 0
+    quiet: bool = False
+    no_color: bool = False
+
+
+def _set_manner(ctx: click.Context, option: click.Parameter, value: int | bool) -> None:
+    manner = ctx.find_root().ensure_object(Manner)
+    if value and option.name is not None:
+        setattr(manner, option.name, value)
+
+
+manner_options = together(
+    flag("--verbose", "-v", count=True, expose_value=False, callback=_set_manner, help="Tell more."),
+    flag("--quiet", "-q", is_flag=True, expose_value=False, callback=_set_manner, help="Only problems."),
+    flag("--no-color", is_flag=True, expose_value=False, callback=_set_manner, help="No colours."),
+)
+
+
+def manner() -> Manner:
+    """How the running command is to speak."""
+    return click.get_current_context().find_root().ensure_object(Manner)
+
+
+manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
+
+variable_options = together(
+    flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A var over the manifest's."),
+    flag("--var-file", "variable_files", multiple=True, metavar="FILE", help="Vars of a YAML file."),
+)
+
+campaign_options = together(
+    flag("--state", metavar="PATH", help="The state file; else .pipeline/NAME.db beside the manifest."),
+    flag("--results", metavar="PATH", help="The results manifest, or its folder; else beside the manifest."),
+    flag("--output", metavar="DIR", help="Where files go; else the manifest's output.dir."),
+    variable_options,
+    flag("--emulate", is_flag=True, help="Rehearse on the embedded emulator; real records stay untouched."),
+    manner_options,
+)
+
+
+def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
+    """`--format`, with the first as the default."""
+    return flag(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
+    )
+
+
+def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> Mapping[str, Json]:
+    """`--var` over `--var-file`; a value is read as a YAML scalar.
+
+    Raises:
+        UsageError: a pair without `=`.
+        InvalidInput: a file that cannot be read, or is no mapping.
+    """
+    # The reader is heavy, and only needed where there is something to read.
+    from pipeline.manifest.document import read_scalar, read_yaml
+
+    read: dict[str, Json] = {}
+    for name in files:
+        plain = read_yaml(Path(name), name).root.plain()
+        if not isinstance(plain, dict):
+            raise InvalidInput(f"{name}: expected a mapping of vars")
+        read.update(plain)
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark or not name:
+            raise UsageError(f"--var {pair!r}: expected NAME=VALUE")
+        read[name] = read_scalar(value)
+    return read

@@ -1,0 +1,52 @@
+"""`pipeline plan`: what a run would do, and what it would cost. No key, no network, nothing written."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.acting import known, scene
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, format_option, manner
+from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
+from pipeline.errors import ExitCode
+from pipeline.jobs import Json
+from pipeline.manifest import find
+from pipeline.plan.actions import CHANGING, Plan
+from pipeline.plan.make import make
+from pipeline.plan.show import as_json, as_text
+
+
+@click.command("plan")
+@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
+@format_option("text", "json")
+@flag("--detailed-exitcode", is_flag=True, help="End with 2 if there is something to do.")
+@campaign_options
+def command(manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, **flags: object) -> int:
+    """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
+    plans: dict[str, Plan] = {}
+    for path in find(manifests):
+        place = scene(path, CampaignFlags.of(flags))
+        with known(place, writable=False) as facts:
+            plans[place.campaign.name] = make(facts.serving, facts.shelf().survey(facts.serving))
+    if form == "json":
+        say_json(_as_json(plans))
+    else:
+        _print_text(plans)
+    changes = any(entry.action in CHANGING for plan in plans.values() for entry in plan.entries)
+    return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.OK
+
+
+def _as_json(plans: dict[str, Plan]) -> dict[str, Json]:
+    if len(plans) == 1:
+        return as_json(next(iter(plans.values())))
+    return {"campaigns": [{"campaign": name, **as_json(plan)} for name, plan in plans.items()]}
+
+
+def _print_text(plans: dict[str, Plan]) -> None:
+    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    with untrusted_block():
+        for name, plan in plans.items():
+            if len(plans) > 1:
+                say(paint(f"{name}:", "cyan"))
+            for line in as_text(plan, paint):
+                say(line)

@@ -1,0 +1,178 @@
+"""One run, from the plan that it shows to the sentence that it ends with."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import click
+
+from pipeline.artifacts.shelf import Shelf
+from pipeline.cli.acting import Known, served_by, shown_path
+from pipeline.cli.environment import is_terminal
+from pipeline.cli.options import manner
+from pipeline.cli.publishing import Publisher
+from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
+from pipeline.cli.vendor import vendor
+from pipeline.engine.progress import BarReporter, LineReporter
+from pipeline.engine.report import RunReport, RunSettings, Stop
+from pipeline.engine.run import execute
+from pipeline.errors import ExitCode, PipelineError, printable
+from pipeline.plan.actions import Action, Plan
+from pipeline.plan.make import make
+from pipeline.plan.price import Limits, refusal
+from pipeline.plan.show import as_text, totals
+from pipeline.purchases import Status
+from pipeline.results.build import Standing, standing
+from pipeline.results.verdict import exit_code
+from pipeline.serving import Serving, serve
+
+_MOST_LISTED = 40
+_WORDS = {
+    Status.DONE.value: "done",
+    Status.SUCCEEDED.value: "finished, not fetched",
+    Status.SUBMITTED.value: "still running",
+    Status.SUBMITTING.value: "in need of attention",
+    Status.ATTENTION.value: "in need of attention",
+    Status.FAILED.value: "failed",
+    "pending": "not bought",
+}
+
+
+class Running:
+    """Carries out the plan of one campaign, with the lock held."""
+
+    def __init__(self, facts: Known, settings: RunSettings, stop: Stop, timeout: float) -> None:
+        self._facts = facts
+        self._settings = settings
+        self._stop = stop
+        self._timeout = timeout
+        self._report = RunReport()
+        self._publisher = Publisher(facts.scene, facts.published)
+        self._paint = paint_for(sys.stdout, no_color=manner().no_color)
+
+    def carry_out(self, *, ask: bool) -> ExitCode:
+        """Show the plan, buy what it says, fetch, write the results, and say how it ended."""
+        shelf = self._facts.shelf()
+        plan = make(self._facts.serving, shelf.survey(self._facts.serving))
+        with untrusted_block():
+            self._announce(plan)
+        try:
+            if self._may_go_on(plan, ask=ask):
+                self._execute(plan, shelf)
+        finally:
+            # However it ended, what is on disk now is published.
+            serving = self._publish()
+        with untrusted_block():
+            return self._conclude(plan, serving)
+
+    def _announce(self, plan: Plan) -> None:
+        if manner().quiet:
+            return
+        for warning in problem_lines(self._facts.scene.campaign.warnings, self._paint):
+            say(warning)
+        lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
+        for line in lines:
+            say(line)
+
+    def _may_go_on(self, plan: Plan, *, ask: bool) -> bool:
+        caps = self._settings.caps
+        spent = sum(purchase.cost for purchase in self._facts.records.purchases.values())
+        limits = Limits(caps.max_creates, caps.max_credits, caps.budget)
+        if plan.buying and (why := refusal(plan, limits, spent)):
+            self._report.stop(ExitCode.STOPPED_BUYING, why)
+            return False
+        person = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        if ask and plan.buying and person and not click.confirm("Buy?", default=False):
+            self._report.stop(ExitCode.UNFINISHED, "nothing was bought")
+            return False
+        return True
+
+    def _execute(self, plan: Plan, shelf: Shelf) -> None:
+        place = self._facts.scene
+        needs_vendor = plan.buying or plan.followed or any(plan.of(Action.RESUME, Action.DOWNLOAD))
+        if not needs_vendor and not any(plan.of(Action.MOVE)):
+            return
+        reporter = self._reporter(plan)
+        try:
+            with vendor(place, self._timeout) as provider:
+                execute(
+                    plan,
+                    self._facts.serving,
+                    self._facts.records,
+                    store=self._facts.store,
+                    provider=provider,
+                    shelf=shelf,
+                    manifest_folder=place.campaign.manifest.parent,
+                    settings=self._settings,
+                    reporter=reporter,
+                    report=self._report,
+                    stop=self._stop,
+                    publish=self._publish,
+                )
+        finally:
+            reporter.close()
+
+    def _reporter(self, plan: Plan) -> BarReporter | LineReporter:
+        if is_terminal(sys.stderr) and not manner().quiet:
+            jobs = sum(entry.action is not Action.ORPHAN for entry in plan.entries)
+            return BarReporter(sys.stderr, jobs, verbose=manner().verbose > 0)
+        return LineReporter(sys.stderr, quiet=manner().quiet)
+
+    def _publish(self) -> Serving:
+        """Write the results manifest of what is on disk now."""
+        records = self._facts.store.records()
+        serving = serve(self._facts.jobs, records, self._facts.decisions)
+        try:
+            self._facts.store.serve(served_by(serving))
+            self._publisher.publish(serving, records, self._facts.decisions, self._report.inputs)
+        except PipelineError as error:
+            self._report.stop(error.exit_code, str(error))
+        return serving
+
+    def _conclude(self, plan: Plan, serving: Serving) -> ExitCode:
+        place = self._facts.scene
+        selected = {entry.key for entry in plan.entries}
+        stopped = set(self._report.codes)
+        if self._stop.code is not None:
+            stopped.add(self._stop.code)
+        code = exit_code(
+            serving,
+            selected,
+            stopped,
+            self._report.inputs,
+            self._report.blocked,
+            place.campaign.limits.fail_threshold,
+        )
+        stands = {
+            job.name: standing(job, serving, self._report.inputs, self._report.blocked)
+            for job in serving.jobs
+            if job.name in selected
+        }
+        for line in self._closing(stands, plan):
+            say(line)
+        return code
+
+    def _closing(self, stands: dict[str, Standing], plan: Plan) -> Iterator[str]:
+        for key, stand in list(_unhappy(stands))[:_MOST_LISTED]:
+            error = self._report.inputs.get(key) or (stand.purchase.error if stand.purchase else None)
+            yield self._paint(f"  {printable(key)}: {_WORDS[stand.status]}", "red") + (
+                f" ({stand.reason}): {printable(error)}" if error else ""
+            )
+        for note in self._report.notes:
+            yield printable(note)
+        if manner().quiet:
+            return
+        counts = Counter(_WORDS[stand.status] for stand in stands.values())
+        yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
+        if not plan.buying:
+            yield "Nothing was bought: everything that is asked for was bought before."
+        if any(stand.status == Status.DONE.value for stand in stands.values()):
+            yield f"Files:   {printable(shown_path(self._facts.scene.output))}/"
+        yield f"Results: {printable(self._facts.scene.results_name)}"
+        if self._stop.code is not None:
+            yield "Stopped; run again to go on."
+
+
+def _unhappy(stands: dict[str, Standing]) -> Iterator[tuple[str, Standing]]:
+    bad = {Status.FAILED.value, Status.ATTENTION.value, Status.SUBMITTING.value}
+    return ((key, stand) for key, stand in stands.items() if stand.status in bad)

@@ -1,0 +1,94 @@
+"""`pipeline status`: counts, and every job that is not done."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from pipeline.cli.acting import Known, known, scene
+from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manner
+from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
+from pipeline.errors import printable
+from pipeline.jobs import Json
+from pipeline.manifest import find
+from pipeline.purchases import Purchase, Status
+from pipeline.results.build import Standing, standing
+
+
+@click.command("status")
+@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
+@format_option("text", "json")
+@campaign_options
+def command(manifests: tuple[Path, ...], form: str, **flags: object) -> None:
+    """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network."""
+    documents: list[Json] = []
+    for path in find(manifests):
+        place = scene(path, CampaignFlags.of(flags))
+        with known(place, writable=False) as facts:
+            if form == "json":
+                documents.append({"campaign": place.campaign.name, **_as_json(facts)})
+            else:
+                _print(facts)
+    if form == "json":
+        say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
+
+
+def _standings(facts: Known) -> dict[str, Standing]:
+    return {job.name: standing(job, facts.serving, {}) for job in facts.jobs}
+
+
+def _needing_attention(facts: Known) -> list[Purchase]:
+    """Purchases that serve no job and whose outcome is unknown: they count like any other."""
+    others = (*facts.serving.earlier, *facts.serving.orphans)
+    return [purchase for purchase in others if purchase.status is Status.ATTENTION]
+
+
+def _spent(purchases: Iterable[Purchase]) -> int:
+    return sum(purchase.cost for purchase in purchases)
+
+
+def _as_json(facts: Known) -> dict[str, Json]:
+    stands = _standings(facts)
+    counts = Counter(stand.status for stand in stands.values())
+    return {
+        "jobs": [_job_json(key, stand) for key, stand in stands.items()],
+        "summary": {
+            "jobs": {status: counts[status] for status in sorted(counts)},
+            "credits": _spent(facts.records.purchases.values()),
+            "earlier": len(facts.serving.earlier),
+            "orphans": len(facts.serving.orphans),
+        },
+    }
+
+
+def _job_json(key: str, stand: Standing) -> dict[str, Json]:
+    purchase = stand.purchase
+    written: dict[str, Json] = {
+        "key": key,
+        "status": stand.status,
+        "reason": stand.reason,
+        "purchase": purchase.id if purchase else None,
+        "workflow_id": purchase.workflow_id if purchase else None,
+        "error": purchase.error if purchase else None,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _print(facts: Known) -> None:
+    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    stands = _standings(facts)
+    counts = Counter(stand.status for stand in stands.values())
+    with untrusted_block():
+        for key, stand in stands.items():
+            if stand.status != Status.DONE.value:
+                error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
+                say(f"  {printable(key)}: {stand.status}{f': {printable(error)}' if error else ''}")
+        for purchase in _needing_attention(facts):
+            say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
+        shown = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
+        spent = _spent(facts.records.purchases.values())
+        say(f"{facts.scene.campaign.name}: {shown}; {spent:,} credits spent in all.")
+        if facts.serving.orphans:
+            say(f"{len(facts.serving.orphans):,} orphan(s): bought for jobs that have left the manifest.")

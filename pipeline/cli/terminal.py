@@ -1,0 +1,106 @@
+"""What people read: lines that no stranger's text can take over, coloured where that is wanted."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import click
+
+from pipeline.cli.environment import is_github, wants_colour
+from pipeline.errors import Problem, printable
+from pipeline.jobs import Json
+from pipeline.plan.show import Colour, Paint
+
+_COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
+_LONGEST_LINE = 4000
+
+
+class Closed(Exception):
+    """Nobody reads our output any more (`pipeline plan | head`)."""
+
+
+def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
+    """How to colour what goes to `stream`."""
+    if not wants_colour(stream, no_color=no_color):
+        return lambda text, _colour: text
+
+    def paint(text: str, colour: Colour) -> str:
+        return click.style(text, dim=True) if colour == "dim" else click.style(text, fg=_COLOURS.get(colour))
+
+    return paint
+
+
+def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
+    """One line for people, or a `command` for GitHub's runner. A stranger's text was made `printable` before.
+
+    Raises:
+        Closed: the reader went away.
+    """
+    stream = sys.stderr if err else sys.stdout
+    _write(stream, f"{line if command else _inert(line)}\n")
+
+
+def _inert(line: str) -> str:
+    """`line`, so that GitHub's runner does not take it for a command."""
+    if not is_github():
+        return line
+    begins = line.lstrip()
+    if begins.startswith("::"):
+        line = line.replace("::", ":\u200b:", 1)
+    return line.replace("##[", "#\u200b#[")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+    except (BrokenPipeError, ValueError) as error:
+        # What is still buffered must not fail again when the interpreter ends.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - dup2 wants a descriptor
+            os.dup2(nowhere.fileno(), stream.fileno())
+        raise Closed from error
+
+
+def say_json(document: Json | dict[str, Json]) -> None:
+    """A document for scripts: stdout holds nothing else."""
+    _write(sys.stdout, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
+    """Each problem with the line of the file that it speaks of, and a mark under the place."""
+    for problem in problems:
+        word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
+        yield f"{word}: {printable(str(problem), _LONGEST_LINE)}"
+        if problem.position is not None and problem.source.strip():
+            yield from _quoted(problem, paint)
+
+
+def _quoted(problem: Problem, paint: Paint) -> Iterator[str]:
+    position = problem.position
+    assert position is not None  # noqa: S101 - asked by the caller
+    source = problem.source.rstrip()
+    start = max(0, position.column - 80)
+    shown = printable(source[start : start + 120].replace("\t", " "))
+    number = str(position.line)
+    yield f"  {number} | {shown}"
+    yield f"  {' ' * len(number)} | {' ' * (position.column - 1 - start)}{paint('^', 'red')}"
+
+
+@contextmanager
+def untrusted_block() -> Iterator[None]:
+    """Within it, GitHub's runner takes nothing that is printed for a command."""
+    if not is_github():
+        yield
+        return
+    token = os.urandom(16).hex()
+    _write(sys.stdout, f"::stop-commands::{token}\n")
+    try:
+        yield
+    finally:
+        _write(sys.stdout, f"::{token}::\n")

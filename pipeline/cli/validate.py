@@ -1,0 +1,79 @@
+"""`pipeline validate`: every problem of every manifest, each with its place."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.diagnostics import as_github, as_gitlab, as_json
+from pipeline.cli.options import format_option, manner, manner_options, read_variables, variable_options
+from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
+from pipeline.errors import ExitCode, InvalidInput, Problem
+from pipeline.manifest import Campaign, expand, find, load
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@format_option("text", "json", "github", "gitlab")
+@variable_options
+@manner_options
+def command(
+    paths: tuple[Path, ...], form: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
+) -> int:
+    """Check manifests: files, or folders with every campaign below them.
+
+    Needs no key and no network. Prints all problems at once, and ends with 3 if there is an error.
+    """
+    overrides = read_variables(variables, variable_files)
+    problems: list[Problem] = []
+    campaigns: list[tuple[Campaign, int]] = []
+    for path in find(paths):
+        try:
+            campaign = load(path, variables=overrides)
+            number = sum(1 for _ in expand(campaign))
+        except InvalidInput as error:
+            problems.extend(error.problems)
+        else:
+            problems.extend(campaign.warnings)
+            campaigns.append((campaign, number))
+    problems.extend(_used_twice([campaign for campaign, _ in campaigns]))
+    _print(problems, campaigns, form)
+    return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
+
+
+def _used_twice(campaigns: list[Campaign]) -> list[Problem]:
+    """Campaigns of one name would take each other's state for their own."""
+    first: dict[str, Campaign] = {}
+    found = []
+    for campaign in campaigns:
+        other = first.setdefault(campaign.name, campaign)
+        if other.manifest != campaign.manifest:
+            found.append(
+                Problem(f"{campaign.manifest}: its name '{campaign.name}' is that of {other.manifest}")
+            )
+    return found
+
+
+def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], form: str) -> None:
+    match form:
+        case "json":
+            say_json(as_json(problems))
+        case "gitlab":
+            say_json(as_gitlab(problems))
+        case "github":
+            for line in as_github(problems):
+                say(line, command=True)
+        case _:
+            _print_text(problems, campaigns)
+
+
+def _print_text(problems: list[Problem], campaigns: list[tuple[Campaign, int]]) -> None:
+    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    with untrusted_block():
+        for line in problem_lines(problems, paint):
+            say(line)
+        if not manner().quiet:
+            for campaign, number in campaigns:
+                say(
+                    f"{campaign.manifest.name}: {campaign.name} is {paint('valid', 'green')}, {number:,} job(s)"
+                )

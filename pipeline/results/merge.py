@@ -1,0 +1,65 @@
+"""Joins results manifests without their manifest: purchases by their rule, jobs by what served them last."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Json, canonical_json
+from pipeline.purchases import Records, as_json, join
+from pipeline.results.build import VERSION
+from pipeline.results.file import ResultsFile
+
+
+def merged(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
+    """The one results manifest that knows all that `files` know, the same in whatever order they come.
+
+    Jobs are what one of the files asked for; the next command that reads the manifest sets them right.
+
+    Raises:
+        InvalidInput: they are not of one campaign.
+    """
+    names = sorted({file.campaign for file in files})
+    if len(names) > 1:
+        raise InvalidInput(f"results of different campaigns cannot be joined: {', '.join(names)}")
+    records = reduce(join, (file.records for file in files), Records())
+    jobs = _jobs(files, records)
+    counts = Counter(str(job["status"]) for job in jobs)
+    purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
+    return {
+        "version": VERSION,
+        "campaign": names[0],
+        "manifest": min(file.manifest for file in files),
+        "tool": tool,
+        "jobs": list(jobs),
+        "purchases": [as_json(purchase) for purchase in purchases],
+        "summary": {
+            "jobs": {status: counts[status] for status in sorted(counts)},
+            "credits": sum(purchase.cost for purchase in purchases),
+        },
+    }
+
+
+def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]]:
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for file in files:
+        for job in file.jobs:
+            rows.setdefault(job["key"], []).append(job)
+    return [_job(rows[key], records) for key in sorted(rows)]
+
+
+def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
+    """Of the rows of one job, that whose purchase served it last, told as that purchase stands now."""
+    mark = records.served.get(rows[0]["key"])
+    best = max(rows, key=lambda each: (each.get("purchase") == mark, canonical_json(each)))
+    row: dict[str, Any] = {**best}
+    purchase = records.purchases.get(row.get("purchase", ""))
+    if purchase is None:
+        return row
+    row["status"] = purchase.status.value
+    for name, value in (("reason", purchase.reason), ("workflow_id", purchase.workflow_id)):
+        row.pop(name, None)
+        if value is not None:
+            row[name] = str(value)
+    return row

@@ -1,0 +1,61 @@
+"""The exit code that a run has earned, from how its jobs stand and why it stopped."""
+
+from collections.abc import Collection, Mapping
+
+from pipeline.errors import ExitCode, most_urgent
+from pipeline.jobs import Job
+from pipeline.purchases import Purchase, Status
+from pipeline.results.build import PENDING, standing
+from pipeline.serving import Serving
+
+_UNKNOWN = {Status.ATTENTION.value, Status.SUBMITTING.value}
+_UNDER_WAY = {Status.SUBMITTED.value, Status.SUCCEEDED.value}
+
+
+def exit_code(
+    serving: Serving,
+    selected: Collection[str],
+    stopped: Collection[ExitCode],
+    inputs: Mapping[str, str],
+    blocked: Collection[str],
+    fail_threshold: float,
+) -> ExitCode:
+    """What to end with. `stopped`: the reasons the run gave; `selected`: the keys it was about."""
+    jobs = [job for job in serving.jobs if job.name in selected]
+    stands = {job.name: standing(job, serving, inputs, blocked).status for job in serving.jobs}
+    chosen = {stands[job.name] for job in jobs}
+    codes = set(stopped)
+    failed = [job for job in jobs if _failed(job, serving, stands)]
+    if jobs and len(failed) / len(jobs) > fail_threshold:
+        codes.add(ExitCode.FAILED)
+    if chosen & _UNKNOWN or any(each.status is Status.ATTENTION for each in _others(serving)):
+        codes.add(ExitCode.ATTENTION)
+    if chosen & _UNDER_WAY or any(each.status.value in _UNDER_WAY for each in _others(serving)):
+        codes.add(ExitCode.UNFINISHED)
+    if any(
+        stands[job.name] == PENDING and not _waits_in_vain(job, serving, stands, selected) for job in jobs
+    ):
+        codes.add(ExitCode.UNFINISHED)
+    return most_urgent(codes)
+
+
+def _others(serving: Serving) -> tuple[Purchase, ...]:
+    return (*serving.earlier, *serving.orphans)
+
+
+def _root(job: Job, serving: Serving, stands: Mapping[str, str]) -> Job:
+    """The job that a pending one waits for in the end: the first upstream that is not pending itself."""
+    while stands[job.name] == PENDING and job.upstream is not None:
+        job = serving.fitting.jobs[job.upstream]
+    return job
+
+
+def _failed(job: Job, serving: Serving, stands: Mapping[str, str]) -> bool:
+    """Whether it failed, or waits for one that did: nothing comes of it either."""
+    return stands[_root(job, serving, stands).name] == Status.FAILED.value
+
+
+def _waits_in_vain(job: Job, serving: Serving, stands: Mapping[str, str], selected: Collection[str]) -> bool:
+    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code."""
+    root = _root(job, serving, stands)
+    return root.name in selected and stands[root.name] in {Status.FAILED.value, *_UNKNOWN}
