@@ -46,8 +46,7 @@ def explain(error: ValidationError) -> Iterator[Finding]:
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
         yield from _unknown_keys(error, path)
     elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        yield from (Finding(path, f"missing key '{key}'", at_key=True) for key in missing)
+        yield from (Finding(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
         # The library tells the mapping's path; what is wrong is this key of it.
         yield Finding((*path, error.instance), f"the key {_say(error)}", at_key=True)
@@ -65,7 +64,7 @@ def _type(error: ValidationError) -> str:
 
 
 def _enum(error: ValidationError) -> str:
-    known = [value for value in error.validator_value if value is not None]
+    known = [value for value in _listed(error) if value is not None]
     near = did_you_mean(error.instance, map(str, known)) if isinstance(error.instance, str) else ""
     return f"expected {one_of(map(shown, known))}, found {shown(error.instance)}{near}"
 
@@ -85,7 +84,7 @@ def _pattern(error: ValidationError) -> str:
 def _min_length(error: ValidationError) -> str:
     if error.validator_value == 1:
         return "expected a text that is not empty"
-    return f"expected at least {error.validator_value} characters, found {len(error.instance)}"
+    return f"expected at least {error.validator_value} characters, found {_length(error)}"
 
 
 def _bound(words: str) -> Callable[[ValidationError], str]:
@@ -93,7 +92,7 @@ def _bound(words: str) -> Callable[[ValidationError], str]:
 
 
 def _size(words: str, what: str) -> Callable[[ValidationError], str]:
-    return lambda error: f"expected {words} {error.validator_value} {what}, found {len(error.instance)}"
+    return lambda error: f"expected {words} {error.validator_value} {what}, found {_length(error)}"
 
 
 def _not(_error: ValidationError) -> str:
@@ -122,9 +121,7 @@ _RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
 
 def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
     known = list(_properties(error.schema))
-    for key in error.instance:
-        if key not in known:
-            yield Finding((*path, key), _unknown(key, known), at_key=True)
+    yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error))
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -142,13 +139,13 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
         branches[int(inner.relative_schema_path[0])].append(inner)
     meant = [errors for errors in branches.values() if not any(map(_is_of_another_type, errors))]
     if not meant:
-        forms = [wanted(schema) for schema in error.validator_value]
+        forms = [wanted(schema) for schema in _listed(error)]
         yield Finding(path, f"expected {either(forms)}, found {found(error.instance)}")
         return
     if isinstance(error.instance, Mapping):
         unknown = frozenset(error.instance).intersection(*map(_refused, meant))
         if unknown:
-            known = list({key: None for schema in error.validator_value for key in _properties(schema)})
+            known = list({key: None for schema in _listed(error) for key in _properties(schema)})
             yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
             return
         lacking = [_lacking(errors) for errors in meant]
@@ -170,33 +167,49 @@ def _is_of_another_form(error: ValidationError) -> bool:
 
 def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
     """Keys that another form has, and this one not."""
-    own = _properties(error.schema)
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
     beside = f" beside '{required[0]}'" if required else " here"
-    for key in error.instance:
-        if key not in own:
-            yield Finding((*path, key), f"'{cut(key)}' cannot stand{beside}", at_key=True)
+    for key in _surplus_keys(error):
+        yield Finding((*path, key), f"'{cut(key)}' cannot stand{beside}", at_key=True)
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:
+    """The keys that a branch wants and the mapping has not."""
     top = [error for error in errors if error.validator == "required" and not error.relative_path]
-    return [key for error in top[:1] for key in error.validator_value if key not in error.instance]
+    return [key for error in top[:1] for key in _missing_keys(error)]
+
+
+def _refused(errors: list[ValidationError]) -> set[str]:
+    """The keys that a branch does not know."""
+    return {key for error in errors if _is_of_another_form(error) for key in _surplus_keys(error)}
 
 
 def _weight(errors: list[ValidationError]) -> tuple[int, int]:
     return len(_lacking(errors)), len(errors)
 
 
+# The library types what an error carries as anything; here it becomes what its rule makes it.
+
+
 def _properties(schema: object) -> Mapping[str, object]:
     return schema.get("properties", {}) if isinstance(schema, Mapping) else {}
 
 
-def _refused(errors: list[ValidationError]) -> set[str]:
-    """The keys that a branch does not know."""
-    return {
-        key
-        for error in errors
-        if _is_of_another_form(error)
-        for key in error.instance
-        if key not in _properties(error.schema)
-    }
+def _listed(error: ValidationError) -> list[object]:
+    return list(error.validator_value) if isinstance(error.validator_value, list) else []
+
+
+def _keys(error: ValidationError) -> list[str]:
+    return list(error.instance) if isinstance(error.instance, Mapping) else []
+
+
+def _missing_keys(error: ValidationError) -> list[str]:
+    return [str(key) for key in _listed(error) if key not in _keys(error)]
+
+
+def _surplus_keys(error: ValidationError) -> list[str]:
+    return [key for key in _keys(error) if key not in _properties(error.schema)]
+
+
+def _length(error: ValidationError) -> int:
+    return len(error.instance) if isinstance(error.instance, str | list | Mapping) else 0

@@ -35,6 +35,7 @@ _WORDS: dict[type[nodes.Node], str] = {
     nodes.Pow: "the operator '**'",
     nodes.Assign: "'set'",
     nodes.AssignBlock: "'set'",
+    nodes.Scope: "'autoescape'",
 }
 
 
@@ -51,9 +52,7 @@ def check(tree: nodes.Template) -> None:
             raise TemplateError("the template is too large, or too deeply nested", line)
         if type(node) not in _ALLOWED:
             word = _WORDS.get(type(node), f"'{type(node).__name__.lower()}'")
-            raise TemplateError(
-                f"{word} is not allowed; templates have if, for, filters and tests", node.lineno
-            )
+            raise TemplateError(f"{word} is not allowed; templates have if, for, filters and tests", line)
         if problem := _problem(node):
             raise TemplateError(problem, line)
 
