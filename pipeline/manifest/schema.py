@@ -36,6 +36,12 @@ def text(name: str) -> str:
     return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
 
 
+def available() -> list[str]:
+    """The names of the packaged schemas."""
+    folder = next(folder for folder in _FOLDERS if folder.is_dir())
+    return [name for name in NAMES if (folder / f"{name}.schema.json").is_file()]
+
+
 def load(name: str) -> dict[str, Json]:
     """A packaged schema, read.
 
