@@ -87,7 +87,9 @@ async def whole(response: ASGIApp, scope: Scope) -> Answer:
     status, headers, body = 0, (), bytearray()
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # The request was read; whoever listens for the client's going away is stopped when the body is there.
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         nonlocal status, headers

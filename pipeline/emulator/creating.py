@@ -76,12 +76,12 @@ async def _read(request: Request) -> Order:
     if request.url.path.startswith("/v2/"):
         return order_of_json(await read_json(request))
     try:
-        form = await request.form(max_part_size=_LONGEST_FIELD)
+        async with request.form(max_part_size=_LONGEST_FIELD) as form:
+            texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+            urls = [value for value in form.getlist("image_urls") if isinstance(value, str)]
+            return order_of_form(texts, urls, await _uploads(form.getlist("image_files")))
     except HTTPException as error:
         raise Invalid(["body"], error.detail) from error
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    urls = [value for value in form.getlist("image_urls") if isinstance(value, str)]
-    return order_of_form(texts, urls, await _uploads(form.getlist("image_files")))
 
 
 async def _uploads(values: Sequence[UploadFile | str]) -> list[Upload]:

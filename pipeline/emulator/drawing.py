@@ -146,7 +146,7 @@ def landscape(size: Size, seed: int) -> Picture:
             middle = width * (bump * 34 + (seed >> (number * 4)) % 34) // 100
             half, rise = width * 30 // 100, height * (9 + (seed >> bump + 4) % 7) // 100
             draw.ellipse((middle - half, base - rise, middle + half, base + height), fill=colour)
-        draw.rectangle((0, base + height // 6, width, height), fill=colour)
+        draw.rectangle((0, min(base + height // 6, height - 1), width, height), fill=colour)
     return image.resize((size.width, size.height), Image.Resampling.LANCZOS)
 
 

@@ -179,7 +179,8 @@ class Rendering:
         if path is not None:
             return drawing.read_picture(path)
         ground = drawing.landscape(self._size, drawing.seed_of(source))
-        note = drawing.labels(self._size, [_short(source)] if source else [], "emulated image")
+        # The url stands at the top, as a preview writes its own lines at the foot.
+        note = drawing.labels(self._size, [], _short(source)[-48:] or "no image")
         return _over(ground, note).convert("RGBA")
 
     # Files

@@ -100,11 +100,11 @@ class Api:
 
     async def upload(self, request: Request, _rule: Rule | None) -> Response:
         check_key(request, self._work.settings.key)
-        form = await request.form()
-        file = form.get("image_file")
-        if not isinstance(file, UploadFile):
-            raise Invalid(["body", "image_file"], "Field required", "missing")
-        content = await file.read()
+        async with request.form() as form:
+            file = form.get("image_file")
+            if not isinstance(file, UploadFile):
+                raise Invalid(["body", "image_file"], "Field required", "missing")
+            content = await file.read()
         suffix = image_suffix(content)
         if suffix is None:
             raise HTTPException(400, "BAD_REQUEST")

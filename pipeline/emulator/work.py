@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -56,12 +56,17 @@ class Work:
         }
         self._canvas = Canvas(settings.size, settings.frames_per_second)
         self._renderers = ThreadPoolExecutor(settings.renderers, thread_name_prefix="emulator-render")
+        self._making: set[Future[None]] = set()
         for workflow in sorted(self._workflows.values(), key=lambda each: each.created):
             self._make_later(workflow)
 
     def close(self) -> None:
         """Stop making media. What is unfinished is made when the folder is opened again."""
         self._renderers.shutdown(wait=True, cancel_futures=True)
+
+    def wait(self) -> None:
+        """Until everything that was bought so far is made."""
+        wait(list(self._making))
 
     # Buying
 
@@ -196,7 +201,9 @@ class Work:
 
     def _make_later(self, workflow: Workflow) -> None:
         if not workflow.made and workflow.fate is None:
-            self._renderers.submit(self._make, workflow.id)
+            future = self._renderers.submit(self._make, workflow.id)
+            self._making.add(future)
+            future.add_done_callback(self._making.discard)
 
     def _make(self, identity: str) -> None:
         workflow = self.get(identity)
@@ -223,6 +230,8 @@ class Work:
             )
         except Unreadable as error:
             return replace(workflow, error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is must end the workflow, not leave it running
+            return replace(workflow, error=f"it could not be made: {error!r}"[:500])
         return replace(workflow, steps=steps)
 
     def _open(self, workflow: Workflow, source: str) -> Path | None:
