@@ -68,7 +68,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    code = _called(sys.argv[1:])
+    code = called(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -78,7 +78,8 @@ def main() -> NoReturn:
     os._exit(int(code))
 
 
-def _called(arguments: list[str]) -> int:
+def called(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; all that goes wrong is told on stderr."""
     # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
 
