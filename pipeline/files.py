@@ -38,6 +38,15 @@ def confined(path: str, base: Path, root: Path) -> Path:
     return real
 
 
+def as_on_disk(path: Path) -> Path:
+    """`path` in the normal form of unicode in which it exists, which differs from system to system.
+
+    As it is given where it exists so, or not at all.
+    """
+    forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
+    return next((form for form in forms if form.exists()), path)
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex.
 
@@ -149,7 +158,7 @@ def _safe_part(part: str) -> str:
         kept = f"_{kept}"
     if len(kept.encode()) <= _LONGEST_PART:
         return kept
-    digest = hashlib.sha256(composed.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(composed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     cut = kept.encode()[: _LONGEST_PART - 9].decode(errors="ignore")
     return f"{cut}-{digest}"
 

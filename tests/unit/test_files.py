@@ -1,0 +1,256 @@
+"""Paths that stay inside, names that harm nobody, and writes that are whole."""
+
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline.files import (
+    confined,
+    open_regular,
+    project_root,
+    read_limited,
+    safe_path,
+    sha256_of,
+    write_atomically,
+)
+
+# What hurts somewhere: separators, devices, controls, marks that turn the reading direction, long and odd letters.
+pieces = st.sampled_from(
+    [
+        *(
+            "/",
+            "\\",
+            "..",
+            ".",
+            "-",
+            "~",
+            " ",
+            "\0",
+            "\n",
+            "\x1b[2J",
+            "\u202e",
+            ":",
+            "*",
+            '"',
+            "\ud800",
+            "_",
+            "=",
+        ),
+        *("CON", "nul", "com1", "a", "ß", "ﬁ", "e\u0301", "\u0958", "\u0bbe", "\u0345", "日本", "\U0001f388"),
+        *("x" * 60, "é" * 40),
+    ]
+)
+wild = st.lists(pieces, max_size=6).map("".join) | st.text(max_size=12)
+
+
+@given(wild)
+@example("x" * 99 + ".")
+@example("." * 300)
+@example("con.tar.gz")
+@example("a" + "\ud800" * 120)
+def test_a_safe_path_is_harmless_on_every_system(path: str) -> None:
+    safe = safe_path(path)
+    assert not safe.startswith("/")
+    for part in safe.split("/") if safe else []:
+        assert 0 < len(part.encode()) <= 100
+        assert part[0] not in ".-"
+        assert not part.endswith((".", " "))
+        assert part.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt9"}
+        assert all(each in "._=,+@-" or unicodedata.category(each)[0] in "LN" for each in part)
+        assert unicodedata.is_normalized("NFC", part)
+
+
+@given(wild)
+@example("\u0958\u0bbe")
+def test_what_is_safe_is_left_as_it_is(path: str) -> None:
+    assert safe_path(safe_path(path)) == safe_path(path)
+
+
+@given(wild)
+def test_a_safe_path_does_not_depend_on_how_letters_were_composed(path: str) -> None:
+    assert safe_path(unicodedata.normalize("NFD", path)) == safe_path(path)
+
+
+@given(st.text(alphabet="ab", min_size=101, max_size=120), st.text(alphabet="ab", min_size=101, max_size=120))
+def test_two_long_names_that_differ_stay_different(one: str, other: str) -> None:
+    assert (safe_path(one) == safe_path(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("path", "safe"),
+    [
+        ("hero/overlay/blue", "hero/overlay/blue"),
+        ("Grüße_1=a,b+c@d-e.mp4", "Grüße_1=a,b+c@d-e.mp4"),
+        ("../../etc/passwd", "_/_/etc/passwd"),
+        ("/etc//./passwd", "etc/passwd"),
+        ("-rf", "rf"),
+        (".git/config", "git/config"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("name.", "name"),
+        ("a b\tc", "a-b-c"),
+        ("日本語", "日本語"),
+    ],
+)
+def test_names_as_people_would_expect_them(path: str, safe: str) -> None:
+    assert safe_path(path) == safe
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "campaigns" / "images").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / "shared").mkdir()
+    (root / "shared" / "logo.png").write_bytes(b"logo")
+    (tmp_path / "secret").write_bytes(b"secret")
+    return root
+
+
+@pytest.mark.parametrize(
+    "path", ["images/a.png", "./images/../images/a.png", "../shared/logo.png", "a b/é.png", ""]
+)
+def test_a_path_inside_the_project_is_found(project: Path, path: str) -> None:
+    base = project / "campaigns"
+    assert confined(path, base, project) == Path(os.path.normpath(base / path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../secret",
+        "../..",
+        "/etc/passwd",
+        "images/../../../secret",
+        "C:/x",
+        "c:x",
+        "a\\b",
+        "..\\..\\secret",
+        "a\0b",
+    ],
+)
+def test_a_path_that_leads_out_is_refused(project: Path, path: str) -> None:
+    with pytest.raises(ValueError):
+        confined(path, project / "campaigns", project)
+
+
+@given(st.lists(st.sampled_from(["..", ".", "images", "shared", "x", "project"]), max_size=8).map("/".join))
+def test_no_path_gets_out_of_the_project(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+    root = tmp_path_factory.getbasetemp() / "somewhere" / "project"
+    try:
+        found = confined(path, root / "campaigns", root)
+    except ValueError:
+        assert not Path(os.path.normpath(root / "campaigns" / path)).is_relative_to(root)
+    else:
+        assert PurePosixPath(found).is_relative_to(root)
+
+
+def test_a_link_out_of_the_project_is_refused_and_one_inside_is_fine(project: Path) -> None:
+    base = project / "campaigns"
+    (base / "out").symlink_to(project.parent)
+    (base / "in").symlink_to(project / "shared")
+    assert confined("in/logo.png", base, project) == project / "shared" / "logo.png"
+    with pytest.raises(ValueError, match="out of the project"):
+        confined("out/secret", base, project)
+
+
+def test_the_project_is_the_nearest_folder_with_a_git_above_the_manifest(project: Path) -> None:
+    assert project_root(project / "campaigns" / "a.yaml") == project
+    (project / "campaigns" / ".git").write_text("gitdir: elsewhere")
+    assert project_root(project / "campaigns" / "a.yaml") == project / "campaigns"
+
+
+def test_without_git_the_project_is_the_manifests_own_folder(project: Path) -> None:
+    (project / ".git").rmdir()
+    found = project_root(project / "campaigns" / "a.yaml")
+    assert found == project / "campaigns" or (found / ".git").exists()
+
+
+@given(st.binary(max_size=100))
+def test_a_hash_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "hashed"
+    write_atomically(path, content)
+    assert path.read_bytes() == content
+    assert sha256_of(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_only_a_regular_file_is_opened_and_nothing_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", tmp_path / "missing", Path("/dev/zero")):
+        with pytest.raises(OSError):
+            open_regular(path)
+        with pytest.raises(OSError):
+            read_limited(path, 10)
+
+
+def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12345")
+    assert read_limited(tmp_path / "f", 5) == b"12345"
+    with pytest.raises(ValueError, match="larger"):
+        read_limited(tmp_path / "f", 4)
+
+
+def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inside").touch()
+    with pytest.raises(OSError):
+        write_atomically(tmp_path / "folder", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_write_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(victim)
+    write_atomically(tmp_path / "link", b"new")
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_what_was_written_is_readable_as_the_umask_says(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "f", b"x")
+    (tmp_path / "plain").touch()
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+WRITES_WITHOUT_END = """
+import itertools, sys
+from pathlib import Path
+from pipeline.files import write_atomically
+
+print("begun", flush=True)
+for number in itertools.count():
+    write_atomically(Path(sys.argv[1]), f"{number:09}\\n".encode() * 20_000)
+    print(number, flush=True)
+"""
+
+
+def test_a_reader_sees_a_whole_file_whenever_the_writer_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    for round_number in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITES_WITHOUT_END, str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert process.stdout is not None
+        for _ in range(2 + round_number * 3):
+            process.stdout.readline()
+            if path.exists():
+                content = path.read_bytes()
+                assert content == content[:10] * 20_000
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        process.stdout.close()
+        content = path.read_bytes()
+        assert content == content[:10] * 20_000
