@@ -14,17 +14,18 @@ from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
 class Fitting:
     """Which purchases fit which jobs, for one set of jobs and one of purchases.
 
-    Jobs that ask for the same (the same fingerprint, made from upstreams that ask for the same) share an
-    `Ask`; what fits is worked out once per ask, so it costs no more than the jobs and purchases there are.
+    Purchases are looked up by what they were bought for and made from. By the fingerprint alone, all films of
+    a thousand sketches would be compared with each other: they ask for the same, of another sketch each.
     """
 
     def __init__(self, jobs: Iterable[Job], records: Records, decisions: Decisions = UNDECIDED) -> None:
         self.jobs: dict[str, Job] = {job.name: job for job in jobs}
         self.records = records
         self.decisions = decisions
-        self._by_fingerprint: dict[str, list[Purchase]] = {}
+        self._usable: dict[tuple[str, tuple[str, ...]], list[Purchase]] = {}
         for purchase in records.purchases.values():
-            self._by_fingerprint.setdefault(purchase.fingerprint, []).append(purchase)
+            if is_usable(purchase, decisions):
+                self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
         self._by_key: dict[str, list[Purchase]] = {}
         for purchase in records.purchases.values():
             if purchase.status is not Status.VOID:
@@ -36,7 +37,7 @@ class Fitting:
             if mark in records.purchases:
                 self._approved_for.setdefault(key, []).append(records.purchases[mark])
         self._serving: dict[str, Purchase | None] = {}
-        self._fits: dict[tuple[str, str], bool] = {}
+        self._fitting: dict[str, list[Purchase]] = {}
 
     def serving(self, key: str) -> Purchase | None:
         """The purchase that serves the job, None where nothing fits it yet."""
@@ -47,14 +48,7 @@ class Fitting:
 
     def fits(self, purchase: Purchase, job: Job) -> bool:
         """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
-        seen = (purchase.id, job.name)
-        if seen not in self._fits:
-            self._fits[seen] = (
-                is_usable(purchase, self.decisions)
-                and purchase.fingerprint in job.fingerprints
-                and self._inputs_fit(purchase, job)
-            )
-        return self._fits[seen]
+        return any(each.id == purchase.id for each in self._all_that_fit(job.name))
 
     def last(self, key: str) -> Purchase | None:
         """The purchase that served the key last, or was bought for it, whether or not it fits now."""
@@ -88,27 +82,35 @@ class Fitting:
         usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
-    def _inputs_fit(self, purchase: Purchase, job: Job) -> bool:
+    def _all_that_fit(self, key: str) -> list[Purchase]:
+        for each in self._upstreams_first(key):
+            if each not in self._fitting:
+                job = self.jobs[each]
+                self._fitting[each] = [
+                    purchase
+                    for asked in job.fingerprints
+                    for inputs in self._inputs(job)
+                    for purchase in self._usable.get((asked, inputs), ())
+                ]
+        return self._fitting[key]
+
+    def _inputs(self, job: Job) -> list[tuple[str, ...]]:
+        """From what a purchase may be made to fit the job: any one that fits its upstream, or the approved one."""
         if job.upstream is None:
-            return not purchase.inputs
-        upstream = self.jobs.get(job.upstream)
-        source = self.records.purchases.get(purchase.inputs[0]) if len(purchase.inputs) == 1 else None
-        if upstream is None or source is None:
-            return False
-        pinned = self._pinned(upstream.name)
-        return source.id == pinned.id if pinned is not None else self.fits(source, upstream)
+            return [()]
+        if job.upstream not in self.jobs:
+            return []
+        pinned = self._pinned(job.upstream)
+        if pinned is not None:
+            return [(pinned.id,)]
+        return [(source.id,) for source in self._fitting.get(job.upstream, ())]
 
     def _choose(self, job: Job) -> Purchase | None:
         pinned = self._pinned(job.name)
         if pinned is not None:
             return pinned
-        candidates = [
-            purchase
-            for asked in job.fingerprints
-            for purchase in self._by_fingerprint.get(asked, ())
-            if self.fits(purchase, job)
-        ]
-        return max(candidates, key=lambda purchase: self._preference(purchase, job), default=None)
+        fitting = self._all_that_fit(job.name)
+        return max(fitting, key=lambda purchase: self._preference(purchase, job), default=None)
 
     def _preference(
         self, purchase: Purchase, job: Job
