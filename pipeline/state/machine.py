@@ -256,8 +256,9 @@ def recover(purchase: Purchase) -> Purchase:
 
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
     """Both joined. For a `submitting` that only the other side knows nobody here waits: it is `attention`."""
-    recovered = {
-        mark: purchase if mark in mine.purchases else recover(purchase)
-        for mark, purchase in theirs.purchases.items()
+    joined = join(mine, theirs, decisions)
+    ours = {mark for mark, purchase in mine.purchases.items() if purchase.status is Status.SUBMITTING}
+    settled = {
+        mark: purchase if mark in ours else recover(purchase) for mark, purchase in joined.purchases.items()
     }
-    return join(mine, Records(recovered, theirs.served), decisions)
+    return replace(joined, purchases=settled)
