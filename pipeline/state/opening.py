@@ -15,6 +15,7 @@ from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import engine_over
 from pipeline.state.sql.store import Access, SqlStore, Writing
+from pipeline.state.writing import WritableFile
 
 _DEFAULT_FOLDER = ".pipeline"
 
@@ -64,7 +65,7 @@ def open_store(
             known = _identified(path, copy, campaign, manifest)
         rescue = Rescue.open(rescue_path(path))
         held.callback(rescue.close)
-        file = sqlite.WritableFile(path, known.manifest)
+        file = WritableFile(path, known.manifest)
         held.callback(file.close)
         release = _once_in_this_process(held.pop_all().close)
     access = Access(

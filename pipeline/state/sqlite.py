@@ -1,4 +1,4 @@
-"""The SQLite file: what may be opened, how it comes into being, how it is read, written and closed.
+"""The SQLite file: what may be opened, how it comes into being, and how it is read.
 
 Three traps decide what stands here. SQLite takes an empty file for a new database, so nothing is opened
 before it was looked at. What was committed last lies in the `-wal` file, so the main file carries a mark,
@@ -24,7 +24,7 @@ from pipeline.state.lock import beside, cannot_write
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _BUSY_SECONDS = 10.0
-_RESTORE = (
+RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
     "the next run then knows what the results manifest knows"
 )
@@ -51,7 +51,7 @@ def create(path: Path, identity: Identity) -> None:
         for leftover in (unfinished, beside(unfinished, "-journal"), beside(unfinished, "-wal")):
             leftover.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with contextlib.closing(_connect(unfinished, "mode=rw")) as connection:
+        with contextlib.closing(connect(unfinished, "mode=rw")) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             migrate(connection)
             connection.execute("INSERT INTO meta VALUES (?, ?, 0, 0)", (identity.campaign, identity.manifest))
@@ -71,7 +71,7 @@ def assert_nothing_left(path: Path) -> None:
         InvalidInput: the `-wal` of a state that is gone lies there.
     """
     if beside(path, "-wal").exists():
-        raise InvalidInput(f"{path}: the state file is gone, but its -wal file is here; {_RESTORE}")
+        raise InvalidInput(f"{path}: the state file is gone, but its -wal file is here; {RESTORE}")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -112,22 +112,22 @@ def inspect(path: Path) -> None:
     if status.st_uid != os.geteuid():
         raise InvalidInput(f"{path}: belongs to another user; a state is written and read by its owner only")
     if not header:
-        raise InvalidInput(f"{path}: the state file is empty; {_RESTORE}")
+        raise InvalidInput(f"{path}: the state file is empty; {RESTORE}")
     if len(header) < _HEADER or not header.startswith(_MAGIC):
-        raise InvalidInput(f"{path}: not a state file of pipeline; {_RESTORE}")
+        raise InvalidInput(f"{path}: not a state file of pipeline; {RESTORE}")
     (page_size,) = struct.unpack_from(">H", header, 16)
     (pages,) = struct.unpack_from(">I", header, 28)
     (version,) = struct.unpack_from(">i", header, 60)
     (application,) = struct.unpack_from(">I", header, 68)
     if application != schema.APPLICATION_ID:
-        raise InvalidInput(f"{path}: a database of another application; {_RESTORE}")
+        raise InvalidInput(f"{path}: a database of another application; {RESTORE}")
     if version > len(schema.MIGRATIONS):
         raise InvalidInput(
             f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
         )
     # While a -wal is there, the main file may be in the middle of taking it in.
     if not _has_wal(path) and status.st_size < pages * (65536 if page_size == 1 else page_size):
-        raise InvalidInput(f"{path}: the state file is cut short; {_RESTORE}")
+        raise InvalidInput(f"{path}: the state file is cut short; {RESTORE}")
 
 
 def snapshot(path: Path) -> sqlite3.Connection:
@@ -142,7 +142,7 @@ def snapshot(path: Path) -> sqlite3.Connection:
         before = _signature(path)
         try:
             inspect(path)
-            with _source(path) as source:
+            with reading(path) as source:
                 copy = sqlite3.connect(":memory:", isolation_level=None)
                 source.backup(copy)
             _assert_sound(path, copy)
@@ -172,11 +172,12 @@ def explained(path: Path, error: BaseException) -> PipelineError:
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return InvalidInput(f"{what}; the state and its folder must be writable by their owner")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return InvalidInput(f"{what}; {_RESTORE}")
+        return InvalidInput(f"{what}; {RESTORE}")
     return PipelineError(what)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection by SQLite's URI parameter `mode`, which never makes a file of itself."""
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
     )
@@ -186,21 +187,22 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _source(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that leaves no trace, neither by opening the file nor by closing it."""
     # Without a -wal the main file is all there is, and `immutable` keeps SQLite from making one.
-    with contextlib.closing(_connect(path, "mode=ro" if _has_wal(path) else "immutable=1")) as connection:
+    with contextlib.closing(connect(path, "mode=ro" if _has_wal(path) else "immutable=1")) as connection:
         yield connection
 
 
 def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
     (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise InvalidInput(f"{path}: the state file is damaged ({verdict}); {_RESTORE}")
+        raise InvalidInput(f"{path}: the state file is damaged ({verdict}); {RESTORE}")
     (dirty,) = copy.execute("SELECT dirty FROM meta").fetchone()
     if dirty and not _has_wal(path):
         raise InvalidInput(
             f"{path}: the state file is here without its -wal file, which holds what was bought last; "
-            f"copy both, or `pipeline state export`; {_RESTORE}"
+            f"copy both, or `pipeline state export`; {RESTORE}"
         )
 
 
@@ -216,89 +218,3 @@ def _signature(path: Path) -> tuple[tuple[int, int, int], bool] | None:
         status = path.stat()
         return (status.st_ino, status.st_size, status.st_mtime_ns), _has_wal(path)
     return None
-
-
-class WritableFile:
-    """The state file, open for writing by the one run that holds its lock."""
-
-    def __init__(self, path: Path, manifest: str) -> None:
-        """Open a file that `snapshot` has found sound, and mark it as one that needs its `-wal`.
-
-        Raises:
-            InvalidInput, Unfinished: it cannot be written.
-        """
-        self.path = path
-        try:
-            self._keep_backup_before_migration()
-            self.raw = _connect(path, "mode=rw")
-            self._begin(manifest)
-        except sqlite3.Error as error:
-            raise explained(path, error) from error
-        # A number of a file that is open is not given away again, so these tell a replaced file.
-        self._inodes = self._look()
-
-    def _begin(self, manifest: str) -> None:
-        # NORMAL would lose acknowledged commits when the power fails.
-        self.raw.execute("PRAGMA synchronous=FULL")
-        self.raw.execute("PRAGMA journal_mode=WAL")
-        migrate(self.raw)
-        with self.raw:
-            self.raw.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
-        (self.epoch,) = self.raw.execute("SELECT epoch FROM meta").fetchone()
-        # FULL, not TRUNCATE: the -wal stays longer than nothing, so that an empty one is known as foreign.
-        self.raw.execute("PRAGMA wal_checkpoint(FULL)")
-
-    def _keep_backup_before_migration(self) -> None:
-        with _source(self.path) as source:
-            (version,) = source.execute("PRAGMA user_version").fetchone()
-            if version == len(schema.MIGRATIONS):
-                return
-            backup = beside(self.path, f".v{version}.backup")
-            backup.unlink(missing_ok=True)
-            os.close(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            with contextlib.closing(_connect(backup, "mode=rw")) as copy:
-                source.backup(copy)
-
-    def assert_in_place(self) -> None:
-        """Make sure that what we write to is still what the path names.
-
-        Raises:
-            InvalidInput: the file or its `-wal` was deleted or replaced under the run.
-        """
-        if self._look() != self._inodes:
-            raise InvalidInput(
-                f"{self.path}: the state was deleted or replaced while this run held it; "
-                f"nothing more is bought; {_RESTORE}"
-            )
-
-    def _look(self) -> tuple[tuple[int, int], ...] | None:
-        try:
-            looked = [each.stat() for each in (self.path, beside(self.path, "-wal"))]
-        except FileNotFoundError:
-            return None
-        return tuple((status.st_dev, status.st_ino) for status in looked)
-
-    def close(self) -> None:
-        """Fold everything into the main file, and take its mark off; where that fails, the `-wal` stays."""
-        try:
-            self.raw.rollback()
-            if self._look() == self._inodes and self._unmark():
-                self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self.raw.close()
-                return
-        except sqlite3.Error:
-            pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
-        self._close_without_folding()
-
-    def _unmark(self) -> bool:
-        """Whether the mark is off; another run that took the state over keeps its own."""
-        update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
-        return self.raw.execute(update, (self.epoch,)).fetchall() != []
-
-    def _close_without_folding(self) -> None:
-        # The last connection that can write would fold the -wal in and delete it, and the mark would then
-        # tell of a loss that never was. So it must not be the last one.
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(self.path, "mode=ro")) as last:
-            last.execute("SELECT epoch FROM meta").fetchone()
-            self.raw.close()
-        self.raw.close()

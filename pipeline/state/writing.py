@@ -1,0 +1,97 @@
+"""The state file while a run writes it."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from pipeline.errors import InvalidInput
+from pipeline.state import schema
+from pipeline.state.lock import beside
+from pipeline.state.sqlite import RESTORE, connect, explained, migrate, reading
+
+
+class WritableFile:
+    """The state file, open for writing by the one run that holds its lock."""
+
+    def __init__(self, path: Path, manifest: str) -> None:
+        """Open a file that `snapshot` has found sound, and mark it as one that needs its `-wal`.
+
+        Raises:
+            InvalidInput, Unfinished: it cannot be written.
+        """
+        self.path = path
+        try:
+            self._keep_backup_before_migration()
+            self.raw = connect(path, "mode=rw")
+            self._begin(manifest)
+        except sqlite3.Error as error:
+            raise explained(path, error) from error
+        # A number of a file that is open is not given away again, so these tell a replaced file.
+        self._inodes = self._look()
+
+    def _begin(self, manifest: str) -> None:
+        # NORMAL would lose acknowledged commits when the power fails.
+        self.raw.execute("PRAGMA synchronous=FULL")
+        self.raw.execute("PRAGMA journal_mode=WAL")
+        migrate(self.raw)
+        with self.raw:
+            self.raw.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
+        (self.epoch,) = self.raw.execute("SELECT epoch FROM meta").fetchone()
+        # FULL, not TRUNCATE: the -wal stays longer than nothing, so that an empty one is known as foreign.
+        self.raw.execute("PRAGMA wal_checkpoint(FULL)")
+
+    def _keep_backup_before_migration(self) -> None:
+        with reading(self.path) as source:
+            (version,) = source.execute("PRAGMA user_version").fetchone()
+            if version == len(schema.MIGRATIONS):
+                return
+            backup = beside(self.path, f".v{version}.backup")
+            backup.unlink(missing_ok=True)
+            os.close(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with contextlib.closing(connect(backup, "mode=rw")) as copy:
+                source.backup(copy)
+
+    def assert_in_place(self) -> None:
+        """Make sure that what we write to is still what the path names.
+
+        Raises:
+            InvalidInput: the file or its `-wal` was deleted or replaced under the run.
+        """
+        if self._look() != self._inodes:
+            raise InvalidInput(
+                f"{self.path}: the state was deleted or replaced while this run held it; "
+                f"nothing more is bought; {RESTORE}"
+            )
+
+    def _look(self) -> tuple[tuple[int, int], ...] | None:
+        try:
+            looked = [each.stat() for each in (self.path, beside(self.path, "-wal"))]
+        except FileNotFoundError:
+            return None
+        return tuple((status.st_dev, status.st_ino) for status in looked)
+
+    def close(self) -> None:
+        """Fold everything into the main file, and take its mark off; where that fails, the `-wal` stays."""
+        try:
+            self.raw.rollback()
+            if self._look() == self._inodes and self._unmark():
+                self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self.raw.close()
+                return
+        except sqlite3.Error:
+            pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
+        self._close_without_folding()
+
+    def _unmark(self) -> bool:
+        """Whether the mark is off; another run that took the state over keeps its own."""
+        update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
+        return self.raw.execute(update, (self.epoch,)).fetchall() != []
+
+    def _close_without_folding(self) -> None:
+        # The last connection that can write would fold the -wal in and delete it, and the mark would then
+        # tell of a loss that never was. So it must not be the last one.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self.path, "mode=ro")) as last:
+            last.execute("SELECT epoch FROM meta").fetchone()
+            self.raw.close()
+        self.raw.close()
