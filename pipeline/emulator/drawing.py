@@ -15,6 +15,7 @@ Colour = tuple[int, int, int]
 
 GRAY: Colour = (128, 128, 128)
 PAPER: Colour = (246, 243, 236)
+_NOISE = 8
 _LARGEST_SIDE = 2048
 _LARGEST_PIXELS = 50_000_000
 # A font of less than that is not read by anyone, and tests with tiny frames need no text.
@@ -73,6 +74,18 @@ def replace_alpha(picture: Picture, colour: Colour = GRAY) -> Picture:
     """`picture` as RGB, with `colour` where it was transparent."""
     ground = Image.new("RGBA", picture.size, (*colour, 255))
     return Image.alpha_composite(ground, picture).convert("RGB")
+
+
+def without_gray(frame: Picture) -> Picture:
+    """The frame of a video with what is before the gray ground cut out; as it is where there is no such ground."""
+    difference = ImageChops.difference(frame, Image.new("RGB", frame.size, GRAY))
+    red, green, blue = difference.split()
+    distance = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    cut = frame.convert("RGBA")
+    if distance.getpixel((0, 0)) in range(_NOISE):
+        # Not a hard edge: what compression left of the gray is let through in part.
+        cut.putalpha(distance.point(lambda value: max(0, min(255, (value - _NOISE) * 12))))
+    return cut
 
 
 def upscale(picture: Picture) -> Picture:

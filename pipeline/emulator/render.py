@@ -94,15 +94,16 @@ class Rendering:
             frames: Iterator[Picture] = self._looped(path)
         else:
             frames = self._unseen(source)
-        size = Size(self._size.width * 7 // 10, self._size.height * 7 // 10)
-        cards = (
-            drawing.layer(drawing.covering(frame.convert("RGBA"), size).convert("RGBA"), self._size, 0.78)
-            for frame in frames
-        )
+        cards = (self._card(frame) for frame in frames)
         return self._clip(
             Flow.OVERLAY,
             (_over(ground, card) for ground, card in zip(self._backgrounds(), cards, strict=False)),
         )
+
+    def _card(self, frame: Picture) -> Picture:
+        """A frame of a video to be laid over a background: its subject, or else the whole, smaller."""
+        cut = drawing.without_gray(frame)
+        return cut if cut.getchannel("A").getextrema()[0] == 0 else drawing.layer(cut, self._size, 0.78)
 
     def _moving(self, layers: list[Picture], motion: Motion) -> Iterator[Picture]:
         """The layers in motion; of two, the first turns into the second."""

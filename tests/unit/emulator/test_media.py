@@ -1,0 +1,275 @@
+"""What the made media looks like: decoded again and measured."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.emulator import drawing
+from pipeline.emulator.clips import read_clip, write_clip
+from pipeline.emulator.drawing import Picture, Unreadable
+from pipeline.emulator.motion import motion_named
+from pipeline.emulator.render import Canvas, Opener, render
+from pipeline.emulator.settings import Settings, Size
+from pipeline.emulator.templates import TEMPLATES
+from pipeline.emulator.workflow import Step, Workflow
+from pipeline.errors import UsageError
+from pipeline.jobs import Json
+
+SMALL = Size(64, 36)
+LARGE_ENOUGH_TO_READ = Size(320, 180)
+
+
+def a_cut_out(folder: Path, colour: tuple[int, int, int] = (210, 40, 40)) -> Path:
+    image = Image.new("RGBA", (60, 40))
+    image.paste((*colour, 255), (20, 10, 40, 30))
+    path = folder / "cut-out.png"
+    image.save(path)
+    return path
+
+
+def made(
+    folder: Path,
+    template: str,
+    files: Mapping[str, Path],
+    *,
+    size: Size = SMALL,
+    inputs: tuple[str, ...] = ("a.png",),
+    options: Mapping[str, Json] | None = None,
+) -> tuple[Step, ...]:
+    folder.mkdir(exist_ok=True)
+    workflow = Workflow("a", template, "", "", "1", options or {}, inputs, "", None, 0, 0, 0)
+    opener: Opener = files.get
+    return render(workflow, TEMPLATES[template], Canvas(size, 4), folder, opener)
+
+
+def frames_of(folder: Path, step: Step) -> list[Picture]:
+    return list(read_clip(folder / step.files[0].name))
+
+
+def picture_of(folder: Path, step: Step) -> Picture:
+    with Image.open(folder / step.files[0].name) as image:
+        image.load()
+        return image
+
+
+def colour_at(picture: Picture, x: float, y: float) -> tuple[int, int, int]:
+    pixel = picture.convert("RGB").getpixel((int(picture.width * x), int(picture.height * y)))
+    assert isinstance(pixel, tuple)
+    return pixel[0], pixel[1], pixel[2]
+
+
+def is_red(colour: tuple[int, int, int]) -> bool:
+    return colour[0] > 150 and colour[1] < 90 and colour[2] < 90
+
+
+def is_gray(colour: tuple[int, int, int]) -> bool:
+    return all(abs(part - 128) <= 8 for part in colour)
+
+
+def test_the_overlay_steps_do_to_the_image_what_they_are_called(tmp_path: Path) -> None:
+    steps = made(tmp_path / "w", "overlay_gray_5443", {"a.png": a_cut_out(tmp_path)})
+
+    cropped, gray, upscaled = (picture_of(tmp_path / "w", step) for step in steps[:3])
+    assert cropped.size == (20, 20)
+    assert gray.mode == "RGB"
+    assert upscaled.size == (40, 40)
+    animated, overlaid = (frames_of(tmp_path / "w", step)[0] for step in steps[3:])
+    assert is_red(colour_at(animated, 0.5, 0.5))
+    assert is_gray(colour_at(animated, 0.03, 0.5))
+    assert is_red(colour_at(overlaid, 0.5, 0.5))
+    assert not is_gray(colour_at(overlaid, 0.03, 0.5))
+
+
+def test_a_clip_plays_in_browsers(tmp_path: Path) -> None:
+    [*_, last] = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)})
+    path = tmp_path / "w" / last.files[0].name
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.pix_fmt == "yuv420p"
+        assert (stream.color_primaries, stream.color_trc, stream.colorspace, stream.color_range) == (
+            1,
+            1,
+            1,
+            1,
+        )
+    content = path.read_bytes()
+    # The index before the pictures: it can be played before it is there in full.
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+@pytest.mark.parametrize("colour", [(220, 30, 30), (30, 200, 60), (40, 60, 220), (250, 250, 250)])
+def test_colours_survive_the_encoding(tmp_path: Path, colour: tuple[int, int, int]) -> None:
+    path = tmp_path / "clip.mp4"
+    # Not a multiple of the rows' alignment.
+    write_clip(path, Size(70, 36), 4, [Image.new("RGB", (70, 36), colour)] * 3)
+
+    [first, *_] = read_clip(path)
+
+    assert all(abs(a - b) <= 4 for a, b in zip(colour_at(first, 0.5, 0.5), colour, strict=True))
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
+    files = {"a.png": a_cut_out(tmp_path)}
+
+    def hashes(folder: Path, prompt: str) -> list[str]:
+        steps = made(
+            folder, "each_explodedloop_0226", files, size=LARGE_ENOUGH_TO_READ, options={"prompt": prompt}
+        )
+        return [hashlib.sha256((folder / step.files[0].name).read_bytes()).hexdigest() for step in steps]
+
+    assert hashes(tmp_path / "1", "one") == hashes(tmp_path / "2", "one") != hashes(tmp_path / "3", "two")
+
+
+def test_an_animated_video_is_cut_out_of_its_gray_and_laid_over_a_background(tmp_path: Path) -> None:
+    steps = made(tmp_path / "up", "overlay_gray_5442", {"a.png": a_cut_out(tmp_path)})
+    animated = tmp_path / "up" / next(step for step in steps if step.flow == "create_media").files[0].name
+
+    [overlaid] = made(tmp_path / "down", "overlay_only_1025", {"v": animated}, inputs=("v",))
+
+    first = frames_of(tmp_path / "down", overlaid)[0]
+    assert is_red(colour_at(first, 0.5, 0.5))
+    assert not is_gray(colour_at(first, 0.03, 0.5))
+
+
+def test_a_background_of_our_own_is_used_for_real(tmp_path: Path) -> None:
+    green = tmp_path / "green.png"
+    Image.new("RGB", (64, 36), (20, 220, 40)).save(green)
+    files = {"a.png": a_cut_out(tmp_path), "own": green}
+
+    steps = made(tmp_path / "w", "overlay_gray_5442", files, options={"background_urls": "own"})
+
+    red, grass, blue = colour_at(frames_of(tmp_path / "w", steps[-1])[0], 0.03, 0.5)
+    assert grass > 180
+    assert max(red, blue) < 80
+
+
+def test_several_backgrounds_take_their_turns(tmp_path: Path) -> None:
+    files = {"a.png": a_cut_out(tmp_path)}
+    for name, colour in {"green": (20, 220, 40), "blue": (30, 40, 220)}.items():
+        files[name] = tmp_path / f"{name}.png"
+        Image.new("RGB", (64, 36), colour).save(files[name])
+
+    steps = made(tmp_path / "w", "overlay_gray_5442", files, options={"background_urls": "green,blue"})
+
+    frames = frames_of(tmp_path / "w", steps[-1])
+    assert colour_at(frames[0], 0.03, 0.5)[1] > 150
+    assert colour_at(frames[-1], 0.03, 0.5)[2] > 150
+
+
+def test_of_two_images_the_first_turns_into_the_second(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    files = {"a.png": a_cut_out(tmp_path), "b.png": a_cut_out(other, (40, 40, 210))}
+
+    steps = made(tmp_path / "w", "overlay_gray_5442", files, inputs=("a.png", "b.png"))
+
+    frames = frames_of(tmp_path / "w", steps[-1])
+    assert is_red(colour_at(frames[0], 0.5, 0.5))
+    assert colour_at(frames[-1], 0.5, 0.5)[2] > 150
+
+
+@pytest.mark.parametrize(
+    ("asked", "frames"), [(None, 10), (1, 4), ("3", 12), (99, 40), (0, 4), ("soon", 10), ("nan", 10)]
+)
+def test_the_duration_is_what_was_asked_for_within_bounds(tmp_path: Path, asked: Json, frames: int) -> None:
+    steps = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)}, options={"duration": asked})
+
+    assert len(frames_of(tmp_path / "w", steps[-1])) == frames
+
+
+@pytest.mark.parametrize(("ratio", "size"), [("16:9", (64, 36)), ("9:16", (36, 64)), ("1:1", (36, 36))])
+def test_the_aspect_ratio_is_kept(tmp_path: Path, ratio: str, size: tuple[int, int]) -> None:
+    steps = made(
+        tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)}, options={"aspect_ratio": ratio}
+    )
+
+    assert frames_of(tmp_path / "w", steps[-1])[0].size == size
+
+
+def test_image_mode_ends_with_an_image(tmp_path: Path) -> None:
+    options: dict[str, Json] = {"pipeline_mode": "image"}
+
+    [step] = made(tmp_path / "w", "vim_sketch_me", {"a.png": a_cut_out(tmp_path)}, options=options)
+
+    assert step.files[0].content_type == "image/png"
+    assert picture_of(tmp_path / "w", step).size == (64, 36)
+
+
+def test_a_preview_moves(tmp_path: Path) -> None:
+    steps = made(tmp_path / "w", "vim_arctic", {"a.png": a_cut_out(tmp_path)})
+    frames = frames_of(tmp_path / "w", steps[-1])
+
+    assert frames[0].tobytes() != frames[-1].tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(max_size=600))
+def test_any_text_can_be_written_under_a_picture(text: str) -> None:
+    written = drawing.labels(LARGE_ENOUGH_TO_READ, [text, text], text[:40])
+
+    assert written.size == (320, 180)
+
+
+def test_a_prompt_is_seen() -> None:
+    with_prompt = drawing.labels(LARGE_ENOUGH_TO_READ, ["A prompt"], "emulated preview")
+    without = drawing.labels(LARGE_ENOUGH_TO_READ, [], "emulated preview")
+
+    assert with_prompt.tobytes() != without.tobytes()
+
+
+@given(st.text(max_size=30), st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_every_motion_stays_near_the_frame(word: str, seed: int, share: float) -> None:
+    pose = motion_named(word, seed).at(share)
+
+    assert 1 <= pose.zoom <= 1.2
+    assert max(abs(pose.right), abs(pose.down)) < 0.05
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_bytes_that_are_no_image_are_unreadable_and_nothing_else(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "hostile.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+    with pytest.raises(Unreadable):
+        drawing.read_picture(path)
+
+
+def test_a_damaged_video_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+
+    with pytest.raises(Unreadable):
+        list(read_clip(path))
+
+
+def test_an_image_with_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    Image.new("1", (8_000, 8_000)).save(packed, "PNG")
+    path = tmp_path / "bomb.png"
+    path.write_bytes(packed.getvalue())
+
+    with pytest.raises(Unreadable, match="too large"):
+        drawing.read_picture(path)
+
+
+@pytest.mark.parametrize("text", ["", "640", "640x361", "0x0", "640x-2", "99999x2", "axb"])
+def test_a_size_that_cannot_be_made_is_a_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match="even numbers"):
+        Size.parse(text)
+
+
+def test_a_size_is_read() -> None:
+    assert Size.parse(" 1280X720 ") == Size(1280, 720)
+    assert Settings.tiny(Path()).size == SMALL
