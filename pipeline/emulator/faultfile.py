@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pipeline.emulator.faults import Alter, Cut, Doom, Fault, Operation, Respond, Rule, Stage, Stall, Wire
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Json
+from pipeline.manifest.document import dotted, read_yaml
 
 _HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -58,28 +60,50 @@ class _Wrong(Exception):
         self.place = place
 
 
+def read_faults(path: Path, name: str) -> tuple[Rule, ...]:
+    """The rules in a YAML or JSON file; `name` is what messages call it.
+
+    Raises:
+        InvalidInput: with every rule that cannot be understood, and where it stands.
+        OSError: the file cannot be read.
+    """
+    document = read_yaml(path, name)
+    rules, wrong = _read(document.root.plain())
+    if wrong:
+        raise InvalidInput(document.problem(message, *place) for place, message in wrong)
+    return rules
+
+
 def read_rules(document: Json) -> tuple[Rule, ...]:
     """The rules in `{"faults": [...]}`, or in the list alone.
 
     Raises:
         InvalidInput: with every rule that cannot be understood.
     """
-    rules = document.get("faults") if isinstance(document, dict) else document
-    if rules is None and isinstance(document, dict) and not document:
-        return ()
+    rules, wrong = _read(document)
+    if wrong:
+        raise InvalidInput(Problem(message, path=dotted(place)) for place, message in wrong)
+    return rules
+
+
+_Place = tuple[str | int, ...]
+
+
+def _read(document: Json) -> tuple[tuple[Rule, ...], list[tuple[_Place, str]]]:
+    """The rules that can be understood, and what is wrong with the others."""
+    inside: _Place = ("faults",) if isinstance(document, dict) else ()
+    rules = document.get("faults", []) if isinstance(document, dict) else document
     if not isinstance(rules, list):
-        raise InvalidInput(Problem("expected a list of rules", path="faults"))
+        return (), [(inside, "expected a list of rules")]
     read: list[Rule] = []
-    problems: list[Problem] = []
+    wrong: list[tuple[_Place, str]] = []
     for position, rule in enumerate(rules):
         try:
             read.append(_rule(rule))
-        except _Wrong as wrong:
-            place = f"faults[{position}]" + (f".{wrong.place}" if wrong.place else "")
-            problems.append(Problem(str(wrong), path=place))
-    if problems:
-        raise InvalidInput(problems)
-    return tuple(read)
+        except _Wrong as error:
+            place = error.place.split(".") if error.place else []
+            wrong.append(((*inside, position, *place), str(error)))
+    return tuple(read), wrong
 
 
 def _rule(rule: Json) -> Rule:

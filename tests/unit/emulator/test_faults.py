@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.faultfile import NAMED, read_rules
+from pipeline.emulator.faultfile import NAMED, read_faults, read_rules
 from pipeline.emulator.faults import Call, Faults, Operation
 from pipeline.emulator.settings import Settings
 from pipeline.errors import InvalidInput
@@ -256,7 +256,7 @@ def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None
     assert client.create().status_code == 200
     wrong = client.admin("faults", [{"on": "create", "do": "resett"}])
     assert wrong.status_code == 422
-    assert "faults[0].do" in wrong.json()["problems"]
+    assert wrong.json()["problems"].startswith("[0].do: unknown fault 'resett'")
 
 
 def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
@@ -291,7 +291,7 @@ def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
 )
 def test_a_rule_that_cannot_be_understood_says_where_and_what(rule: Json, place: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read_rules([rule])
+        read_rules({"faults": [rule]})
 
     [problem] = caught.value.problems
     assert problem.path == place
@@ -330,3 +330,18 @@ def test_every_named_fault_can_be_set(name: str) -> None:
     [rule] = read_rules(json.loads(json.dumps({"faults": [{"on": "any", "do": name}]})))
 
     assert rule.fault == NAMED[name]
+
+
+def test_a_faults_file_is_read_and_each_mistake_has_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text("faults:\n  - {on: create, nth: [2, 4], do: {status: 503}}\n  - {on: get, do: stuk}\n")
+
+    with pytest.raises(InvalidInput) as caught:
+        read_faults(path, "faults.yaml")
+
+    [problem] = caught.value.problems
+    assert str(problem) == "faults.yaml:3:19: faults[1].do: unknown fault 'stuk'; did you mean 'stuck'?"
+
+    path.write_text("- {on: create, nth: [2, 4], do: {status: 503}}\n")
+    [rule] = read_faults(path, "faults.yaml")
+    assert rule.nth == {2, 4}
