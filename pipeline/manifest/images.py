@@ -37,32 +37,18 @@ class Images:
         Raises:
             ValueError: it is missing, not inside the project, or no image that the vendor takes.
         """
-        refuse_hidden(path)
-        real = spelled_as_on_disk(path, base, self.root)
-        refuse_hidden(real.relative_to(self.root.resolve()).as_posix())
+        _refuse_hidden(path)
+        real = files.confined(path, base, self.root)
+        if not real.exists():
+            real = files.confined(os.path.relpath(files.as_on_disk(real), base), base, self.root)
+        _refuse_hidden(real.relative_to(self.root.resolve()).as_posix())
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path)
         relative = PurePosixPath(os.path.relpath(real, self.folder)).as_posix()
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])
 
 
-def spelled_as_on_disk(path: str, base: Path, root: Path) -> Path:
-    """The real path of `path`, in whichever normal form of unicode it exists; as written where it does not.
-
-    Raises:
-        ValueError: it leads out of the project.
-    """
-    real = files.confined(path, base, root)
-    if real.exists():
-        return real
-    for form in ("NFC", "NFD"):
-        other = files.confined(unicodedata.normalize(form, path), base, root)
-        if other.exists():
-            return other
-    return real
-
-
-def refuse_hidden(path: str) -> None:
+def _refuse_hidden(path: str) -> None:
     """Keep away from what people hide: `.git`, `.env`, `.ssh`.
 
     Raises:
@@ -73,7 +59,7 @@ def refuse_hidden(path: str) -> None:
             raise ValueError(f"'{part}' is hidden, and hidden files are never read as images")
 
 
-def missing(real: Path, path: str) -> str:
+def _missing(real: Path, path: str) -> str:
     """Says that a file is missing, and which one beside it is meant perhaps."""
     folder = real.parent
     try:
@@ -96,7 +82,7 @@ def _hash_of_image(real: Path, path: str) -> str:
                 break
             digest.update(block)
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(missing(real, path)) from None
+        raise ValueError(_missing(real, path)) from None
     except OSError as error:
         reason = "it is a folder" if real.is_dir() else error.strerror or "not a regular file"
         raise ValueError(f"{path} cannot be read: {reason}") from None

@@ -109,11 +109,11 @@ def _item(
 ) -> Item | None:
     if not texts:
         return None
+    images = tuple(context.image(text, base, at, version) for text, at in texts)
     name = name or _default_id(texts[0][0])
     if not name:
         context.report(place, "the url's path ends in no name; give the item an 'id'")
         return None
-    images = tuple(context.image(text, base, at, version) for text, at in texts)
     return Item(name, images, variables, place)
 
 

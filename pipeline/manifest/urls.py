@@ -33,4 +33,5 @@ def check_url(url: str) -> None:
 
 def stem(url: str) -> str:
     """The last name in a url's path without its suffix; empty where it has none."""
-    return PurePosixPath(unquote(urlsplit(url).path)).stem
+    path = url.partition("://")[2].partition("#")[0].partition("?")[0].partition("/")[2]
+    return PurePosixPath(unquote(path)).stem

@@ -1,0 +1,75 @@
+"""Writes small campaigns to disk, as a person would, and says what came of them."""
+
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import Job, Json
+from pipeline.manifest import Campaign, expand, load
+
+HEAD = "version: 1\nname: spring\n"
+OVERLAY = "templates: {overlay: {template_id: overlay_gray_5443}}\n"
+# The catalogue knows nothing of it, so anything goes.
+ANYTHING = "templates: {any: {template_id: something_new}}\n"
+
+
+def png(shade: int = 0) -> bytes:
+    """A PNG of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    pixel = zlib.compress(bytes([0, shade]))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that is a project of its own; manifests lie in it under `campaign.yaml` unless said otherwise."""
+
+    root: Path
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """A file of the project."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def image(self, path: str, shade: int = 0) -> Path:
+        """An image of the project."""
+        return self.write(path, png(shade))
+
+    def load(
+        self, text: str, path: str = "campaign.yaml", variables: Mapping[str, Json] | None = None
+    ) -> Campaign:
+        """The campaign of a manifest whose head is written here."""
+        return load(self.write(path, HEAD + text), name=path, variables=variables or {})
+
+    def jobs(self, text: str, path: str = "campaign.yaml") -> list[Job]:
+        """The jobs of such a manifest."""
+        return list(expand(self.load(text, path)))
+
+    def keys(self, text: str) -> list[str]:
+        """Their keys."""
+        return [job.name for job in self.jobs(text)]
+
+    def problems(self, text: str, path: str = "campaign.yaml") -> list[Problem]:
+        """What is wrong with such a manifest, or doubtful."""
+        doubts: list[Problem] = []
+        try:
+            campaign = self.load(text, path)
+            doubts += campaign.warnings
+            for _ in expand(campaign, doubts.append):
+                pass
+        except InvalidInput as error:
+            return [*error.problems]
+        return doubts
+
+    def told(self, text: str) -> str:
+        """The same as text."""
+        return "\n".join(str(problem) for problem in self.problems(text))

@@ -1,0 +1,201 @@
+from collections.abc import Mapping
+
+import pytest
+
+from manifest.authoring import Project
+from pipeline.jobs import LocalFile, MediaType, Option
+from pipeline.manifest import schema
+from pipeline.manifest.catalog import _BUILT_IN, Inputs, built_in, read_catalog
+from pipeline.manifest.document import read_yaml
+from pipeline.manifest.option_specs import OptionSpec, OptionType
+
+DOCUMENTED = {
+    *("overlay_gray_5443", "overlay_gray_5442", "overlay_only_1025"),
+    *("vim_new_year_2026", "vim_dancing_santa", "vim_birthday", "vim_ces_show", "vim_amazonia", "vim_arctic"),
+    *("vim_sketch_me", "vim_product_showcase", "vim_instagramframeescape_0226", "vim_dreamcareer_0226"),
+    *("each_explodedloop_0226", "each_ugcproduct_0226"),
+}
+PUBLIC = {"each_moonwalk_0226", "each_funnydance_0226", "each_createsong_0226"}
+IMAGE = "image_sets: {shoes: ['https://cdn.example.com/red.png']}\n"
+
+
+class TestBuiltIn:
+    def test_every_documented_template_is_known(self) -> None:
+        assert set(built_in().templates) == DOCUMENTED | PUBLIC
+
+    def test_it_is_of_the_format_that_users_write(self) -> None:
+        assert schema.check(read_yaml(_BUILT_IN, "catalog.yaml"), "catalog") == []
+
+    def test_each_has_a_title_inputs_and_an_output(self) -> None:
+        for template in built_in().templates.values():
+            assert template.title
+            assert template.inputs is not None
+            assert template.gives({}) is not None
+
+    def test_only_the_overlay_of_what_is_animated_takes_a_video(self) -> None:
+        takes = {name: template.inputs for name, template in built_in().templates.items()}
+        assert takes.pop("overlay_only_1025") == Inputs(MediaType.VIDEO, 1, 1)
+        assert {inputs.type for inputs in takes.values() if inputs is not None} == {MediaType.IMAGE}
+        assert takes["overlay_gray_5443"] == Inputs(MediaType.IMAGE, 1, 2)
+
+    def test_steps_give_images_until_the_video_is_made(self) -> None:
+        steps = built_in().templates["overlay_gray_5443"].steps
+        assert list(steps) == [
+            *("crop_to_content", "replace_alpha_with_gray", "upscale", "create_media", "video_overlay"),
+        ]
+        assert list(steps.values()) == [MediaType.IMAGE] * 3 + [MediaType.VIDEO] * 2
+        assert set(steps) - set(built_in().templates["overlay_gray_5442"].steps) == {"upscale"}
+
+    @pytest.mark.parametrize(
+        ("name", "options", "output"),
+        [
+            ("vim_arctic", {}, MediaType.VIDEO),
+            ("vim_arctic", {"pipeline_mode": "image"}, MediaType.IMAGE),
+            ("vim_sketch_me", {"pipeline_mode": "video"}, MediaType.VIDEO),
+            ("vim_sketch_me", {"pipeline_mode": "else"}, None),
+            ("overlay_gray_5443", {"pipeline_mode": "image"}, MediaType.VIDEO),
+            ("each_createsong_0226", {}, MediaType.AUDIO),
+        ],
+    )
+    def test_the_output_follows_the_mode_where_there_is_one(
+        self, name: str, options: Mapping[str, Option], output: MediaType | None
+    ) -> None:
+        assert built_in().templates[name].gives(options) is output
+
+    def test_known_prices_are_known(self) -> None:
+        prices = {name: built_in().price(name, {}) for name in DOCUMENTED | PUBLIC}
+        assert {name: price for name, price in prices.items() if price is not None} == {
+            "each_explodedloop_0226": 100,
+            "each_ugcproduct_0226": 320,
+            "each_moonwalk_0226": 150,
+            "each_funnydance_0226": 200,
+            "each_createsong_0226": 10,
+        }
+
+
+class TestPrices:
+    def test_a_price_may_depend_on_the_output(self) -> None:
+        catalog = built_in().with_prices({"vim_arctic": {MediaType.IMAGE: 10, MediaType.VIDEO: 100}})
+        assert catalog.price("vim_arctic", {}) == 100
+        assert catalog.price("vim_arctic", {"pipeline_mode": "image"}) == 10
+        assert catalog.price("vim_arctic", {"pipeline_mode": "audio"}) is None
+
+    def test_a_template_may_be_known_by_its_price_alone(self) -> None:
+        catalog = built_in().with_prices({"new": 7, "newer": {MediaType.IMAGE: 1, MediaType.VIDEO: 2}})
+        assert catalog.get("new") is None
+        assert catalog.price("new", {}) == 7
+        assert catalog.price("newer", {}) == 2
+        assert catalog.price("newer", {"pipeline_mode": "image"}) == 1
+        assert catalog.price("unheard", {}) is None
+
+    def test_a_manifests_prices_reach_its_jobs(self, project: Project) -> None:
+        jobs = project.jobs(
+            "templates: {a: {template_id: vim_arctic, options: {pipeline_mode: '{{ mode }}'}}}\n"
+            + IMAGE
+            + "jobs: [{id: hero, matrix: {mode: [image, video]}}]\n"
+            "catalog: {credits: {vim_arctic: {image: 10, video: 100}}}\n"
+        )
+        assert [(job.credits, job.output_media) for job in jobs] == [
+            (10, MediaType.IMAGE),
+            (100, MediaType.VIDEO),
+        ]
+
+
+class TestOwnCatalogue:
+    def test_it_adds_templates_and_options_and_null_removes(self, project: Project) -> None:
+        path = project.write(
+            "own.yaml",
+            "version: 1\ntemplates:\n"
+            "  vim_own: {inputs: {type: image}, options: {size: {type: integer, required: true}}, credits: 5}\n"
+            "  overlay_gray_5443: {options: {shadow: {type: boolean}, motion_type: null}, credits: 120}\n"
+            "  vim_arctic: null\n",
+        )
+        catalog = read_catalog(path, "own.yaml")
+        overlay = catalog.templates["overlay_gray_5443"]
+        assert "shadow" in overlay.options
+        assert "prompt" in overlay.options
+        assert "motion_type" not in overlay.options
+        assert (overlay.credits, overlay.inputs) == (120, Inputs(MediaType.IMAGE, 1, 2))
+        assert catalog.templates["vim_own"].options["size"].required
+        assert "vim_arctic" not in catalog.templates
+
+    def test_an_option_that_it_requires_must_be_there(self, project: Project) -> None:
+        size = "{type: integer, required: true}"
+        project.write("own.yaml", f"version: 1\ntemplates: {{own: {{options: {{size: {size}}}}}}}\n")
+        said = "catalog: {file: own.yaml}\ntemplates: {a: {template_id: own, options: {%s}}}\n"
+        assert "missing option 'size', which own needs" in project.told(said % "")
+        assert "missing option 'size'" in project.told(said % "size: null")
+        assert project.told(said % "size: 5") == ""
+
+    def test_its_values_are_checked_where_they_are_rendered(self, project: Project) -> None:
+        (problem,) = project.problems(
+            "templates: {a: {template_id: vim_arctic, options: {aspect_ratio: '{{ ratio }}'}}}\n"
+            + IMAGE
+            + "jobs: [{id: hero, matrix: {ratio: ['16:9', '16:8', '16:8 ']}, exclude: [{ratio: '16:8 '}]}]\n"
+        )
+        assert problem.severity == "warning"
+        assert "'16:8' is none of the known values (16:9, 9:16, 1:1); did you mean '16:9'?" in problem.message
+        assert "(job hero/a/red/ratio=16:8)" in problem.message
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("spec", "value"),
+        [
+            (OptionSpec(OptionType.STRING), "x"),
+            (OptionSpec(OptionType.NUMBER, minimum=1, maximum=10), 1),
+            (OptionSpec(OptionType.NUMBER, minimum=1, maximum=10), 9.5),
+            (OptionSpec(OptionType.INTEGER), 5),
+            (OptionSpec(OptionType.INTEGER), 5.0),
+            (OptionSpec(OptionType.BOOLEAN), False),
+            (OptionSpec(OptionType.URL), "https://cdn.example.com/a,b.mp4"),
+            (OptionSpec(OptionType.URL), LocalFile("a.png", "0")),
+            (
+                OptionSpec(OptionType.LIST, OptionType.URL, joined=True),
+                ["http://a.b", LocalFile("a", "0")],
+            ),
+            (OptionSpec(OptionType.LIST, OptionType.STRING), ["a,b"]),
+            (OptionSpec(OptionType.STRING, choices=("a", "b")), "b"),
+            (OptionSpec(OptionType.ANY), {"a": [1]}),
+        ],
+    )
+    def test_nothing_is_said_of_what_fits(self, spec: OptionSpec, value: Option) -> None:
+        assert list(spec.check(value)) == []
+
+    @pytest.mark.parametrize(
+        ("spec", "value", "said"),
+        [
+            (OptionSpec(OptionType.STRING), 5, "expected a text, found the number 5"),
+            (OptionSpec(OptionType.STRING), LocalFile("a.png", "0"), "expected a text, found a file"),
+            (OptionSpec(OptionType.NUMBER), "5", "expected a number, found the text '5'"),
+            (OptionSpec(OptionType.NUMBER), True, "expected a number, found true"),
+            (OptionSpec(OptionType.INTEGER), 5.5, "expected a whole number, found the number 5.5"),
+            (OptionSpec(OptionType.BOOLEAN), 1, "expected true or false, found the number 1"),
+            (OptionSpec(OptionType.URL), "a.png", "expected a url"),
+            (OptionSpec(OptionType.LIST, OptionType.URL), "http://a.example", "expected a list"),
+            (OptionSpec(OptionType.LIST, OptionType.STRING), ["a", 5], "expected a text, found the number 5"),
+            (OptionSpec(OptionType.LIST, OptionType.STRING, joined=True), ["a,b"], "joined by commas"),
+            (OptionSpec(OptionType.STRING), {"a": 1}, "expected a text, found a mapping"),
+        ],
+    )
+    def test_a_wrong_type_is_an_error(self, spec: OptionSpec, value: Option, said: str) -> None:
+        (finding,) = spec.check(value)
+        assert said in finding.message
+        assert finding.severity == "error"
+
+    @pytest.mark.parametrize(
+        ("spec", "value", "said"),
+        [
+            (OptionSpec(OptionType.NUMBER, minimum=1), 0, "less than 1"),
+            (OptionSpec(OptionType.NUMBER, maximum=10), 10.5, "more than 10"),
+            (OptionSpec(OptionType.STRING, max_length=3), "long", "4 characters"),
+            (OptionSpec(OptionType.STRING, choices=("Auto",)), "auto", "did you mean 'Auto'?"),
+            (OptionSpec(OptionType.ANY, choices=(1,)), True, "none of the known values"),
+        ],
+    )
+    def test_what_is_only_not_known_to_work_is_a_warning(
+        self, spec: OptionSpec, value: Option, said: str
+    ) -> None:
+        (finding,) = spec.check(value)
+        assert said in finding.message
+        assert finding.severity == "warning"

@@ -1,0 +1,292 @@
+import contextlib
+import io
+import os
+import struct
+import unicodedata
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from manifest.authoring import ANYTHING, Project, png
+from pipeline import files
+from pipeline.jobs import LocalFile, RemoteFile
+from pipeline.manifest import globbing
+from pipeline.manifest.images import LARGEST, Images
+from pipeline.manifest.table import read_table
+
+
+Form = Literal["NFC", "NFD"]
+
+
+def encoded(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 30, 30)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def paths(project: Project, text: str) -> list[str]:
+    jobs = project.jobs(ANYTHING + text)
+    return [image.path for job in jobs for image in job.request.images if isinstance(image, LocalFile)]
+
+
+class TestContent:
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    def test_what_the_vendor_takes_is_told_by_content_whatever_its_name(
+        self, project: Project, kind: str
+    ) -> None:
+        project.write("image.dat", encoded(kind))
+        (job,) = project.jobs(ANYTHING + "image_sets: {shoes: [image.dat]}\n")
+        assert job.request.images == (LocalFile("image.dat", files.sha256_of(project.root / "image.dat")),)
+
+    def test_a_jpeg_with_much_metadata_is_one(self, project: Project) -> None:
+        jpeg = encoded("JPEG")
+        segments = b"".join(b"\xff\xe1" + struct.pack(">H", 60_002) + bytes(60_000) for _ in range(3))
+        for name, content in (
+            ("some", jpeg[:2] + segments + jpeg[2:]),
+            ("much", jpeg[:2] + segments * 8 + jpeg[2:]),
+        ):
+            project.write(f"{name}.jpg", content)
+        assert paths(project, "image_sets: {shoes: {glob: '*.jpg'}}\n") == ["much.jpg", "some.jpg"]
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"", "is empty"),
+            (encoded("GIF"), "is a GIF"),
+            (encoded("BMP"), "is a BMP"),
+            (encoded("TIFF"), "is a TIFF"),
+            (b"<!DOCTYPE html><html></html>", "is an HTML page"),
+            (b"\xef\xbb\xbf\n <HTML>", "is an HTML page"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG"),
+            (b"%PDF-1.7", "is a PDF"),
+            (b"\0\0\0\x20ftypavif", "is an AVIF"),
+            (b"\0\0\0\x20ftypheic", "is a HEIC"),
+            (b"\0\0\0\x20ftypisom", "is a video"),
+            (b"just some text", "is no image"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
+            (png()[:24], "is a broken image"),
+            (png()[:16] + bytes(8) + png()[24:], "is a broken image: it has no width"),
+            (encoded("JPEG")[:20], "is a broken image"),
+            (b"\xff\xd8\xff\xd9", "is a broken image"),
+            (b"\xff\xd8 not a segment", "is a broken image"),
+            (b"RIFF\0\0\0\0WEBPVP9 ....", "is a broken image"),
+        ],
+    )
+    def test_what_is_no_image_is_named_for_what_it_is(
+        self, project: Project, content: bytes, said: str
+    ) -> None:
+        project.write("image.png", content)
+        (problem,) = project.problems(f"{ANYTHING}image_sets: {{shoes: [image.png]}}\n")
+        assert f"image.png {said}" in problem.message
+        assert problem.path == "image_sets.shoes[0]"
+
+    @given(
+        head=st.binary(max_size=80), kind=st.sampled_from([b"", png()[:8], b"\xff\xd8", b"RIFF\0\0\0\0WEBP"])
+    )
+    def test_no_content_breaks_the_check(
+        self, tmp_path_factory: pytest.TempPathFactory, head: bytes, kind: bytes
+    ) -> None:
+        folder = tmp_path_factory.getbasetemp()
+        (folder / "any.png").write_bytes(kind + head)
+        # Taken as an image, or refused in words; nothing else.
+        with contextlib.suppress(ValueError):
+            assert Images(folder, folder).local("any.png", folder).path == "any.png"
+
+    def test_the_largest_image_is_taken_and_no_larger_one(self, project: Project) -> None:
+        for name, size in (("fits.png", LARGEST), ("large.png", LARGEST + 1)):
+            with project.image(name).open("r+b") as file:
+                file.truncate(size)
+        assert paths(project, "image_sets: {shoes: [fits.png]}\n") == ["fits.png"]
+        assert "larger than 25 MB" in project.told(ANYTHING + "image_sets: {shoes: [large.png]}\n")
+
+    def test_an_image_is_read_once_however_often_it_is_used(self, project: Project) -> None:
+        images = Images(project.root, project.root)
+        path = project.image("red.png", 1)
+        first = images.local("red.png", project.root)
+        path.write_bytes(b"")
+        assert images.local("./red.png", project.root) == first
+
+
+class TestPlaces:
+    def test_a_link_inside_the_project_is_followed(self, project: Project) -> None:
+        project.image("shared/red.png")
+        (project.root / "images").symlink_to("shared")
+        assert paths(project, "image_sets: {shoes: [images/red.png]}\n") == ["shared/red.png"]
+
+    def test_a_link_that_leads_out_is_refused(self, project: Project, tmp_path: Path) -> None:
+        (tmp_path / "secret.png").write_bytes(png())
+        (project.root / "red.png").symlink_to(tmp_path / "secret.png")
+        (project.root / "out").symlink_to(tmp_path)
+        told = project.told(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
+        assert told.count("leads out of the project") == 2
+
+    def test_a_link_to_what_is_hidden_is_refused(self, project: Project) -> None:
+        project.image(".secrets/red.png")
+        (project.root / "red.png").symlink_to(".secrets/red.png")
+        assert "'.secrets' is hidden" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+
+    def test_a_pipe_is_refused_and_never_waited_for(self, project: Project) -> None:
+        os.mkfifo(project.root / "red.png")
+        assert "not a regular file" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_what_may_not_be_read_is_told(self, project: Project) -> None:
+        project.image("red.png").chmod(0)
+        assert "cannot be read" in project.told(ANYTHING + "image_sets: {shoes: [red.png]}\n")
+
+    @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+    @pytest.mark.parametrize("written", ["NFC", "NFD"])
+    def test_a_name_is_the_same_in_each_normal_form(
+        self, project: Project, on_disk: Form, written: Form
+    ) -> None:
+        name = "tür-ñ.png"
+        project.image(unicodedata.normalize(on_disk, name))
+        (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: [{unicodedata.normalize(written, name)}]}}\n")
+        (image,) = job.request.images
+        assert isinstance(image, LocalFile)
+        assert image.path == unicodedata.normalize("NFC", name)
+        assert job.key.image == unicodedata.normalize("NFC", "tür-ñ")
+        assert files.as_on_disk(project.root / image.path).exists()
+
+
+class TestUrls:
+    def test_a_url_goes_out_byte_for_byte(self, project: Project) -> None:
+        url = "HTTPS://cdn.example.com/Ä%20b/./x/../red.png?sig=a+b%2F&x=1#part"
+        (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
+        assert job.request.images == (RemoteFile(url),)
+        assert job.key.image == "red"
+
+    def test_an_items_version_goes_with_its_urls(self, project: Project) -> None:
+        (job,) = project.jobs(
+            ANYTHING + "image_sets: {shoes: [{url: 'https://cdn.example.com/red.png?sig=1', version: '3'}]}\n"
+        )
+        assert job.request.images == (RemoteFile("https://cdn.example.com/red.png?sig=1", "3"),)
+
+    def test_several_images_keep_their_order_and_may_be_mixed(self, project: Project) -> None:
+        project.image("front.png")
+        (job,) = project.jobs(
+            ANYTHING + "image_sets: {shoes: [{images: ['https://cdn.example.com/a.png', front.png]}]}\n"
+        )
+        assert [type(image) for image in job.request.images] == [RemoteFile, LocalFile]
+        assert job.key.image == "a"
+
+    @pytest.mark.parametrize(
+        "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
+    )
+    def test_what_no_vendor_could_fetch_is_refused(self, project: Project, url: str) -> None:
+        assert "image_sets.shoes[0]" in project.told(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
+
+
+class TestGlobs:
+    def test_matches_are_sorted_and_hidden_ones_left_out(self, project: Project) -> None:
+        for name in ("b.png", "a.png", "sub/c.png", ".d.png", ".e/f.png", "g.jpg"):
+            project.image(f"images/{name}")
+        assert paths(project, "image_sets: {shoes: {glob: 'images/*.png'}}\n") == [
+            "images/a.png",
+            "images/b.png",
+        ]
+        assert paths(project, "image_sets: {shoes: {glob: 'images/**/*.png'}}\n") == [
+            *("images/a.png", "images/b.png", "images/sub/c.png"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("pattern", "found"),
+        [
+            ("**", ["a/b.png", "a/c/d.png", "e.png"]),
+            ("**/*", ["a/b.png", "a/c/d.png", "e.png"]),
+            ("**/**/d.png", ["a/c/d.png"]),
+            ("a/**", ["a/b.png", "a/c/d.png"]),
+            ("a/*", ["a/b.png"]),
+            ("./a/?.png", ["a/b.png"]),
+            ("[de].png", ["e.png"]),
+            ("[!e].png", []),
+            ("e.png", ["e.png"]),
+            ("a", []),
+            ("none/*", []),
+        ],
+    )
+    def test_patterns_mean_what_they_do_elsewhere(
+        self, project: Project, pattern: str, found: list[str]
+    ) -> None:
+        for name in ("e.png", "a/b.png", "a/c/d.png"):
+            project.image(name)
+        assert globbing.matching(pattern, project.root, project.root) == found
+
+    def test_a_pattern_may_begin_above_its_file_but_not_above_the_project(self, project: Project) -> None:
+        project.image("images/a.png")
+        (project.root / "spring").mkdir()
+        assert globbing.matching("../images/*", project.root / "spring", project.root) == ["../images/a.png"]
+        for pattern in ("../../*", "/*", "*/../../*"):
+            with pytest.raises(ValueError, match=r"project|absolute|beginning"):
+                globbing.matching(pattern, project.root / "spring", project.root)
+
+    def test_a_folder_that_links_to_itself_is_walked_once(self, project: Project) -> None:
+        project.image("images/a.png")
+        (project.root / "images" / "again").symlink_to(".")
+        assert globbing.matching("**/*.png", project.root, project.root) == ["images/a.png"]
+
+
+class TestTables:
+    def test_columns_are_images_id_and_version_and_all_others_vars(self, project: Project) -> None:
+        for name in ("front.png", "back.png", "side.png"):
+            project.image(name)
+        project.write(
+            "rows.csv",
+            "\ufeffid,path,path_10,path_2,url,version,name,price\r\n"
+            'shoe,front.png,side.png,back.png,,,"Shoe, red",5\r\n'
+            "\r\n"
+            ",,,,https://cdn.example.com/hat.png?sig=1,7,,\r\n",
+        )
+        campaign = project.load(ANYTHING + "image_sets: {shoes: {csv: rows.csv}}\n")
+        shoe, hat = campaign.image_sets["shoes"].items
+        assert [image.path for image in shoe.images if isinstance(image, LocalFile)] == [
+            *("front.png", "back.png", "side.png"),
+        ]
+        assert (shoe.id, shoe.vars) == ("shoe", {"name": "Shoe, red", "price": "5"})
+        assert (hat.id, hat.vars) == ("hat", {})
+        assert hat.images == (RemoteFile("https://cdn.example.com/hat.png?sig=1", "7"),)
+
+    @pytest.mark.parametrize("separator", [";", "\t", "|"])
+    def test_another_separator_is_named(self, project: Project, separator: str) -> None:
+        path = project.write("rows.csv", f"path{separator}id\na.png{separator}a\n")
+        rows, (problem,) = read_table(path, "rows.csv")
+        assert rows == []
+        assert "expected a comma" in str(problem)
+
+    def test_a_row_is_told_by_the_line_at_which_it_begins(self, project: Project) -> None:
+        path = project.write("rows.csv", 'path,name\na.png,"two\nlines"\n,x\n')
+        rows, (problem,) = read_table(path, "rows.csv")
+        assert [row.place.line for row in rows] == [2]
+        assert str(problem) == "rows.csv:4:1: neither 'path' nor 'url' is filled"
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("", "is empty"),
+            ("path\n", "no rows"),
+            ("id,name\nx,y\n", "no column 'path' or 'url'"),
+            ('path\n"a.png', "no CSV"),
+            ('path\n"a"x\n', "no CSV"),
+            ("path\n<<<<<<< HEAD\na.png\n", "merge conflict"),
+            ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+            (b"path\n\xff\n", "not UTF-8"),
+            (b"path\n\x00\n", "NUL"),
+        ],
+    )
+    def test_what_is_no_table_is_told(self, project: Project, content: str | bytes, said: str) -> None:
+        rows, problems = read_table(project.write("rows.csv", content), "rows.csv")
+        assert rows == []
+        assert said in str(problems[0])
+
+    @given(st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\t', max_size=40).map(str.encode))
+    def test_no_content_breaks_the_reading(
+        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
+    ) -> None:
+        path = tmp_path_factory.getbasetemp() / "any.csv"
+        path.write_bytes(content)
+        rows, problems = read_table(path, "any.csv")
+        assert rows or problems

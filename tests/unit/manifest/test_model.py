@@ -1,0 +1,279 @@
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manifest import golden
+from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Json, LocalFile, Visibility
+from pipeline.manifest import Limits, ProviderSettings, expand, find, load, schema
+from pipeline.manifest.document import Node, read_yaml
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return golden.project(tmp_path_factory.mktemp("examples"))
+
+
+class TestExamples:
+    @pytest.mark.parametrize("name", golden.cases("invalid"))
+    def test_what_an_invalid_manifest_is_told_is_kept_beside_it(self, examples: Path, name: str) -> None:
+        expected = (golden.MANIFESTS / "invalid" / name).with_suffix(".txt").read_text(encoding="utf-8")
+        assert golden.told(examples / "invalid" / name) == expected
+        assert "error: " in expected
+
+    def test_no_expectation_is_left_without_its_manifest(self) -> None:
+        folder = golden.MANIFESTS / "invalid"
+        assert {path.stem for path in folder.glob("*.txt")} == {
+            Path(name).stem for name in golden.cases("invalid")
+        }
+
+    @pytest.mark.parametrize("path", find([golden.MANIFESTS / "valid"]), ids=lambda path: path.name)
+    def test_nothing_is_said_of_a_valid_manifest(self, examples: Path, path: Path) -> None:
+        assert golden.told(examples / path.relative_to(golden.MANIFESTS)) == ""
+
+    def test_the_example_of_everything_has_every_key_of_the_schema(self) -> None:
+        said = set(_keys(read_yaml(golden.MANIFESTS / "valid" / "everything.yaml", "everything.yaml").root))
+        assert set(_properties(schema.load("campaign"))) - said == set()
+
+
+def _keys(node: Node) -> Iterator[str]:
+    if isinstance(node.value, tuple):
+        for inner in node.value:
+            yield from _keys(inner)
+    elif not isinstance(node.value, bool | int | float | str | None):
+        for key, inner in node.value.items():
+            yield key
+            yield from _keys(inner)
+
+
+def _properties(part: Json) -> Iterator[str]:
+    if isinstance(part, list):
+        for inner in part:
+            yield from _properties(inner)
+    elif isinstance(part, dict):
+        properties = part.get("properties")
+        if isinstance(properties, dict):
+            yield from properties
+        for inner in part.values():
+            yield from _properties(inner)
+
+
+class TestSchemas:
+    @pytest.mark.parametrize("name", ["campaign", "catalog"])
+    def test_an_editor_can_explain_and_complete_every_key(self, name: str) -> None:
+        for path, part in _described(schema.load(name), name):
+            assert "title" in part or "$ref" in part, path
+            assert any(key in part for key in ("type", "enum", "oneOf", "const", "$ref")), path
+
+    def test_the_defaults_that_it_shows_are_those_that_hold(self) -> None:
+        campaign = schema.load("campaign")
+        shown = _at(campaign, "properties", "limits", "properties")
+        for name, part in shown.items():
+            assert isinstance(part, dict)
+            assert part["default"] == getattr(Limits(), name)
+
+
+def _described(part: Json, path: str) -> Iterator[tuple[str, dict[str, Json]]]:
+    if not isinstance(part, dict):
+        return
+    properties = part.get("properties")
+    for key, inner in properties.items() if isinstance(properties, dict) else ():
+        assert isinstance(inner, dict)
+        yield f"{path}.{key}", inner
+    for key, inner in part.items():
+        if key not in ("examples", "default"):
+            for index, each in enumerate(inner) if isinstance(inner, list) else [(0, inner)]:
+                yield from _described(each, f"{path}/{key}[{index}]")
+
+
+def _at(part: dict[str, Json], *path: str) -> dict[str, Json]:
+    for key in path:
+        inner = part[key]
+        assert isinstance(inner, dict)
+        part = inner
+    return part
+
+
+class TestMerging:
+    def test_maps_merge_lists_and_scalars_replace_and_null_removes(self, project: Project) -> None:
+        project.write(
+            "base.yaml",
+            "version: 1\nvars: {a: {x: 1, y: [1, 2]}, b: 1, c: 1}\nprompts: {walk: walking, run: running}\n"
+            "limits: {max_creates: 5, budget: 7}\n" + ANYTHING,
+        )
+        campaign = project.load(
+            "extends: base.yaml\nvars: {a: {y: [3]}, b: 2, c: null}\nprompts: {run: null}\nlimits: {budget: null}\n"
+        )
+        assert campaign.vars == {"a": {"x": 1, "y": [3]}, "b": 2}
+        assert list(campaign.prompts) == ["walk"]
+        assert (campaign.limits.max_creates, campaign.limits.budget) == (5, None)
+
+    def test_of_several_bases_later_ones_win_and_the_file_itself_wins_over_all(
+        self, project: Project
+    ) -> None:
+        project.write("one.yaml", "version: 1\nvars: {a: 1, b: 1, c: 1}\n")
+        project.write("two.yaml", "version: 1\nextends: one.yaml\nvars: {b: 2, c: 2}\n")
+        project.write("three.yaml", "version: 1\nvars: {c: 3, d: 3}\n")
+        campaign = project.load("extends: [two.yaml, three.yaml]\nvars: {d: 4}\n" + ANYTHING)
+        assert campaign.vars == {"a": 1, "b": 2, "c": 3, "d": 4}
+
+    def test_a_name_is_never_inherited(self, project: Project) -> None:
+        base = project.write("base.yaml", HEAD + ANYTHING)
+        nameless = project.write("campaign.yaml", f"version: 1\nextends: {base.name}\n")
+        with pytest.raises(InvalidInput, match="missing key 'name'"):
+            load(nameless)
+
+    def test_a_path_is_relative_to_the_file_in_which_it_is_written(self, project: Project) -> None:
+        project.image("shared/images/red.png")
+        project.write("shared/prompts/walk.j2", "walking\r\nslowly\n")
+        project.write("shared/data/rows.csv", "path,id\nimages/red.png,row\n")
+        project.write(
+            "shared/base.yaml",
+            "version: 1\nimage_sets: {shoes: [images/red.png], rows: {csv: data/rows.csv}}\n"
+            "prompts: {walk: {file: prompts/walk.j2}}\n"
+            "templates:\n  any:\n    template_id: new\n    options: {p: '{{ prompt }}', u: {file: images/red.png}}\n",
+        )
+        red, row = project.jobs("extends: ../../shared/base.yaml\n", "campaigns/spring/campaign.yaml")
+        (image,) = red.request.images
+        assert isinstance(image, LocalFile)
+        assert image.path == "../../shared/images/red.png"
+        assert red.request.options == {"p": "walking\nslowly", "u": image}
+        assert row.name == "main/any/row/walk"
+        assert row.request.images == red.request.images
+
+    def test_a_problem_in_a_base_is_told_where_the_base_says_it(self, project: Project) -> None:
+        project.write("shared/base.yaml", "version: 1\nlimits:\n  max_creates: many\n" + OVERLAY)
+        (problem,) = project.problems(
+            "extends: ../shared/base.yaml\nimage_sets: {}\n", "spring/campaign.yaml"
+        )[:1]
+        assert str(problem.position) == "shared/base.yaml:3:16"
+        assert problem.source == "  max_creates: many"
+
+    def test_a_base_that_two_files_share_is_no_circle(self, project: Project) -> None:
+        project.write("root.yaml", "version: 1\nvars: {a: 1}\n")
+        project.write("left.yaml", "version: 1\nextends: root.yaml\n")
+        project.write("right.yaml", "version: 1\nextends: root.yaml\n")
+        assert project.load("extends: [left.yaml, right.yaml]\n" + ANYTHING).vars == {"a": 1}
+
+    def test_no_chain_of_bases_is_read_without_end(self, project: Project) -> None:
+        for number in range(100):
+            project.write(f"{number}.yaml", f"version: 1\nextends: {number + 1}.yaml\n")
+        assert "more than 64 base files" in project.told("extends: 0.yaml\n" + ANYTHING)
+
+
+class TestCampaign:
+    def test_what_is_left_out_has_its_default(self, project: Project) -> None:
+        campaign = project.load(ANYTHING)
+        assert campaign.limits == Limits()
+        assert campaign.provider == ProviderSettings("vimmerse", "v1", report_errors=False)
+        assert campaign.output.dir == project.root / "output" / "spring"
+        assert campaign.output.path == "{{ job.key }}.{{ ext }}"
+        (rule,) = campaign.rules
+        assert (rule.id, rule.timeout, rule.retries, rule.repeat) == ("main", 3600.0, 0, 1)
+        assert campaign.templates["any"].visibility is Visibility.PRIVATE
+
+    def test_variables_from_outside_go_over_those_of_the_file(self, project: Project) -> None:
+        campaign = project.load("vars: {a: 1, b: {x: 1}}\n" + ANYTHING, variables={"b": "new", "c": None})
+        assert campaign.vars == {"a": 1, "b": "new", "c": None}
+
+    def test_a_variable_from_outside_may_not_hide_what_templates_know(self, project: Project) -> None:
+        with pytest.raises(InvalidInput, match="--var prompt: a var cannot be called 'prompt'"):
+            project.load(ANYTHING, variables={"prompt": "x"})
+
+    def test_who_runs_it_may_name_the_provider(self, project: Project) -> None:
+        path = project.write("campaign.yaml", HEAD + ANYTHING)
+        campaign = load(path, provider="emulator")
+        assert [job.request.provider for job in expand(campaign)] == ["emulator"]
+
+    @pytest.mark.parametrize(
+        ("written", "seconds"),
+        [("90s", 90), ("60m", 3600), ("1h30m", 5400), ("2h0m5s", 7205), ("45", 45), ("0.5", 0.5)],
+    )
+    def test_a_timeout_is_a_time_or_a_number_of_seconds(
+        self, project: Project, written: str, seconds: float
+    ) -> None:
+        campaign = project.load(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
+        assert campaign.rules[0].timeout == seconds
+
+    @pytest.mark.parametrize("written", ["h", "''", "5 minutes", "-5s", "0", "1m1h", "'5'"])
+    def test_another_timeout_is_refused(self, project: Project, written: str) -> None:
+        assert "jobs[0].timeout" in project.told(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
+
+    def test_the_output_folder_lies_beside_the_manifest_that_is_run(self, project: Project) -> None:
+        project.write("shared/base.yaml", "version: 1\noutput: {dir: made, steps: true}\n")
+        campaign = project.load("extends: ../shared/base.yaml\n" + ANYTHING, "spring/campaign.yaml")
+        assert campaign.output.dir == project.root / "spring" / "made"
+        assert [job.steps for job in expand(campaign)] == [True]
+
+    def test_the_manifest_and_its_project_are_known_by_their_real_paths(self, project: Project) -> None:
+        real = project.write("spring/campaign.yaml", HEAD + ANYTHING)
+        link = project.root / "link.yaml"
+        link.symlink_to(real)
+        campaign = load(link)
+        assert (campaign.manifest, campaign.root) == (real, project.root)
+
+    def test_doubts_are_kept_apart_from_errors(self, project: Project) -> None:
+        campaign = project.load(ANYTHING)
+        assert [problem.severity for problem in campaign.warnings] == ["warning"]
+        assert "knows no template 'something_new'" in campaign.warnings[0].message
+
+    def test_problems_come_in_the_order_of_their_places(self, project: Project) -> None:
+        problems = project.problems(
+            "limits: {max_creates: x, budget: y}\nprompts: {a: '{{ b c }}'}\nx: 1\n" + ANYTHING
+        )
+        assert problems == sorted(problems, key=lambda problem: str(problem.position))
+        assert len(problems) == 4
+
+    def test_what_a_manifest_is_called_in_messages_is_up_to_the_caller(self, project: Project) -> None:
+        path = project.write("a/campaign.yaml", "version: 1\nextends: b/base.yaml\nname: spring\n")
+        with pytest.raises(
+            InvalidInput, match=r"^shown/campaign\.yaml:2:10: extends: .*: shown/b/base\.yaml$"
+        ):
+            load(path, name="shown/campaign.yaml")
+
+    def test_a_manifest_that_is_no_file_is_told_so_and_never_waited_for(self, project: Project) -> None:
+        os.mkfifo(project.root / "pipe.yaml")
+        for path in (project.root, project.root / "pipe.yaml", project.root / "none.yaml", Path("/dev/zero")):
+            with pytest.raises(InvalidInput) as raised:
+                load(path)
+            assert [problem.position is not None for problem in raised.value.problems] == [True]
+
+
+class TestFind:
+    def test_a_folder_gives_the_yaml_files_that_are_campaigns(self, project: Project) -> None:
+        project.write("b/two.yml", HEAD)
+        project.write("a/one.yaml", HEAD)
+        project.write("{c}.yaml", "{name: flow, version: 1}")
+        project.write("base.yaml", "version: 1\nvars: {name: x}\n")
+        project.write("workflow.yaml", "name: ci\non: push\n")
+        project.write("spring.decisions.yaml", "version: 1\ndecisions: []\n")
+        project.write(".hidden/campaign.yaml", HEAD)
+        project.write("notes.txt", HEAD)
+        names = [path.relative_to(project.root).as_posix() for path in find([project.root])]
+        assert names == ["{c}.yaml", "a/one.yaml", "b/two.yml"]
+
+    def test_a_campaign_that_cannot_be_read_is_found_so_that_its_mistakes_are_told(
+        self, project: Project
+    ) -> None:
+        broken = project.write("broken.yaml", HEAD + "jobs: [\n")
+        assert find([project.root]) == [broken]
+
+    def test_a_file_is_taken_as_it_is_and_nothing_comes_twice(self, project: Project) -> None:
+        base = project.write("base.yaml", "version: 1\n")
+        one = project.write("one.yaml", HEAD)
+        assert find([base, one, project.root]) == [base, one]
+
+    def test_what_is_not_there_is_told_all_at_once(self, project: Project) -> None:
+        (project.root / "empty").mkdir()
+        with pytest.raises(InvalidInput) as raised:
+            find([project.root / "none.yaml", project.root / "empty"])
+        assert len(raised.value.problems) == 2
+
+
+def test_the_schemas_are_what_editors_read() -> None:
+    for name in ("campaign", "catalog"):
+        assert json.loads(schema.text(name))["$schema"].endswith("2020-12/schema")
