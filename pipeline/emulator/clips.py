@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
 from pipeline.emulator.drawing import Picture, Unreadable
@@ -22,6 +22,8 @@ _SAMPLES_PER_SECOND = 22_050
 
 def write_clip(path: Path, size: Size, frames_per_second: int, frames: Iterable[Picture]) -> None:
     """Encode `frames` (RGB, of that size). The same frames give the same bytes."""
+    # One for all frames: each would else set up its own, which costs more than the encoding.
+    convert = VideoReformatter()
     # The index goes to the front, which needs a path: the file is rewritten at its end.
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=frames_per_second)
@@ -31,8 +33,11 @@ def write_clip(path: Path, size: Size, frames_per_second: int, frames: Iterable[
         stream.color_primaries = stream.color_trc = stream.colorspace = _BT709
         stream.color_range = _LIMITED_RANGE
         for number, picture in enumerate(frames):
-            frame = _frame(picture).reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            frame = convert.reformat(
+                _frame(picture),
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
             )
             frame.pts = number
             container.mux(stream.encode(frame))
@@ -52,8 +57,9 @@ def read_clip(path: Path) -> Iterator[Picture]:
             stream = container.streams.video[0]
             if stream.width * stream.height > _LARGEST_PIXELS:
                 raise Unreadable("the video is too large")
+            convert = VideoReformatter()
             for frame in container.decode(stream):
-                yield _picture(frame)
+                yield _picture(convert.reformat(frame, format="rgb24", src_colorspace=Colorspace.ITU709))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise Unreadable(f"the video cannot be read: {error}") from error
 
@@ -92,8 +98,7 @@ def _frame(picture: Picture) -> av.VideoFrame:
     return frame
 
 
-def _picture(frame: av.VideoFrame) -> Picture:
-    rgb = frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709)
+def _picture(rgb: av.VideoFrame) -> Picture:
     plane = rgb.planes[0]
     size = (rgb.width, rgb.height)
     return Image.frombuffer("RGB", size, bytes(plane), "raw", "RGB", plane.line_size, 1)
