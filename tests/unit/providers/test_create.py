@@ -18,6 +18,7 @@ from pipeline.providers.base import (
     OutcomeUnknown,
     Refusal,
 )
+from pipeline.providers.http.connection import Connection, Route, Stage
 from pipeline.providers.network import Network
 from providers.orders_for_tests import KEY, a_client, an_attachment, an_order
 from providers.raw_server import Certificate, Peer, Play, serving
@@ -371,3 +372,47 @@ def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate
     with serving(after_hello(interrupt), certificate, handshake=False) as server:
         outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
     assert isinstance(outcome, NotSent)
+
+
+class InterruptedAfterTheLastByte:
+    """A socket that hands all to the kernel and is then struck by an interrupt, before anyone could note it."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    def settimeout(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+
+    def sendall(self, data: bytes) -> None:
+        self._socket.sendall(data)
+        if data.endswith(b"last"):
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> None:
+    with serving(after_reading(Peer.stall)) as server:
+        route = Route(None)
+        connection = Connection("127.0.0.1", server.port, route=route)
+        route.transit.begin(10)
+        connection.connect()
+        connection.sock = InterruptedAfterTheLastByte(connection.sock)
+        with pytest.raises(KeyboardInterrupt):
+            connection.request("POST", "/workflow", body=b"the last")
+        connection.close()
+    assert route.transit.stage is Stage.SENT
+
+
+def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() -> None:
+    with serving(Peer.stall) as server:
+        route = Route(None)
+        connection = Connection("127.0.0.1", server.port, route=route)
+        route.transit.begin(10)
+        connection.connect()
+        route.transit.cut()
+        with pytest.raises(TimeoutError):
+            connection.request("POST", "/workflow", body=b"body")
+        connection.close()
+    assert route.transit.stage is Stage.UNSENT
