@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from pipeline import failpoints
 from pipeline.artifacts.names import Named, named, set_aside
 from pipeline.errors import Unfinished
 from pipeline.files import sha256_of, sync_folder
@@ -166,12 +167,14 @@ class Shelf:
             NotOurs: something else lies there; the fetched file is removed, as it can be fetched again.
         """
         try:
+            failpoints.reach("before rename")
             if self.digest(path) == digest:
                 fresh.unlink()
             else:
                 self.clear(path)
                 fresh.replace(self.target(path))
                 sync_folder(fresh.parent)
+                failpoints.reach("after rename")
         except NotOurs:
             fresh.unlink(missing_ok=True)
             raise

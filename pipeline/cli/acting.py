@@ -1,6 +1,7 @@
 """Assembles the parts of a command: the campaign, where its records lie, and what is known of it."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from pipeline.errors import InvalidInput, UsageError
 from pipeline.jobs import Job
 from pipeline.manifest import Campaign, expand, load
 from pipeline.plan.make import in_plan_order
-from pipeline.purchases import UNDECIDED, Decisions, Records, join
+from pipeline.purchases import UNDECIDED, Decisions, Records
 from pipeline.results.build import Heading
 from pipeline.results.file import ResultsFile, read
 from pipeline.serving import Serving, serve
-from pipeline.state.machine import recover
+from pipeline.state.machine import absorb
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
 
@@ -142,7 +143,7 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
             place.state,
             campaign=place.campaign.name,
             manifest=place.campaign.manifest,
-            run=now(),
+            run=f"{now()} {secrets.token_hex(4)}",
             writable=writable,
             now=now(),
             command=environment.command_line(),
@@ -166,8 +167,7 @@ def _joined(store: Store, published: ResultsFile | None, decisions: Decisions, *
     if writable:
         store.recover(now())
         return store.absorb(theirs, decisions, now())
-    recovered = {mark: recover(purchase) for mark, purchase in theirs.purchases.items()}
-    return join(store.records(), Records(recovered, theirs.served), decisions)
+    return absorb(store.records(), theirs, decisions)
 
 
 def _assert_ours(place: Scene, published: ResultsFile | None) -> None:

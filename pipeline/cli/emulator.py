@@ -36,11 +36,10 @@ def command(
     """
     # An extra, and heavy.
     from pipeline.emulator.embedded import serve
-    from pipeline.emulator.faultfile import read_rules
+    from pipeline.emulator.faultfile import read_faults
     from pipeline.emulator.settings import Settings, Size
-    from pipeline.manifest.document import read_yaml
 
-    rules = read_rules(read_yaml(faults, str(faults)).root.plain()) if faults is not None else ()
+    rules = read_faults(faults, str(faults)) if faults is not None else ()
     home = Path(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,12 @@ def allows_network_file_system() -> bool:
     return os.environ.get("PIPELINE_ALLOW_NETWORK_FS") == "1"
 
 
+def failure() -> tuple[int, str] | None:
+    """`PIPELINE_FAIL_AT`, for tests: `17:kill` dies at the 17th failpoint; `raise` and `full` fail there."""
+    number, _, manner = os.environ.get("PIPELINE_FAIL_AT", "").partition(":")
+    return (int(number), manner) if number.isdigit() and manner in {"kill", "raise", "full"} else None
+
+
 def command_line() -> str:
     """How this process was called, for whoever finds the state locked."""
     return " ".join(["pipeline", *sys.argv[1:]])[:500]

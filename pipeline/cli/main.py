@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 import pipeline
+from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import manner_options
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
 
@@ -83,6 +84,7 @@ def called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
 
+    arm_failpoint()
     try:
         outcome: Any = cli.main(arguments, prog_name="pipeline", standalone_mode=False)
     except click.exceptions.Exit as end:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipeline import failpoints
 from pipeline.cli.acting import Scene
 from pipeline.errors import Unfinished
 from pipeline.jobs import Json
@@ -29,6 +30,7 @@ class Publisher:
         """
         document = build(self._place.heading(), serving, records, decisions, inputs, self._told)
         try:
+            failpoints.reach("before results")
             written = write(self._place.results, document, self._before)
         except OSError as error:
             reason = error.strerror or str(error)

@@ -8,7 +8,9 @@ from pipeline.cli.acting import known, scene
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument
 from pipeline.cli.running import Running
 from pipeline.cli.stopping import stopping
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
+from pipeline.errors import InvalidInput
 from pipeline.state.store import Caps
 
 
@@ -23,10 +25,14 @@ from pipeline.state.store import Caps
 @flag(
     "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
 )
+@flag("--checkpoint", metavar="COMMAND", help="Publishes the results manifest (a git push) before each wave.")
+@flag("--require-results", is_flag=True, help="End with 3 if there is neither state nor results.")
 @campaign_options
 def command(
     manifest: Path,
     yes: bool,
+    checkpoint: str | None,
+    require_results: bool,
     concurrency: int | None,
     in_flight: int | None,
     request_timeout: float,
@@ -46,5 +52,13 @@ def command(
         caps=Caps(limits.max_creates, limits.max_credits, limits.budget),
         report_errors=place.campaign.provider.report_errors,
     )
+    if require_results and not (place.state.exists() or place.results.exists()):
+        raise InvalidInput(
+            f"{place.results_name}: missing, and so is the state: buying anew what may have been bought before "
+            "is what --require-results forbids"
+        )
+    published = Checkpoint(checkpoint) if checkpoint else None
     with stopping() as stop, known(place, writable=True) as facts:
-        return Running(facts, settings, stop, request_timeout).carry_out(ask=not (yes or place.emulated))
+        return Running(facts, settings, stop, request_timeout, published).carry_out(
+            ask=not (yes or place.emulated)
+        )

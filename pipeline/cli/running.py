@@ -13,6 +13,7 @@ from pipeline.cli.options import manner
 from pipeline.cli.publishing import Publisher
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
 from pipeline.cli.vendor import vendor
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.progress import BarReporter, LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
@@ -41,11 +42,19 @@ _WORDS = {
 class Running:
     """Carries out the plan of one campaign, with the lock held."""
 
-    def __init__(self, facts: Known, settings: RunSettings, stop: Stop, timeout: float) -> None:
+    def __init__(
+        self,
+        facts: Known,
+        settings: RunSettings,
+        stop: Stop,
+        timeout: float,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self._facts = facts
         self._settings = settings
         self._stop = stop
         self._timeout = timeout
+        self._checkpoint = checkpoint
         self._report = RunReport()
         self._publisher = Publisher(facts.scene, facts.published)
         self._paint = paint_for(sys.stdout, no_color=manner().no_color)
@@ -62,6 +71,7 @@ class Running:
         finally:
             # However it ended, what is on disk now is published.
             serving = self._publish()
+            self._have_published()
         with untrusted_block():
             return self._conclude(plan, serving)
 
@@ -108,6 +118,7 @@ class Running:
                     report=self._report,
                     stop=self._stop,
                     publish=self._publish,
+                    checkpoint=self._checkpoint,
                 )
         finally:
             reporter.close()
@@ -128,6 +139,15 @@ class Running:
         except PipelineError as error:
             self._report.stop(error.exit_code, str(error))
         return serving
+
+    def _have_published(self) -> None:
+        """Have the last word published too; also that a wave was given up."""
+        if self._checkpoint is None:
+            return
+        try:
+            self._checkpoint()
+        except PipelineError as error:
+            self._report.stop(error.exit_code, str(error))
 
     def _conclude(self, plan: Plan, serving: Serving) -> ExitCode:
         place = self._facts.scene

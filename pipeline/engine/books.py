@@ -7,6 +7,7 @@ create that may leave now, a workflow to be polled) happens only after that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline import failpoints
 from pipeline.engine.clock import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, Records
@@ -87,7 +88,9 @@ class Books:
         return sum(self.purchases[mark].cost for mark in self._bought)
 
     def _begin(self, intents: list[Change]) -> set[str]:
+        failpoints.reach("before intents")
         written = self._store.begin(intents, self._caps)
+        failpoints.reach("after intents")
         self.purchases.update({change.after.id: change.after for change in written})
         begun = {change.after.id for change in written}
         self._bought |= begun
@@ -95,7 +98,9 @@ class Books:
 
     def _commit(self, changes: list[Change]) -> None:
         try:
+            failpoints.reach("before commit")
             self._store.commit(changes)
+            failpoints.reach("after commit")
         except PipelineError:
             for change in reversed(changes):
                 if change.before is not None:

@@ -6,12 +6,11 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from pipeline.artifacts.names import named
-from pipeline.artifacts.shelf import NotOurs
 from pipeline.engine import pacing
 from pipeline.engine.fetching import Landed, Target, fetch, fetched_event
 from pipeline.engine.flights import Flight
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import ExitCode, PipelineError
+from pipeline.errors import ExitCode, PipelineError, Unfinished
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status
 
@@ -165,7 +164,7 @@ class Following:
     def _fetch(self, flight: Flight) -> None:
         try:
             targets = tuple(self._targets(flight.purchase))
-        except (NotOurs, OSError) as error:
+        except (Unfinished, OSError) as error:
             self._blocked(flight, str(error))
             return
         self._at.air.send(
@@ -216,7 +215,7 @@ class Following:
                 self._at.shelf.settle(
                     target.fresh, target.path, purchase.id, target.slot, each.fetched.sha256
                 )
-        except (NotOurs, OSError) as error:
+        except (Unfinished, OSError) as error:
             self._blocked(flight, str(error))
             return
         self._land(flight)

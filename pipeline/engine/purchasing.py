@@ -1,15 +1,18 @@
 """Buys what a plan buys: prepare, intent on disk, one create, and what its outcome means for the rest."""
 
+from collections import deque
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+from pipeline import failpoints
 from pipeline.engine.buying import TORN_SENDS, UNSENT_SENDS, Buying
 from pipeline.engine.following import Following
 from pipeline.engine.orders import InputFailed, Upstream, prepare
 from pipeline.engine.submit import settled, submit
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import BuyingStopped, ExitCode, printable
+from pipeline.errors import BuyingStopped, ExitCode, PipelineError, printable
 from pipeline.jobs import Job
 from pipeline.plan.actions import Entry
 from pipeline.providers.base import (
@@ -26,50 +29,104 @@ from pipeline.providers.base import (
     VendorError,
 )
 from pipeline.purchases import Purchase, Status
+from pipeline.state.machine import NothingBought
 
 PREPARE_PATIENCE = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A purchase that is about to be sent, and what it sends."""
+
+    entry: Entry
+    job: Job
+    purchase: Purchase
+    order: Order
+
+
 class Purchasing:
-    """Takes entries of a plan from `buying` to a purchase that `following` watches."""
+    """Takes entries of a plan from `buying` to a purchase that `following` watches.
+
+    An entry is prepared, its intent is made durable, and then it is sent. With a checkpoint, intents gather
+    to a wave, which is published as a whole before any of it is sent.
+    """
 
     def __init__(self, workplace: Workplace, buying: Buying, following: Following) -> None:
         self._at = workplace
         self._buying = buying
         self._following = following
-        self._under_way = 0
+        self._preparing = 0
+        self._sending = 0
+        self._wave: list[Prepared] = []
+        self._begun: list[Prepared] = []
+        self._cleared: deque[Prepared] = deque()
+        self._publishing = False
 
     def wakes_at(self) -> float | None:
-        """When something may be bought, in monotonic seconds; None while what is in flight must end first."""
+        """When there is something to do here, in monotonic seconds; None: not before something else ends."""
+        if self._cleared or self._is_wave_full():
+            return 0.0
         return None if self._is_crowded() else self._buying.wakes_at()
 
-    def _is_crowded(self) -> bool:
-        return self._under_way + self._following.in_flight >= self._at.settings.in_flight
-
     def hand_out(self) -> bool:
-        """Start on the next entry that may be bought; False if none may."""
+        """Send what is cleared, or start on the next entry that may be bought; False if there is neither."""
+        if self._buying.stopped:
+            self.withdraw()
+            return False
+        if self._cleared:
+            self._send(self._cleared.popleft())
+            return True
+        if self._is_wave_full():
+            self._intend(self._wave)
+            self._wave = []
+            return True
         entry = None if self._is_crowded() else self._buying.next(self._at.clock.monotonic())
         if entry is None or entry.job is None:
             return False
-        self._under_way += 1
-        mark = self._at.new_id()
-        source = self._upstream(entry.job)
-        self._at.air.send(
-            self._at.till,
-            lambda future: self._prepared(entry, mark, source, future),
-            prepare,
-            self._at.provider,
-            entry.job,
-            self._at.manifest_folder,
-            mark,
-            self._as_upstream(source),
-        )
+        self._prepare(entry, entry.job)
         return True
 
     def stop(self, code: ExitCode, note: str) -> None:
         """Buy nothing more in this run."""
         self._buying.stopped = True
         self._at.report.stop(code, note)
+
+    def withdraw(self) -> None:
+        """Give up what is not sent: its intents provably bought nothing."""
+        self._wave.clear()
+        unsent = [*self._cleared, *([] if self._publishing else self._begun)]
+        self._cleared.clear()
+        if not self._publishing:
+            self._begun.clear()
+        for prepared in unsent:
+            self._void(prepared, "the run was stopped before it was sent")
+
+    def _is_crowded(self) -> bool:
+        waiting = len(self._wave) + len(self._begun) + len(self._cleared)
+        under_way = self._preparing + self._sending + waiting
+        return under_way + self._following.in_flight >= self._at.settings.in_flight
+
+    def _is_wave_full(self) -> bool:
+        """Whether the wave is as large as it can be now."""
+        if not self._wave or self._preparing or self._publishing or self._begun:
+            return False
+        next_at = self._buying.wakes_at()
+        return self._is_crowded() or next_at is None or next_at > self._at.clock.monotonic()
+
+    def _prepare(self, entry: Entry, job: Job) -> None:
+        self._preparing += 1
+        mark = self._at.new_id()
+        source = self._upstream(job)
+        self._at.air.send(
+            self._at.till,
+            lambda future: self._prepared(entry, job, mark, source, future),
+            prepare,
+            self._at.provider,
+            job,
+            self._at.manifest_folder,
+            mark,
+            self._as_upstream(source),
+        )
 
     def _upstream(self, job: Job) -> Purchase | None:
         """The purchase that serves the job's upstream: a chained job is made from no other."""
@@ -82,47 +139,101 @@ class Purchasing:
 
     # What came of preparing
 
-    def _prepared(self, entry: Entry, mark: str, source: Purchase | None, future: "Future[Order]") -> None:
-        self._under_way -= 1
+    def _prepared(
+        self, entry: Entry, job: Job, mark: str, source: Purchase | None, future: "Future[Order]"
+    ) -> None:
+        self._preparing -= 1
         answer = outcome(future)
         match answer:
             case Order():
-                self._intend(entry, mark, source, answer)
+                purchase = intended(job, mark, source, self._at.clock.now())
+                self._ready(Prepared(entry, job, purchase, answer))
             case InputFailed() | CallRefused():
                 self._at.report.inputs[entry.key] = str(answer)
                 self._at.reporter.tell(entry.key, f"failed (input): {answer}")
             case BuyingStopped():
                 self.stop(ExitCode.STOPPED_BUYING, str(answer))
             case VendorError():
-                attempts = self._buying.of(entry)
-                attempts.unprepared += 1
-                if attempts.unprepared >= PREPARE_PATIENCE:
-                    self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: {answer}; run again")
-                else:
-                    self._again(entry, attempts.unprepared, answer.after)
+                self._unprepared(entry, answer)
             case _:
                 raise answer
 
-    def _intend(self, entry: Entry, mark: str, source: Purchase | None, order: Order) -> None:
-        if self._buying.stopped or entry.job is None:
-            return
-        self._under_way += 1
-        purchase = intended(entry.job, mark, source, self._at.clock.now())
-        self._at.books.intend(purchase, partial(self._begun, entry, purchase, order))
+    def _unprepared(self, entry: Entry, error: VendorError) -> None:
+        attempts = self._buying.of(entry)
+        attempts.unprepared += 1
+        if attempts.unprepared >= PREPARE_PATIENCE:
+            self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
+        else:
+            self._again(entry, attempts.unprepared, error.after)
 
-    def _begun(self, entry: Entry, purchase: Purchase, order: Order, begun: bool) -> None:
-        if entry.job is None or not begun:
-            self._under_way -= 1
-            self.stop(ExitCode.STOPPED_BUYING, f"{entry.key}: not bought, a cap would be passed")
+    def _ready(self, prepared: Prepared) -> None:
+        if self._buying.stopped:
             return
-        self._at.customers.buys(entry.job, purchase.id)
-        land = partial(self._landed, entry, purchase)
-        self._at.air.send(self._at.till, land, submit, self._at.provider, order)
+        if self._at.checkpoint is None:
+            self._intend([prepared])
+        else:
+            self._wave.append(prepared)
+
+    def _intend(self, wave: list[Prepared]) -> None:
+        for prepared in wave:
+            self._begun.append(prepared)
+            self._at.books.intend(prepared.purchase, partial(self._durable, prepared))
+
+    def _durable(self, prepared: Prepared, begun: bool) -> None:
+        """The intent is on disk, or a cap forbids it."""
+        if not begun:
+            self._begun.remove(prepared)
+            self.stop(ExitCode.STOPPED_BUYING, f"{prepared.entry.key}: not bought, a cap would be passed")
+            return
+        self._at.customers.buys(prepared.job, prepared.purchase.id)
+        if self._at.checkpoint is None:
+            self._begun.remove(prepared)
+            self._cleared.append(prepared)
+
+    # Checkpoints
+
+    def publish_wave(self) -> None:
+        """Have the intents that are on disk published; they are sent only after that."""
+        if self._begun and not self._publishing:
+            self.publish()
+
+    def publish(self) -> None:
+        """Have what is on disk published by the operator's command, one at a time."""
+        if self._at.checkpoint is None or self._publishing:
+            return
+        self._publishing = True
+        failpoints.reach("wave written")
+        self._at.publish()
+        self._at.air.send(self._at.till, self._published, self._at.checkpoint)
+
+    def _published(self, future: "Future[None]") -> None:
+        self._publishing = False
+        failpoints.reach("wave published")
+        wave, self._begun = self._begun, []
+        answer = outcome(future)
+        if isinstance(answer, PipelineError):
+            self.stop(ExitCode.UNFINISHED, f"{answer}; nothing more is bought")
+        for prepared in wave:
+            if self._buying.stopped:
+                self._void(prepared, "its intent could not be published, so it was not sent")
+            else:
+                self._cleared.append(prepared)
+
+    # Creates
+
+    def _void(self, prepared: Prepared, why: str) -> None:
+        self._at.customers.gave_nothing(prepared.purchase.id)
+        self._at.books.record(prepared.purchase.id, NothingBought(why))
+
+    def _send(self, prepared: Prepared) -> None:
+        self._sending += 1
+        land = partial(self._landed, prepared.entry, prepared.purchase)
+        self._at.air.send(self._at.till, land, submit, self._at.provider, prepared.order)
 
     # What came of a create
 
     def _landed(self, entry: Entry, purchase: Purchase, future: "Future[CreateOutcome]") -> None:
-        self._under_way -= 1
+        self._sending -= 1
         came = future.result()
         detail = came.answer if isinstance(came, OutcomeUnknown) else ""
         self._at.books.record(

@@ -16,6 +16,7 @@ from pipeline.engine import pacing
 from pipeline.engine.air import Air
 from pipeline.engine.books import Books
 from pipeline.engine.buying import Buying
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clock import Clock, SystemClock
 from pipeline.engine.customers import Customers
 from pipeline.engine.executors import hands
@@ -38,7 +39,7 @@ SHOW_EVERY = 0.5
 
 
 class Run:
-    """Carries out one plan. `publish` writes the results manifest of what is on disk."""
+    """Carries out one plan."""
 
     def __init__(
         self,
@@ -46,13 +47,11 @@ class Run:
         plan: Plan,
         serving: Serving,
         stop: Stop,
-        publish: Callable[[], object],
     ) -> None:
         self._at = workplace
         self._plan = plan
         self._serving = serving
         self._stop = stop
-        self._publish = publish
         self._buying = Buying(workplace.rng)
         self._following = Following(workplace, dict(workplace.store.durations()))
         self._purchasing = Purchasing(workplace, self._buying, self._following)
@@ -100,7 +99,7 @@ class Run:
     def _goes_on(self) -> bool:
         if self._halted or self._stop.code is not None:
             return False
-        waits = (self._following.due_at(), self._buying.wakes_at())
+        waits = (self._following.due_at(), self._purchasing.wakes_at(), self._buying.wakes_at())
         return not self._at.air.is_empty or any(each is not None for each in waits)
 
     def _wait(self) -> float | None:
@@ -118,6 +117,9 @@ class Run:
             self._at.books.flush()
             self._after()
             self._hand_out()
+            # What was handed out may have left intents: they are made durable, then published.
+            self._at.books.flush()
+            self._purchasing.publish_wave()
         except AccountError as error:
             self._halt(ExitCode.ACCOUNT, str(error))
         except PipelineError as error:
@@ -165,17 +167,22 @@ class Run:
         """Take in the calls that are still in the air: each may have bought something."""
         limit = None if self._stop.code is None else self._at.clock.monotonic() + DRAIN
         self._buying.stopped = True
+        self._take_in(0.0)
         while not self._at.air.is_empty:
             if limit is not None and self._at.clock.monotonic() >= limit:
                 self._at.report.stop(ExitCode.UNFINISHED, "some calls had not ended when the time was up")
                 return
-            try:
-                self._at.air.take(1.0)
-                self._at.books.flush()
-                self._after()
-            except PipelineError as error:
-                self._halt(error.exit_code, str(error))
+            self._take_in(1.0)
             limit = limit or (None if self._stop.code is None else self._at.clock.monotonic() + DRAIN)
+
+    def _take_in(self, seconds: float) -> None:
+        try:
+            self._at.air.take(seconds)
+            self._purchasing.withdraw()
+            self._at.books.flush()
+            self._after()
+        except PipelineError as error:
+            self._halt(error.exit_code, str(error))
 
     def _look_around(self) -> None:
         now = self._at.clock.monotonic()
@@ -184,7 +191,8 @@ class Run:
             self._show()
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_EVERY
-            self._publish()
+            self._at.publish()
+            self._purchasing.publish()
 
     def _show(self) -> None:
         counts: Counter[str] = Counter()
@@ -223,6 +231,7 @@ def execute(
     report: RunReport,
     stop: Stop,
     publish: Callable[[], object],
+    checkpoint: Checkpoint | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
     new_id: Callable[[], str] | None = None,
@@ -249,5 +258,7 @@ def execute(
             books=Books(store, clock, settings.caps, records, reporter.warn),
             air=Air(clock, settings.concurrency),
             customers=Customers(serving, plan),
+            publish=publish,
+            checkpoint=checkpoint,
         )
-        Run(workplace, plan, serving, stop, publish).carry_out()
+        Run(workplace, plan, serving, stop).carry_out()

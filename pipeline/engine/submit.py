@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from pipeline import failpoints
 from pipeline.providers.base import (
     AccountRefused,
     Bought,
@@ -18,10 +19,13 @@ from pipeline.state.machine import Accepted, Event, NothingBought, OutcomeLost, 
 
 def submit(provider: Provider, order: Order) -> CreateOutcome:
     """Send one create. The purchase it is for must be on disk as `submitting` before this is called."""
+    failpoints.reach("before create")
     try:
-        return provider.create(order)
+        outcome = provider.create(order)
     except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought
-        return OutcomeUnknown(f"{type(error).__name__} in the provider")
+        outcome = OutcomeUnknown(f"{type(error).__name__} in the provider")
+    failpoints.reach("after create")
+    return outcome
 
 
 def settled(outcome: CreateOutcome) -> Event:

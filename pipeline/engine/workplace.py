@@ -10,6 +10,7 @@ from typing import TypeVar
 from pipeline.artifacts.shelf import Shelf
 from pipeline.engine.air import Air
 from pipeline.engine.books import Books
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clock import Clock
 from pipeline.engine.customers import Customers
 from pipeline.engine.report import Reporter, RunReport, RunSettings
@@ -25,7 +26,8 @@ class Workplace:
     """What a run works with. `manifest_folder` is what local paths are relative to.
 
     Calls that may be repeated go to `executor`, which may be a cluster; a create never leaves this process
-    and goes to `till`, as no cluster runs a task exactly once.
+    and goes to `till`, as no cluster runs a task exactly once. `publish` writes the results manifest of what
+    is on disk; `checkpoint` then has it published, before a wave of creates is sent.
     """
 
     store: Store
@@ -43,6 +45,8 @@ class Workplace:
     books: Books
     air: Air
     customers: Customers
+    publish: Callable[[], object]
+    checkpoint: Checkpoint | None = None
 
 
 def outcome(future: "Future[T]") -> T | VendorError | BuyingStopped | PipelineError:
