@@ -33,6 +33,22 @@ def chains_of(rule: Rule) -> list[Chain]:
     return [image_set.chain for image_set in rule.image_sets if image_set.chain is not None]
 
 
+def upstreams_first(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules in an order in which each comes after those that it hangs on. They hang on no circle."""
+    rules = list(rules)
+    by_id = {rule.id: rule for rule in rules}
+    ordered: dict[str, Rule] = {}
+    pending = rules[::-1]
+    while pending:
+        rule = pending[-1]
+        before = [by_id[chain.rule] for chain in chains_of(rule) if chain.rule not in ordered]
+        pending += before
+        if not before:
+            ordered[rule.id] = rule
+            pending.pop()
+    return list(ordered.values())
+
+
 def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> None:
     for template in upstream.templates:
         steps = template.known.steps if template.known is not None else {}

@@ -64,7 +64,7 @@ class Exclusion:
         self._by_keys: dict[tuple[str, ...], dict[tuple[Typed, ...], Row]] = {}
         for row in rows:
             keys = tuple(sorted(row.values))
-            self._by_keys.setdefault(keys, {})[tuple(typed(row.values[key]) for key in keys)] = row
+            self._by_keys.setdefault(keys, {}).setdefault(tuple(typed(row.values[key]) for key in keys), row)
 
     def covers(self, combination: Combination) -> bool:
         """Whether some row agrees with the combination in all that it names."""

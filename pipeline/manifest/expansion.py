@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Job, JobKey, Json, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest import combinations
+from pipeline.manifest.chains import chains_of, upstreams_first
 from pipeline.manifest.combinations import Combination, Exclusion
 from pipeline.manifest.making import Maker, key_of
 from pipeline.manifest.model import Campaign, Chain, ImageSet, Item, Rule
@@ -33,7 +34,7 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
     for job in expansion.jobs():
         made += 1
         yield job
-    if not made and not expansion.problems:
+    if not made and not expansion.is_at_fault:
         expansion.report(campaign.place.problem("no job is left: 'when' and 'exclude' take away every one"))
     expansion.raise_problems()
 
@@ -74,21 +75,11 @@ def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
 
 
 def _bounds(campaign: Campaign) -> dict[str, int]:
-    by_id = {rule.id: rule for rule in campaign.rules}
     bounds: dict[str, int] = {}
-    pending = [*reversed(campaign.rules)]
-    while pending:
-        rule = pending[-1]
-        chains = [image_set.chain.rule for image_set in rule.image_sets if image_set.chain is not None]
-        unknown = [by_id[upstream] for upstream in chains if upstream not in bounds]
-        if rule.id in bounds or not unknown:
-            items = sum(
-                len(each.items) if each.chain is None else bounds[each.chain.rule] for each in rule.image_sets
-            )
-            bounds[rule.id] = combinations.bound(rule, items)
-            pending.pop()
-        else:
-            pending += unknown
+    for rule in upstreams_first(campaign.rules):
+        sets = rule.image_sets
+        items = sum(len(each.items) if each.chain is None else bounds[each.chain.rule] for each in sets)
+        bounds[rule.id] = combinations.bound(rule, items)
     return bounds
 
 
@@ -120,6 +111,10 @@ class _Expansion:
         if problem.severity == "error" and len(self.problems) >= _MOST_PROBLEMS:
             self.raise_problems()
 
+    @property
+    def is_at_fault(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
     def raise_problems(self) -> None:
         """Raise what is wrong, if anything is; tell what is only doubtful."""
         told = [_of_job(problem, job) for problem, job in self.problems.items()]
@@ -129,6 +124,8 @@ class _Expansion:
             self.warn(problem)
 
     def jobs(self) -> Iterator[Job]:
+        """Every sound job; what is wrong with the others is told to `report`."""
+        self._prepare_upstreams()
         for rule in self.campaign.rules:
             maker = Maker(self.campaign, rule, self.report)
             exclusion = Exclusion(rule.exclude)
@@ -183,19 +180,20 @@ class _Expansion:
             yield from image_set.items
             return
         chain = image_set.chain
-        for upstream in self._upstreams_of(chain.rule):
+        for upstream in self._upstreams[chain.rule]:
             output = UpstreamOutput(upstream.key, chain.step or "result")
             yield Item(upstream.id, (output,), upstream.vars, chain.place, _gives(upstream, chain))
 
-    def _upstreams_of(self, rule_id: str) -> tuple[_Upstream, ...]:
-        if rule_id not in self._upstreams:
-            rule = next(rule for rule in self.campaign.rules if rule.id == rule_id)
-            maker = Maker(self.campaign, rule, self.report)
-            self._upstreams[rule_id] = tuple(
-                _upstream(rule, combination, take, maker)
-                for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
-            )
-        return self._upstreams[rule_id]
+    def _prepare_upstreams(self) -> None:
+        """Work out what chains take, each rule after those that it hangs on itself."""
+        needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
+        for rule in upstreams_first(self.campaign.rules):
+            if rule.id in needed:
+                maker = Maker(self.campaign, rule, self.report)
+                self._upstreams[rule.id] = tuple(
+                    _upstream(rule, combination, take, maker)
+                    for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
+                )
 
     def _is_new(self, job: Job, rule: Rule) -> bool:
         if not _add(self._keys, job.name):

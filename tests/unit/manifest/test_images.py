@@ -18,7 +18,6 @@ from pipeline.manifest import globbing
 from pipeline.manifest.images import LARGEST, Images
 from pipeline.manifest.table import read_table
 
-
 Form = Literal["NFC", "NFD"]
 
 

@@ -1,0 +1,589 @@
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import Job, MediaType, RemoteFile, UpstreamOutput
+from pipeline.manifest import count, expand, load
+from pipeline.manifest.combinations import typed
+
+SHOES = "image_sets: {shoes: ['https://a.example/red.png', 'https://a.example/blue.png']}\n"
+PROMPTS = "prompts: {walk: walking, run: running}\n"
+
+
+def only(jobs: list[Job]) -> Job:
+    (job,) = jobs
+    return job
+
+
+def options(project: Project, written: str, more: str = "") -> dict[str, object]:
+    """The one job's options, as rendered."""
+    text = f"templates: {{any: {{template_id: new, options: {{{written}}}}}}}\n{more}"
+    return dict(only(project.jobs(text)).request.options)
+
+
+class TestAxes:
+    def test_a_rule_ranges_over_templates_items_prompts_axes_and_takes(self, project: Project) -> None:
+        keys = project.keys(
+            "templates: {a: {template_id: new}, b: {template_id: new}}\n"
+            + SHOES
+            + PROMPTS
+            + "jobs: [{id: hero, matrix: {size: [2, 1], locale: [en]}, repeat: 2}]\n"
+        )
+        assert keys == [
+            f"hero/{template}/{image}/{prompt}/locale=en/size={size}{take}"
+            for template in "ab"
+            for image in ("red", "blue")
+            for prompt in ("walk", "run")
+            for size in (2, 1)
+            for take in ("", "#2")
+        ]
+
+    def test_without_rules_there_is_one_over_everything(self, project: Project) -> None:
+        assert project.keys(ANYTHING + SHOES + PROMPTS) == [
+            f"main/any/{image}/{prompt}" for image in ("red", "blue") for prompt in ("walk", "run")
+        ]
+
+    def test_an_axis_that_is_empty_has_one_empty_value(self, project: Project) -> None:
+        rule = "jobs: [{id: hero, image_sets: [], prompts: [], matrix: {locale: []}}]\n"
+        assert project.keys(ANYTHING + SHOES + PROMPTS + rule) == ["hero/any"]
+        assert project.keys(ANYTHING) == ["main/any"]
+
+    def test_names_may_be_globs_and_each_counts_once(self, project: Project) -> None:
+        keys = project.keys(
+            "templates: {over-a: {template_id: new}, other: {template_id: new}, over-b: {template_id: new}}\n"
+            "prompts: {walk: a, 'w*': b, run: c}\n"
+            "jobs: [{id: hero, templates: [over-b, 'over-*'], prompts: ['w*', walk]}]\n"
+        )
+        assert keys == ["hero/over-b/w%2A", "hero/over-b/walk", "hero/over-a/w%2A", "hero/over-a/walk"]
+
+    def test_rules_keep_the_order_in_which_they_are_written(self, project: Project) -> None:
+        assert project.keys(ANYTHING + "jobs: [{id: z}, {id: a}, {id: m}]\n") == ["z/any", "a/any", "m/any"]
+
+    def test_one_item_in_two_sets_counts_once(self, project: Project) -> None:
+        sets = "image_sets: {a: ['https://a.example/red.png'], b: ['https://a.example/red.png']}\n"
+        assert project.keys(ANYTHING + sets) == ["main/any/red"]
+
+    def test_two_items_with_one_id_are_an_error(self, project: Project) -> None:
+        sets = "image_sets:\n  a: ['https://a.example/red.png']\n  b: [{url: 'https://b/red.png', vars: {x: 1}}]\n"
+        assert "two images of rule 'main' have the id 'red'" in project.told(ANYTHING + sets)
+        separate = "jobs: [{id: one, image_sets: [a]}, {id: two, image_sets: [b]}]\n"
+        assert project.keys(ANYTHING + sets + separate) == ["one/any/red", "two/any/red"]
+
+    def test_the_take_is_part_of_what_is_asked_for(self, project: Project) -> None:
+        one, two = project.jobs(ANYTHING + "jobs: [{id: hero, repeat: 2}]\n")
+        assert (one.request.take, two.request.take) == (1, 2)
+        assert one.fingerprint != two.fingerprint
+        assert two.path == "hero/any-take2"
+
+
+class TestExcludeAndInclude:
+    def test_a_row_excludes_what_agrees_with_all_of_it(self, project: Project) -> None:
+        text = ANYTHING + SHOES + PROMPTS
+        rows = "[{prompt: run, l: fr}, {image: red, template: any}]"
+        rule = f"jobs: [{{id: hero, matrix: {{l: [en, fr]}}, exclude: {rows}}}]\n"
+        assert project.keys(text + rule) == [
+            *("hero/any/blue/walk/l=en", "hero/any/blue/walk/l=fr", "hero/any/blue/run/l=en"),
+        ]
+
+    def test_values_are_equal_only_within_their_type(self, project: Project) -> None:
+        rule = "jobs: [{id: hero, matrix: {size: [5, '6'], flag: [true, 0]}, exclude: [%s]}]\n"
+        for row in ("{size: '5'}", "{size: 6}", "{flag: 1}", "{flag: false}", "{flag: 'true'}"):
+            assert len(project.keys(ANYTHING + rule % row)) == 4
+        for row in ("{size: 5}", "{size: 5.0}", "{size: '6'}", "{flag: true}", "{flag: 0}"):
+            assert len(project.keys(ANYTHING + rule % row)) == 2
+
+    def test_a_row_that_excludes_nothing_is_told(self, project: Project) -> None:
+        problems = project.problems(
+            OVERLAY + SHOES + "jobs: [{id: hero, exclude: [{image: green}, {image: red}]}]\n"
+        )
+        assert [str(problem) for problem in problems] == [
+            "campaign.yaml:5:29: jobs[0].exclude[0]: this row excludes nothing"
+        ]
+        assert problems[0].severity == "warning"
+
+    def test_a_row_that_names_only_axes_adds_a_job_for_all_else(self, project: Project) -> None:
+        rule = "jobs: [{id: hero, matrix: {l: [en]}, when: '{{ l == ''en'' }}', include: [{l: de}], repeat: 2}]\n"
+        keys = project.keys(ANYTHING + SHOES + rule)
+        assert keys[4:] == [
+            "hero/any/red/l=de",
+            "hero/any/red/l=de#2",
+            "hero/any/blue/l=de",
+            "hero/any/blue/l=de#2",
+        ]
+
+    def test_a_row_may_name_what_the_rule_does_not_range_over(self, project: Project) -> None:
+        text = (
+            "templates: {a: {template_id: new}, b: {template_id: new, options: {x: 1, y: 1}}}\n"
+            + SHOES
+            + PROMPTS
+            + "jobs:\n- id: hero\n  templates: [a]\n  image_sets: []\n  prompts: []\n  options: {x: 2}\n"
+            "  include: [{template: b, image: blue, prompt: run}]\n"
+        )
+        first, second = project.jobs(text)
+        assert (first.name, second.name) == ("hero/a", "hero/b/blue/run")
+        assert second.request.options == {"x": 1, "y": 1}
+
+    @pytest.mark.parametrize(
+        "row", ["{size: 1}", "{locale: en, sise: 1, size: 1}", "{locale: en, size: 1, image: x}"]
+    )
+    def test_an_incomplete_or_unknown_row_is_an_error(self, project: Project, row: str) -> None:
+        rule = f"jobs: [{{id: hero, matrix: {{locale: [en], size: [5]}}, include: [{row}]}}]\n"
+        assert "jobs[0].include[0]" in project.told(ANYTHING + SHOES + rule)
+
+    @given(st.data())
+    def test_the_jobs_are_the_product_less_what_the_rows_name(
+        self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    ) -> None:
+        values = st.sampled_from([1, 2, "1", "2", "x", True, None])
+        axes = data.draw(st.dictionaries(st.sampled_from("abc"), st.lists(values, max_size=3, unique_by=str)))
+        names = list(axes)
+        row = st.dictionaries(st.sampled_from(names), values, min_size=1) if names else st.nothing()
+        rows = data.draw(st.lists(row, max_size=3)) if names else []
+        rule = {"id": "hero", "matrix": axes, "exclude": rows}
+        manifest = {"version": 1, "name": "x", "templates": {"any": {"template_id": "new"}}, "jobs": [rule]}
+        path = tmp_path_factory.getbasetemp() / "any.yaml"
+        path.write_text(json.dumps(manifest))
+        filled = {name: values for name, values in axes.items() if values}
+        if any(set(row) - set(filled) for row in rows):
+            with pytest.raises(InvalidInput):
+                load(path)
+            return
+        expected = [
+            dict(zip(filled, chosen, strict=True))
+            for chosen in itertools.product(*filled.values())
+            if not any(
+                all(
+                    typed(dict(zip(filled, chosen, strict=True))[key]) == typed(value)
+                    for key, value in row.items()
+                )
+                for row in rows
+            )
+        ]
+        problems: list[Problem] = []
+        found = []
+        try:
+            found = [dict(job.key.axes) for job in expand(load(path))]
+        except InvalidInput as error:
+            problems += error.problems
+        if not expected:
+            assert [problem.message.partition(":")[0] for problem in problems] == ["no job is left"]
+        elif problems:  # 1 and "1" read alike in a key
+            assert {problem.message.rpartition(" ")[0] for problem in problems} == {"two jobs have the key"}
+        else:
+            assert found == expected
+
+
+class TestWhen:
+    @pytest.mark.parametrize(
+        "written", ["false", "'{{ false }}'", "'{{ 0 }}'", "''", "' '", "'{{ l == 1 }}'", "'{{ none }}'"]
+    )
+    def test_what_is_false_or_empty_makes_no_job(self, project: Project, written: str) -> None:
+        rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}, {{id: other}}]\n"
+        assert project.keys(ANYTHING + rule) == ["other/any"]
+
+    @pytest.mark.parametrize(
+        "written", ["true", "'{{ true }}'", "'{{ l }}'", "'yes'", "'{% if l %}x{% endif %}'"]
+    )
+    def test_anything_else_makes_one(self, project: Project, written: str) -> None:
+        rule = f"jobs: [{{id: hero, matrix: {{l: [en]}}, when: {written}}}]\n"
+        assert project.keys(ANYTHING + rule) == ["hero/any/l=en"]
+
+    def test_it_is_asked_for_each_take(self, project: Project) -> None:
+        rule = "jobs: [{id: hero, repeat: 3, when: '{{ job.take != 2 }}'}]\n"
+        assert project.keys(ANYTHING + rule) == ["hero/any", "hero/any#3"]
+
+    def test_a_prompt_that_only_some_images_have_words_for_can_be_kept_to_them(
+        self, project: Project
+    ) -> None:
+        text = (
+            "templates: {any: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
+            "image_sets: {s: ['https://a.example/a.png', {url: 'https://a.example/b.png', vars: {name: B}}]}\n"
+            "prompts: {walk: '{{ image.vars.name }} walks'}\n"
+            "jobs: [{id: hero, when: '{{ image.vars.name is defined }}'}]\n"
+        )
+        assert [job.request.options for job in project.jobs(text)] == [{"p": "B walks"}]
+
+
+class TestRendering:
+    def test_a_single_expression_keeps_its_type_and_all_else_is_text(self, project: Project) -> None:
+        given_vars = "vars: {n: 5, f: 1.5, yes: true, l: [1, {a: b}], s: x}\n"
+        assert options(
+            project,
+            "n: '{{ n }}', f: '{{ f }}', y: '{{ yes }}', l: '{{ l }}', s: '{{ s }}', "
+            "t: ' {{ n }}', p: [7, '{{ n }}']",
+            given_vars,
+        ) == {"n": 5, "f": 1.5, "y": True, "l": [1, {"a": "b"}], "s": "x", "t": " 5", "p": [7, 5]}
+
+    def test_an_option_that_is_or_renders_to_null_is_left_out(self, project: Project) -> None:
+        assert options(
+            project, "a: null, b: '{{ n }}', c: '{{ missing | default(none) }}', d: 1", "vars: {n: null}\n"
+        ) == {"d": 1}
+
+    def test_what_is_rendered_is_never_rendered_again(self, project: Project) -> None:
+        text = (
+            "vars: {a: '{{ b }}', b: x}\nprompts: {walk: '{{ a }}'}\n"
+            "image_sets: {s: [{url: 'https://a.example/{{a}}.png', id: '{{ b }}', vars: {v: '{{ a }}'}}]}\n"
+        )
+        assert options(project, "p: '{{ prompt }}', i: '{{ image.id }}', v: '{{ image.vars.v }}'", text) == {
+            "p": "{{ b }}",
+            "i": "{{ b }}",
+            "v": "{{ a }}",
+        }
+        (job,) = project.jobs(ANYTHING + text)
+        assert job.request.images == (RemoteFile("https://a.example/{{a}}.png"),)
+
+    def test_everything_promised_is_in_scope(self, project: Project) -> None:
+        project.image("pics/red.png")
+        text = (
+            "description: About\nvars: {season: spring}\nprompts: {walk: '{{ locale }} {{ season }}'}\n"
+            "image_sets: {s: [{path: pics/red.png, vars: {n: Red}}]}\n"
+            "jobs: [{id: hero, matrix: {locale: [en]}}]\n"
+        )
+        assert options(
+            project,
+            "a: '{{ campaign.name }} {{ campaign.description }}', b: '{{ vars.season }} {{ season }}', "
+            "c: '{{ job.id }} {{ job.take }}', d: '{{ template.name }} {{ template.id }}', "
+            "e: '{{ image.id }} {{ image.vars.n }} {{ image.path }}', "
+            "f: '{{ prompt }} {{ prompt.name }}', g: '{{ locale }}'",
+            text,
+        ) == {
+            "a": "spring About",
+            "b": "spring spring",
+            "c": "hero 1",
+            "d": "any new",
+            "e": "red Red pics/red.png",
+            "f": "en spring walk",
+            "g": "en",
+        }
+
+    def test_an_images_url_is_in_scope_where_it_has_one(self, project: Project) -> None:
+        assert options(
+            project,
+            "u: '{{ image.url }}', p: '{{ image.path | default(1) }}'",
+            SHOES.replace(", 'https://a.example/blue.png'", ""),
+        ) == {"u": "https://a.example/red.png", "p": 1}
+
+    def test_what_a_job_lacks_is_undefined_but_may_have_a_default(self, project: Project) -> None:
+        written = "p: '{{ prompt | default(0) }}', n: '{{ prompt.name | default(1) }}', i: '{{ image | default(2) }}'"
+        assert options(project, written) == {"p": 0, "n": 1, "i": 2}
+        assert "'prompt' is undefined" in project.told(
+            "templates: {a: {template_id: new, options: {p: '{{ prompt }}'}}}\n"
+        )
+
+    @pytest.mark.parametrize("name", ["purchase", "ext"])
+    def test_an_option_knows_nothing_that_comes_only_later(self, project: Project, name: str) -> None:
+        text = f"templates: {{a: {{template_id: new, options: {{p: '{{{{ {name} }}}}'}}}}}}\n"
+        assert f"'{name}' is undefined" in project.told(text)
+
+    def test_a_prompt_may_depend_on_what_moves_fastest(self, project: Project) -> None:
+        text = (
+            "templates: {any: {template_id: new, options: {p: '{{prompt}}', q: '{{prompt.name}} {{image.id}}'}}}\n"
+            + SHOES
+            + "prompts: {walk: '{{ image.id }} {{ l }} {{ job.take }}', run: 'runs'}\n"
+            "jobs: [{id: hero, matrix: {l: [1, 2]}, repeat: 2}]\n"
+        )
+        found = [(job.request.options["p"], job.request.options["q"]) for job in project.jobs(text)]
+        assert found == [
+            (f"{image} {locale} {take}" if prompt == "walk" else "runs", f"{prompt} {image}")
+            for image in ("red", "blue")
+            for prompt in ("walk", "run")
+            for locale in (1, 2)
+            for take in (1, 2)
+        ]
+
+    def test_a_rules_options_go_over_those_of_its_template(self, project: Project) -> None:
+        text = (
+            "templates: {any: {template_id: new, options: {a: 1, b: {x: 1, y: 1}, c: 1}}}\n"
+            "jobs: [{id: one, options: {b: {y: 2}, c: null, d: '{{ job.id }}'}}, {id: two}]\n"
+        )
+        one, two = project.jobs(text)
+        assert one.request.options == {"a": 1, "b": {"x": 1, "y": 2}, "d": "one"}
+        assert two.request.options == {"a": 1, "b": {"x": 1, "y": 1}, "c": 1}
+
+    def test_a_prompt_of_the_longest_is_sent_whole_and_a_longer_one_told(self, project: Project) -> None:
+        longest = "é" * (32 << 10)
+        project.write("p.txt", longest)
+        assert options(project, "p: '{{ prompt }}'", "prompts: {p: {file: p.txt}}\n") == {"p": longest}
+        project.write("p.txt", longest + "e")
+        assert "larger than" in project.told(ANYTHING + "prompts: {p: {file: p.txt}}\n")
+
+    def test_emoji_and_right_to_left_text_are_kept_to_the_byte(self, project: Project) -> None:
+        text = "👩‍👩‍👧 \u202bשלום\u202c e\u0301"
+        project.write("p.txt", text)
+        assert options(project, "p: '{{ prompt }}'", "prompts: {p: {file: p.txt}}\n") == {"p": text}
+
+    def test_the_same_mistake_is_told_once_with_the_first_job_that_has_it(self, project: Project) -> None:
+        (problem,) = project.problems(
+            "templates: {any: {template_id: new, options: {p: '{{ nothing }}'}}}\n" + SHOES + PROMPTS
+        )
+        assert problem.message.endswith("(job main/any/red/walk)")
+
+    def test_a_thousand_different_mistakes_are_not_all_told(self, project: Project) -> None:
+        axis = ", ".join(f"v{number}" for number in range(1000))
+        text = "templates: {any: {template_id: new, options: {p: '{{ vars[l] }}'}}}\n"
+        assert len(project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{axis}]}}}}]\n")) == 100
+
+
+class TestWordings:
+    def test_the_default_title_names_campaign_key_and_purchase(self, project: Project) -> None:
+        job = only(project.jobs(ANYTHING))
+        assert job.title("0123456789abcdef") == "spring: main/any (0123456789abcdef)"
+        assert job.description("x") == ""
+
+    def test_title_and_description_are_made_for_each_purchase(self, project: Project) -> None:
+        one, two = project.jobs(
+            "templates: {any: {template_id: new, title: '{{ job.key }} {{ purchase | upper }}', "
+            "description: '{{ job.take }} {{ campaign.name }}', visibility: public}}\n"
+            "jobs: [{id: hero, repeat: 2}]\n"
+        )
+        assert (one.title("a"), one.title("b")) == ("hero/any A", "hero/any B")
+        assert (two.title("a"), two.description("a")) == ("hero/any#2 A", "2 spring")
+        assert one.visibility == "public"
+
+    def test_a_mistake_in_a_title_is_told_before_anything_is_bought(self, project: Project) -> None:
+        text = "templates: {any: {template_id: new, title: '{{ purchase }} {{ x }}'}}\n"
+        assert "templates.any.title: 'x' is undefined" in project.told(text)
+
+    def test_an_event_is_sent_only_where_there_is_one(self, project: Project) -> None:
+        text = "templates: {any: {template_id: new, event_id: %s}}\nvars: {e: launch, n: null}\n"
+        found = [
+            only(project.jobs(text % written)).request.event_id
+            for written in ("null", "launch", "'{{ e }}'", "'{{ n }}'", "''")
+        ]
+        assert found == [None, "launch", "launch", None, None]
+
+    def test_neither_wording_nor_place_nor_limits_change_what_is_asked_for(self, project: Project) -> None:
+        plain = only(project.jobs(ANYTHING))
+        other = only(
+            project.jobs(
+                "templates: {any: {template_id: something_new, title: T, description: D, visibility: public}}\n"
+                "jobs: [{id: main, timeout: 5, retries: 3, output: {path: 'x.{{ ext }}', steps: true}}]\n"
+                "provider: {api: v2}\n"
+            )
+        )
+        assert plain.fingerprint == other.fingerprint
+        assert (other.timeout, other.retries, other.path, other.steps) == (5.0, 3, "x", True)
+
+
+class TestPaths:
+    def test_the_path_is_rendered_and_made_safe(self, project: Project) -> None:
+        job = only(
+            project.jobs(
+                ANYTHING + "vars: {v: '../..//con/a b?'}\noutput: {path: '{{ v }}/{{ job.key }}.{{ ext }}'}\n"
+            )
+        )
+        assert job.path == "_/_/_con/a-b-/main/any"
+
+    def test_a_rules_path_goes_over_the_campaigns(self, project: Project) -> None:
+        text = "jobs: [{id: a, output: {path: 'mine/{{ job.id }}.{{ext}}'}}, {id: b}]\n"
+        text += "output: {path: 'all/{{ job.id }}.{{- ext -}}'}\n"
+        assert [job.path for job in project.jobs(ANYTHING + text)] == ["mine/a", "all/b"]
+
+    def test_paths_that_differ_only_in_case_are_one(self, project: Project) -> None:
+        text = "jobs: [{id: hero, matrix: {l: [a, A]}}]\noutput: {path: '{{ l }}.{{ ext }}'}\n"
+        assert "two jobs would write to 'A'" in project.told(ANYTHING + text)
+
+    @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
+    def test_a_path_without_the_suffix_at_its_end_is_refused(self, project: Project, path: str) -> None:
+        assert "output.path" in project.told(ANYTHING + f"output: {{path: '{path}'}}\n")
+
+
+class TestChains:
+    STAGES = (
+        "templates:\n"
+        "  sketch: {template_id: vim_sketch_me, options: {pipeline_mode: image}}\n"
+        "  overlay: {template_id: overlay_gray_5443}\n"
+        "  only: {template_id: overlay_only_1025}\n"
+        "image_sets:\n"
+        "  people: [{url: 'https://a.example/ada.png', vars: {name: Ada, l: x}}, 'https://a.example/bob.png']\n"
+        "  sketches: {outputs_of: sketch}\n"
+        "  cropped: {outputs_of: hero, step: crop_to_content}\n"
+        "  made: {outputs_of: hero}\n"
+        "prompts: {walk: walking}\n"
+    )
+
+    def test_each_job_of_the_upstream_gives_one_item(self, project: Project) -> None:
+        jobs = project.jobs(
+            self.STAGES + "jobs:\n"
+            "- {id: hero, templates: [overlay], image_sets: [sketches]}\n"
+            "- {id: sketch, templates: [sketch], image_sets: [people], prompts: [], matrix: {l: [en]}, repeat: 2}\n"
+        )
+        assert [job.name for job in jobs[:4]] == [
+            f"hero/overlay/{image}/walk" for image in ("ada-en", "ada-en-take2", "bob-en", "bob-en-take2")
+        ]
+        assert jobs[1].request.images == (
+            UpstreamOutput("sketch/sketch/ada/l=en#2", "result", MediaType.IMAGE),
+        )
+        assert jobs[1].upstream == jobs[5].name
+
+    def test_an_items_name_tells_all_that_the_upstream_ranges_over(self, project: Project) -> None:
+        jobs = project.jobs(
+            "templates: {a: {template_id: new}, b: {template_id: new}}\n"
+            "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one}}\n"
+            + PROMPTS
+            + "jobs:\n- {id: one, image_sets: [s], prompts: [walk], matrix: {z: [1], y: [a b]}}\n"
+            "- {id: two, templates: [a], image_sets: [next], prompts: []}\n"
+        )
+        assert [job.key.image for job in jobs[2:]] == ["a-red-walk-a b-1", "b-red-walk-a b-1"]
+
+    def test_an_item_without_any_name_of_its_own_has_that_of_the_template(self, project: Project) -> None:
+        keys = project.keys(
+            ANYTHING + "image_sets: {next: {outputs_of: one}}\n"
+            "jobs: [{id: one, image_sets: []}, {id: two, image_sets: [next]}]\n"
+        )
+        assert keys == ["one/any", "two/any/any"]
+
+    def test_an_item_carries_the_vars_of_the_image_and_the_axes_of_the_upstream(
+        self, project: Project
+    ) -> None:
+        text = self.STAGES.replace("overlay_gray_5443}", "overlay_gray_5443, options: {prompt: '%s'}}")
+        jobs = project.jobs(
+            text
+            % "{{ image.vars.name | default(0) }} {{ image.vars.l }} {{ image.url is defined }}"
+            + "jobs:\n"
+            "- {id: sketch, templates: [sketch], image_sets: [people], prompts: [], matrix: {l: [en]}}\n"
+            "- {id: hero, templates: [overlay], image_sets: [sketches], prompts: []}\n"
+        )
+        assert [job.request.options["prompt"] for job in jobs[2:]] == ["Ada en false", "0 en false"]
+
+    def test_chains_may_be_long(self, project: Project) -> None:
+        sets = "".join(f"  s{number}: {{outputs_of: r{number - 1}}}\n" for number in range(1, 200))
+        rules = "".join(f"- {{id: r{number}, image_sets: [s{number}]}}\n" for number in reversed(range(200)))
+        text = f"{ANYTHING}image_sets:\n  s0: ['https://a.example/red.png']\n{sets}jobs:\n{rules}"
+        jobs = project.jobs(text)
+        assert len(jobs) == 200
+        assert [job.upstream for job in jobs] == [*(job.name for job in jobs[1:]), None]
+
+    def test_only_what_the_upstream_makes_gives_items(self, project: Project) -> None:
+        jobs = project.jobs(
+            self.STAGES + "jobs:\n"
+            "- id: sketch\n  templates: [sketch]\n  image_sets: [people]\n  matrix: {l: [en, fr]}\n  prompts: []\n"
+            "  exclude: [{image: ada, l: fr}]\n  when: '{{ image.id == ''ada'' }}'\n"
+            "  include: [{image: bob, l: de}]\n"
+            "- {id: hero, templates: [overlay], image_sets: [sketches]}\n"
+        )
+        assert [job.key.image for job in jobs] == ["ada", "bob", "ada-en", "bob-de"]
+
+    def test_a_step_that_fits_is_taken_where_the_result_would_not(self, project: Project) -> None:
+        rules = (
+            "jobs:\n- {id: hero, templates: [overlay], image_sets: [people], prompts: []}\n"
+            "- {id: sketch, templates: [sketch], image_sets: [%s], prompts: []}\n"
+        )
+        jobs = project.jobs(self.STAGES + rules % "cropped")
+        assert jobs[2].request.images == (
+            UpstreamOutput("hero/overlay/ada", "crop_to_content", MediaType.IMAGE),
+        )
+        assert "takes an image, and 'ada' is a video (job sketch/sketch/ada)" in project.told(
+            self.STAGES + rules % "made"
+        )
+
+    def test_the_upstreams_mode_decides_what_fits(self, project: Project) -> None:
+        text = self.STAGES.replace("pipeline_mode: image", "pipeline_mode: '{{ mode }}'") + (
+            "jobs:\n- id: sketch\n  templates: [sketch]\n  image_sets: [people]\n  prompts: []\n"
+            "  matrix: {mode: [image, video]}\n"
+            "- {id: lay, templates: [only], image_sets: [sketches], prompts: []}\n"
+            "- {id: hero, templates: [overlay], image_sets: [people]}\n"
+        )
+        told = [problem.message for problem in project.problems(text)]
+        assert told == [
+            f"template 'only' takes a video, and '{name}-image' is an image (job lay/only/{name}-image)"
+            for name in ("ada", "bob")
+        ]
+
+    def test_where_nothing_is_known_any_output_will_do(self, project: Project) -> None:
+        jobs = project.jobs(
+            ANYTHING
+            + "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one, step: polish}}\n"
+            "jobs: [{id: one, image_sets: [s]}, {id: two, image_sets: [next]}]\n"
+        )
+        assert jobs[1].request.images == (UpstreamOutput("one/any/red", "polish", None),)
+
+    def test_a_rule_that_takes_all_sets_may_not_take_its_own_outputs(self, project: Project) -> None:
+        told = project.told(
+            ANYTHING
+            + "image_sets: {s: ['https://a.example/a.png'], next: {outputs_of: one}}\njobs: [{id: one}]\n"
+        )
+        assert "circle: one → one" in told
+
+
+class TestCount:
+    def test_it_is_known_before_anything_is_made(self, project: Project) -> None:
+        campaign = project.load(
+            "templates: {a: {template_id: new}}\n"
+            "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one}}\n"
+            "jobs:\n- {id: two, image_sets: [next], matrix: {l: [1, 2]}}\n"
+            "- {id: one, image_sets: [s], matrix: {l: [1, 2, 3]}, repeat: 2, include: [{l: 4}], exclude: [{l: 1}]}\n"
+        )
+        assert count(campaign) == 8 + 16
+        assert len(list(expand(campaign))) == 6 + 12
+
+    def test_a_million_is_allowed_and_no_more(self, project: Project) -> None:
+        rule = "jobs: [{id: hero, matrix: {a: [1, 2]}, repeat: %s}]\n"
+        assert count(project.load(ANYTHING + rule % 500_000)) == 1_000_000
+        with pytest.raises(InvalidInput, match="1,000,002 jobs; at most 1,000,000 are made"):
+            count(project.load(ANYTHING + rule % 500_001))
+
+    def test_too_many_are_refused_before_one_is_handed_out(self, project: Project) -> None:
+        campaign = project.load(
+            ANYTHING + "jobs: [{id: a, repeat: 10}, {id: hero, repeat: 999_999}]\n".replace("_", "")
+        )
+        with pytest.raises(InvalidInput, match="999,999 jobs of 1,000,009 in all"):
+            next(expand(campaign))
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from pipeline.errors import InvalidInput, Problem
+from pipeline.manifest import expand, load
+try:
+    print(sum(1 for _ in expand(load(Path(sys.argv[1])))))
+except InvalidInput as error:
+    print(error.problems[0].message)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def measured(manifest: Path) -> tuple[str, int]:
+    """What expanding says in a process of its own, and the MiB that it took at most."""
+    child = subprocess.run(
+        [sys.executable, "-c", MEASURED, manifest], capture_output=True, text=True, check=True
+    )
+    said, peak = child.stdout.splitlines()
+    return said, int(peak)
+
+
+class TestSize:
+    def test_a_hundred_thousand_jobs_stream(self, project: Project) -> None:
+        project.write(
+            "rows.csv", "url,name\n" + "".join(f"https://a.example/{n}.png,Name {n}\n" for n in range(50))
+        )
+        places = ", ".join(f"place-{number}" for number in range(1000))
+        manifest = project.write(
+            "campaign.yaml",
+            HEAD + "templates:\n  overlay:\n    template_id: overlay_gray_5443\n"
+            "    options: {prompt: '{{ prompt }}', duration: '{{ duration }}'}\n"
+            "image_sets: {s: {csv: rows.csv}}\nprompts: {walk: '{{ image.vars.name }} walks at {{ place }}'}\n"
+            f"jobs: [{{id: hero, matrix: {{place: [{places}], duration: [5, 10]}}}}]\n",
+        )
+        said, peak = measured(manifest)
+        assert said == "100000"
+        assert peak < 200
+
+    def test_a_thousand_million_jobs_are_refused_in_little_room(self, project: Project) -> None:
+        axis = "[" + ", ".join(map(str, range(1000))) + "]"
+        manifest = project.write(
+            "campaign.yaml",
+            HEAD + ANYTHING + f"jobs: [{{id: hero, matrix: {{a: {axis}, b: {axis}, c: {axis}}}}}]\n",
+        )
+        said, peak = measured(manifest)
+        assert said == "1,000,000,000 jobs; at most 1,000,000 are made"
+        assert peak < 150
