@@ -1,6 +1,5 @@
 """`pipeline expand`: the jobs of a manifest, with their rendered requests."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pipeline.cli.options import (
     read_variables,
     variable_options,
 )
-from pipeline.cli.terminal import say, untrusted_block
+from pipeline.cli.terminal import as_json_text, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest import expand, load
@@ -36,7 +35,7 @@ def command(manifest: Path, form: str, variables: tuple[str, ...], variable_file
             _print_json(jobs)
         case "jsonl":
             for job in jobs:
-                say(json.dumps(_as_json(job), ensure_ascii=False))
+                say(as_json_text(_as_json(job)))
         case _:
             with untrusted_block():
                 for job in jobs:
@@ -57,7 +56,7 @@ def _print_json(jobs: Iterator[Job]) -> None:
     say('{"jobs": [')
     comma = ""
     for job in jobs:
-        say(f"{comma}{json.dumps(_as_json(job), ensure_ascii=False, indent=2)}")
+        say(f"{comma}{as_json_text(_as_json(job), indent=2)}")
         comma = ","
     say("]}")
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import click
 
@@ -127,7 +128,7 @@ class Running:
         if is_terminal(sys.stderr) and not manner().quiet:
             jobs = sum(entry.action is not Action.ORPHAN for entry in plan.entries)
             return BarReporter(sys.stderr, jobs, verbose=manner().verbose > 0)
-        return LineReporter(sys.stderr, quiet=manner().quiet)
+        return LineReporter(partial(say, err=True), quiet=manner().quiet)
 
     def _publish(self) -> Serving:
         """Write the results manifest of what is on disk now."""

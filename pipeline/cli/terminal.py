@@ -37,7 +37,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
     """One line for people, or a `command` for GitHub's runner. A stranger's text was made `printable` before.
 
     Raises:
-        Closed: the reader went away.
+        Closed: the reader of stdout went away. That of stderr may: the records tell all that it would have.
     """
     stream = sys.stderr if err else sys.stdout
     _write(stream, f"{line if command else _inert(line)}\n")
@@ -64,12 +64,18 @@ def _write(stream: TextIO, text: str) -> None:
         # What is still buffered must not fail again when the interpreter ends.
         with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - dup2 wants a descriptor
             os.dup2(nowhere.fileno(), stream.fileno())
-        raise Closed from error
+        if stream is not sys.stderr:
+            raise Closed from error
 
 
 def say_json(document: Json | dict[str, Json]) -> None:
     """A document for scripts: stdout holds nothing else."""
-    _write(sys.stdout, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    say(as_json_text(document, indent=2))
+
+
+def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
+    """JSON in which GitHub's runner finds no command: `##[` can stand in strings only, and means the same so."""
+    return json.dumps(document, indent=indent, ensure_ascii=False).replace("##[", "\\u0023#[")
 
 
 def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:

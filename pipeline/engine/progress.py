@@ -1,5 +1,6 @@
 """Tells people how a run goes: a bar on a terminal, quiet lines elsewhere. The only user of tqdm."""
 
+from collections.abc import Callable
 from typing import TextIO
 
 from tqdm import tqdm
@@ -57,10 +58,10 @@ class BarReporter:
 
 
 class LineReporter:
-    """One line for each thing that happened to a job: for CI and for files."""
+    """One line for each thing that happened to a job, to `say`: for CI and for files."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        self._stream = stream
+    def __init__(self, say: Callable[[str], object], *, quiet: bool = False) -> None:
+        self._say = say
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
@@ -73,7 +74,7 @@ class LineReporter:
 
     def warn(self, message: str) -> None:
         """A line."""
-        print(printable(message), file=self._stream, flush=True)
+        self._say(printable(message))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ExitCode, PipelineError
 from pipeline.jobs import Json, LocalFile, MediaType, Option, Visibility
 
 
@@ -149,6 +149,8 @@ class Workflow:
 
 class VendorError(PipelineError):
     """A call that may be repeated did not answer soundly. `after`: the seconds the vendor asks to wait."""
+
+    exit_code = ExitCode.UNFINISHED
 
     def __init__(self, message: str, after: float | None = None) -> None:
         super().__init__(message)
