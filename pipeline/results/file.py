@@ -95,7 +95,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         purchases[purchase.id] = purchase
     served = {}
     for job in document["jobs"]:
-        mark = job.get("purchase") or job.get("last")
+        mark = named_in(job)
         if mark in purchases:
             served[job["key"]] = mark
     return ResultsFile(
@@ -106,6 +106,12 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         document,
         document["jobs"],
     )
+
+
+def named_in(row: Mapping[str, Any]) -> str | None:
+    """The purchase that a job's row names: what serves it, else what did before."""
+    mark: str | None = row.get("purchase") or row.get("last")
+    return mark
 
 
 def _assert_sound(purchase: Purchase, name: str) -> None:

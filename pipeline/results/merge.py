@@ -7,9 +7,12 @@ from typing import Any
 
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
-from pipeline.purchases import Records, as_json, join
-from pipeline.results.build import VERSION
-from pipeline.results.file import ResultsFile
+from pipeline.purchases import Records, Status, as_json, join
+from pipeline.results.build import PENDING, VERSION
+from pipeline.results.file import ResultsFile, named_in
+
+# What a job's row says of the purchase that serves it.
+_OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
 
 
 def merged(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
@@ -52,14 +55,26 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     """Of the rows of one job, that whose purchase served it last, told as that purchase stands now."""
     mark = records.served.get(rows[0]["key"])
-    best = max(rows, key=lambda each: (each.get("purchase") == mark, canonical_json(each)))
-    row: dict[str, Any] = {**best}
+    told = [_as_it_stands(row, records) for row in rows]
+    return max(told, key=lambda row: (named_in(row) == mark, canonical_json(row)))
+
+
+def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:
     purchase = records.purchases.get(row.get("purchase", ""))
     if purchase is None:
-        return row
-    row["status"] = purchase.status.value
-    for name, value in (("reason", purchase.reason), ("workflow_id", purchase.workflow_id)):
-        row.pop(name, None)
-        if value is not None:
-            row[name] = str(value)
-    return row
+        return {**row}
+    told = {name: value for name, value in row.items() if name not in _OF_THE_PURCHASE}
+    if purchase.status is Status.VOID:
+        # It bought nothing after all, which this row could not know: the job is served by none.
+        return {**told, "status": PENDING, "last": purchase.id}
+    kept = {name: row[name] for name in ("outputs", "decision") if name in row}
+    reason = {"reason": purchase.reason.value} if purchase.reason else {}
+    workflow = {"workflow_id": purchase.workflow_id} if purchase.workflow_id else {}
+    return {
+        **told,
+        "status": purchase.status.value,
+        **reason,
+        "purchase": purchase.id,
+        **workflow,
+        **kept,
+    }

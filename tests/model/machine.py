@@ -1,0 +1,317 @@
+"""One machine: its state, its checkout of the repository, and a run of it that may die at any step."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from model.manifest import CREDITS, Manifest
+from model.oracle import Oracle
+from model.vendor import Ending, Fate, Vendor
+from pipeline.engine.buying import Buying
+from pipeline.engine.customers import Customers
+from pipeline.engine.purchasing import intended
+from pipeline.engine.submit import settled
+from pipeline.jobs import Job, Json
+from pipeline.plan.actions import Action, Entry, Plan
+from pipeline.plan.make import make
+from pipeline.providers.base import AccountRefused, NotSent
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Records, Status
+from pipeline.results.build import Heading, build
+from pipeline.results.file import ResultsFile, read, write
+from pipeline.results.merge import merged
+from pipeline.serving import Serving, serve
+from pipeline.state import machine as life
+
+HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
+MP4 = Output("video/mp4", url="https://media.example/film.mp4")
+FETCHED = replace(MP4, sha256="c" * 64, bytes=1000)
+
+
+class Killed(Exception):
+    """The machine lost power."""
+
+
+class Luck(Protocol):
+    """What is left to chance in a run. `lives_on` is asked at every point where a run may die."""
+
+    def lives_on(self) -> bool: ...
+
+    def buys_next(self) -> bool: ...
+
+    def fate(self) -> Fate: ...
+
+    def ending(self) -> Ending: ...
+
+    def push_succeeds(self) -> bool: ...
+
+
+@dataclass
+class Checkout:
+    """A copy of the repository: the manifest, what people decided, and the results file at `path`."""
+
+    path: Path
+    manifest: Manifest
+    decisions: Decisions = UNDECIDED
+    results: ResultsFile | None = None
+
+    def records(self) -> Records:
+        return self.results.records if self.results is not None else Records()
+
+    def write(self, document: Mapping[str, Json]) -> None:
+        """Write the results, and read them as any other command would, by their schema."""
+        write(self.path, document, None)
+        self.results = read(self.path, self.path.name)
+
+    def lose_results(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.results = None
+
+    def take_results_of(self, other: "Checkout") -> None:
+        """Merge the other's results into these, as git's merge driver does."""
+        sides = [each.results for each in (self, other) if each.results is not None]
+        if sides:
+            before = self.records()
+            self.write(merged(sides, HEADING.tool))
+            assert_nothing_forgotten(self.records(), before, other.records())
+
+
+def assert_nothing_forgotten(after: Records, *before: Records) -> None:
+    """No purchase, no workflow and no mark that `before` knew is gone."""
+    for mark, purchase in ((mark, each) for records in before for mark, each in records.purchases.items()):
+        assert mark in after.purchases, f"{mark} is forgotten"
+        now = after.purchases[mark]
+        assert purchase.workflow_id in (None, now.workflow_id), f"the workflow of {mark} is forgotten"
+        assert now.deleted >= purchase.deleted, f"that {mark} was deleted is forgotten"
+        assert now.again >= purchase.again, f"that {mark} is to be made again is forgotten"
+
+
+class Machine:
+    """A place where commands are run. `clock` counts minutes, alike on all machines but for `hour`."""
+
+    def __init__(self, checkout: Checkout, vendor: Vendor, clock: "itertools.count[int]", hour: int) -> None:
+        self.checkout = checkout
+        self.vendor = vendor
+        self.state = Records()
+        self._rescued: dict[str, str] = {}
+        self._clock = clock
+        self._hour = hour
+
+    def forget(self) -> None:
+        """The state file is gone, as on a CI runner; the checkout stays."""
+        self.state = Records()
+        self._rescued = {}
+
+    def jobs(self) -> list[Job]:
+        return self.checkout.manifest.jobs()
+
+    def oracle(self) -> Oracle:
+        return Oracle({job.name: job for job in self.jobs()}, self.state, self.checkout.decisions)
+
+    # What every command that writes begins and ends with
+
+    def open(self) -> Serving:
+        """Recover, join the results in, and work out what serves what."""
+        before, theirs = self.state, self.checkout.records()
+        recovered = {mark: self._recovered(each) for mark, each in before.purchases.items()}
+        joined = life.absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
+        assert_nothing_forgotten(joined, before, theirs)
+        self.state = joined
+        return self._serve()
+
+    def _recovered(self, purchase: Purchase) -> Purchase:
+        event = life.recovery(purchase, self._rescued.get(purchase.id))
+        return purchase if event is None else life.advance(purchase, event)
+
+    def _serve(self) -> Serving:
+        serving = serve(self.jobs(), self.state, self.checkout.decisions)
+        served = {key: purchase.id for key, purchase in serving.by_key.items()}
+        self.state = replace(self.state, served={**self.state.served, **served})
+        self._assert_serves_what_fits(serving)
+        return serving
+
+    def _assert_serves_what_fits(self, serving: Serving) -> None:
+        oracle = self.oracle()
+        for job in serving.jobs:
+            purchase = serving.by_key.get(job.name)
+            if purchase is None:
+                assert not oracle.known_for(job), f"{job.name}: something fits and does not serve"
+            else:
+                assert oracle.is_usable(purchase), f"{purchase.id} serves and must not"
+                assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.name}"
+
+    def publish(self) -> None:
+        """Write the results manifest of what is in the state."""
+        before = self.checkout.records()
+        self.checkout.write(self.document())
+        assert_nothing_forgotten(self.checkout.records(), before)
+        paid = {mark for mark, each in self.state.purchases.items() if each.status is not Status.VOID}
+        assert paid <= self.checkout.records().purchases.keys()
+
+    def document(self) -> dict[str, Json]:
+        serving, results = self._serve(), self.checkout.results
+        told = results.published if results is not None else frozenset()
+        return build(HEADING, serving, self.state, self.checkout.decisions, {}, told)
+
+    def happens(self, mark: str, event: life.Event) -> Purchase:
+        """One step in the life of a purchase, written to the state."""
+        after = life.advance(self.state.purchases[mark], event)
+        self.state = replace(self.state, purchases={**self.state.purchases, mark: after})
+        return after
+
+    # A run
+
+    def plan(self) -> Plan:
+        serving = self.open()
+        plan = make(serving, {})
+        self._assert_follows_all_that_is_paid(plan)
+        return plan
+
+    def _assert_follows_all_that_is_paid(self, plan: Plan) -> None:
+        followed = {each.id for each in self._under_way(plan)}
+        for purchase in self.state.purchases.values():
+            if purchase.status in {Status.SUBMITTED, Status.SUCCEEDED} and not purchase.deleted:
+                assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
+
+    @staticmethod
+    def _under_way(plan: Plan) -> Iterator[Purchase]:
+        for entry in plan.of(Action.RESUME, Action.DOWNLOAD):
+            if entry.purchase is not None:
+                yield entry.purchase
+        yield from plan.followed
+
+    def run(self, luck: Luck, push: Callable[[], None] | None) -> None:
+        """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
+        plan = self.plan()
+        serving = self._serve()
+        try:
+            _Run(self, plan, Customers(serving, plan), luck, push).carry_out()
+        except Killed:
+            return
+        self.publish()
+        if push is not None:
+            push()
+
+    def intend(self, job: Job, source: Purchase | None) -> Purchase:
+        """The intent of one create, in the state, after it was asked whether it is one too many."""
+        tick = next(self._clock)
+        when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
+        purchase = intended(job, f"{tick:016x}", source, when)
+        self._assert_may_buy(job, purchase)
+        self.state = replace(self.state, purchases={**self.state.purchases, purchase.id: purchase})
+        return purchase
+
+    def _assert_may_buy(self, job: Job, new: Purchase) -> None:
+        known = self.oracle().known_for(job)
+        assert not known, f"{job.name} is bought again, though {known} would serve it"
+        for old in self.state.purchases.values():
+            if (old.fingerprint, old.inputs) == (new.fingerprint, new.inputs):
+                assert not self.oracle().is_usable(old), f"{old.id} is bought a second time as {new.id}"
+        if job.upstream is not None:
+            now = serve(self.jobs(), self.state, self.checkout.decisions).by_key[job.upstream]
+            assert new.inputs == (now.id,), f"{job.name} is made from what does not serve its upstream"
+            assert now.status in {Status.SUCCEEDED, Status.DONE}
+
+    def rescue(self, mark: str, workflow_id: str) -> None:
+        """The state could not be written: the id of the workflow is kept beside it."""
+        self._rescued[mark] = workflow_id
+
+
+class _Run:
+    """What the engine's coordinator does, one step after another."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        plan: Plan,
+        customers: Customers,
+        luck: Luck,
+        push: Callable[[], None] | None,
+    ) -> None:
+        self._machine = machine
+        self._customers = customers
+        self._luck = luck
+        self._push = push
+        self._buying = Buying(random.Random(0))
+        self._buying.add(plan.buying)
+        self._under_way = [each.id for each in machine._under_way(plan)]
+
+    def carry_out(self) -> None:
+        while True:
+            entry = self._next()
+            if entry is not None and entry.job is not None:
+                self._buy(entry, entry.job)
+            elif self._under_way:
+                self._poll(self._under_way.pop(0))
+            else:
+                return
+
+    def _next(self) -> Entry | None:
+        if self._under_way and not self._luck.buys_next():
+            return None
+        return self._buying.next(float("inf"))
+
+    def _may_die(self) -> None:
+        if not self._luck.lives_on():
+            raise Killed
+
+    def _buy(self, entry: Entry, job: Job) -> None:
+        self._may_die()
+        source = self._machine.state.purchases.get(self._customers.serving.get(job.upstream or "", ""))
+        purchase = self._machine.intend(job, source)
+        self._customers.buys(job, purchase.id)
+        self._may_die()
+        if not self._publish_intent():
+            self._machine.happens(purchase.id, life.NothingBought("its intent could not be published"))
+            self._customers.gave_nothing(purchase.id)
+            self._buying.stopped = True
+            return
+        outcome = self._machine.vendor.create(purchase, self._luck.fate())
+        self._lose_or_record(purchase, settled(outcome))
+        if self._machine.state.purchases[purchase.id].status is Status.VOID:
+            self._customers.gave_nothing(purchase.id)
+        if isinstance(outcome, AccountRefused):
+            self._buying.stopped = True
+        elif isinstance(outcome, NotSent):
+            self._buying.again(entry, 0.0, 1)
+
+    def _publish_intent(self) -> bool:
+        if self._push is None:
+            return True
+        self._machine.publish()
+        self._may_die()
+        if not self._luck.push_succeeds():
+            return False
+        self._push()
+        return True
+
+    def _lose_or_record(self, purchase: Purchase, event: life.Event) -> None:
+        self._may_die()
+        if isinstance(event, life.Accepted) and not self._luck.lives_on():
+            self._machine.rescue(purchase.id, event.workflow_id)
+            raise Killed
+        after = self._machine.happens(purchase.id, event)
+        if after.status is Status.SUBMITTED:
+            self._under_way.append(after.id)
+        self._may_die()
+
+    def _poll(self, mark: str) -> None:
+        self._may_die()
+        purchase = self._machine.state.purchases[mark]
+        if purchase.status is Status.SUCCEEDED:
+            self._machine.happens(mark, life.Fetched((FETCHED,)))
+            return
+        match self._luck.ending():
+            case Ending.RUNNING:
+                return
+            case Ending.SUCCESS:
+                self._machine.happens(mark, life.Finished((MP4,), credits=CREDITS))
+                self._under_way.append(mark)
+                for job in self._customers.of(mark):
+                    self._buying.made(job.name)
+            case Ending.FAIL:
+                self._machine.happens(mark, life.VendorFailed("the vendor says: fail"))
+            case Ending.VANISHED:
+                self._machine.happens(mark, life.Vanished("404"))

@@ -1,0 +1,108 @@
+"""A small campaign manifest, and the edits that people make to one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline.jobs import Job, JobKey, LocalFile, Request, UpstreamOutput
+from pipeline.plan.make import in_plan_order
+
+TEMPLATE = "overlay"
+CREDITS = 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job as it is written: made from an image, or from the output of an earlier row."""
+
+    rule: str
+    prompt: str
+    image: str = ""
+    upstream: int | None = None
+    take: int = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Prompts and images by name, what each holds, and the rows that use them."""
+
+    prompts: Mapping[str, str]
+    images: Mapping[str, str]
+    rows: Mapping[int, Row] = field(default_factory=dict)
+
+    def jobs(self) -> list[Job]:
+        """The jobs in the plan's order; of two that would have one key the first one is kept."""
+        made: dict[str, Job] = {}
+        names: dict[int, str] = {}
+        for number in sorted(self.rows):
+            job = self._job(self.rows[number], names)
+            if job is not None and job.name not in made:
+                made[job.name] = job
+                names[number] = job.name
+        return in_plan_order(made.values())
+
+    def _job(self, row: Row, names: Mapping[int, str]) -> Job | None:
+        if row.upstream is None:
+            source: LocalFile | UpstreamOutput = LocalFile(f"{row.image}.png", self.images[row.image])
+        elif row.upstream in names:
+            source = UpstreamOutput(names[row.upstream])
+        else:
+            return None
+        request = Request(
+            "vimmerse", TEMPLATE, {"prompt": self.prompts[row.prompt]}, (source,), take=row.take
+        )
+        key = JobKey(row.rule, TEMPLATE, self._item(row), row.prompt, take=row.take)
+        return Job(key, request, path=key.for_path, credits=CREDITS)
+
+    def _item(self, row: Row) -> str:
+        if row.upstream is None:
+            return row.image
+        above = self.rows[row.upstream]
+        take = f"-take{above.take}" if above.take > 1 else ""
+        return f"{self._item(above)}-{above.prompt}{take}"
+
+    # Edits
+
+    def with_prompt(self, name: str, text: str) -> "Manifest":
+        return replace(self, prompts={**self.prompts, name: text})
+
+    def with_image(self, name: str, content: str) -> "Manifest":
+        return replace(self, images={**self.images, name: content})
+
+    def with_prompts_swapped(self, one: str, other: str) -> "Manifest":
+        return self.with_prompt(one, self.prompts[other]).with_prompt(other, self.prompts[one])
+
+    def with_prompt_renamed(self, old: str, new: str) -> "Manifest":
+        rows = {
+            number: replace(row, prompt=new) if row.prompt == old else row
+            for number, row in self.rows.items()
+        }
+        return replace(self, prompts=_renamed(self.prompts, old, new), rows=rows)
+
+    def with_image_renamed(self, old: str, new: str) -> "Manifest":
+        rows = {
+            number: replace(row, image=new) if row.image == old else row for number, row in self.rows.items()
+        }
+        return replace(self, images=_renamed(self.images, old, new), rows=rows)
+
+    def with_row(self, row: Row) -> "Manifest":
+        return replace(self, rows={**self.rows, max(self.rows, default=0) + 1: row})
+
+    def with_row_moved(self, number: int, rule: str) -> "Manifest":
+        return replace(self, rows={**self.rows, number: replace(self.rows[number], rule=rule)})
+
+    def without_row(self, number: int) -> "Manifest":
+        """Without a row and all that is made from it."""
+        gone = {number}
+        for each in sorted(self.rows):
+            if self.rows[each].upstream in gone:
+                gone.add(each)
+        return replace(self, rows={each: row for each, row in self.rows.items() if each not in gone})
+
+    def depth(self, number: int) -> int:
+        """How many rows a row stands on, itself among them."""
+        upstream = self.rows[number].upstream
+        return 1 if upstream is None else 1 + self.depth(upstream)
+
+
+def _renamed(values: Mapping[str, str], old: str, new: str) -> dict[str, str]:
+    return {new if name == old else name: value for name, value in values.items()}

@@ -1,0 +1,47 @@
+"""The rules of fitting once more, by brute force and in other words than the code's, to hold it against."""
+
+from collections.abc import Mapping
+
+from pipeline.jobs import Job
+from pipeline.purchases import Decisions, Purchase, Records, Status
+
+
+class Oracle:
+    """What fits what, for one machine that knows `records` and `decisions`."""
+
+    def __init__(self, jobs: Mapping[str, Job], records: Records, decisions: Decisions) -> None:
+        self._jobs = jobs
+        self._records = records
+        self._decisions = decisions
+
+    def is_usable(self, purchase: Purchase) -> bool:
+        out = purchase.status is Status.VOID or purchase.deleted or purchase.again
+        return not out and purchase.id not in self._decisions.redo
+
+    def pinned(self, key: str) -> Purchase | None:
+        """The newest approved purchase that was approved for the key or served it last."""
+        for purchase in sorted(self._records.purchases.values(), key=lambda each: each.age, reverse=True):
+            for_key = self._decisions.approved.get(purchase.id)
+            served = self._records.served.get(key) == purchase.id
+            if for_key is not None and (for_key == key or served) and self.is_usable(purchase):
+                return purchase
+        return None
+
+    def fits(self, purchase: Purchase, job: Job) -> bool:
+        if not self.is_usable(purchase) or purchase.fingerprint != job.fingerprint:
+            return False
+        if job.upstream is None:
+            return purchase.inputs == ()
+        if len(purchase.inputs) != 1 or purchase.inputs[0] not in self._records.purchases:
+            return False
+        pinned = self.pinned(job.upstream)
+        source = self._records.purchases[purchase.inputs[0]]
+        return source == pinned if pinned is not None else self.fits(source, self._jobs[job.upstream])
+
+    def may_serve(self, purchase: Purchase, job: Job) -> bool:
+        pinned = self.pinned(job.name)
+        return purchase == pinned if pinned is not None else self.fits(purchase, job)
+
+    def known_for(self, job: Job) -> list[str]:
+        """The purchases that make it needless to buy for `job`."""
+        return [each.id for each in self._records.purchases.values() if self.may_serve(each, job)]

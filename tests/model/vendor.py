@@ -1,0 +1,62 @@
+"""A vendor that remembers what it was sent, and a count of what must never be."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from pipeline.providers.base import (
+    AccountRefused,
+    Bought,
+    CreateOutcome,
+    JobRefused,
+    NotSent,
+    OutcomeUnknown,
+    Refusal,
+)
+from pipeline.purchases import Purchase
+
+
+class Fate(StrEnum):
+    """What becomes of one create."""
+
+    BOUGHT = "bought"
+    ANSWER_LOST = "bought, and its answer lost"
+    NEVER_SEEN = "sent, never processed, and nobody can tell"
+    REJECTED = "rejected"
+    NO_CREDIT = "no credit"
+    NOT_SENT = "not sent"
+
+
+class Ending(StrEnum):
+    """What a poll tells of a workflow."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAIL = "fail"
+    VANISHED = "vanished"
+
+
+class Vendor:
+    """The outside world: `workflows` are by purchase, and each of them was paid for."""
+
+    def __init__(self) -> None:
+        self.sent: set[str] = set()
+        self.workflows: dict[str, str] = {}
+
+    def create(self, purchase: Purchase, fate: Fate) -> CreateOutcome:
+        assert purchase.id not in self.sent, f"{purchase.id} was sent a second time"
+        self.sent.add(purchase.id)
+        return _OUTCOMES[fate](self._accept(purchase) if fate in _PAID else "")
+
+    def _accept(self, purchase: Purchase) -> str:
+        return self.workflows.setdefault(purchase.id, f"wf-{len(self.workflows) + 1}")
+
+
+_PAID = {Fate.BOUGHT, Fate.ANSWER_LOST}
+_OUTCOMES: dict[Fate, Callable[[str], CreateOutcome]] = {
+    Fate.BOUGHT: Bought,
+    Fate.ANSWER_LOST: lambda _: OutcomeUnknown("a time-out after sending"),
+    Fate.NEVER_SEEN: lambda _: OutcomeUnknown("a reset after sending"),
+    Fate.REJECTED: lambda _: JobRefused("422"),
+    Fate.NO_CREDIT: lambda _: AccountRefused(Refusal.CREDIT, "402"),
+    Fate.NOT_SENT: lambda _: NotSent("connection refused", started=False),
+}

@@ -1,0 +1,68 @@
+"""A campaign of a few jobs in a few words, and its results written and read."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pipeline.jobs import Job, JobKey, Json, Request, UpstreamOutput
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
+from pipeline.results.build import Heading, build
+from pipeline.results.file import ResultsFile, read, write
+from pipeline.serving import Serving, serve
+
+Document = dict[str, Json]
+HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
+FILM = Output("video/mp4", url="https://media.example/film.mp4", sha256="c" * 64, bytes=1000)
+
+
+def job(name: str, asks: str = "walk", upstream: Job | None = None, steps: bool = False) -> Job:
+    """A job with the key `r/t/<name>`, which asks for `asks`."""
+    images = (UpstreamOutput(upstream.name),) if upstream else ()
+    request = Request("vimmerse", "t", {"prompt": asks}, images)
+    return Job(JobKey("r", "t", name), request, path=f"r/{name}", credits=10, steps=steps)
+
+
+def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Purchase) -> Purchase:
+    """A purchase for a job; the larger its number, the newer it is."""
+    named = status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
+    return Purchase(
+        id=f"{number:016x}",
+        key=for_job.name,
+        fingerprint=for_job.fingerprint,
+        status=status,
+        bought_at=f"2026-01-01T00:{number:02}:00Z",
+        template_id="t",
+        inputs=tuple(each.id for each in inputs),
+        reason=Reason.VENDOR if status is Status.FAILED else None,
+        workflow_id=f"wf-{number}" if named or status is Status.FAILED else None,
+        request=for_job.request_json(f"{number:016x}"),
+        outputs=(FILM,) if status is Status.DONE else (),
+        credits=10,
+        path=for_job.path,
+    )
+
+
+def serving_of(jobs: Sequence[Job], *purchases: Purchase, decisions: Decisions = UNDECIDED) -> Serving:
+    return serve(jobs, Records({each.id: each for each in purchases}), decisions)
+
+
+def document(
+    jobs: Sequence[Job],
+    *purchases: Purchase,
+    decisions: Decisions = UNDECIDED,
+    published: Collection[str] = (),
+    heading: Heading = HEADING,
+) -> Document:
+    """The results manifest of a campaign with these jobs and purchases."""
+    serving = serving_of(jobs, *purchases, decisions=decisions)
+    return build(heading, serving, serving.fitting.records, decisions, {}, published)
+
+
+def read_back(made: Document, name: str = "spring.results.json") -> ResultsFile:
+    """What a reader finds in `made`, once it is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        write(path, made, None)
+        results = read(path, name)
+    assert results is not None
+    return results

@@ -1,0 +1,102 @@
+"""Joining results manifests: nothing is dropped, and neither order nor repetition matters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Json
+from pipeline.purchases import Purchase, Reason, Status
+from pipeline.results.merge import merged
+from results.campaign import Document, bought, document, job, read_back
+
+
+def merge(*documents: Document, tool: str = "pipeline 1") -> Document:
+    """The whole of several documents, written and read as `pipeline merge` does."""
+    return merged([read_back(each) for each in documents], tool)
+
+
+def row(made: Document, key: str) -> Mapping[str, Json]:
+    return next(each for each in read_back(made).jobs if each["key"] == key)
+
+
+def test_each_side_brings_its_purchases() -> None:
+    a, b = job("a", "walk"), job("b", "dance")
+    both = merge(document([a, b], bought(1, a)), document([a, b], bought(2, b)))
+    assert read_back(both).records.purchases.keys() == {f"{1:016x}", f"{2:016x}"}
+    assert row(both, a.name)["purchase"] == f"{1:016x}"
+    assert row(both, b.name)["purchase"] == f"{2:016x}"
+    assert both["summary"] == {"jobs": {"done": 2}, "credits": 20}
+
+
+def test_a_job_is_told_as_its_purchase_stands_now() -> None:
+    a = job("a")
+    early = bought(1, a, Status.SUBMITTED)
+    both = merge(
+        document([a], early), document([a], replace(early, status=Status.FAILED, reason=Reason.VENDOR))
+    )
+    assert (row(both, a.name)["status"], row(both, a.name)["reason"]) == ("failed", "vendor")
+
+
+def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
+    a = job("a")
+    intent = bought(1, a, Status.SUBMITTING)
+    told = document([a], intent)
+    learned = document([a], replace(intent, status=Status.VOID), published={intent.id})
+    for one, other in ((told, learned), (learned, told)):
+        both = merge(one, other)
+        assert row(both, a.name)["status"] == "pending"
+        assert "purchase" not in row(both, a.name)
+        assert read_back(both).records.purchases[intent.id].status is Status.VOID
+
+
+def test_a_job_keeps_the_newest_that_served_it_though_it_serves_no_more() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    old, new = bought(1, before), bought(2, before)
+    newer_knows = document([after], new)  # nothing serves it now, `new` did
+    older_serves = document([before], old)
+    for files in permutations([newer_knows, older_serves]):
+        assert read_back(merge(*files)).records.served == {before.name: new.id}
+
+
+def test_results_of_two_campaigns_are_not_joined() -> None:
+    a = job("a")
+    with pytest.raises(InvalidInput, match="different campaigns"):
+        merge(document([a]), {**document([a]), "campaign": "other"})
+
+
+STATUSES = [Status.SUBMITTING, Status.VOID, Status.SUBMITTED, Status.FAILED, Status.DONE]
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    """What one of several machines may have written: few jobs and purchases, so that they overlap."""
+    jobs = [
+        job(name, draw(st.sampled_from(["walk", "dance"]))) for name in draw(st.sets(st.sampled_from("abc")))
+    ]
+    made: list[Purchase] = []
+    for number in draw(st.sets(st.integers(1, 4))):
+        status = draw(st.sampled_from(STATUSES))
+        made.append(bought(number, job("abcd"[number - 1], ["walk", "dance"][number % 2]), status))
+    return document(jobs, *made, published={each.id for each in made})
+
+
+@given(st.lists(documents(), min_size=1, max_size=3))
+def test_neither_order_nor_repetition_matters(made: Sequence[Document]) -> None:
+    whole = merge(*made)
+    for order in permutations(made):
+        assert merge(*order) == whole
+        assert reduce(merge, order) == merge(whole, whole) == merge(whole, *order) == whole
+
+
+@given(st.lists(documents(), min_size=1, max_size=3))
+def test_no_purchase_is_dropped_and_the_whole_is_valid(made: Sequence[Document]) -> None:
+    whole = read_back(merge(*made)).records
+    for each in made:
+        assert read_back(each).records.purchases.keys() <= whole.purchases.keys()
+        assert read_back(each).records.served.keys() <= whole.served.keys()
