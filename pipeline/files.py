@@ -24,7 +24,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
     Links inside the root are fine; what they point to must lie inside it too. It need not exist.
 
     Raises:
-        ValueError: absolute, with a NUL or a backslash, or outside the root; the message says which.
+        ValueError: absolute, with a NUL or a backslash, outside the root, or out of reach; the message says which.
     """
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
@@ -32,7 +32,13 @@ def confined(path: str, base: Path, root: Path) -> Path:
         raise ValueError("write paths with '/', so that they read alike on every system")
     if PurePosixPath(path).is_absolute() or re.match(r"[A-Za-z]:", path):
         raise ValueError("a path may not be absolute")
-    real = (base / path).resolve()
+    try:
+        real = (base / path).resolve()
+        real.exists()
+    except (OSError, RuntimeError) as error:
+        # Too long a name, a folder that may not be entered, or links in a circle.
+        reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+        raise ValueError(f"no file can be reached there: {reason}") from None
     if not real.is_relative_to(root.resolve()):
         raise ValueError(f"it leads out of the project ({root.name or root}/)")
     return real
@@ -44,7 +50,8 @@ def as_on_disk(path: Path) -> Path:
     As it is given where it exists so, or not at all.
     """
     forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
-    return next((form for form in forms if form.exists()), path)
+    # Unlike pathlib's, this takes a name that becomes too long for one that is absent.
+    return next((form for form in forms if os.path.exists(form)), path)  # noqa: PTH110
 
 
 def sha256_of(path: Path) -> str:

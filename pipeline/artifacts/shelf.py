@@ -101,6 +101,15 @@ class Shelf:
         except OSError:
             return None
 
+    def holds(self, purchase: Purchase) -> bool:
+        """Whether everything that a finished purchase brought is on this machine, wherever it lies."""
+        if purchase.status is not Status.DONE:
+            return False
+        files = [file for file in named(purchase, purchase.path) if file.output.sha256 is not None]
+        return all(
+            self.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
+        )
+
     def find(self, purchase: Purchase, file: Named) -> str | None:
         """Another path where the bytes of `file` lie, whole, on this machine."""
         for path in dict.fromkeys(self._candidates(purchase, file)):

@@ -69,6 +69,11 @@ def relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
+def run_id() -> str:
+    """Names one run, for its caps; no two runs have the same."""
+    return f"{now()} {secrets.token_hex(4)}"
+
+
 def now() -> str:
     """The time of day, for records."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -143,7 +148,7 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
             place.state,
             campaign=place.campaign.name,
             manifest=place.campaign.manifest,
-            run=f"{now()} {secrets.token_hex(4)}",
+            run=run_id(),
             writable=writable,
             now=now(),
             command=environment.command_line(),

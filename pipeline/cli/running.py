@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 import click
@@ -20,6 +20,7 @@ from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.plan.actions import Action, Plan
+from pipeline.plan.collect import paid_for
 from pipeline.plan.make import make
 from pipeline.plan.price import Limits, refusal
 from pipeline.plan.show import as_text, totals
@@ -50,12 +51,14 @@ class Running:
         stop: Stop,
         timeout: float,
         checkpoint: Checkpoint | None = None,
+        selected: Collection[str] | None = None,
     ) -> None:
         self._facts = facts
         self._settings = settings
         self._stop = stop
         self._timeout = timeout
         self._checkpoint = checkpoint
+        self._selected = selected
         self._report = RunReport()
         self._publisher = Publisher(facts.scene, facts.published)
         self._paint = paint_for(sys.stdout, no_color=manner().no_color)
@@ -63,7 +66,7 @@ class Running:
     def carry_out(self, *, ask: bool) -> ExitCode:
         """Show the plan, buy what it says, fetch, write the results, and say how it ended."""
         shelf = self._facts.shelf()
-        plan = make(self._facts.serving, shelf.survey(self._facts.serving))
+        plan = make(self._facts.serving, shelf.survey(self._facts.serving), self._selected)
         with untrusted_block():
             self._announce(plan)
         try:
@@ -73,6 +76,20 @@ class Running:
             # However it ended, what is on disk now is published.
             serving = self._publish()
             self._have_published()
+        with untrusted_block():
+            return self._conclude(plan, serving)
+
+    def collect(self) -> ExitCode:
+        """Fetch what is paid for and not here, and buy nothing."""
+        shelf = self._facts.shelf()
+        plan = paid_for(
+            make(self._facts.serving, shelf.survey(self._facts.serving), self._selected),
+            self._facts.records.purchases.values(),
+        )
+        try:
+            self._execute(plan, shelf)
+        finally:
+            serving = self._publish()
         with untrusted_block():
             return self._conclude(plan, serving)
 
@@ -176,16 +193,16 @@ class Running:
     def _closing(self, stands: dict[str, Standing], plan: Plan) -> Iterator[str]:
         for key, stand in list(_unhappy(stands))[:_MOST_LISTED]:
             error = self._report.inputs.get(key) or (stand.purchase.error if stand.purchase else None)
-            yield self._paint(f"  {printable(key)}: {_WORDS[stand.status]}", "red") + (
-                f" ({stand.reason}): {printable(error)}" if error else ""
-            )
+            reason = f" ({stand.reason})" if stand.reason else ""
+            line = self._paint(f"  {printable(key)}: {_WORDS[stand.status]}{reason}", "red")
+            yield f"{line}: {printable(error)}" if error else line
         for note in self._report.notes:
             yield printable(note)
         if manner().quiet:
             return
         counts = Counter(_WORDS[stand.status] for stand in stands.values())
         yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
-        if not plan.buying:
+        if not plan.buying and all(stand.purchase is not None for stand in stands.values()):
             yield "Nothing was bought: everything that is asked for was bought before."
         if any(stand.status == Status.DONE.value for stand in stands.values()):
             yield f"Files:   {printable(shown_path(self._facts.scene.output))}/"

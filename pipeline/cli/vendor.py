@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.cli.acting import Scene
 from pipeline.cli.environment import provider_settings
@@ -17,14 +18,22 @@ def vendor(place: Scene, timeout: float) -> Iterator[Provider]:
         AccountError: there is no key.
         InvalidInput: there is no such provider.
     """
-    api = place.campaign.provider.api
-    if not place.emulated:
-        yield provider_named(place.campaign.provider.name, provider_settings(api, timeout, None))
+    settings = place.campaign.provider
+    home = place.emulator_folder if place.emulated else None
+    with vendor_of(settings.name, settings.api, home, timeout) as provider:
+        yield provider
+
+
+@contextmanager
+def vendor_of(name: str, api: str, emulator: Path | None, timeout: float) -> Iterator[Provider]:
+    """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
+    if emulator is None:
+        yield provider_named(name, provider_settings(api, timeout, None))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
     from pipeline.emulator.settings import Settings
 
-    place.emulator_folder.mkdir(parents=True, exist_ok=True)
-    with Emulator(Settings(place.emulator_folder)) as emulator:
-        yield provider_named("emulator", provider_settings(api, timeout, emulator.url))
+    emulator.mkdir(parents=True, exist_ok=True)
+    with Emulator(Settings(emulator)) as server:
+        yield provider_named("emulator", provider_settings(api, timeout, server.url))

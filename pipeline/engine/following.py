@@ -13,6 +13,7 @@ from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import ExitCode, PipelineError, Unfinished
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status
+from pipeline.state.machine import Finished
 
 # Failures in a row before this run leaves a workflow, or a file, to the next one.
 POLL_PATIENCE = 12
@@ -68,7 +69,7 @@ class Following:
         if at is None or at > self._at.clock.monotonic():
             return False
         flight = self._flights[heapq.heappop(self._due)[2]]
-        if flight.purchase.status is Status.SUBMITTED:
+        if flight.purchase.status in {Status.SUBMITTED, Status.FAILED}:
             self._poll(flight)
         else:
             self._fetch(flight)
@@ -120,7 +121,10 @@ class Following:
             return
         else:
             raise answer
-        if event is not None:
+        if flight.purchase.status is Status.FAILED and not isinstance(event, Finished):
+            # It was asked about again, and has failed still.
+            self._land(flight)
+        elif event is not None:
             self._at.books.record(flight.purchase.id, event, lambda after: self._told(flight, after))
         elif now >= flight.deadline:
             self._leave(flight, "still running when its time was up")
@@ -209,6 +213,10 @@ class Following:
 
     def _settle(self, flight: Flight, landed: tuple[Landed, ...]) -> None:
         purchase = flight.purchase
+        if other := _unlike(purchase, landed):
+            other.target.fresh.unlink(missing_ok=True)
+            self._leave(flight, f"the vendor's {other.target.slot} is not the file that was fetched before")
+            return
         try:
             for each in landed:
                 target = each.target
@@ -242,3 +250,10 @@ class Following:
         for key in self._at.customers.keys(flight.purchase):
             self._at.report.blocked[key] = why
         self._at.report.stop(ExitCode.UNFINISHED, why)
+
+
+def _unlike(purchase: Purchase, landed: tuple[Landed, ...]) -> Landed | None:
+    """A file that was fetched once and is now another: what was bought is known by its hash."""
+    known = {file.slot: file.output.sha256 for file in named(purchase, "", steps=True)}
+    differs = (each for each in landed if known.get(each.target.slot) not in (None, each.fetched.sha256))
+    return next(differs, None)

@@ -65,10 +65,11 @@ class _Walk:
             yield from self._below(folder / part, rest, f"{prefix}{part}")
 
     def _below(self, path: Path, rest: list[str], name: str) -> Iterator[str]:
+        # Unlike pathlib's, these take what cannot be reached for absent.
         if rest:
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112
                 yield from self.files(path, rest, f"{name}/")
-        elif path.exists() and not path.is_dir():
+        elif os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
             yield name
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -1,0 +1,47 @@
+"""`pipeline collect`: fetches what is already paid for, and buys nothing."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.acting import known, scene
+from pipeline.cli.bare import bare_of, carry_out
+from pipeline.cli.options import CampaignFlags, campaign_options, flag
+from pipeline.cli.running import Running
+from pipeline.cli.stopping import stopping
+from pipeline.cli.terminal import say
+from pipeline.engine.report import RunSettings
+from pipeline.errors import InvalidInput
+
+
+@click.command("collect")
+@click.argument("source", type=click.Path(path_type=Path), metavar="MANIFEST|STATE|RESULTS")
+@flag(
+    "--request-timeout", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds that a call may take."
+)
+@flag(
+    "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
+)
+@campaign_options
+def command(source: Path, request_timeout: float, poll_interval: float, **flags: object) -> int:
+    """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
+
+    Needs the key, and the state or the results only: it works when the images are gone, when a job has left
+    the manifest, and for a manifest that no longer reads.
+    """
+    given = CampaignFlags.of(flags)
+    settings = RunSettings(poll_ceiling=poll_interval)
+    records = bare_of(source, given)
+    if records is None:
+        try:
+            place = scene(source, given)
+        except InvalidInput as error:
+            records = bare_of(source, given, beside=True)
+            if records is None:
+                raise
+            say(f"{source} does not read ({len(error.problems)} problem(s)); its state does.", err=True)
+        else:
+            with stopping() as stop, known(place, writable=True) as facts:
+                return Running(facts, settings, stop, request_timeout).collect()
+    with stopping() as stop:
+        return carry_out(records, settings, stop, request_timeout)

@@ -1,0 +1,95 @@
+"""`pipeline resolve`: a person settles a purchase whose outcome nobody could tell."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.acting import Known, known, now, scene
+from pipeline.cli.naming import purchase_named
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
+from pipeline.cli.publishing import Publisher
+from pipeline.cli.terminal import say
+from pipeline.cli.vendor import vendor
+from pipeline.errors import InvalidInput, UsageError, printable
+from pipeline.providers.base import NotFound, Provider
+from pipeline.purchases import Purchase, Reason, Status
+from pipeline.serving import serve
+from pipeline.state.machine import Event, GivenUp, Identified, advance
+from pipeline.state.store import Change
+
+_TIMEOUT = 60.0
+
+
+@click.command("resolve")
+@manifest_argument
+@click.argument("name", metavar="KEY|PURCHASE")
+@flag("--workflow-id", metavar="ID", help="It was bought: this is its workflow.")
+@flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
+@flag("--abandon", is_flag=True, help="Give it up as lost.")
+@campaign_options
+def command(
+    manifest: Path, name: str, workflow_id: str | None, resubmit: bool, abandon: bool, **flags: object
+) -> None:
+    """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
+
+    The purchase's id stands in the workflow's title, unless the manifest has a title of its own.
+    """
+    if sum([workflow_id is not None, resubmit, abandon]) != 1:
+        raise UsageError("say one of --workflow-id ID, --resubmit and --abandon")
+    place = scene(manifest, CampaignFlags.of(flags))
+    with known(place, writable=True) as facts:
+        purchase = purchase_named(name, facts.serving, facts.records)
+        if workflow_id is None:
+            event: Event = _given_up(purchase, again=resubmit)
+        else:
+            with vendor(place, _TIMEOUT) as provider:
+                event = _identified(purchase, workflow_id, facts, provider)
+        after = _commit(facts, purchase, event)
+    if not manner().quiet:
+        say(
+            f"{printable(after.key)} ({after.id}): {after.status}{f' ({after.reason})' if after.reason else ''}"
+        )
+        if resubmit:
+            say("The next run buys it again.")
+
+
+def _commit(facts: Known, purchase: Purchase, event: Event) -> Purchase:
+    after = advance(purchase, event)
+    facts.store.commit([Change(purchase, after, now(), event)])
+    records = facts.store.records()
+    serving = serve(facts.jobs, records, facts.decisions)
+    Publisher(facts.scene, facts.published).publish(serving, records, facts.decisions, {})
+    return after
+
+
+def _given_up(purchase: Purchase, *, again: bool) -> Event:
+    if purchase.status not in {Status.ATTENTION, Status.SUBMITTED}:
+        raise UsageError(
+            f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up"
+        )
+    return GivenUp("given up as lost", again)
+
+
+def _identified(purchase: Purchase, workflow_id: str, facts: Known, provider: Provider) -> Event:
+    """Check the workflow that a person named: a wrong one would pass for the result of this job.
+
+    Raises:
+        UsageError: the purchase is settled already, or another one has this workflow.
+        InvalidInput: the workflow is not there, or its template or title is not what was sent.
+    """
+    if purchase.status is not Status.ATTENTION and purchase.reason is not Reason.LOST:
+        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+    owner = next((each for each in facts.records.purchases.values() if each.workflow_id == workflow_id), None)
+    if owner is not None and owner.id != purchase.id:
+        raise UsageError(f"{printable(workflow_id)} is the workflow of {owner.id} ({printable(owner.key)})")
+    try:
+        workflow = provider.get(workflow_id)
+    except NotFound:
+        raise InvalidInput(f"the vendor knows no workflow {printable(workflow_id)}") from None
+    sent = purchase.request.get("title", "")
+    if workflow.template_id != purchase.template_id or workflow.title != sent:
+        raise InvalidInput(
+            f"workflow {workflow_id} is not this purchase: it has template {printable(workflow.template_id)!r} "
+            f"and title {printable(workflow.title)!r}, sent were {purchase.template_id!r} and {sent!r}"
+        )
+    return Identified(workflow_id)

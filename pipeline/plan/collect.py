@@ -1,0 +1,37 @@
+"""The part of a plan that costs nothing: what is paid for, to be followed to its end and fetched."""
+
+from collections.abc import Iterable
+
+from pipeline.plan.actions import Action, Plan, Presence
+from pipeline.purchases import UNFINISHED, Purchase, Reason, Status
+
+_UNPAID = frozenset({Action.CREATE, Action.REPLACE, Action.SHARE, Action.WAIT})
+
+
+def paid_for(plan: Plan, purchases: Iterable[Purchase]) -> Plan:
+    """`plan` without what it would buy, and with what a run leaves alone.
+
+    That is: finished jobs whose files are not on this machine, and those of `purchases` that the vendor had
+    failed, which are asked about once more.
+    """
+    entries = tuple(entry for entry in plan.entries if entry.action not in _UNPAID)
+    missing = [
+        entry.purchase
+        for entry in entries
+        if entry.presence is Presence.MISSING and entry.purchase is not None
+    ]
+    failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
+    return Plan(entries, (*plan.followed, *missing, *failed))
+
+
+def everything(purchases: Iterable[Purchase]) -> Plan:
+    """The same where no manifest tells of jobs: all that was bought, fetched or not."""
+    wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
+    return Plan(
+        (),
+        [
+            each
+            for each in purchases
+            if not each.deleted and (each.status in wanted or each.reason is Reason.VENDOR)
+        ],
+    )
