@@ -1,5 +1,6 @@
 """Files on this machine: the project's root, paths that stay inside it, hashes, whole writes, safe names."""
 
+import glob
 import hashlib
 import os
 import re
@@ -8,6 +9,8 @@ import tempfile
 import unicodedata
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+
+from pipeline import failpoints
 
 _BLOCK = 1 << 20
 
@@ -112,7 +115,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: it could not be written; what was there is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_unfinished(path), suffix=".tmp")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -120,11 +123,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_UMASK)
+        failpoints.reach("before replace")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sweep(path: Path) -> None:
+    """Remove what `write_atomically` left beside `path` when it was killed. Nobody may be writing it now."""
+    for leftover in path.parent.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> str:
+    return f".{path.name[:40]}."
 
 
 def _read_umask() -> int:

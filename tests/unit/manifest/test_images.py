@@ -123,6 +123,16 @@ class TestPlaces:
         told = project.told(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
         assert told.count("leads out of the project") == 2
 
+    def test_what_cannot_be_reached_is_told(self, project: Project) -> None:
+        (project.root / "circle.png").symlink_to("circle.png")
+        long = "é" * 200
+        told = project.told(ANYTHING + f"image_sets: {{shoes: [circle.png, '{long}', {long}/a.png]}}\n")
+        assert told.count("no file can be reached there") == 3
+        told = project.told(
+            ANYTHING + f"image_sets: {{shoes: {{glob: '*/{long}'}}, hats: {{glob: '{long}/*'}}}}\n"
+        )
+        assert "matches no file" in told
+
     def test_a_link_to_what_is_hidden_is_refused(self, project: Project) -> None:
         project.image(".secrets/red.png")
         (project.root / "red.png").symlink_to(".secrets/red.png")

@@ -1,13 +1,16 @@
+import itertools
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manifest import golden
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json, LocalFile, Visibility
 from pipeline.manifest import Limits, ProviderSettings, expand, find, load, schema
 from pipeline.manifest.document import Node, read_yaml
@@ -60,6 +63,80 @@ def _properties(part: Json) -> Iterator[str]:
             yield from properties
         for inner in part.values():
             yield from _properties(inner)
+
+
+WORDS: list[Json] = [
+    "",
+    "x",
+    "{{ x }}",
+    "{{",
+    "{{ image.vars }}",
+    "../../../..",
+    "/etc/passwd",
+    "*",
+    "**",
+    "é" * 100,
+]
+SHAPES: list[Json] = [
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"a": None},
+    {"file": "x"},
+    {"outputs_of": "hero"},
+    {"csv": 5},
+]
+ROWS: list[Json] = [[{"prompt": None}], [{"image": 5}], {"glob": "["}, {"glob": "**"}]
+JUNK: list[Json] = [
+    None,
+    True,
+    0,
+    -1,
+    5.5,
+    10**17,
+    "https://a.example/x.png",
+    "http://[",
+    "\u202e",
+    *WORDS,
+    *SHAPES,
+    *ROWS,
+]
+
+
+class TestStrangers:
+    @given(data=st.data())
+    @settings(max_examples=150)
+    def test_whatever_a_manifest_says_it_is_taken_or_told_with_its_places(
+        self, examples: Path, data: st.DataObject
+    ) -> None:
+        everything = read_yaml(examples / "valid" / "everything.yaml", "everything.yaml").root.plain()
+        for _ in range(data.draw(st.integers(1, 3))):
+            everything = _spoilt(everything, data)
+        path = examples / "valid" / "spoilt.yaml"
+        path.write_text(json.dumps(everything))
+        problems = []
+        try:
+            for job in itertools.islice(expand(load(path)), 500):
+                assert job.fingerprint
+                assert job.title("a")
+        except InvalidInput as error:
+            problems += error.problems or (Problem("nothing"),)
+        assert [problem for problem in problems if problem.position is None] == []
+
+
+def _spoilt(value: Json, data: st.DataObject) -> Json:
+    """`value` with something in it replaced by junk, left out, or added."""
+    if isinstance(value, dict) and value and data.draw(st.booleans()):
+        key = data.draw(st.sampled_from([*value, "file", "prompt"]))
+        if key in value and data.draw(st.integers(0, 4)) == 0:
+            return {each: inner for each, inner in value.items() if each != key}
+        return {**value, key: _spoilt(value.get(key), data)}
+    if isinstance(value, list) and value and data.draw(st.booleans()):
+        index = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:index], _spoilt(value[index], data), *value[index + 1 :]]
+    return data.draw(st.sampled_from(JUNK))
 
 
 class TestSchemas:
