@@ -60,14 +60,14 @@ class Fitting:
     def ask(self, key: str) -> tuple[str, ...]:
         """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
 
-        An approved purchase stands in for what its job asks: whatever is made from it is made from that one.
+        An approved purchase stands in for what its job asks: whatever is made from the job is made from that one.
         """
         asked: list[str] = []
         upstream: str | None = key
         while upstream is not None and upstream in self.jobs:
-            pinned = self._pinned(upstream)
-            if pinned is not None:
-                return (*asked, pinned.id)
+            serving = self.serving(upstream)
+            if serving is not None and serving.id in self.decisions.approved:
+                return (*asked, serving.id)
             asked.append(self.jobs[upstream].fingerprint)
             upstream = self.jobs[upstream].upstream
         return tuple(asked)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from pipeline.errors import printable
@@ -99,14 +99,25 @@ def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
         yield "Nothing is bought."
         return
     for template, entries in _by_template(plan.buying).items():
-        priced = [entry.credits for entry in entries if entry.credits is not None]
-        unknown = len(entries) - len(priced)
-        known = f"{sum(priced):,} credits" if priced else ""
-        rest = f"{unknown:,} job(s) with no known price" if unknown else ""
-        cost = " + ".join(part for part in (known, rest) if part)
-        yield f"  {template}: {len(entries):,} to buy, {cost}"
-    more = f" + {len(plan.unpriced):,} job(s) with no known price" if plan.unpriced else ""
-    yield paint(f"Buys {len(plan.buying):,}: {plan.credits:,} credits{more}.", "yellow")
+        yield f"  {template}: {len(entries):,} to buy, {_cost(entries)}"
+    yield paint(f"Buys {len(plan.buying):,}: {_cost(plan.buying)}.", "yellow")
+
+
+def _cost(entries: Sequence[Entry]) -> str:
+    """What is known of a price, and for how many it is not: an unknown one is never shown as zero."""
+    known = _known_credits(entries)
+    unknown = sum(entry.credits is None for entry in entries)
+    parts = (
+        f"{known:,} credits" if known is not None else "",
+        f"{unknown:,} job(s) with no known price" if unknown else "",
+    )
+    return " + ".join(part for part in parts if part)
+
+
+def _known_credits(entries: Sequence[Entry]) -> int | None:
+    """The sum of the known prices; None where there is none among them."""
+    priced = [entry.credits for entry in entries if entry.credits is not None]
+    return sum(priced) if priced or not entries else None
 
 
 def _by_template(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -125,12 +136,12 @@ def as_json(plan: Plan) -> dict[str, Json]:
         "summary": {
             "actions": {name: counts[name] for name in sorted(counts)},
             "creates": len(plan.buying),
-            "credits": plan.credits,
+            "credits": _known_credits(plan.buying),
             "unpriced": len(plan.unpriced),
             "templates": {
                 template: {
                     "creates": len(entries),
-                    "credits": sum(entry.credits or 0 for entry in entries),
+                    "credits": _known_credits(entries),
                     "unpriced": sum(entry.credits is None for entry in entries),
                 }
                 for template, entries in _by_template(plan.buying).items()

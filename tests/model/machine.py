@@ -27,6 +27,7 @@ from pipeline.state import machine as life
 
 HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
 MP4 = Output("video/mp4", url="https://media.example/film.mp4")
+_ADVANCE = {status: rank for rank, status in enumerate(Status)}
 FETCHED = replace(MP4, sha256="c" * 64, bytes=1000)
 
 
@@ -84,6 +85,8 @@ def assert_nothing_forgotten(after: Records, *before: Records) -> None:
         assert mark in after.purchases, f"{mark} is forgotten"
         now = after.purchases[mark]
         assert purchase.workflow_id in (None, now.workflow_id), f"the workflow of {mark} is forgotten"
+        if now.workflow_id == purchase.workflow_id:
+            assert _ADVANCE[now.status] >= _ADVANCE[purchase.status], f"what {mark} came to is forgotten"
         assert now.deleted >= purchase.deleted, f"that {mark} was deleted is forgotten"
         assert now.again >= purchase.again, f"that {mark} is to be made again is forgotten"
 

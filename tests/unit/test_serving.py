@@ -216,13 +216,22 @@ def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() ->
     assert Fitting([job("a")], records()).last("r/t/a") is None
 
 
-def test_asks_differ_where_an_upstream_asks_for_something_else_or_is_approved() -> None:
+def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_approved() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     alike = Fitting(jobs, records())
     assert alike.ask("r/t/c") == alike.ask("r/t/d")
-    purchase = bought(1, jobs[0])
-    pinned = Fitting(jobs, records(purchase), Decisions(approved={purchase.id: "r/t/a"}))
+    one, other = bought(1, jobs[0]), bought(2, jobs[1])
+    each_its_own = Decisions(approved={one.id: "r/t/a", other.id: "r/t/b"})
+    pinned = Fitting(jobs, records(one, other), each_its_own)
     assert pinned.ask("r/t/c") != pinned.ask("r/t/d")
+
+
+def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
+    jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
+    approved, newer = bought(1, jobs[0]), bought(2, jobs[1])
+    pinned = Fitting(jobs, records(approved, newer), Decisions(approved={approved.id: "r/t/a"}))
+    # Both are made from the approved one: bought twice, it would be the same film.
+    assert pinned.ask("r/t/c") == pinned.ask("r/t/d")
 
 
 @given(st.data())

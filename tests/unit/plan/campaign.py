@@ -1,0 +1,57 @@
+"""Jobs, purchases and plans in a few words."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pipeline.jobs import Job, JobKey, Request, UpstreamOutput
+from pipeline.plan.actions import Entry, Plan, Presence
+from pipeline.plan.make import in_plan_order, make
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Records, Status
+from pipeline.serving import serve
+
+
+def job(
+    name: str,
+    asks: str = "walk",
+    upstream: Job | None = None,
+    price: int | None = 10,
+    rule: str = "hero",
+    template: str = "overlay",
+) -> Job:
+    """A job with the key `<rule>/<template>/<name>`, which asks for `asks`."""
+    images = (UpstreamOutput(upstream.name),) if upstream else ()
+    request = Request("vimmerse", template, {"prompt": asks}, images)
+    return Job(JobKey(rule, template, name), request, path=name, credits=price)
+
+
+def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Purchase) -> Purchase:
+    """A purchase for a job; the larger its number, the newer it is."""
+    return Purchase(
+        id=f"{number:016x}",
+        key=for_job.name,
+        fingerprint=for_job.fingerprint,
+        status=status,
+        bought_at=f"2026-01-01T00:{number:02}:00Z",
+        template_id=for_job.request.template_id,
+        inputs=tuple(each.id for each in inputs),
+        reason=Reason.VENDOR if status is Status.FAILED else None,
+        request=for_job.request_json(f"{number:016x}"),
+    )
+
+
+def plan(
+    jobs: Sequence[Job],
+    *purchases: Purchase,
+    presence: Mapping[str, Presence] | None = None,
+    selected: Collection[str] | None = None,
+    decisions: Decisions = UNDECIDED,
+) -> Plan:
+    """What is planned for jobs where these purchases are known."""
+    records = Records({each.id: each for each in purchases})
+    return make(serve(in_plan_order(jobs), records, decisions), presence or {}, selected)
+
+
+def only(made: Plan, of: Job) -> Entry:
+    """The entry of one job."""
+    entry = made.entry(of.name)
+    assert entry is not None
+    return entry

@@ -1,0 +1,289 @@
+"""Each job gets one action: the first of the table that fits."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.plan.actions import Action, Difference, Presence
+from pipeline.plan.make import in_plan_order
+from pipeline.purchases import Decisions, Status
+from plan.campaign import bought, job, only, plan
+
+
+def test_what_was_never_bought_is_created_at_its_price() -> None:
+    a = job("a", price=120)
+    entry = only(plan([a]), a)
+    assert (entry.action, entry.credits, entry.buys) == (Action.CREATE, 120, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        (Status.SUBMITTING, Action.ATTENTION),
+        (Status.ATTENTION, Action.ATTENTION),
+        (Status.SUBMITTED, Action.RESUME),
+        (Status.SUCCEEDED, Action.DOWNLOAD),
+        (Status.FAILED, Action.KEEP),
+        (Status.DONE, Action.KEEP),
+        (Status.VOID, Action.CREATE),
+    ],
+)
+def test_what_was_bought_is_followed_and_never_bought_again(status: Status, action: Action) -> None:
+    a = job("a")
+    entry = only(plan([a], bought(1, a, status)), a)
+    assert entry.action is action
+    assert entry.buys == (status is Status.VOID)
+
+
+def test_an_unknown_outcome_says_why() -> None:
+    a = job("a")
+    lost = replace(bought(1, a, Status.ATTENTION), error="a time-out after sending")
+    assert only(plan([a], lost), a).reason == "a time-out after sending"
+
+
+def test_a_failure_says_why_and_what_to_do() -> None:
+    a = job("a")
+    failed = replace(bought(1, a, Status.FAILED), error="no face found")
+    assert only(plan([a], failed), a).reason == "failed (vendor): no face found; --retry-failed buys it again"
+
+
+@pytest.mark.parametrize(
+    ("presence", "action", "says"),
+    [
+        (Presence.IN_PLACE, Action.KEEP, "up to date"),
+        (Presence.ELSEWHERE, Action.MOVE, "under another path"),
+        (Presence.MISSING, Action.KEEP, "collect"),
+        (Presence.ALTERED, Action.KEEP, "altered"),
+    ],
+)
+def test_a_finished_job_is_kept_wherever_its_file_is(presence: Presence, action: Action, says: str) -> None:
+    a = job("a")
+    entry = only(plan([a], bought(1, a), presence={a.name: presence}), a)
+    assert (entry.action, entry.presence) == (action, presence)
+    assert says in entry.reason
+    assert not entry.buys
+
+
+def test_a_changed_request_is_replaced_with_what_changed_old_to_new() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    old = bought(1, before)
+    entry = only(plan([after], old), after)
+    assert (entry.action, entry.purchase) == (Action.REPLACE, old)
+    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert "options.prompt" in entry.reason
+
+
+def test_another_template_is_a_difference_and_new_wording_is_none() -> None:
+    before = job("a", template="overlay")
+    after = replace(before, request=replace(before.request, template_id="other"), title=lambda _: "new")
+    entry = only(plan([after], bought(1, before)), after)
+    assert entry.changes == (Difference("template_id", "overlay", "other"),)
+
+
+def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
+    before = job("a")
+    after = replace(before, request=replace(before.request, options={"duration": 5}))
+    assert only(plan([after], bought(1, before)), after).changes == (
+        Difference("options.prompt", "walk", None),
+        Difference("options.duration", None, 5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"), [({"again": True}, "to be made again"), ({"deleted": True}, "was deleted")]
+)
+def test_what_is_marked_or_deleted_is_replaced_and_says_so(mark: dict[str, bool], says: str) -> None:
+    a = job("a")
+    entry = only(plan([a], replace(bought(1, a), **mark)), a)  # type: ignore[arg-type]  # both marks are flags
+    assert entry.action is Action.REPLACE
+    assert says in entry.reason
+
+
+def test_redo_replaces_once() -> None:
+    a = job("a")
+    first, second = bought(1, a), bought(2, a)
+    said = Decisions(redo=frozenset({first.id}))
+    assert only(plan([a], first, decisions=said), a).action is Action.REPLACE
+    assert only(plan([a], first, second, decisions=said), a).action is Action.KEEP
+
+
+# Sharing
+
+
+def test_jobs_that_ask_for_the_same_are_bought_once() -> None:
+    first, second, third = job("a"), job("b"), job("c", "dance")
+    made = plan([first, second, third])
+    assert [entry.key for entry in made.buying] == [first.name, third.name]
+    shared = only(made, second)
+    assert (shared.action, shared.buyer, shared.credits) == (Action.SHARE, first.name, None)
+
+
+def test_the_first_selected_job_buys_for_the_others() -> None:
+    first, second, third = job("a"), job("b"), job("c")
+    made = plan([first, second, third], selected={second.name, third.name})
+    assert [entry.key for entry in made.buying] == [second.name]
+    assert only(made, third).buyer == second.name
+
+
+def test_one_that_waits_buys_for_nobody() -> None:
+    broken, sound = job("s1", "sketch"), job("s2", "sketch")
+    waiting, free = job("f1", "film", broken), job("f2", "film", sound)
+    # The failed sketch serves both: they ask for the same, and nothing is to be made from it.
+    failed = bought(1, broken, Status.FAILED)
+    both = plan([broken, sound, waiting, free], failed)
+    assert [only(both, each).action for each in (waiting, free)] == [Action.WAIT, Action.WAIT]
+    # An approved sketch serves only its own: the other film is bought for itself.
+    good = bought(2, sound)
+    said = Decisions(approved={good.id: sound.name, failed.id: broken.name})
+    made = plan([broken, sound, waiting, free], failed, good, decisions=said)
+    assert only(made, waiting).action is Action.WAIT
+    assert only(made, free).action is Action.CREATE
+
+
+def test_one_whose_upstream_is_not_selected_lets_another_buy() -> None:
+    first, second = job("s1", "sketch"), job("s2", "sketch")
+    behind_first, behind_second = job("f1", "film", first), job("f2", "film", second)
+    jobs = [first, second, behind_first, behind_second]
+    made = plan(jobs, selected={second.name, behind_first.name, behind_second.name})
+    assert only(made, behind_first).action is Action.WAIT
+    assert [entry.key for entry in made.buying] == [behind_second.name, second.name]
+
+
+def test_films_of_sketches_that_ask_for_the_same_are_shared_whichever_sketch_is_approved() -> None:
+    one, other = job("s1", "sketch"), job("s2", "sketch")
+    films = [job("f1", "film", one), job("f2", "film", other)]
+    approved, newer = bought(1, one), bought(2, other)
+    said = Decisions(approved={approved.id: one.name})
+    made = plan([one, other, *films], approved, newer, decisions=said)
+    assert [entry.action for entry in made.entries if entry.job in films] == [Action.CREATE, Action.SHARE]
+
+
+# Chains
+
+
+def test_a_chain_is_bought_in_one_plan_each_after_its_upstream() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    cut = job("c", "cut", film)
+    made = plan([sketch, film, cut])
+    assert [only(made, each).action for each in (sketch, film, cut)] == [Action.CREATE] * 3
+    assert [only(made, each).after for each in (sketch, film, cut)] == [None, sketch.name, film.name]
+    assert made.credits == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "says"),
+    [
+        (Status.SUCCEEDED, Action.CREATE, "new"),
+        (Status.DONE, Action.CREATE, "new"),
+        (Status.SUBMITTED, Action.CREATE, "after"),
+        (Status.FAILED, Action.WAIT, "failed"),
+        (Status.ATTENTION, Action.WAIT, "needs attention"),
+        (Status.SUBMITTING, Action.WAIT, "needs attention"),
+    ],
+)
+def test_a_chained_job_waits_for_what_its_upstream_lacks(status: Status, action: Action, says: str) -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    entry = only(plan([sketch, film], bought(1, sketch, status)), film)
+    assert entry.action is action
+    assert says in entry.reason
+    made = status in {Status.SUCCEEDED, Status.DONE}
+    assert entry.after == (None if made else sketch.name)
+
+
+def test_waiting_goes_down_the_chain_and_says_for_what() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    cut = job("c", "cut", film)
+    made = plan([sketch, film, cut], bought(1, sketch, Status.FAILED))
+    assert only(made, film).reason == f"{sketch.name} failed"
+    assert only(made, cut).reason == f"{film.name} waits"
+    assert not made.buying
+
+
+def test_a_chained_job_does_not_wait_for_an_upstream_that_is_done_though_not_selected() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    assert only(plan([sketch, film], bought(1, sketch), selected={film.name}), film).buys
+    entry = only(plan([sketch, film], bought(1, sketch, Status.SUBMITTED), selected={film.name}), film)
+    assert (entry.action, entry.after) == (Action.WAIT, sketch.name)
+    assert entry.reason == f"{sketch.name} is not selected and has not succeeded"
+
+
+def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
+    before, after = job("s", "sketch"), job("s", "sharper")
+    film = job("f", "film", before)
+    sketched = bought(1, before)
+    filmed = bought(2, film, Status.DONE, sketched)
+    made = plan([after, film], sketched, filmed)
+    assert only(made, film).action is Action.REPLACE
+    assert only(made, film).after == after.name
+    assert only(made, film).changes == (Difference("upstream", sketched.id, f"the next of {after.name}"),)
+    again = bought(3, after)
+    assert only(plan([after, film], sketched, filmed, again), film).changes == (
+        Difference("upstream", sketched.id, again.id),
+    )
+
+
+# What serves no job
+
+
+def test_an_orphan_has_an_entry_and_one_under_way_is_followed() -> None:
+    kept, gone = job("a"), job("gone", "other")
+    orphan = bought(2, gone, Status.SUBMITTED)
+    made = plan([kept], bought(1, kept), orphan)
+    assert [(entry.key, entry.purchase, entry.job) for entry in made.of(Action.ORPHAN)] == [
+        (gone.name, orphan, None)
+    ]
+    assert list(made.followed) == [orphan]
+
+
+def test_an_earlier_one_has_no_entry_and_is_followed_to_its_end() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    under_way, ended = bought(1, before, Status.SUBMITTED), bought(2, job("a", "run"))
+    made = plan([after], under_way, ended)
+    assert [entry.key for entry in made.entries] == [after.name]
+    assert list(made.followed) == [under_way]
+
+
+def test_a_deleted_one_is_neither_listed_nor_followed() -> None:
+    gone = replace(bought(1, job("gone"), Status.SUBMITTED), deleted=True)
+    made = plan([job("a")], gone)
+    assert not list(made.of(Action.ORPHAN))
+    assert not made.followed
+
+
+# Selection and order
+
+
+def test_only_what_is_selected_is_planned_and_followed() -> None:
+    a, b, gone = job("a", "walk"), job("b", "dance"), job("gone", "other")
+    earlier = bought(1, job("b", "before"), Status.SUBMITTED)
+    orphan = bought(2, gone, Status.SUBMITTED)
+    made = plan([a, b], earlier, orphan, selected={a.name})
+    assert [entry.key for entry in made.entries] == [a.name]
+    assert not made.followed
+    assert [entry.key for entry in plan([a, b], earlier, orphan, selected={gone.name}).entries] == [gone.name]
+
+
+def test_the_order_is_that_of_rules_as_written_then_of_keys() -> None:
+    listed = [job("b", rule="z"), job("a", rule="z"), job("c", rule="a")]
+    assert [each.name for each in in_plan_order(listed)] == ["z/overlay/a", "z/overlay/b", "a/overlay/c"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz")), max_size=8))
+def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
+    asked: list[tuple[str, str]],
+) -> None:
+    jobs = list({name: job(name, asks) for name, asks in asked}.values())
+    made = plan(jobs)
+    buyers = {entry.key: entry for entry in made.buying}
+    assert len(buyers) == len({each.fingerprint for each in jobs})
+    for each in jobs:
+        entry = only(made, each)
+        buyer = entry if entry.buyer is None else buyers[entry.buyer]
+        assert buyer.job is not None
+        assert buyer.job.fingerprint == each.fingerprint
