@@ -35,7 +35,8 @@ class BarReporter:
             file=stream,
             unit="job",
             dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} jobs, {remaining} left, {postfix}",
+            # The postfix brings its own comma; the bar takes what the words leave of the line.
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} jobs, {remaining} left{postfix}",
         )
 
     def show(self, tally: Tally) -> None:
