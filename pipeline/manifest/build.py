@@ -6,7 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline import files
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog
@@ -16,9 +15,6 @@ from pipeline.manifest.document import Document
 from pipeline.manifest.images import Images
 from pipeline.manifest.model import (
     Campaign,
-    Limits,
-    OutputSettings,
-    ProviderSettings,
     Rule,
     Template,
 )
@@ -27,12 +23,12 @@ from pipeline.manifest.places import Place, Written
 from pipeline.manifest.prompts import build_prompt
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.sets import build_set
+from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
 from pipeline.manifest.texts import Text, compile_text
 
 T = TypeVar("T")
 
 DEFAULT_RULE = "main"
-DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
 
 def build_campaign(
@@ -73,9 +69,9 @@ def build_campaign(
         description=whole.text_of("description") or "",
         manifest=manifest,
         root=root,
-        provider=_provider(whole.get("provider")),
-        limits=_limits(whole.get("limits")),
-        output=_output(output, parts.steps, name, manifest, context, whole.place),
+        provider=build_provider(whole.get("provider")),
+        limits=build_limits(whole.get("limits")),
+        output=build_output(output, parts.steps, name, manifest, context, whole.place),
         rules=rules,
         templates=_sound(templates),
         image_sets=_sound(parts.image_sets),
@@ -184,54 +180,6 @@ def _is_reported(rule: Written, context: Context) -> bool:
     """Whether something in it is wrong, so that it cannot be expanded."""
     errors = (problem for problem in context.problems if problem.severity == "error")
     return bool(rule.path) and any(problem.path.startswith(f"{rule.place.path}.") for problem in errors)
-
-
-def _provider(written: Written | None) -> ProviderSettings:
-    if written is None:
-        return ProviderSettings()
-    report_errors = written.get("report_errors")
-    return ProviderSettings(
-        written.text_of("name") or "vimmerse",
-        written.text_of("api") or "v1",
-        report_errors is not None and report_errors.flag is True,
-    )
-
-
-def _limits(written: Written | None) -> Limits:
-    if written is None:
-        return Limits()
-    given = {name: each.number for name, each in written.items()}
-
-    def whole(name: str, default: int) -> int:
-        return default if (number := given.get(name)) is None else int(number)
-
-    def cap(name: str) -> int | None:
-        return None if (number := given.get(name)) is None else int(number)
-
-    canary = written.get("canary")
-    return Limits(
-        whole("max_creates", 1000),
-        cap("max_credits"),
-        cap("budget"),
-        whole("concurrency", 8),
-        whole("in_flight", 50),
-        float(given.get("fail_threshold") or 0),
-        canary is not None and canary.flag is True,
-    )
-
-
-def _output(
-    written: Written | None, steps: bool, name: str, manifest: Path, context: Context, place: Place
-) -> OutputSettings:
-    folder = None if written is None else written.get("dir")
-    path = None if written is None else written.text_of("path")
-    chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
-    try:
-        real = files.confined(chosen, manifest.parent, context.root)
-    except ValueError as error:
-        context.report(place if folder is None else folder.place, f"the output folder '{chosen}': {error}")
-        real = manifest.parent
-    return OutputSettings(real, path or DEFAULT_PATH, steps)
 
 
 def _default_path(place: Place) -> Text:

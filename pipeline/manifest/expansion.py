@@ -1,20 +1,24 @@
 """A campaign becomes its jobs, one after the other: nothing is kept of a job that was handed out."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pipeline.errors import InvalidInput, Problem, did_you_mean
-from pipeline.jobs import Job, JobKey, Json, MediaType, UpstreamOutput, axis_text
+from pipeline.jobs import Job, JobKey
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import chains_of, upstreams_first
 from pipeline.manifest.combinations import Combination, Exclusion
-from pipeline.manifest.making import Maker, key_of
-from pipeline.manifest.model import Campaign, Chain, ImageSet, Item, Rule
+from pipeline.manifest.making import Maker
+from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
 from pipeline.manifest.places import Place, in_order
+from pipeline.manifest.upstreams import Upstream, upstream
 
 MOST_JOBS = 1_000_000
 _MOST_PROBLEMS = 100
+_MOST_COMPARED = 1000
 
 Warn = Callable[[Problem], None]
 
@@ -83,36 +87,36 @@ def _bounds(campaign: Campaign) -> dict[str, int]:
     return bounds
 
 
-@dataclass(frozen=True, slots=True)
-class _Upstream:
-    """What a chain needs to know of a job: its key, and what its output is called and carries along."""
-
-    key: str
-    id: str
-    vars: Mapping[str, Json]
-    template_id: str
-    gives: MediaType | None
-    steps: Mapping[str, MediaType]
-
-
-@dataclass(slots=True)
+@dataclass
 class _Expansion:
     campaign: Campaign
     warn: Warn
     problems: dict[Problem, JobKey | None] = field(default_factory=dict)
-    _upstreams: dict[str, tuple[_Upstream, ...]] = field(default_factory=dict)
+    _upstreams: dict[str, tuple[Upstream, ...]] = field(default_factory=dict)
     _keys: set[bytes] = field(default_factory=set)
     _paths: set[bytes] = field(default_factory=set)
 
+    @cached_property
+    def _anywhere(self) -> dict[str, Item]:
+        """The items of all sets that are no chains; of two with one id, the first."""
+        anywhere: dict[str, Item] = {}
+        for image_set in self.campaign.image_sets.values():
+            for item in image_set.items:
+                anywhere.setdefault(item.id, item)
+        return anywhere
+
     def report(self, problem: Problem, job: JobKey | None = None) -> None:
+        """Keep what is wrong or doubtful, with the first job that it is about."""
         if problem in self.problems:
             return
-        self.problems[problem] = job
-        if problem.severity == "error" and len(self.problems) >= _MOST_PROBLEMS:
+        if problem.severity == "error" or len(self.problems) < _MOST_PROBLEMS:
+            self.problems[problem] = job
+        if self.is_at_fault and len(self.problems) >= _MOST_PROBLEMS:
             self.raise_problems()
 
     @property
     def is_at_fault(self) -> bool:
+        """Whether the campaign cannot be taken."""
         return any(problem.severity == "error" for problem in self.problems)
 
     def raise_problems(self) -> None:
@@ -142,26 +146,25 @@ class _Expansion:
         items = self._items(rule)
         takes = range(1, rule.repeat + 1)
         if items or not rule.image_sets:
-            for combination in combinations.product(rule, items):
+            for combination in combinations.product(rule, tuple(items.values())):
                 if not exclusion.covers(combination):
                     yield from ((combination, take) for take in takes if maker.wanted(combination, take))
         for row in rule.include:
             image = row.values.get("image")
-            chosen = items if image is None else self._named(str(image), items, row.place)
+            chosen = tuple(items.values()) if image is None else self._named(str(image), items, row.place)
             for combination in combinations.included(row, rule, chosen, self.campaign):
                 yield from ((combination, take) for take in takes)
 
-    def _named(self, name: str, items: Sequence[Item], place: Place) -> tuple[Item, ...]:
+    def _named(self, name: str, items: Mapping[str, Item], place: Place) -> tuple[Item, ...]:
         """The item of that id: of the rule, or of any other set that is no chain."""
-        elsewhere = [item for each in self.campaign.image_sets.values() for item in each.items]
-        for item in (*items, *elsewhere):
-            if item.id == name:
-                return (item,)
-        known = [item.id for item in (*items, *elsewhere)]
+        found = items.get(name) or self._anywhere.get(name)
+        if found is not None:
+            return (found,)
+        known = itertools.islice(itertools.chain(items, self._anywhere), _MOST_COMPARED)
         self.report(place.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
         return ()
 
-    def _items(self, rule: Rule) -> tuple[Item, ...]:
+    def _items(self, rule: Rule) -> dict[str, Item]:
         items: dict[str, Item] = {}
         for image_set in rule.image_sets:
             for item in self._items_of(image_set):
@@ -173,16 +176,14 @@ class _Expansion:
                             "give one of them another 'id'"
                         )
                     )
-        return tuple(items.values())
+        return items
 
     def _items_of(self, image_set: ImageSet) -> Iterator[Item]:
         if image_set.chain is None:
             yield from image_set.items
             return
-        chain = image_set.chain
-        for upstream in self._upstreams[chain.rule]:
-            output = UpstreamOutput(upstream.key, chain.step or "result")
-            yield Item(upstream.id, (output,), upstream.vars, chain.place, _gives(upstream, chain))
+        for each in self._upstreams[image_set.chain.rule]:
+            yield each.item(image_set.chain)
 
     def _prepare_upstreams(self) -> None:
         """Work out what chains take, each rule after those that it hangs on itself."""
@@ -191,7 +192,7 @@ class _Expansion:
             if rule.id in needed:
                 maker = Maker(self.campaign, rule, self.report)
                 self._upstreams[rule.id] = tuple(
-                    _upstream(rule, combination, take, maker)
+                    upstream(rule, combination, take, maker)
                     for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
                 )
 
@@ -221,27 +222,3 @@ def _add(seen: set[bytes], text: str) -> bool:
         return False
     seen.add(digest)
     return True
-
-
-def _upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> _Upstream:
-    template, item, prompt = combination.template, combination.item, combination.prompt
-    axes = sorted(combination.axes)
-    parts = [
-        template.name if len(rule.templates) > 1 else None,
-        None if item is None else item.id,
-        None if prompt is None else prompt.name,
-        *(axis_text(value) for _, value in axes),
-        f"take{take}" if take > 1 else None,
-    ]
-    return _Upstream(
-        str(key_of(rule, combination, take)),
-        "-".join(part for part in parts if part is not None) or template.name,
-        {**({} if item is None else item.vars), **dict(axes)},
-        template.template_id,
-        maker.gives(combination, take),
-        {} if template.known is None else template.known.steps,
-    )
-
-
-def _gives(upstream: _Upstream, chain: Chain) -> MediaType | None:
-    return upstream.gives if chain.step is None else upstream.steps.get(chain.step)

@@ -116,7 +116,7 @@ class TestStrangers:
             everything = _spoilt(everything, data)
         path = examples / "valid" / "spoilt.yaml"
         path.write_text(json.dumps(everything))
-        problems = []
+        problems: list[Problem] = []
         try:
             for job in itertools.islice(expand(load(path)), 500):
                 assert job.fingerprint
