@@ -233,6 +233,8 @@ class Shelf:
 
     def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
         target = self.target(file.path)
+        for leftover in target.parent.glob(".copy.*.tmp"):
+            leftover.unlink(missing_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".copy.", suffix=".tmp")
         temporary = Path(name)
         try:
@@ -241,6 +243,7 @@ class Shelf:
                 copy.flush()
                 os.fsync(copy.fileno())
             shutil.copymode(self.folder / source, temporary)
+            failpoints.reach("copied")
             temporary.replace(target)
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error

@@ -13,6 +13,7 @@ from pipeline.artifacts.shelf import Shelf
 from pipeline.cli import environment
 from pipeline.cli.options import CampaignFlags, read_variables
 from pipeline.errors import InvalidInput, UsageError
+from pipeline.files import sweep
 from pipeline.jobs import Job
 from pipeline.manifest import Campaign, expand, load
 from pipeline.plan.make import in_plan_order
@@ -155,6 +156,8 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
             allow_network=environment.allows_network_file_system(),
         )
         held.callback(store.close)
+        if writable:
+            sweep(place.results)
         records = _joined(store, published, UNDECIDED, writable=writable)
         serving = serve(jobs, records, UNDECIDED)
         if writable:

@@ -32,6 +32,7 @@ class Publisher:
         try:
             failpoints.reach("before results")
             written = write(self._place.results, document, self._before)
+            failpoints.reach("after results")
         except OSError as error:
             reason = error.strerror or str(error)
             raise Unfinished(f"{self._place.results_name}: cannot be written: {reason}") from error

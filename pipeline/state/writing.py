@@ -5,6 +5,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from pipeline import failpoints
 from pipeline.errors import InvalidInput
 from pipeline.state import schema
 from pipeline.state.lock import beside
@@ -76,6 +77,7 @@ class WritableFile:
         try:
             self.raw.rollback()
             if self._look() == self._inodes and self._unmark():
+                failpoints.reach("before folding")
                 self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self.raw.close()
                 return

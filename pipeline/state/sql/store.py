@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline import failpoints
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import Json
 from pipeline.purchases import Decisions, Records, Status
@@ -67,6 +68,7 @@ class SqlStore:
                 if (event := machine.recovery(purchase, rescued.get(purchase.id))) is not None
             ]
             self._apply(connection, changes)
+        failpoints.reach("recovered")
         # Only now that they are in the state; an id of a purchase that we do not know stays.
         self._writing.rescue.forget(known.keys())
         return changes
