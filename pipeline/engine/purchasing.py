@@ -99,7 +99,9 @@ class Purchasing:
         if not self._publishing:
             self._begun.clear()
         for prepared in unsent:
-            self._void(prepared, "the run was stopped before it was sent")
+            # An intent that could not be written is nowhere: there is nothing to give up.
+            if prepared.purchase.id in self._at.books.purchases:
+                self._void(prepared, "the run was stopped before it was sent")
 
     def _is_crowded(self) -> bool:
         waiting = len(self._wave) + len(self._begun) + len(self._cleared)
