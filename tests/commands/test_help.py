@@ -1,0 +1,54 @@
+"""Help, version and wrong usage, as any command line has them."""
+
+import pytest
+from support.calling import Pipeline
+
+import pipeline
+from pipeline.cli.main import COMMANDS
+
+
+def test_help_names_every_command(offline: Pipeline) -> None:
+    ended = offline("--help")
+
+    assert ended.code == 0
+    for name, (_, short) in COMMANDS.items():
+        assert f"  {name} " in ended.out
+        assert short in ended.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, command: str) -> None:
+    ended = offline(command, "--help")
+
+    assert ended.code == 0, ended.said
+    assert ended.out.startswith(f"Usage: pipeline {command}")
+    flags = [line.strip() for line in ended.out.splitlines() if line.startswith("  -")]
+    assert flags
+    # A flag that says nothing of itself has its line to itself, and the next line is another flag's.
+    following = ended.out.split("Options:", 1)[1].splitlines()[1:]
+    for line, after in zip(following, [*following[1:], ""], strict=True):
+        if line.startswith("  -"):
+            assert "  " in line.strip() or after.startswith("     "), line
+
+
+def test_the_version_is_the_packages(offline: Pipeline) -> None:
+    assert pipeline.__version__ in offline("--version").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("valdate",), "did you mean 'validate'"),
+        (("plan",), "MANIFEST"),
+        (("plan", "--no-such"), "--no-such"),
+        (("plan", "x.yaml", "--format", "xml"), "xml"),
+        (("schema",), "campaign"),
+    ],
+)
+def test_wrong_usage_is_64_and_says_what_is_right(
+    offline: Pipeline, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = offline(*arguments)
+
+    assert ended.code == 64
+    assert said in ended.err

@@ -1,0 +1,97 @@
+"""`pipeline merge` joins the results of two branches, in any order, and forgets nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+
+
+@pytest.fixture
+def branches(project: Project, pipeline: Pipeline, tmp_path: Path) -> tuple[Path, Path]:
+    """Two machines that bought without knowing of each other: one prompt in common, one each."""
+    found = []
+    for branch, prompt in (("ours", "a run"), ("theirs", "a jump")):
+        project.write({"campaign.yaml": spring(prompts={"walk": "a walk", branch: prompt})})
+        assert pipeline("run", project.manifest).code == 0
+        found.append(tmp_path / f"{branch}.json")
+        project.results_file.replace(found[-1])
+        shutil.rmtree(project.folder / ".pipeline")
+        shutil.rmtree(project.folder / "output")
+    return found[0], found[1]
+
+
+def test_the_order_does_not_matter(branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path) -> None:
+    ours, theirs = branches
+
+    assert pipeline("merge", ours, theirs, "--out", tmp_path / "1.json").code == 0
+    assert pipeline("merge", theirs, ours, "--out", tmp_path / "2.json").code == 0
+    assert pipeline("merge", ours, theirs, ours, "--out", tmp_path / "3.json").code == 0
+
+    whole = (tmp_path / "1.json").read_bytes()
+    assert whole == (tmp_path / "2.json").read_bytes() == (tmp_path / "3.json").read_bytes()
+
+
+def test_who_has_the_joined_results_buys_nothing_again(
+    branches: tuple[Path, Path], project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert len(vendor.ledger.bought) == 4
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk", "ours": "a run", "theirs": "a jump"})})
+    assert pipeline("merge", *branches, "--out", project.results_file).code == 0
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 4
+    assert len(project.results()["purchases"]) == 4
+
+
+def test_as_git_merge_driver_it_writes_over_one_of_its_sources(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    ours, theirs = branches
+    pipeline("merge", ours, theirs, "--out", tmp_path / "whole.json")
+
+    assert pipeline("merge", ours, theirs, "--out", ours).code == 0
+    assert ours.read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_a_missing_part_is_an_error_and_nothing_is_written(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    ended = pipeline("merge", branches[0], tmp_path / "none.json", "--out", tmp_path / "whole.json")
+
+    assert ended.code == 3
+    assert "none.json" in ended.err
+    assert not (tmp_path / "whole.json").exists()
+
+
+def test_results_of_two_campaigns_are_not_joined(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(branches[0].read_text().replace('"campaign": "spring"', '"campaign": "autumn"'))
+
+    ended = pipeline("merge", branches[0], other, "--out", tmp_path / "whole.json")
+
+    assert ended.code == 3
+    assert "autumn, spring" in ended.err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "version": 1}', "NaN"])
+def test_what_is_no_results_manifest_is_refused_with_its_place(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "broken.json").write_text(content)
+
+    ended = pipeline("merge", branches[0], tmp_path / "broken.json", "--out", tmp_path / "whole.json")
+
+    assert ended.code == 3, ended.said
+    assert "broken.json:1:" in ended.err
+
+
+def test_without_a_place_to_write_it_is_wrong_usage(branches: tuple[Path, Path], pipeline: Pipeline) -> None:
+    assert pipeline("merge", *branches).code == 64

@@ -1,0 +1,118 @@
+"""`pipeline plan` tells what a run would do; it asks nobody and writes nothing."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, chained, picture, spring
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+def test_a_new_campaign_is_all_creates_with_their_price(project: Project, offline: Pipeline) -> None:
+    ended = offline("plan", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert f"  + {DANCE}  create (100 credits)" in ended.out
+    assert "Plan: 2 to create." in ended.out
+    assert "each_explodedloop_0226: 2 to buy, 200 credits" in ended.out
+
+
+def test_for_scripts_it_is_one_document(project: Project, offline: Pipeline) -> None:
+    ended = offline("plan", project.manifest, "--format", "json")
+
+    assert [action["key"] for action in ended.document["actions"]] == [DANCE, WALK]
+    assert {action["action"] for action in ended.document["actions"]} == {"create"}
+    assert ended.document["summary"]["credits"] == 200
+    assert ended.err == ""
+
+
+def test_an_unknown_price_is_said_and_is_not_zero(folder: Path, offline: Pipeline) -> None:
+    manifest = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
+    project = campaign(folder, {"campaign.yaml": manifest})
+
+    ended = offline("plan", project.manifest)
+
+    assert "create (price unknown)" in ended.out
+    assert "1 job(s) with no known price" in ended.out
+    assert offline("plan", project.manifest, "--format", "json").document["summary"]["unpriced"] == 1
+
+
+def test_the_exit_code_tells_whether_there_is_something_to_do_where_it_is_asked_for(
+    project: Project, pipeline: Pipeline
+) -> None:
+    assert pipeline("plan", project.manifest).code == 0
+    assert pipeline("plan", project.manifest, "--detailed-exitcode").code == 2
+
+    pipeline("run", project.manifest)
+
+    assert pipeline("plan", project.manifest, "--detailed-exitcode").code == 0
+
+
+def test_what_changed_is_shown_old_and_new(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+
+    ended = pipeline("plan", project.manifest)
+
+    assert f"-/+ {WALK}  re-create (100 credits): changed: options.prompt" in ended.out
+    assert "options.prompt: a walk in the park → a run" in ended.out
+    assert "Plan: 1 to replace, 1 to keep." in ended.out
+
+
+def test_a_rename_is_a_move_that_costs_nothing(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.write({"campaign.yaml": spring(prompts={"stroll": "a walk in the park"})})
+
+    document = pipeline("plan", project.manifest, "--format", "json").document
+
+    actions = {action["key"]: action["action"] for action in document["actions"]}
+    assert actions == {"main/loop/red/stroll": "move", DANCE: "orphan"}
+    assert document["summary"]["creates"] == 0
+
+
+def test_a_stage_is_priced_behind_its_upstream(folder: Path, offline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+
+    document = offline("plan", project.manifest, "--format", "json").document
+
+    film = next(action for action in document["actions"] if action["key"].startswith("film/"))
+    assert (film["action"], film["credits"], film["after"]) == ("create", 100, "sketch/sketch/red")
+
+
+def test_several_campaigns_are_planned_at_once(project: Project, offline: Pipeline) -> None:
+    autumn = spring(name="autumn", image_sets={"s": ["red.png"]})
+    project.write({"more/autumn.yaml": autumn, "more/red.png": picture()})
+
+    ended = offline("plan", ".", "--format", "json")
+
+    assert ended.code == 0, ended.said
+    assert [each["campaign"] for each in ended.document["campaigns"]] == ["spring", "autumn"]
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "expand", "validate"])
+@pytest.mark.parametrize("bought", [False, True], ids=["new", "bought"])
+def test_commands_that_look_need_no_key_and_no_network_and_write_nothing(
+    project: Project, pipeline: Pipeline, command: str, bought: bool
+) -> None:
+    if bought:
+        pipeline("run", project.manifest)
+    pipeline.set("VIMMERSE_API_KEY", None)
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+    before = project.tree()
+
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert project.tree() == before
+
+
+def test_a_manifest_that_is_wrong_is_told_with_every_place(project: Project, offline: Pipeline) -> None:
+    project.write({"campaign.yaml": "version: 1\nname: spring\ntemplates:\n  loop: {template: x}\nvar: {}\n"})
+
+    ended = offline("plan", project.manifest)
+
+    assert ended.code == 3
+    assert "campaign.yaml:4:" in ended.err
+    assert "campaign.yaml:5:" in ended.err
+    assert ended.out == ""

@@ -1,0 +1,59 @@
+"""`pipeline results` writes the results manifest again, the same bytes for the same outcome."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.checks import assert_valid
+
+
+def test_what_was_lost_is_written_again_byte_for_byte(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    before = project.results_file.read_bytes()
+    project.results_file.unlink()
+
+    ended = pipeline("results", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert project.results_file.read_bytes() == before
+
+
+def test_what_stands_there_already_is_not_touched(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    before = project.tree()
+
+    ended = pipeline("results", project.manifest)
+
+    assert "stands as it is" in ended.out
+    assert project.tree() == before
+
+
+def test_an_edit_is_told_without_anything_being_bought(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.write({"campaign.yaml": spring(prompts={"run": "a run"})})
+
+    assert pipeline("results", project.manifest).code == 0
+
+    results = project.results()
+    assert_valid(results, "results")
+    assert [job["status"] for job in results["jobs"]] == ["pending"]
+    assert len(results["purchases"]) == 2
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.yaml", "r.yml"])
+def test_another_file_and_another_form_hold_the_same(
+    project: Project, pipeline: Pipeline, tmp_path: Path, name: str
+) -> None:
+    pipeline("run", project.manifest)
+
+    assert pipeline("results", project.manifest, "--results", tmp_path / name).code == 0
+    # What was written is read again: nothing is bought by who knows only that.
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+    ended = pipeline("run", project.manifest, "--results", tmp_path / name, "--state", tmp_path / "fresh.db")
+    assert ended.code == 0, ended.said
+
+
+def test_without_purchases_it_says_that_all_is_pending(project: Project, offline: Pipeline) -> None:
+    assert offline("results", project.manifest).code == 0
+    assert project.results()["summary"] == {"jobs": {"pending": 2}, "credits": 0}

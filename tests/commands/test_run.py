@@ -1,0 +1,774 @@
+"""`pipeline run` buys what is missing, once, and fetches it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, picture, spring
+from support.checks import assert_nothing_forgotten, assert_whole
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def test_the_first_run_buys_each_job_once_and_brings_whole_files(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == len(vendor.ledger.bought) == 2
+    assert sorted(project.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+    assert project.results()["summary"] == {"jobs": {"done": 2}, "credits": 200}
+    assert_whole(project)
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_a_second_run_buys_nothing_says_so_and_leaves_the_results_as_they_are(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    results = bought.results_file.read_bytes(), bought.results_file.stat().st_mtime_ns
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0
+    assert "Nothing was bought" in ended.out
+    assert len(vendor.ledger.entries) == 2
+    assert (bought.results_file.read_bytes(), bought.results_file.stat().st_mtime_ns) == results
+
+
+def test_a_run_that_has_nothing_to_do_needs_neither_key_nor_network(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+
+    assert pipeline("run", bought.manifest).code == 0
+
+
+def forget_the_state(project: Project) -> None:
+    shutil.rmtree(project.folder / ".pipeline")
+
+
+def forget_the_results(project: Project) -> None:
+    project.results_file.unlink()
+
+
+@pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
+def test_either_state_or_results_are_enough_to_buy_nothing_again(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, forget: Callable[[Project], None]
+) -> None:
+    before = bought.results_file.read_bytes()
+    forget(bought)
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert bought.results_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("stale", ["state", "results"])
+def test_a_stale_copy_of_either_forgets_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path, stale: str
+) -> None:
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
+    pipeline("run", project.manifest)
+    old = tmp_path / "old"
+    shutil.copytree(project.folder, old)
+    project.write({"campaign.yaml": spring()})
+    pipeline("run", project.manifest)
+    if stale == "state":
+        forget_the_state(project)
+        shutil.copytree(old / ".pipeline", project.folder / ".pipeline")
+    else:
+        shutil.copy(old / "spring.results.json", project.results_file)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+
+
+def test_a_fresh_clone_resumes_what_is_submitted(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({"campaign.yaml": spring(jobs=[{"id": "main", "timeout": "1s"}])})
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    assert pipeline("run", project.manifest).code == 8
+    assert project.statuses() == {DANCE: "submitted", WALK: "submitted"}
+    vendor.heal()
+    forget_the_state(project)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert_whole(project)
+
+
+# Edits
+
+
+def test_a_renamed_prompt_buys_nothing_and_its_file_follows(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files = bought.output()
+    bought.write(
+        {"campaign.yaml": spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})}
+    )
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert bought.output() == {
+        f"{DANCE}.mp4": files[f"{DANCE}.mp4"],
+        "main/loop/red/stroll.mp4": files[f"{WALK}.mp4"],
+    }
+
+
+def test_a_renamed_image_buys_nothing_and_its_files_follow(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files = bought.output()
+    bought.write(
+        {"campaign.yaml": spring(image_sets={"shoes": [{"path": "images/red.png", "id": "runner"}]})}
+    )
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert bought.output() == {name.replace("/red/", "/runner/"): content for name, content in files.items()}
+
+
+def test_two_swapped_prompts_buy_nothing_and_their_files_change_places(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files = bought.output()
+    bought.write(
+        {"campaign.yaml": spring(prompts={"walk": "a dance in the rain", "dance": "a walk in the park"})}
+    )
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    now = bought.output()
+    assert (now[f"{WALK}.mp4"], now[f"{DANCE}.mp4"]) == (files[f"{DANCE}.mp4"], files[f"{WALK}.mp4"])
+    assert pipeline("plan", bought.manifest, "--detailed-exitcode").code == 0
+
+
+def test_a_changed_prompt_is_one_create_and_the_old_file_is_kept(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files, old = bought.output(), bought.jobs()[WALK]["purchase"]
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 3
+    now = bought.output()
+    assert now[f"{WALK}~{old[:7]}.mp4"] == files[f"{WALK}.mp4"]
+    assert now[f"{WALK}.mp4"] != files[f"{WALK}.mp4"]
+    assert now[f"{DANCE}.mp4"] == files[f"{DANCE}.mp4"]
+    assert_whole(bought)
+
+
+def test_a_reverted_change_buys_nothing_and_the_first_file_comes_back(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files = bought.output()
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+    pipeline("run", bought.manifest)
+    bought.write({"campaign.yaml": spring()})
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 3
+    assert bought.output()[f"{WALK}.mp4"] == files[f"{WALK}.mp4"]
+
+
+def test_a_changed_image_is_bought_anew(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    bought.write({"images/red.png": picture("green")})
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 4
+
+
+def test_a_removed_job_is_an_orphan_that_is_reported_and_kept(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    files = bought.output()
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "orphan" in ended.out
+    assert WALK in ended.out
+    assert len(vendor.ledger.entries) == len(vendor.work.workflows()) == 2
+    assert bought.output() == files
+    assert list(bought.jobs()) == [DANCE]
+    assert len(bought.results()["purchases"]) == 2
+
+
+def test_a_job_that_comes_back_is_served_by_its_orphan(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+    pipeline("run", bought.manifest)
+    bought.write({"campaign.yaml": spring()})
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+# Sharing and takes
+
+
+def test_jobs_that_ask_for_the_same_are_bought_once_with_a_file_each(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(
+        folder,
+        {
+            "campaign.yaml": spring(
+                prompts={"walk": "a walk"}, jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}]
+            )
+        },
+    )
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "asks for the same as" in ended.out
+    assert len(vendor.ledger.entries) == 1
+    files = project.output()
+    assert sorted(files) == ["main/loop/red/walk/locale=en.mp4", "main/loop/red/walk/locale=fr.mp4"]
+    assert len(set(files.values())) == 1
+    assert len({job["purchase"] for job in project.jobs().values()}) == 1
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    rule = {"id": "main", "repeat": 3}
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
+
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 3
+    assert sorted(project.output()) == [f"main/loop/red/walk{take}.mp4" for take in ("-take2", "-take3", "")]
+
+    rule["repeat"] = 4
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 4
+
+
+# Caps
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"max_creates": 1}, "max_creates"),
+        ({"max_credits": 199}, "max_credits"),
+        ({"budget": 199}, "budget"),
+    ],
+)
+def test_a_cap_that_would_be_passed_stops_before_the_first_create(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, limits: dict[str, int], named: str
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={**limits})})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 4, ended.said
+    assert named in ended.said
+    assert vendor.ledger.entries == ()
+    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+
+
+@pytest.mark.parametrize("limits", [{"max_creates": 2}, {"max_credits": 200}, {"budget": 200}])
+def test_a_cap_that_is_just_kept_stops_nothing(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, limits: dict[str, int]
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={**limits})})
+
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
+
+
+@pytest.mark.parametrize("cap", ["max_credits", "budget"])
+def test_an_unknown_price_under_a_cap_on_credits_stops_before_the_first_create(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, cap: str
+) -> None:
+    templates = {"scene": {"template_id": "vim_arctic"}}
+    project = campaign(
+        folder, {"campaign.yaml": spring(templates=templates, prompts={}, limits={cap: 1_000_000})}
+    )
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 4, ended.said
+    assert "vim_arctic: no known price" in ended.said
+    assert vendor.ledger.entries == ()
+
+
+def test_a_budget_counts_what_was_spent_before(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
+    bought.write({"campaign.yaml": spring(prompts=prompts, limits={"budget": 299})})
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 4, ended.said
+    assert len(vendor.ledger.entries) == 2
+
+
+# What the vendor does
+
+
+def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prompts = {f"p{number}": f"prompt {number}" for number in range(6)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    vendor.work.credits = 100
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 4, ended.said
+    assert "INSUFFICIENT_CREDIT" in ended.said
+    assert len(vendor.ledger.bought) == 1
+    assert len(vendor.ledger.entries) == 2
+    assert sorted(project.statuses().values()) == ["done", *["pending"] * 5]
+
+    vendor.work.credits = None
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 6
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_stops_the_run_and_fails_no_job(
+    project: Project, pipeline: Pipeline, vendor: Emulator, status: int
+) -> None:
+    vendor.fail({"on": "create", "do": {"status": status, "body": {"message": "FORBIDDEN"}}})
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 5, ended.said
+    assert len(vendor.ledger.entries) == 1
+    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+    vendor.heal()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
+
+
+@pytest.mark.parametrize("key", [None, "", "  ", "two words", "clé", "line\r\nbreak"])
+def test_a_key_that_cannot_be_one_is_refused_before_any_call(
+    project: Project, pipeline: Pipeline, vendor: Emulator, key: str | None
+) -> None:
+    pipeline.set("VIMMERSE_API_KEY", key)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 5, ended.said
+    assert "VIMMERSE_API_KEY" in ended.said
+    assert not key or not key.strip() or key not in ended.said
+    assert vendor.ledger.entries == ()
+
+
+def test_a_line_end_behind_the_key_is_forgiven(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_API_KEY", "a-key\n")
+
+    assert pipeline("run", project.manifest).code == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "reset-after-processing",
+        "close-after-processing",
+        "reset-after-reading",
+        "html",
+        "garbage",
+        "empty",
+        "no-id",
+        "odd-id",
+        "truncated",
+        "partial-headers",
+        "partial-status-line",
+        "two-lengths",
+        {"status": 500, "at": "after-processing"},
+        {"status": 502, "body": "<h1>Bad Gateway</h1>"},
+        {"status": 503, "headers": {"Retry-After": "0"}},
+        {"status": 504},
+        {"status": 408},
+        {"status": 409},
+        {"redirect": "http://127.0.0.1:9/elsewhere"},
+    ],
+    ids=str,
+)
+def test_a_create_that_may_have_been_bought_is_never_sent_again(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, fault: Json
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "create", "do": fault})
+
+    first = pipeline("run", project.manifest)
+    vendor.heal()
+    second = pipeline("run", project.manifest)
+
+    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert len(vendor.ledger.entries) == 1
+    assert project.statuses() == {WALK: "attention"}
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_one_unknown_outcome_keeps_no_other_job_from_its_end(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "reset-after-processing"})
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 7, ended.said
+    assert project.statuses() == {DANCE: "attention", WALK: "done"}
+    assert "resolve" in ended.said
+
+
+def test_three_unknown_outcomes_in_a_row_stop_buying(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prompts = {f"p{number}": f"prompt {number}" for number in range(6)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    vendor.fail({"on": "create", "do": "close-after-processing"})
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 7, ended.said
+    assert len(vendor.ledger.entries) == 3
+    assert sorted(project.statuses().values()) == ["attention"] * 3 + ["pending"] * 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+def test_a_refused_request_fails_its_job_and_no_other_and_is_not_asked_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, status: int
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": status}})
+
+    first = pipeline("run", project.manifest)
+    vendor.heal()
+    second = pipeline("run", project.manifest)
+
+    assert (first.code, second.code) == (1, 1), first.said + second.said
+    assert len(vendor.ledger.entries) == 2
+    jobs = project.jobs()
+    assert jobs[DANCE]["status"] == "done"
+    assert (jobs[WALK]["status"], jobs[WALK]["reason"]) == ("failed", "rejected")
+    assert "--retry-failed" in second.out
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_a_workflow_that_the_vendor_fails_is_paid_and_fails_its_job(
+    project: Project, pipeline: Pipeline, vendor: Emulator, end: str
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": end})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 1, ended.said
+    jobs = project.jobs()
+    assert (jobs[WALK]["status"], jobs[WALK]["reason"]) == ("failed", "vendor")
+    assert project.results()["summary"]["credits"] == 200
+
+
+def test_too_many_requests_are_waited_for_and_bought_once(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    limited: Json = {"status": 429, "headers": {"Retry-After": "0"}}
+    vendor.fail({"on": "create", "times": 1, "do": limited})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 2
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_a_create_that_never_arrived_whole_is_sent_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+    unreachable = pipeline("run", project.manifest, "--concurrency", "1")
+    assert unreachable.code == 8, unreachable.said
+    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+
+    pipeline.set("VIMMERSE_BASE_URL", vendor.url)
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_workflow_that_takes_longer_than_its_patience_is_left_to_the_next_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(
+        folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "timeout": "1s"}])}
+    )
+    vendor.fail({"on": "create", "do": "stuck"})
+
+    first = pipeline("run", project.manifest)
+    second = pipeline("run", project.manifest)
+
+    assert (first.code, second.code) == (8, 8), first.said + second.said
+    assert "run again" in first.said
+    assert len(vendor.ledger.entries) == 1
+    assert project.statuses() == {WALK: "submitted"}
+
+
+def test_a_poll_that_fails_for_a_while_changes_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "times": 2, "do": {"status": 500}})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("fault", ["truncated", "expired", "reset-after-processing", "wrong-type"])
+def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, fault: str
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "download", "do": fault})
+
+    first = pipeline("run", project.manifest)
+
+    assert first.code == 8, first.said
+    assert project.statuses() == {WALK: "succeeded"}
+    assert f"{WALK}.mp4" not in project.output()
+    vendor.heal()
+    second = pipeline("run", project.manifest)
+    assert second.code == 0, second.said
+    assert len(vendor.ledger.entries) == 1
+    assert_whole(project)
+
+
+# Files
+
+
+def test_a_foreign_file_in_the_place_is_named_and_left_alone(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({f"output/spring/{WALK}.mp4": "my own film"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert f"{WALK}.mp4" in ended.said
+    assert project.output()[f"{WALK}.mp4"] == b"my own film"
+    assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
+
+    (project.folder / f"output/spring/{WALK}.mp4").unlink()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+    assert_whole(project)
+
+
+def test_a_link_out_of_the_output_folder_is_not_followed(
+    project: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (project.folder / "output/spring").mkdir(parents=True)
+    (project.folder / "output/spring/main").symlink_to(outside)
+
+    assert pipeline("run", project.manifest).code == 8
+    assert list(outside.rglob("*.mp4")) == []
+
+
+def test_a_file_that_is_gone_is_told_and_bought_again_by_no_run(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    (bought.folder / f"output/spring/{WALK}.mp4").unlink()
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "collect" in ended.out
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_file_that_was_altered_is_told_and_left_alone(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({f"output/spring/{WALK}.mp4": "cut by hand"})
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "altered" in ended.out
+    assert bought.output()[f"{WALK}.mp4"] == b"cut by hand"
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    (bought.folder / "images/red.png").unlink()
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 3
+    assert "images/red.png" in ended.said
+    assert len(vendor.ledger.entries) == 2
+
+
+# Rehearsals
+
+
+def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+
+    ended = pipeline("run", project.manifest, "--emulate", "--poll-interval", "0.5")
+
+    assert ended.code == 0, ended.said
+    assert vendor.ledger.entries == ()
+    assert not project.results_file.exists()
+    assert not project.state.exists()
+    rehearsed = json.loads((project.folder / "spring.emulated.results.json").read_bytes())
+    assert rehearsed["summary"]["jobs"] == {"done": 2}
+    assert sorted(project.output()) == [f"emulated/{DANCE}.mp4", f"emulated/{WALK}.mp4"]
+
+
+@pytest.mark.parametrize("name", ["state", "results", "output"])
+def test_a_rehearsal_with_real_records_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator, name: str
+) -> None:
+    before = project.tree()
+
+    by_flag = pipeline("run", project.manifest, "--emulate", f"--{name}", "x")
+    pipeline.set(f"PIPELINE_{name.upper()}", "x")
+    by_environment = pipeline("run", project.manifest, "--emulate")
+
+    assert (by_flag.code, by_environment.code) == (64, 64)
+    assert f"--{name}" in by_flag.err
+    assert project.tree() == before
+
+
+# Records
+
+
+def test_records_go_where_flags_and_environment_say(
+    project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
+) -> None:
+    pipeline.set("PIPELINE_OUTPUT", str(tmp_path / "films"))
+
+    ended = pipeline(
+        "run", project.manifest, "--state", tmp_path / "s.db", "--results", f"{tmp_path}/published/"
+    )
+
+    assert ended.code == 0, ended.said
+    assert (tmp_path / "s.db").is_file()
+    assert json.loads((tmp_path / "published/spring.results.json").read_bytes())["campaign"] == "spring"
+    assert (tmp_path / f"films/{WALK}.mp4").is_file()
+    assert project.output() == {}
+
+
+def test_results_of_another_campaign_are_refused_before_anything_is_bought(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({"campaign.yaml": spring(name="autumn")})
+    renamed = pipeline("run", bought.manifest)
+    bought.write({"other.yaml": spring(name="other")})
+    other = pipeline("run", "other.yaml", "--results", bought.results_file)
+
+    assert (renamed.code, other.code) == (3, 3), renamed.said + other.said
+    assert "spring" in renamed.err
+    assert "another campaign" in other.err
+    assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" + b"x" * 200])
+def test_a_state_that_lost_something_is_refused_and_left_as_it_is(
+    project: Project, pipeline: Pipeline, vendor: Emulator, content: bytes
+) -> None:
+    project.write({".pipeline/spring.db": content})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert "spring.db" in ended.err
+    assert project.state.read_bytes() == content
+    assert vendor.ledger.entries == ()
+
+
+def test_results_with_a_merge_conflict_are_refused_with_the_way_out(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    whole = bought.results_file.read_text()
+    bought.results_file.write_text(f"<<<<<<< HEAD\n{whole}=======\n{whole}>>>>>>> theirs\n")
+
+    ended = pipeline("run", bought.manifest)
+
+    assert ended.code == 3
+    assert "merge conflict" in ended.err
+    assert "pipeline merge" in ended.err
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_an_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    project.write({"campaign.yaml": spring(promts={})})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3
+    assert "did you mean 'prompts'" in ended.err
+    assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--concurrency", "0"), ("--no-such-flag",), ("--var", "season"), ("--request-timeout", "x")],
+)
+def test_wrong_usage_is_told_apart_from_everything_else(
+    project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...]
+) -> None:
+    given: tuple[str | Path, ...] = (project.manifest, *arguments) if arguments else ()
+
+    assert pipeline("run", *given).code == 64
+    assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1", "http://api.example.com", "https://k@api.example.com", "//"]
+)
+def test_an_address_that_the_key_must_not_go_to_is_wrong_usage(
+    project: Project, pipeline: Pipeline, url: str
+) -> None:
+    pipeline.set("VIMMERSE_BASE_URL", url)
+
+    assert pipeline("run", project.manifest).code == 64

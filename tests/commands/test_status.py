@@ -1,0 +1,60 @@
+"""`pipeline status` counts the jobs and names every one that is not done."""
+
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+def test_before_anything_is_bought_all_jobs_are_pending(project: Project, offline: Pipeline) -> None:
+    ended = offline("status", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "2 pending" in ended.out
+    assert "0 credits" in ended.out
+
+
+def test_what_is_not_done_is_named_with_its_reason(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
+    pipeline("run", project.manifest)
+
+    ended = pipeline("status", project.manifest)
+
+    assert ended.code == 0
+    assert f"{WALK}: failed: HTTP 422" in ended.out
+    assert DANCE not in ended.out
+    assert "1 done" in ended.out
+
+
+def test_for_scripts_it_is_one_document(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park", "run": "a run"})})
+
+    document = pipeline("status", project.manifest, "--format", "json").document
+
+    assert {job["key"]: job["status"] for job in document["jobs"]} == {
+        WALK: "done",
+        "main/loop/red/run": "pending",
+    }
+    assert document["summary"]["jobs"] == {"done": 1, "pending": 1}
+    assert document["summary"]["credits"] == 200
+
+
+def test_an_orphan_is_counted(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
+
+    assert "1 orphan" in pipeline("status", project.manifest).out
+
+
+def test_an_unknown_outcome_is_named(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "html"})
+    pipeline("run", project.manifest, "--concurrency", "1")
+
+    ended = pipeline("status", project.manifest)
+
+    assert f"{DANCE}: attention" in ended.out

@@ -1,0 +1,147 @@
+"""`pipeline validate` tells every problem of every manifest, each with its place."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, picture, spring
+
+BROKEN = """\
+version: 1
+name: spring
+templates:
+  loop:
+    template_id: each_explodedloop_0226
+    optoins: {prompt: "{{ prompt }}"}
+image_sets:
+  shoes: [images/red.png, images/none.png]
+prompts:
+  walk: "{{ seasn }} light"
+"""
+
+
+def test_a_sound_campaign_is_valid_and_its_jobs_are_counted(project: Project, offline: Pipeline) -> None:
+    ended = offline("validate", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "spring is valid, 2 job(s)" in ended.out
+
+
+def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": BROKEN})
+
+    ended = offline("validate", "campaign.yaml")
+
+    assert ended.code == 3
+    assert "campaign.yaml:6:5: templates.loop.optoins" in ended.out
+    assert "did you mean 'options'" in ended.out
+    assert '6 |     optoins: {prompt: "{{ prompt }}"}' in ended.out
+    project.write({"campaign.yaml": BROKEN.replace("optoins", "options")})
+    ended = offline("validate", "campaign.yaml")
+    assert "campaign.yaml:8:27: " in ended.out
+    assert "campaign.yaml:10:9: " in ended.out
+
+
+def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipeline) -> None:
+    project.write(
+        {
+            "more/autumn.yaml": spring(name="autumn", image_sets={"s": ["red.png"]}),
+            "more/red.png": picture(),
+            "base.yaml": {"version": 1, "vars": {"season": "summer"}},
+            "notes.yaml": "- no campaign",
+        }
+    )
+
+    ended = offline("validate", ".")
+
+    assert ended.code == 0, ended.said
+    assert "spring is valid" in ended.out
+    assert "autumn is valid" in ended.out
+
+
+def test_one_name_for_two_campaigns_is_an_error(project: Project, offline: Pipeline) -> None:
+    project.write({"other.yaml": spring()})
+
+    ended = offline("validate", ".")
+
+    assert ended.code == 3
+    assert "its name 'spring' is that of" in ended.out
+
+
+def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> None:
+    campaign(folder, {"campaign.yaml": BROKEN})
+
+    ended = offline("validate", "campaign.yaml", "--format", "json")
+
+    assert ended.code == 3
+    assert ended.document["valid"] is False
+    assert ended.document["error_count"] == len(ended.document["diagnostics"]) >= 1
+    first = ended.document["diagnostics"][0]
+    assert first["severity"] == "error"
+    assert first["range"]["filename"] == "campaign.yaml"
+    assert first["range"]["start"] == {"line": 6, "column": 5}
+
+
+def test_for_github_there_are_annotations(folder: Path, offline: Pipeline) -> None:
+    campaign(folder, {"campaign.yaml": BROKEN})
+    offline.set("GITHUB_ACTIONS", "true")
+
+    ended = offline("validate", "campaign.yaml", "--format", "github")
+
+    assert ended.code == 3
+    assert ended.out.startswith("::error file=campaign.yaml,line=6,col=5::")
+
+
+def test_for_gitlab_there_is_a_report_whose_marks_survive_a_move(folder: Path, offline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": BROKEN})
+    before = offline("validate", "campaign.yaml", "--format", "gitlab").document
+    project.write({"campaign.yaml": f"# a comment above\n{BROKEN}"})
+
+    after = offline("validate", "campaign.yaml", "--format", "gitlab").document
+
+    assert [each["fingerprint"] for each in after] == [each["fingerprint"] for each in before]
+    assert after[0]["location"] == {"path": "campaign.yaml", "lines": {"begin": 7}}
+
+
+def test_vars_of_flags_are_over_those_of_files_and_of_the_manifest(folder: Path, offline: Pipeline) -> None:
+    project = campaign(
+        folder,
+        {
+            "campaign.yaml": spring(
+                vars={"a": "1", "b": "1", "c": "1"}, prompts={"p": "{{ a }}{{ b }}{{ c }}"}
+            ),
+            "vars.yaml": "b: '2'\nc: '2'\n",
+        },
+    )
+
+    ended = offline("expand", project.manifest, "--var-file", "vars.yaml", "--var", "c=3", "--format", "json")
+
+    assert ended.document["jobs"][0]["request"]["options"]["prompt"] == "123"
+
+
+@pytest.mark.parametrize("path", ["none.yaml", "images"])
+def test_where_there_is_no_campaign_it_says_so(project: Project, offline: Pipeline, path: str) -> None:
+    ended = offline("validate", path)
+
+    assert ended.code == 3
+    assert path in ended.err
+
+
+def test_what_is_no_file_is_refused_without_hanging(project: Project, offline: Pipeline) -> None:
+    ended = offline("validate", "/dev/zero")
+
+    assert ended.code == 3, ended.said
+
+
+def test_commands_of_a_stranger_do_not_reach_the_runner(folder: Path, offline: Pipeline) -> None:
+    hostile = 'version: 1\nname: spring\n"::error::gotcha\\n::stop-commands::x": 1\n##[group]x: 2\n'
+    campaign(folder, {"campaign.yaml": hostile})
+    offline.set("GITHUB_ACTIONS", "true")
+
+    for form in ("text", "github"):
+        ended = offline("validate", "campaign.yaml", "--format", form)
+        assert ended.code == 3
+        token = ended.out.splitlines()[0].removeprefix("::stop-commands::") if form == "text" else "none"
+        for line in ended.out.splitlines():
+            own = ("::error file=campaign.yaml,", f"::stop-commands::{token}", f"::{token}::")
+            assert line.startswith(own) or not line.strip().startswith(("::", "##[")), line

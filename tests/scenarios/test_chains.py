@@ -1,0 +1,172 @@
+"""Stages: what is made from another job's result, whatever happens to that."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, chained, picture
+from support.checks import assert_nothing_forgotten, assert_whole
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+SKETCH, FILM = "sketch/sketch/red", "film/film/red/spin"
+
+
+@pytest.fixture
+def stages(folder: Path) -> Project:
+    return campaign(folder, {"campaign.yaml": chained()})
+
+
+def served(project: Project) -> dict[str, str | None]:
+    return {key: job.get("purchase") for key, job in project.jobs().items()}
+
+
+def inputs(project: Project) -> dict[str, list[str]]:
+    """By purchase, those that it was made from."""
+    return {each["id"]: each.get("inputs", []) for each in project.results()["purchases"]}
+
+
+def test_a_stage_is_bought_from_what_serves_its_upstream(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", stages.manifest)
+
+    assert ended.code == 0, ended.said
+    assert [entry.template_id for entry in vendor.ledger.bought] == [
+        "vim_sketch_me",
+        "each_explodedloop_0226",
+    ]
+    marks = served(stages)
+    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    assert sorted(stages.output()) == [f"{FILM}.mp4", f"{SKETCH}.png"]
+    # The film shows the sketch: the vendor was given the url of that very result.
+    sketch, film = vendor.work.workflows()
+    assert sketch.id in film.inputs[0]
+    assert_whole(stages)
+    assert pipeline("run", stages.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("fault", ["fail", {"status": 422}], ids=str)
+def test_behind_a_failed_upstream_a_job_waits_and_is_not_bought(
+    stages: Project, pipeline: Pipeline, vendor: Emulator, fault: Json
+) -> None:
+    vendor.fail(
+        {
+            "on": "create",
+            "match": {"template": "vim_sketch_me"},
+            "do": fault,
+        }
+    )
+
+    first = pipeline("run", stages.manifest)
+    second = pipeline("run", stages.manifest)
+
+    assert (first.code, second.code) == (1, 1), first.said + second.said
+    assert len(vendor.ledger.entries) == 1
+    assert stages.statuses() == {FILM: "pending", SKETCH: "failed"}
+    assert f"{SKETCH} failed" in second.out
+    assert f"{FILM}  waits" in second.out
+
+
+def test_behind_an_unknown_upstream_a_job_waits_and_is_not_bought(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "close-after-processing"})
+
+    first = pipeline("run", stages.manifest)
+    second = pipeline("run", stages.manifest)
+
+    assert (first.code, second.code) == (7, 7)
+    assert len(vendor.ledger.entries) == 1
+    assert f"{SKETCH} needs attention" in second.out
+
+
+def test_a_changed_upstream_replaces_both_in_one_run(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("run", stages.manifest)
+    stages.write({"images/red.png": picture("green")})
+
+    planned = pipeline("plan", stages.manifest)
+    ended = pipeline("run", stages.manifest)
+
+    assert f"{FILM}  re-create" in planned.out
+    assert f"after {SKETCH}" in planned.out
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 4
+    marks = served(stages)
+    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    assert_whole(stages)
+    assert_nothing_forgotten(stages, vendor)
+
+
+def test_an_upstream_that_changes_back_brings_both_back_for_nothing(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("run", stages.manifest)
+    files, marks = stages.output(), served(stages)
+    stages.write({"images/red.png": picture("green")})
+    pipeline("run", stages.manifest)
+    stages.write({"images/red.png": picture("red")})
+
+    ended = pipeline("run", stages.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 4
+    assert served(stages) == marks
+    assert {name: stages.output()[name] for name in files} == files
+
+
+def test_an_upstream_that_changes_while_its_downstream_is_in_flight_is_never_mixed_up(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    hasty = [{**rule, "timeout": "1s"} for rule in chained()["jobs"]]
+    stages.write({"campaign.yaml": chained(jobs=hasty)})
+    vendor.fail(
+        {"on": "get", "match": {"template": "each_"}, "do": {"patch": {"processing_status": "processing"}}}
+    )
+    assert pipeline("run", stages.manifest).code == 8
+    assert stages.statuses() == {FILM: "submitted", SKETCH: "done"}
+    vendor.heal()
+    stages.write({"images/red.png": picture("green")})
+
+    ended = pipeline("run", stages.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 4
+    marks = served(stages)
+    assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
+    # The film that was in flight is paid for: it is fetched too, beside the one that serves now.
+    purchases = {each["id"]: each["status"] for each in stages.results()["purchases"]}
+    assert set(purchases.values()) == {"done"}
+    assert_whole(stages)
+
+
+def test_what_the_vendor_has_forgotten_is_made_from_the_file_that_was_fetched(
+    stages: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first = chained()
+    rules, templates = first["jobs"], first["templates"]
+    stages.write(
+        {
+            "campaign.yaml": chained(
+                jobs=rules[:1],
+                templates={"sketch": templates["sketch"]},
+                prompts={},
+                image_sets={"shoes": ["images/red.png"]},
+            )
+        }
+    )
+    assert pipeline("run", stages.manifest).code == 0
+    sketch = vendor.work.workflows()[0]
+    vendor.work.delete(sketch.id)
+    stages.write({"campaign.yaml": first})
+
+    ended = pipeline("run", stages.manifest)
+
+    assert ended.code == 0, ended.said
+    film = vendor.work.workflows()[0]
+    assert film.inputs == ("input-1.png",)
+    assert len(vendor.ledger.bought) == 2

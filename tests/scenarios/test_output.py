@@ -1,0 +1,175 @@
+"""What is printed and written: no secret, nothing that a stranger could take over, in every surrounding."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import KEY, Pipeline
+from support.campaigns import Project, campaign, spring
+from support.processes import Running
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+WALK = "main/loop/red/walk"
+HOSTILE = "\x1b]0;owned\x07\u202etxt.exe\r\n::error::gotcha\n##[group]x\n</script>"
+
+
+@pytest.mark.parametrize(
+    "fault", [None, {"status": 401}, {"status": 500}, "html", {"redirect": "http://127.0.0.1:9/"}], ids=str
+)
+def test_the_key_is_written_nowhere(
+    project: Project, pipeline: Pipeline, vendor: Emulator, fault: Json
+) -> None:
+    if fault is not None:
+        vendor.fail({"on": "create", "do": fault})
+
+    said = "".join(
+        pipeline("-v", "-v", *command, project.manifest).said
+        for command in (["run"], ["run"], ["plan"], ["status"])
+    )
+
+    assert KEY not in said
+    written = {name: content for name, (_, content) in project.tree().items() if content}
+    assert any(name.endswith(".db") for name in written)
+    assert [name for name, content in written.items() if KEY.encode() in content] == []
+
+
+def test_the_key_is_in_no_traceback_of_a_bug(
+    project: Project, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pipeline.providers.vimmerse as v\n"
+        "def broken(self, order): raise ZeroDivisionError(order)\n"
+        "v.Vimmerse.create = broken\n"
+    )
+
+    ended = start("run", project.manifest, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])).ended()
+
+    # Nobody can tell how far it came, so it counts as an unknown outcome.
+    assert ended.code == 7, ended.said
+    assert KEY not in ended.said
+    assert "Traceback" not in ended.said
+
+
+def answer(status: int) -> Json:
+    return {
+        "status": status,
+        "body": {"message": HOSTILE, "detail": [{"loc": ["body"], "msg": HOSTILE, "type": "x"}]},
+    }
+
+
+@pytest.mark.parametrize("status", [402, 403, 422, 429, 500])
+def test_what_a_server_says_is_shown_harmless(
+    project: Project, pipeline: Pipeline, vendor: Emulator, status: int
+) -> None:
+    pipeline.set("GITHUB_ACTIONS", "true")
+    project.write(
+        {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "timeout": "1s"}])}
+    )
+    vendor.fail({"on": "create", "do": answer(status)})
+
+    run = pipeline("run", project.manifest)
+    later = pipeline("status", project.manifest)
+
+    assert run.code != 0
+    for said in (run.out, run.err, later.out, later.err):
+        assert_harmless(said)
+
+
+def test_a_status_that_nobody_knows_is_told_harmless_and_taken_as_running(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(
+        folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "timeout": "1s"}])}
+    )
+    pipeline.set("GITHUB_ACTIONS", "true")
+    patch: Json = {"patch": {"processing_status": HOSTILE}}
+    vendor.fail({"on": "get", "do": patch})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert "unknown status" in ended.err
+    assert_harmless(ended.out)
+    assert_harmless(ended.err)
+
+
+def test_a_manifest_cannot_speak_to_the_runner(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"::error::x": HOSTILE, "walk": "a walk"})})
+    pipeline.set("GITHUB_ACTIONS", "true")
+
+    for command in ("validate", "expand", "plan", "run", "status"):
+        ended = pipeline(command, project.manifest)
+        assert_harmless(ended.out)
+        assert_harmless(ended.err)
+
+
+def assert_harmless(said: str) -> None:
+    """No escape sequence, no turned text, and no command to GitHub's runner but our own bracket."""
+    assert not set(said) & set("\x1b\x07\u202e\r")
+    tokens = [
+        line.removeprefix("::stop-commands::")
+        for line in said.splitlines()
+        if line.startswith("::stop-commands::")
+    ]
+    brackets = {*(f"::stop-commands::{token}" for token in tokens), *(f"::{token}::" for token in tokens)}
+    assert all(len(token) == 32 for token in tokens)
+    for line in said.splitlines():
+        assert line in brackets or not line.strip().startswith("::"), line
+        assert "##[" not in line
+
+
+@pytest.mark.parametrize(
+    "surrounding",
+    [
+        {"LANG": "C", "LC_ALL": "C"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "cp1252", "COLUMNS": "20", "NO_COLOR": "1"},
+    ],
+    ids=str,
+)
+def test_a_terminal_that_knows_few_letters_breaks_nothing(
+    folder: Path, start: Callable[..., Running], surrounding: dict[str, str]
+) -> None:
+    manifest = spring(prompts={"walk": "歩く 🚶 — naïve", "歩く": "a walk"})
+    project = campaign(folder, {"campaign.yaml": json.dumps(manifest, ensure_ascii=False)})
+
+    run = start("run", project.manifest, **surrounding).ended()
+    expanded = start("expand", project.manifest, **surrounding).ended()
+
+    assert (run.code, expanded.code) == (0, 0), run.said + expanded.said
+    assert "Traceback" not in run.said + expanded.said
+    assert "main/loop/red/歩く.mp4" in project.output()
+
+
+def test_off_a_terminal_there_are_no_colours_and_no_questions(
+    project: Project, start: Callable[..., Running]
+) -> None:
+    ended = start("run", project.manifest).ended()
+
+    assert ended.code == 0, ended.said
+    assert "\x1b" not in ended.said
+    assert "Buy?" not in ended.said
+
+
+def test_quiet_says_nothing_of_what_went_well(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", "-q", project.manifest).said == ""
+
+
+def test_a_reader_that_goes_away_loses_nothing(
+    project: Project, start: Callable[..., Running], pipeline: Pipeline, vendor: Emulator
+) -> None:
+    run = start("run", project.manifest)
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.process.stderr is not None
+    run.process.stderr.read()
+    code = run.process.wait()
+
+    assert code != 0
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2

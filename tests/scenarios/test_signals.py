@@ -1,0 +1,94 @@
+"""Signals: an orderly stop saves everything; a second Ctrl-C is at once, and as safe."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_valid
+from support.processes import Running, until
+
+from pipeline.emulator.embedded import Emulator
+
+Start = Callable[..., Running]
+STILL_RUNNING = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_the_run_with_everything_saved(
+    project: Project, start: Start, pipeline: Pipeline, vendor: Emulator, number: signal.Signals, code: int
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    run = start("run", project.manifest)
+    run.hear("bought as")
+    run.hear("bought as")
+
+    run.signal(number)
+    ended = run.ended()
+
+    assert ended.code == code, ended.said
+    assert "run again" in ended.out
+    assert set(project.statuses().values()) == {"submitted"}
+    assert_valid(project.results(), "results")
+    vendor.heal()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
+    project: Project, start: Start, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": {"stall": 1}})
+    run = start("run", project.manifest, "--concurrency", "1")
+    until(lambda: len(vendor.ledger.entries) == 1, "the create to arrive")
+
+    run.signal(signal.SIGTERM)
+    ended = run.ended()
+
+    assert ended.code == 143, ended.said
+    assert len(vendor.ledger.entries) == 1
+    assert sorted(project.statuses().values()) == ["pending", "submitted"]
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_a_second_interrupt_is_immediate_and_loses_nothing(
+    project: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 60}})
+    run = start("run", project.manifest)
+    until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+
+    run.signal(signal.SIGINT)
+    run.signal(signal.SIGINT)
+
+    def is_over() -> bool:
+        # Two of one kind at once are one to the kernel, so it is sent until it is heeded.
+        run.signal(signal.SIGINT)
+        return run.process.poll() is not None
+
+    until(is_over, "the end")
+    vendor.heal()
+
+    assert run.ended().code == 130
+    assert pipeline("run", project.manifest).code == 7
+    assert len(vendor.ledger.entries) == 2
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_a_termination_after_an_interrupt_is_no_second_one(
+    project: Project, start: Start, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 1}})
+    run = start("run", project.manifest)
+    until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+
+    run.signal(signal.SIGINT)
+    run.signal(signal.SIGTERM)
+    ended = run.ended()
+
+    assert ended.code in (130, 143), ended.said
+    assert set(project.statuses().values()) == {"submitted"}
+    assert_nothing_bought_twice(vendor)

@@ -1,0 +1,67 @@
+"""One run at a time per state: the second is told who holds it, and buys nothing."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+from support.processes import Running
+
+from pipeline.emulator.embedded import Emulator
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def first(project: Project, start: Start, vendor: Emulator) -> Running:
+    """A run that has bought and waits."""
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    run = start("run", project.manifest)
+    run.hear("bought as")
+    run.hear("bought as")
+    return run
+
+
+def test_the_second_run_is_told_who_holds_the_state_and_buys_nothing(
+    first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    second = pipeline("run", project.manifest)
+
+    assert second.code == 6, second.said
+    assert f"pid {first.process.pid} on {socket.gethostname()} since 20" in second.err
+    assert f"pipeline run {project.manifest}" in second.err
+    assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_who_only_looks_is_not_kept_out(
+    first: Running, project: Project, pipeline: Pipeline, command: str
+) -> None:
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "submitted" in ended.out or "resume" in ended.out
+
+
+def test_the_lock_of_a_dead_run_is_free(
+    first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first.kill()
+    vendor.heal()
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_stopped_run_still_holds_it(
+    first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    os.kill(first.process.pid, signal.SIGSTOP)
+
+    assert pipeline("run", project.manifest).code == 6
+    os.kill(first.process.pid, signal.SIGCONT)

@@ -1,0 +1,1 @@
+"""What the tests of the commands share: campaigns on disk, calls of the command line, real processes."""

@@ -1,0 +1,68 @@
+"""What holds of everything that is bought, whatever happened on the way."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import jsonschema
+from PIL import Image
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry
+from support.campaigns import Project
+
+_SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+def assert_playable(name: str, content: bytes) -> None:
+    """The whole of a video can be decoded, or the whole of an image."""
+    if name.endswith(".mp4"):
+        with av.open(BytesIO(content), "r") as video:
+            assert len(list(video.decode(video=0))) > 1, name
+    else:
+        with Image.open(BytesIO(content)) as image:
+            image.load()
+
+
+def assert_valid(document: Any, schema: str) -> None:
+    """It is what its JSON Schema says."""
+    written = json.loads((_SCHEMAS / f"{schema}.schema.json").read_bytes())
+    jsonschema.Draft202012Validator(written).validate(document)
+
+
+def assert_whole(project: Project) -> None:
+    """Every file is playable and is what the results say; nothing half fetched lies about."""
+    results = project.results()
+    assert_valid(results, "results")
+    here = project.output()
+    for job in results["jobs"]:
+        for output in job.get("outputs", ()):
+            content = (project.folder / output["path"]).read_bytes()
+            assert len(content) == output["bytes"]
+            assert_playable(output["path"], content)
+    assert not [name for name in here if name.rpartition("/")[2].startswith(".")]
+    for name, content in here.items():
+        assert_playable(name, content)
+
+
+def assert_nothing_bought_twice(vendor: Emulator) -> None:
+    """No create reached the vendor twice: each has a title of its own, which names its purchase."""
+    titles = [entry.title for entry in vendor.ledger.entries]
+    assert len(titles) == len(set(titles)), titles
+
+
+def bought_for(project: Project, vendor: Emulator) -> list[Entry]:
+    """What the vendor sold to this campaign, whose name begins the titles."""
+    return [entry for entry in vendor.ledger.bought if entry.title.startswith(f"{project.name}: ")]
+
+
+def assert_nothing_forgotten(project: Project, vendor: Emulator) -> None:
+    """Every workflow that was paid for is known, or its purchase is listed as needing attention."""
+    purchases = project.results()["purchases"]
+    known = {purchase.get("workflow_id") for purchase in purchases}
+    doubtful = {purchase["id"] for purchase in purchases if purchase["status"] == "attention"}
+    for entry in bought_for(project, vendor):
+        named = entry.title.rpartition("(")[2].rstrip(")")
+        assert entry.workflow_id in known or named in doubtful, entry
