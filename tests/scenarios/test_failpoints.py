@@ -1,0 +1,63 @@
+"""A run that fails at the Nth moment at which a machine can be lost, N = 1, 2, … until one is clean."""
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import Settings
+from support.nursery import Nursery
+from support.trials import Trial
+
+# What a run may end with that failed there: it died, met a bug, or could not go on; never with 0.
+FAILED = {"kill": {-9}, "raise": {70}, "full": {7, 8}}
+HANDS = 4
+
+
+class Walk:
+    """Trials at N = 1, 2, …, by a few hands at once, until one was not struck any more."""
+
+    def __init__(self, folder: Path, vendor: Emulator, manner: str, flags: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._vendor = vendor
+        self._manner = manner
+        self._flags = flags
+        self._numbers = itertools.count(1)
+        self._is_clean = threading.Event()
+        self.struck: list[int] = []
+        self.codes: set[int] = set()
+
+    def go(self) -> None:
+        with Nursery() as nursery:
+            while not self._is_clean.is_set():
+                self._try(next(self._numbers), nursery)
+
+    def _try(self, number: int, nursery: Nursery) -> None:
+        name = f"{self._manner}-{number}"
+        trial = Trial.of(self._folder / name, self._vendor, nursery, 0, *self._flags)
+        first = trial.run(PIPELINE_FAIL_AT=f"{number}:{self._manner}")
+        if first.code == 0:
+            self._is_clean.set()
+            trial.assert_kept(first)
+            return
+        self.struck.append(number)
+        self.codes.add(first.code)
+        trial.assert_kept(trial.settle())
+
+
+@pytest.mark.parametrize(
+    ("manner", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
+)
+def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
+    tmp_path: Path, vendor: Emulator, manner: str, flags: tuple[str, ...]
+) -> None:
+    walk = Walk(tmp_path / "walk", vendor, manner, flags)
+    with ThreadPoolExecutor(HANDS) as hands:
+        for ended in [hands.submit(walk.go) for _ in range(HANDS)]:
+            ended.result()
+
+    assert walk.codes == FAILED[manner]
+    assert len(walk.struck) > 30

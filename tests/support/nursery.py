@@ -1,0 +1,109 @@
+"""Commands as processes that are forked rather than started: a run then costs a tenth, so hundreds can be killed.
+
+The nursery has all the code loaded and no thread; each child of it is the real command, from its arguments and
+environment to its exit. Real starts, with their own interpreter, are `support.processes`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from support.calling import Ended
+from support.processes import PATIENCE, environment
+
+_LOADED = """
+import json, os, sys
+import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.pacing
+import pipeline.state.sql.store, sqlalchemy.dialects.sqlite
+
+# How long is waited between two attempts proves nothing here; that it is tried again does.
+pipeline.engine.pacing.FLOOR = pipeline.engine.pacing._FIRST_BACKOFF = 0.01
+pipeline.engine.pacing._LONGEST_BACKOFF = 0.05
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "ended" in asked:
+        print(os.waitstatus_to_exitcode(os.waitpid(asked["ended"], 0)[1]), flush=True)
+        continue
+    child = os.fork()
+    if child == 0:
+        for number, name in enumerate((os.devnull, asked["out"], asked["err"])):
+            opened = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY, 0o600)
+            os.dup2(opened, number)
+            os.close(opened)
+        os.environ.clear()
+        os.environ.update(asked["around"])
+        os.chdir(asked["folder"])
+        sys.argv = ["pipeline", *asked["arguments"]]
+        pipeline.cli.main.main()
+    print(child, flush=True)
+"""
+
+
+class Nursery:
+    """Starts commands, one after another. It ends with its `with`; so do they, at the latest."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LOADED],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate(timeout=PATIENCE)
+
+    def start(self, *arguments: str | Path, url: str, folder: Path, said: Path, **more: str) -> "Child":
+        """Start a command in `folder` that talks to the vendor at `url`; what it says is kept in `said`."""
+        out, err = said.with_suffix(".out"), said.with_suffix(".err")
+        number = self.ask(
+            {
+                "arguments": [str(argument) for argument in arguments],
+                "around": environment(url, more),
+                "folder": str(folder),
+                "out": str(out),
+                "err": str(err),
+            }
+        )
+        return Child(self, number, out, err)
+
+    def ask(self, request: Mapping[str, Any]) -> int:
+        """One question, one number."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+class Child:
+    """A command that runs."""
+
+    def __init__(self, nursery: Nursery, number: int, out: Path, err: Path) -> None:
+        self._nursery = nursery
+        self.number = number
+        self._out = out
+        self._err = err
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal. Until `ended` is asked for it is there to take it, dead or alive."""
+        os.kill(self.number, number)
+
+    def ended(self) -> Ended:
+        """Wait for its end."""
+        code = self._nursery.ask({"ended": self.number})
+        return Ended(code, self._out.read_text(errors="replace"), self._err.read_text(errors="replace"))

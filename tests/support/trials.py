@@ -1,0 +1,178 @@
+"""Campaigns that are killed, starved and struck, and what must hold of each of them in the end."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry
+from pipeline.jobs import Json
+from pipeline.purchases import Purchase, Status
+from pipeline.state.opening import open_store
+from support.calling import Ended
+from support.campaigns import Project, campaign
+from support.nursery import Child, Nursery
+
+# A run that failed is repeated this often at the most; one is enough where the vendor is well.
+MOST_RUNS = 6
+_END = {0, 1, 7}
+
+
+def every_way(name: str, plain: int = 0) -> dict[str, Json]:
+    """A campaign with a chain of two, two jobs that share one purchase, and `plain` ones."""
+    alone = [f"p{number}" for number in range(plain)]
+    return {
+        "version": 1,
+        "name": name,
+        "templates": {
+            "sketch": {"template_id": "vim_sketch_me", "options": {"pipeline_mode": "image"}},
+            "film": {"template_id": "each_explodedloop_0226", "options": {"prompt": "{{ prompt }}"}},
+        },
+        "image_sets": {"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch"}},
+        "prompts": {"spin": "it spins", "share": "it stands", **{name: f"take {name}" for name in alone}},
+        "jobs": [
+            {"id": "sketch", "templates": ["sketch"], "image_sets": ["shoes"], "prompts": []},
+            {"id": "stage", "templates": ["film"], "image_sets": ["sketches"], "prompts": ["spin"]},
+            {
+                "id": "shared",
+                "templates": ["film"],
+                "image_sets": ["shoes"],
+                "prompts": ["share"],
+                "matrix": {"locale": ["en", "fr"]},
+            },
+            *(
+                {"id": f"plain-{name}", "templates": ["film"], "image_sets": ["shoes"], "prompts": [name]}
+                for name in alone
+            ),
+        ],
+    }
+
+
+@dataclass
+class Trial:
+    """One campaign, run by processes that may be killed, and the vendor that it buys from."""
+
+    project: Project
+    vendor: Emulator
+    nursery: Nursery
+    flags: tuple[str, ...] = ()
+    history: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path, vendor: Emulator, nursery: Nursery, plain: int = 0, *flags: str) -> "Trial":
+        """A new campaign in `folder`, of the folder's name."""
+        folder.mkdir(parents=True)
+        return cls(campaign(folder, {"campaign.yaml": every_way(folder.name, plain)}), vendor, nursery, flags)
+
+    def start(self, **more: str) -> Child:
+        """Start a run."""
+        folder = self.project.folder
+        said = folder.with_name(f"{folder.name}-{len(self.history)}")
+        return self.nursery.start(
+            "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, said=said, **more
+        )
+
+    def ended(self, child: Child) -> Ended:
+        """The end of a run, which is remembered."""
+        ended = child.ended()
+        self.history.append(f"--- {ended.code}\n{ended.said}")
+        return ended
+
+    def run(self, **more: str) -> Ended:
+        """Run it to the end of that run."""
+        return self.ended(self.start(**more))
+
+    def settle(self) -> Ended:
+        """Run it again until it says that no further run would change anything."""
+        for _ in range(MOST_RUNS):
+            ended = self.run()
+            if ended.code in _END:
+                return ended
+        raise AssertionError(f"{MOST_RUNS} runs did not bring it to an end\n{self.told}")
+
+    @property
+    def told(self) -> str:
+        """All that its runs said, for whoever has to find out what went wrong."""
+        return "\n".join(self.history)
+
+    @property
+    def creates(self) -> list[Entry]:
+        """Its own lines in the vendor's ledger, which several campaigns may share."""
+        return [entry for entry in self.vendor.ledger.entries if entry.title.startswith(f"{self.name}: ")]
+
+    @property
+    def name(self) -> str:
+        return self.project.name
+
+    def purchases(self) -> dict[str, Purchase]:
+        """What the state holds."""
+        store = open_store(
+            self.project.state,
+            campaign=self.name,
+            manifest=self.project.manifest,
+            run="check",
+            writable=False,
+            now="2026-01-01T00:00:00.000Z",
+        )
+        try:
+            return dict(store.records().purchases)
+        finally:
+            store.close()
+
+    def assert_kept(self, ended: Ended) -> None:
+        """What holds after every history: nothing paid twice, nothing paid forgotten, every file whole."""
+        try:
+            self._assert_bought_once()
+            self._assert_nothing_forgotten(self.purchases())
+            self._assert_honest(ended, self.project.results())
+            self._assert_files_whole(self.project.results())
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told}") from error
+
+    def _assert_bought_once(self) -> None:
+        sent = Counter(entry.title for entry in self.creates)
+        assert not [title for title, times in sent.items() if times > 1], sent
+        # Nobody approved a second one, so each job has one purchase at the most that cost something.
+        paid = Counter(entry.title.rpartition(" (")[0] for entry in self.creates if entry.bought)
+        assert not [title for title, times in paid.items() if times > 1], paid
+
+    def _assert_nothing_forgotten(self, purchases: dict[str, Purchase]) -> None:
+        published = {each["id"]: each for each in self.project.results()["purchases"]}
+        assert all(purchases[mark].workflow_id == each.get("workflow_id") for mark, each in published.items())
+        for entry in self.creates:
+            if not entry.bought:
+                continue
+            mark = entry.title.rpartition("(")[2].rstrip(")")
+            purchase = purchases[mark]
+            assert purchase.workflow_id == entry.workflow_id or purchase.status is Status.ATTENTION, entry
+            assert mark in published, entry
+
+    def _assert_honest(self, ended: Ended, results: dict[str, Any]) -> None:
+        statuses = {job["key"]: job["status"] for job in results["jobs"]}
+        upstream = statuses["sketch/sketch/red"]
+        for key, status in statuses.items():
+            waits = status == "pending" and key.startswith("stage/") and upstream in {"attention", "failed"}
+            assert status in {"done", "attention", "failed"} or waits, statuses
+        assert (ended.code == 0) == (set(statuses.values()) == {"done"}), statuses
+        assert (ended.code == 7) == ("attention" in statuses.values()), statuses
+
+    def _assert_files_whole(self, results: dict[str, Any]) -> None:
+        made = {
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            for entry in self.creates
+            for path in (self.vendor.settings.folder / "media" / str(entry.workflow_id)).glob("*.*")
+        }
+        here = self.project.output()
+        wanted = {
+            output["path"]: output["sha256"] for job in results["jobs"] for output in job.get("outputs", ())
+        }
+        assert len(wanted) == sum(job["status"] == "done" for job in results["jobs"])
+        for path, digest in wanted.items():
+            content = (self.project.folder / path).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == digest, path
+            assert digest in made, path
+        half = [name for name in here if name.rpartition("/")[2].startswith(".")]
+        assert not half, half
+        assert not list(self.project.folder.glob(".*.tmp"))
