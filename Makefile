@@ -3,16 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format soak bench clean
+.PHONY: help demo test check format docs soak bench clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
 	@echo "make test    run every test"
 	@echo "make check   formatting, lint, types, import rule"
 	@echo "make format  put the code into its format"
+	@echo "make docs    write the generated parts of the documentation anew"
 
 .venv/demo: pyproject.toml
-	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv; this takes a minute, the first time only."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
 	@touch $@
@@ -36,6 +38,9 @@ check: .venv/dev
 format: .venv/dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: .venv/dev
+	@$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,279 @@
+"""The documentation keeps its word: what it shows runs, what it names exists, what it lists is complete."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from pipeline.cli.main import cli
+from pipeline.emulator.faultfile import read_faults
+from pipeline.errors import PRECEDENCE, ExitCode
+from pipeline.manifest import expand, load
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
+README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference"
+
+_BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE_LINE = re.compile(r"^(?: {4}|.*run: |.*\"|)pipeline (\S.*)$", re.MULTILINE)
+_INLINE = re.compile(r"`pipeline ([a-z]+)([^`]*)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a page; `file` is the name that the page gives it."""
+
+    page: Path
+    file: str
+    kind: str
+    text: str
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path) -> list[Block]:
+    found = _BLOCK.findall(page.read_text("utf-8"))
+    return [Block(page, file, kind, text) for file, kind, text in found]
+
+
+def command_line() -> Iterator[tuple[str, click.Command]]:
+    """Every command with its whole name, those of groups too."""
+    root = click.Context(cli, info_name="pipeline")
+    for name in cli.list_commands(root):
+        command = cli.get_command(root, name)
+        assert command is not None
+        yield f"pipeline {name}", command
+        if isinstance(command, click.Group):
+            yield from ((f"pipeline {name} {below}", each) for below, each in command.commands.items())
+
+
+COMMANDS = dict(command_line())
+
+
+def section(page: Path, heading: str) -> str:
+    """What a page says under a heading of the second level."""
+    parts = page.read_text("utf-8").split(f"\n## {heading}\n", 1)
+    assert len(parts) == 2, f"{named(page)} has no section '{heading}'"
+    return parts[1].split("\n## ", 1)[0]
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, f"out of date, run `make docs`:\n{ended.stdout}{ended.stderr}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_reference_with_help_and_each_of_its_flags(name: str) -> None:
+    command = COMMANDS[name]
+    told = section(REFERENCE / "commands.md", name)
+    everywhere = section(REFERENCE / "commands.md", "Everywhere")
+
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            for flag in parameter.opts:
+                assert re.search(rf"{flag}\b", told + everywhere), flag
+
+
+def test_the_readme_names_every_command() -> None:
+    told = section(README, "Commands")
+
+    for name in COMMANDS:
+        assert f"`{' '.join(name.split()[:2])}`" in told
+
+
+@pytest.mark.parametrize("page", [README, REFERENCE / "exit-codes.md"], ids=named)
+def test_exit_codes_in_the_tables_are_those_of_the_code(page: Path) -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \|", page.read_text("utf-8"), re.MULTILINE)
+
+    assert [int(code) for row in rows for code in row.split(",")] == [code.value for code in ExitCode]
+
+
+def test_the_precedence_of_exit_codes_is_that_of_the_code() -> None:
+    told = re.search(r"the first of these is given: ([\d, ]+)\.", (REFERENCE / "exit-codes.md").read_text())
+
+    assert told is not None
+    assert [int(code) for code in told[1].split(",")] == [code.value for code in PRECEDENCE]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with every image that the examples have."""
+    for folder in (ROOT / "examples").glob("*/images"):
+        shutil.copytree(folder, tmp_path / "images", dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "\nname: " in page.read_text("utf-8")], ids=named)
+def test_manifests_in_the_documentation_are_valid(page: Path, images: Path) -> None:
+    beside = [block for block in blocks(page) if block.file]
+    for block in beside:
+        (images / block.file).parent.mkdir(exist_ok=True)
+        (images / block.file).write_text(block.text, encoding="utf-8")
+    for number, block in enumerate(blocks(page)):
+        if block.kind == "yaml" and {"version", "name"} <= set(
+            re.findall(r"^(\w+):", block.text, re.MULTILINE)
+        ):
+            manifest = images / f"shown-{number}.yaml"
+            manifest.write_text(block.text, encoding="utf-8")
+            campaign = load(manifest)
+
+            assert not campaign.warnings
+            assert list(expand(campaign))
+
+
+def test_the_csv_in_the_documentation_can_be_used(images: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "markets.md"
+    [table] = [block for block in blocks(page) if block.kind == "csv"]
+    [written] = re.findall(r"`(image_sets: \{products: .*?\}\})`", page.read_text("utf-8"))
+    (images / "data").mkdir()
+    (images / table.file).write_text(table.text, encoding="utf-8")
+    manifest = images / "campaign.yaml"
+    manifest.write_text(f"version: 1\nname: x\ntemplates: {{a: {{template_id: vim_arctic}}}}\n{written}\n")
+
+    assert [job.name for job in expand(load(manifest))] == ["main/a/red", "main/a/blue"]
+
+
+def test_faults_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+    shown = [block for page in PAGES for block in blocks(page) if block.text.startswith("faults:")]
+    file = tmp_path / "faults.yaml"
+
+    assert shown
+    for block in shown:
+        file.write_text(block.text, encoding="utf-8")
+        assert read_faults(file, block.file)
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    """Every command line that a page shows as code."""
+    found = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        outside = _BLOCK.sub("", text)
+        shown = "".join(block.text for block in blocks(page) if block.kind != "text")
+        shown += "".join(f"{line}\n" for line in outside.splitlines() if line.startswith("    "))
+        found += [(named(page), line) for line in _CODE_LINE.findall(shown)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), shown_commands())
+def test_command_lines_in_the_documentation_are_understood(page: str, line: str) -> None:
+    words = shlex.split(line.split("  #")[0].split(" > ")[0].rstrip('"'))
+    command: click.Command = cli
+    ctx = click.Context(cli, info_name="pipeline")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        below = command.get_command(ctx, words[0])
+        assert below is not None, f"{page}: there is no command '{words[0]}'"
+        command, words = below, words[1:]
+
+    if command is not cli:
+        command.make_context(command.name, words)
+
+
+def test_commands_and_flags_that_sentences_name_exist() -> None:
+    for page in PAGES:
+        for word, rest in _INLINE.findall(page.read_text("utf-8")):
+            shown = f"{named(page)}: `pipeline {word}{rest}`"
+            assert f"pipeline {word}" in COMMANDS, shown
+            known = {flag for parameter in COMMANDS[f"pipeline {word}"].params for flag in parameter.opts}
+            assert set(re.findall(r"--[a-z-]+", rest)) <= known, shown
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page can be linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = _BLOCK.sub("", page.read_text("utf-8"))
+    for target in _LINK.findall(text):
+        if not target.startswith("https://"):
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path).resolve() if path else page
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target).resolve() for target in _LINK.findall(index.read_text("utf-8"))}
+
+    assert {page for page in (ROOT / "docs").rglob("*.md") if page != index} <= linked
+
+
+# The command as the tutorial's reader has it, but with an emulator that makes tiny clips at once.
+_TINY = """#!{python}
+from pipeline.emulator import settings
+settings.Settings = settings.Settings.tiny
+from pipeline.cli.main import main
+main()
+"""
+_NEXT = "-- next --"
+
+
+def told_in_order(expected: str, said: str) -> Iterator[str]:
+    """The lines of `expected` that `said` does not have, after those before them; `…` stands for any."""
+    rest = iter(said.splitlines())
+    for line in expected.splitlines():
+        if line.strip() != "…" and not any(line == heard for heard in rest):
+            yield line
+
+
+def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    steps: list[str] = []
+    expectations: list[str] = []
+    for block in blocks(ROOT / "docs" / "tutorial.md"):
+        match block.kind:
+            case "sh":
+                steps.append(block.text)
+                expectations.append("")
+            case "text":
+                expectations[-1] = block.text
+            case _:
+                steps.append(f"cat > {block.file} <<'EOF'\n{block.text}EOF\n")
+                expectations.append("")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("output", ".*"))
+    program = tmp_path / "bin" / "pipeline"
+    program.parent.mkdir()
+    program.write_text(_TINY.format(python=sys.executable))
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.defpath}"
+
+    ended = subprocess.run(
+        ["sh", "-e", "-c", f"\necho '{_NEXT}'\n".join(steps)],
+        cwd=tmp_path,
+        env={"PATH": path, "LANG": "C.UTF-8", "PIPELINE_POLL_INTERVAL": "0.1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for step, expected, said in zip(steps, expectations, ended.stdout.split(_NEXT), strict=True):
+        assert not list(told_in_order(expected, said)), f"{step}\nsaid:\n{said}"
+    assert len(list((tmp_path / "spring" / "output").rglob("*.mp4"))) >= 4
