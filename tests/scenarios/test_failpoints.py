@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
 from support.nursery import Nursery
 from support.trials import Trial
+
+from pipeline.emulator.embedded import Emulator
 
 # What a run may end with that failed there: it died, met a bug, or could not go on; never with 0.
 FAILED = {"kill": {-9}, "raise": {70}, "full": {7, 8}}

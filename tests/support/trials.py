@@ -23,6 +23,19 @@ _END = {0, 1, 7}
 def every_way(name: str, plain: int = 0) -> dict[str, Json]:
     """A campaign with a chain of two, two jobs that share one purchase, and `plain` ones."""
     alone = [f"p{number}" for number in range(plain)]
+    rules: list[Json] = [
+        {"id": "sketch", "templates": ["sketch"], "image_sets": ["shoes"], "prompts": []},
+        {"id": "stage", "templates": ["film"], "image_sets": ["sketches"], "prompts": ["spin"]},
+        {
+            "id": "shared",
+            "templates": ["film"],
+            "image_sets": ["shoes"],
+            "prompts": ["share"],
+            "matrix": {"locale": ["en", "fr"]},
+        },
+    ]
+    if plain:
+        rules.append({"id": "plain", "templates": ["film"], "image_sets": ["shoes"], "prompts": [*alone]})
     return {
         "version": 1,
         "name": name,
@@ -32,21 +45,7 @@ def every_way(name: str, plain: int = 0) -> dict[str, Json]:
         },
         "image_sets": {"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch"}},
         "prompts": {"spin": "it spins", "share": "it stands", **{name: f"take {name}" for name in alone}},
-        "jobs": [
-            {"id": "sketch", "templates": ["sketch"], "image_sets": ["shoes"], "prompts": []},
-            {"id": "stage", "templates": ["film"], "image_sets": ["sketches"], "prompts": ["spin"]},
-            {
-                "id": "shared",
-                "templates": ["film"],
-                "image_sets": ["shoes"],
-                "prompts": ["share"],
-                "matrix": {"locale": ["en", "fr"]},
-            },
-            *(
-                {"id": f"plain-{name}", "templates": ["film"], "image_sets": ["shoes"], "prompts": [name]}
-                for name in alone
-            ),
-        ],
+        "jobs": rules,
     }
 
 
