@@ -575,6 +575,105 @@ def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
     assert_whole(project)
 
 
+def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_later_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "create", "do": {"status": 429, "headers": {"Retry-After": "86400"}}})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert "run again later" in ended.out
+    assert len(vendor.ledger.entries) == 1
+    assert project.statuses() == {WALK: "pending"}
+
+
+def test_failures_within_the_threshold_are_told_and_end_well(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={"fail_threshold": 0.5})})
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "fail"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert f"{WALK}: failed" in ended.out
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_failure_is_reported_to_the_vendor_where_that_is_wanted(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, wanted: bool
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(provider={"report_errors": wanted})})
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "fail"})
+
+    assert pipeline("run", project.manifest).code == 1
+
+    logs = [path.read_text() for path in vendor.settings.folder.rglob("errors-*.log")]
+    assert len(logs) == wanted
+    assert all(WALK in log and "each_explodedloop_0226" in log for log in logs)
+
+
+# What is sent
+
+
+def test_both_versions_of_the_api_bring_the_same_and_share_what_was_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({"campaign.yaml": spring(provider={"api": "v2"})})
+    assert pipeline("run", project.manifest).code == 0
+    assert_whole(project)
+
+    project.write({"campaign.yaml": spring(provider={"api": "v1"})})
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_local_file_in_an_option_is_uploaded_and_the_list_is_sent_as_one_text(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    backgrounds = ["https://cdn.example.com/beach.mp4", {"file": "images/red.png"}]
+    options = {"background_urls": backgrounds, "motion_type": "Auto"}
+    templates = {"overlay": {"template_id": "overlay_gray_5443", "options": options}}
+    manifest = spring(templates=templates, prompts={}, output={"steps": True})
+    project = campaign(folder, {"campaign.yaml": manifest})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    sent = vendor.work.workflows()[0].options["background_urls"]
+    assert isinstance(sent, str)
+    beach, uploaded = sent.split(",")
+    assert beach == "https://cdn.example.com/beach.mp4"
+    assert uploaded.startswith(f"{vendor.url}/media/")
+    # A signature is a secret that expires: the records hold the file's hash instead.
+    assert "signature=" not in project.results_file.read_text()
+    steps = [name for name in project.output() if ".steps/" in name]
+    assert [name.rpartition("/")[2] for name in steps] == [
+        "01-crop_to_content.png",
+        "02-replace_alpha_with_gray.png",
+        "03-upscale.png",
+        "04-create_media.mp4",
+        "05-video_overlay.mp4",
+    ]
+    assert_whole(project)
+
+
+def test_the_title_names_the_purchase_so_that_a_lost_create_can_be_found(
+    bought: Project, vendor: Emulator
+) -> None:
+    jobs = bought.jobs()
+
+    assert {entry.title for entry in vendor.ledger.entries} == {
+        f"spring: {key} ({jobs[key]['purchase']})" for key in (DANCE, WALK)
+    }
+
+
+def test_nothing_is_public_that_the_manifest_does_not_say(bought: Project, vendor: Emulator) -> None:
+    assert {workflow.visibility for workflow in vendor.work.workflows()} == {"0"}
+
+
 # Files
 
 
@@ -648,12 +747,15 @@ def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
 # Rehearsals
 
 
+@pytest.mark.parametrize("flags", [("--emulate",), ()], ids=["flag", "manifest"])
 def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
-    project: Project, pipeline: Pipeline, vendor: Emulator
+    project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
 ) -> None:
     pipeline.set("VIMMERSE_API_KEY", None)
+    if not flags:
+        project.write({"campaign.yaml": spring(provider={"name": "emulator"})})
 
-    ended = pipeline("run", project.manifest, "--emulate", "--poll-interval", "0.5")
+    ended = pipeline("run", project.manifest, *flags)
 
     assert ended.code == 0, ended.said
     assert vendor.ledger.entries == ()

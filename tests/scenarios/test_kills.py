@@ -1,0 +1,51 @@
+"""Runs that are killed or stopped at random moments; a failure tells the seed, which plays it again when it is set.
+
+`make soak` plays many more of these.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from support.chance import STRUCK, Chance, seed_of_tests, vendor_in
+from support.nursery import Nursery, Ward
+
+SEED = seed_of_tests()
+STRIKES = 25
+AT_ONCE = 4
+
+
+@pytest.fixture(scope="module")
+def ward() -> Iterator[Ward]:
+    with Ward(AT_ONCE) as open_:
+        yield open_
+
+
+@pytest.mark.parametrize("kind", STRUCK)
+def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_lost(
+    tmp_path: Path, ward: Ward, kind: str
+) -> None:
+    numbers = count()
+    struck: list[int] = []
+    with vendor_in(tmp_path / "vendor") as vendor:
+
+        def play(chance: Chance, nursery: Nursery) -> list[int]:
+            return chance.play(tmp_path, vendor, nursery)
+
+        while len(struck) < STRIKES:
+            chances = [Chance(kind, SEED, next(numbers)) for _ in range(AT_ONCE)]
+            struck += [code for codes in ward.each(play, chances) for code in codes]
+
+    # An orderly stop is what SIGTERM mostly comes to, not the death that it is before the command can take it.
+    assert kind == "kill" or 143 in struck
+
+
+def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, ward: Ward) -> None:
+    def play(chance: Chance, nursery: Nursery) -> list[int]:
+        with vendor_in(tmp_path / f"vendor-{chance.number}") as vendor:
+            return chance.play(tmp_path, vendor, nursery)
+
+    played = ward.each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)])
+
+    assert any(code != 0 for codes in played for code in codes)

@@ -1,0 +1,86 @@
+"""On a terminal a person is asked before anything is bought, and sees colours if they want them."""
+
+import os
+import pty
+import subprocess
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from support.campaigns import Project
+from support.processes import PATIENCE, PROGRAM, environment
+
+from pipeline.emulator.embedded import Emulator
+
+Ask = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
+    """Calls the command line at a terminal where `types` is typed; its code, and what was on the screen."""
+
+    def call(*arguments: str | Path, types: str = "", columns: int = 80, **more: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        process = subprocess.Popen(
+            [*PROGRAM, *map(str, arguments)],
+            env=environment(vendor.url, {"TERM": "xterm", **more}),
+            cwd=folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        os.write(ours, types.encode())
+        screen = b""
+        # The kernel tells the end of the other side of a terminal as an error.
+        with suppress(OSError):
+            while piece := os.read(ours, 65536):
+                screen += piece
+        os.close(ours)
+        return process.wait(PATIENCE), screen.decode()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("types", "code", "bought"), [("y\n", 0, 2), ("n\n", 8, 0), ("\n", 8, 0), ("\x04", 130, 0)]
+)
+def test_only_a_yes_buys(
+    project: Project, at_a_terminal: Ask, vendor: Emulator, types: str, code: int, bought: int
+) -> None:
+    ended, screen = at_a_terminal("run", project.manifest, types=types)
+
+    assert ended == code, screen
+    assert "Buy?" in screen
+    assert "200 credits" in screen.partition("Buy?")[0]
+    assert len(vendor.ledger.entries) == bought
+
+
+def test_yes_asks_nobody(project: Project, at_a_terminal: Ask, vendor: Emulator) -> None:
+    ended, screen = at_a_terminal("run", project.manifest, "--yes")
+
+    assert ended == 0, screen
+    assert "Buy?" not in screen
+    assert "2/2 jobs" in screen
+
+
+def test_a_narrow_terminal_breaks_nothing(project: Project, at_a_terminal: Ask) -> None:
+    ended, screen = at_a_terminal("run", project.manifest, "--yes", columns=20)
+
+    assert ended == 0, screen
+    assert "Traceback" not in screen
+
+
+def test_colours_are_for_who_wants_them(project: Project, at_a_terminal: Ask) -> None:
+    _, coloured = at_a_terminal("plan", project.manifest)
+    plain = [
+        at_a_terminal("plan", project.manifest, "--no-color"),
+        at_a_terminal("plan", project.manifest, NO_COLOR="1"),
+        at_a_terminal("plan", project.manifest, TERM="dumb"),
+    ]
+
+    assert "\x1b[32m" in coloured
+    assert all(code == 0 and "\x1b" not in screen for code, screen in plain)

@@ -1,0 +1,205 @@
+"""The rules of the house that no type checker knows: who may import, call, change and print what."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pipeline"
+
+# Each has its reason in writing; another one is a decision, not a convenience.
+RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "sqlalchemy", "tqdm", "urllib3"}
+HEAVY = {"av", "jinja2", "jsonschema", "requests", "sqlalchemy", "starlette", "urllib3", "yaml"}
+OWNERS = {
+    "yaml": "pipeline/manifest/",
+    "jsonschema": "pipeline/manifest/schema",
+    "jinja2": "pipeline/manifest/templating/",
+    "requests": "pipeline/providers/",
+    "urllib3": "pipeline/providers/",
+    "sqlalchemy": "pipeline/state/sql/",
+    "tqdm": "pipeline/engine/progress.py",
+    "click": "pipeline/cli/",
+    "av": "pipeline/emulator/",
+    "PIL": "pipeline/emulator/",
+    "starlette": "pipeline/emulator/",
+    "uvicorn": "pipeline/emulator/",
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of the package, by its path in the repository."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_bytes())
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+
+
+def called(tree: ast.Module, method: str) -> bool:
+    """Whether a method of that name is called on anything."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method
+        for node in ast.walk(tree)
+    )
+
+
+def test_rooms_import_in_one_direction() -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_each_library_has_one_owner(library: str) -> None:
+    strangers = [
+        name
+        for name, tree in modules()
+        if any(each.partition(".")[0] == library for each in imported(tree))
+        and not name.startswith(OWNERS[library])
+    ]
+
+    assert strangers == []
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    readers = [
+        name
+        for name, tree in modules()
+        if any(
+            isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "getenvb"}
+            for node in ast.walk(tree)
+        )
+        or any(
+            isinstance(node, ast.ImportFrom)
+            and node.module == "os"
+            and {alias.name for alias in node.names} & {"environ", "getenv"}
+            for node in ast.walk(tree)
+        )
+    ]
+
+    assert readers == ["pipeline/cli/environment.py"]
+
+
+def test_only_one_function_buys() -> None:
+    """`Provider.create` may cost credits each time that it is called."""
+    buyers = [
+        name
+        for name, tree in modules()
+        if called(tree, "create") and not name.startswith(("pipeline/emulator/", "pipeline/state/"))
+    ]
+
+    assert buyers == ["pipeline/engine/submit.py"]
+
+
+def test_only_the_table_of_transitions_changes_a_status() -> None:
+    """Nothing else makes a purchase over with another status, or writes to one."""
+    changers = [
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "replace"
+        and any(keyword.arg == "status" for keyword in node.keywords)
+    ]
+
+    assert set(changers) <= {"pipeline/state/machine.py"}
+    assert changers
+
+
+def test_only_the_entry_point_and_signals_end_the_process() -> None:
+    enders = [name for name, tree in modules() if called(tree, "_exit") or called(tree, "exit")]
+
+    assert set(enders) <= {"pipeline/cli/main.py", "pipeline/cli/stopping.py"}
+
+
+def test_nobody_changes_the_folder_or_the_environment_of_the_process() -> None:
+    assert [name for name, tree in modules() if called(tree, "chdir") or called(tree, "putenv")] == []
+
+
+def test_the_runtime_needs_exactly_what_was_agreed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert {re.split(r"[<>=!~ \[;]", each)[0].lower() for each in project["dependencies"]} == RUNTIME
+    assert all(">=" in each for each in project["dependencies"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"),
+    [
+        (["--help"], HEAVY),
+        (["--version"], HEAVY),
+        (["schema", "campaign"], {"av", "requests", "sqlalchemy", "starlette"}),
+        (["validate", "--help"], {"av", "requests", "sqlalchemy", "starlette"}),
+        (["run", "--help"], {"av", "starlette", "uvicorn", "PIL"}),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_command_loads_no_library_that_it_has_no_use_for(arguments: list[str], forbidden: set[str]) -> None:
+    program = (
+        "import sys, json\n"
+        "from pipeline.cli.main import called\n"
+        "code = called(sys.argv[1:])\n"
+        "print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+
+    code, loaded = json.loads(ended.stderr.splitlines()[-1])
+    assert code == 0
+    assert forbidden & set(loaded) == set()
+
+
+def tracked() -> list[Path]:
+    """The files of the repository, as git knows them; without git, those of the package and its tests."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    names = [name for name in listed.split("\0") if name]
+    found = [ROOT / name for name in names] or [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    return [path for path in found if path.is_file() and not path.is_symlink()]
+
+
+_ABSOLUTE = re.compile(r"(?<![\w.}])/(?:work|root|Users|home(?!/runner))/[a-z]")
+
+
+def test_no_file_speaks_of_the_machine_that_it_was_written_on() -> None:
+    speaking = []
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        speaking += [
+            f"{path.relative_to(ROOT)}:{number}"
+            for number, line in enumerate(text.splitlines(), start=1)
+            if _ABSOLUTE.search(line)
+        ]
+
+    assert speaking == []
