@@ -9,13 +9,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from support.calling import Ended
 from support.processes import PATIENCE, environment
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _LOADED = """
 import json, os, sys
@@ -31,17 +37,18 @@ for line in sys.stdin:
     if "ended" in asked:
         print(os.waitstatus_to_exitcode(os.waitpid(asked["ended"], 0)[1]), flush=True)
         continue
+    streams = [os.open(asked[name], os.O_RDWR | os.O_CREAT, 0o600) for name in ("in", "out", "err")]
     child = os.fork()
     if child == 0:
-        for number, name in enumerate((os.devnull, asked["out"], asked["err"])):
-            opened = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY, 0o600)
-            os.dup2(opened, number)
-            os.close(opened)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
         os.environ.clear()
         os.environ.update(asked["around"])
         os.chdir(asked["folder"])
         sys.argv = ["pipeline", *asked["arguments"]]
         pipeline.cli.main.main()
+    for stream in streams:
+        os.close(stream)
     print(child, flush=True)
 """
 
@@ -75,6 +82,7 @@ class Nursery:
                 "arguments": [str(argument) for argument in arguments],
                 "around": environment(url, more),
                 "folder": str(folder),
+                "in": os.devnull,
                 "out": str(out),
                 "err": str(err),
             }
@@ -107,3 +115,39 @@ class Child:
         """Wait for its end."""
         code = self._nursery.ask({"ended": self.number})
         return Ended(code, self._out.read_text(errors="replace"), self._err.read_text(errors="replace"))
+
+
+class Ward:
+    """So many nurseries, for as many trials at once. They end with its `with`."""
+
+    def __init__(self, number: int = 4) -> None:
+        self._number = number
+        self._free: SimpleQueue[Nursery] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as held:
+            for _ in range(self._number):
+                self._free.put(held.enter_context(Nursery()))
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    def each(self, trial: Callable[[T, Nursery], R], of: Iterable[T]) -> list[R]:
+        """What `trial` returns for each of them; the first that raises is raised when all have ended."""
+
+        def lent(one: T) -> R:
+            nursery = self._free.get()
+            try:
+                return trial(one, nursery)
+            finally:
+                self._free.put(nursery)
+
+        with ThreadPoolExecutor(self._number) as hands:
+            return list(hands.map(lent, of))

@@ -1,0 +1,131 @@
+"""Histories by chance, each from a number of its own: kills and signals at random moments, vendors that fail."""
+
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import Settings
+from pipeline.jobs import Json
+from support.nursery import Nursery
+from support.trials import Trial
+
+# How often one campaign is struck before it is left in peace.
+STRIKES = 5
+# How a run ends that was struck; SIGTERM by itself before the command has learnt to take it.
+STRUCK = {"kill": {-9}, "term": {143, -15}}
+# Seconds that a workflow takes, and within which a run is struck: so one that has much to do is struck for sure.
+_DURATION = 0.3
+_LONGEST = 0.5
+
+# What a vendor may do to a create without it being bought twice, and to all other calls, for ever or for a while.
+_CREATE_FAULTS: list[Json] = [
+    *("reset-before-reading", "close-before-reading", "reset-after-reading", "close-after-reading"),
+    *("reset-after-processing", "close-after-processing", "html", "garbage", "empty", "no-id", "odd-id"),
+    *("partial-status-line", "partial-headers", "two-lengths", "many-headers", "bad-gzip", "truncated"),
+    *("truncated-unsized", "same-id", "fail", "cancel", "backwards"),
+    {"status": 402},
+    {"status": 403},
+    {"status": 422},
+    {"status": 429, "headers": {"Retry-After": "0"}},
+    {"status": 500},
+    {"status": 503, "at": "after-processing"},
+    {"redirect": "http://127.0.0.1:9/"},
+    {"stall": 1.0},
+    {"stall": 1.0, "at": "after-reading"},
+]
+_GET_FAULTS: list[Json] = [
+    *("reset-after-reading", "html", "garbage", "empty", "truncated", "partial-headers", "bad-gzip", "no-id"),
+    {"status": 404},
+    {"status": 429},
+    {"status": 500},
+    {"patch": {"processing_status": "dreaming"}},
+]
+_DOWNLOAD_FAULTS: list[Json] = [
+    *("reset-after-processing", "truncated", "truncated-unsized", "short", "long", "ignore-range", "expired"),
+    *("changed-etag", "wrong-type", "partial-headers"),
+    {"status": 500},
+    {"keep": 0.5},
+]
+
+
+def seed_of_tests() -> int:
+    """Where chance begins: `PIPELINE_TEST_SEED`, else another each time."""
+    return int(os.environ.get("PIPELINE_TEST_SEED") or random.randrange(1 << 32))
+
+
+def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
+    """Run a campaign and end it at a random moment, again and again; the codes of the runs that were struck."""
+    codes: list[int] = []
+    for _ in range(STRIKES):
+        child = trial.start()
+        time.sleep(rng.uniform(0.0, _LONGEST))
+        child.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
+        code = trial.ended(child).code
+        if code not in STRUCK[kind]:
+            # It was through before it was struck, so nothing is left to be disturbed.
+            assert code in {0, 7}, trial.told
+            break
+        codes.append(code)
+    return codes
+
+
+def faults(rng: random.Random) -> list[Json]:
+    """One to four rules, of any kind, that end at some time."""
+    families = (("create", _CREATE_FAULTS), ("get", _GET_FAULTS), ("download", _DOWNLOAD_FAULTS))
+    rules: list[Json] = []
+    for _ in range(rng.randint(1, 4)):
+        operation, known = rng.choice(families)
+        rules.append(
+            {
+                "on": operation,
+                "do": rng.choice(known),
+                "after": rng.randint(0, 3),
+                "times": rng.randint(1, 4),
+                "probability": rng.choice((0.5, 1.0)),
+                "seed": rng.randrange(1 << 16),
+            }
+        )
+    return rules
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """One history: `kind` is `kill`, `term` or `faults`; the same seed and number give the same plan."""
+
+    kind: str
+    seed: int
+    number: int
+
+    def play(self, folder: Path, vendor: Emulator, nursery: Nursery) -> list[int]:
+        """Play it to its end and check what must hold then.
+
+        Returns how the runs ended that were disturbed.
+
+        Raises:
+            AssertionError: it does not hold; with the seed, and all that the runs said.
+        """
+        rng = random.Random(f"{self.seed}/{self.kind}/{self.number}")
+        trial = Trial.of(folder / f"{self.kind}-{self.number}", vendor, nursery, 2)
+        try:
+            codes = self._disturb(trial, rng)
+            trial.assert_kept(trial.settle())
+        except AssertionError as error:
+            raise AssertionError(f"PIPELINE_TEST_SEED={self.seed}, {self}: {error}") from error
+        return codes
+
+    def _disturb(self, trial: Trial, rng: random.Random) -> list[int]:
+        if self.kind != "faults":
+            return strike(trial, self.kind, rng)
+        trial.vendor.fail(*faults(rng))
+        codes = [trial.run(PIPELINE_REQUEST_TIMEOUT="0.5").code for _ in range(2)]
+        trial.vendor.heal()
+        return codes
+
+
+def vendor_in(folder: Path) -> Emulator:
+    """A vendor of tiny media that takes its time, for `with`."""
+    return Emulator(Settings.tiny(folder, _DURATION))
