@@ -111,13 +111,13 @@ def carry_out(bare: Bare, settings: RunSettings, stop: Stop, timeout: float) -> 
         records = store.absorb(theirs, UNDECIDED, now())
         output = bare.output or bare.folder / "output" / campaign / ("emulated" if bare.emulated else "")
         shelf = Shelf(output, store.files(), records.purchases)
-        plan = everything([each for each in records.purchases.values() if not shelf.holds(each)])
+        absent = [each for each in records.purchases.values() if not shelf.holds(each)]
+        plan = everything(serve([], records), absent)
         report = RunReport()
         home = bare.folder / ".pipeline" / f"{campaign}.emulator" if bare.emulated else None
         with vendor_of("vimmerse", "v1", home, timeout) as provider:
             execute(
                 plan,
-                serve([], records),
                 records,
                 store=store,
                 provider=provider,

@@ -1,13 +1,15 @@
 """`pipeline collect`: fetches what is already paid for, and buys nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pipeline.cli.acting import known, scene
 from pipeline.cli.bare import bare_of, carry_out
-from pipeline.cli.options import CampaignFlags, campaign_options, flag
-from pipeline.cli.running import Running
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, selection_options
+from pipeline.cli.running import Orders, Running
+from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
 from pipeline.cli.terminal import say
 from pipeline.engine.report import RunSettings
@@ -22,14 +24,15 @@ from pipeline.errors import InvalidInput
 @flag(
     "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
 )
+@selection_options
 @campaign_options
-def command(source: Path, request_timeout: float, poll_interval: float, **flags: object) -> int:
+def command(source: Path, request_timeout: float, poll_interval: float, **selection: Any) -> int:
     """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
 
     Needs the key, and the state or the results only: it works when the images are gone, when a job has left
     the manifest, and for a manifest that no longer reads.
     """
-    given = CampaignFlags.of(flags)
+    given = CampaignFlags.of(selection)
     settings = RunSettings(poll_ceiling=poll_interval)
     records = bare_of(source, given)
     if records is None:
@@ -42,6 +45,8 @@ def command(source: Path, request_timeout: float, poll_interval: float, **flags:
             say(f"{source} does not read ({len(error.problems)} problem(s)); its state does.", err=True)
         else:
             with stopping() as stop, known(place, writable=True) as facts:
-                return Running(facts, settings, stop, request_timeout).collect()
+                return Running(
+                    facts, Orders(settings, request_timeout, asked(facts, selection)), stop
+                ).collect()
     with stopping() as stop:
         return carry_out(records, settings, stop, request_timeout)

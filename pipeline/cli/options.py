@@ -43,8 +43,8 @@ class CampaignFlags:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "CampaignFlags":
-        """From the keyword arguments that click calls a command with."""
-        return cls(**given)
+        """From the keyword arguments that click calls a command with, among others."""
+        return cls(**{field: given[field] for field in cls.__dataclass_fields__})
 
 
 @dataclass
@@ -88,6 +88,24 @@ campaign_options = together(
     variable_options,
     flag("--emulate", is_flag=True, help="Rehearse on the embedded emulator; real records stay untouched."),
     manner_options,
+)
+
+
+selection_options = together(
+    flag(
+        "--select",
+        "chosen",
+        multiple=True,
+        metavar="EXPR",
+        help="Only these jobs: a key's glob, status:failed, …",
+    ),
+    flag("--exclude", "excluded", multiple=True, metavar="EXPR", help="Not these jobs."),
+)
+
+
+replanning_options = together(
+    flag("--retry-failed", is_flag=True, help="Buy again what has failed."),
+    flag("--replace", "replaced", multiple=True, metavar="EXPR", help="Make these jobs again."),
 )
 
 

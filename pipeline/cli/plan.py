@@ -2,11 +2,21 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pipeline.cli.acting import known, scene
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, format_option, manner
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    format_option,
+    manner,
+    replanning_options,
+    selection_options,
+)
+from pipeline.cli.selecting import asked
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import ExitCode
 from pipeline.jobs import Json
@@ -19,15 +29,19 @@ from pipeline.plan.show import as_json, as_text
 @click.command("plan")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
 @format_option("text", "json")
+@selection_options
+@replanning_options
 @flag("--detailed-exitcode", is_flag=True, help="End with 2 if there is something to do.")
 @campaign_options
-def command(manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, **flags: object) -> int:
+def command(manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, **given: Any) -> int:
     """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
     plans: dict[str, Plan] = {}
     for path in find(manifests):
-        place = scene(path, CampaignFlags.of(flags))
+        place = scene(path, CampaignFlags.of(given))
         with known(place, writable=False) as facts:
-            plans[place.campaign.name] = make(facts.serving, facts.shelf().survey(facts.serving))
+            plans[place.campaign.name] = make(
+                facts.serving, facts.shelf().survey(facts.serving), asked(facts, given)
+            )
     if form == "json":
         say_json(_as_json(plans))
     else:

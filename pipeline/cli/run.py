@@ -1,64 +1,142 @@
 """`pipeline run`: does what the plan says. Run again, it goes on where it stopped."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.cli.acting import known, scene
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument
-from pipeline.cli.running import Running
+from pipeline.cli.acting import Scene, known, scene
+from pipeline.cli.events import changes_to
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    manifest_argument,
+    replanning_options,
+    selection_options,
+    together,
+)
+from pipeline.cli.reporting import write_junit
+from pipeline.cli.running import Orders, Running
+from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, UsageError
 from pipeline.state.store import Caps
+
+pacing_options = together(
+    flag("--concurrency", type=click.IntRange(1, 64), metavar="N", help="Calls in the air at once."),
+    flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows bought and not ended."),
+    flag(
+        "--request-timeout",
+        type=click.FloatRange(0.1, 3600),
+        default=60.0,
+        metavar="SECONDS",
+        help="What one call may take.",
+    ),
+    flag(
+        "--poll-interval",
+        type=click.FloatRange(0.1, 3600),
+        default=30.0,
+        metavar="SECONDS",
+        help="The longest wait between two polls of one workflow.",
+    ),
+)
+buying_options = together(
+    flag("--yes", is_flag=True, help="Do not ask before buying."),
+    flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most so many in this run."),
+    flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most so much in this run."),
+    flag("--frozen", is_flag=True, help="End with 4, and nothing done, if there is anything to buy."),
+    flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
+    flag(
+        "--fail-threshold",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="The share of failed jobs that is no failure of the run.",
+    ),
+    flag("--no-wait", is_flag=True, help="Buy and leave."),
+    flag("--no-download", is_flag=True, help="Leave the files at the vendor."),
+)
+records_options = together(
+    flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push) before each wave."),
+    flag("--require-results", is_flag=True, help="End with 3 if there is neither state nor results."),
+    flag("--events", metavar="FILE|-", help="One JSON object for each step of each purchase."),
+    flag("--junit", metavar="FILE", help="The jobs as a JUnit report."),
+)
 
 
 @click.command("run")
 @manifest_argument
-@flag("--yes", is_flag=True, help="Do not ask before buying.")
-@flag("--concurrency", type=click.IntRange(1, 64), help="Calls in the air at once.")
-@flag("--in-flight", type=click.IntRange(1, 100_000), help="Workflows bought and not ended at once.")
-@flag(
-    "--request-timeout", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds that a call may take."
-)
-@flag(
-    "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
-)
-@flag("--checkpoint", metavar="COMMAND", help="Publishes the results manifest (a git push) before each wave.")
-@flag("--require-results", is_flag=True, help="End with 3 if there is neither state nor results.")
+@buying_options
+@selection_options
+@replanning_options
+@pacing_options
+@records_options
 @campaign_options
-def command(
-    manifest: Path,
-    yes: bool,
-    checkpoint: str | None,
-    require_results: bool,
-    concurrency: int | None,
-    in_flight: int | None,
-    request_timeout: float,
-    poll_interval: float,
-    **flags: object,
-) -> int:
+def command(manifest: Path, **given: Any) -> int:
     """Buy what MANIFEST asks for and nothing serves yet, and fetch it. Run again to go on where it stopped.
 
     Nothing is bought twice: not after a kill, not on another machine that has the results manifest.
     """
-    place = scene(manifest, CampaignFlags.of(flags))
-    limits = place.campaign.limits
-    settings = RunSettings(
-        concurrency=concurrency or limits.concurrency,
-        in_flight=in_flight or limits.in_flight,
-        poll_ceiling=poll_interval,
-        caps=Caps(limits.max_creates, limits.max_credits, limits.budget),
-        report_errors=place.campaign.provider.report_errors,
-    )
-    if require_results and not (place.state.exists() or place.results.exists()):
+    place = scene(manifest, CampaignFlags.of(given))
+    _require_records(place, required=given["require_results"])
+    checkpoint = Checkpoint(given["checkpoint"]) if given["checkpoint"] else None
+    with ExitStack() as held:
+        stop = held.enter_context(stopping())
+        facts = held.enter_context(known(place, writable=True))
+        limits = place.campaign.limits
+        orders = Orders(
+            settings=_settings(place, given),
+            timeout=given["request_timeout"],
+            asked=asked(facts, given),
+            checkpoint=checkpoint,
+            on_change=held.enter_context(changes_to(given["events"])),
+            frozen=given["frozen"],
+            events_on_stdout=given["events"] == "-",
+            fail_threshold=limits.fail_threshold
+            if given["fail_threshold"] is None
+            else given["fail_threshold"],
+        )
+        running = Running(facts, orders, stop)
+        code = running.carry_out(ask=not (given["yes"] or place.emulated))
+        if given["junit"]:
+            write_junit(Path(given["junit"]), place.campaign.name, running.outcome)
+        return code
+
+
+def _require_records(place: Scene, *, required: bool) -> None:
+    if required and not (place.state.exists() or place.results.exists()):
         raise InvalidInput(
             f"{place.results_name}: missing, and so is the state: buying anew what may have been bought before "
             "is what --require-results forbids"
         )
-    published = Checkpoint(checkpoint) if checkpoint else None
-    with stopping() as stop, known(place, writable=True) as facts:
-        return Running(facts, settings, stop, request_timeout, published).carry_out(
-            ask=not (yes or place.emulated)
+
+
+def _settings(place: Scene, given: dict[str, Any]) -> RunSettings:
+    limits = place.campaign.limits
+    return RunSettings(
+        concurrency=given["concurrency"] or limits.concurrency,
+        in_flight=given["in_flight"] or limits.in_flight,
+        poll_ceiling=given["poll_interval"],
+        caps=Caps(
+            _lower("--max-creates", given["max_creates"], limits.max_creates),
+            _lower("--max-credits", given["max_credits"], limits.max_credits),
+            limits.budget,
+        ),
+        report_errors=place.campaign.provider.report_errors,
+        wait=not given["no_wait"],
+        download=not given["no_download"],
+        fail_fast=given["fail_fast"],
+        canary=limits.canary,
+    )
+
+
+def _lower(name: str, flag_value: int | None, limit: int | None) -> int | None:
+    """A flag may only lower what the reviewed manifest allows."""
+    if flag_value is not None and limit is not None and flag_value > limit:
+        raise UsageError(
+            f"{name} {flag_value:,} is above the manifest's limit of {limit:,}; it may only lower it"
         )
+    return limit if flag_value is None else flag_value

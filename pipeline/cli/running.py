@@ -2,7 +2,8 @@
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import click
@@ -19,7 +20,7 @@ from pipeline.engine.progress import BarReporter, LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, PipelineError, printable
-from pipeline.plan.actions import Action, Plan
+from pipeline.plan.actions import ALL, Action, Asked, Plan, Presence
 from pipeline.plan.collect import paid_for
 from pipeline.plan.make import make
 from pipeline.plan.price import Limits, refusal
@@ -28,6 +29,7 @@ from pipeline.purchases import Status
 from pipeline.results.build import Standing, standing
 from pipeline.results.verdict import exit_code
 from pipeline.serving import Serving, serve
+from pipeline.state.store import Change
 
 _MOST_LISTED = 40
 _WORDS = {
@@ -41,24 +43,35 @@ _WORDS = {
 }
 
 
-class Running:
-    """Carries out the plan of one campaign, with the lock held."""
+@dataclass(frozen=True)
+class Orders:
+    """What a run was told on the command line. `timeout` is what one call may take, in seconds."""
 
-    def __init__(
-        self,
-        facts: Known,
-        settings: RunSettings,
-        stop: Stop,
-        timeout: float,
-        checkpoint: Checkpoint | None = None,
-        selected: Collection[str] | None = None,
-    ) -> None:
+    settings: RunSettings
+    timeout: float
+    asked: Asked = ALL
+    checkpoint: Checkpoint | None = None
+    on_change: Callable[[Change], None] = lambda _change: None
+    frozen: bool = False
+    fail_threshold: float = 0.0
+    events_on_stdout: bool = False
+
+    @property
+    def enough(self) -> set[str]:
+        """The statuses under way with which the run is to leave a job."""
+        if not self.settings.wait:
+            return {Status.SUBMITTED.value, Status.SUCCEEDED.value}
+        return set() if self.settings.download else {Status.SUCCEEDED.value}
+
+
+class Running:
+    """Carries out the plan of one campaign, with the lock held. `outcome` is how its jobs stand at the end."""
+
+    def __init__(self, facts: Known, orders: Orders, stop: Stop) -> None:
+        self.outcome: dict[str, Standing] = {}
         self._facts = facts
-        self._settings = settings
+        self._orders = orders
         self._stop = stop
-        self._timeout = timeout
-        self._checkpoint = checkpoint
-        self._selected = selected
         self._report = RunReport()
         self._publisher = Publisher(facts.scene, facts.published)
         self._paint = paint_for(sys.stdout, no_color=manner().no_color)
@@ -66,7 +79,7 @@ class Running:
     def carry_out(self, *, ask: bool) -> ExitCode:
         """Show the plan, buy what it says, fetch, write the results, and say how it ended."""
         shelf = self._facts.shelf()
-        plan = make(self._facts.serving, shelf.survey(self._facts.serving), self._selected)
+        plan = make(self._facts.serving, shelf.survey(self._facts.serving), self._orders.asked)
         with untrusted_block():
             self._announce(plan)
         try:
@@ -83,7 +96,7 @@ class Running:
         """Fetch what is paid for and not here, and buy nothing."""
         shelf = self._facts.shelf()
         plan = paid_for(
-            make(self._facts.serving, shelf.survey(self._facts.serving), self._selected),
+            make(self._facts.serving, shelf.survey(self._facts.serving), self._orders.asked),
             self._facts.records.purchases.values(),
         )
         try:
@@ -97,15 +110,23 @@ class Running:
         if manner().quiet:
             return
         for warning in problem_lines(self._facts.scene.campaign.warnings, self._paint):
-            say(warning)
+            self._say(warning)
         lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
         for line in lines:
-            say(line)
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        say(line, err=self._orders.events_on_stdout)
 
     def _may_go_on(self, plan: Plan, *, ask: bool) -> bool:
-        caps = self._settings.caps
+        caps = self._orders.settings.caps
         spent = sum(purchase.cost for purchase in self._facts.records.purchases.values())
         limits = Limits(caps.max_creates, caps.max_credits, caps.budget)
+        if plan.buying and self._orders.frozen:
+            self._report.stop(
+                ExitCode.STOPPED_BUYING, f"{len(plan.buying):,} to buy, but --frozen: nothing was done"
+            )
+            return False
         if plan.buying and (why := refusal(plan, limits, spent)):
             self._report.stop(ExitCode.STOPPED_BUYING, why)
             return False
@@ -117,26 +138,27 @@ class Running:
 
     def _execute(self, plan: Plan, shelf: Shelf) -> None:
         place = self._facts.scene
-        needs_vendor = plan.buying or plan.followed or any(plan.of(Action.RESUME, Action.DOWNLOAD))
-        if not needs_vendor and not any(plan.of(Action.MOVE)):
+        paid = (*plan.followed, *plan.of(Action.RESUME, Action.DOWNLOAD))
+        needs_vendor = plan.buying or paid or any(entry.wording for entry in plan.entries)
+        if not needs_vendor and not any(entry.presence is Presence.ELSEWHERE for entry in plan.entries):
             return
         reporter = self._reporter(plan)
         try:
-            with vendor(place, self._timeout) as provider:
+            with vendor(place, self._orders.timeout) as provider:
                 execute(
                     plan,
-                    self._facts.serving,
                     self._facts.records,
                     store=self._facts.store,
                     provider=provider,
                     shelf=shelf,
                     manifest_folder=place.campaign.manifest.parent,
-                    settings=self._settings,
+                    settings=self._orders.settings,
                     reporter=reporter,
                     report=self._report,
                     stop=self._stop,
                     publish=self._publish,
-                    checkpoint=self._checkpoint,
+                    checkpoint=self._orders.checkpoint,
+                    on_change=self._orders.on_change,
                 )
         finally:
             reporter.close()
@@ -160,15 +182,14 @@ class Running:
 
     def _have_published(self) -> None:
         """Have the last word published too; also that a wave was given up."""
-        if self._checkpoint is None:
+        if self._orders.checkpoint is None:
             return
         try:
-            self._checkpoint()
+            self._orders.checkpoint()
         except PipelineError as error:
             self._report.stop(error.exit_code, str(error))
 
     def _conclude(self, plan: Plan, serving: Serving) -> ExitCode:
-        place = self._facts.scene
         selected = {entry.key for entry in plan.entries}
         stopped = set(self._report.codes)
         if self._stop.code is not None:
@@ -179,15 +200,17 @@ class Running:
             stopped,
             self._report.inputs,
             self._report.blocked,
-            place.campaign.limits.fail_threshold,
+            self._orders.fail_threshold,
+            self._orders.enough,
         )
         stands = {
             job.name: standing(job, serving, self._report.inputs, self._report.blocked)
             for job in serving.jobs
             if job.name in selected
         }
+        self.outcome = stands
         for line in self._closing(stands, plan):
-            say(line)
+            self._say(line)
         return code
 
     def _closing(self, stands: dict[str, Standing], plan: Plan) -> Iterator[str]:

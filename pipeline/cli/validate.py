@@ -30,7 +30,7 @@ def command(
     for path in find(paths):
         try:
             campaign = load(path, variables=overrides)
-            number = sum(1 for _ in expand(campaign))
+            number = sum(1 for _ in expand(campaign, problems.append))
         except InvalidInput as error:
             problems.extend(error.problems)
         else:

@@ -4,14 +4,14 @@ Changes gather during one turn of the coordinator and go to disk in one transact
 create that may leave now, a workflow to be polled) happens only after that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline import failpoints
 from pipeline.engine.clock import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, Records
-from pipeline.state.machine import Accepted, Event, advance
+from pipeline.state.machine import Accepted, Event, MarkedAgain, advance
 from pipeline.state.store import Caps, Change, Store
 
 
@@ -23,7 +23,7 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Intent:
-    change: Change
+    changes: tuple[Change, ...]
     then: Callable[[bool], None]
 
 
@@ -32,23 +32,39 @@ def _nothing(_purchase: Purchase) -> None:
 
 
 class Books:
-    """The purchases of a run. `warn` is told of an id that could not be written where it belongs."""
+    """The purchases of a run.
+
+    `warn` is told of an id that could not be written where it belongs, `on_change` of all that is on disk.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, caps: Caps, records: Records, warn: Callable[[str], None]
+        self,
+        store: Store,
+        clock: Clock,
+        caps: Caps,
+        records: Records,
+        warn: Callable[[str], None],
+        on_change: Callable[[Change], None],
     ) -> None:
         self.purchases: dict[str, Purchase] = dict(records.purchases)
         self._store = store
         self._clock = clock
         self._caps = caps
         self._warn = warn
+        self._on_change = on_change
         self._changes: list[_Pending] = []
         self._intents: list[_Intent] = []
         self._bought: set[str] = set()
 
-    def intend(self, purchase: Purchase, then: Callable[[bool], None]) -> None:
-        """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it."""
-        self._intents.append(_Intent(Change(None, purchase, self._clock.now()), then))
+    def intend(self, purchase: Purchase, then: Callable[[bool], None], marks: Sequence[str] = ()) -> None:
+        """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.
+
+        `marks` are purchases whose place it takes: they are marked in the same transaction.
+        """
+        now = self._clock.now()
+        replaced = [self.purchases[mark] for mark in marks if not self.purchases[mark].again]
+        marked = [Change(each, advance(each, MarkedAgain()), now, MarkedAgain()) for each in replaced]
+        self._intents.append(_Intent((Change(None, purchase, now), *marked), then))
 
     def record(
         self,
@@ -76,11 +92,11 @@ class Books:
         if changes:
             self._commit([each.change for each in changes])
         if intents:
-            begun = self._begin([intent.change for intent in intents])
+            begun = self._begin([change for intent in intents for change in intent.changes])
         for pending in changes:
             pending.then(pending.change.after)
         for intent in intents:
-            intent.then(intent.change.after.id in begun)
+            intent.then(intent.changes[0].after.id in begun)
 
     @property
     def spent(self) -> int:
@@ -92,14 +108,20 @@ class Books:
         written = self._store.begin(intents, self._caps)
         failpoints.reach("after intents")
         self.purchases.update({change.after.id: change.after for change in written})
-        begun = {change.after.id for change in written}
+        begun = {change.after.id for change in written if change.before is None}
         self._bought |= begun
+        self._tell(written)
         return begun
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._on_change(change)
 
     def _commit(self, changes: list[Change]) -> None:
         try:
             failpoints.reach("before commit")
             self._store.commit(changes)
+            self._tell(changes)
             failpoints.reach("after commit")
         except PipelineError:
             for change in reversed(changes):

@@ -36,9 +36,13 @@ class Buying:
     behind: dict[str, list[Entry]] = field(default_factory=dict)
     later: list[tuple[float, int, Entry]] = field(default_factory=list)
     attempts: dict[str, Attempts] = field(default_factory=dict)
+    canary: bool = False
     stopped: bool = False
     not_before: float = 0.0
     unknown_in_a_row: int = 0
+    _canaries: dict[str, str] = field(default_factory=dict)
+    _proven: set[str] = field(default_factory=set)
+    _held: dict[str, list[Entry]] = field(default_factory=dict)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def add(self, entries: Iterable[Entry]) -> None:
@@ -57,9 +61,31 @@ class Buying:
         """The next entry to buy, if one may be bought now."""
         if self.stopped or now < self.not_before:
             return None
-        if self.later and self.later[0][0] <= now:
-            return heapq.heappop(self.later)[2]
-        return self.ready.popleft() if self.ready else None
+        while self.ready or (self.later and self.later[0][0] <= now):
+            is_due = self.later and self.later[0][0] <= now
+            entry = heapq.heappop(self.later)[2] if is_due else self.ready.popleft()
+            if self._may_fly(entry):
+                return entry
+        return None
+
+    def _may_fly(self, entry: Entry) -> bool:
+        """Whether it is the first of its template, or that one has succeeded; else it is held back."""
+        template = entry.job.request.template_id if entry.job is not None else ""
+        if not self.canary or template in self._proven:
+            return True
+        if self._canaries.setdefault(template, entry.key) == entry.key:
+            return True
+        self._held.setdefault(template, []).append(entry)
+        return False
+
+    def succeeded(self, template: str) -> None:
+        """A workflow of this template ended well: the rest of them may go."""
+        self._proven.add(template)
+        self.ready.extend(self._held.pop(template, ()))
+
+    def held_back(self) -> list[tuple[str, list[Entry]]]:
+        """By template: what was not bought, as the first of its kind has not succeeded."""
+        return sorted(self._held.items())
 
     def wakes_at(self) -> float | None:
         """When, in monotonic seconds, `next` may have something; None: never by itself."""

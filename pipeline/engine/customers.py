@@ -6,13 +6,13 @@ from pipeline.artifacts.names import set_aside
 from pipeline.jobs import Job
 from pipeline.plan.actions import Action, Plan
 from pipeline.purchases import Purchase
-from pipeline.serving import Serving
 
 
 class Customers:
     """Jobs by the purchase that serves them, in the plan's order."""
 
-    def __init__(self, serving: Serving, plan: Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
+        serving = plan.serving
         self.serving: dict[str, str] = {key: purchase.id for key, purchase in serving.by_key.items()}
         self._jobs: dict[str, list[Job]] = {}
         self._sharing: dict[str, list[Job]] = {}

@@ -158,7 +158,10 @@ class Following:
             if flight.bought_here:
                 self._at.store.learn(after.template_id, flight.elapsed(now))
             self.succeeded.append(after)
-            self._schedule(flight, 0.0)
+            if self._at.settings.download:
+                self._schedule(flight, 0.0)
+            else:
+                self._land(flight)
         else:
             self._land(flight)
             self.failed.append(after)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.files import read_limited
+from pipeline.files import as_on_disk, read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.providers.base import Attachment, Media, NotFound, Order, Provider, Workflow
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
@@ -63,7 +63,7 @@ def prepare(provider: Provider, job: Job, folder: Path, purchase: str, upstream:
 
 
 def _attach(file: LocalFile, folder: Path) -> Attachment:
-    return _attachment(folder / file.path, file.path, file.sha256, LARGEST_IMAGE)
+    return _attachment(as_on_disk(folder / file.path), file.path, file.sha256, LARGEST_IMAGE)
 
 
 def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:

@@ -179,7 +179,7 @@ class Purchasing:
     def _intend(self, wave: list[Prepared]) -> None:
         for prepared in wave:
             self._begun.append(prepared)
-            self._at.books.intend(prepared.purchase, partial(self._durable, prepared))
+            self._at.books.intend(prepared.purchase, partial(self._durable, prepared), prepared.entry.marks)
 
     def _durable(self, prepared: Prepared, begun: bool) -> None:
         """The intent is on disk, or a cap forbids it."""
@@ -250,7 +250,8 @@ class Purchasing:
         match came:
             case Bought(workflow_id):
                 self._at.reporter.tell(entry.key, f"bought as {printable(workflow_id)}")
-                self._following.follow(purchase, bought_here=True)
+                if self._at.settings.wait:
+                    self._following.follow(purchase, bought_here=True)
             case NotSent(reason, started):
                 self._not_sent(entry, reason, started)
             case Deferred(reason, after):

@@ -14,7 +14,9 @@ class RunSettings:
     """How a run goes about it.
 
     `poll_ceiling` is the longest wait, in seconds, between two polls of one workflow. `concurrency` bounds
-    the calls in the air, `in_flight` the workflows that are bought and not ended.
+    the calls in the air, `in_flight` the workflows that are bought and not ended. Without `wait` a run only
+    buys, without `download` it leaves the files at the vendor. `fail_fast` ends buying with the first failure;
+    with `canary` one job of each template goes first, the rest of that template when it has succeeded.
     """
 
     concurrency: int = 8
@@ -22,6 +24,10 @@ class RunSettings:
     poll_ceiling: float = 30.0
     caps: Caps = Caps()
     report_errors: bool = False
+    wait: bool = True
+    download: bool = True
+    fail_fast: bool = False
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

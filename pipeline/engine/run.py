@@ -23,13 +23,13 @@ from pipeline.engine.executors import hands
 from pipeline.engine.following import Following
 from pipeline.engine.purchasing import Purchasing
 from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop, Tally
+from pipeline.engine.updating import Updating
 from pipeline.engine.workplace import Workplace
 from pipeline.errors import AccountError, ExitCode, PipelineError
-from pipeline.plan.actions import Action, Plan
+from pipeline.plan.actions import Action, Entry, Plan, Presence
 from pipeline.providers.base import Provider, VendorError
-from pipeline.purchases import Purchase, Records, Status
-from pipeline.serving import Serving
-from pipeline.state.store import Store
+from pipeline.purchases import Purchase, Reason, Records, Status
+from pipeline.state.store import Change, Store
 
 # Seconds that calls in the air are waited for after a signal; CI runners kill soon after.
 DRAIN = 7.0
@@ -45,16 +45,15 @@ class Run:
         self,
         workplace: Workplace,
         plan: Plan,
-        serving: Serving,
         stop: Stop,
     ) -> None:
         self._at = workplace
         self._plan = plan
-        self._serving = serving
         self._stop = stop
-        self._buying = Buying(workplace.rng)
+        self._buying = Buying(workplace.rng, canary=workplace.settings.canary)
         self._following = Following(workplace, dict(workplace.store.durations()))
         self._purchasing = Purchasing(workplace, self._buying, self._following)
+        self._updating = Updating(workplace)
         self._halted = False
         self._next_call = 0.0
         self._next_show = 0.0
@@ -71,21 +70,28 @@ class Run:
         finally:
             # Whatever happened: an answer that is in the air may name a workflow that is paid for.
             self._drain()
+        for template, entries in self._buying.held_back():
+            note = f"{template}: {len(entries):,} job(s) not bought, as the first of its kind did not succeed"
+            self._at.report.stop(ExitCode.FAILED, note)
         self._show()
 
     def _enlist(self) -> None:
         self._buying.add(self._plan.buying)
-        under_way = {
-            e.purchase.id: e.purchase for e in self._plan.of(Action.RESUME, Action.DOWNLOAD) if e.purchase
-        }
+        if not self._at.settings.wait:
+            return
+        for entry in self._plan.entries:
+            if entry.wording is not None:
+                self._updating.add(entry)
+        following = (Action.RESUME, Action.DOWNLOAD) if self._at.settings.download else (Action.RESUME,)
+        under_way = {e.purchase.id: e.purchase for e in self._plan.of(*following) if e.purchase}
         under_way.update({purchase.id: purchase for purchase in self._plan.followed})
         for purchase in under_way.values():
             self._following.follow(purchase)
 
     def _put_files_in_place(self) -> None:
-        wanted = needed(self._serving)
-        for entry in self._plan.of(Action.MOVE):
-            if entry.job is None or entry.purchase is None:
+        wanted = needed(self._plan.serving)
+        for entry in self._plan.entries:
+            if entry.presence is not Presence.ELSEWHERE or entry.job is None or entry.purchase is None:
                 continue
             try:
                 self._at.shelf.put(entry.job, entry.purchase, wanted)
@@ -99,7 +105,12 @@ class Run:
     def _goes_on(self) -> bool:
         if self._halted or self._stop.code is not None:
             return False
-        waits = (self._following.due_at(), self._purchasing.wakes_at(), self._buying.wakes_at())
+        waits = (
+            self._following.due_at(),
+            self._updating.due_at(),
+            self._purchasing.wakes_at(),
+            self._buying.wakes_at(),
+        )
         return not self._at.air.is_empty or any(each is not None for each in waits)
 
     def _wait(self) -> float | None:
@@ -107,8 +118,8 @@ class Run:
         now = self._at.clock.monotonic()
         due = [self._next_publish]
         if not self._at.air.is_full:
-            calls = [at for at in (self._following.due_at(), self._purchasing.wakes_at()) if at is not None]
-            due += [max(at, self._next_call) for at in calls]
+            calls = (self._following.due_at(), self._updating.due_at(), self._purchasing.wakes_at())
+            due += [max(at, self._next_call) for at in calls if at is not None]
         return max(0.0, min(due) - now)
 
     def _turn(self, seconds: float | None) -> None:
@@ -135,13 +146,17 @@ class Run:
         """Hand out what is due: what is paid for comes first."""
         while not self._at.air.is_full and not self._halted and self._stop.code is None:
             now = self._at.clock.monotonic()
-            if now < self._next_call or not (self._following.hand_out() or self._purchasing.hand_out()):
+            if now < self._next_call or not self._hand_out_one():
                 return
             self._next_call = now + pacing.SPACING
+
+    def _hand_out_one(self) -> bool:
+        return self._following.hand_out() or self._updating.hand_out() or self._purchasing.hand_out()
 
     def _after(self) -> None:
         """What ended in this turn sets others going."""
         for purchase in self._following.succeeded:
+            self._buying.succeeded(purchase.template_id)
             for key in self._at.customers.keys(purchase):
                 self._buying.made(key)
         for purchase in self._following.failed:
@@ -155,8 +170,27 @@ class Run:
     def _failed(self, purchase: Purchase) -> None:
         for key in self._at.customers.keys(purchase):
             self._at.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+        if self._at.settings.fail_fast:
+            self._purchasing.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
+        elif entry := self._retry(purchase):
+            self._at.reporter.tell(entry.key, "bought again (retries)")
+            self._buying.add([entry])
         if self._at.settings.report_errors:
             self._at.air.send(self._at.executor, lambda _: None, report_error, self._at.provider, purchase)
+
+    def _retry(self, purchase: Purchase) -> Entry | None:
+        """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
+        jobs = self._at.customers.of(purchase.id)
+        if not jobs or purchase.reason is not Reason.VENDOR:
+            return None
+        asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
+        failed = sum(
+            (each.fingerprint, each.inputs, each.reason) == asked
+            for each in self._at.books.purchases.values()
+        )
+        if failed > jobs[0].retries:
+            return None
+        return Entry(jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits)
 
     def _keep_places(self) -> None:
         placed, removed = self._at.shelf.news()
@@ -219,7 +253,6 @@ def report_error(provider: Provider, purchase: Purchase) -> None:
 
 def execute(
     plan: Plan,
-    serving: Serving,
     records: Records,
     *,
     store: Store,
@@ -232,6 +265,7 @@ def execute(
     stop: Stop,
     publish: Callable[[], object],
     checkpoint: Checkpoint | None = None,
+    on_change: Callable[[Change], None] = lambda _change: None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
     new_id: Callable[[], str] | None = None,
@@ -255,10 +289,10 @@ def execute(
             settings=settings,
             reporter=reporter,
             report=report,
-            books=Books(store, clock, settings.caps, records, reporter.warn),
+            books=Books(store, clock, settings.caps, records, reporter.warn, on_change),
             air=Air(clock, settings.concurrency),
-            customers=Customers(serving, plan),
+            customers=Customers(plan),
             publish=publish,
             checkpoint=checkpoint,
         )
-        Run(workplace, plan, serving, stop).carry_out()
+        Run(workplace, plan, stop).carry_out()

@@ -4,29 +4,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.jobs import Job, Json
+from pipeline.jobs import Job, Json, Visibility
 from pipeline.purchases import Purchase
+from pipeline.serving import Serving
 
 
 class Action(StrEnum):
     """What a run does for one job."""
 
     ATTENTION = "attention"
+    PINNED = "pinned"
     WAIT = "wait"
     RESUME = "resume"
     DOWNLOAD = "download"
     SHARE = "share"
     REPLACE = "replace"
+    RETRY = "retry"
     CREATE = "create"
     MOVE = "move"
+    UPDATE = "update"
     KEEP = "keep"
     ORPHAN = "orphan"
 
 
-BUYING = frozenset({Action.CREATE, Action.REPLACE})
+BUYING = frozenset({Action.CREATE, Action.REPLACE, Action.RETRY})
 
 # What `plan --detailed-exitcode` counts as changes, and `plan` prints without being asked.
-CHANGING = frozenset(Action) - {Action.KEEP, Action.ORPHAN, Action.WAIT}
+CHANGING = frozenset(Action) - {Action.KEEP, Action.ORPHAN, Action.PINNED, Action.WAIT}
 
 
 class Presence(StrEnum):
@@ -48,12 +52,23 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """What the vendor shows of a workflow, and a PUT can set."""
+
+    title: str
+    description: str
+    visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What the plan says of one job, or of one orphan (`job` is then None).
 
     `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
-    bought, `buyer` the job that buys for it. `presence` is set for a job that is done.
+    bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
+    vendor is to be told of what serves, where it differs from what was last sent. `marks` are purchases that
+    are to be made again: they are marked with the intent of the new one.
     """
 
     key: str
@@ -66,6 +81,8 @@ class Entry:
     after: str | None = None
     buyer: str | None = None
     presence: Presence | None = None
+    wording: Wording | None = None
+    marks: tuple[str, ...] = ()
 
     @property
     def buys(self) -> bool:
@@ -77,10 +94,12 @@ class Entry:
 class Plan:
     """One entry for each selected job, in the plan's order, then the orphans.
 
-    `followed` are purchases that serve no selected job and are still to be brought to their end.
+    `serving` is what it was made on. `followed` are purchases that serve no selected job and are still to be
+    brought to their end.
     """
 
     entries: Sequence[Entry]
+    serving: Serving
     followed: Sequence[Purchase] = ()
     _by_key: dict[str, Entry] = field(default_factory=dict, repr=False, compare=False)
 
@@ -109,3 +128,19 @@ class Plan:
     def unpriced(self) -> list[Entry]:
         """What is bought at a price that nobody told us."""
         return [entry for entry in self.buying if entry.credits is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks of a plan besides what the manifest says.
+
+    `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be made again,
+    `retry_failed` has every failed one bought again.
+    """
+
+    selected: frozenset[str] | None = None
+    replace: frozenset[str] = frozenset()
+    retry_failed: bool = False
+
+
+ALL = Asked()

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from pipeline.plan.actions import Action, Plan, Presence
+from pipeline.plan.actions import BUYING, Action, Plan, Presence
 from pipeline.purchases import UNFINISHED, Purchase, Reason, Status
+from pipeline.serving import Serving
 
-_UNPAID = frozenset({Action.CREATE, Action.REPLACE, Action.SHARE, Action.WAIT})
+_UNPAID = BUYING | {Action.SHARE, Action.WAIT}
 
 
 def paid_for(plan: Plan, purchases: Iterable[Purchase]) -> Plan:
@@ -21,14 +22,15 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase]) -> Plan:
         if entry.presence is Presence.MISSING and entry.purchase is not None
     ]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return Plan(entries, (*plan.followed, *missing, *failed))
+    return Plan(entries, plan.serving, (*plan.followed, *missing, *failed))
 
 
-def everything(purchases: Iterable[Purchase]) -> Plan:
-    """The same where no manifest tells of jobs: all that was bought, fetched or not."""
+def everything(serving: Serving, purchases: Iterable[Purchase]) -> Plan:
+    """The same where no manifest tells of jobs, so that `serving` has none: all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
         (),
+        serving,
         [
             each
             for each in purchases

@@ -16,13 +16,16 @@ Paint = Callable[[str, Colour], str]
 # Symbols as Terraform's, where it has one.
 _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ATTENTION: ("!", "red", "needs attention"),
+    Action.PINNED: ("*", "cyan", "pinned"),
     Action.WAIT: ("·", "dim", "waits"),
     Action.RESUME: ("»", "cyan", "resume (paid)"),
     Action.DOWNLOAD: ("↓", "cyan", "download (paid)"),
     Action.SHARE: ("=", "cyan", "share (free)"),
     Action.REPLACE: ("-/+", "yellow", "re-create"),
+    Action.RETRY: ("+", "yellow", "retry"),
     Action.CREATE: ("+", "green", "create"),
     Action.MOVE: ("~", "cyan", "move (free)"),
+    Action.UPDATE: ("~", "cyan", "update in place (free)"),
     Action.KEEP: (" ", "dim", "keep"),
     Action.ORPHAN: ("-", "red", "orphan"),
 }
@@ -88,6 +91,8 @@ def _noun(action: Action, number: int) -> str:
     match action:
         case Action.ATTENTION:
             return "in need of attention"
+        case Action.PINNED:
+            return "pinned"
         case Action.ORPHAN:
             return "orphan" if number == 1 else "orphans"
         case _:

@@ -19,8 +19,13 @@ def exit_code(
     inputs: Mapping[str, str],
     blocked: Collection[str],
     fail_threshold: float,
+    enough: Collection[str] = (),
 ) -> ExitCode:
-    """What to end with. `stopped`: the reasons the run gave; `selected`: the keys it was about."""
+    """What to end with.
+
+    `stopped` are the reasons that the run gave, `selected` the keys it was about, `enough` the statuses under
+    way with which it was to leave a job.
+    """
     jobs = [job for job in serving.jobs if job.name in selected]
     stands = {job.name: standing(job, serving, inputs, blocked).status for job in serving.jobs}
     chosen = {stands[job.name] for job in jobs}
@@ -30,9 +35,10 @@ def exit_code(
         codes.add(ExitCode.FAILED)
     if chosen & _UNKNOWN or any(each.status is Status.ATTENTION for each in _others(serving)):
         codes.add(ExitCode.ATTENTION)
-    if chosen & _UNDER_WAY or any(each.status.value in _UNDER_WAY for each in _others(serving)):
+    if (chosen | {each.status.value for each in _others(serving)}) & (_UNDER_WAY - set(enough)):
         codes.add(ExitCode.UNFINISHED)
-    if any(
+    # Where a failure stopped the buying, what was not bought for it is no news.
+    if ExitCode.FAILED not in stopped and any(
         stands[job.name] == PENDING and not _waits_in_vain(job, serving, stands, selected) for job in jobs
     ):
         codes.add(ExitCode.UNFINISHED)

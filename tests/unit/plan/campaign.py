@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.jobs import Job, JobKey, Request, UpstreamOutput
-from pipeline.plan.actions import Entry, Plan, Presence
+from pipeline.plan.actions import Asked, Entry, Plan, Presence
 from pipeline.plan.make import in_plan_order, make
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Records, Status
 from pipeline.serving import serve
@@ -46,8 +46,9 @@ def plan(
     decisions: Decisions = UNDECIDED,
 ) -> Plan:
     """What is planned for jobs where these purchases are known."""
+    asked = Asked(None if selected is None else frozenset(selected))
     records = Records({each.id: each for each in purchases})
-    return make(serve(in_plan_order(jobs), records, decisions), presence or {}, selected)
+    return make(serve(in_plan_order(jobs), records, decisions), presence or {}, asked)
 
 
 def only(made: Plan, of: Job) -> Entry:

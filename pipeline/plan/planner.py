@@ -1,0 +1,234 @@
+"""Gives each job its action: the first of the table that fits."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pipeline.jobs import Job, JobKey, Visibility
+from pipeline.plan.actions import Action, Asked, Difference, Entry, Presence, Wording
+from pipeline.plan.differences import differences
+from pipeline.purchases import Purchase, Reason, Status
+from pipeline.serving import Serving
+
+# A job whose upstream ends the run in one of these has something to be made from.
+_MADE = frozenset({Status.SUCCEEDED, Status.DONE})
+
+
+class Planner:
+    """Decides job by job. Who waits is settled first, as only one that does not wait can buy for others.
+
+    `serving` is what serves under the marks that the plan sets, `before` what serves without them.
+    """
+
+    def __init__(
+        self, serving: Serving, before: Serving, presence: Mapping[str, Presence], asked: Asked
+    ) -> None:
+        self._serving = serving
+        self._before = before
+        self._presence = presence
+        self._asked = asked
+        self._waits: dict[str, str] = {}
+        self._buyers: dict[tuple[str, ...], str] = {}
+        self._marks: dict[str, list[str]] = {}
+        self._first: dict[str, str] = {}
+        self._approved_takes = {
+            _without_take(job.key) for job in serving.jobs if self._approved(serving.by_key.get(job.name))
+        }
+        self._failures = _failures(serving)
+        for job in serving.jobs:
+            self._take_up(job)
+
+    def is_selected(self, key: str) -> bool:
+        """Whether the plan is about this key."""
+        return self._asked.selected is None or key in self._asked.selected
+
+    def entry(self, job: Job) -> Entry:
+        """What is done for `job`."""
+        purchase = self._serving.by_key.get(job.name)
+        if purchase is None or self._is_retried(job):
+            return self._buy(job, purchase)
+        return self._follow(job, purchase)
+
+    def _take_up(self, job: Job) -> None:
+        """Note who buys what, and which job speaks for each purchase: the first in the plan's order."""
+        purchase = self._serving.by_key.get(job.name)
+        if purchase is not None and self._serving.fitting.fits(purchase, job):
+            self._first.setdefault(purchase.id, job.name)
+        unserved = purchase is None or self._is_retried(job)
+        if not unserved or not self.is_selected(job.name) or self._waits_for(job):
+            return
+        buyer = self._buyers.setdefault(self._serving.fitting.ask(job.name), job.name)
+        replaced = self._before.by_key.get(job.name)
+        if job.name in self._asked.replace and replaced is not None:
+            self._marks.setdefault(buyer, []).append(replaced.id)
+
+    # A purchase serves
+
+    def _follow(self, job: Job, purchase: Purchase) -> Entry:
+        if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
+            reason = purchase.error or "whether it was bought is unknown"
+            return Entry(job.name, Action.ATTENTION, reason, job, purchase)
+        presence = self._presence.get(job.name, Presence.MISSING) if purchase.status is Status.DONE else None
+        if not self._serving.fitting.fits(purchase, job):
+            changes = differences(purchase, job)
+            return Entry(
+                job.name, Action.PINNED, _pinned(changes), job, purchase, None, changes, presence=presence
+            )
+        wording = self._due_wording(job, purchase)
+        match purchase.status:
+            case Status.SUBMITTED:
+                action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
+            case Status.SUCCEEDED:
+                action, reason = Action.DOWNLOAD, "finished, its files are not fetched"
+            case Status.FAILED:
+                action, reason, wording = Action.KEEP, _failure(purchase), None
+            case _ if presence is Presence.ELSEWHERE:
+                action, reason = Action.MOVE, "its file is here, under another path"
+            case _ if wording is not None:
+                action, reason = Action.UPDATE, _rewording(purchase, wording)
+            case _:
+                action, reason = Action.KEEP, _kept(presence)
+        return Entry(job.name, action, reason, job, purchase, presence=presence, wording=wording)
+
+    def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:
+        """What the vendor is to be told; the first job that a purchase serves speaks for it."""
+        if self._first.get(purchase.id) != job.name:
+            return None
+        wanted = Wording(job.title(purchase.id), job.description(purchase.id), job.visibility)
+        return None if wanted == last_sent(purchase) else wanted
+
+    # Nothing does
+
+    def _buy(self, job: Job, failed: Purchase | None) -> Entry:
+        if failed is None and _without_take(job.key) in self._approved_takes:
+            return Entry(job.name, Action.PINNED, "another take of it is approved", job)
+        if waits_for := self._waits_for(job):
+            return Entry(job.name, Action.WAIT, waits_for, job, after=job.upstream)
+        buyer = self._buyers[self._serving.fitting.ask(job.name)]
+        if buyer != job.name:
+            reason = f"asks for the same as {buyer}"
+            return Entry(job.name, Action.SHARE, reason, job, failed, buyer=buyer)
+        after = self._after(job)
+        behind = "" if after is None else f", after {after}"
+        marks = tuple(dict.fromkeys(self._marks.get(job.name, ())))
+        if failed is not None:
+            reason = f"failed ({failed.reason}){behind}"
+            return Entry(job.name, Action.RETRY, reason, job, failed, job.credits, after=after)
+        last = self._serving.fitting.last(job.name)
+        if last is None:
+            return Entry(job.name, Action.CREATE, f"new{behind}", job, None, job.credits, after=after)
+        changes = self._changes(last, job)
+        reason = _what_changed(last, changes, self._asked, job.name) + behind
+        return Entry(job.name, Action.REPLACE, reason, job, last, job.credits, changes, after, marks=marks)
+
+    def _is_retried(self, job: Job) -> bool:
+        """Whether what serves has failed, and is to be bought again."""
+        purchase = self._serving.by_key.get(job.name)
+        if purchase is None or purchase.status is not Status.FAILED or not self.is_selected(job.name):
+            return False
+        if self._approved(purchase):
+            return False
+        return self._asked.retry_failed or (
+            purchase.reason is Reason.VENDOR
+            and self._failures.get((purchase.fingerprint, purchase.inputs), 0) <= job.retries
+        )
+
+    def _waits_for(self, job: Job) -> str:
+        """Why an unserved job cannot be bought in this plan; empty if it can."""
+        if job.name not in self._waits:
+            self._waits[job.name] = self._what_upstream_lacks(job)
+        return self._waits[job.name]
+
+    def _what_upstream_lacks(self, job: Job) -> str:
+        if job.upstream is None:
+            return ""
+        upstream = self._serving.fitting.jobs[job.upstream]
+        purchase = self._serving.by_key.get(upstream.name)
+        if purchase is not None and purchase.status in _MADE:
+            return ""
+        if not self.is_selected(upstream.name):
+            return f"{upstream.name} is not selected and has not succeeded"
+        if purchase is None or self._is_retried(upstream):
+            return f"{upstream.name} waits" if self._waits_for(upstream) else ""
+        if purchase.status is Status.FAILED:
+            return f"{upstream.name} failed"
+        return "" if purchase.status is Status.SUBMITTED else f"{upstream.name} needs attention"
+
+    def _after(self, job: Job) -> str | None:
+        """The upstream that must succeed first, None where it has."""
+        purchase = self._serving.by_key.get(job.upstream) if job.upstream is not None else None
+        return None if purchase is not None and purchase.status in _MADE else job.upstream
+
+    def _changes(self, before: Purchase, job: Job) -> tuple[Difference, ...]:
+        changes = differences(before, job)
+        upstream = self._serving.by_key.get(job.upstream) if job.upstream is not None else None
+        made_from = before.inputs[0] if before.inputs else None
+        now = upstream.id if upstream is not None else None
+        if job.upstream is not None and made_from != now:
+            changes += (Difference("upstream", made_from, now or f"the next of {job.upstream}"),)
+        return changes
+
+    def _approved(self, purchase: Purchase | None) -> bool:
+        return purchase is not None and purchase.id in self._serving.fitting.decisions.approved
+
+
+def last_sent(purchase: Purchase) -> Wording:
+    """The wording that the vendor has of a purchase, as far as we told it."""
+    sent = purchase.request
+    return Wording(
+        str(sent.get("title", "")),
+        str(sent.get("description", "")),
+        Visibility(str(sent.get("visibility", Visibility.PRIVATE))),
+    )
+
+
+def _without_take(key: JobKey) -> JobKey:
+    return replace(key, take=1)
+
+
+def _failures(serving: Serving) -> Counter[tuple[str, tuple[str, ...]]]:
+    """How often the vendor failed each request, over all runs."""
+    purchases = serving.fitting.records.purchases.values()
+    return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
+
+
+def _failure(purchase: Purchase) -> str:
+    why = f": {purchase.error}" if purchase.error else ""
+    return f"failed ({purchase.reason}){why}; --retry-failed buys it again"
+
+
+def _pinned(changes: tuple[Difference, ...]) -> str:
+    names = ", ".join(change.name for change in changes[:3])
+    return f"approved, so it stays although {names or 'what it is made from'} changed"
+
+
+def _rewording(purchase: Purchase, wording: Wording) -> str:
+    sent = last_sent(purchase)
+    parts = {
+        "title": wording.title != sent.title,
+        "description": wording.description != sent.description,
+        "visibility": wording.visibility is not sent.visibility,
+    }
+    return f"{', '.join(name for name, differs in parts.items() if differs)} changed"
+
+
+def _kept(presence: Presence | None) -> str:
+    match presence:
+        case Presence.MISSING:
+            return "up to date; its file is not on this machine, collect fetches it"
+        case Presence.ALTERED:
+            return "up to date; its file was altered on this machine"
+        case _:
+            return "up to date"
+
+
+def _what_changed(before: Purchase, changes: tuple[Difference, ...], asked: Asked, key: str) -> str:
+    if key in asked.replace:
+        return "to be made again (--replace)"
+    if before.again:
+        return "to be made again"
+    if before.deleted:
+        return "what served it was deleted"
+    names = ", ".join(change.name for change in changes[:3])
+    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return f"changed: {names}{more}" if names else "asked for anew"

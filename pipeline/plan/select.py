@@ -1,0 +1,120 @@
+"""Which jobs a command is about: globs over keys, and what is known of a job."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+
+from pipeline.errors import UsageError, did_you_mean, printable
+from pipeline.jobs import Job, axis_text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job, or an orphan (`job` is then None), with what a selection may ask of it."""
+
+    key: str
+    job: Job | None
+    status: str
+    action: str
+
+
+Test = Callable[[Candidate], bool]
+
+
+def select(candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]) -> frozenset[str]:
+    """The keys that fit one of `chosen` (all, where there is none) and none of `excluded`.
+
+    A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from.
+
+    Raises:
+        UsageError: an expression makes no sense, or nothing fits; with the nearest keys.
+    """
+    expressions = list(chosen)
+    keys = set() if expressions else {each.key for each in candidates}
+    for expression in expressions:
+        found = _fitting(expression.removeprefix("+"), candidates)
+        if not found:
+            raise UsageError(_nothing(expression, candidates))
+        keys |= _with_upstreams(found, candidates) if expression.startswith("+") else found
+    for expression in excluded:
+        keys -= _fitting(expression, candidates)
+    if not keys:
+        raise UsageError("the selection leaves no job")
+    return frozenset(keys)
+
+
+def _fitting(expression: str, candidates: Sequence[Candidate]) -> set[str]:
+    tests = [_test(part.strip()) for part in expression.split(",")]
+    return {each.key for each in candidates if all(test(each) for test in tests)}
+
+
+def _with_upstreams(keys: set[str], candidates: Sequence[Candidate]) -> set[str]:
+    jobs = {each.key: each.job for each in candidates if each.job is not None}
+    reached: set[str] = set()
+    left = list(keys)
+    while left:
+        key = left.pop()
+        if key not in reached:
+            reached.add(key)
+            job = jobs.get(key)
+            if job is not None and job.upstream is not None:
+                left.append(job.upstream)
+    return reached
+
+
+_FIELDS: dict[str, Callable[[Candidate], str | None]] = {
+    "status": lambda each: each.status,
+    "action": lambda each: each.action,
+    "template": lambda each: each.job.key.template if each.job else None,
+    "image": lambda each: each.job.key.image if each.job else None,
+    "prompt": lambda each: each.job.key.prompt if each.job else None,
+    "job": lambda each: each.job.key.rule if each.job else None,
+}
+
+
+def _test(expression: str) -> Test:
+    name, mark, wanted = expression.partition(":")
+    if not expression:
+        raise UsageError("an empty selection fits nothing")
+    if not mark:
+        return partial(_key_fits, _pattern(expression))
+    if name.startswith("matrix."):
+        return partial(_axis_fits, name.removeprefix("matrix."), wanted)
+    if name not in _FIELDS:
+        known = [*_FIELDS, "matrix.NAME"]
+        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+        raise UsageError(f"'{printable(expression)}': nothing is selected by '{printable(name)}'{hint}")
+    return partial(_field_fits, _FIELDS[name], wanted)
+
+
+def _field_fits(read: Callable[[Candidate], str | None], wanted: str, candidate: Candidate) -> bool:
+    value = read(candidate)
+    return value is not None and fnmatchcase(value, wanted)
+
+
+def _axis_fits(name: str, wanted: str, candidate: Candidate) -> bool:
+    axes = dict(candidate.job.key.axes) if candidate.job else {}
+    return name in axes and fnmatchcase(axis_text(axes[name]), wanted)
+
+
+def _key_fits(pattern: re.Pattern[str], candidate: Candidate) -> bool:
+    return pattern.fullmatch(candidate.key) is not None
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """A glob over keys: `*` within one part, `**` across; the leading parts select all below them."""
+    parts = re.split(r"(\*\*|\*|\?)", glob)
+    words = {"**": ".*", "*": "[^/#]*", "?": "[^/#]"}
+    body = "".join(words.get(part, re.escape(part)) for part in parts)
+    return re.compile(f"{body}(?:[/#].*)?", re.DOTALL)
+
+
+def _nothing(expression: str, candidates: Sequence[Candidate]) -> str:
+    keys = [each.key for each in candidates]
+    near = did_you_mean(expression.removeprefix("+"), keys)
+    shown = (
+        "" if near or not keys else f"; there are: {', '.join(printable(key, 200) for key in keys[:3])}, …"
+    )
+    return f"'{printable(expression)}' fits no job{near or shown}"
