@@ -41,9 +41,9 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
     """Every file of `purchase` as it is called under `stem`, with those of its steps if asked for.
 
     Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
-    may be anything, so it is made safe here.
+    may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
     """
-    safe = safe_path(stem)
+    safe = safe_path(stem) or purchase.id
     for index, output in enumerate(purchase.outputs):
         yield Named(_numbered(safe, index, output), f"result/{index}", output)
     if steps:

@@ -130,13 +130,19 @@ class Shelf:
         """Where `path` is on disk, its folder made; it stays inside the output folder.
 
         Raises:
-            NotOurs: a link in the way leads out of the output folder.
+            NotOurs: a link in the way leads out of the output folder, or a file lies where its folder should.
+            Unfinished: its folder cannot be made.
         """
         target = self.folder / path
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Asked before anything is made: no folder either may appear behind a link.
         if not target.parent.resolve().is_relative_to(self.folder.resolve()):
             raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise NotOurs(f"{target.parent}: not a folder, so nothing is put there; move it away") from error
+        except OSError as error:
+            raise Unfinished(f"{target.parent}: cannot be made: {error.strerror}") from error
         return target
 
     def clear(self, path: str) -> None:
@@ -153,12 +159,18 @@ class Shelf:
         if digest is None or owner is None:
             raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
         pure = PurePosixPath(path)
-        self._rename(path, str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}")), digest)
+        aside = str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}"))
+        if self.digest(aside) != digest:
+            self.clear(aside)
+        self._rename(path, aside, digest)
 
     def _rename(self, path: str, other: str, digest: str) -> None:
         source, target = self.target(path), self.target(other)
         known = self._placed.get(path)
-        source.replace(target)
+        try:
+            source.replace(target)
+        except OSError as error:
+            raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
         sync_folder(target.parent)
         self.forget(path)
         if known is None:

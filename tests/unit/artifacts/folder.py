@@ -1,0 +1,93 @@
+"""A campaign's output folder, with files of purchases in it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.artifacts.shelf import Shelf, needed
+from pipeline.jobs import Job, JobKey, Request
+from pipeline.plan.actions import Presence
+from pipeline.purchases import Output, Purchase, Records, Status, Step
+from pipeline.serving import Serving, serve
+from pipeline.state.store import PlacedFile
+
+
+def digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def film(content: str, content_type: str = "video/mp4") -> Output:
+    """A file that was fetched, and held `content`."""
+    return Output(content_type, sha256=digest(content), bytes=len(content))
+
+
+def job(name: str, path: str | None = None, asks: str = "", steps: bool = False) -> Job:
+    request = Request("vimmerse", "t", {"prompt": asks or name})
+    return Job(JobKey("r", "t", name), request, path=path or f"r/{name}", steps=steps)
+
+
+def bought(number: int, for_job: Job, *contents: str, steps: tuple[Step, ...] = ()) -> Purchase:
+    """A purchase that is done, and brought files with these contents; its id begins with its number."""
+    return Purchase(
+        id=f"{number:07}{0:09}",
+        key=for_job.name,
+        fingerprint=for_job.fingerprint,
+        status=Status.DONE,
+        bought_at=f"2026-01-01T00:{number:02}:00Z",
+        template_id="t",
+        workflow_id=f"wf-{number}",
+        outputs=tuple(film(content) for content in contents),
+        steps=steps,
+        path=for_job.path,
+    )
+
+
+@dataclass
+class Campaign:
+    """The folder, and what the state remembers of the files in it."""
+
+    folder: Path
+    purchases: list[Purchase]
+    placed: dict[str, PlacedFile] = field(default_factory=dict)
+
+    def serving(self, *jobs: Job) -> Serving:
+        return serve(jobs, Records({each.id: each for each in self.purchases}))
+
+    def shelf(self) -> Shelf:
+        """A shelf as the next command opens it."""
+        return Shelf(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
+
+    def keep(self, shelf: Shelf) -> None:
+        """Have the state remember what the shelf has learnt."""
+        moved, removed = shelf.news()
+        for path in removed:
+            self.placed.pop(path, None)
+        self.placed.update({each.path: each for each in moved})
+
+    def fetch(self, purchase: Purchase, path: str, content: str, slot: str = "result/0") -> None:
+        """A file comes from the vendor and is put at `path`."""
+        shelf = self.shelf()
+        fresh = shelf.target(path).with_name(".fresh")
+        fresh.write_text(content)
+        shelf.settle(fresh, path, purchase.id, slot, digest(content))
+        self.keep(shelf)
+
+    def survey(self, *jobs: Job) -> dict[str, Presence]:
+        return {
+            key.removeprefix("r/t/"): each for key, each in self.shelf().survey(self.serving(*jobs)).items()
+        }
+
+    def put(self, *jobs: Job) -> list[bool]:
+        """Put in place what is here under another path, for each job in turn, as a run does."""
+        serving, shelf = self.serving(*jobs), self.shelf()
+        try:
+            return [shelf.put(each, serving.by_key[each.name], needed(serving)) for each in jobs]
+        finally:
+            self.keep(shelf)
+
+    def files(self) -> dict[str, str]:
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_text()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
