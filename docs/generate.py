@@ -85,13 +85,13 @@ def _command(command: click.Command, ctx: click.Context) -> Iterator[str]:
 
 def _spelling(option: click.Option) -> str:
     value = "" if option.is_flag or option.count else f" {option.metavar or _kind(option.type)}"
-    return f"`{', '.join(option.opts)}{value}`"
+    return f"`{_cell(', '.join(option.opts) + value)}`"
 
 
 def _kind(kind: "click.ParamType[Any]") -> str:
     match kind:
         case click.Choice():
-            return "\\|".join(str(choice) for choice in kind.choices)
+            return "|".join(str(choice) for choice in kind.choices)
         case click.IntRange() | click.FloatRange():
             return "N"
         case _:

@@ -17,6 +17,7 @@ from pipeline.cli.main import cli
 from pipeline.emulator.faultfile import read_faults
 from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.manifest import expand, load
+from pipeline.plan.actions import Action
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -117,6 +118,12 @@ def test_the_precedence_of_exit_codes_is_that_of_the_code() -> None:
 
     assert told is not None
     assert [int(code) for code in told[1].split(",")] == [code.value for code in PRECEDENCE]
+
+
+def test_the_actions_of_a_plan_are_those_of_the_code() -> None:
+    told = (REFERENCE / "plan.md").read_text("utf-8")
+
+    assert re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE) == [action.value for action in Action]
 
 
 @pytest.fixture
