@@ -13,6 +13,7 @@ from pipeline.cli.acting import Known, served_by, shown_path
 from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import manner
 from pipeline.cli.publishing import Publisher
+from pipeline.cli.stopping import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
 from pipeline.cli.vendor import vendor
 from pipeline.engine.checkpoint import Checkpoint
@@ -131,10 +132,17 @@ class Running:
             self._report.stop(ExitCode.STOPPED_BUYING, why)
             return False
         person = is_terminal(sys.stdin) and is_terminal(sys.stdout)
-        if ask and plan.buying and person and not click.confirm("Buy?", default=False):
+        if ask and plan.buying and person and not self._says_yes():
             self._report.stop(ExitCode.UNFINISHED, "nothing was bought")
             return False
         return True
+
+    def _says_yes(self) -> bool:
+        try:
+            with asking(self._stop):
+                return click.confirm("Buy?", default=False)
+        except click.Abort:
+            return False
 
     def _execute(self, plan: Plan, shelf: Shelf) -> None:
         place = self._facts.scene

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -30,9 +30,27 @@ def stopping() -> Iterator[Stop]:
             os._exit(ExitCode.INTERRUPTED)
         stop.request(_CODES[signal.Signals(number)])
 
-    before = {number: signal.signal(number, ask) for number in _CODES}
-    try:
+    with _handling(ask):
         yield stop
+
+
+@contextmanager
+def asking(stop: Stop) -> Iterator[None]:
+    """While a person is asked, a signal is an answer: it asks for the stop and raises KeyboardInterrupt at once."""
+
+    def answer(number: int, _frame: FrameType | None) -> None:
+        stop.request(_CODES[signal.Signals(number)])
+        raise KeyboardInterrupt
+
+    with _handling(answer):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _CODES}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

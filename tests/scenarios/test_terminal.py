@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import termios
 from collections.abc import Callable
@@ -21,7 +22,13 @@ Ask = Callable[..., tuple[int, str]]
 def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
     """Calls the command line at a terminal where `types` is typed; its code, and what was on the screen."""
 
-    def call(*arguments: str | Path, types: str = "", columns: int = 80, **more: str) -> tuple[int, str]:
+    def call(
+        *arguments: str | Path,
+        types: str = "",
+        columns: int = 80,
+        at_the_question: signal.Signals | None = None,
+        **more: str,
+    ) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, columns))
         process = subprocess.Popen(
@@ -39,6 +46,9 @@ def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
         with suppress(OSError):
             while piece := os.read(ours, 65536):
                 screen += piece
+                if at_the_question is not None and b"Buy?" in screen:
+                    process.send_signal(at_the_question)
+                    at_the_question = None
         os.close(ours)
         return process.wait(PATIENCE), screen.decode()
 
@@ -46,7 +56,7 @@ def at_a_terminal(folder: Path, vendor: Emulator) -> Ask:
 
 
 @pytest.mark.parametrize(
-    ("types", "code", "bought"), [("y\n", 0, 2), ("n\n", 8, 0), ("\n", 8, 0), ("\x04", 130, 0)]
+    ("types", "code", "bought"), [("y\n", 0, 2), ("n\n", 8, 0), ("\n", 8, 0), ("\x04", 8, 0)]
 )
 def test_only_a_yes_buys(
     project: Project, at_a_terminal: Ask, vendor: Emulator, types: str, code: int, bought: int
@@ -57,6 +67,17 @@ def test_only_a_yes_buys(
     assert "Buy?" in screen
     assert "200 credits" in screen.partition("Buy?")[0]
     assert len(vendor.ledger.entries) == bought
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_an_answer_too(
+    project: Project, at_a_terminal: Ask, vendor: Emulator, number: signal.Signals, code: int
+) -> None:
+    ended, screen = at_a_terminal("run", project.manifest, at_the_question=number)
+
+    assert ended == code, screen
+    assert vendor.ledger.entries == ()
+    assert project.statuses() == {"main/loop/red/dance": "pending", "main/loop/red/walk": "pending"}
 
 
 def test_yes_asks_nobody(project: Project, at_a_terminal: Ask, vendor: Emulator) -> None:

@@ -52,6 +52,7 @@ class Pipeline:
         for name, value in surroundings(url).items():
             monkeypatch.setenv(name, value)
         # How long is waited between two attempts proves nothing here; that it is tried again does.
+        monkeypatch.setattr("pipeline.engine.pacing.FLOOR", 0.02)
         monkeypatch.setattr("pipeline.engine.pacing._FIRST_BACKOFF", 0.01)
         monkeypatch.setattr("pipeline.engine.pacing._LONGEST_BACKOFF", 0.05)
 
