@@ -1,0 +1,121 @@
+"""The power fails at each sync in turn: the state opens, and nothing that was said to be on disk is missing."""
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.disk import Platter, Step
+
+from pipeline.purchases import Status
+from pipeline.state.opening import open_store
+
+NOW = "2026-03-01T12:00:00Z"
+
+# A process of its own: from then on all of it would open databases through the recorder.
+RECORDED = """
+import pickle, sys
+from pathlib import Path
+from support.disk import Recorder
+from pipeline.purchases import Purchase, Status
+from pipeline.state.machine import Accepted, Finished, advance
+from pipeline.state.opening import open_store
+from pipeline.state.store import Caps, Change
+
+folder, log = map(Path, sys.argv[1:])
+NOW = "2026-03-01T12:00:00Z"
+
+
+def opened(run):
+    return open_store(
+        folder / ".pipeline/spring.db", campaign="spring", manifest=folder / "spring.yaml", run=run,
+        writable=True, now=NOW,
+    )
+
+
+opened("made").close()
+before = {path.name: path.read_bytes() for path in (folder / ".pipeline").glob("spring.db*")}
+recorder = Recorder()
+for run in range(3):
+    store = opened(f"run-{run}")
+    # Folded every few commits, as a long run does it.
+    store._connection.exec_driver_sql("PRAGMA wal_autocheckpoint=12")
+    store._connection.commit()
+    for number in range(8):
+        bought = Purchase(
+            f"{run:08x}{number:08x}", f"hero/{number}", "v1:ff", Status.SUBMITTING, NOW, "film", credits=5,
+            request={"prompt": "x" * 3000},
+        )
+        store.begin([Change(None, bought, NOW)], Caps())
+        recorder.ack(f"{bought.id} submitting")
+        for event in (Accepted(f"w{run}{number}"), Finished(())):
+            after = advance(bought, event)
+            store.commit([Change(bought, after, NOW, event)])
+            bought = after
+            recorder.ack(f"{bought.id} {bought.status}")
+    store.close()
+log.write_bytes(pickle.dumps((before, recorder.steps)))
+"""
+
+FURTHER = [Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED]
+
+
+def recorded(folder: Path) -> tuple[dict[str, bytes], list[Step]]:
+    """The files of a state before a few runs of the store, and all that these did to them."""
+    (folder / "spring.yaml").write_text("version: 1\n")
+    tests = Path(__file__).parents[1]
+    path = os.pathsep.join([str(tests), str(tests.parent)])
+    log = folder / "log"
+    subprocess.run([sys.executable, "-c", RECORDED, folder, log], env={"PYTHONPATH": path}, check=True)
+    before, steps = pickle.loads(log.read_bytes())
+    return before, steps
+
+
+def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
+    """Right before and right after each sync: the files as they may be then, and what was said to be on disk."""
+    platter = Platter(before)
+    rng = random.Random(0)
+    acknowledged: dict[str, str] = {}
+    for step in steps:
+        if step.what == "ack":
+            mark, _, status = step.name.partition(" ")
+            acknowledged[mark] = status
+            # Told only now, with nothing on its way since the sync: the strictest moment.
+            yield from ((files, dict(acknowledged)) for files in platter.cut(rng))
+            continue
+        if step.what == "sync":
+            yield from ((files, dict(acknowledged)) for files in platter.cut(rng))
+        platter.take(step)
+
+
+def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowledged(tmp_path: Path) -> None:
+    before, steps = recorded(tmp_path)
+    assert sum(step.what == "ack" for step in steps) == 3 * 8 * 3
+    assert any(step.what == "sync" and not step.name.endswith("-wal") for step in steps)
+
+    tried = 0
+    image = tmp_path / ".pipeline"
+    for files, acknowledged in cuts(before, steps):
+        tried += 1
+        for leftover in image.glob("spring.db*"):
+            leftover.unlink()
+        for name, content in files.items():
+            (image / name).write_bytes(content)
+
+        store = open_store(
+            image / "spring.db",
+            campaign="spring",
+            manifest=tmp_path / "spring.yaml",
+            run="next",
+            writable=True,
+            now=NOW,
+        )
+        held = store.records().purchases
+        store.close()
+
+        for mark, status in acknowledged.items():
+            assert FURTHER.index(held[mark].status) >= FURTHER.index(Status(status)), (tried, mark)
+    assert tried > 300
