@@ -55,6 +55,11 @@ class Books:
         self._changes: list[_Pending] = []
         self._intents: list[_Intent] = []
         self._bought: set[str] = set()
+        self._workflows = {each.workflow_id for each in records.purchases.values()}
+
+    def has_workflow(self, workflow_id: str) -> bool:
+        """Whether a purchase has the workflow of that id."""
+        return workflow_id in self._workflows
 
     def intend(self, purchase: Purchase, then: Callable[[bool], None], marks: Sequence[str] = ()) -> None:
         """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.
@@ -77,6 +82,7 @@ class Books:
         before = self.purchases[mark]
         after = advance(before, event)
         self.purchases[mark] = after
+        self._workflows.add(after.workflow_id)
         self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), then))
 
     def flush(self) -> None:

@@ -236,11 +236,17 @@ class Purchasing:
 
     def _landed(self, entry: Entry, purchase: Purchase, future: "Future[CreateOutcome]") -> None:
         self._sending -= 1
-        came = future.result()
+        came = self._believed(future.result())
         detail = came.answer if isinstance(came, OutcomeUnknown) else ""
         self._at.books.record(
             purchase.id, settled(came), lambda after: self._settled(entry, after, came), detail
         )
+
+    def _believed(self, came: CreateOutcome) -> CreateOutcome:
+        """What the vendor said; but of an id that another purchase has nobody can tell whose it is."""
+        if isinstance(came, Bought) and self._at.books.has_workflow(came.workflow_id):
+            return OutcomeUnknown(f"the vendor named workflow {came.workflow_id}, which another purchase has")
+        return came
 
     def _settled(self, entry: Entry, purchase: Purchase, came: CreateOutcome) -> None:
         """The outcome is on disk: what follows."""

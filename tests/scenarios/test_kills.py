@@ -8,8 +8,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
 from support.chance import STRUCK, Chance, seed_of_tests, vendor_in
+from support.checks import assert_nothing_forgotten
 from support.nursery import Nursery, Ward
+
+from pipeline.emulator.embedded import Emulator
 
 SEED = seed_of_tests()
 STRIKES = 25
@@ -49,3 +54,18 @@ def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, wa
     played = ward.each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)])
 
     assert any(code != 0 for codes in played for code in codes)
+
+
+def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 2, "do": "same-id"})
+
+    first = pipeline("run", project.manifest, "--concurrency", "1")
+    second = pipeline("run", project.manifest)
+
+    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert "which another purchase has" in first.err
+    assert sorted(project.statuses().values()) == ["attention", "done"]
+    assert len(vendor.ledger.entries) == 2
+    assert_nothing_forgotten(project, vendor)
