@@ -8,6 +8,7 @@ BIN := .venv/bin
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
 	@echo "make test    run every test"
+	@echo "make soak    hundreds of kills, signals and faults by chance"
 	@echo "make check   formatting, lint, types, import rule"
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
@@ -28,6 +29,10 @@ demo: .venv/demo
 
 test: .venv/dev
 	@$(BIN)/python -m pytest
+
+# Kills, signals and vendor faults by chance, 200 of each; goes on where it was stopped (see tests/soak).
+soak: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m soak
 
 check: .venv/dev
 	@$(BIN)/ruff format --check .

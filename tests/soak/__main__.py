@@ -1,0 +1,130 @@
+"""Plays histories by chance until so many are played of each kind, or the time is up; `make soak`.
+
+What was played is remembered in a folder, so a soak that was stopped goes on where it was. The first history in
+which something does not hold ends it with 1, and is played again by the next.
+
+Settings, all from the environment: `SOAK_TIMES` (200) of each kind, `SOAK_SECONDS` (3600) at the most,
+`SOAK_FOLDER` (`build/soak`), `PIPELINE_TEST_SEED`.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from support.chance import STRUCK, Chance, seed_of_tests, vendor_in
+from support.nursery import Nursery, Ward
+
+AT_ONCE = 4
+WHAT = {
+    "kill": "runs killed at a random moment",
+    "term": "runs terminated at a random moment",
+    "faults": "plans of faults at the vendor",
+}
+PROVED = (
+    "After each history, once the campaign was left in peace: no purchase was sent twice and no job paid twice; "
+    "every workflow that was paid for is in the state, or its purchase needs attention; every job is done, "
+    "honestly failed or in attention; every file is whole by its hash."
+)
+
+
+@dataclass
+class Soak:
+    """How far a soak has come, kept in `file`.
+
+    `done` counts the runs that were struck, or the plans of faults; `played` the histories.
+    """
+
+    file: Path
+    seed: int
+    done: Counter[str] = field(default_factory=Counter)
+    played: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def resumed(cls, file: Path) -> "Soak":
+        """What `file` remembers, or a new one; another seed that is asked for begins anew."""
+        kept = json.loads(file.read_text()) if file.exists() else None
+        asked = os.environ.get("PIPELINE_TEST_SEED")
+        if kept is None or (asked is not None and int(asked) != kept["seed"]):
+            return cls(file, seed_of_tests())
+        return cls(file, kept["seed"], Counter(kept["done"]), Counter(kept["played"]))
+
+    def keep(self) -> None:
+        kept = {"seed": self.seed, "done": self.done, "played": self.played}
+        beside = self.file.with_suffix(".new")
+        beside.write_text(json.dumps(kept))
+        beside.replace(self.file)
+
+    def batch(self, kind: str, times: int) -> list[Chance]:
+        """The next histories to play; none when enough were."""
+        if self.done[kind] >= times:
+            return []
+        first = self.played[kind]
+        return [Chance(kind, self.seed, number) for number in range(first, first + AT_ONCE)]
+
+    def count(self, kind: str, played: list[list[int]]) -> None:
+        """Note a batch of histories, in each of which these runs were disturbed."""
+        self.played[kind] += len(played)
+        self.done[kind] += len(played) if kind == "faults" else sum(map(len, played))
+        self.keep()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.done[kind]:,} {what}" for kind, what in WHAT.items())
+
+
+def play(batch: list[Chance], folder: Path, ward: Ward) -> list[list[int]]:
+    """Play histories at once, each with a vendor of its own; their folders stay when something does not hold."""
+
+    def one(chance: Chance, nursery: Nursery) -> list[int]:
+        here = folder / f"{chance.kind}-{chance.number}"
+        shutil.rmtree(here, ignore_errors=True)
+        with vendor_in(here / "vendor") as vendor:
+            codes = chance.play(here, vendor, nursery)
+        shutil.rmtree(here)
+        return codes
+
+    return ward.each(one, batch)
+
+
+def main() -> int:
+    """Play on; 0: all that was asked for holds, 1: something does not, 3: the time is up before."""
+    folder = Path(os.environ.get("SOAK_FOLDER", "build/soak"))
+    times = int(os.environ.get("SOAK_TIMES", "200"))
+    till = time.monotonic() + float(os.environ.get("SOAK_SECONDS", "3600"))
+    folder.mkdir(parents=True, exist_ok=True)
+    soak = Soak.resumed(folder / "soak.json")
+    say(f"PIPELINE_TEST_SEED={soak.seed}, so far: {soak}")
+    with Ward(AT_ONCE) as ward:
+        for turn in count():
+            batches = {kind: batch for kind in (*STRUCK, "faults") if (batch := soak.batch(kind, times))}
+            if not batches:
+                break
+            if time.monotonic() >= till:
+                say(f"The time is up. So far: {soak}. `make soak` goes on.\n{PROVED}")
+                return 3
+            for kind, batch in batches.items():
+                try:
+                    soak.count(kind, play(batch, folder, ward))
+                except AssertionError as error:
+                    say(f"DOES NOT HOLD (see {folder}): {error}")
+                    return 1
+            if turn % 5 == 4:
+                say(f"{soak}")
+    say(f"{soak}: all of it holds.\n{PROVED}")
+    (folder / "soak.json").unlink()
+    return 0
+
+
+def say(words: str) -> None:
+    """A line, at once."""
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
