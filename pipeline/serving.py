@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pipeline.jobs import Job
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
 
+# What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
+# before one that failed: else the failure would be bought anew while nobody knows of the last attempt.
+_SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
+
 
 class Fitting:
     """Which purchases fit which jobs, for one set of jobs and one of purchases.
@@ -114,11 +118,11 @@ class Fitting:
 
     def _preference(
         self, purchase: Purchase, job: Job
-    ) -> tuple[bool, bool, bool, bool, bool, tuple[str, str]]:
+    ) -> tuple[bool, int, bool, bool, bool, tuple[str, str]]:
         upstream = self._serving.get(job.upstream) if job.upstream is not None else None
         return (
             purchase.id in self.decisions.approved,
-            purchase.status not in {Status.FAILED, Status.ATTENTION},
+            _SOUNDNESS.get(purchase.status, len(_SOUNDNESS)),
             upstream is None or upstream.id in purchase.inputs,
             self.records.served.get(job.name) == purchase.id,
             purchase.key == job.name,

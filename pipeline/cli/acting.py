@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ from pipeline.cli import environment
 from pipeline.cli.options import CampaignFlags, read_variables
 from pipeline.errors import InvalidInput, UsageError
 from pipeline.files import sweep
-from pipeline.jobs import Job
-from pipeline.manifest import Campaign, expand, load
+from pipeline.jobs import Job, Json
+from pipeline.manifest import Campaign, decisions, expand, load
+from pipeline.manifest.decisions import in_force
 from pipeline.plan.make import in_plan_order
-from pipeline.purchases import UNDECIDED, Decisions, Records
+from pipeline.purchases import Decisions, Records
 from pipeline.results.build import Heading
 from pipeline.results.file import ResultsFile, read
 from pipeline.serving import Serving, serve
@@ -40,6 +41,17 @@ class Scene:
     def emulator_folder(self) -> Path:
         """Where the embedded emulator keeps its work."""
         return self.campaign.manifest.parent / ".pipeline" / f"{self.campaign.name}.emulator"
+
+    @property
+    def decisions(self) -> Path:
+        """The decisions file beside the manifest."""
+        mark = ".emulated" if self.emulated else ""
+        return self.campaign.manifest.with_name(f"{self.campaign.name}{mark}.decisions.yaml")
+
+    @property
+    def decisions_name(self) -> str:
+        """The decisions file as people know it."""
+        return shown_path(self.decisions)
 
     @property
     def results_name(self) -> str:
@@ -80,14 +92,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def scene(manifest: Path, flags: CampaignFlags) -> Scene:
-    """Read the manifest and find where its records lie.
+def scene(manifest: Path, flags: CampaignFlags, variables: Mapping[str, Json] | None = None) -> Scene:
+    """Read the manifest and find where its records lie. `variables` are vars in the place of those of flags.
 
     Raises:
         InvalidInput: the manifest is wrong; all its problems at once.
         UsageError: flags that go against each other.
     """
-    campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
+    if variables is None:
+        variables = read_variables(flags.variables, flags.variable_files)
+    campaign = load(manifest, variables=variables)
     emulated = flags.emulate or campaign.provider.name == "emulator"
     elsewhere = {"--state": flags.state, "--results": flags.results, "--output": flags.output}
     given = [name for name, value in elsewhere.items() if value is not None]
@@ -158,11 +172,12 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
         held.callback(store.close)
         if writable:
             sweep(place.results)
-        records = _joined(store, published, UNDECIDED, writable=writable)
-        serving = serve(jobs, records, UNDECIDED)
+        decided = in_force(decisions.read(place.decisions, place.decisions_name))
+        records = _joined(store, published, decided, writable=writable)
+        serving = serve(jobs, records, decided)
         if writable:
             store.serve(served_by(serving))
-        yield Known(place, jobs, store, records, UNDECIDED, serving, published)
+        yield Known(place, jobs, store, records, decided, serving, published)
 
 
 def served_by(serving: Serving) -> dict[str, str]:

@@ -19,6 +19,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
     "run": ("pipeline.cli.run", "Buy what is missing and fetch it; run again to go on."),
+    "approve": ("pipeline.cli.reviewing:approve", "Keep a take, whatever is edited later."),
+    "reject": ("pipeline.cli.reviewing:reject", "Say that a take will not do; buys nothing."),
+    "redo": ("pipeline.cli.reviewing:redo", "Have a take made again by the next run."),
     "collect": ("pipeline.cli.collect", "Fetch what is paid for and not here; buys nothing."),
     "status": ("pipeline.cli.status", "How the jobs stand."),
     "results": ("pipeline.cli.results", "Write the results manifest again."),
@@ -40,7 +43,8 @@ class LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def resolve_command(

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli import planfile
 from pipeline.cli.acting import known, scene
 from pipeline.cli.options import (
     CampaignFlags,
@@ -13,37 +14,56 @@ from pipeline.cli.options import (
     flag,
     format_option,
     manner,
+    read_variables,
     replanning_options,
     selection_options,
 )
 from pipeline.cli.selecting import asked
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.manifest import find
 from pipeline.plan.actions import CHANGING, Plan
 from pipeline.plan.make import make
+from pipeline.plan.markdown import as_markdown
 from pipeline.plan.show import as_json, as_text
 
 
 @click.command("plan")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
-@format_option("text", "json")
+@format_option("text", "json", "markdown")
 @selection_options
 @replanning_options
+@flag(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Save it, for `run FILE` to carry out.",
+)
 @flag("--detailed-exitcode", is_flag=True, help="End with 2 if there is something to do.")
 @campaign_options
-def command(manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, **given: Any) -> int:
+def command(
+    manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, out: Path | None, **given: Any
+) -> int:
     """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
+    paths = find(manifests)
+    if out is not None and len(paths) != 1:
+        raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
+    flags = CampaignFlags.of(given)
     plans: dict[str, Plan] = {}
-    for path in find(manifests):
-        place = scene(path, CampaignFlags.of(given))
+    for path in paths:
+        place = scene(path, flags)
         with known(place, writable=False) as facts:
             plans[place.campaign.name] = make(
                 facts.serving, facts.shelf().survey(facts.serving), asked(facts, given)
             )
+            if out is not None:
+                variables = read_variables(flags.variables, flags.variable_files)
+                planfile.save(out, facts, plans[place.campaign.name], given, variables)
     if form == "json":
         say_json(_as_json(plans))
+    elif form == "markdown":
+        say(as_markdown(plans).rstrip())
     else:
         _print_text(plans)
     changes = any(entry.action in CHANGING for plan in plans.values() for entry in plan.entries)

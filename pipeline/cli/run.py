@@ -1,18 +1,21 @@
 """`pipeline run`: does what the plan says. Run again, it goes on where it stopped."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.acting import Scene, known, scene
+from pipeline.cli import planfile
+from pipeline.cli.acting import Known, Scene, known, scene
 from pipeline.cli.events import changes_to
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
     flag,
-    manifest_argument,
     replanning_options,
     selection_options,
     together,
@@ -24,7 +27,8 @@ from pipeline.cli.stopping import stopping
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput, UsageError
-from pipeline.state.store import Caps
+from pipeline.plan.saved import SavedPlan
+from pipeline.state.store import Caps, Change
 
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 64), metavar="N", help="Calls in the air at once."),
@@ -68,42 +72,79 @@ records_options = together(
 
 
 @click.command("run")
-@manifest_argument
+@click.argument("source", type=click.Path(path_type=Path), metavar="MANIFEST|PLAN")
 @buying_options
 @selection_options
 @replanning_options
 @pacing_options
 @records_options
 @campaign_options
-def command(manifest: Path, **given: Any) -> int:
+def command(source: Path, **given: Any) -> int:
     """Buy what MANIFEST asks for and nothing serves yet, and fetch it. Run again to go on where it stopped.
 
-    Nothing is bought twice: not after a kill, not on another machine that has the results manifest.
+    Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
+    that `plan --out` saved is carried out exactly, or refused with what has changed since.
     """
-    place = scene(manifest, CampaignFlags.of(given))
+    saved = planfile.read(source)
+    place = _scene(source, saved, given)
     _require_records(place, required=given["require_results"])
-    checkpoint = Checkpoint(given["checkpoint"]) if given["checkpoint"] else None
     with ExitStack() as held:
         stop = held.enter_context(stopping())
         facts = held.enter_context(known(place, writable=True))
-        limits = place.campaign.limits
-        orders = Orders(
-            settings=_settings(place, given),
-            timeout=given["request_timeout"],
-            asked=asked(facts, given),
-            checkpoint=checkpoint,
-            on_change=held.enter_context(changes_to(given["events"])),
-            frozen=given["frozen"],
-            events_on_stdout=given["events"] == "-",
-            fail_threshold=limits.fail_threshold
-            if given["fail_threshold"] is None
-            else given["fail_threshold"],
-        )
+        on_change = held.enter_context(changes_to(given["events"]))
+        orders = _orders(facts, saved, source, given, on_change)
         running = Running(facts, orders, stop)
-        code = running.carry_out(ask=not (given["yes"] or place.emulated))
+        code = running.carry_out(ask=not (given["yes"] or saved or place.emulated))
         if given["junit"]:
             write_junit(Path(given["junit"]), place.campaign.name, running.outcome)
         return code
+
+
+def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Scene:
+    flags = CampaignFlags.of(given)
+    if saved is None:
+        return scene(source, flags)
+    own = ("chosen", "excluded", "replaced", "retry_failed", "variables", "variable_files")
+    if any(given[name] for name in own):
+        raise UsageError(
+            "a saved plan holds its own vars, selection and what is made again; give none of them"
+        )
+    if saved.emulated != given["emulate"] and not saved.emulated:
+        raise UsageError("this plan was not made with --emulate")
+    place = scene(source.parent / saved.manifest, replace(flags, emulate=saved.emulated), saved.variables)
+    if place.campaign.name != saved.campaign:
+        raise InvalidInput(f"{source}: the plan of '{saved.campaign}', not of '{place.campaign.name}'")
+    return place
+
+
+def _orders(
+    facts: Known,
+    saved: SavedPlan | None,
+    source: Path,
+    given: dict[str, Any],
+    on_change: Callable[[Change], None],
+) -> Orders:
+    limits = facts.scene.campaign.limits
+    wish = asked(facts, given)
+    if saved is not None:
+        arguments = {
+            "chosen": saved.chosen,
+            "excluded": saved.excluded,
+            "replaced": saved.replaced,
+            "retry_failed": saved.retry_failed,
+        }
+        wish = replace(asked(facts, arguments), carried_out=planfile.keys_done(saved, facts))
+    return Orders(
+        settings=_settings(facts.scene, given),
+        timeout=given["request_timeout"],
+        asked=wish,
+        check=partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else None,
+        checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
+        on_change=on_change,
+        frozen=given["frozen"],
+        events_on_stdout=given["events"] == "-",
+        fail_threshold=limits.fail_threshold if given["fail_threshold"] is None else given["fail_threshold"],
+    )
 
 
 def _require_records(place: Scene, *, required: bool) -> None:

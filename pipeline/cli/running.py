@@ -46,11 +46,16 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Orders:
-    """What a run was told on the command line. `timeout` is what one call may take, in seconds."""
+    """What a run was told on the command line.
+
+    `timeout` is what one call may take, in seconds. `check` raises where the plan is not the one that was
+    reviewed.
+    """
 
     settings: RunSettings
     timeout: float
     asked: Asked = ALL
+    check: Callable[[Plan], None] | None = None
     checkpoint: Checkpoint | None = None
     on_change: Callable[[Change], None] = lambda _change: None
     frozen: bool = False
@@ -81,6 +86,8 @@ class Running:
         """Show the plan, buy what it says, fetch, write the results, and say how it ended."""
         shelf = self._facts.shelf()
         plan = make(self._facts.serving, shelf.survey(self._facts.serving), self._orders.asked)
+        if self._orders.check is not None:
+            self._orders.check(plan)
         with untrusted_block():
             self._announce(plan)
         try:

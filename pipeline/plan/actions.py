@@ -135,12 +135,13 @@ class Asked:
     """What a person asks of a plan besides what the manifest says.
 
     `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be made again,
-    `retry_failed` has every failed one bought again.
+    `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
     """
 
     selected: frozenset[str] | None = None
     replace: frozenset[str] = frozenset()
     retry_failed: bool = False
+    carried_out: frozenset[str] = frozenset()
 
 
 ALL = Asked()

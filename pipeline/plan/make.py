@@ -22,6 +22,7 @@ def make(serving: Serving, presence: Mapping[str, Presence], asked: Asked = ALL)
 
     `presence` tells, by key, where the files of a finished job are.
     """
+    asked = replace(asked, replace=asked.replace - asked.carried_out)
     marked = _made_again(serving, asked.replace)
     planner = Planner(marked, serving, presence, asked)
     entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.name)]

@@ -118,7 +118,7 @@ class Planner:
         if last is None:
             return Entry(job.name, Action.CREATE, f"new{behind}", job, None, job.credits, after=after)
         changes = self._changes(last, job)
-        reason = _what_changed(last, changes, self._asked, job.name) + behind
+        reason = self._what_changed(last, changes, job.name) + behind
         return Entry(job.name, Action.REPLACE, reason, job, last, job.credits, changes, after, marks=marks)
 
     def _is_retried(self, job: Job) -> bool:
@@ -128,7 +128,7 @@ class Planner:
             return False
         if self._approved(purchase):
             return False
-        return self._asked.retry_failed or (
+        return (self._asked.retry_failed and job.name not in self._asked.carried_out) or (
             purchase.reason is Reason.VENDOR
             and self._failures.get((purchase.fingerprint, purchase.inputs), 0) <= job.retries
         )
@@ -167,6 +167,19 @@ class Planner:
         if job.upstream is not None and made_from != now:
             changes += (Difference("upstream", made_from, now or f"the next of {job.upstream}"),)
         return changes
+
+    def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: str) -> str:
+        if key in self._asked.replace:
+            return "to be made again (--replace)"
+        if before.id in self._serving.fitting.decisions.redo:
+            return "to be made again (redo)"
+        if before.again:
+            return "to be made again"
+        if before.deleted:
+            return "what served it was deleted"
+        names = ", ".join(change.name for change in changes[:3])
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        return f"changed: {names}{more}" if names else "asked for anew"
 
     def _approved(self, purchase: Purchase | None) -> bool:
         return purchase is not None and purchase.id in self._serving.fitting.decisions.approved
@@ -220,15 +233,3 @@ def _kept(presence: Presence | None) -> str:
             return "up to date; its file was altered on this machine"
         case _:
             return "up to date"
-
-
-def _what_changed(before: Purchase, changes: tuple[Difference, ...], asked: Asked, key: str) -> str:
-    if key in asked.replace:
-        return "to be made again (--replace)"
-    if before.again:
-        return "to be made again"
-    if before.deleted:
-        return "what served it was deleted"
-    names = ", ".join(change.name for change in changes[:3])
-    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-    return f"changed: {names}{more}" if names else "asked for anew"

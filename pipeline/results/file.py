@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,8 @@ from pipeline.state.machine import PLACES, place
 
 _TOLD = frozenset({Status.SUBMITTING, Status.VOID})
 _LARGEST = 1 << 30
+# As deep as the YAML reader goes, so that both forms hold the same.
+_DEEPEST = 64
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
 
 
@@ -51,8 +53,6 @@ def read(path: Path, name: str) -> ResultsFile | None:
 
 
 def _read_document(path: Path, name: str) -> Json:
-    if is_yaml(path):
-        return read_yaml(path, name, limit=_LARGEST).root.plain()
     try:
         content = read_limited(path, _LARGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
@@ -61,13 +61,35 @@ def _read_document(path: Path, name: str) -> Json:
         if _CONFLICT.match(line):
             hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
             _refuse(name, number, 1, f"a merge conflict of git; {hint}")
+    return read_yaml(path, name, limit=_LARGEST).root.plain() if is_yaml(path) else _read_json(content, name)
+
+
+def _read_json(content: str, name: str) -> Json:
     try:
         parsed: Json = json.loads(content, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         _refuse(name, error.lineno, error.colno, f"not JSON: {error.msg}")
     except (ValueError, RecursionError) as error:
         _refuse(name, 1, 1, f"not sound JSON: {error}")
+    if _is_deeper(parsed, _DEEPEST):
+        _refuse(name, 1, 1, f"nested more than {_DEEPEST} levels deep")
     return parsed
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    """Whether `value` is nested deeper than that, found without a call for each level."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [inner for each in level for inner in _parts(each)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(name: str, line: int, column: int, message: str) -> NoReturn:

@@ -1,0 +1,106 @@
+"""`pipeline approve`, `reject` and `redo`: what people say of takes, written where git keeps it."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.acting import Known, known, scene
+from pipeline.cli.naming import purchase_named
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    manifest_argument,
+    manner,
+    together,
+)
+from pipeline.cli.terminal import say
+from pipeline.errors import Unfinished, UsageError, printable
+from pipeline.manifest import decisions
+from pipeline.manifest.decisions import Decision, Verdict
+from pipeline.purchases import Purchase, Status
+
+_WORDS = {
+    Verdict.APPROVED: "stays, whatever is edited later",
+    Verdict.REJECTED: "rejected; nothing is bought for that",
+    Verdict.REDO: "is made again by the next run",
+}
+
+names_and_notes = together(
+    manifest_argument,
+    click.argument("names", nargs=-1, required=True, metavar="KEY|PURCHASE..."),
+    flag("--note", metavar="TEXT", help="Why."),
+    flag("--rating", type=click.IntRange(1, 5), help="Stars."),
+    campaign_options,
+)
+
+
+@click.command("approve")
+@names_and_notes
+def approve(
+    manifest: Path, names: tuple[str, ...], note: str | None, rating: int | None, **flags: object
+) -> None:
+    """Approve what serves a job: it keeps serving it, whatever is edited later."""
+    _decide(Verdict.APPROVED, manifest, names, note, rating, CampaignFlags.of(flags))
+
+
+@click.command("reject")
+@names_and_notes
+def reject(
+    manifest: Path, names: tuple[str, ...], note: str | None, rating: int | None, **flags: object
+) -> None:
+    """Reject a take: told to people, and withdraws an approval. Buys nothing."""
+    _decide(Verdict.REJECTED, manifest, names, note, rating, CampaignFlags.of(flags))
+
+
+@click.command("redo")
+@names_and_notes
+def redo(
+    manifest: Path, names: tuple[str, ...], note: str | None, rating: int | None, **flags: object
+) -> None:
+    """Have a take made again: the next plan shows it as a replacement, with its price."""
+    _decide(Verdict.REDO, manifest, names, note, rating, CampaignFlags.of(flags))
+
+
+def _decide(
+    verdict: Verdict,
+    manifest: Path,
+    names: tuple[str, ...],
+    note: str | None,
+    rating: int | None,
+    flags: CampaignFlags,
+) -> None:
+    place = scene(manifest, flags)
+    with known(place, writable=False) as facts:
+        made = [_decision(verdict, name, note, rating, facts) for name in names]
+    written = decisions.read(place.decisions, place.decisions_name)
+    for decision in made:
+        written = decisions.with_decision(written, decision)
+    try:
+        decisions.write(place.decisions, written)
+    except OSError as error:
+        raise Unfinished(f"{place.decisions_name}: cannot be written: {error.strerror}") from error
+    if not manner().quiet:
+        for decision in made:
+            say(f"{printable(decision.key)} ({decision.purchase}): {_WORDS[verdict]}")
+
+
+def _decision(verdict: Verdict, name: str, note: str | None, rating: int | None, facts: Known) -> Decision:
+    purchase = purchase_named(name, facts.serving, facts.records)
+    if verdict is Verdict.APPROVED:
+        _assert_can_serve(purchase)
+    return Decision(purchase.id, _key(name, purchase, facts), verdict, rating, note)
+
+
+def _assert_can_serve(purchase: Purchase) -> None:
+    if purchase.status not in {Status.DONE, Status.SUCCEEDED} or purchase.deleted:
+        state = "deleted" if purchase.deleted else purchase.status.value
+        raise UsageError(f"{purchase.id} is {state}: only what has succeeded can be approved")
+
+
+def _key(name: str, purchase: Purchase, facts: Known) -> str:
+    """The key that was named, else the first job that the purchase serves, else the one it was bought for."""
+    if name in facts.serving.fitting.jobs:
+        return name
+    serves = (key for key, each in facts.serving.by_key.items() if each.id == purchase.id)
+    return next(serves, purchase.key)

@@ -1,0 +1,70 @@
+"""Plans as one comment on a pull request: totals first, details folded, bounded, and inert."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from pipeline.plan.actions import CHANGING, Plan
+from pipeline.plan.show import as_text
+
+# Found again by whoever posts it, so that one comment is updated and not followed by another.
+MARKER = "<!-- campaign-pipeline: plan -->"
+LONGEST = 60_000
+_ROOM_FOR_TOTALS = 300
+
+
+def as_markdown(plans: Mapping[str, Plan]) -> str:
+    """All campaigns in one comment; one without changes is one line."""
+    changed = {name: plan for name, plan in plans.items() if _changes(plan)}
+    lines = [MARKER, "## Campaign plan", ""]
+    lines += [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
+    head = "\n".join(lines) + "\n"
+    room = LONGEST - len(head)
+    parts = [head]
+    for number, (name, plan) in enumerate(changed.items()):
+        share = room // (len(changed) - number)
+        part = _details(name, plan, share)
+        parts.append(part)
+        room -= len(part)
+    return "".join(parts)
+
+
+def _changes(plan: Plan) -> bool:
+    return any(entry.action in CHANGING for entry in plan.entries)
+
+
+def _summary(plan: Plan) -> str:
+    if not _changes(plan):
+        return "nothing to do"
+    counts = Counter(entry.action.value for entry in plan.entries if entry.action in CHANGING)
+    actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
+    if not plan.buying:
+        return f"{actions}; buys nothing"
+    unknown = f" + {len(plan.unpriced)} with no known price" if plan.unpriced else ""
+    known = f"{plan.credits:,} credits" if len(plan.unpriced) < len(plan.buying) else ""
+    return f"{actions}; **buys {len(plan.buying)}: {(known + unknown).removeprefix(' + ')}**"
+
+
+def _details(name: str, plan: Plan, room: int) -> str:
+    lines = list(as_text(plan))
+    shown = list(_fitting(lines, room - _ROOM_FOR_TOTALS - len(name)))
+    fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0))
+    more = f"\n{len(shown)} of {len(lines)} lines shown\n" if len(shown) < len(lines) else ""
+    body = "\n".join(shown)
+    return (
+        f"\n<details><summary>{_escaped(name)}: {len(shown)} of {len(lines)} lines shown</summary>\n\n"
+        f"{fence}\n{body}\n{fence}\n{more}\n</details>\n"
+    )
+
+
+def _fitting(lines: list[str], room: int) -> Iterator[str]:
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            return
+        yield line
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes for nothing else."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~@])", r"\\\1", text)
