@@ -251,21 +251,23 @@ def told_in_order(expected: str, said: str) -> Iterator[str]:
             yield line
 
 
-def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "opening"),
+    [(ROOT / "docs" / "tutorial.md", ""), (README, "\n## A campaign in five minutes\n")],
+    ids=["tutorial", "readme"],
+)
+def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path) -> None:
+    told = page.read_text("utf-8").partition(opening or "\n")[2].partition("\n## For real\n")[0]
     steps: list[str] = []
     expectations: list[str] = []
-    for block in blocks(ROOT / "docs" / "tutorial.md"):
-        match block.kind:
-            case "sh":
-                steps.append(block.text)
-                expectations.append("")
-            case "text":
-                expectations[-1] = block.text
-            case _:
-                steps.append(f"cat > {block.file} <<'EOF'\n{block.text}EOF\n")
-                expectations.append("")
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("output", ".*"))
-    program = tmp_path / "bin" / "pipeline"
+    for file, kind, text in _BLOCK.findall(told):
+        if kind == "text":
+            expectations[-1] = text
+        else:
+            steps.append(text if kind == "sh" else f"cat > {file} <<'EOF'\n{text}EOF\n")
+            expectations.append("")
+    shutil.copytree(ROOT / "examples", images / "examples", ignore=shutil.ignore_patterns("output", ".*"))
+    program = images / "bin" / "pipeline"
     program.parent.mkdir()
     program.write_text(_TINY.format(python=sys.executable))
     program.chmod(0o755)
@@ -273,7 +275,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
 
     ended = subprocess.run(
         ["sh", "-e", "-c", f"\necho '{_NEXT}'\n".join(steps)],
-        cwd=tmp_path,
+        cwd=images,
         env={"PATH": path, "LANG": "C.UTF-8", "PIPELINE_POLL_INTERVAL": "0.1"},
         capture_output=True,
         encoding="utf-8",
@@ -283,4 +285,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for step, expected, said in zip(steps, expectations, ended.stdout.split(_NEXT), strict=True):
         assert not list(told_in_order(expected, said)), f"{step}\nsaid:\n{said}"
-    assert len(list((tmp_path / "spring" / "output").rglob("*.mp4"))) >= 4
+    videos = [path.name for path in images.glob("**/output/spring/emulated/**/*.mp4")]
+    assert sum("~" not in name for name in videos) == 4
+    # What was there before the prompt changed is kept.
+    assert sum(name.startswith("leap~") for name in videos) > 0
