@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline import failpoints
@@ -214,6 +214,19 @@ class Shelf:
         self._placed.pop(path, None)
         self.moved.pop(path, None)
         self.removed.add(path)
+
+    def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
+        """Delete the files of `purchase` that lie here, whole, under any of their names.
+
+        Not at a path that is `wanted`: a job's file there may have the same bytes.
+        """
+        hashes = {file.output.sha256 for file in named(purchase, purchase.path, steps=True)} - {None}
+        others = {placed.path for placed in self._placed.values() if placed.sha256 in hashes}
+        own = {file.path for file in named(purchase, purchase.path, steps=True)}
+        for path in sorted((others | own) - set(wanted)):
+            if self._owners.get(self.digest(path) or "") == purchase.id:
+                (self.folder / path).unlink(missing_ok=True)
+                self.forget(path)
 
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.

@@ -1,14 +1,24 @@
 """`pipeline status`: counts, and every job that is not done."""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pipeline.cli.acting import Known, known, scene
-from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manner
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    format_option,
+    manner,
+    selection_options,
+)
+from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Json
@@ -16,27 +26,43 @@ from pipeline.manifest import find
 from pipeline.purchases import Purchase, Status
 from pipeline.results.build import Standing, standing
 
+_PAUSE = 2.0
+
 
 @click.command("status")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
 @format_option("text", "json")
+@flag("--watch", is_flag=True, help="Look again every two seconds, until interrupted.")
+@selection_options
 @campaign_options
-def command(manifests: tuple[Path, ...], form: str, **flags: object) -> None:
+def command(manifests: tuple[Path, ...], form: str, watch: bool, **given: Any) -> None:
     """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network."""
+    while True:
+        if watch and form == "text":
+            click.clear()
+        _show(manifests, form, given)
+        if not watch:
+            return
+        time.sleep(_PAUSE)
+
+
+def _show(manifests: tuple[Path, ...], form: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
     for path in find(manifests):
-        place = scene(path, CampaignFlags.of(flags))
+        place = scene(path, CampaignFlags.of(given))
         with known(place, writable=False) as facts:
+            keys = selected(facts, given["chosen"], given["excluded"])
             if form == "json":
-                documents.append({"campaign": place.campaign.name, **_as_json(facts)})
+                documents.append({"campaign": place.campaign.name, **_as_json(facts, keys)})
             else:
-                _print(facts)
+                _print(facts, keys)
     if form == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
 
 
-def _standings(facts: Known) -> dict[str, Standing]:
-    return {job.name: standing(job, facts.serving, {}) for job in facts.jobs}
+def _standings(facts: Known, keys: frozenset[str] | None) -> dict[str, Standing]:
+    chosen = (job for job in facts.jobs if keys is None or job.name in keys)
+    return {job.name: standing(job, facts.serving, {}) for job in chosen}
 
 
 def _needing_attention(facts: Known) -> list[Purchase]:
@@ -49,8 +75,8 @@ def _spent(purchases: Iterable[Purchase]) -> int:
     return sum(purchase.cost for purchase in purchases)
 
 
-def _as_json(facts: Known) -> dict[str, Json]:
-    stands = _standings(facts)
+def _as_json(facts: Known, keys: frozenset[str] | None) -> dict[str, Json]:
+    stands = _standings(facts, keys)
     counts = Counter(stand.status for stand in stands.values())
     return {
         "jobs": [_job_json(key, stand) for key, stand in stands.items()],
@@ -76,9 +102,9 @@ def _job_json(key: str, stand: Standing) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _print(facts: Known) -> None:
+def _print(facts: Known, keys: frozenset[str] | None) -> None:
     paint = paint_for(sys.stdout, no_color=manner().no_color)
-    stands = _standings(facts)
+    stands = _standings(facts, keys)
     counts = Counter(stand.status for stand in stands.values())
     with untrusted_block():
         for key, stand in stands.items():

@@ -41,6 +41,7 @@ class Admin:
                 "template_id": workflow.template_id,
                 "status": self._work.view(workflow).status,
                 "percent": self._work.view(workflow).percent,
+                "receipt": workflow.receipt,
             }
             for workflow in self._work.workflows()
         ]

@@ -14,6 +14,7 @@ from pipeline.emulator.faults import Faults
 from pipeline.emulator.ledger import Ledger
 from pipeline.emulator.server import create_app
 from pipeline.emulator.settings import Settings
+from pipeline.emulator.webhooks import Postman
 from pipeline.emulator.work import Work
 from pipeline.errors import UsageError
 from pipeline.jobs import Json
@@ -68,6 +69,7 @@ class Emulator:
     def __enter__(self) -> Self:
         self.work = Work(self.settings)
         self.faults = Faults(self.settings.faults)
+        self._postman = Postman(self.work, self.faults)
         self._server = _Server(self.work, self.faults, LOOPBACK, self._port, self._is_ready)
         self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
         self._thread.start()
@@ -85,6 +87,7 @@ class Emulator:
     ) -> None:
         self._server.should_exit = True
         self._thread.join()
+        self._postman.close()
         self.work.close()
 
     @property
@@ -131,9 +134,12 @@ def serve(host: str, port: int, settings: Settings, on_ready: Callable[[str], No
         OSError: the folder cannot be used.
     """
     work = Work(settings)
+    faults = Faults(settings.faults)
+    postman = Postman(work, faults)
     try:
-        _Server(work, Faults(settings.faults), host, port, on_ready).run()
+        _Server(work, faults, host, port, on_ready).run()
     except SystemExit as error:
         raise UsageError(f"the emulator cannot listen on {host}:{port}") from error
     finally:
+        postman.close()
         work.close()

@@ -4,7 +4,19 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.emulator.faults import Alter, Cut, Doom, Fault, Operation, Respond, Rule, Stage, Stall, Wire
+from pipeline.emulator.faults import (
+    Alter,
+    Cut,
+    Delivery,
+    Doom,
+    Fault,
+    Operation,
+    Respond,
+    Rule,
+    Stage,
+    Stall,
+    Wire,
+)
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Json
 from pipeline.manifest.document import dotted, read_yaml
@@ -47,8 +59,12 @@ NAMED: Mapping[str, Fault] = {
     "stuck": Doom("stuck"),
     "empty-result": Doom("empty"),
     "backwards": Doom(backwards=True),
+    "drop": Delivery(copies=0),
+    "twice": Delivery(copies=2),
+    "forged": Delivery(forged=True),
 }
 
+_DELIVERIES = ", ".join(name for name, fault in NAMED.items() if isinstance(fault, Delivery))
 _RULE_KEYS = {"on", "do", "nth", "after", "times", "probability", "seed", "match"}
 
 
@@ -130,6 +146,9 @@ def _rule(rule: Json) -> Rule:
     )
     if read.fault.stage is Stage.BEFORE_READING and match and Operation.CREATE in read.on:
         raise _Wrong("match", "before a create is read, its title and template are not known")
+    alone = read.on == {Operation.WEBHOOK}
+    if isinstance(read.fault, Delivery) != alone or (Operation.WEBHOOK in read.on) != alone:
+        raise _Wrong("do", f"{_DELIVERIES} go with `on: webhook` alone, and nothing else does")
     return read
 
 

@@ -14,7 +14,7 @@ from pipeline.jobs import Json
 
 
 class Operation(StrEnum):
-    """A kind of call; `ANY` stands for all of them."""
+    """A kind of call; `ANY` stands for all of them but `WEBHOOK`, which the emulator itself makes."""
 
     CREATE = "create"
     GET = "get"
@@ -25,6 +25,7 @@ class Operation(StrEnum):
     ERROR_LOG = "error-log"
     TEMPLATES = "templates"
     HEALTH = "health"
+    WEBHOOK = "webhook"
     ANY = "any"
 
 
@@ -100,7 +101,16 @@ class Doom:
     stage: Stage = Stage.AFTER_PROCESSING
 
 
-Fault = Cut | Stall | Respond | Wire | Alter | Doom
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the receipt of a webhook goes out: in so many copies; or forged, telling what is not so."""
+
+    copies: int = 1
+    forged: bool = False
+    stage: Stage = Stage.AFTER_PROCESSING
+
+
+Fault = Cut | Stall | Respond | Wire | Alter | Doom | Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +143,8 @@ class Rule:
 
     def concerns(self, call: Call) -> bool:
         """Whether it looks at this call at all."""
-        return (
-            bool(self.on & {call.operation, Operation.ANY})
-            and self.title in call.title
-            and self.template_id in call.template_id
-        )
+        asked = {call.operation} if call.operation is Operation.WEBHOOK else {call.operation, Operation.ANY}
+        return bool(self.on & asked) and self.title in call.title and self.template_id in call.template_id
 
 
 class _Armed:

@@ -47,7 +47,8 @@ class Settings:
     """What can be set of an emulator.
 
     `duration` is the seconds that each workflow takes at least; `credits` the balance to begin with, None for
-    one that never ends; `key` the only key that is taken, None for any.
+    one that never ends; `key` the only key that is taken, None for any; `webhook_pauses` the seconds before each
+    further attempt to deliver a receipt.
     """
 
     folder: Path
@@ -58,8 +59,11 @@ class Settings:
     key: str | None = None
     faults: tuple[Rule, ...] = ()
     renderers: int = 1
+    webhook_pauses: tuple[float, ...] = (1.0, 5.0, 30.0)
 
     @classmethod
     def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word
         """For tests: clips of a few small frames, made in milliseconds, due at once."""
-        return cls(folder, duration, credits, Size(64, 36), frames_per_second=2)
+        return cls(
+            folder, duration, credits, Size(64, 36), frames_per_second=2, webhook_pauses=(0.01, 0.02, 0.03)
+        )

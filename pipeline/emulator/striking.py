@@ -12,6 +12,7 @@ from pipeline.emulator.faults import (
     Alter,
     Call,
     Cut,
+    Delivery,
     Doom,
     Faults,
     Operation,
@@ -110,5 +111,5 @@ async def _instead(rule: Rule) -> ASGIApp | None:
         case Stall() as stall:
             await asyncio.sleep(stall.seconds)
             return None
-        case Alter() | Doom():
+        case Alter() | Doom() | Delivery():
             return None

@@ -58,6 +58,11 @@ def image_json(identity: str, name: str, content_type: str, now: float, base: st
     }
 
 
+def receipt_json(identity: str, status: str) -> Json:
+    """What a webhook is told of a workflow that ended."""
+    return {"workflow_id": identity, "batch_id": identity, "customer_id": _CUSTOMER, "status": status}
+
+
 def template_json(template: Template, *, detail: bool) -> Json:
     """One template of the live catalogue."""
     brief: dict[str, Json] = {

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.orders import Invalid, Order, Upload
+from pipeline.emulator.outbox import Letter, Outbox
 from pipeline.emulator.render import Canvas, render
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.templates import Template, find
-from pipeline.emulator.workflow import Changes, View, Workflow, view
+from pipeline.emulator.workflow import Changes, Receipt, View, Workflow, view
 from pipeline.files import write_atomically
 from pipeline.jobs import Json
 
@@ -54,11 +55,12 @@ class Work:
             for path in self._workflows_folder.glob("*.json")
             for workflow in _read(path)
         }
+        self.outbox = Outbox(clock)
         self._canvas = Canvas(settings.size, settings.frames_per_second)
         self._renderers = ThreadPoolExecutor(settings.renderers, thread_name_prefix="emulator-render")
         self._making: set[Future[None]] = set()
         for workflow in sorted(self._workflows.values(), key=lambda each: each.created):
-            self._make_later(workflow)
+            self._go_on(workflow)
 
     def close(self) -> None:
         """Stop making media. What is unfinished is made when the folder is opened again."""
@@ -109,7 +111,7 @@ class Work:
             backwards=backwards,
         )
         self._save(workflow)
-        self._make_later(workflow)
+        self._go_on(workflow)
         return workflow
 
     def _keep_inputs(self, identity: str, order: Order) -> tuple[str, ...]:
@@ -148,6 +150,16 @@ class Work:
             changed = changes.applied(self._workflows[identity], self.clock())
             self._save(changed)
             return changed
+
+    def note_receipt(self, identity: str, receipt: Receipt) -> None:
+        """Remember what became of the receipt for its webhook, if the workflow is still there.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        with self._lock:
+            if identity in self._workflows:
+                self._save(replace(self._workflows[identity], receipt=receipt))
 
     def delete(self, identity: str) -> None:
         """Forget a workflow and remove its files."""
@@ -199,11 +211,14 @@ class Work:
 
     # Making
 
-    def _make_later(self, workflow: Workflow) -> None:
+    def _go_on(self, workflow: Workflow) -> None:
+        """Make its media later; or, where its end is settled, let it be told."""
         if not workflow.made and workflow.fate is None:
             future = self._renderers.submit(self._make, workflow.id)
             self._making.add(future)
             future.add_done_callback(self._making.discard)
+        elif workflow.webhook_url is not None and workflow.receipt is None:
+            self.outbox.put(Letter(workflow.due, workflow.id))
 
     def _make(self, identity: str) -> None:
         workflow = self.get(identity)
@@ -215,8 +230,10 @@ class Work:
             current = self.get(identity)
             if current is None:
                 shutil.rmtree(self._media_folder / identity, ignore_errors=True)
-            else:
-                self._save(replace(current, steps=changed.steps, error=changed.error, updated=self.clock()))
+                return
+            settled = replace(current, steps=changed.steps, error=changed.error, updated=self.clock())
+            self._save(settled)
+        self._go_on(settled)
 
     def _made(self, workflow: Workflow) -> Workflow:
         template = find(workflow.template_id)

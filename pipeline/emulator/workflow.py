@@ -50,12 +50,26 @@ class Fate(StrEnum):
     EMPTY = "empty"
 
 
+# The statuses that a webhook is told of.
+ENDS = frozenset({"success", "fail", "cancel"})
+
+
+class Receipt(StrEnum):
+    """What became of the receipt for a webhook. `NOT_SENT`: its url is not on this machine."""
+
+    SENT = "sent"
+    UNANSWERED = "unanswered"
+    DROPPED = "dropped"
+    NOT_SENT = "not sent"
+
+
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """One workflow. Times are seconds since 1970; `inputs` are urls, or names of files in its own folder.
 
     `steps` is filled when everything is made, `error` when that could not be done. `fate` is how a fault lets
-    it end; `backwards` makes its progress go down.
+    it end; `backwards` makes its progress go down. `receipt` is what became of the receipt for its webhook, None
+    while that is due.
     """
 
     id: str
@@ -76,6 +90,12 @@ class Workflow:
     backwards: bool = False
     rating: str | None = None
     delivered_at: str | None = None
+    receipt: str | None = None
+
+    @property
+    def due(self) -> float:
+        """When it ends at the earliest."""
+        return self.created + self.duration
 
     @property
     def made(self) -> bool:
@@ -148,6 +168,11 @@ def view(workflow: Workflow, now: float) -> View:
     ended = share >= 1 and (workflow.made or workflow.fate is not None)
     if not ended:
         return View("processing" if elapsed else "pending", percent, _done(workflow, share))
+    return end(workflow, percent)
+
+
+def end(workflow: Workflow, percent: int = _ALMOST) -> View:
+    """What it shows when its time is over and its media is made; `percent` is where it is left if in no success."""
     if workflow.fate == Fate.EMPTY:
         return View("success", 100)
     if workflow.fate == Fate.STUCK:

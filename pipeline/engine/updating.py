@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 from pipeline.engine import pacing
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import ExitCode, InvalidInput, PipelineError
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
 from pipeline.plan.actions import Entry, Wording
 from pipeline.plan.planner import last_sent
@@ -27,11 +27,21 @@ def update(provider: Provider, purchase: Purchase, wording: Wording) -> Workflow
         VendorError, AccountError: as the calls of the port.
     """
     workflow_id = purchase.workflow_id or ""
-    there = provider.get(workflow_id)
-    known_titles = {last_sent(purchase).title, wording.title}
-    if there.template_id != purchase.template_id or there.title not in known_titles:
-        raise InvalidInput(f"workflow {workflow_id} is not what was bought: its template or title is another")
+    assert_bought(provider.get(workflow_id), purchase, wording.title)
     return provider.update(workflow_id, Changes(wording.title, wording.description, wording.visibility))
+
+
+def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
+    """Check that a workflow is the one of a purchase: by its template, and by the title sent (or one of `titles`).
+
+    Raises:
+        InvalidInput: it is another.
+    """
+    known = {last_sent(purchase).title, *titles}
+    if workflow.template_id != purchase.template_id or workflow.title not in known:
+        raise InvalidInput(
+            f"workflow {printable(workflow.id)} is not what was bought: its template or title is another"
+        )
 
 
 class Updating:

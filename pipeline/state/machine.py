@@ -112,6 +112,11 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """The vendor has deleted it, or does not know it any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reworded:
     """Title, description or visibility were changed at the vendor."""
 
@@ -132,6 +137,7 @@ Event = (
     | GivenUp
     | MarkedAgain
     | Deleted
+    | Removed
     | Reworded
 )
 
@@ -170,7 +176,7 @@ TRANSITIONS: Mapping[tuple[Place, type[Event]], Place] = {
 PLACES = frozenset({SUBMITTING, *TRANSITIONS.values()})
 
 # These leave the status as it is, and are allowed wherever something may have been bought.
-MARKS: tuple[type[Event], ...] = (MarkedAgain, Deleted, Reworded)
+MARKS: tuple[type[Event], ...] = (MarkedAgain, Deleted, Removed, Reworded)
 
 
 class IllegalTransition(AssertionError):
@@ -216,6 +222,8 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return replace(purchase, again=True)
         case Deleted():
             return replace(purchase, deleted=True)
+        case Removed():
+            return purchase
         case Reworded(request):
             return replace(purchase, request=request)
     assert_never(event)

@@ -1,0 +1,103 @@
+"""`pipeline show`: all that is known of one job or one purchase."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from pipeline.artifacts.names import named
+from pipeline.cli.acting import Known, known, scene, shown_path
+from pipeline.cli.naming import purchase_named
+from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner
+from pipeline.cli.terminal import paint_for, say, untrusted_block
+from pipeline.errors import printable
+from pipeline.jobs import Job, canonical_json
+from pipeline.plan.make import make
+from pipeline.plan.show import Paint
+from pipeline.purchases import Purchase
+
+_LONGEST = 2000
+
+
+@click.command("show")
+@manifest_argument
+@click.argument("name", metavar="KEY|PURCHASE")
+@campaign_options
+def command(manifest: Path, name: str, **flags: object) -> None:
+    """Show all that is known of a job or a purchase: request, plan, purchases, history, steps, files."""
+    place = scene(manifest, CampaignFlags.of(flags))
+    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    with known(place, writable=False) as facts:
+        job = facts.serving.fitting.jobs.get(name)
+        if job is not None:
+            lines = [*_job(job, facts, paint), *_purchases_of(job, facts, paint)]
+        else:
+            lines = list(_purchase(purchase_named(name, facts.serving, facts.records), facts, paint))
+    with untrusted_block():
+        for line in lines:
+            say(line)
+
+
+def _job(job: Job, facts: Known, paint: Paint) -> Iterator[str]:
+    yield paint(printable(job.name, _LONGEST), "cyan")
+    yield f"  fingerprint: {job.fingerprint}"
+    yield f"  template_id: {printable(job.request.template_id)}"
+    for field, value in job.request_json().items():
+        shown = value if isinstance(value, str) else canonical_json(value)
+        yield f"  {field}: {printable(shown, _LONGEST)}"
+    entry = make(facts.serving, facts.shelf().survey(facts.serving)).entry(job.name)
+    if entry is not None:
+        price = f" ({entry.credits:,} credits)" if entry.buys and entry.credits is not None else ""
+        yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
+
+
+def _purchases_of(job: Job, facts: Known, paint: Paint) -> Iterator[str]:
+    serves = facts.serving.by_key.get(job.name)
+    others = [each for each in facts.records.purchases.values() if each.key == job.name]
+    listed = {each.id: each for each in ([serves] if serves else []) + sorted(others, key=lambda p: p.age)}
+    if not listed:
+        yield "  nothing was bought for it"
+    for purchase in listed.values():
+        yield ""
+        yield from _purchase(purchase, facts, paint)
+
+
+def _purchase(purchase: Purchase, facts: Known, paint: Paint) -> Iterator[str]:
+    serves = [key for key, each in facts.serving.by_key.items() if each.id == purchase.id]
+    reason = f" ({purchase.reason})" if purchase.reason else ""
+    marks = [
+        word for word, held in (("deleted", purchase.deleted), ("to be made again", purchase.again)) if held
+    ]
+    yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(marks)}".rstrip(), "yellow")
+    yield f"  bought {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
+    yield f"  serves: {', '.join(printable(key, _LONGEST) for key in serves) or 'no job now'}"
+    facts_known = {
+        "workflow": purchase.workflow_id,
+        "credits": purchase.credits,
+        "made from": ", ".join(purchase.inputs) or None,
+        "error": purchase.error,
+        "created at the vendor": purchase.created_at,
+        "updated at the vendor": purchase.updated_at,
+    }
+    for field, value in facts_known.items():
+        if value is not None:
+            yield f"  {field}: {printable(str(value), _LONGEST)}"
+    for step in purchase.steps:
+        yield f"  step {printable(step.flow)}: {', '.join(output.content_type for output in step.outputs)}"
+    yield from _files(purchase, facts)
+    for event in facts.store.events(purchase.id):
+        detail = f": {printable(event.detail, _LONGEST)}" if event.detail else ""
+        yield f"  {event.at} {event.event} → {event.after}{detail}"
+
+
+def _files(purchase: Purchase, facts: Known) -> Iterator[str]:
+    shelf = facts.shelf()
+    for job in facts.serving.jobs:
+        serving = facts.serving.by_key.get(job.name)
+        if serving is None or serving.id != purchase.id:
+            continue
+        for file in named(purchase, job.path, job.steps):
+            there = shelf.digest(file.path) == file.output.sha256 and file.output.sha256 is not None
+            where = shown_path(facts.scene.output / file.path)
+            yield f"  file {printable(where, _LONGEST)}: {'here' if there else 'not here'}"
