@@ -16,7 +16,7 @@ import pytest
 from pipeline.cli.main import cli
 from pipeline.emulator.faultfile import read_faults
 from pipeline.errors import PRECEDENCE, ExitCode
-from pipeline.manifest import expand, load
+from pipeline.manifest import decisions, expand, load
 from pipeline.plan.actions import Action
 
 ROOT = Path(__file__).parents[1]
@@ -174,6 +174,14 @@ def test_faults_in_the_documentation_can_be_read(tmp_path: Path) -> None:
         assert read_faults(file, block.file)
 
 
+def test_decisions_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+    [shown] = [block for page in PAGES for block in blocks(page) if "\ndecisions:" in block.text]
+    file = tmp_path / "spring.decisions.yaml"
+    file.write_text(shown.text, encoding="utf-8")
+
+    assert [each.decision for each in decisions.read(file, file.name)] == ["approved"]
+
+
 def shown_commands() -> list[tuple[str, str]]:
     """Every command line that a page shows as code."""
     found = []
@@ -188,7 +196,9 @@ def shown_commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), shown_commands())
 def test_command_lines_in_the_documentation_are_understood(page: str, line: str) -> None:
-    words = shlex.split(line.split("  #")[0].split(" > ")[0].rstrip('"'))
+    bare = re.split(r"  #| >>? ", line)[0]
+    # One that stands in quotes itself has lost the first of them.
+    words = shlex.split(bare.removesuffix('"') if bare.count('"') % 2 else bare)
     command: click.Command = cli
     ctx = click.Context(cli, info_name="pipeline")
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
