@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -56,7 +56,16 @@ class SqlStore:
 
     def records(self) -> Records:
         with self._transaction() as connection:
-            return tables.records(connection)
+            known = tables.records(connection)
+        if self._access.writing is None:
+            return known
+        # An id that is only in the rescue file is on disk too, until the next run takes it over.
+        rescued = {
+            mark: machine.advance(known.purchases[mark], event)
+            for mark, workflow_id in self._access.writing.rescue.held().items()
+            if mark in known.purchases and (event := machine.recovery(known.purchases[mark], workflow_id))
+        }
+        return replace(known, purchases={**known.purchases, **rescued})
 
     def recover(self, at: str) -> Sequence[Change]:
         rescued = self._writing.rescue.held()
