@@ -1,6 +1,7 @@
 """The output folder of one campaign: what lies where, put in place without harming what is not ours."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import failpoints
 from pipeline.artifacts.names import Named, named, set_aside
-from pipeline.errors import Unfinished
+from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import sha256_of, sync_folder
 from pipeline.jobs import Job
 from pipeline.plan.actions import Presence
@@ -125,6 +126,23 @@ class Shelf:
             for other in named(purchase, stem, steps=True):
                 if other.slot == file.slot:
                     yield other.path
+
+    def assert_writable(self) -> None:
+        """Make sure that files can be put here, before any is bought.
+
+        Raises:
+            InvalidInput: they cannot, and will not by themselves.
+            Unfinished: there is no room now.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                return
+        except OSError as error:
+            reason = f"{self.folder}: nothing can be put there ({error.strerror}), so nothing is bought"
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise Unfinished(f"{reason}; make room and run again") from error
+            raise InvalidInput(f"{reason}; make it a folder of yours, or name another with --output") from error
 
     def target(self, path: str) -> Path:
         """Where `path` is on disk, its folder made; it stays inside the output folder.
