@@ -157,6 +157,8 @@ class Running:
         needs_vendor = plan.buying or paid or any(entry.wording for entry in plan.entries)
         if not needs_vendor and not any(entry.presence is Presence.ELSEWHERE for entry in plan.entries):
             return
+        if plan.buying and self._orders.settings.download:
+            shelf.assert_writable()
         reporter = self._reporter(plan)
         try:
             with vendor(place, self._orders.timeout) as provider:
