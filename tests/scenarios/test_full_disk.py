@@ -1,0 +1,186 @@
+"""No room, or no right to write, at every moment that matters: nothing unpaid is bought, nothing paid is lost."""
+
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project, campaign, spring
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
+from support.limits import bound, crowded, leave_room
+from support.processes import PATIENCE, Running
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WALK = "main/loop/red/walk"
+WALKS: dict[str, Json] = {"walk": "a walk"}
+
+
+class Starving:
+    """A run whose room is taken away at the very moment when the vendor has done something, before it answers."""
+
+    def __init__(self, start: Callable[..., Running], room: int) -> None:
+        self._start = start
+        self._room = room
+        self._runs: SimpleQueue[int] = SimpleQueue()
+
+    def after(self, done: Callable[P, T], when: Callable[P, bool] = lambda *_, **__: True) -> Callable[P, T]:
+        """The vendor's function `done`, which takes the run's room as well; `when` tells which of its calls."""
+
+        def struck(*args: P.args, **kwargs: P.kwargs) -> T:
+            answer = done(*args, **kwargs)
+            if when(*args, **kwargs):
+                run = self._runs.get(timeout=PATIENCE)
+                leave_room(run, self._room)
+                self._runs.put(run)
+            return answer
+
+        return struck
+
+    def run(self, project: Project) -> Ended:
+        """Run it to its end."""
+        running = self._start("run", project.manifest)
+        self._runs.put(running.process.pid)
+        return running.ended()
+
+
+def test_a_disk_that_is_full_at_the_intent_sends_nothing(
+    folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # v2 uploads the image right before the intent.
+    project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS, provider={"api": "v2"})})
+    starving = Starving(start, room=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.work, "add_image", starving.after(vendor.work.add_image))
+        first = starving.run(project)
+
+    assert first.code == 8, first.said
+    assert "spring.db: disk I/O error" in first.said
+    assert len(vendor.ledger.entries) == 0
+
+    second = start("run", project.manifest).ended()
+
+    assert second.code == 0, second.said
+    assert len(vendor.ledger.entries) == 1
+    assert_whole(project)
+
+
+def test_an_id_that_the_state_has_no_room_for_is_rescued_and_told(
+    folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS)})
+    starving = Starving(start, room=4096)
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.ledger, "append", starving.after(vendor.ledger.append))
+        first = starving.run(project)
+
+    (bought,) = vendor.ledger.bought
+    workflow = str(bought.workflow_id)
+    assert first.code == 8, first.said
+    assert workflow in first.err
+    assert workflow in (project.folder / ".pipeline" / "spring.db.rescue.jsonl").read_text()
+
+    second = start("run", project.manifest).ended()
+
+    assert second.code == 0, second.said
+    assert vendor.ledger.entries == (bought,)
+    assert project.jobs()[WALK]["workflow_id"] == workflow
+    assert_whole(project)
+
+
+def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
+    folder: Path, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS)})
+    starving = Starving(start, room=512)
+    with monkeypatch.context() as patched:
+        # What it reads to make a video is not what it is asked for.
+        fetched = starving.after(vendor.work.media, lambda owner, name: not name.startswith("input"))
+        patched.setattr(vendor.work, "media", fetched)
+        first = starving.run(project)
+
+    assert first.code == 8, first.said
+    assert "finished, not fetched" in first.out
+    (part,) = [content for name, content in project.output().items() if name.endswith(".part")]
+    assert len(part) == 512
+
+    second = start("run", project.manifest).ended()
+
+    assert second.code == 0, second.said
+    assert len(vendor.ledger.entries) == 1
+    assert_whole(project)
+
+
+def test_results_that_find_no_room_leave_the_old_ones_whole(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    templates: Json = {
+        "loop": {
+            "template_id": "each_explodedloop_0226",
+            "options": {"prompt": "{{ prompt }}"},
+            "description": "many words " * 5000,
+        }
+    }
+    project = campaign(folder, {"campaign.yaml": spring(templates=templates)})
+    assert pipeline("run", project.manifest).code == 0
+    old = project.results_file.read_bytes()
+    room = 80_000
+    assert len(old) > room
+    project.write({"campaign.yaml": spring(templates=templates, prompts={"walk": "a walk in the park"})})
+
+    ended = crowded(room, "run", project.manifest, url=vendor.url, folder=folder)
+
+    assert ended.code == 8, ended.said
+    assert "spring.results.json: cannot be written" in ended.said
+    assert project.results_file.read_bytes() == old
+    assert list(folder.glob(".*.tmp")) == []
+    assert pipeline("run", project.manifest).code == 0
+    assert list(project.jobs()) == [WALK]
+
+
+@pytest.mark.parametrize("what", ["state", "output"])
+@pytest.mark.parametrize("here", ["read-only", "a file"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator, what: str, here: str
+) -> None:
+    folder = project.folder / (".pipeline" if what == "state" else "output")
+    if here == "a file":
+        folder.write_text("not a folder")
+    else:
+        folder.mkdir(mode=0o555)
+
+    ended = bound("run", project.manifest, url=vendor.url, folder=project.folder)
+
+    assert ended.code == 3, ended.said
+    assert str(folder) in ended.err
+    assert len(vendor.ledger.entries) == 0
+    folder.unlink() if here == "a file" else folder.chmod(0o755)
+    assert pipeline("run", project.manifest).code == 0
+    assert_whole(project)
+
+
+def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    folder = project.state.parent
+    before = project.state.read_bytes()
+    project.write({"campaign.yaml": spring(prompts={"fly": "a flight"})})
+    folder.chmod(0o555)
+
+    ended = bound("run", project.manifest, url=vendor.url, folder=project.folder)
+
+    folder.chmod(0o755)
+    assert ended.code == 3, ended.said
+    assert project.state.read_bytes() == before
+    assert len(vendor.ledger.entries) == 2
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+    assert_nothing_bought_twice(vendor)
+    assert_nothing_forgotten(project, vendor)

@@ -1,0 +1,57 @@
+"""Commands on a machine that lacks something: room in its files, or a superuser's right to write anywhere."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from support.calling import Ended
+from support.processes import PATIENCE, PROGRAM, environment
+
+# Each gives something up and becomes the command. A superuser without these two is bound by permissions like anybody.
+_CROWDED = """
+import os, resource, sys
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+_BOUND = """
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+    dropped = ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    assert dropped == 0 or os.geteuid() != 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def leave_room(process: int, room: int) -> None:
+    """From now on no file of `process` can be written beyond `room` bytes: what had room before still has it."""
+    _, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (room, most))
+
+
+def crowded(room: int, *arguments: str | Path, url: str, folder: Path) -> Ended:
+    """A command that cannot write any file beyond `room` bytes."""
+    return _ended([_CROWDED, str(room)], arguments, url, folder)
+
+
+def bound(*arguments: str | Path, url: str, folder: Path) -> Ended:
+    """A command that permissions apply to, whoever runs the tests."""
+    return _ended([_BOUND], arguments, url, folder)
+
+
+def _ended(first: list[str], arguments: tuple[str | Path, ...], url: str, folder: Path) -> Ended:
+    program = [sys.executable, "-c", *first, *PROGRAM, *map(str, arguments)]
+    done = subprocess.run(
+        program,
+        cwd=folder,
+        env={**environment(url), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
