@@ -70,7 +70,11 @@ def test_results_of_two_campaigns_are_not_joined() -> None:
         merge(document([a]), {**document([a]), "campaign": "other"})
 
 
-STATUSES = [Status.SUBMITTING, Status.VOID, Status.SUBMITTED, Status.FAILED, Status.DONE]
+# Of one purchase, machines know more or less; none knows it for void where another saw its workflow.
+STATUSES = (
+    [Status.SUBMITTING, Status.VOID],
+    [Status.SUBMITTING, Status.SUBMITTED, Status.FAILED, Status.DONE],
+)
 
 
 @st.composite
@@ -81,7 +85,7 @@ def documents(draw: st.DrawFn) -> Document:
     ]
     made: list[Purchase] = []
     for number in draw(st.sets(st.integers(1, 4))):
-        status = draw(st.sampled_from(STATUSES))
+        status = draw(st.sampled_from(STATUSES[number % 2]))
         made.append(bought(number, job("abcd"[number - 1], ["walk", "dance"][number % 2]), status))
     return document(jobs, *made, published={each.id for each in made})
 

@@ -1,0 +1,283 @@
+"""The results file: the same bytes for the same outcome, and read as a stranger's."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Json
+from pipeline.purchases import Decisions, Purchase, Reason, Status
+from pipeline.results.file import ResultsFile, read, write
+from results.campaign import HEADING, Document, bought, document, job, read_back
+
+NAME = "spring.results.json"
+
+
+def written(folder: Path, text: str | bytes, name: str = NAME) -> ResultsFile | None:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read(path, name)
+
+
+def refusal(folder: Path, text: str | bytes, name: str = NAME) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        written(folder, text, name)
+    return str(caught.value)
+
+
+def a_document() -> Document:
+    sketch = job("sketch", "sketch")
+    film = job("film", "film", sketch)
+    return document(
+        [sketch, film, job("none")], bought(1, sketch), bought(2, film, Status.SUBMITTED, bought(1, sketch))
+    )
+
+
+# Built
+
+
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
+    sketch = job("sketch", "sketch")
+    film = job("film", "film", sketch)
+    purchases = [bought(1, sketch), bought(2, film, Status.FAILED, bought(1, sketch))]
+    results = read_back(document([sketch, film], *purchases))
+    assert dict(results.records.purchases) == {each.id: each for each in purchases}
+    assert results.records.served == {sketch.name: purchases[0].id, film.name: purchases[1].id}
+    assert (results.campaign, results.manifest) == ("spring", "campaign.yaml")
+
+
+def test_jobs_are_by_key_and_purchases_by_key_then_time() -> None:
+    a, b = job("a", "walk"), job("b", "dance")
+    made = document([b, a], bought(3, b), bought(2, a), bought(1, b))
+    assert [each["key"] for each in read_back(made).jobs] == [a.name, b.name]
+    assert list(read_back(made).records.purchases) == [f"{number:016x}" for number in (2, 1, 3)]
+    assert made == document([a, b], bought(1, b), bought(3, b), bought(2, a))
+
+
+def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
+    a = job("a")
+    row = read_back(document([a], bought(1, a))).jobs[0]
+    assert row == {
+        "key": a.name,
+        "fingerprint": a.fingerprint,
+        "status": "done",
+        "purchase": f"{1:016x}",
+        "workflow_id": "wf-1",
+        "outputs": [
+            {
+                "path": "output/spring/r/a.mp4",
+                "content_type": "video/mp4",
+                "sha256": "c" * 64,
+                "bytes": 1000,
+            }
+        ],
+    }
+
+
+def test_a_job_that_nothing_serves_is_pending_and_names_the_last_that_did() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    row = read_back(document([after], bought(1, before))).jobs[0]
+    assert (row["status"], row["last"], "purchase" in row) == ("pending", f"{1:016x}", False)
+
+
+@pytest.mark.parametrize(
+    ("said", "decision"),
+    [
+        (Decisions(approved={f"{1:016x}": "r/t/a"}), "approved"),
+        (Decisions(rejected=frozenset({f"{1:016x}"})), "rejected"),
+        (Decisions(), None),
+    ],
+)
+def test_a_job_tells_what_was_decided(said: Decisions, decision: str | None) -> None:
+    a = job("a")
+    assert read_back(document([a], bought(1, a), decisions=said)).jobs[0].get("decision") == decision
+
+
+def test_the_summary_counts_jobs_and_all_that_was_spent() -> None:
+    a, b = job("a", "walk"), job("b", "dance")
+    refused = replace(bought(3, b, Status.FAILED), reason=Reason.REJECTED, workflow_id=None)
+    made = document([a, b], bought(1, a), bought(2, job("gone", "gone")), refused)
+    assert made["summary"] == {"jobs": {"done": 1, "failed": 1}, "credits": 20}
+
+
+def test_void_ones_are_left_out_but_for_those_that_others_have_read_of() -> None:
+    a = job("a")
+    void = bought(1, a, Status.VOID)
+    assert not read_back(document([a], void)).records.purchases
+    told = read_back(document([a], void, published={void.id}))
+    assert told.records.purchases == {void.id: void}
+    assert told.published == {void.id}
+
+
+# Written
+
+
+def test_it_is_not_rewritten_where_only_the_tool_would_change(tmp_path: Path) -> None:
+    path, made = tmp_path / NAME, a_document()
+    assert write(path, made, None)
+    before = path.read_bytes()
+    newer: Document = {**made, "tool": "pipeline 2"}
+    assert not write(path, newer, made)
+    assert path.read_bytes() == before
+    assert write(path, {**newer, "manifest": "other.yaml"}, made)
+    assert b"pipeline 2" in path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.yaml", "x.yml", "x.YAML"])
+def test_json_and_yaml_hold_the_same(tmp_path: Path, name: str) -> None:
+    made = a_document()
+    write(tmp_path / name, made, None)
+    results = read(tmp_path / name, name)
+    assert results is not None
+    assert results.document == made
+    assert results.records == read_back(made).records
+    assert (tmp_path / name).read_text().startswith("{") == (name == "x.json")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+@given(texts, st.dictionaries(texts, texts | st.integers(-(10**17), 10**17) | st.none(), max_size=3))
+def test_any_text_survives_both_forms(error: str, options: dict[str, Json]) -> None:
+    a = job("a")
+    purchase = replace(bought(1, a, Status.FAILED), error=error, request={"options": options})
+    for name in ("x.json", "x.yaml"):
+        assert read_back(document([a], purchase), name).records.purchases == {purchase.id: purchase}
+
+
+# Read
+
+
+def test_no_file_is_no_results(tmp_path: Path) -> None:
+    assert read(tmp_path / NAME, NAME) is None
+
+
+def test_a_link_that_leads_nowhere_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    (tmp_path / NAME).symlink_to(tmp_path / "gone")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read(tmp_path / NAME, NAME)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read(tmp_path / NAME, NAME)
+
+
+@pytest.mark.parametrize("name", [NAME, "spring.results.yaml"])
+def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path, name: str) -> None:
+    text = (
+        '{\n  "version": 1,\n<<<<<<< HEAD\n  "campaign": "a"\n=======\n  "campaign": "b"\n>>>>>>> theirs\n}\n'
+    )
+    told = refusal(tmp_path, text, name)
+    assert f"{name}:3:1" in told
+    assert "merge conflict" in told
+    assert "pipeline merge" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "expected"),
+        ("null", "expected"),
+        ('{"version": 1, "version": 1}', "stands twice"),
+        ('{"version": NaN}', "NaN is not a number"),
+        ("[" * 100_000, "not sound JSON"),
+        (b"\xff\xfe", "cannot be read"),
+        ('{"version": 2}', "version"),
+        ("1" * 5000, "not sound JSON"),
+    ],
+)
+def test_what_is_no_results_manifest_is_refused_with_its_place(
+    tmp_path: Path, text: str | bytes, says: str
+) -> None:
+    told = refusal(tmp_path, text)
+    assert says in told
+    assert told.startswith(NAME)
+
+
+@pytest.mark.parametrize("depth", [65, 900, 100_000])
+def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int) -> None:
+    deep = '"options": {"deep": ' + "[" * depth + "]" * depth + ", "
+    told = refusal(tmp_path, json.dumps(a_document()).replace('"options": {', deep, 1))
+    assert "nested more than 64 levels deep" in told or "not sound JSON" in told
+
+
+def changed(edit: dict[str, Json], remove: str = "") -> str:
+    """A sound file, but for the first purchase."""
+    made = json.loads(json.dumps(a_document()))
+    made["purchases"][0].update(edit)
+    made["purchases"][0].pop(remove, None)
+    return json.dumps(made)
+
+
+@pytest.mark.parametrize(
+    ("edit", "remove", "says"),
+    [
+        ({}, "workflow_id", "cannot be submitted like this"),
+        ({"status": "submitted"}, "workflow_id", "cannot be submitted like this"),
+        ({"status": "failed"}, "", "cannot be failed like this"),
+        ({"reason": "vendor"}, "", "cannot be submitted like this"),
+        ({"status": "failed", "reason": "input"}, "", "cannot be failed like this"),
+        ({"status": "paid"}, "", "status"),
+        ({"id": "../../x"}, "", "id"),
+        ({"workflow_id": "a/b"}, "", "workflow_id"),
+        ({"credits": -1}, "", "credits"),
+        ({"credits": 1.5}, "", "credits"),
+        ({"credits": True}, "", "credits"),
+        ({"deleted": False}, "", "deleted"),
+        ({"surprise": 1}, "", "surprise"),
+        ({"error": "\ud800"}, "", "characters that cannot be written"),
+        ({"request": {"options": {"prompt": "\ud800"}}}, "", "characters that cannot be written"),
+        ({"bought_at": "yesterday"}, "", "bought_at"),
+        ({"key": "k" * 9000}, "", "key"),
+        ({"inputs": ["x"]}, "", "inputs"),
+    ],
+)
+def test_a_hostile_purchase_is_refused_and_named(
+    tmp_path: Path, edit: dict[str, Json], remove: str, says: str
+) -> None:
+    told = refusal(tmp_path, changed(edit, remove))
+    assert says in told
+    told.encode()
+
+
+def test_a_purchase_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    made = json.loads(json.dumps(a_document()))
+    made["purchases"].append(made["purchases"][0])
+    assert "stands twice" in refusal(tmp_path, json.dumps(made))
+
+
+def test_a_row_that_names_a_purchase_that_is_not_there_says_nothing_of_what_served(tmp_path: Path) -> None:
+    made = json.loads(json.dumps(a_document()))
+    made["purchases"] = []
+    results = written(tmp_path, json.dumps(made))
+    assert results is not None
+    assert results.records.served == {}
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    results = written(tmp_path, b"\xef\xbb\xbf" + json.dumps(a_document()).encode())
+    assert results is not None
+    assert results.campaign == HEADING.campaign
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate((1 << 30) + 1)  # a hole, which takes no room
+    with pytest.raises(InvalidInput, match="larger than"):
+        read(tmp_path / NAME, NAME)
+
+
+def test_every_status_has_its_place_in_the_file(tmp_path: Path) -> None:
+    purchases: list[Purchase] = []
+    for number, status in enumerate(Status, start=1):
+        purchases.append(bought(number, job(status.value, status.value), status))
+    made = document([job("a")], *purchases, published={each.id for each in purchases})
+    assert dict(read_back(made).records.purchases) == {each.id: each for each in purchases}
