@@ -142,7 +142,9 @@ class Shelf:
             reason = f"{self.folder}: nothing can be put there ({error.strerror}), so nothing is bought"
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise Unfinished(f"{reason}; make room and run again") from error
-            raise InvalidInput(f"{reason}; make it a folder of yours, or name another with --output") from error
+            raise InvalidInput(
+                f"{reason}; make it a folder of yours, or name another with --output"
+            ) from error
 
     def target(self, path: str) -> Path:
         """Where `path` is on disk, its folder made; it stays inside the output folder.

@@ -22,6 +22,11 @@ WALK = "main/loop/red/walk"
 WALKS: dict[str, Json] = {"walk": "a walk"}
 
 
+def creates(vendor: Emulator) -> int:
+    """How many creates arrived at the vendor."""
+    return len(vendor.ledger.entries)
+
+
 class Starving:
     """A run whose room is taken away at the very moment when the vendor has done something, before it answers."""
 
@@ -62,12 +67,12 @@ def test_a_disk_that_is_full_at_the_intent_sends_nothing(
 
     assert first.code == 8, first.said
     assert "spring.db: disk I/O error" in first.said
-    assert len(vendor.ledger.entries) == 0
+    assert creates(vendor) == 0
 
     second = start("run", project.manifest).ended()
 
     assert second.code == 0, second.said
-    assert len(vendor.ledger.entries) == 1
+    assert creates(vendor) == 1
     assert_whole(project)
 
 
@@ -113,7 +118,7 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
     second = start("run", project.manifest).ended()
 
     assert second.code == 0, second.said
-    assert len(vendor.ledger.entries) == 1
+    assert creates(vendor) == 1
     assert_whole(project)
 
 
@@ -159,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
 
     assert ended.code == 3, ended.said
     assert str(folder) in ended.err
-    assert len(vendor.ledger.entries) == 0
+    assert creates(vendor) == 0
     folder.unlink() if here == "a file" else folder.chmod(0o755)
     assert pipeline("run", project.manifest).code == 0
     assert_whole(project)
@@ -179,8 +184,8 @@ def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
     folder.chmod(0o755)
     assert ended.code == 3, ended.said
     assert project.state.read_bytes() == before
-    assert len(vendor.ledger.entries) == 2
+    assert creates(vendor) == 2
     assert pipeline("run", project.manifest).code == 0
-    assert len(vendor.ledger.entries) == 3
+    assert creates(vendor) == 3
     assert_nothing_bought_twice(vendor)
     assert_nothing_forgotten(project, vendor)
