@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.faultfile import NAMED, read_faults, read_rules
-from pipeline.emulator.faults import Call, Faults, Operation
+from pipeline.emulator.faults import Call, Delivery, Faults, Operation
 from pipeline.emulator.settings import Settings
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
@@ -286,6 +286,9 @@ def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
             "faults[0].match",
             "not known",
         ),
+        ({"on": "create", "do": "twice"}, "faults[0].do", "`on: webhook` alone"),
+        ({"on": "webhook", "do": "html"}, "faults[0].do", "drop, twice, forged"),
+        ({"on": ["webhook", "get"], "do": "html"}, "faults[0].do", "`on: webhook` alone"),
         ("html", "faults[0]", "expected a mapping"),
     ],
 )
@@ -327,7 +330,8 @@ def test_chance_can_be_repeated() -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_named_fault_can_be_set(name: str) -> None:
-    [rule] = read_rules(json.loads(json.dumps({"faults": [{"on": "any", "do": name}]})))
+    on = "webhook" if isinstance(NAMED[name], Delivery) else "any"
+    [rule] = read_rules(json.loads(json.dumps({"faults": [{"on": on, "do": name}]})))
 
     assert rule.fault == NAMED[name]
 

@@ -1,0 +1,345 @@
+"""Webhooks, as a real receiver on this machine hears them."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.processes import until
+
+from emulator.calls import KEY, Client
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.orders import order_of_json
+from pipeline.emulator.settings import Settings
+from pipeline.emulator.templates import TEMPLATES
+from pipeline.emulator.webhooks import Receiver
+from pipeline.emulator.work import Work
+from pipeline.jobs import Json
+
+PATIENCE = 10
+
+
+class Listener:
+    """A receiver that keeps what it hears, and answers with `answers` first, then with 204."""
+
+    def __init__(self, *answers: int) -> None:
+        self.heard: queue.Queue[tuple[str, str, Any]] = queue.Queue()
+        remaining = list(answers)
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status = remaining.pop(0) if remaining else 204
+                self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", f"{listener.url}/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                listener.heard.put((self.path, self.headers["Content-Type"], body))
+
+            def log_request(self, code: object = None, size: object = None) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def next(self) -> Any:
+        """The next receipt."""
+        return self.heard.get(timeout=PATIENCE)[2]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listening = Listener()
+    yield listening
+    listening.close()
+
+
+def receipt_of(emulator: Emulator, identity: str) -> str | None:
+    """What became of a receipt, once that is known."""
+
+    def known() -> str | None:
+        workflow = emulator.work.get(identity)
+        return None if workflow is None else workflow.receipt
+
+    until(lambda: known() is not None, "what became of the receipt")
+    return known()
+
+
+def bought(client: Client, url: str, **fields: Any) -> str:
+    answer = client.create(webhook_url=url, **fields)
+    assert answer.status_code == 200, answer.text
+    identity = answer.json()["data"]["id"]
+    assert isinstance(identity, str)
+    return identity
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(None, "success"), ("fail", "fail"), ("cancel", "cancel"), ("empty-result", "success")],
+)
+def test_the_end_is_told_once_and_can_be_seen_by_then(
+    client: Client, listener: Listener, fault: str | None, status: str
+) -> None:
+    if fault is not None:
+        client.emulator.fail({"on": "create", "do": fault})
+
+    identity = bought(client, f"{listener.url}/hook?token=a%20b")
+
+    path, kind, receipt = listener.heard.get(timeout=PATIENCE)
+    workflow = client.get(identity).json()["data"]
+    assert (path, kind) == ("/hook?token=a%20b", "application/json")
+    assert receipt == {
+        "workflow_id": identity,
+        "batch_id": identity,
+        "customer_id": workflow["customer_id"],
+        "status": status,
+    }
+    assert workflow["processing_status"] == status
+    assert receipt_of(client.emulator, identity) == "sent"
+    assert listener.heard.empty()
+
+
+def test_version_two_tells_too(emulator: Emulator, listener: Listener) -> None:
+    order = {
+        "template_id": "vim_arctic",
+        "image_urls": ["https://a.example/b.png"],
+        "webhook_url": listener.url,
+    }
+
+    answer = requests.post(f"{emulator.url}/v2/workflow", json=order, headers=KEY, timeout=10)
+
+    assert listener.next()["workflow_id"] == answer.json()["data"]["id"]
+
+
+def test_a_workflow_without_a_webhook_and_one_that_never_ends_tell_nothing(
+    client: Client, listener: Listener
+) -> None:
+    client.made()
+    client.emulator.fail({"on": "create", "nth": [1, 2], "do": "stuck"})
+    client.emulator.fail({"on": "create", "nth": 2, "do": {"ends": "moderation"}})
+    for _ in range(2):
+        bought(client, listener.url)
+
+    last = bought(client, listener.url)
+
+    assert listener.next()["workflow_id"] == last
+    assert receipt_of(client.emulator, last) == "sent"
+    assert listener.heard.empty()
+
+
+def test_a_deleted_workflow_is_told_of_no_more(tmp_path: Path, listener: Listener) -> None:
+    work = Work(Settings.tiny(tmp_path, duration=0))
+    gone, kept = (buy(work, listener.url) for _ in range(2))
+    work.wait()
+    work.delete(gone)
+    work.close()
+
+    with Emulator(Settings.tiny(tmp_path)):
+        assert listener.next()["workflow_id"] == kept
+    assert listener.heard.empty()
+
+
+def test_it_is_told_when_it_is_due_and_not_before(tmp_path: Path, listener: Listener) -> None:
+    with Emulator(Settings.tiny(tmp_path, duration=3600)) as emulator:
+        client = Client(emulator)
+        later = bought(client, listener.url)
+        client.admin("settings", {"duration": 0})
+        sooner = bought(client, listener.url)
+
+        assert listener.next()["workflow_id"] == sooner
+        assert receipt_of(emulator, sooner) == "sent"
+        assert client.get(later).json()["data"]["processing_status"] == "processing"
+    assert listener.heard.empty()
+
+
+def test_a_receiver_that_refuses_is_asked_again_until_it_accepts(client: Client) -> None:
+    listener = Listener(500, 307, 404)
+    try:
+        identity = bought(client, listener.url)
+        told = [listener.heard.get(timeout=PATIENCE) for _ in range(4)]
+        outcome = receipt_of(client.emulator, identity)
+    finally:
+        listener.close()
+
+    assert {(path, receipt["workflow_id"]) for path, _, receipt in told} == {("/", identity)}
+    assert outcome == "sent"
+    assert listener.heard.empty()
+
+
+def test_a_receiver_that_never_accepts_is_given_up_and_others_are_told(
+    client: Client, listener: Listener
+) -> None:
+    attempts = 1 + len(client.emulator.settings.webhook_pauses)
+    refusing = Listener(*[503] * 20)
+    try:
+        refused = bought(client, refusing.url)
+        deaf = bought(client, "http://127.0.0.1:9/")
+        accepted = bought(client, listener.url)
+        outcomes = [receipt_of(client.emulator, each) for each in (refused, deaf, accepted)]
+    finally:
+        refusing.close()
+
+    assert outcomes == ["unanswered", "unanswered", "sent"]
+    assert refusing.heard.qsize() == attempts
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.com/x",
+        "http://169.254.169.254/latest",
+        "http://192.168.0.1:8080/",
+        "http://127.0.0.1.example.com/",
+        "http://127.0.0.1@hooks.example.com/",
+        "http://127.1/",
+        "http://0.0.0.0/",
+        "https://127.0.0.1/",
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/a\r\nX-Injected: 1",
+        "http://127.0.0.1/ü",
+        "http://[::1",
+        "nonsense",
+        "",
+    ],
+)
+def test_nobody_but_this_machine_is_a_receiver(url: str) -> None:
+    assert Receiver.at(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "receiver"),
+    [
+        ("http://127.0.0.1:8000", Receiver("127.0.0.1", 8000, "/")),
+        ("http://localhost/hook#part", Receiver("localhost", 80, "/hook")),
+        ("http://127.0.0.2:1/?a=1", Receiver("127.0.0.2", 1, "/?a=1")),
+        ("HTTP://[::1]:8000/x", Receiver("::1", 8000, "/x")),
+    ],
+)
+def test_every_address_of_this_machine_is_one(url: str, receiver: Receiver) -> None:
+    assert Receiver.at(url) == receiver
+
+
+def test_a_webhook_elsewhere_is_noted_as_not_sent_and_the_workflow_succeeds(client: Client) -> None:
+    identity = bought(client, "https://hooks.example.com/x")
+
+    assert receipt_of(client.emulator, identity) == "not sent"
+    [told] = client.admin("state").json()["workflows"]
+    assert (told["status"], told["receipt"]) == ("success", "not sent")
+
+
+def test_a_dropped_receipt_never_leaves(client: Client, listener: Listener) -> None:
+    client.emulator.fail({"on": "webhook", "nth": 1, "do": "drop"})
+
+    identity = bought(client, listener.url)
+
+    assert receipt_of(client.emulator, identity) == "dropped"
+    following = bought(client, listener.url)
+    assert listener.next()["workflow_id"] == following
+    assert listener.heard.empty()
+
+
+def test_a_receipt_may_come_twice(client: Client, listener: Listener) -> None:
+    client.emulator.fail({"on": "webhook", "do": "twice"})
+
+    identity = bought(client, listener.url)
+
+    assert receipt_of(client.emulator, identity) == "sent"
+    assert [listener.next()["workflow_id"] for _ in range(2)] == [identity, identity]
+    assert listener.heard.empty()
+
+
+@pytest.mark.parametrize(("fault", "lie"), [(None, "fail"), ("fail", "success")])
+def test_a_forged_receipt_names_another_workflow_and_another_end(
+    client: Client, listener: Listener, fault: str | None, lie: str
+) -> None:
+    client.emulator.fail({"on": "webhook", "do": "forged"})
+    if fault is not None:
+        client.emulator.fail({"on": "create", "do": fault})
+
+    identity = bought(client, listener.url)
+
+    receipt = listener.next()
+    assert receipt["workflow_id"] == receipt["batch_id"] != identity
+    assert receipt["status"] == lie
+    assert client.get(receipt["workflow_id"]).status_code == 404
+
+
+def test_rules_for_webhooks_look_at_what_they_are_about_and_other_rules_never_at_webhooks(
+    client: Client, listener: Listener
+) -> None:
+    client.emulator.fail(
+        {"on": "webhook", "match": {"title": "blue"}, "do": "drop"},
+        {"on": "any", "nth": 99, "do": {"status": 500}},
+    )
+
+    blue, red = bought(client, listener.url, title="a blue one"), bought(client, listener.url, title="red")
+
+    assert (receipt_of(client.emulator, blue), receipt_of(client.emulator, red)) == ("dropped", "sent")
+    faults = client.admin("state").json()["faults"]
+    # The second rule saw two creates; the call that asks for the state is the emulator's own.
+    assert [(fault["seen"], fault["struck"]) for fault in faults] == [(1, 1), (2, 0)]
+
+
+def buy(work: Work, url: str, fate: str | None = None) -> str:
+    fields: Json = {
+        "template_id": "vim_arctic",
+        "image_urls": ["https://a.example/b.png"],
+        "webhook_url": url,
+    }
+    return work.buy(order_of_json(fields), TEMPLATES["vim_arctic"], fate, backwards=False).id
+
+
+def test_what_was_not_told_before_a_restart_is_told_after_it_and_only_that(
+    tmp_path: Path, listener: Listener
+) -> None:
+    # Without a postman: as if killed when everything was made and nothing told.
+    work = Work(Settings.tiny(tmp_path))
+    ended = {buy(work, listener.url), buy(work, listener.url, "fail")}
+    work.wait()
+    work.close()
+    assert listener.heard.empty()
+
+    with Emulator(Settings.tiny(tmp_path)) as emulator:
+        assert {listener.next()["workflow_id"] for _ in ended} == ended
+        assert [receipt_of(emulator, each) for each in ended] == ["sent", "sent"]
+    with Emulator(Settings.tiny(tmp_path)) as emulator:
+        new = bought(Client(emulator), listener.url)
+
+        assert listener.next()["workflow_id"] == new
+        assert receipt_of(emulator, new) == "sent"
+    assert listener.heard.empty()
+
+
+def test_an_emulator_that_is_closed_between_attempts_goes_on_with_them_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    patient = Settings(
+        tmp_path, 0, size=Settings.tiny(tmp_path).size, frames_per_second=2, webhook_pauses=(3600.0,)
+    )
+    listener = Listener(503)
+    try:
+        with Emulator(patient) as emulator:
+            identity = bought(Client(emulator), listener.url)
+            listener.next()
+        with Emulator(patient) as emulator:
+            assert listener.next()["workflow_id"] == identity
+            assert receipt_of(emulator, identity) == "sent"
+    finally:
+        listener.close()
