@@ -124,6 +124,11 @@ def test_a_failed_purchase_serves_where_there_is_no_other() -> None:
     assert who(serve([job("a")], records(failed))) == {"a": failed.id}
 
 
+def test_one_that_may_have_been_bought_comes_before_one_that_failed_though_that_served_last() -> None:
+    failed, unknown = bought(1, job("a"), status=Status.FAILED), bought(2, job("a"), status=Status.ATTENTION)
+    assert who(serve([job("a")], records(failed, unknown, a=failed))) == {"a": unknown.id}
+
+
 def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None:
     approved, other = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
     held = records(approved, other, b=approved)
