@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -145,6 +146,8 @@ class Running:
         return True
 
     def _says_yes(self) -> bool:
+        with vendor(self._facts.scene, self._orders.timeout):
+            pass  # Without a key there is nothing to ask.
         try:
             with asking(self._stop):
                 return click.confirm("Buy?", default=False)
@@ -159,26 +162,22 @@ class Running:
             return
         if plan.buying and self._orders.settings.download:
             shelf.assert_writable()
-        reporter = self._reporter(plan)
-        try:
-            with vendor(place, self._orders.timeout) as provider:
-                execute(
-                    plan,
-                    self._facts.records,
-                    store=self._facts.store,
-                    provider=provider,
-                    shelf=shelf,
-                    manifest_folder=place.campaign.manifest.parent,
-                    settings=self._orders.settings,
-                    reporter=reporter,
-                    report=self._report,
-                    stop=self._stop,
-                    publish=self._publish,
-                    checkpoint=self._orders.checkpoint,
-                    on_change=self._orders.on_change,
-                )
-        finally:
-            reporter.close()
+        with vendor(place, self._orders.timeout) as provider, closing(self._reporter(plan)) as reporter:
+            execute(
+                plan,
+                self._facts.records,
+                store=self._facts.store,
+                provider=provider,
+                shelf=shelf,
+                manifest_folder=place.campaign.manifest.parent,
+                settings=self._orders.settings,
+                reporter=reporter,
+                report=self._report,
+                stop=self._stop,
+                publish=self._publish,
+                checkpoint=self._orders.checkpoint,
+                on_change=self._orders.on_change,
+            )
 
     def _reporter(self, plan: Plan) -> BarReporter | LineReporter:
         if is_terminal(sys.stderr) and not manner().quiet:
