@@ -1,3 +1,20 @@
-"""A declarative runner for media campaigns: manifests in git, videos out, never paid twice."""
+"""A declarative runner for media campaigns: manifests in git, videos out, never paid twice.
+
+The public names are those of `pipeline.api`; they are imported when first asked for, so that the command line
+starts quickly.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.api import *  # noqa: F403 - what it names is the public face
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    api = import_module("pipeline.api")
+    if name in api.__all__:
+        return getattr(api, name)
+    raise AttributeError(f"module 'pipeline' has no attribute '{name}'")

@@ -49,11 +49,15 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOutput:
-    """The first output of type `media` (None: of any) of another job: its `result`, or that of a step."""
+    """The first output of type `media` (None: of any) of another job: its `result`, or that of a step.
+
+    With `takes`, the keys of all takes of that job, only an approved one of them is taken.
+    """
 
     job: str
     output: str = "result"
     media: MediaType | None = None
+    takes: tuple[str, ...] = ()
 
 
 Source = LocalFile | RemoteFile | UpstreamOutput
@@ -168,6 +172,12 @@ class Job:
         return (self.fingerprint, *(fingerprint(self.request, version) for version in older))
 
     @property
+    def approved_of(self) -> tuple[str, ...]:
+        """The takes of which an approved one is what this job is made from; empty where it is no such job."""
+        sources = self.request.images
+        return next((source.takes for source in sources if isinstance(source, UpstreamOutput)), ())
+
+    @property
     def upstream(self) -> str | None:
         """The key of the job whose output this one is made from, if it is chained."""
         return next(
@@ -215,8 +225,10 @@ def _source_json(source: Source, image: str | None) -> Json:
         case RemoteFile(url, version):
             # Its signature changes by itself, and must not make a difference in git.
             return {**named, "url": url.partition("?")[0], "version": version}
-        case UpstreamOutput(job, output):
+        case UpstreamOutput(job, output, takes=()):
             return {**named, "outputs_of": job, "output": output}
+        case UpstreamOutput(job, output):
+            return {**named, "outputs_of": job, "output": output, "only": "approved"}
 
 
 def _files_in(value: Option) -> Iterator[LocalFile]:

@@ -52,7 +52,20 @@ class Fitting:
 
     def fits(self, purchase: Purchase, job: Job) -> bool:
         """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
-        return any(each.id == purchase.id for each in self._all_that_fit(job.name))
+        return any(each.id == purchase.id for each in self.all_that_fit(job.name))
+
+    def all_that_fit(self, key: str) -> list[Purchase]:
+        """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
+        for each in self._upstreams_first(key):
+            if each not in self._fitting:
+                job = self.jobs[each]
+                self._fitting[each] = [
+                    purchase
+                    for asked in job.fingerprints
+                    for inputs in self._inputs(job)
+                    for purchase in self._usable.get((asked, inputs), ())
+                ]
+        return self._fitting[key]
 
     def last(self, key: str) -> Purchase | None:
         """The purchase that served the key last, or was bought for it, whether or not it fits now."""
@@ -72,9 +85,24 @@ class Fitting:
             serving = self.serving(upstream)
             if serving is not None and serving.id in self.decisions.approved:
                 return (*asked, serving.id)
-            asked.append(self.jobs[upstream].fingerprint)
-            upstream = self.jobs[upstream].upstream
+            job = self.jobs[upstream]
+            asked.append(job.fingerprint)
+            if job.approved_of:
+                approved = self.source(job)
+                return (*asked, approved.id if approved is not None else job.name)
+            upstream = job.upstream
         return tuple(asked)
+
+    def source(self, job: Job) -> Purchase | None:
+        """The purchase that a new one for `job` would be made from: what serves its upstream, None if nothing does.
+
+        Where only an approved take goes on: the newest of those that are approved.
+        """
+        if job.approved_of:
+            approved = (self._pinned(take) for take in job.approved_of)
+            found = (purchase for purchase in approved if purchase is not None)
+            return max(found, key=lambda purchase: purchase.age, default=None)
+        return None if job.upstream is None or job.upstream not in self.jobs else self.serving(job.upstream)
 
     def _upstreams_first(self, key: str) -> list[str]:
         chain = [key]
@@ -86,24 +114,15 @@ class Fitting:
         usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
-    def _all_that_fit(self, key: str) -> list[Purchase]:
-        for each in self._upstreams_first(key):
-            if each not in self._fitting:
-                job = self.jobs[each]
-                self._fitting[each] = [
-                    purchase
-                    for asked in job.fingerprints
-                    for inputs in self._inputs(job)
-                    for purchase in self._usable.get((asked, inputs), ())
-                ]
-        return self._fitting[key]
-
     def _inputs(self, job: Job) -> list[tuple[str, ...]]:
         """From what a purchase may be made to fit the job: any one that fits its upstream, or the approved one."""
         if job.upstream is None:
             return [()]
         if job.upstream not in self.jobs:
             return []
+        if job.approved_of:
+            approved = self.source(job)
+            return [] if approved is None else [(approved.id,)]
         pinned = self._pinned(job.upstream)
         if pinned is not None:
             return [(pinned.id,)]
@@ -113,13 +132,13 @@ class Fitting:
         pinned = self._pinned(job.name)
         if pinned is not None:
             return pinned
-        fitting = self._all_that_fit(job.name)
+        fitting = self.all_that_fit(job.name)
         return max(fitting, key=lambda purchase: self._preference(purchase, job), default=None)
 
     def _preference(
         self, purchase: Purchase, job: Job
     ) -> tuple[bool, int, bool, bool, bool, tuple[str, str]]:
-        upstream = self._serving.get(job.upstream) if job.upstream is not None else None
+        upstream = self.source(job)
         return (
             purchase.id in self.decisions.approved,
             _SOUNDNESS.get(purchase.status, len(_SOUNDNESS)),

@@ -206,7 +206,8 @@ class Running:
             self._report.stop(error.exit_code, str(error))
 
     def _conclude(self, plan: Plan, serving: Serving) -> ExitCode:
-        selected = {entry.key for entry in plan.entries}
+        # A take that is not needed, as another is approved, is no unfinished job.
+        selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         stopped = set(self._report.codes)
         if self._stop.code is not None:
             stopped.add(self._stop.code)

@@ -118,7 +118,7 @@ class Purchasing:
     def _prepare(self, entry: Entry, job: Job) -> None:
         self._preparing += 1
         mark = self._at.new_id()
-        source = self._upstream(job)
+        source = entry.source or self._upstream(job)
         self._at.air.send(
             self._at.till,
             lambda future: self._prepared(entry, job, mark, source, future),

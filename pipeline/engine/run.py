@@ -190,7 +190,10 @@ class Run:
         )
         if failed > jobs[0].retries:
             return None
-        return Entry(jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits)
+        source = self._at.books.purchases.get(purchase.inputs[0]) if purchase.inputs else None
+        return Entry(
+            jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits, source=source
+        )
 
     def _keep_places(self) -> None:
         placed, removed = self._at.shelf.news()

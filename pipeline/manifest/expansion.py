@@ -182,8 +182,16 @@ class _Expansion:
         if image_set.chain is None:
             yield from image_set.items
             return
-        for each in self._upstreams[image_set.chain.rule]:
-            yield each.item(image_set.chain)
+        upstreams = self._upstreams[image_set.chain.rule]
+        if not image_set.chain.approved:
+            yield from (each.item(image_set.chain) for each in upstreams)
+            return
+        takes: dict[str, list[Upstream]] = {}
+        for each in upstreams:
+            takes.setdefault(each.common_id, []).append(each)
+        for first, *others in takes.values():
+            keys = (first.key, *(other.key for other in others))
+            yield first.item_of_approved(image_set.chain, keys)
 
     def _prepare_upstreams(self) -> None:
         """Work out what chains take, each rule after those that it hangs on itself."""

@@ -61,10 +61,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A set's items are the outputs of the rule `rule`: its result, or that of `step`."""
+    """A set's items are the outputs of the rule `rule`: its result, or that of `step`.
+
+    With `approved` there is one item for all takes of a job, and only an approved one is taken.
+    """
 
     rule: str
     step: str | None
+    approved: bool
     place: Place
     step_place: Place
 

@@ -19,7 +19,9 @@ def build_set(name: str, written: Written, context: Context) -> ImageSet:
     if (upstream := written.get("outputs_of")) is not None and upstream.text is not None:
         step = written.get("step")
         step_place = upstream.place if step is None else step.place
-        return ImageSet(name, chain=Chain(upstream.text, written.text_of("step"), upstream.place, step_place))
+        approved = written.text_of("only") == "approved"
+        chain = Chain(upstream.text, written.text_of("step"), approved, upstream.place, step_place)
+        return ImageSet(name, chain=chain)
     return ImageSet(name, tuple(_items(written, context)))
 
 

@@ -11,10 +11,14 @@ from pipeline.manifest.model import Chain, Item, Rule
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a chain needs to know of a job: its key, and what its output is called and carries along."""
+    """What a chain needs to know of a job: its key, and what its output is called and carries along.
+
+    `common_id` is what all takes of the job share.
+    """
 
     key: str
     id: str
+    common_id: str
     vars: Mapping[str, Json]
     template_id: str
     gives: MediaType | None
@@ -22,10 +26,16 @@ class Upstream:
 
     def item(self, chain: Chain) -> Item:
         """The item that it gives to a chain."""
-        gives = self.gives if chain.step is None else self.steps.get(chain.step)
-        return Item(
-            self.id, (UpstreamOutput(self.key, chain.step or "result"),), self.vars, chain.place, gives
-        )
+        output = UpstreamOutput(self.key, chain.step or "result")
+        return Item(self.id, (output,), self.vars, chain.place, self._gives(chain))
+
+    def item_of_approved(self, chain: Chain, takes: tuple[str, ...]) -> Item:
+        """The one item that all `takes` of a job, of which this is the first, give to a chain."""
+        output = UpstreamOutput(self.key, chain.step or "result", takes=takes)
+        return Item(self.common_id, (output,), self.vars, chain.place, self._gives(chain))
+
+    def _gives(self, chain: Chain) -> MediaType | None:
+        return self.gives if chain.step is None else self.steps.get(chain.step)
 
 
 def upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> Upstream:
@@ -37,11 +47,12 @@ def upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> U
         None if item is None else item.id,
         None if prompt is None else prompt.name,
         *(axis_text(value) for _, value in axes),
-        f"take{take}" if take > 1 else None,
     ]
+    common = "-".join(part for part in parts if part is not None) or template.name
     return Upstream(
         str(key_of(rule, combination, take)),
-        "-".join(part for part in parts if part is not None) or template.name,
+        f"{common}-take{take}" if take > 1 else common,
+        common,
         {**({} if item is None else item.vars), **dict(axes)},
         template.template_id,
         maker.gives(combination, take),

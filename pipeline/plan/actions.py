@@ -68,7 +68,8 @@ class Entry:
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
     bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
     vendor is to be told of what serves, where it differs from what was last sent. `marks` are purchases that
-    are to be made again: they are marked with the intent of the new one.
+    are to be made again: they are marked with the intent of the new one. `source` is the approved purchase
+    that it is made from, where only such a one goes on.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Entry:
     presence: Presence | None = None
     wording: Wording | None = None
     marks: tuple[str, ...] = ()
+    source: Purchase | None = None
 
     @property
     def buys(self) -> bool:

@@ -36,8 +36,13 @@ def make(serving: Serving, presence: Mapping[str, Presence], asked: Asked = ALL)
 
 
 def _made_again(serving: Serving, keys: Collection[str]) -> Serving:
-    """What would serve if what serves these jobs now were marked to be made again."""
-    marks = {purchase.id for key in keys if (purchase := serving.by_key.get(key)) is not None}
+    """What would serve if all that might serve these jobs were marked to be made again."""
+    marks = {
+        purchase.id
+        for key in keys
+        if key in serving.by_key
+        for purchase in (serving.by_key[key], *serving.fitting.all_that_fit(key))
+    }
     if not marks:
         return serving
     records = serving.fitting.records

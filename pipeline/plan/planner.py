@@ -55,12 +55,14 @@ class Planner:
         if purchase is not None and self._serving.fitting.fits(purchase, job):
             self._first.setdefault(purchase.id, job.name)
         unserved = purchase is None or self._is_retried(job)
-        if not unserved or not self.is_selected(job.name) or self._waits_for(job):
+        if not unserved or not self.is_selected(job.name) or self._waits_for(job) or self._is_settled(job):
             return
         buyer = self._buyers.setdefault(self._serving.fitting.ask(job.name), job.name)
         replaced = self._before.by_key.get(job.name)
         if job.name in self._asked.replace and replaced is not None:
-            self._marks.setdefault(buyer, []).append(replaced.id)
+            # Also another machine's purchase of the same, which would serve in its place.
+            fitting = self._before.fitting.all_that_fit(job.name)
+            self._marks.setdefault(buyer, []).extend(each.id for each in (replaced, *fitting))
 
     # A purchase serves
 
@@ -100,7 +102,7 @@ class Planner:
     # Nothing does
 
     def _buy(self, job: Job, failed: Purchase | None) -> Entry:
-        if failed is None and _without_take(job.key) in self._approved_takes:
+        if self._is_settled(job):
             return Entry(job.name, Action.PINNED, "another take of it is approved", job)
         if waits_for := self._waits_for(job):
             return Entry(job.name, Action.WAIT, waits_for, job, after=job.upstream)
@@ -110,16 +112,34 @@ class Planner:
             return Entry(job.name, Action.SHARE, reason, job, failed, buyer=buyer)
         after = self._after(job)
         behind = "" if after is None else f", after {after}"
+        source = self._serving.fitting.source(job) if job.approved_of else None
         marks = tuple(dict.fromkeys(self._marks.get(job.name, ())))
         if failed is not None:
             reason = f"failed ({failed.reason}){behind}"
-            return Entry(job.name, Action.RETRY, reason, job, failed, job.credits, after=after)
+            return Entry(job.name, Action.RETRY, reason, job, failed, job.credits, after=after, source=source)
         last = self._serving.fitting.last(job.name)
         if last is None:
-            return Entry(job.name, Action.CREATE, f"new{behind}", job, None, job.credits, after=after)
+            return Entry(
+                job.name, Action.CREATE, f"new{behind}", job, None, job.credits, after=after, source=source
+            )
         changes = self._changes(last, job)
         reason = self._what_changed(last, changes, job.name) + behind
-        return Entry(job.name, Action.REPLACE, reason, job, last, job.credits, changes, after, marks=marks)
+        return Entry(
+            job.name,
+            Action.REPLACE,
+            reason,
+            job,
+            last,
+            job.credits,
+            changes,
+            after,
+            marks=marks,
+            source=source,
+        )
+
+    def _is_settled(self, job: Job) -> bool:
+        """Whether nothing serves it and nothing will, as another take of it is approved."""
+        return job.name not in self._serving.by_key and _without_take(job.key) in self._approved_takes
 
     def _is_retried(self, job: Job) -> bool:
         """Whether what serves has failed, and is to be bought again."""
@@ -142,12 +162,16 @@ class Planner:
     def _what_upstream_lacks(self, job: Job) -> str:
         if job.upstream is None:
             return ""
-        upstream = self._serving.fitting.jobs[job.upstream]
-        purchase = self._serving.by_key.get(upstream.name)
+        purchase = self._serving.fitting.source(job)
         if purchase is not None and purchase.status in _MADE:
             return ""
+        if job.approved_of:
+            return f"no take of {job.upstream} is approved"
+        upstream = self._serving.fitting.jobs[job.upstream]
         if not self.is_selected(upstream.name):
             return f"{upstream.name} is not selected and has not succeeded"
+        if self._is_settled(upstream):
+            return f"{upstream.name} is not bought, as another take of it is approved"
         if purchase is None or self._is_retried(upstream):
             return f"{upstream.name} waits" if self._waits_for(upstream) else ""
         if purchase.status is Status.FAILED:
@@ -156,12 +180,12 @@ class Planner:
 
     def _after(self, job: Job) -> str | None:
         """The upstream that must succeed first, None where it has."""
-        purchase = self._serving.by_key.get(job.upstream) if job.upstream is not None else None
+        purchase = self._serving.fitting.source(job)
         return None if purchase is not None and purchase.status in _MADE else job.upstream
 
     def _changes(self, before: Purchase, job: Job) -> tuple[Difference, ...]:
         changes = differences(before, job)
-        upstream = self._serving.by_key.get(job.upstream) if job.upstream is not None else None
+        upstream = self._serving.fitting.source(job)
         made_from = before.inputs[0] if before.inputs else None
         now = upstream.id if upstream is not None else None
         if job.upstream is not None and made_from != now:
