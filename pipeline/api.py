@@ -19,9 +19,9 @@ from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError
 from pipeline.jobs import Job, Json
 from pipeline.manifest import Campaign, expand
 from pipeline.manifest import load as load_manifest
-from pipeline.plan.actions import ALL, Action, Asked, Entry, Plan
-from pipeline.plan.make import make
-from pipeline.plan.price import Limits, refusal
+from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan
+from pipeline.planning.make import make
+from pipeline.planning.price import Limits, refusal
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
 from pipeline.results.build import Standing, standing

@@ -13,7 +13,7 @@ from pipeline.artifacts.names import Named, named, set_aside
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import sha256_of, sync_folder
 from pipeline.jobs import Job
-from pipeline.plan.actions import Presence
+from pipeline.planning.actions import Presence
 from pipeline.purchases import Purchase, Status
 from pipeline.serving import Serving
 from pipeline.state.store import PlacedFile

@@ -17,7 +17,7 @@ from pipeline.files import sweep
 from pipeline.jobs import Job, Json
 from pipeline.manifest import Campaign, decisions, expand, load
 from pipeline.manifest.decisions import in_force
-from pipeline.plan.make import in_plan_order
+from pipeline.planning.make import in_plan_order
 from pipeline.purchases import Decisions, Records
 from pipeline.results.build import Heading
 from pipeline.results.file import ResultsFile, read

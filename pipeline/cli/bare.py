@@ -17,7 +17,7 @@ from pipeline.engine.progress import LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent, printable
-from pipeline.plan.collect import everything
+from pipeline.planning.collect import everything
 from pipeline.purchases import UNDECIDED, Records, Status
 from pipeline.results import merge
 from pipeline.results.file import ResultsFile, read, write

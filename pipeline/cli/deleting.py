@@ -27,7 +27,7 @@ from pipeline.cli.vendor import vendor
 from pipeline.engine.repeating import repeated
 from pipeline.engine.updating import assert_bought
 from pipeline.errors import ExitCode, InvalidInput, UsageError, printable
-from pipeline.plan.prune import destroyable, prunable
+from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import Purchase
 from pipeline.serving import serve

@@ -23,10 +23,10 @@ from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.manifest import find
-from pipeline.plan.actions import CHANGING, Plan
-from pipeline.plan.make import make
-from pipeline.plan.markdown import as_markdown
-from pipeline.plan.show import as_json, as_text
+from pipeline.planning.actions import CHANGING, Plan
+from pipeline.planning.make import make
+from pipeline.planning.markdown import as_markdown
+from pipeline.planning.show import as_json, as_text
 
 
 @click.command("plan")

@@ -8,8 +8,8 @@ from pipeline.cli.acting import Known, relative, shown_path
 from pipeline.errors import InvalidInput, Problem, Unfinished
 from pipeline.files import read_limited, write_atomically
 from pipeline.manifest import schema
-from pipeline.plan.actions import Plan
-from pipeline.plan.saved import SavedPlan, carried_out, departures, from_json, to_json
+from pipeline.planning.actions import Plan
+from pipeline.planning.saved import SavedPlan, carried_out, departures, from_json, to_json
 
 _LARGEST = 1 << 30
 

@@ -27,7 +27,7 @@ from pipeline.cli.stopping import stopping
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput, UsageError
-from pipeline.plan.saved import SavedPlan
+from pipeline.planning.saved import SavedPlan
 from pipeline.state.store import Caps, Change
 
 pacing_options = together(

@@ -22,11 +22,11 @@ from pipeline.engine.progress import BarReporter, LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, PipelineError, printable
-from pipeline.plan.actions import ALL, Action, Asked, Plan, Presence
-from pipeline.plan.collect import paid_for
-from pipeline.plan.make import make
-from pipeline.plan.price import Limits, refusal
-from pipeline.plan.show import as_text, totals
+from pipeline.planning.actions import ALL, Action, Asked, Plan, Presence
+from pipeline.planning.collect import paid_for
+from pipeline.planning.make import make
+from pipeline.planning.price import Limits, refusal
+from pipeline.planning.show import as_text, totals
 from pipeline.purchases import Status
 from pipeline.results.build import Standing, standing
 from pipeline.results.verdict import exit_code

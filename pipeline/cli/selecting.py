@@ -5,9 +5,9 @@ from typing import Any
 
 from pipeline.cli.acting import Known
 from pipeline.errors import UsageError, printable
-from pipeline.plan.actions import Action, Asked, Plan
-from pipeline.plan.make import make
-from pipeline.plan.select import Candidate, select
+from pipeline.planning.actions import Action, Asked, Plan
+from pipeline.planning.make import make
+from pipeline.planning.select import Candidate, select
 from pipeline.results.build import standing
 
 

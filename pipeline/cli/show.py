@@ -13,8 +13,8 @@ from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argum
 from pipeline.cli.terminal import paint_for, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, canonical_json
-from pipeline.plan.make import make
-from pipeline.plan.show import Paint
+from pipeline.planning.make import make
+from pipeline.planning.show import Paint
 from pipeline.purchases import Purchase
 
 _LONGEST = 2000

@@ -12,7 +12,7 @@ import click
 from pipeline.cli.environment import is_github, wants_colour
 from pipeline.errors import Problem, printable
 from pipeline.jobs import Json
-from pipeline.plan.show import Colour, Paint
+from pipeline.planning.show import Colour, Paint
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000

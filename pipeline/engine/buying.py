@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.engine.pacing import backoff
-from pipeline.plan.actions import Entry
+from pipeline.planning.actions import Entry
 
 # A create of which a part had left is sent anew this often in one run; one that never left, a little more.
 TORN_SENDS = 2

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.artifacts.names import set_aside
 from pipeline.jobs import Job
-from pipeline.plan.actions import Action, Plan
+from pipeline.planning.actions import Action, Plan
 from pipeline.purchases import Purchase
 
 

@@ -14,7 +14,7 @@ from pipeline.engine.submit import settled, submit
 from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import BuyingStopped, ExitCode, PipelineError, printable
 from pipeline.jobs import Job
-from pipeline.plan.actions import Entry
+from pipeline.planning.actions import Entry
 from pipeline.providers.base import (
     AccountRefused,
     Bought,

@@ -26,7 +26,7 @@ from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop, Tally
 from pipeline.engine.updating import Updating
 from pipeline.engine.workplace import Workplace
 from pipeline.errors import AccountError, ExitCode, PipelineError
-from pipeline.plan.actions import Action, Entry, Plan, Presence
+from pipeline.planning.actions import Action, Entry, Plan, Presence
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, Reason, Records, Status
 from pipeline.state.store import Change, Store

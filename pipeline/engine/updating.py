@@ -8,8 +8,8 @@ from pipeline.engine import pacing
 from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
-from pipeline.plan.actions import Entry, Wording
-from pipeline.plan.planner import last_sent
+from pipeline.planning.actions import Entry, Wording
+from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase
 from pipeline.state.machine import Reworded

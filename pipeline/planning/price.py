@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.plan.actions import Plan
+from pipeline.planning.actions import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.jobs import Json
-from pipeline.plan.actions import BUYING, Action, Entry, Plan
-from pipeline.plan.show import as_json
+from pipeline.planning.actions import BUYING, Action, Entry, Plan
+from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status
 
 VERSION = 1

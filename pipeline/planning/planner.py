@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.plan.actions import Action, Asked, Difference, Entry, Presence, Wording
-from pipeline.plan.differences import differences
+from pipeline.planning.actions import Action, Asked, Difference, Entry, Presence, Wording
+from pipeline.planning.differences import differences
 from pipeline.purchases import Purchase, Reason, Status
 from pipeline.serving import Serving
 

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from pipeline.plan.actions import CHANGING, Plan
-from pipeline.plan.show import as_text
+from pipeline.planning.actions import CHANGING, Plan
+from pipeline.planning.show import as_text
 
 # Found again by whoever posts it, so that one comment is updated and not followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.jobs import Job, JobKey, Request, UpstreamOutput
-from pipeline.plan.actions import Asked, Entry, Plan, Presence
-from pipeline.plan.make import in_plan_order, make
+from pipeline.planning.actions import Asked, Entry, Plan, Presence
+from pipeline.planning.make import in_plan_order, make
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Records, Status
 from pipeline.serving import serve
 
@@ -43,11 +43,17 @@ def plan(
     *purchases: Purchase,
     presence: Mapping[str, Presence] | None = None,
     selected: Collection[str] | None = None,
+    replacing: Collection[Job] = (),
+    retry_failed: bool = False,
     decisions: Decisions = UNDECIDED,
 ) -> Plan:
     """What is planned for jobs where these purchases are known."""
-    asked = Asked(None if selected is None else frozenset(selected))
     records = Records({each.id: each for each in purchases})
+    asked = Asked(
+        selected=None if selected is None else frozenset(selected),
+        replace=frozenset(each.name for each in replacing),
+        retry_failed=retry_failed,
+    )
     return make(serve(in_plan_order(jobs), records, decisions), presence or {}, asked)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.jobs import Job
-from pipeline.plan.actions import ALL, Action, Asked, Entry, Plan, Presence
-from pipeline.plan.planner import Planner
+from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan, Presence
+from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, Records
 from pipeline.serving import Serving, serve
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pipeline.plan.actions import BUYING, Action, Plan, Presence
+from pipeline.planning.actions import BUYING, Action, Plan, Presence
 from pipeline.purchases import UNFINISHED, Purchase, Reason, Status
 from pipeline.serving import Serving
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.plan.actions import Action, Difference, Presence
-from pipeline.plan.make import in_plan_order
-from pipeline.purchases import Decisions, Status
+from pipeline.jobs import Job
+from pipeline.planning.actions import Action, Asked, Difference, Presence
+from pipeline.planning.make import in_plan_order, make
+from pipeline.purchases import Decisions, Reason, Records, Status
+from pipeline.serving import serve
 from plan.campaign import bought, job, only, plan
 
 
@@ -287,3 +289,119 @@ def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
         buyer = entry if entry.buyer is None else buyers[entry.buyer]
         assert buyer.job is not None
         assert buyer.job.fingerprint == each.fingerprint
+
+
+# What a person asks for besides
+
+
+def test_retry_failed_buys_a_failed_one_again_and_nothing_else() -> None:
+    a, b = job("a", "walk"), job("b", "dance")
+    failed = bought(1, a, Status.FAILED)
+    made = plan([a, b], failed, bought(2, b), retry_failed=True)
+    assert (only(made, a).action, only(made, a).purchase) == (Action.RETRY, failed)
+    assert [entry.key for entry in made.buying] == [a.name]
+
+
+def test_a_retry_waits_until_it_is_known_what_the_last_one_brought() -> None:
+    a = job("a")
+    failed, unknown = bought(1, a, Status.FAILED), bought(2, a, Status.ATTENTION)
+    served = Records({each.id: each for each in (failed, unknown)}, {a.name: failed.id})
+    made = make(serve([a], served), {}, Asked(retry_failed=True))
+    assert only(made, a).action is Action.ATTENTION
+
+
+@pytest.mark.parametrize(("retries", "action"), [(0, Action.KEEP), (1, Action.KEEP), (2, Action.RETRY)])
+def test_retries_are_counted_over_all_that_failed(retries: int, action: Action) -> None:
+    a = replace(job("a"), retries=retries)
+    twice = [bought(1, a, Status.FAILED), bought(2, a, Status.FAILED)]
+    assert only(plan([a], *twice), a).action is action
+
+
+def test_what_was_rejected_is_not_retried_by_itself() -> None:
+    a = replace(job("a"), retries=5)
+    rejected = replace(bought(1, a, Status.FAILED), reason=Reason.REJECTED)
+    assert only(plan([a], rejected), a).action is Action.KEEP
+    assert only(plan([a], rejected, retry_failed=True), a).action is Action.RETRY
+
+
+def test_what_is_made_from_a_retried_one_comes_after_it() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    made = plan([sketch, film], bought(1, sketch, Status.FAILED), retry_failed=True)
+    assert (only(made, film).action, only(made, film).after) == (Action.CREATE, sketch.name)
+
+
+def test_replace_marks_what_it_replaces_for_all_that_share_it() -> None:
+    a, b = job("a"), job("b")
+    old = bought(1, a)
+    made = plan([a, b], old, replacing=[a])
+    assert (only(made, a).action, only(made, a).marks) == (Action.REPLACE, (old.id,))
+    assert only(made, b).action is Action.SHARE
+
+
+def test_replace_marks_also_what_another_machine_bought_for_the_same() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    ours, theirs = bought(1, sketch), bought(2, sketch)
+    made = plan([sketch, film], ours, theirs, bought(3, film, Status.DONE, ours), replacing=[sketch])
+    assert only(made, sketch).action is Action.REPLACE
+    assert set(only(made, sketch).marks) == {ours.id, theirs.id}
+    assert only(made, film).after == sketch.name
+
+
+def test_an_approved_one_is_pinned_whatever_is_asked_for_now() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    approved = bought(1, before)
+    said = Decisions(approved={approved.id: before.name})
+    entry = only(plan([after], approved, decisions=said), after)
+    assert (entry.action, entry.purchase) == (Action.PINNED, approved)
+    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert only(plan([before], approved, decisions=said), before).action is Action.KEEP
+
+
+def test_a_new_title_is_told_once_by_the_first_job_and_costs_nothing() -> None:
+    a, b = job("a"), job("b")
+    purchase = bought(1, a)
+    renamed = [replace(each, title=lambda _: "new") for each in (a, b)]
+    here = {each.name: Presence.IN_PLACE for each in renamed}
+    made = plan(renamed, purchase, presence=here)
+    assert [only(made, each).action for each in renamed] == [Action.UPDATE, Action.KEEP]
+    assert not made.buying
+    wording = only(made, renamed[0]).wording
+    assert wording is not None
+    assert wording.title == "new"
+
+
+def take(number: int, rule: str = "hero") -> Job:
+    made = job("a", rule=rule)
+    return replace(
+        made,
+        key=replace(made.key, take=number),
+        request=replace(made.request, take=number),
+        path=f"a{number}",
+    )
+
+
+def test_of_the_other_takes_of_an_approved_one_nothing_more_is_bought() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).name})
+    made = plan([take(1), take(2)], approved, decisions=said)
+    assert only(made, take(2)).action is Action.PINNED
+    assert not made.buying
+
+
+def test_a_take_that_is_not_bought_as_another_is_approved_buys_for_nobody() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).name})
+    elsewhere = take(2, rule="teaser")
+    made = plan([take(1), take(2), elsewhere], approved, decisions=said)
+    assert only(made, elsewhere).action is Action.CREATE
+
+
+def test_what_is_made_from_a_take_that_is_not_bought_waits() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).name})
+    film = job("f", "film", take(2))
+    made = plan([take(1), take(2), film], approved, decisions=said)
+    assert only(made, film).action is Action.WAIT
+    assert not made.buying
