@@ -17,7 +17,7 @@ from pipeline.cli.main import cli
 from pipeline.emulator.faultfile import read_faults
 from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.manifest import decisions, expand, load
-from pipeline.plan.actions import Action
+from pipeline.planning.actions import Action
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

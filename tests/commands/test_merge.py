@@ -83,15 +83,17 @@ def test_results_of_two_campaigns_are_not_joined(
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "version": 1}', "NaN"])
 def test_what_is_no_results_manifest_is_refused_with_its_place(
-    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, content: str
+    project: Project, offline: Pipeline, content: str
 ) -> None:
-    (tmp_path / "broken.json").write_text(content)
+    offline("results", project.manifest)
+    project.write({"broken.json": content})
 
-    ended = pipeline("merge", branches[0], tmp_path / "broken.json", "--out", tmp_path / "whole.json")
+    ended = offline("merge", project.results_file, "broken.json", "--out", "whole.json")
 
     assert ended.code == 3, ended.said
     assert "broken.json:1:" in ended.err
+    assert not (project.folder / "whole.json").exists()
 
 
-def test_without_a_place_to_write_it_is_wrong_usage(branches: tuple[Path, Path], pipeline: Pipeline) -> None:
-    assert pipeline("merge", *branches).code == 64
+def test_without_a_place_to_write_it_is_wrong_usage(project: Project, offline: Pipeline) -> None:
+    assert offline("merge", project.results_file).code == 64

@@ -456,6 +456,19 @@ def test_one_unknown_outcome_keeps_no_other_job_from_its_end(
     assert "resolve" in ended.said
 
 
+def test_an_id_that_another_purchase_has_needs_attention(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 2, "do": "same-id"})
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 7, ended.said
+    assert project.statuses() == {DANCE: "done", WALK: "attention"}
+    assert pipeline("run", project.manifest).code == 7
+    assert len(vendor.ledger.entries) == 2
+
+
 def test_three_unknown_outcomes_in_a_row_stop_buying(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -695,6 +708,32 @@ def test_a_foreign_file_in_the_place_is_named_and_left_alone(
     assert_whole(project)
 
 
+def test_a_link_in_the_place_is_left_alone_and_so_is_what_it_points_to(
+    project: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim.mp4"
+    victim.write_bytes(b"a film of somebody else")
+    place = project.folder / f"output/spring/{WALK}.mp4"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(victim)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert victim.read_bytes() == b"a film of somebody else"
+    assert place.is_symlink()
+
+
+def test_a_folder_in_the_place_is_named_and_left_alone(project: Project, pipeline: Pipeline) -> None:
+    (project.folder / f"output/spring/{WALK}.mp4").mkdir(parents=True)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert f"{WALK}.mp4" in ended.said
+    assert project.statuses() == {DANCE: "done", WALK: "succeeded"}
+
+
 def test_a_link_out_of_the_output_folder_is_not_followed(
     project: Project, pipeline: Pipeline, tmp_path: Path
 ) -> None:
@@ -840,6 +879,19 @@ def test_results_with_a_merge_conflict_are_refused_with_the_way_out(
     assert "merge conflict" in ended.err
     assert "pipeline merge" in ended.err
     assert len(vendor.ledger.entries) == 2
+
+
+def test_a_place_for_results_that_cannot_be_written_loses_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({"file": "no folder"})
+
+    ended = pipeline("run", project.manifest, "--results", "file/spring.results.json")
+
+    assert ended.code in (3, 8), ended.said
+    assert "Traceback" not in ended.said
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
 
 
 def test_an_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:

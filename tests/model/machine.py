@@ -15,10 +15,10 @@ from pipeline.engine.customers import Customers
 from pipeline.engine.purchasing import intended
 from pipeline.engine.submit import settled
 from pipeline.jobs import Job, Json
-from pipeline.plan.actions import Action, Entry, Plan
-from pipeline.plan.make import make
+from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan
+from pipeline.planning.make import make
 from pipeline.providers.base import AccountRefused, NotSent
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Records, Status
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merged
@@ -91,6 +91,14 @@ def assert_nothing_forgotten(after: Records, *before: Records) -> None:
         assert now.again >= purchase.again, f"that {mark} is to be made again is forgotten"
 
 
+def under_way(plan: Plan) -> Iterator[Purchase]:
+    """What a run follows to its end, besides what it buys."""
+    for entry in plan.of(Action.RESUME, Action.DOWNLOAD):
+        if entry.purchase is not None:
+            yield entry.purchase
+    yield from plan.followed
+
+
 class Machine:
     """A place where commands are run. `clock` counts minutes, alike on all machines but for `hour`."""
 
@@ -122,7 +130,13 @@ class Machine:
         joined = life.absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
         assert_nothing_forgotten(joined, before, theirs)
         self.state = joined
+        self._assert_holds_nothing_paid_for_void()
         return self._serve()
+
+    def _assert_holds_nothing_paid_for_void(self) -> None:
+        for purchase in self.state.purchases.values():
+            nothing = purchase.status is Status.VOID or purchase.reason is Reason.REJECTED
+            assert not (nothing and purchase.id in self.vendor.workflows), f"{purchase.id} was paid for"
 
     def _recovered(self, purchase: Purchase) -> Purchase:
         event = life.recovery(purchase, self._rescued.get(purchase.id))
@@ -140,7 +154,7 @@ class Machine:
         for job in serving.jobs:
             purchase = serving.by_key.get(job.name)
             if purchase is None:
-                assert not oracle.known_for(job), f"{job.name}: something fits and does not serve"
+                assert not oracle.is_served(job), f"{job.name}: something fits and does not serve"
             else:
                 assert oracle.is_usable(purchase), f"{purchase.id} serves and must not"
                 assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.name}"
@@ -166,52 +180,51 @@ class Machine:
 
     # A run
 
-    def plan(self) -> Plan:
-        serving = self.open()
-        plan = make(serving, {})
+    def plan(self, asked: Asked = ALL) -> Plan:
+        plan = make(self.open(), {}, asked)
         self._assert_follows_all_that_is_paid(plan)
+        for entry in plan.of(Action.SHARE):
+            buyer = plan.entry(entry.buyer or "")
+            assert buyer is not None
+            assert buyer.buys, f"{entry.key} shares what is never bought"
         return plan
 
     def _assert_follows_all_that_is_paid(self, plan: Plan) -> None:
-        followed = {each.id for each in self._under_way(plan)}
+        followed = {each.id for each in under_way(plan)}
         for purchase in self.state.purchases.values():
             if purchase.status in {Status.SUBMITTED, Status.SUCCEEDED} and not purchase.deleted:
                 assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
 
-    @staticmethod
-    def _under_way(plan: Plan) -> Iterator[Purchase]:
-        for entry in plan.of(Action.RESUME, Action.DOWNLOAD):
-            if entry.purchase is not None:
-                yield entry.purchase
-        yield from plan.followed
-
-    def run(self, luck: Luck, push: Callable[[], None] | None) -> None:
+    def run(self, luck: Luck, push: Callable[[], None] | None, asked: Asked = ALL) -> None:
         """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
-        plan = self.plan()
-        serving = self._serve()
+        plan = self.plan(asked)
         try:
-            _Run(self, plan, Customers(serving, plan), luck, push).carry_out()
+            _Run(self, plan, Customers(plan), luck, push).carry_out()
         except Killed:
             return
         self.publish()
         if push is not None:
             push()
 
-    def intend(self, job: Job, source: Purchase | None) -> Purchase:
+    def intend(self, entry: Entry, job: Job, source: Purchase | None) -> Purchase:
         """The intent of one create, in the state, after it was asked whether it is one too many."""
+        for mark in entry.marks:
+            self.happens(mark, life.MarkedAgain())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
         purchase = intended(job, f"{tick:016x}", source, when)
-        self._assert_may_buy(job, purchase)
+        self._assert_may_buy(job, purchase, is_retry=entry.action is Action.RETRY)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase.id: purchase})
         return purchase
 
-    def _assert_may_buy(self, job: Job, new: Purchase) -> None:
-        known = self.oracle().known_for(job)
-        assert not known, f"{job.name} is bought again, though {known} would serve it"
+    def _assert_may_buy(self, job: Job, new: Purchase, *, is_retry: bool) -> None:
+        """Nothing that is known would do; a failure does not, where a person asked for a retry."""
+        oracle = self.oracle()
         for old in self.state.purchases.values():
-            if (old.fingerprint, old.inputs) == (new.fingerprint, new.inputs):
-                assert not self.oracle().is_usable(old), f"{old.id} is bought a second time as {new.id}"
+            same = (old.fingerprint, old.inputs) == (new.fingerprint, new.inputs) and oracle.is_usable(old)
+            if same or oracle.may_serve(old, job):
+                failed = is_retry and old.status is Status.FAILED
+                assert failed, f"{job.name} is bought as {new.id}, though {old.id} serves it"
         if job.upstream is not None:
             now = serve(self.jobs(), self.state, self.checkout.decisions).by_key[job.upstream]
             assert new.inputs == (now.id,), f"{job.name} is made from what does not serve its upstream"
@@ -239,7 +252,7 @@ class _Run:
         self._push = push
         self._buying = Buying(random.Random(0))
         self._buying.add(plan.buying)
-        self._under_way = [each.id for each in machine._under_way(plan)]
+        self._under_way = list({each.id: None for each in under_way(plan)})
 
     def carry_out(self) -> None:
         while True:
@@ -263,7 +276,7 @@ class _Run:
     def _buy(self, entry: Entry, job: Job) -> None:
         self._may_die()
         source = self._machine.state.purchases.get(self._customers.serving.get(job.upstream or "", ""))
-        purchase = self._machine.intend(job, source)
+        purchase = self._machine.intend(entry, job, source)
         self._customers.buys(job, purchase.id)
         self._may_die()
         if not self._publish_intent():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.jobs import Job, JobKey, LocalFile, Request, UpstreamOutput
-from pipeline.plan.make import in_plan_order
+from pipeline.planning.make import in_plan_order
 
 TEMPLATE = "overlay"
 CREDITS = 10

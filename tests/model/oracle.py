@@ -42,6 +42,5 @@ class Oracle:
         pinned = self.pinned(job.name)
         return purchase == pinned if pinned is not None else self.fits(purchase, job)
 
-    def known_for(self, job: Job) -> list[str]:
-        """The purchases that make it needless to buy for `job`."""
-        return [each.id for each in self._records.purchases.values() if self.may_serve(each, job)]
+    def is_served(self, job: Job) -> bool:
+        return any(self.may_serve(each, job) for each in self._records.purchases.values())

@@ -7,7 +7,7 @@ results by git. What must hold is asserted at every step, in `model.machine`.
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,22 +16,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
 from model.machine import Checkout, Machine
-from model.manifest import Manifest, Row
+from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
+from pipeline.planning.actions import Asked
 from pipeline.purchases import Decisions, Purchase, Status
 from pipeline.state import machine as life
 
 T = TypeVar("T")
 
-TEXTS = st.sampled_from(["she walks", "she dances"])
-CONTENTS = st.sampled_from(["a" * 64, "b" * 64])
-RULES = st.sampled_from(["hero", "teaser"])
 NUMBERS = st.integers(0, 99)
-DEEPEST = 3
-MOST_ROWS = 6
+# Most creates are bought and many workflows outlast a run, or there would be little to lose.
+FATES = [*[Fate.BOUGHT] * 4, *Fate]
+ENDINGS = [Ending.RUNNING, Ending.RUNNING, Ending.SUCCESS, *Ending]
 
-rows = st.tuples(RULES, NUMBERS, NUMBERS, st.none() | NUMBERS, st.sampled_from([1, 1, 1, 2]))
 machines = st.sampled_from([0, 1])
 
 
@@ -52,11 +51,11 @@ class Fortune:
         return self.data.draw(st.booleans(), "buys next")
 
     def fate(self) -> Fate:
-        fate: Fate = self.data.draw(st.sampled_from([Fate.BOUGHT, *Fate]), "fate")
+        fate: Fate = self.data.draw(st.sampled_from(FATES), "fate")
         return fate
 
     def ending(self) -> Ending:
-        ending: Ending = self.data.draw(st.sampled_from([Ending.SUCCESS, *Ending]), "ending")
+        ending: Ending = self.data.draw(st.sampled_from(ENDINGS), "ending")
         return ending
 
     def push_succeeds(self) -> bool:
@@ -88,10 +87,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="histories-"))
-        manifest = Manifest(
-            {"walk": "she walks", "dance": "she dances", "run": "she runs"},
-            {"blue": "a" * 64, "red": "b" * 64},
-        )
+        manifest = FIRST
         self.head = Checkout(self.folder / "head.results.json", manifest)
         self.versions = [manifest]
         self.vendor = Vendor()
@@ -110,77 +106,33 @@ class Histories(RuleBasedStateMachine):
 
     # The manifest is edited
 
-    @initialize(written=st.lists(rows, min_size=2, max_size=4))
-    def write_the_manifest(self, written: list[tuple[str, int, int, int | None, int]]) -> None:
+    @initialize(written=st.lists(rows, min_size=3, max_size=5))
+    def write_the_manifest(self, written: list[Written]) -> None:
         for row in written:
-            self.add_a_job(row)
-        for number in (0, 1):
-            self.pull(number)
+            self.edit(with_a_row(self.head.manifest, row))
+        self.everyone_pulls()
 
-    @rule(written=rows)
-    def add_a_job(self, written: tuple[str, int, int, int | None, int]) -> None:
-        rule_name, prompt, image, upstream, take = written
-        manifest = self.head.manifest
-        if len(manifest.rows) >= MOST_ROWS:
-            return
-        above = None if upstream is None else _pick(list(manifest.rows), upstream)
-        if above is not None and manifest.depth(above) >= DEEPEST:
-            above = None
-        names, images = list(manifest.prompts), list(manifest.images)
-        row = Row(rule_name, names[prompt % len(names)], images[image % len(images)], above, take)
-        self.edit(manifest.with_row(row))
+    @rule(edited=edits())
+    def someone_edits(self, edited: Edit) -> None:
+        self.edit(edited(self.head.manifest))
+
+    @rule(edited=edits())
+    def someone_edits_and_everyone_pulls(self, edited: Edit) -> None:
+        self.edit(edited(self.head.manifest))
+        self.everyone_pulls()
 
     @rule(which=NUMBERS)
-    def remove_a_job(self, which: int) -> None:
-        row = _pick(list(self.head.manifest.rows), which)
-        if row is not None:
-            self.edit(self.head.manifest.without_row(row))
-
-    @rule(which=NUMBERS, to=RULES)
-    def move_a_job_to_another_rule(self, which: int, to: str) -> None:
-        row = _pick(list(self.head.manifest.rows), which)
-        if row is not None:
-            self.edit(self.head.manifest.with_row_moved(row, to))
-
-    @rule(which=NUMBERS, text=TEXTS)
-    def change_a_prompt(self, which: int, text: str) -> None:
-        names = list(self.head.manifest.prompts)
-        self.edit(self.head.manifest.with_prompt(names[which % len(names)], text))
-
-    @rule(which=NUMBERS, content=CONTENTS)
-    def change_an_image(self, which: int, content: str) -> None:
-        names = list(self.head.manifest.images)
-        self.edit(self.head.manifest.with_image(names[which % len(names)], content))
-
-    @rule(one=NUMBERS, other=NUMBERS)
-    def swap_two_prompts(self, one: int, other: int) -> None:
-        names = list(self.head.manifest.prompts)
-        self.edit(self.head.manifest.with_prompts_swapped(names[one % 3], names[other % 3]))
-
-    @rule(which=NUMBERS, new=st.sampled_from(["stroll", "waltz"]))
-    def rename_a_prompt(self, which: int, new: str) -> None:
-        names = list(self.head.manifest.prompts)
-        if new not in names:
-            self.edit(self.head.manifest.with_prompt_renamed(names[which % 3], new))
-
-    @rule(which=NUMBERS, new=st.sampled_from(["sky", "rose"]))
-    def rename_an_image(self, which: int, new: str) -> None:
-        names = list(self.head.manifest.images)
-        if new not in names:
-            self.edit(self.head.manifest.with_image_renamed(names[which % 2], new))
-
-    @rule(which=NUMBERS)
-    def revert(self, which: int) -> None:
+    def someone_reverts(self, which: int) -> None:
         self.edit(self.versions[which % len(self.versions)])
 
     # People decide, settle and delete
 
     @precondition(lambda self: self.head.records().purchases)
     @rule(which=NUMBERS, key=st.none() | NUMBERS)
-    def approve(self, which: int, key: int | None) -> None:
+    def someone_approves(self, which: int, key: int | None) -> None:
         """For the job that it was bought for, or for another that there is."""
-        purchase = _pick(_by_id(self.head.records().purchases.values()), which)
-        job = None if key is None else _pick(self.head.manifest.jobs(), key)
+        purchase = _pick(self.head.records().purchases, which)
+        job = None if key is None else _pick({each.name: each for each in self.head.manifest.jobs()}, key)
         if purchase is not None:
             said = self.head.decisions
             approved = {**said.approved, purchase.id: job.name if job is not None else purchase.key}
@@ -188,8 +140,8 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.head.records().purchases)
     @rule(which=NUMBERS)
-    def redo(self, which: int) -> None:
-        purchase = _pick(_by_id(self.head.records().purchases.values()), which)
+    def someone_wants_a_redo(self, which: int) -> None:
+        purchase = _pick(self.head.records().purchases, which)
         if purchase is not None:
             said = self.head.decisions
             approved = {mark: key for mark, key in said.approved.items() if mark != purchase.id}
@@ -197,44 +149,40 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.head.decisions != Decisions())
     @rule()
-    def withdraw_all_decisions(self) -> None:
+    def all_decisions_are_withdrawn(self) -> None:
         self.head.decisions = Decisions()
 
     @rule(number=machines, which=NUMBERS, again=st.booleans())
-    def resolve(self, number: int, which: int, again: bool) -> None:
+    def someone_resolves(self, number: int, which: int, again: bool) -> None:
         """A person looks at the vendor's site: the workflow is there, or the purchase is given up."""
-        machine = self.machines[number]
-        machine.open()
-        unknown = [each for each in machine.state.purchases.values() if each.status is Status.ATTENTION]
-        purchase = _pick(_by_id(unknown), which)
-        if purchase is None:
-            return
-        workflow = self.vendor.workflows.get(purchase.id)
-        given_up = life.GivenUp("given up by hand", again)
-        machine.happens(purchase.id, life.Identified(workflow) if workflow is not None else given_up)
-        machine.publish()
+        unknown = self.purchases_on(number, Status.ATTENTION)
+        purchase = _pick(unknown, which)
+        if purchase is not None:
+            workflow = self.vendor.workflows.get(purchase.id)
+            given_up = life.GivenUp("given up by hand", again)
+            self.happens(number, purchase, life.Identified(workflow) if workflow is not None else given_up)
 
     @rule(number=machines, which=NUMBERS)
-    def delete_one_that_has_ended(self, number: int, which: int) -> None:
-        machine = self.machines[number]
-        machine.open()
-        ended = {Status.DONE, Status.FAILED}
-        purchase = _pick(
-            _by_id(each for each in machine.state.purchases.values() if each.status in ended), which
-        )
+    def someone_deletes(self, number: int, which: int) -> None:
+        purchase = _pick(self.purchases_on(number, Status.DONE, Status.FAILED), which)
         if purchase is not None:
-            machine.happens(purchase.id, life.Deleted())
-            machine.publish()
+            self.happens(number, purchase, life.Deleted())
 
     @rule(number=machines, which=NUMBERS)
-    def mark_one_to_be_made_again(self, number: int, which: int) -> None:
+    def someone_marks_one_to_be_made_again(self, number: int, which: int) -> None:
+        purchase = _pick(self.purchases_on(number, *set(Status) - {Status.VOID}), which)
+        if purchase is not None:
+            self.happens(number, purchase, life.MarkedAgain())
+
+    def purchases_on(self, number: int, *statuses: Status) -> dict[str, Purchase]:
         machine = self.machines[number]
         machine.open()
-        real = [each for each in machine.state.purchases.values() if each.status is not Status.VOID]
-        purchase = _pick(_by_id(real), which)
-        if purchase is not None:
-            machine.happens(purchase.id, life.MarkedAgain())
-            machine.publish()
+        held = machine.state.purchases
+        return {mark: purchase for mark, purchase in held.items() if purchase.status in statuses}
+
+    def happens(self, number: int, purchase: Purchase, event: life.Event) -> None:
+        self.machines[number].happens(purchase.id, event)
+        self.machines[number].publish()
 
     # Machines
 
@@ -256,21 +204,30 @@ class Histories(RuleBasedStateMachine):
             machine.checkout.lose_results()
             self.pull(number)
 
-    @rule(
-        number=machines,
-        data=st.data(),
-        dies_at=st.none() | st.integers(0, 12),
-        publishes=st.booleans(),
-        pulls=st.booleans(),
-    )
-    def run(
-        self, number: int, data: st.DataObject, dies_at: int | None, publishes: bool, pulls: bool
-    ) -> None:
-        if pulls:
+    def everyone_pulls(self) -> None:
+        for number in (0, 1):
             self.pull(number)
-        fortune = Fortune(data, dies_at)
-        self.machines[number].run(fortune, (lambda: self.push(number)) if publishes else None)
 
+    @rule(number=machines, data=st.data(), retries=st.booleans(), again=st.none() | NUMBERS)
+    def run_to_its_end(self, number: int, data: st.DataObject, retries: bool, again: int | None) -> None:
+        """At times with `--retry-failed`, or `--replace` for one job that no approval holds."""
+        machine = self.machines[number]
+        approved = machine.checkout.decisions.approved
+        serving = {key: each.id for key, each in machine.open().by_key.items() if each.id not in approved}
+        key = None if again is None else _pick({key: key for key in serving}, again)
+        asked = Asked(replace=frozenset() if key is None else frozenset({key}), retry_failed=retries)
+        machine.run(Fortune(data, None), None, asked)
+
+    @rule(number=machines, data=st.data(), dies_at=st.integers(0, 15))
+    def run_that_dies(self, number: int, data: st.DataObject, dies_at: int) -> None:
+        self.machines[number].run(Fortune(data, dies_at), None)
+
+    @rule(number=machines, data=st.data(), dies_at=st.none() | st.integers(0, 20))
+    def run_with_a_checkpoint(self, number: int, data: st.DataObject, dies_at: int | None) -> None:
+        self.pull(number)
+        self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number))
+
+    @precondition(lambda self: len(self.versions) % 3 == 0)
     @rule(number=machines)
     def all_goes_well_and_nothing_is_left_to_buy(self, number: int) -> None:
         machine, other = self.machines[number], self.machines[1 - number]
@@ -298,12 +255,9 @@ class Histories(RuleBasedStateMachine):
         self.machines[number].publish()
 
 
-def _pick(values: Sequence[T], number: int) -> T | None:
-    return values[number % len(values)] if values else None
-
-
-def _by_id(purchases: Iterable[Purchase]) -> list[Purchase]:
-    return sorted(purchases, key=lambda each: each.id)
+def _pick(values: Mapping[str, T], number: int) -> T | None:
+    """One of `values`; the same one for the same number, in whatever order they came."""
+    return values[sorted(values)[number % len(values)]] if values else None
 
 
 TestHistories = Histories.TestCase

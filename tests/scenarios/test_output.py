@@ -173,3 +173,18 @@ def test_a_reader_that_goes_away_loses_nothing(
     assert code != 0
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 2
+
+
+def test_a_plan_that_nobody_reads_to_its_end_is_no_bug(folder: Path, start: Callable[..., Running]) -> None:
+    prompts = {f"p{number}": f"prompt {number}" for number in range(3000)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    plan = start("plan", project.manifest)
+
+    assert plan.first_line()
+    assert plan.process.stdout is not None
+    plan.process.stdout.close()
+    assert plan.process.stderr is not None
+    said = plan.process.stderr.read()
+
+    assert plan.process.wait() != 0
+    assert said == ""

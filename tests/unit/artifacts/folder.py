@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.artifacts.shelf import Shelf, needed
 from pipeline.jobs import Job, JobKey, Request
-from pipeline.plan.actions import Presence
+from pipeline.planning.actions import Presence
 from pipeline.purchases import Output, Purchase, Records, Status, Step
 from pipeline.serving import Serving, serve
 from pipeline.state.store import PlacedFile

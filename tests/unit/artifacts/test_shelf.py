@@ -7,7 +7,7 @@ import pytest
 
 from artifacts.folder import Campaign, bought, digest, film, job
 from pipeline.artifacts.shelf import NotOurs
-from pipeline.plan.actions import Presence
+from pipeline.planning.actions import Presence
 from pipeline.purchases import Step
 
 
