@@ -1,0 +1,100 @@
+"""What people do to a manifest, drawn at random."""
+
+from collections.abc import Callable, Iterable
+
+from hypothesis import strategies as st
+
+from model.manifest import Manifest, Row
+
+DEEPEST = 3
+MOST_ROWS = 7
+TEXTS = ("she walks", "she dances", "she runs")
+
+# Two prompts that say the same, so that jobs share.
+FIRST = Manifest(
+    {"walk": TEXTS[0], "stroll": TEXTS[0], "dance": TEXTS[1]}, {"blue": "a" * 64, "red": "b" * 64}
+)
+
+Edit = Callable[[Manifest], Manifest]
+# Rule, prompt, image, what it is made from, take.
+Written = tuple[str, int, int, int | None, int]
+
+_numbers = st.integers(0, 99)
+_rules = st.sampled_from(["hero", "teaser"])
+rows = st.tuples(_rules, _numbers, _numbers, st.none() | _numbers, st.sampled_from([1, 1, 1, 2]))
+
+
+def with_a_row(manifest: Manifest, written: Written) -> Manifest:
+    rule, prompt, image, upstream, take = written
+    if len(manifest.rows) >= MOST_ROWS:
+        return manifest
+    above = sorted(manifest.rows)[upstream % len(manifest.rows)] if upstream and manifest.rows else None
+    if above is not None and manifest.depth(above) >= DEEPEST:
+        above = None
+    return manifest.with_row(
+        Row(rule, _nth(manifest.prompts, prompt), _nth(manifest.images, image), above, take)
+    )
+
+
+def _nth(names: Iterable[str], number: int) -> str:
+    listed = sorted(names)
+    return listed[number % len(listed)]
+
+
+def _change_a_prompt(manifest: Manifest, one: int, other: int) -> Manifest:
+    return manifest.with_prompt(_nth(manifest.prompts, one), _nth(TEXTS, other))
+
+
+def _change_an_image(manifest: Manifest, one: int, other: int) -> Manifest:
+    return manifest.with_image(_nth(manifest.images, one), _nth("abc", other) * 64)
+
+
+def _swap_two_prompts(manifest: Manifest, one: int, other: int) -> Manifest:
+    return manifest.with_prompts_swapped(_nth(manifest.prompts, one), _nth(manifest.prompts, other))
+
+
+def _rename_a_prompt(manifest: Manifest, one: int, other: int) -> Manifest:
+    new = _nth(["saunter", "waltz"], other)
+    if new in manifest.prompts:
+        return manifest
+    return manifest.with_prompt_renamed(_nth(manifest.prompts, one), new)
+
+
+def _rename_an_image(manifest: Manifest, one: int, other: int) -> Manifest:
+    new = _nth(["rose", "sky"], other)
+    return (
+        manifest if new in manifest.images else manifest.with_image_renamed(_nth(manifest.images, one), new)
+    )
+
+
+def _move_a_job(manifest: Manifest, one: int, other: int) -> Manifest:
+    numbers = sorted(manifest.rows)
+    if not numbers:
+        return manifest
+    return manifest.with_row_moved(numbers[one % len(numbers)], _nth(["hero", "teaser"], other))
+
+
+def _remove_a_job(manifest: Manifest, one: int, _other: int) -> Manifest:
+    numbers = sorted(manifest.rows)
+    return manifest.without_row(numbers[one % len(numbers)]) if numbers else manifest
+
+
+_CHANGES = (
+    _change_a_prompt,
+    _change_an_image,
+    _swap_two_prompts,
+    _rename_a_prompt,
+    _rename_an_image,
+    _move_a_job,
+    _remove_a_job,
+)
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> Edit:
+    """One edit, which fits whatever manifest it is made to."""
+    if draw(st.integers(0, 3)) == 0:
+        written = draw(rows)
+        return lambda manifest: with_a_row(manifest, written)
+    change, one, other = draw(st.sampled_from(_CHANGES)), draw(_numbers), draw(_numbers)
+    return lambda manifest: change(manifest, one, other)
