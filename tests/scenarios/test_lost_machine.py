@@ -1,0 +1,235 @@
+"""Machines that forget and die: what was published before it was sent is what others go on from."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+from support.calling import Ended
+from support.campaigns import Content
+from support.chance import seed_of_tests, vendor_in
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
+from support.machines import PUBLISH, Machine, Remote, git
+from support.nursery import Child, Nursery, Ward
+from support.processes import PATIENCE
+from support.trials import UPSTREAM, every_way
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry
+
+SEED = seed_of_tests()
+LOST, AT_ONCE = 12, 4
+# Two waves and a chained job: sketch and shared, then the plain ones.
+CAMPAIGN: dict[str, Content] = {"campaign.yaml": every_way("spring", 2)}
+WAVES = ("--checkpoint", PUBLISH, "--in-flight", "2")
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    return Remote.of(tmp_path / "remote", CAMPAIGN)
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as open_:
+        yield open_
+
+
+def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str, command: str = "run") -> Child:
+    """Start a command on a machine."""
+    folder = machine.project.folder
+    said = folder.with_name(f"{folder.name}-said")
+    return nursery.start(
+        command,
+        machine.project.manifest,
+        *flags,
+        url=vendor.url,
+        folder=folder,
+        said=said,
+        **machine.environment,
+    )
+
+
+def run(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> Ended:
+    """A whole run on a machine."""
+    return start(nursery, vendor, machine, *flags).ended()
+
+
+def assert_kept(machine: Machine, vendor: Emulator) -> None:
+    """Nothing was bought twice, by however many machines, and the last one knows of all that was paid."""
+    assert_nothing_bought_twice(vendor)
+    paid = Counter(entry.title.rpartition(" (")[0] for entry in vendor.ledger.bought)
+    assert set(paid.values()) <= {1}, paid
+    assert_nothing_forgotten(machine.project, vendor)
+    assert_whole(machine.project)
+
+
+def go_on(nursery: Nursery, vendor: Emulator, machine: Machine) -> None:
+    """A machine that knows nothing but what git knows brings the campaign to its end."""
+    ended = run(nursery, vendor, machine, *WAVES)
+
+    statuses = machine.project.statuses()
+    in_vain = (
+        {key for key in statuses if key.startswith("stage/")} if statuses[UPSTREAM] == "attention" else set()
+    )
+    assert {status for key, status in statuses.items() if key not in in_vain} <= {"done", "attention"}, (
+        ended.said
+    )
+    assert ended.code == (7 if "attention" in statuses.values() else 0), ended.said
+    # What others had fetched is not on this machine, and is no reason to buy anything.
+    collected = start(nursery, vendor, machine, command="collect").ended()
+    assert collected.code == ended.code, collected.said
+    assert_kept(machine, vendor)
+
+
+def lose_and_go_on(folder: Path, nursery: Nursery, rng: random.Random) -> list[str]:
+    """A machine is lost at a random moment and another one goes on; how its purchases stand then."""
+    folder.mkdir()
+    with vendor_in(folder / "vendor") as vendor:
+        remote = Remote.of(folder / "remote", CAMPAIGN)
+        first = remote.machine(folder / "first", "spring")
+        lost = start(nursery, vendor, first, *WAVES)
+        time.sleep(rng.uniform(0.0, 1.5))
+        first.lose(lost.number)
+        lost.ended()
+
+        second = remote.machine(folder / "second", "spring")
+        go_on(nursery, vendor, second)
+        # All of that is published: a third machine would know it too.
+        third = remote.machine(folder / "third", "spring")
+        assert third.project.results_file.read_bytes() == second.project.results_file.read_bytes()
+        return [each["status"] for each in second.project.results()["purchases"]]
+
+
+def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(tmp_path: Path) -> None:
+    def lose(number: int, nursery: Nursery) -> list[str]:
+        try:
+            return lose_and_go_on(tmp_path / str(number), nursery, random.Random(f"{SEED}/{number}"))
+        except AssertionError as error:
+            raise AssertionError(f"PIPELINE_TEST_SEED={SEED}, machine {number}: {error}") from error
+
+    with Ward(AT_ONCE) as ward:
+        purchases = ward.each(lose, range(LOST))
+
+    assert any("done" in statuses for statuses in purchases)
+    # No more than one wave is in doubt.
+    assert all(statuses.count("attention") <= 2 for statuses in purchases)
+
+
+def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = remote.machine(tmp_path / "first", "spring")
+    numbers: SimpleQueue[int] = SimpleQueue()
+    append = vendor.ledger.append
+
+    def lost_meanwhile(entry: Entry) -> None:
+        append(entry)
+        first.lose(numbers.get(timeout=PATIENCE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.ledger, "append", lost_meanwhile)
+        lost = start(nursery, vendor, first, *WAVES, "--concurrency", "1")
+        numbers.put(lost.number)
+        assert lost.ended().code == -9
+    (sent,) = vendor.ledger.bought
+
+    second = remote.machine(tmp_path / "second", "spring")
+    go_on(nursery, vendor, second)
+
+    unknown = [each for each in second.project.results()["purchases"] if each["status"] == "attention"]
+    assert len(unknown) == 2
+    assert any(each["id"] in sent.title for each in unknown)
+
+
+def test_what_a_lost_machine_had_published_as_bought_is_fetched_by_another(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+) -> None:
+    first = remote.machine(tmp_path / "first", "spring")
+    submitted = run(nursery, vendor, first, "--checkpoint", PUBLISH, "--no-wait")
+    assert submitted.code == 8, submitted.said
+    bought = vendor.ledger.bought
+    assert len(bought) == 4
+
+    second = remote.machine(tmp_path / "second", "spring")
+    go_on(nursery, vendor, second)
+
+    assert set(second.project.statuses().values()) == {"done"}
+    assert vendor.ledger.bought[: len(bought)] == bought
+    assert len(vendor.ledger.bought) == len(bought) + 1
+
+
+def come_first(remote: Remote, folder: Path) -> None:
+    """Another machine pushes something."""
+    other = remote.machine(folder / "other", "spring")
+    other.project.write({"notes.txt": "I was here first"})
+    git(other.project.folder, "add", "notes.txt")
+    git(other.project.folder, "commit", "-qm", "notes")
+    git(other.project.folder, "push", "-q", "origin", "main")
+
+
+def test_a_push_that_is_refused_is_a_lock_between_machines(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+) -> None:
+    machine = remote.machine(tmp_path / "machine", "spring")
+    come_first(remote, tmp_path)
+
+    refused = run(nursery, vendor, machine, *WAVES)
+
+    assert refused.code == 8, refused.said
+    assert "checkpoint command failed" in refused.said
+    assert not vendor.ledger.entries
+    assert [each["status"] for each in machine.project.results()["purchases"]] == ["void", "void"]
+    assert set(machine.project.statuses().values()) == {"pending"}
+
+    machine.pull()
+    go_on(nursery, vendor, machine)
+    assert set(machine.project.statuses().values()) == {"done"}
+
+
+def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is_bought(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = remote.machine(tmp_path / "machine", "spring")
+    append = vendor.ledger.append
+
+    def overtaken(entry: Entry) -> None:
+        if not vendor.ledger.entries:
+            come_first(remote, tmp_path)
+        append(entry)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.ledger, "append", overtaken)
+        refused = run(nursery, vendor, machine, *WAVES)
+
+    assert refused.code == 8, refused.said
+    assert len(vendor.ledger.bought) == 2
+    assert Counter(machine.project.statuses().values()) == {"done": 3, "pending": 3}
+    assert Counter(each["status"] for each in machine.project.results()["purchases"])["void"] > 0
+
+    machine.pull()
+    go_on(nursery, vendor, machine)
+    assert set(machine.project.statuses().values()) == {"done"}
+
+
+def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_each_other(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+) -> None:
+    first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
+    one = run(nursery, vendor, first, "--select", "shared")
+    other = run(nursery, vendor, second, "--select", "plain")
+    assert (one.code, other.code) == (0, 0), one.said + other.said
+    first.commit()
+    first.push()
+    second.commit()
+
+    second.pull()
+
+    assert git(second.project.folder, "log", "--merges", "--oneline").stdout.count("\n") == 1
+    assert len(second.project.results()["purchases"]) == 3
+    go_on(nursery, vendor, second)
+    assert set(second.project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 5

@@ -1,0 +1,129 @@
+"""Machines that share a campaign through git, and can be lost with all that is on them."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.campaigns import Content, Project, campaign
+from support.processes import PROGRAM
+
+# What CI would give to --checkpoint: commit what changed, and push it.
+PUBLISH = (
+    "git add -- *.results.json"
+    " && (git diff --cached --quiet || git commit -qm results)"
+    " && git push -q origin main"
+)
+_GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    **{f"GIT_{who}_NAME": "machine" for who in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{who}_EMAIL": "machine@example.com" for who in ("AUTHOR", "COMMITTER")},
+}
+
+
+def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """One git command in `folder`."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **_GIT},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=check,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A bare repository that every machine clones."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path, files: dict[str, Content]) -> "Remote":
+        """One that holds a campaign of `files`, and git's attributes for its results."""
+        folder.mkdir(parents=True)
+        git(folder, "init", "-q", "--bare", "--initial-branch=main")
+        first = folder.with_name(f"{folder.name}-first")
+        first.mkdir()
+        git(first, "init", "-q", "--initial-branch=main")
+        campaign(
+            first, {".gitattributes": "*.results.json merge=pipeline\n", ".gitignore": "output/\n", **files}
+        )
+        git(first, "add", "-A")
+        git(first, "commit", "-qm", "campaign")
+        git(first, "push", "-q", str(folder), "main")
+        shutil.rmtree(first)
+        return cls(folder)
+
+    def machine(self, folder: Path, name: str) -> "Machine":
+        """A new machine: a fresh clone in `folder`, with the results' merge driver set up."""
+        git(folder.parent, "clone", "-q", str(self.folder), str(folder))
+        python, *program = PROGRAM
+        driver = f"{python} {program[0]} '{program[1]}' merge %A %B --out %A -q"
+        git(folder, "config", "merge.pipeline.driver", driver)
+        return Machine(Project(folder, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A clone of the campaign."""
+
+    project: Project
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its git finds around it."""
+        return dict(_GIT)
+
+    def commit(self) -> None:
+        """Commit the results."""
+        git(self.project.folder, "add", "--", self.project.results_file.name)
+        git(self.project.folder, "commit", "-qm", "results")
+
+    def push(self) -> None:
+        """Publish what is committed."""
+        git(self.project.folder, "push", "-q", "origin", "main")
+
+    def pull(self) -> None:
+        """Take over what others published; results on both sides are merged."""
+        git(self.project.folder, "pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+
+    def lose(self, process: int) -> None:
+        """The machine is gone: `process` with all that it started, and the disk."""
+        # Stopped before they are killed: what is alive could still start something that outlives it.
+        stopped: list[int] = []
+        while running := [each for each in (process, *_descendants(process)) if each not in stopped]:
+            for each in running:
+                _signal(each, signal.SIGSTOP)
+            stopped += running
+        for each in stopped:
+            _signal(each, signal.SIGKILL)
+        shutil.rmtree(self.project.folder)
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+        os.kill(process, number)
+
+
+def _descendants(process: int) -> list[int]:
+    """The processes that `process` started and those that they started, each after its parent's others."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, unseen = [], parents.get(process, [])
+    while unseen:
+        each = unseen.pop()
+        found.append(each)
+        unseen += parents.get(each, [])
+    return found
