@@ -4,28 +4,21 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
 
 from pipeline import failpoints
-from pipeline.engine.buying import TORN_SENDS, UNSENT_SENDS, Buying
+from pipeline.engine.buying import Buying
 from pipeline.engine.following import Following
 from pipeline.engine.orders import InputFailed, Upstream, prepare
-from pipeline.engine.submit import settled, submit
+from pipeline.engine.settling import Settling
+from pipeline.engine.submit import submit
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import BuyingStopped, ExitCode, PipelineError, printable
+from pipeline.errors import BuyingStopped, ExitCode, PipelineError
 from pipeline.jobs import Job
 from pipeline.planning.actions import Entry
 from pipeline.providers.base import (
-    AccountRefused,
-    Bought,
     CallRefused,
     CreateOutcome,
-    Deferred,
-    JobRefused,
-    NotSent,
     Order,
-    OutcomeUnknown,
-    Refusal,
     VendorError,
 )
 from pipeline.purchases import Purchase, Status
@@ -61,6 +54,7 @@ class Purchasing:
         self._begun: list[Prepared] = []
         self._cleared: deque[Prepared] = deque()
         self._publishing = False
+        self._settling = Settling(workplace, buying, following)
 
     def wakes_at(self) -> float | None:
         """When there is something to do here, in monotonic seconds; None: not before something else ends."""
@@ -88,8 +82,7 @@ class Purchasing:
 
     def stop(self, code: ExitCode, note: str) -> None:
         """Buy nothing more in this run."""
-        self._buying.stopped = True
-        self._at.report.stop(code, note)
+        self._settling.stop(code, note)
 
     def withdraw(self) -> None:
         """Give up what is not sent: its intents provably bought nothing."""
@@ -166,7 +159,7 @@ class Purchasing:
         if attempts.unprepared >= PREPARE_PATIENCE:
             self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
         else:
-            self._again(entry, attempts.unprepared, error.after)
+            self._settling.again(entry, attempts.unprepared, error.after)
 
     def _ready(self, prepared: Prepared) -> None:
         if self._buying.stopped:
@@ -229,86 +222,12 @@ class Purchasing:
 
     def _send(self, prepared: Prepared) -> None:
         self._sending += 1
-        land = partial(self._landed, prepared.entry, prepared.purchase)
+        land = partial(self._landed, prepared)
         self._at.air.send(self._at.till, land, submit, self._at.provider, prepared.order)
 
-    # What came of a create
-
-    def _landed(self, entry: Entry, purchase: Purchase, future: "Future[CreateOutcome]") -> None:
+    def _landed(self, prepared: Prepared, future: "Future[CreateOutcome]") -> None:
         self._sending -= 1
-        came = self._believed(future.result())
-        detail = came.answer if isinstance(came, OutcomeUnknown) else ""
-        self._at.books.record(
-            purchase.id, settled(came), lambda after: self._settled(entry, after, came), detail
-        )
-
-    def _believed(self, came: CreateOutcome) -> CreateOutcome:
-        """What the vendor said; but of an id that another purchase has nobody can tell whose it is."""
-        if isinstance(came, Bought) and self._at.books.has_workflow(came.workflow_id):
-            return OutcomeUnknown(f"the vendor named workflow {came.workflow_id}, which another purchase has")
-        return came
-
-    def _settled(self, entry: Entry, purchase: Purchase, came: CreateOutcome) -> None:
-        """The outcome is on disk: what follows."""
-        too_many = self._buying.count_outcome(not isinstance(came, OutcomeUnknown))
-        if purchase.status is Status.VOID:
-            self._at.customers.gave_nothing(purchase.id)
-        match came:
-            case Bought(workflow_id):
-                self._at.reporter.tell(entry.key, f"bought as {printable(workflow_id)}")
-                if self._at.settings.wait:
-                    self._following.follow(purchase, bought_here=True)
-            case NotSent(reason, started):
-                self._not_sent(entry, reason, started)
-            case Deferred(reason, after):
-                self._deferred(entry, reason, after)
-            case JobRefused(reason):
-                self._following.failed.append(purchase)
-                self._at.reporter.tell(entry.key, f"failed (rejected): {printable(reason)}")
-            case AccountRefused(refusal, reason):
-                self._refused(refusal, reason)
-            case OutcomeUnknown(reason):
-                self._at.reporter.warn(
-                    f"{entry.key}: may have been bought, nobody can tell ({printable(reason)}); "
-                    "it is not sent again, `pipeline resolve` settles it"
-                )
-                if too_many:
-                    self.stop(ExitCode.ATTENTION, "three unknown outcomes in a row: nothing more is bought")
-            case _:
-                assert_never(came)
-
-    def _refused(self, refusal: Refusal, reason: str) -> None:
-        if refusal is Refusal.CREDIT:
-            self.stop(ExitCode.STOPPED_BUYING, f"the vendor says: {printable(reason)}")
-        else:
-            self.stop(ExitCode.ACCOUNT, f"the vendor refused the key: {printable(reason)}")
-
-    def _not_sent(self, entry: Entry, reason: str, started: bool) -> None:
-        attempts = self._buying.of(entry)
-        attempts.torn += started
-        attempts.unsent += not started
-        if attempts.torn > TORN_SENDS or attempts.unsent >= UNSENT_SENDS:
-            self.stop(ExitCode.UNFINISHED, f"the vendor is out of reach ({printable(reason)}); run again")
-        else:
-            self._again(entry, attempts.torn + attempts.unsent, None)
-
-    def _deferred(self, entry: Entry, reason: str, after: float | None) -> None:
-        """Too many requests: everyone waits, but no longer than the job's own patience."""
-        attempts = self._buying.of(entry)
-        attempts.deferred += 1
-        patience = entry.job.timeout if entry.job is not None else 0.0
-        if (after or 0.0) > patience or attempts.deferred > PREPARE_PATIENCE * 2:
-            self._at.report.stop(
-                ExitCode.UNFINISHED,
-                f"{entry.key}: put off by the vendor ({printable(reason)}); run again later",
-            )
-            return
-        now = self._at.clock.monotonic()
-        self._buying.not_before = max(self._buying.not_before, now + (after or 0.0))
-        self._again(entry, attempts.deferred, after)
-
-    def _again(self, entry: Entry, attempt: int, asked: float | None) -> None:
-        self._buying.again(entry, self._at.clock.monotonic(), attempt, asked)
+        self._settling.settle(prepared.entry, prepared.purchase, future.result())
 
 
 def intended(job: Job, mark: str, source: Purchase | None, now: str) -> Purchase:
