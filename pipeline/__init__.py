@@ -5,6 +5,7 @@ starts quickly.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    api = import_module("pipeline.api")
-    if name in api.__all__:
-        return getattr(api, name)
+    # `from pipeline import failpoints` asks here before it looks for the module, which must not import all the rest.
+    if find_spec(f"{__name__}.{name}") is None:
+        api = import_module("pipeline.api")
+        if name in api.__all__:
+            return getattr(api, name)
     raise AttributeError(f"module 'pipeline' has no attribute '{name}'")

@@ -11,7 +11,7 @@ from pipeline.planning.actions import Action, Asked, Difference, Presence
 from pipeline.planning.make import in_plan_order, make
 from pipeline.purchases import Decisions, Reason, Records, Status
 from pipeline.serving import serve
-from plan.campaign import bought, job, only, plan
+from planning.campaign import bought, job, only, plan
 
 
 def test_what_was_never_bought_is_created_at_its_price() -> None:
