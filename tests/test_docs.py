@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from pipeline.cli.main import cli
 from pipeline.emulator.faultfile import read_faults
+from pipeline.emulator.settings import Settings
 from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.manifest import decisions, expand, load
 from pipeline.planning.actions import Action
@@ -124,6 +126,14 @@ def test_the_actions_of_a_plan_are_those_of_the_code() -> None:
     told = (REFERENCE / "plan.md").read_text("utf-8")
 
     assert re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE) == [action.value for action in Action]
+
+
+def test_the_rooms_are_those_that_the_rule_of_imports_holds() -> None:
+    rule = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    told = section(ROOT / "docs" / "explanation" / "architecture.md", "The rooms")
+    rooms = re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE)
+
+    assert [f"pipeline.{room}" for room in rooms] == list(reversed(rule["layers"]))
 
 
 @pytest.fixture
@@ -299,3 +309,19 @@ def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path)
     assert sum("~" not in name for name in videos) == 4
     # What was there before the prompt changed is kept.
     assert sum(name.startswith("leap~") for name in videos) > 0
+
+
+def test_the_python_in_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [shown] = [block for page in PAGES for block in blocks(page) if block.kind == "python"]
+    shutil.copytree(ROOT / "examples" / "quickstart" / "images", tmp_path / "images")
+    shutil.copy(ROOT / "examples" / "quickstart" / "campaign.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+
+    exec(compile(shown.text, named(shown.page), "exec"), {})
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "8 to buy"
+    assert sum(line.endswith(" done") for line in said[-8:]) == 8
