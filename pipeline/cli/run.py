@@ -24,6 +24,7 @@ from pipeline.cli.reporting import write_junit
 from pipeline.cli.running import Orders, Running
 from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
+from pipeline.cli.vendor import assert_vendor_installed
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput, UsageError
@@ -87,6 +88,7 @@ def command(source: Path, **given: Any) -> int:
     """
     saved = planfile.read(source)
     place = _scene(source, saved, given)
+    assert_vendor_installed(place)
     _require_records(place, required=given["require_results"])
     with ExitStack() as held:
         stop = held.enter_context(stopping())

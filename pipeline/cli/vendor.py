@@ -2,12 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from pipeline.cli.acting import Scene
 from pipeline.cli.environment import provider_settings
 from pipeline.providers.base import Provider
 from pipeline.providers.registry import provider_named
+
+
+def assert_vendor_installed(place: Scene) -> None:
+    """What `vendor` needs is installed. To be asked before anything is written.
+
+    Raises:
+        UsageError: the campaign is emulated, and the extra for that is missing.
+    """
+    if place.emulated:
+        import_module("pipeline.emulator")
 
 
 @contextmanager
