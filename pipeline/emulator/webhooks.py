@@ -71,7 +71,8 @@ class Postman:
     def close(self) -> None:
         """Stop. What was not delivered is delivered when the folder is opened again."""
         self._work.outbox.close()
-        self._thread.join()
+        # Not for ever: a receiver may hold on to a connection as long as it likes.
+        self._thread.join(_PATIENCE)
 
     def _deliver_all(self) -> None:
         while (letter := self._work.outbox.take()) is not None:
