@@ -96,8 +96,12 @@ class Purchase:
     @property
     def cost(self) -> int:
         """The credits that count against a cap: nothing where nothing was bought."""
-        bought_nothing = self.status is Status.VOID or self.reason is Reason.REJECTED
-        return 0 if bought_nothing else (self.credits or 0)
+        return 0 if bought_nothing(self) else (self.credits or 0)
+
+
+def bought_nothing(purchase: Purchase) -> bool:
+    """Whether the vendor provably took no credits for it."""
+    return purchase.status is Status.VOID or purchase.reason is Reason.REJECTED
 
 
 @dataclass(frozen=True, slots=True)

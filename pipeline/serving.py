@@ -5,7 +5,7 @@ and forgetful machines need no rule of their own. All of this is pure.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.jobs import Job
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
@@ -161,7 +161,8 @@ class Serving:
     """The jobs in the plan's order, by key what serves each, and what serves none.
 
     `earlier` are the purchases whose key is still asked for but that serve no job; `orphans` those whose key
-    has left the manifest. Both were paid for: they are followed to their end like any other.
+    has left the manifest. Both were paid for: they are followed to their end like any other. `settled` are the
+    keys of jobs that nothing serves and nothing will, as another take of the same is approved.
     """
 
     jobs: Sequence[Job]
@@ -169,6 +170,7 @@ class Serving:
     earlier: tuple[Purchase, ...]
     orphans: tuple[Purchase, ...]
     fitting: Fitting
+    settled: Collection[str] = frozenset()
 
 
 def serve(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Serving:
@@ -182,6 +184,18 @@ def serve(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDE
         tuple(purchase for purchase in idle if purchase.key in fitting.jobs),
         tuple(purchase for purchase in idle if purchase.key not in fitting.jobs),
         fitting,
+        _settled(jobs, by_key, decisions),
+    )
+
+
+def _settled(jobs: Iterable[Job], by_key: Mapping[str, Purchase], decisions: Decisions) -> frozenset[str]:
+    approved = {
+        replace(job.key, take=1)
+        for job in jobs
+        if (purchase := by_key.get(job.name)) is not None and purchase.id in decisions.approved
+    }
+    return frozenset(
+        job.name for job in jobs if job.name not in by_key and replace(job.key, take=1) in approved
     )
 
 

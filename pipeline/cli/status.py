@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.manifest import find
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, Status, bought_nothing
 from pipeline.results.build import Standing, standing
 
 _PAUSE = 2.0
@@ -75,6 +75,13 @@ def _spent(purchases: Iterable[Purchase]) -> int:
     return sum(purchase.cost for purchase in purchases)
 
 
+def _cost(purchases: Collection[Purchase]) -> str:
+    """What was spent, as far as prices are known: an unknown one is not nothing."""
+    unpriced = sum(each.credits is None and not bought_nothing(each) for each in purchases)
+    known = f"{_spent(purchases):,} credits"
+    return f"{known} + {unpriced:,} purchase(s) with no known price" if unpriced else known
+
+
 def _as_json(facts: Known, keys: frozenset[str] | None) -> dict[str, Json]:
     stands = _standings(facts, keys)
     counts = Counter(stand.status for stand in stands.values())
@@ -114,7 +121,6 @@ def _print(facts: Known, keys: frozenset[str] | None) -> None:
         for purchase in _needing_attention(facts):
             say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
         shown = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
-        spent = _spent(facts.records.purchases.values())
-        say(f"{facts.scene.campaign.name}: {shown}; {spent:,} credits spent in all.")
+        say(f"{facts.scene.campaign.name}: {shown}; {_cost(facts.records.purchases.values())} spent in all.")
         if facts.serving.orphans:
             say(f"{len(facts.serving.orphans):,} orphan(s): bought for jobs that have left the manifest.")

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
-from pipeline.jobs import Job, JobKey, Visibility
+from pipeline.jobs import Job, Visibility
 from pipeline.planning.actions import Action, Asked, Difference, Entry, Presence, Wording
 from pipeline.planning.differences import differences
 from pipeline.purchases import Purchase, Reason, Status
@@ -31,9 +30,6 @@ class Planner:
         self._buyers: dict[tuple[str, ...], str] = {}
         self._marks: dict[str, list[str]] = {}
         self._first: dict[str, str] = {}
-        self._approved_takes = {
-            _without_take(job.key) for job in serving.jobs if self._approved(serving.by_key.get(job.name))
-        }
         self._failures = _failures(serving)
         for job in serving.jobs:
             self._take_up(job)
@@ -55,7 +51,9 @@ class Planner:
         if purchase is not None and self._serving.fitting.fits(purchase, job):
             self._first.setdefault(purchase.id, job.name)
         unserved = purchase is None or self._is_retried(job)
-        if not unserved or not self.is_selected(job.name) or self._waits_for(job) or self._is_settled(job):
+        if not unserved or job.name in self._serving.settled:
+            return
+        if not self.is_selected(job.name) or self._waits_for(job):
             return
         buyer = self._buyers.setdefault(self._serving.fitting.ask(job.name), job.name)
         replaced = self._before.by_key.get(job.name)
@@ -102,7 +100,7 @@ class Planner:
     # Nothing does
 
     def _buy(self, job: Job, failed: Purchase | None) -> Entry:
-        if self._is_settled(job):
+        if job.name in self._serving.settled:
             return Entry(job.name, Action.PINNED, "another take of it is approved", job)
         if waits_for := self._waits_for(job):
             return Entry(job.name, Action.WAIT, waits_for, job, after=job.upstream)
@@ -137,10 +135,6 @@ class Planner:
             source=source,
         )
 
-    def _is_settled(self, job: Job) -> bool:
-        """Whether nothing serves it and nothing will, as another take of it is approved."""
-        return job.name not in self._serving.by_key and _without_take(job.key) in self._approved_takes
-
     def _is_retried(self, job: Job) -> bool:
         """Whether what serves has failed, and is to be bought again."""
         purchase = self._serving.by_key.get(job.name)
@@ -170,7 +164,7 @@ class Planner:
         upstream = self._serving.fitting.jobs[job.upstream]
         if not self.is_selected(upstream.name):
             return f"{upstream.name} is not selected and has not succeeded"
-        if self._is_settled(upstream):
+        if upstream.name in self._serving.settled:
             return f"{upstream.name} is not bought, as another take of it is approved"
         if purchase is None or self._is_retried(upstream):
             return f"{upstream.name} waits" if self._waits_for(upstream) else ""
@@ -217,10 +211,6 @@ def last_sent(purchase: Purchase) -> Wording:
         str(sent.get("description", "")),
         Visibility(str(sent.get("visibility", Visibility.PRIVATE))),
     )
-
-
-def _without_take(key: JobKey) -> JobKey:
-    return replace(key, take=1)
 
 
 def _failures(serving: Serving) -> Counter[tuple[str, tuple[str, ...]]]:

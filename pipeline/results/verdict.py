@@ -50,8 +50,8 @@ def _others(serving: Serving) -> tuple[Purchase, ...]:
 
 
 def _root(job: Job, serving: Serving, stands: Mapping[str, str]) -> Job:
-    """The job that a pending one waits for in the end: the first upstream that is not pending itself."""
-    while stands[job.name] == PENDING and job.upstream is not None:
+    """The job that a pending one waits for in the end: the first upstream that is not pending, or stays so."""
+    while stands[job.name] == PENDING and job.upstream is not None and job.name not in serving.settled:
         job = serving.fitting.jobs[job.upstream]
     return job
 
@@ -62,6 +62,11 @@ def _failed(job: Job, serving: Serving, stands: Mapping[str, str]) -> bool:
 
 
 def _waits_in_vain(job: Job, serving: Serving, stands: Mapping[str, str], selected: Collection[str]) -> bool:
-    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code."""
+    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code.
+
+    Or for nothing at all: another take is approved, so this one, or what it would be made from, is not bought.
+    """
     root = _root(job, serving, stands)
+    if root.name in serving.settled:
+        return True
     return root.name in selected and stands[root.name] in {Status.FAILED.value, *_UNKNOWN}
