@@ -6,7 +6,7 @@ from functools import reduce
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
@@ -90,6 +90,7 @@ def documents(draw: st.DrawFn) -> Document:
     return document(jobs, *made, published={each.id for each in made})
 
 
+@settings(max_examples=settings.default.max_examples * 2 // 5)  # each reads some fifty files
 @given(st.lists(documents(), min_size=1, max_size=3))
 def test_neither_order_nor_repetition_matters(made: Sequence[Document]) -> None:
     whole = merge(*made)
