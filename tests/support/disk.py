@@ -70,7 +70,9 @@ class Recorder:
         self.steps: list[Step] = []
         self._names: dict[int, str] = {}
         self._methods: dict[int, tuple[_Methods, _Methods]] = {}
-        library = ctypes.CDLL(_sqlite3.__file__)
+        # SQLite is linked by Python's module for it, or built into Python itself.
+        library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
+        assert hasattr(library, "sqlite3_vfs_find"), "this Python hides its SQLite: nothing can be recorded"
         library.sqlite3_vfs_find.restype = c_void_p
         original = library.sqlite3_vfs_find(None)
         self._original = _Vfs.from_address(original)

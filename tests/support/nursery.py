@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -112,8 +113,11 @@ class Child:
         os.kill(self.number, number)
 
     def ended(self) -> Ended:
-        """Wait for its end."""
+        """Wait for its end; one that hangs is killed, so that it is told what it said."""
+        patience = threading.Timer(2 * PATIENCE, self.signal, [signal.SIGKILL])
+        patience.start()
         code = self._nursery.ask({"ended": self.number})
+        patience.cancel()
         return Ended(code, self._out.read_text(errors="replace"), self._err.read_text(errors="replace"))
 
 

@@ -150,6 +150,7 @@ class Trial:
             if not entry.bought:
                 continue
             mark = entry.title.rpartition("(")[2].rstrip(")")
+            assert mark in purchases, entry
             purchase = purchases[mark]
             assert purchase.workflow_id == entry.workflow_id or purchase.status is Status.ATTENTION, entry
             assert mark in published, entry
