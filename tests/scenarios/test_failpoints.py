@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from support.nursery import Nursery
-from support.trials import Trial
+from support.trials import Trial, every_way
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
 
 # What a run may end with that failed there: it died, met a bug, or could not go on; never with 0.
 FAILED = {"kill": {-9}, "raise": {70}, "full": {7, 8}}
@@ -60,3 +61,37 @@ def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
 
     assert walk.codes == FAILED[manner]
     assert len(walk.struck) > 30
+
+
+def titled(title: str) -> dict[str, Json]:
+    """The campaign with another title for all that it buys."""
+    manifest = every_way("spring")
+    templates = manifest["templates"]
+    assert isinstance(templates, dict)
+    reworded: dict[str, Json] = {
+        name: {**template, "title": f"{title} {{{{ job.key }}}}"}
+        for name, template in templates.items()
+        if isinstance(template, dict)
+    }
+    return {**manifest, "templates": reworded}
+
+
+def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
+    tmp_path: Path, vendor: Emulator
+) -> None:
+    with Nursery() as nursery:
+        trial = Trial.of(tmp_path / "spring", vendor, nursery)
+        assert trial.run().code == 0
+        bought = vendor.ledger.entries
+        for number in itertools.count(1):
+            trial.project.write({"campaign.yaml": titled(f"take {number} of")})
+            killed = trial.run(PIPELINE_FAIL_AT=f"{number}:kill")
+            ended = trial.run()
+
+            assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.told
+            titles = [workflow.title for workflow in vendor.work.workflows()]
+            assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.told)
+            assert vendor.ledger.entries == bought
+            if killed.code == 0:
+                break
+    assert number > 5
