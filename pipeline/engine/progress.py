@@ -22,7 +22,8 @@ _SHOWN = (
 
 def _standing(tally: Tally) -> str:
     counts = [f"{tally.by_status[status]} {word}" for status, word in _SHOWN if tally.by_status.get(status)]
-    return ", ".join([*counts, f"{tally.credits:,} credits"])
+    # Nothing where no price is known: a zero would read as free.
+    return ", ".join([*counts, *([f"{tally.credits:,} credits"] if tally.credits else [])])
 
 
 class BarReporter:
