@@ -175,7 +175,7 @@ class Shelf:
         if not os.path.lexists(target):
             return
         digest = self.digest(path)
-        owner = self._owners.get(digest) if digest is not None else None
+        owner = self._owner(path, digest)
         if digest is None or owner is None:
             raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
         pure = PurePosixPath(path)
@@ -183,6 +183,13 @@ class Shelf:
         if self.digest(aside) != digest:
             self.clear(aside)
         self._rename(path, aside, digest)
+
+    def _owner(self, path: str, digest: str | None) -> str | None:
+        """Whose file with these bytes lies at `path`, None for nobody's; several may have brought the same bytes."""
+        placed = self._placed.get(path)
+        if digest in self._owners and placed is not None and placed.sha256 == digest:
+            return placed.purchase
+        return self._owners.get(digest or "")
 
     def _rename(self, path: str, other: str, digest: str) -> None:
         source, target = self.target(path), self.target(other)
@@ -244,15 +251,16 @@ class Shelf:
         others = {placed.path for placed in self._placed.values() if placed.sha256 in hashes}
         own = {file.path for file in named(purchase, purchase.path, steps=True)}
         for path in sorted((others | own) - set(wanted)):
-            if self._owners.get(self.digest(path) or "") == purchase.id:
+            if self._owner(path, self.digest(path)) == purchase.id:
                 (self.folder / path).unlink(missing_ok=True)
                 self.forget(path)
 
-    def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str]) -> bool:
+    def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.
 
-        `needed` tells by path which purchase's file is to stay there for a job: such a file is copied, any
-        other is moved. Returns False where bytes are not here (they are to be fetched).
+        `needed` tells by path the hash of what is to lie there for a job: such a file is copied, and so is one
+        that another purchase brought; any other is moved. Returns False where bytes are not here (they are to
+        be fetched).
 
         Raises:
             NotOurs: something else lies there.
@@ -260,8 +268,8 @@ class Shelf:
         """
         complete = True
         for file in fetched(purchase, job):
-            digest = self.digest(file.path)
-            if digest == file.output.sha256:
+            digest = file.output.sha256
+            if self.digest(file.path) == digest:
                 if file.path not in self._placed:
                     self.remember(file.path, purchase.id, file.slot, digest or "")
                 continue
@@ -270,10 +278,10 @@ class Shelf:
                 complete = False
                 continue
             self.clear(file.path)
-            if needed.get(source) == purchase.id:
+            if needed.get(source) == digest or self._owner(source, digest) != purchase.id:
                 self._copy(source, file, purchase)
             else:
-                self._rename(source, file.path, file.output.sha256 or "")
+                self._rename(source, file.path, digest or "")
         return complete
 
     def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
@@ -304,10 +312,10 @@ def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
     return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
 
 
-def needed(serving: Serving) -> dict[str, str]:
-    """By path: the purchase whose file a job wants there."""
+def needed(serving: Serving) -> dict[str, str | None]:
+    """By path: the hash of the file that a job wants there, None where it is not known yet."""
     return {
-        file.path: purchase.id
+        file.path: file.output.sha256
         for job in serving.jobs
         if (purchase := serving.by_key.get(job.name)) is not None
         for file in named(purchase, job.path, job.steps)

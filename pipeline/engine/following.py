@@ -238,7 +238,9 @@ class Following:
     def _copy(self, purchase: Purchase) -> None:
         """The files are here: each further job that the purchase serves gets its own."""
         jobs = self._at.customers.of(purchase.id)
-        taken = {file.path: purchase.id for job in jobs for file in named(purchase, job.path, job.steps)}
+        taken = {
+            file.path: file.output.sha256 for job in jobs for file in named(purchase, job.path, job.steps)
+        }
         for job in jobs:
             try:
                 self._at.shelf.put(job, purchase, taken)

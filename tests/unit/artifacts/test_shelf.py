@@ -65,6 +65,36 @@ def test_jobs_that_share_a_purchase_get_a_file_each(out: Path) -> None:
     assert not (out / "r/a.mp4").samefile(out / "r/b.mp4")
 
 
+def test_a_purchase_that_brought_the_same_bytes_takes_no_file_from_another(out: Path) -> None:
+    a, b, c = job("a", asks="x"), job("old", asks="y"), job("c", asks="z")
+    campaign = Campaign(out, [bought(1, a, "film"), bought(2, b, "film"), bought(3, c, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    campaign.fetch(campaign.purchases[1], "r/old.mp4", "film")
+    # One is renamed, one was bought on another machine: the same bytes lie here.
+    b = job("b", asks="y")
+
+    assert campaign.put(a, b, c) == [True, True, True]
+    assert campaign.survey(a, b, c) == dict.fromkeys("abc", Presence.IN_PLACE)
+
+
+def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out: Path) -> None:
+    before, after, gone = job("a", asks="x"), job("a", asks="y"), job("b")
+    old, new, orphan = bought(2, before, "film"), bought(3, after, "new"), bought(1, gone, "film")
+    campaign = Campaign(out, [orphan, old, new])
+    for purchase, path, content in (
+        (orphan, "r/b.mp4", "film"),
+        (old, "r/a.mp4", "film"),
+        (new, "r/a.mp4", "new"),
+    ):
+        campaign.fetch(purchase, path, content)
+
+    shelf = campaign.shelf()
+    shelf.remove(orphan, {"r/a.mp4"})
+
+    assert sorted(campaign.files().values()) == ["film", "new"]
+    assert not (out / "r/b.mp4").exists()
+
+
 def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> None:
     before, after = job("a", asks="x"), job("a", asks="y")
     old, new = bought(1, before, "old"), bought(2, after, "new")
