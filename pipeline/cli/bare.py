@@ -65,7 +65,9 @@ def bare_of(source: Path, given: CampaignFlags, *, beside: bool = False) -> Bare
 
 def _begins_with(path: Path, mark: bytes) -> bool:
     with suppress(OSError):
-        return path.is_file() and path.open("rb").read(len(mark)) == mark
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(mark)) == mark
     return False
 
 
