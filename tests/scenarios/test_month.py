@@ -1,0 +1,464 @@
+"""A team's month with one campaign in git: each plan says what then happens, and git shows that and nothing else."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, picture
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
+from support.machines import Machine, Remote, git
+
+from pipeline.emulator.embedded import Emulator
+
+EVERYONE = ("blue", "red")
+LOCALES = ("en", "fr")
+
+
+@dataclass
+class Wishes:
+    """What the manifest asks for, as the team edits it."""
+
+    prompts: dict[str, str] = field(default_factory=lambda: {"walk": "a walk", "dance": "a dance"})
+    locales: list[str] = field(default_factory=lambda: ["en"])
+    products: list[Any] = field(default_factory=lambda: ["images/blue.png", "images/red.png"])
+    set_name: str = "shoes"
+    title: str = "Sprnig ({{ purchase }})"
+    scene: str = "video"
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def manifest(self) -> dict[str, Any]:
+        """The campaign: a loop of each product, prompt and locale, and a scene of each product."""
+        loop = {"prompt": "{{ prompt }}, {{ locale }}"}
+        rules = [
+            {"id": "loop", "templates": ["loop"], "matrix": {"locale": self.locales}},
+            {"id": "scene", "templates": ["arctic"], "prompts": []},
+        ]
+        return {
+            "version": 1,
+            "name": "spring",
+            "prompts": self.prompts,
+            "limits": self.limits,
+            # What the emulator takes for a template of which the vendor tells no price.
+            "catalog": {"credits": {"vim_arctic": 100}},
+            "image_sets": {self.set_name: self.products},
+            "jobs": rules,
+            "templates": {
+                "arctic": {
+                    "template_id": "vim_arctic",
+                    "options": {"pipeline_mode": self.scene},
+                    "title": self.title,
+                },
+                "loop": {"template_id": "each_explodedloop_0226", "options": loop, "title": self.title},
+            },
+        }
+
+
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What git shows of the results manifest: the jobs, and the purchases, that it adds, changes or takes away."""
+
+    jobs: frozenset[str]
+    added: frozenset[str]
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a run did. `actions` are those of its plan, by key, without what is kept; `bought` the keys paid for."""
+
+    code: int
+    actions: Mapping[str, str]
+    bought: Counter[str]
+    difference: Difference
+
+    @property
+    def credits(self) -> int:
+        return 100 * self.bought.total()
+
+
+@dataclass
+class Desk:
+    """A machine of the team."""
+
+    machine: Machine
+    pipeline: Pipeline
+    vendor: Emulator
+    wishes: Wishes
+
+    @property
+    def project(self) -> Project:
+        return self.machine.project
+
+    def edit(self) -> None:
+        """Commit the manifest as it is wished for now."""
+        self.project.write({"campaign.yaml": self.wishes.manifest()})
+        git(self.project.folder, "commit", "-qam", "edit")
+
+    def plan(self, *flags: str | Path) -> Any:
+        ended = self.pipeline("plan", self.project.manifest, "--format", "json", *flags)
+        assert ended.code == 0, ended.said
+        return ended.document
+
+    def step(self, *flags: str) -> Step:
+        """Plan, run, and hold that the second did what the first said; its results are committed."""
+        planned = self.plan(*flags)
+        return self.carry_out(planned, self.project.manifest, *flags)
+
+    def carry_out(self, planned: Any, *run: str | Path) -> Step:
+        """Run what was planned, and compare plan, ledger and results."""
+        before, spent = len(self.vendor.ledger.bought), self.spent()
+        ended = self.pipeline("run", *run)
+        sold = self.vendor.ledger.bought[before:]
+        buying = {each["key"]: each["credits"] for each in planned["actions"] if each["action"] in _BUYING}
+        assert {each.credits for each in sold} <= {100}
+        if ended.code not in {3, 4}:
+            assert len(sold) == planned["summary"]["creates"] == len(buying), ended.said
+            assert sum(each.credits for each in sold) == planned["summary"]["credits"] == sum(buying.values())
+        shown = self.difference()
+        bought = Counter(self.rows("purchases")[mark]["key"] for mark in shown.added)
+        assert bought.total() == len(sold)
+        assert set(bought) <= set(buying)
+        assert self.spent() == spent + sum(each.credits for each in sold)
+        self.commit()
+        actions = {each["key"]: each["action"] for each in planned["actions"] if each["action"] != "keep"}
+        return Step(ended.code, actions, bought, shown)
+
+    def rows(self, name: str) -> Rows:
+        """The jobs or the purchases of the results as they are on disk."""
+        return _rows(self.project.results(), name)
+
+    def spent(self) -> int:
+        """The credits of all runs, by the results."""
+        known = self.project.results_file.exists()
+        return int(self.project.results()["summary"]["credits"]) if known else 0
+
+    def difference(self) -> Difference:
+        """What `git diff` shows of the results, by what the lines belong to."""
+        told = git(self.project.folder, "show", f"HEAD:{self.project.results_file.name}", check=False)
+        before = json.loads(told.stdout) if told.returncode == 0 else {"jobs": [], "purchases": []}
+        now = self.project.results()
+        old, new = _rows(before, "purchases"), _rows(now, "purchases")
+        # No purchase is ever taken away.
+        assert set(old) <= set(new)
+        heads = [
+            {name: value for name, value in each.items() if name not in {"jobs", "purchases", "summary"}}
+            for each in (before, now)
+        ]
+        assert heads[0] in ({}, heads[1])
+        return Difference(
+            frozenset(_changed(_rows(before, "jobs"), _rows(now, "jobs"))),
+            frozenset(set(new) - set(old)),
+            frozenset(_changed(old, {mark: new[mark] for mark in old})),
+        )
+
+    def commit(self) -> None:
+        """Commit the results, where there is a difference."""
+        git(self.project.folder, "add", self.project.results_file.name)
+        if git(self.project.folder, "diff", "--cached", "--quiet", check=False).returncode:
+            git(self.project.folder, "commit", "-qm", "results")
+
+    def purchase(self, key: str) -> str:
+        """The purchase that serves a job."""
+        mark: str = self.rows("jobs")[key]["purchase"]
+        return mark
+
+    def assert_settled(self) -> None:
+        """A further run has nothing to do, and touches nothing that git sees."""
+        step = self.step()
+        assert step.bought.total() == 0
+        assert step.difference == NOTHING
+
+
+_BUYING = {"create", "replace", "retry"}
+NOTHING = Difference(frozenset(), frozenset(), frozenset())
+
+
+def _rows(document: Mapping[str, Any], name: str) -> Rows:
+    return {row["key" if name == "jobs" else "id"]: row for row in document.get(name, ())}
+
+
+def _changed(old: Rows, new: Rows) -> set[str]:
+    return {mark for mark in {*old, *new} if old.get(mark) != new.get(mark)}
+
+
+def loops(
+    products: tuple[str, ...], prompts: tuple[str, ...], locales: tuple[str, ...] = ("en",)
+) -> set[str]:
+    """Keys of the rule `loop`."""
+    return {
+        f"loop/loop/{product}/{prompt}/locale={locale}"
+        for product in products
+        for prompt in prompts
+        for locale in locales
+    }
+
+
+def scenes(*products: str) -> set[str]:
+    """Keys of the rule `scene`."""
+    return {f"scene/arctic/{product}" for product in products}
+
+
+def all_of(action: str, keys: set[str]) -> dict[str, str]:
+    """A plan in which nothing else happens."""
+    return dict.fromkeys(keys, action)
+
+
+Clone = Callable[[str], Machine]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """Gives a new machine with a clone of the team's repository."""
+    images = {f"images/{name}.png": picture(name) for name in EVERYONE}
+    remote = Remote.of(tmp_path / "remote", {"campaign.yaml": Wishes().manifest(), **images})
+    return lambda name: remote.machine(tmp_path / name, "spring")
+
+
+@pytest.fixture
+def desk(clone: Clone, pipeline: Pipeline, vendor: Emulator) -> Desk:
+    """The machine on which the campaign begins."""
+    return Desk(clone("home"), pipeline, vendor, Wishes())
+
+
+def test_a_month_of_edits_reviews_failures_and_machines_goes_as_each_plan_says(
+    desk: Desk, clone: Clone, vendor: Emulator
+) -> None:
+    begin_and_change_ones_mind(desk)
+    rename_and_swap(desk)
+    grow_and_shrink(desk)
+    review(desk)
+    meet_failures_and_the_budget(desk)
+    carry_a_saved_plan_over_to_another_machine(desk, clone)
+    share_with_a_machine_that_forgets(desk, clone)
+    merge_two_branches(desk, clone)
+
+    assert_nothing_bought_twice(vendor)
+    assert_nothing_forgotten(desk.project, vendor)
+    assert desk.spent() == vendor.ledger.spent
+    collected = desk.pipeline("collect", desk.project.manifest)
+    assert collected.code == 0, collected.said
+    assert_whole(desk.project)
+
+
+def _without_orphans(step: Step) -> dict[str, str]:
+    return {key: action for key, action in step.actions.items() if action != "orphan"}
+
+
+def begin_and_change_ones_mind(desk: Desk) -> None:
+    everything = loops(EVERYONE, ("dance", "walk")) | scenes(*EVERYONE)
+    first = desk.step()
+    assert first.code == 0
+    assert first.actions == all_of("create", everything)
+    assert first.credits == 600
+    assert first.difference.jobs == everything
+    before = {key: desk.purchase(key) for key in everything}
+
+    walks = loops(EVERYONE, ("walk",))
+    desk.wishes.prompts["walk"] = "a slow walk"
+    desk.edit()
+    edited = git(desk.project.folder, "rev-parse", "HEAD").stdout.strip()
+    changed = desk.step()
+    assert changed.actions == all_of("replace", walks)
+    assert changed.difference.jobs == changed.bought.keys() == walks
+    assert not changed.difference.changed
+
+    git(desk.project.folder, "revert", "--no-edit", edited)
+    desk.wishes.prompts["walk"] = "a walk"
+    reverted = desk.step()
+    assert reverted.actions == all_of("move", walks)
+    assert reverted.difference == Difference(frozenset(walks), frozenset(), frozenset())
+    assert {key: desk.purchase(key) for key in everything} == before
+    desk.assert_settled()
+
+
+def rename_and_swap(desk: Desk) -> None:
+    both = loops(EVERYONE, ("dance", "walk"))
+    before = {key: desk.purchase(key) for key in both}
+    desk.wishes.prompts = {"walk": "a dance", "dance": "a walk"}
+    desk.edit()
+    swapped = desk.step()
+    assert swapped.actions == all_of("move", both)
+    assert swapped.difference == Difference(frozenset(both), frozenset(), frozenset())
+    assert all(
+        desk.purchase(key.replace("walk", "dance")) == before[key] for key in loops(EVERYONE, ("walk",))
+    )
+
+    desk.wishes.set_name = "sneakers"
+    desk.edit()
+    desk.assert_settled()
+
+    desk.wishes.products[1] = {"path": "images/red.png", "id": "runner"}
+    desk.edit()
+    renamed = desk.step()
+    here, gone = (loops((name,), ("dance", "walk")) | scenes(name) for name in ("runner", "red"))
+    # What was bought while the mind was changed stays, though its key is gone.
+    assert renamed.actions == {**all_of("move", here), **all_of("orphan", loops(("red",), ("walk",)))}
+    assert renamed.difference == Difference(frozenset(here | gone), frozenset(), frozenset())
+    desk.assert_settled()
+
+
+def grow_and_shrink(desk: Desk) -> None:
+    products = ("blue", "runner")
+    french = loops(products, ("dance", "walk"), ("fr",))
+    desk.wishes.locales.append("fr")
+    desk.edit()
+    grown = desk.step()
+    assert _without_orphans(grown) == all_of("create", french)
+    assert grown.difference.jobs == grown.bought.keys() == french
+
+    everything = loops(products, ("dance", "walk"), LOCALES) | scenes(*products)
+    serving = {desk.purchase(key) for key in everything}
+    desk.wishes.title = "Spring ({{ purchase }})"
+    desk.edit()
+    retitled = desk.step()
+    assert _without_orphans(retitled) == all_of("update", everything)
+    assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(serving))
+    titles = {workflow.title for workflow in desk.vendor.work.workflows()}
+    assert {f"Spring ({mark})" for mark in serving} <= titles
+
+    gone = loops(("blue",), ("dance", "walk"), LOCALES) | scenes("blue")
+    desk.wishes.products.pop(0)
+    desk.edit()
+    shrunk = desk.step()
+    assert shrunk.actions == all_of("orphan", gone | loops(("red",), ("walk",)))
+    assert shrunk.difference == Difference(frozenset(gone), frozenset(), frozenset())
+    assert shrunk.code == 0
+
+
+def review(desk: Desk) -> None:
+    [approved] = loops(("runner",), ("walk",))
+    [french] = loops(("runner",), ("walk",), ("fr",))
+    kept = desk.purchase(approved)
+    assert desk.pipeline("approve", desk.project.manifest, approved).code == 0
+    git(desk.project.folder, "add", "spring.decisions.yaml")
+    desk.wishes.prompts["walk"] = "a wild dance"
+    desk.edit()
+    pinned = desk.step()
+    assert _without_orphans(pinned) == {approved: "pinned", french: "replace"}
+    assert pinned.difference.jobs == {approved, french}
+    assert set(pinned.bought) == {french}
+    assert desk.purchase(approved) == kept
+
+    [again] = loops(("runner",), ("dance",))
+    old = desk.purchase(again)
+    assert desk.pipeline("redo", desk.project.manifest, again).code == 0
+    git(desk.project.folder, "commit", "-qam", "decisions")
+    redone = desk.step()
+    assert _without_orphans(redone) == {approved: "pinned", again: "replace"}
+    assert redone.difference.jobs == redone.bought.keys() == {again}
+    assert desk.purchase(again) != old
+    desk.assert_settled()
+
+
+def meet_failures_and_the_budget(desk: Desk) -> None:
+    spins = loops(("runner",), ("spin",), LOCALES)
+    desk.wishes.prompts["spin"] = "a spin"
+    desk.edit()
+    desk.vendor.fail({"on": "create", "do": "fail"})
+    failed = desk.step()
+    assert failed.code == 1
+    assert failed.difference.jobs == failed.bought.keys() == spins
+    desk.vendor.heal()
+    again = desk.step()
+    assert (again.code, again.bought.total(), again.difference) == (1, 0, NOTHING)
+    retried = desk.step("--retry-failed")
+    assert retried.code == 0
+    assert {key for key, action in retried.actions.items() if action == "retry"} == spins
+    assert retried.difference.jobs == retried.bought.keys() == spins
+    assert not retried.difference.changed
+
+    hops = loops(("runner",), ("hop",), LOCALES)
+    desk.wishes.prompts["hop"] = "a hop"
+    desk.wishes.limits = {"budget": desk.spent() + 199}
+    desk.edit()
+    entries = len(desk.vendor.ledger.entries)
+    stopped = desk.step()
+    assert stopped.code == 4
+    assert stopped.difference == Difference(frozenset(hops), frozenset(), frozenset())
+    assert len(desk.vendor.ledger.entries) == entries
+
+
+def carry_a_saved_plan_over_to_another_machine(desk: Desk, clone: Clone) -> None:
+    hops = loops(("runner",), ("hop",), LOCALES)
+    saved = desk.project.folder / "spring.plan.json"
+    desk.wishes.limits = {"concurrency": 1}
+    desk.edit()
+    stale = desk.plan("--out", saved)
+    desk.wishes.prompts["hop"] = "a high hop"
+    desk.edit()
+    refused = desk.carry_out(stale, saved)
+    assert (refused.code, refused.difference) == (3, NOTHING)
+
+    planned = desk.plan("--out", saved)
+    git(desk.project.folder, "add", saved.name)
+    desk.vendor.work.credits = desk.vendor.ledger.spent + 100
+    half = desk.carry_out(planned, saved)
+    desk.vendor.work.credits = None
+    assert half.code == 4
+    assert half.bought.total() == 1
+    # The other is still to be bought, for what the plan asks now.
+    assert half.difference.jobs == hops
+
+    desk.machine.push()
+    other = Desk(clone("other"), desk.pipeline, desk.vendor, desk.wishes)
+    elsewhere = other.project.folder / saved.name
+    whole = other.carry_out(other.plan(), elsewhere)
+    assert whole.code == 0
+    assert whole.difference.jobs == whole.bought.keys() == hops - half.bought.keys()
+    once_more = other.carry_out(other.plan(), elsewhere)
+    assert (once_more.code, once_more.difference) == (0, NOTHING)
+    other.machine.push()
+    desk.machine.pull()
+    desk.assert_settled()
+
+
+def share_with_a_machine_that_forgets(desk: Desk, clone: Clone) -> None:
+    ci = Desk(clone("ci"), desk.pipeline, desk.vendor, desk.wishes)
+    assert ci.plan()["summary"]["creates"] == 0
+    frozen = ci.carry_out(ci.plan(), ci.project.manifest, "--frozen")
+    assert (frozen.code, frozen.difference) == (0, NOTHING)
+
+    jumps = loops(("runner",), ("jump",), LOCALES)
+    ci.wishes.prompts["jump"] = "a jump"
+    ci.edit()
+    bought = ci.carry_out(ci.plan(), ci.project.manifest, "--require-results")
+    assert bought.difference.jobs == bought.bought.keys() == jumps
+    ci.machine.push()
+    desk.machine.pull()
+    desk.assert_settled()
+
+
+def merge_two_branches(desk: Desk, clone: Clone) -> None:
+    other = Desk(clone("branch"), desk.pipeline, desk.vendor, deepcopy(desk.wishes))
+    other.wishes.scene = "image"
+    other.edit()
+    theirs = other.step()
+    assert theirs.bought.keys() == scenes("runner")
+    other.machine.push()
+
+    desk.wishes.prompts = {"glide": "a glide", **desk.wishes.prompts}
+    desk.edit()
+    ours = desk.step()
+    assert ours.bought.keys() == loops(("runner",), ("glide",), LOCALES)
+    before = set(desk.rows("purchases"))
+
+    desk.machine.pull()
+
+    assert set(desk.rows("purchases")) == before | set(other.rows("purchases"))
+    desk.wishes.scene = "image"
+    settled = desk.step()
+    assert settled.bought.total() == 0
+    assert not settled.difference.added | settled.difference.changed
+    assert set(desk.rows("jobs")) == loops(
+        ("runner",), ("dance", "glide", "hop", "jump", "spin", "walk"), LOCALES
+    ) | scenes("runner")
+    assert {row["status"] for row in desk.rows("jobs").values()} == {"done"}
