@@ -1,0 +1,154 @@
+"""`pipeline collect` fetches what is paid for: by the manifest, the state or the results alone. It buys nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+WALK = "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that is done, whose files are not on this machine."""
+    assert pipeline("run", project.manifest).code == 0
+    shutil.rmtree(project.folder / "output")
+    return project
+
+
+def test_files_that_are_not_here_are_fetched_once_more_and_are_the_same(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    files, results = project.output(), project.results_file.read_bytes()
+    shutil.rmtree(project.folder / "output")
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert project.output() == files
+    assert project.results_file.read_bytes() == results
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_file_that_was_altered_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    path = next((project.folder / "output").rglob("walk.mp4"))
+    path.write_bytes(b"cut by hand")
+
+    assert pipeline("collect", project.manifest).code == 0
+    assert path.read_bytes() == b"cut by hand"
+
+
+def test_the_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    bought.manifest.unlink()
+    shutil.rmtree(bought.folder / "images")
+
+    ended = pipeline("collect", bought.state)
+
+    assert ended.code == 0, ended.said
+    assert len(bought.output()) == 2
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    results = bought.results_file.read_bytes()
+    shutil.rmtree(bought.folder / ".pipeline")
+    bought.manifest.unlink()
+
+    ended = pipeline("collect", bought.results_file)
+
+    assert ended.code == 0, ended.said
+    assert len(bought.output()) == 2
+    assert bought.results_file.read_bytes() == results
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    bought.manifest.write_text("version: [")
+
+    ended = pipeline("collect", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "its state does" in ended.err
+    assert len(bought.output()) == 2
+
+
+def test_a_manifest_that_does_not_read_beside_no_state_is_told(folder: Path, pipeline: Pipeline) -> None:
+    manifest = folder / "campaign.yaml"
+    manifest.write_text("version: [")
+
+    assert pipeline("collect", manifest).code == 3
+
+
+def test_what_an_interrupted_run_bought_is_followed_to_its_end(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_job_that_left_the_manifest_is_fetched_too(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert set(project.output()) == {"main/loop/red/dance.mp4", f"{WALK}.mp4"}
+
+
+def test_a_success_without_a_result_is_asked_about_again(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    """The vendor failed it, and the next day it has a result after all: it is paid, so it is fetched."""
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "fail"}}})
+    assert pipeline("run", project.manifest).code == 1
+    assert project.statuses() == {WALK: "failed"}
+    vendor.heal()
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert project.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_nothing_is_bought_for_jobs_that_nothing_serves(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert not vendor.ledger.entries
+
+
+def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    shutil.rmtree(project.folder / "output")
+    media = next(path for path in (vendor.settings.folder / "media").rglob("*.mp4"))
+    content = media.read_bytes()
+    media.write_bytes(content[:-4] + b"\0\0\0\0")
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 8, ended.said
+    assert "not the file that was fetched before" in ended.said
+    assert project.output() == {}

@@ -1,0 +1,158 @@
+"""`pipeline resolve`: a person settles what nobody could tell, and only what is true is believed."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+WALK = "main/loop/red/walk"
+DANCE = "main/loop/red/dance"
+
+
+@pytest.fixture
+def unknown(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
+    """A campaign of one job, whose create was bought although its answer was lost."""
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    assert project.statuses() == {WALK: "attention"}
+    vendor.heal()
+    return project
+
+
+def workflow_of(vendor: Emulator) -> str:
+    return str(vendor.ledger.bought[0].workflow_id)
+
+
+def test_an_unknown_outcome_is_never_sent_again_by_itself(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", unknown.manifest).code == 7
+    assert pipeline("run", unknown.manifest, "--retry-failed").code == 7
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_workflow_that_was_found_is_followed_and_fetched(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 0, ended.said
+    assert unknown.statuses() == {WALK: "submitted"}
+    assert pipeline("run", unknown.manifest).code == 0
+    assert unknown.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_purchase_can_be_named_by_the_beginning_of_its_id(unknown: Project, pipeline: Pipeline) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+
+    assert pipeline("resolve", unknown.manifest, purchase[:6], "--abandon").code == 0
+    assert unknown.statuses() == {WALK: "failed"}
+
+
+def test_what_is_given_up_to_be_bought_again_is_bought_once_more(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("resolve", unknown.manifest, WALK, "--resubmit").code == 0
+
+    assert pipeline("run", unknown.manifest).code == 0
+    assert unknown.statuses() == {WALK: "done"}
+    assert len(vendor.ledger.entries) == 2
+    assert pipeline("run", unknown.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_what_is_abandoned_is_not_bought_again(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("resolve", unknown.manifest, WALK, "--abandon").code == 0
+
+    ended = pipeline("run", unknown.manifest)
+
+    assert ended.code == 1, ended.said
+    assert unknown.jobs()[WALK]["reason"] == "lost"
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_one_that_was_given_up_can_still_turn_up(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("resolve", unknown.manifest, WALK, "--abandon").code == 0
+
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 0, ended.said
+    assert pipeline("run", unknown.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_workflow_that_is_not_there_is_not_believed(unknown: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", "nobody")
+
+    assert ended.code == 3, ended.said
+    assert unknown.statuses() == {WALK: "attention"}
+
+
+def test_a_workflow_with_another_title_is_not_believed(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    """Each workflow carries the id of its purchase in its title: that of another job is no answer."""
+    unknown.write({"campaign.yaml": spring(prompts={"walk": "a walk", "dance": "a dance"})})
+    assert pipeline("run", unknown.manifest).code == 7
+    other = next(entry.workflow_id for entry in vendor.ledger.bought if "dance" in entry.title)
+    other_id = str(other)
+
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", other_id)
+
+    assert ended.code == 64, ended.said
+    assert DANCE in ended.err
+
+
+def test_a_workflow_of_nobody_here_with_another_title_is_not_believed(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = campaign(tmp_path / "other", {"campaign.yaml": spring(name="other", prompts={"walk": "a walk"})})
+    assert pipeline("run", other.manifest).code == 0
+    stranger = str(vendor.ledger.bought[-1].workflow_id)
+
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", stranger)
+
+    assert ended.code == 3, ended.said
+    assert "is not this purchase" in ended.err
+    assert unknown.statuses() == {WALK: "attention"}
+
+
+@pytest.mark.parametrize("flags", [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x")])
+def test_one_way_of_settling_is_to_be_said(
+    unknown: Project, pipeline: Pipeline, flags: tuple[str, ...]
+) -> None:
+    assert pipeline("resolve", unknown.manifest, WALK, *flags).code == 64
+
+
+def test_a_name_that_nobody_has_is_told_with_the_nearest(unknown: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("resolve", unknown.manifest, "main/loop/red/wlak", "--abandon")
+
+    assert ended.code == 64
+    assert WALK in ended.err
+
+
+def test_what_is_done_cannot_be_given_up(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+
+    assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 64
+    assert set(project.statuses().values()) == {"done"}
+
+
+def test_one_that_is_stuck_at_the_vendor_can_be_given_up(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+
+    assert pipeline("resolve", project.manifest, WALK, "--resubmit").code == 0
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3

@@ -1,0 +1,78 @@
+"""`pipeline state export` and `import`: the state goes to another machine, and nothing is dropped on the way."""
+
+import io
+import json
+import shutil
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+
+
+def test_a_machine_that_has_the_export_buys_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    exported = pipeline("state", "export", project.manifest).out
+    shutil.rmtree(project.folder / ".pipeline")
+    project.results_file.unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+
+    ended = pipeline("state", "import", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "2 purchase(s) were new" in ended.out
+    assert set(project.statuses().values()) == {"done"}
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_an_import_joins_and_drops_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    exported = pipeline("state", "export", project.manifest).out
+    project.write({"campaign.yaml": spring(prompts={"walk": "another walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+
+    assert pipeline("state", "import", project.manifest).code == 0
+    assert len(project.results()["purchases"]) == 3
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_the_state_of_another_campaign_is_refused(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    exported = json.loads(pipeline("state", "export", project.manifest).out)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**exported, "campaign": "autumn"})))
+
+    ended = pipeline("state", "import", project.manifest)
+
+    assert ended.code == 3
+    assert "autumn" in ended.err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"purchases": 5}', "[" * 100_000])
+def test_what_is_no_state_is_refused_without_a_traceback(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+    ended = pipeline("state", "import", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert "Traceback" not in ended.said
+
+
+def test_the_export_tells_every_event_of_every_purchase(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+
+    exported = pipeline("state", "export", project.manifest).document
+
+    assert len(exported["purchases"]) == 2
+    told = [event["event"] for event in exported["events"]]
+    assert told.count("accepted") == told.count("fetched") == 2
