@@ -51,9 +51,8 @@ def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, wa
         with vendor_in(tmp_path / f"vendor-{chance.number}") as vendor:
             return chance.play(tmp_path, vendor, nursery)
 
-    played = ward.each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)])
-
-    assert any(code != 0 for codes in played for code in codes)
+    # Each history checks its own end.
+    ward.each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)])
 
 
 def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
