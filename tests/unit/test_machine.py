@@ -46,6 +46,7 @@ EXAMPLES: dict[type[Event], Event] = {
     machine.GivenUp: machine.GivenUp("given up", again=True),
     machine.MarkedAgain: machine.MarkedAgain(),
     machine.Deleted: machine.Deleted(),
+    machine.Removed: machine.Removed(),
     machine.Reworded: machine.Reworded({"title": "new"}),
 }
 PLACES = [SUBMITTING, ATTENTION, VOID, SUBMITTED, SUCCEEDED, DONE, REJECTED, FAILED_AT_VENDOR, LOST]
