@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs soak bench clean
+.PHONY: help demo test check format docs soak clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
@@ -28,7 +28,7 @@ demo: .venv/demo
 	@$(BIN)/pipeline run --emulate --yes examples/quickstart/campaign.yaml
 
 test: .venv/dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 # Kills, signals and vendor faults by chance, 200 of each; goes on where it was stopped (see tests/soak).
 soak: .venv/dev

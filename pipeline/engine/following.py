@@ -171,7 +171,7 @@ class Following:
     def _fetch(self, flight: Flight) -> None:
         try:
             targets = tuple(self._targets(flight.purchase))
-        except (Unfinished, OSError) as error:
+        except (Unfinished, OSError, UnicodeError) as error:
             self._blocked(flight, str(error))
             return
         self._at.air.send(
@@ -226,7 +226,7 @@ class Following:
                 self._at.shelf.settle(
                     target.fresh, target.path, purchase.id, target.slot, each.fetched.sha256
                 )
-        except (Unfinished, OSError) as error:
+        except (Unfinished, OSError, UnicodeError) as error:
             self._blocked(flight, str(error))
             return
         self._land(flight)
