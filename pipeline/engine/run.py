@@ -157,8 +157,9 @@ class Run:
         """What ended in this turn sets others going."""
         for purchase in self._following.succeeded:
             self._buying.succeeded(purchase.template_id)
-            for key in self._at.customers.keys(purchase):
-                self._buying.made(key)
+            # Only what it serves: what hangs on the key that it was bought for may wait for another one.
+            for job in self._at.customers.of(purchase.id):
+                self._buying.made(job.name)
         for purchase in self._following.failed:
             self._failed(purchase)
         self._following.succeeded.clear()
