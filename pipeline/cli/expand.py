@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.acting import known, scene
 from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
     format_option,
     manifest_argument,
-    manner_options,
     read_variables,
-    variable_options,
+    selection_options,
 )
+from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import as_json_text, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
@@ -21,15 +25,20 @@ from pipeline.manifest import expand, load
 @click.command("expand")
 @manifest_argument
 @format_option("text", "json", "jsonl")
-@variable_options
-@manner_options
-def command(manifest: Path, form: str, variables: tuple[str, ...], variable_files: tuple[str, ...]) -> None:
+@selection_options
+@campaign_options
+def command(
+    manifest: Path, form: str, chosen: tuple[str, ...], excluded: tuple[str, ...], **given: Any
+) -> None:
     """The jobs of MANIFEST, in the order written, each with what would be sent.
 
     Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
     """
-    campaign = load(manifest, variables=read_variables(variables, variable_files))
-    jobs = expand(campaign)
+    flags = CampaignFlags.of(given)
+    if chosen or excluded:
+        jobs = _selected(manifest, flags, chosen, excluded)
+    else:
+        jobs = expand(load(manifest, variables=read_variables(flags.variables, flags.variable_files)))
     match form:
         case "json":
             _print_json(jobs)
@@ -40,6 +49,16 @@ def command(manifest: Path, form: str, variables: tuple[str, ...], variable_file
             with untrusted_block():
                 for job in jobs:
                     _print_text(job)
+
+
+def _selected(
+    manifest: Path, flags: CampaignFlags, chosen: tuple[str, ...], excluded: tuple[str, ...]
+) -> Iterator[Job]:
+    """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
+    place = scene(manifest, flags)
+    with known(place, writable=False) as facts:
+        keys = selected(facts, chosen, excluded) or frozenset()
+    return (job for job in expand(place.campaign) if job.name in keys)
 
 
 def _as_json(job: Job) -> dict[str, Json]:

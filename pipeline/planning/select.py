@@ -78,7 +78,8 @@ def _test(expression: str) -> Test:
     name, mark, wanted = expression.partition(":")
     if not expression:
         raise UsageError("an empty selection fits nothing")
-    if not mark:
+    # A colon behind the first part of a key is a name's own.
+    if not mark or "/" in name or "*" in name:
         return partial(_key_fits, _pattern(expression))
     if name.startswith("matrix."):
         return partial(_axis_fits, name.removeprefix("matrix."), wanted)

@@ -1,0 +1,266 @@
+"""`--select` and `--exclude` say which jobs a command is about: exactly these, and never more by themselves."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, chained, picture, spring
+
+from pipeline.emulator.embedded import Emulator
+
+SKETCH, FILM = "sketch/sketch/red", "film/film/red/spin"
+LOOPS = {
+    f"hero/loop/{image}/{prompt}/locale={locale}"
+    for image in ("blue", "red")
+    for prompt in ("dance", "walk")
+    for locale in ("en", "fr")
+}
+TAKES = {f"takes/loop/{image}{take}" for image in ("blue", "red") for take in ("", "#2")}
+EVERYTHING = LOOPS | TAKES
+
+
+@pytest.fixture
+def wide(folder: Path) -> Project:
+    """A campaign of eight loops and two takes of two more jobs."""
+    loop = {
+        "template_id": "each_explodedloop_0226",
+        "options": {"prompt": "{{ prompt | default('') }} {{ locale | default('') }}"},
+    }
+    manifest = spring(
+        templates={"loop": loop},
+        image_sets={"shoes": ["images/red.png", "images/blue.png"]},
+        jobs=[
+            {"id": "hero", "matrix": {"locale": ["en", "fr"]}},
+            {"id": "takes", "prompts": [], "repeat": 2},
+        ],
+    )
+    return campaign(folder, {"campaign.yaml": manifest, "images/blue.png": picture("blue")})
+
+
+def chosen(pipeline: Pipeline, project: Project, *flags: str) -> set[str]:
+    """The keys that a plan with these flags is about."""
+    ended = pipeline("plan", project.manifest, "--format", "json", *flags)
+    assert ended.code == 0, ended.said
+    return {action["key"] for action in ended.document["actions"]}
+
+
+def having(*parts: str) -> set[str]:
+    """The keys that hold all of these words."""
+    return {key for key in EVERYTHING if all(part in key for part in parts)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "keys"),
+    [
+        ("job:hero", LOOPS),
+        ("job:h*", LOOPS),
+        ("template:loop", EVERYTHING),
+        ("image:blue", having("/blue")),
+        ("prompt:walk", having("/walk")),
+        ("matrix.locale:fr", having("locale=fr")),
+        ("action:create", EVERYTHING),
+        ("status:pending", EVERYTHING),
+        ("image:blue,matrix.locale:fr", having("/blue", "locale=fr")),
+        ("hero/**, image:red , prompt:dance", having("hero", "/red", "/dance")),
+    ],
+)
+def test_a_job_is_selected_by_what_it_is_made_of(
+    wide: Project, offline: Pipeline, expression: str, keys: set[str]
+) -> None:
+    assert keys
+    assert chosen(offline, wide, "--select", expression) == keys
+
+
+@pytest.mark.parametrize(
+    ("glob", "keys"),
+    [
+        # The leading parts select all below.
+        ("hero", LOOPS),
+        ("hero/loop/blue", having("hero", "/blue")),
+        ("takes/loop/blue", having("takes", "/blue")),
+        # Half of a part is no part.
+        ("hero/lo*", LOOPS),
+        # * stays within one part, ** crosses.
+        ("*/loop/red", having("/red")),
+        ("*/red", set()),
+        ("**/red", having("/red")),
+        ("hero/*/walk", set()),
+        ("hero/**/walk", having("hero", "/walk")),
+        ("**/locale=fr", having("locale=fr")),
+        ("*", EVERYTHING),
+        ("**", EVERYTHING),
+        ("takes/loop/red#2", {"takes/loop/red#2"}),
+        ("takes/loop/*#2", {"takes/loop/blue#2", "takes/loop/red#2"}),
+        ("hero/loop/re?", having("hero", "/red")),
+        ("hero/loop/blu", set()),
+    ],
+)
+def test_a_glob_over_keys_selects_parts_and_all_below_them(
+    wide: Project, offline: Pipeline, glob: str, keys: set[str]
+) -> None:
+    if keys:
+        assert chosen(offline, wide, "--select", glob) == keys
+    else:
+        assert offline("plan", wide.manifest, "--select", glob).code == 64
+
+
+def test_each_key_as_it_is_printed_selects_its_job_and_its_takes_alone(
+    folder: Path, offline: Pipeline
+) -> None:
+    odd = [
+        {"path": "images/red.png", "id": name} for name in ("a b", "50%", "x,y", "[z]", "who?", "1*2", "a:b")
+    ]
+    project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": odd})})
+    keys = chosen(offline, project)
+
+    assert len(keys) == 2 * len(odd)
+    for key in keys:
+        assert chosen(offline, project, "--select", key) == {key}
+
+
+def test_several_selections_add_up_and_exclusions_take_away(wide: Project, offline: Pipeline) -> None:
+    added = chosen(offline, wide, "--select", "image:blue", "--select", "job:takes")
+    assert added == having("/blue") | TAKES
+    assert chosen(offline, wide, "--exclude", "job:takes") == LOOPS
+    less = chosen(
+        offline,
+        wide,
+        "--select",
+        "job:hero",
+        "--exclude",
+        "image:blue,prompt:walk",
+        "--exclude",
+        "**/locale=fr",
+    )
+    assert less == having("hero", "locale=en") - having("/blue", "/walk")
+
+
+def test_what_failed_is_selected_by_its_status(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "fail"})
+    assert pipeline("run", wide.manifest, "--select", "job:takes", "--concurrency", "1").code == 1
+
+    failed = chosen(pipeline, wide, "--select", "status:failed")
+
+    assert len(failed) == 1
+    assert chosen(pipeline, wide, "--select", "status:done") == TAKES - failed
+    assert chosen(pipeline, wide, "--select", "action:keep") == TAKES
+    assert chosen(pipeline, wide, "--select", "status:pending") == LOOPS
+
+
+# Chains
+
+
+def test_a_selection_does_not_grow_unless_a_plus_says_so(folder: Path, offline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+
+    assert chosen(offline, project, "--select", "film") == {FILM}
+    assert chosen(offline, project, "--select", "+film") == {FILM, SKETCH}
+    assert chosen(offline, project, "--select", "+job:film,image:red") == {FILM, SKETCH}
+    assert chosen(offline, project, "--select", "+film", "--exclude", "sketch") == {FILM}
+
+
+def test_what_was_not_selected_is_not_bought_and_the_run_says_for_what_it_waits(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+
+    ended = pipeline("run", project.manifest, "--select", "film")
+
+    assert ended.code == 8, ended.said
+    assert f"{SKETCH} is not selected and has not succeeded" in ended.said
+    assert vendor.ledger.entries == ()
+    assert pipeline("run", project.manifest, "--select", "+film").code == 0
+    assert len(vendor.ledger.bought) == 2
+
+
+# Each command
+
+
+def test_a_run_buys_what_is_selected_and_leaves_the_rest_pending(
+    wide: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", wide.manifest, "--select", "image:red,prompt:walk", "--exclude", "**/locale=fr")
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 1
+    done = {key for key, status in wide.statuses().items() if status == "done"}
+    assert done == {"hero/loop/red/walk/locale=en"}
+    assert set(wide.statuses()) == EVERYTHING
+
+
+def test_status_shows_what_is_selected(wide: Project, offline: Pipeline) -> None:
+    shown = offline("status", wide.manifest, "--format", "json", "--select", "image:red,job:takes").document
+
+    assert {job["key"] for job in shown["jobs"]} == having("takes", "/red")
+    assert shown["summary"]["jobs"] == {"pending": 2}
+
+
+def test_collect_fetches_what_is_selected(wide: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", wide.manifest, "--select", "job:takes", "--no-download").code == 0
+    assert wide.output() == {}
+
+    ended = pipeline("collect", wide.manifest, "--select", "takes/loop/blue")
+
+    assert ended.code == 0, ended.said
+    assert sorted(wide.output()) == ["takes/loop/blue-take2.mp4", "takes/loop/blue.mp4"]
+
+
+def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    assert pipeline("run", wide.manifest, "--select", "job:takes").code == 0
+    wide.write({"campaign.yaml": spring()})
+
+    ended = pipeline("prune", wide.manifest, "--yes", "--select", "takes/loop/blue")
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.work.workflows()) == 2
+    deleted = {each["key"] for each in wide.results()["purchases"] if each.get("deleted")}
+    assert deleted == {"takes/loop/blue", "takes/loop/blue#2"}
+
+
+def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None:
+    ended = offline("expand", wide.manifest, "--format", "json", "--select", "image:red,job:takes")
+
+    assert ended.code == 0, ended.said
+    assert {job["key"] for job in ended.document["jobs"]} == having("takes", "/red")
+
+
+# What makes no sense
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("hero/loop/blue/wlak/locale=en", "did you mean 'hero/loop/blue/walk/locale=en'?"),
+        ("image:green", "fits no job"),
+        ("status:done", "fits no job"),
+        ("matrix.market:fr", "fits no job"),
+        ("imgae:blue", "did you mean 'image'?"),
+        ("colour:blue", "matrix.NAME"),
+        ("", "empty"),
+        ("image:blue,", "empty"),
+        ("+", "empty"),
+        ("**/[a-z]*", "fits no job"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "run", "status", "collect", "prune", "expand"])
+def test_a_selection_that_fits_nothing_is_wrong_usage_with_what_is_near(
+    wide: Project, pipeline: Pipeline, vendor: Emulator, command: str, expression: str, told: str
+) -> None:
+    ended = pipeline(command, wide.manifest, "--select", expression)
+
+    assert ended.code == 64, ended.said
+    assert told in ended.err
+    assert vendor.ledger.entries == ()
+
+
+def test_a_selection_that_excludes_everything_is_wrong_usage(wide: Project, offline: Pipeline) -> None:
+    ended = offline("plan", wide.manifest, "--exclude", "**")
+
+    assert ended.code == 64
+    assert "leaves no job" in ended.err
+
+
+def test_a_selection_of_nothing_says_what_there_is(wide: Project, offline: Pipeline) -> None:
+    ended = offline("plan", wide.manifest, "--select", "zzz")
+
+    assert "'zzz' fits no job; there are: hero/loop/blue/dance/locale=en" in ended.err
