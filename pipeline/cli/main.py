@@ -7,6 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 import pipeline
 from pipeline.cli.failing import arm_failpoint
@@ -15,6 +16,7 @@ from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_
 
 # Short helps stand here so that `pipeline --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("pipeline.cli.init", "Begin a small campaign that runs as it is."),
     "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
@@ -61,6 +63,16 @@ class LazyGroup(click.Group):
             raise click.UsageError(
                 f"{error.message.rstrip('.')}{did_you_mean(args[0], COMMANDS)}", ctx
             ) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without importing one of them for its help."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=short)
+            for name, (_, short) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -115,6 +127,9 @@ def called(arguments: list[str]) -> int:
         for line in problem_lines(problems, paint_for(sys.stderr, no_color="--no-color" in arguments)):
             say(line, err=True)
         return error.exit_code
+    except MemoryError:
+        say("error: out of memory; what was done is on disk, run again with more", err=True)
+        return ExitCode.UNFINISHED
     except Exception:
         logging.getLogger(__name__).critical("a bug in pipeline; what was done is on disk", exc_info=True)
         return ExitCode.BUG

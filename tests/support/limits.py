@@ -10,11 +10,11 @@ from support.calling import Ended
 from support.processes import PATIENCE, PROGRAM, environment
 
 # Each gives something up and becomes the command. A superuser without these two is bound by permissions like anybody.
-_CROWDED = """
+_LIMITED = """
 import os, resource, sys
-limit = int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-os.execv(sys.argv[2], sys.argv[2:])
+kind, limit = getattr(resource, sys.argv[1]), int(sys.argv[2])
+resource.setrlimit(kind, (limit, limit))
+os.execv(sys.argv[3], sys.argv[3:])
 """
 _BOUND = """
 import ctypes, os, sys
@@ -34,7 +34,12 @@ def leave_room(process: int, room: int) -> None:
 
 def crowded(room: int, *arguments: str | Path, url: str, folder: Path) -> Ended:
     """A command that cannot write any file beyond `room` bytes."""
-    return _ended([_CROWDED, str(room)], arguments, url, folder)
+    return limited("RLIMIT_FSIZE", room, *arguments, url=url, folder=folder)
+
+
+def limited(kind: str, limit: int, *arguments: str | Path, url: str, folder: Path) -> Ended:
+    """A command that has no more of one of the system's resources (`RLIMIT_NOFILE`, `RLIMIT_AS`) than `limit`."""
+    return _ended([_LIMITED, kind, str(limit)], arguments, url, folder)
 
 
 def bound(*arguments: str | Path, url: str, folder: Path) -> Ended:

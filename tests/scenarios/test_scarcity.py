@@ -1,0 +1,32 @@
+"""A machine with few descriptors, or little memory: what can be done is done, and nothing is lost or bought twice."""
+
+from pathlib import Path
+
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+from support.limits import limited
+
+from pipeline.emulator.embedded import Emulator
+
+MIB = 1024 * 1024
+
+
+def test_a_run_needs_no_descriptor_for_each_workflow(folder: Path, vendor: Emulator) -> None:
+    prompts = {f"take-{number}": f"take {number}" for number in range(60)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"in_flight": 60})})
+
+    ended = limited("RLIMIT_NOFILE", 40, "run", project.manifest, url=vendor.url, folder=folder)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 60
+
+
+def test_without_memory_it_says_so_and_goes_on_when_there_is_more(
+    project: Project, pipeline: Pipeline, vendor: Emulator, folder: Path
+) -> None:
+    ended = limited("RLIMIT_AS", 110 * MIB, "run", project.manifest, url=vendor.url, folder=folder)
+
+    assert ended.code not in (0, 70), ended.said
+    assert "Traceback" not in ended.said
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
