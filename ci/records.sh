@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Where the results manifests are kept in git. Sourced by the scripts beside it, at the top of a checkout.
+#
+#   CAMPAIGN_RESULTS         branch: on a branch of their own, here in the folder .campaign-results (the default)
+#                            beside: beside the manifest, on the branch that is CAMPAIGN_DEFAULT_BRANCH
+#   CAMPAIGN_RESULTS_BRANCH  the name of that branch (campaign-results)
+#   CAMPAIGN_MANIFEST        the campaign that is run
+
+# The results as this machine last took them over or published them: what differs from them is another's work.
+# shellcheck disable=SC2034 # for those that source this
+BASE=refs/campaign-results/base
+
+case ${CAMPAIGN_RESULTS:-branch} in
+  branch)
+    BRANCH=${CAMPAIGN_RESULTS_BRANCH:-campaign-results}
+    FOLDER=.campaign-results
+    PREFIX=
+    ;;
+  beside)
+    BRANCH=${CAMPAIGN_DEFAULT_BRANCH:-main}
+    FOLDER=$(dirname -- "${CAMPAIGN_MANIFEST:-.}")
+    PREFIX=$(git -C "$FOLDER" rev-parse --show-prefix)
+    ;;
+  *)
+    echo "results: expected 'branch' or 'beside', not '$CAMPAIGN_RESULTS'" >&2
+    exit 64
+    ;;
+esac
+
+export GIT_TERMINAL_PROMPT=0
+export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
+export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
+export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+
+# Prints the commit at the tip of the branch; an empty beginning while there is no branch for results yet.
+fetch_tip() {
+  local code=0
+  git ls-remote --exit-code origin "refs/heads/$BRANCH" >/dev/null || code=$?
+  if [[ $code == 2 && -z $PREFIX && $FOLDER == .campaign-results ]]; then
+    # Always the same commit, so that a second look finds the branch unchanged.
+    GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
+      git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
+  else
+    git fetch --quiet --no-tags origin "refs/heads/$BRANCH" && git rev-parse FETCH_HEAD
+  fi
+}
+
+# Prints what commit $1 holds at path $2, as the id of a blob; nothing where it holds nothing.
+blob_at() {
+  git rev-parse --quiet --verify "$1:$2" || true
+}
+
+# Puts the results manifests of commit $1 into FOLDER.
+take_over() {
+  local path
+  if [[ $FOLDER == .campaign-results ]]; then
+    rm -rf -- "$FOLDER" # whatever a pull request has put there, a link for instance
+    mkdir "$FOLDER"
+  fi
+  git ls-tree -z --name-only "$1" ${PREFIX:+"$PREFIX"} | while IFS= read -r -d '' path; do
+    if is_record "$path"; then
+      git cat-file blob "$1:$path" >"$FOLDER/$(basename -- "$path")"
+    fi
+  done
+}
+
+# Whether a file is a results manifest; those of rehearsals are nobody's business.
+is_record() {
+  [[ $1 == *.results.json && $1 != *.emulated.results.json ]]
+}

@@ -1,0 +1,187 @@
+"""`command: run` of the action: after the merge, on machines that forget, are cancelled, lost, or second."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from support.processes import PATIENCE, until
+
+from ci.conftest import MANIFEST
+from ci.hosting import Machine, Remote
+from pipeline.emulator.embedded import Emulator
+
+Machines = Callable[..., Machine]
+
+
+def titles(vendor: Emulator) -> list[str]:
+    """What was sent to the vendor to be made."""
+    return [entry.title for entry in vendor.ledger.entries]
+
+
+def impatient(machine: Machine) -> Machine:
+    """It buys and leaves, as the workflows here never end."""
+    machine.environment["PIPELINE_NO_WAIT"] = "1"
+    return machine
+
+
+def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    job = machine().uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert job.code == 0, job.said
+    assert remote.statuses() == ["done", "done"]
+    assert remote.names("campaign-results") == ["spring.results.json"]
+    assert remote.commits("main") == ["A campaign"]
+    assert len(titles(vendor)) == 2
+
+
+def test_the_next_machine_buys_nothing_again(remote: Remote, machine: Machines, vendor: Emulator) -> None:
+    machine().uses(command="run", campaigns=MANIFEST, first="true")
+    before = remote.commits("campaign-results")
+
+    job = machine("two").uses(command="run", campaigns=MANIFEST)
+
+    assert job.code == 0, job.said
+    assert len(titles(vendor)) == 2
+    assert remote.commits("campaign-results") == before
+
+
+def test_without_results_a_run_that_is_not_said_to_be_the_first_buys_nothing(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    first = machine().uses(command="run", campaigns=MANIFEST)
+    again = machine("two").uses(command="run", campaigns=MANIFEST)
+
+    assert (first.code, again.code) == (3, 3), first.said
+    assert "Start a campaign's first run by hand" in first.said
+    assert titles(vendor) == []
+    # Nothing is left that would pass for results.
+    assert remote.branches() == ["main"]
+
+
+def test_results_beside_the_manifest_are_one_file_of_one_commit(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    one = machine().uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+    two = machine("two").uses(command="run", campaigns=MANIFEST, results="beside")
+
+    assert (one.code, two.code) == (0, 0), one.said + two.said
+    assert len(titles(vendor)) == 2
+    assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
+    assert set(remote.names("main")) == {
+        "campaigns/images/red.png",
+        "campaigns/spring.results.json",
+        "campaigns/spring.yaml",
+    }
+    # A push by another token than the job's own must not start the workflow again, and again.
+    assert all("[skip ci]" in each for each in remote.commits("main")[:-1])
+
+
+def test_a_machine_that_comes_second_buys_nothing(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    machine("zero").uses(command="run", campaigns=MANIFEST, first="true")
+    bought = titles(vendor)
+    second = machine()
+    # There is something to buy again, and another machine has just begun to.
+    (second.workspace / MANIFEST).write_text(
+        (second.workspace / MANIFEST).read_text().replace("in the park", "in the sun")
+    )
+    theirs = remote.commit(
+        "campaign-results", "spring.results.json", remote.text("spring.results.json") + "\n\n"
+    )
+    remote.moves_before_the_push_of(second, "campaign-results", theirs)
+
+    job = second.uses(command="run", campaigns=MANIFEST)
+
+    assert job.code == 8, job.said
+    assert "changed on campaign-results by another machine" in job.said
+    assert titles(vendor) == bought
+
+
+def test_what_others_publish_of_other_campaigns_holds_nobody_up(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    machine("zero").uses(command="run", campaigns=MANIFEST, first="true")
+    one = machine()
+    (one.workspace / MANIFEST).write_text(
+        (one.workspace / MANIFEST).read_text().replace("in the park", "in the sun")
+    )
+    theirs = remote.commit("campaign-results", "autumn.results.json", "newer")
+    remote.moves_before_the_push_of(one, "campaign-results", theirs)
+
+    job = one.uses(command="run", campaigns=MANIFEST)
+
+    assert job.code == 0, job.said
+    assert len(titles(vendor)) == 3
+    assert remote.statuses() == ["done"] * 3
+    assert remote.text("autumn.results.json") == "newer"
+
+
+def test_a_protected_branch_is_told_before_anything_is_bought(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    remote.refuse("main")
+
+    job = machine().uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+
+    assert job.code == 8, job.said
+    assert "Is the branch protected" in job.said
+    assert titles(vendor) == []
+
+
+def test_after_a_machine_is_lost_the_next_one_buys_nothing_twice(
+    remote: Remote, machine: Machines, slow_vendor: Emulator
+) -> None:
+    lost = machine(url=slow_vendor.url)
+    lost.begin_run(campaigns=MANIFEST, first="true")
+    until(lambda: bool(titles(slow_vendor)), "the first create")
+    lost.lose()
+
+    for name in ("two", "three"):
+        job = impatient(machine(name, url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
+        assert job.code == 7, job.said
+
+    # The one that nobody can tell of, and the other job's, each once.
+    assert remote.statuses() == ["attention", "submitted"]
+    assert len(titles(slow_vendor)) == 2
+
+
+def test_a_cancelled_run_saves_and_publishes_what_it_bought(
+    remote: Remote, machine: Machines, slow_vendor: Emulator
+) -> None:
+    one = machine(url=slow_vendor.url)
+    running = one.begin_run(campaigns=MANIFEST, first="true")
+    until(lambda: bool(titles(slow_vendor)), "the first create")
+
+    # To the step's first process only, as GitHub's runner does; anything between would keep it from the run.
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
+    said, _ = running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 130, said
+    [bought] = [each for each in remote.results()["purchases"] if each["status"] != "void"]
+    assert bought["workflow_id"] == slow_vendor.ledger.entries[0].workflow_id
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["alone", "another machine was there meanwhile"])
+def test_what_a_killed_run_could_not_publish_is_published_after_it(
+    remote: Remote, machine: Machines, vendor: Emulator, slow_vendor: Emulator, meanwhile: bool
+) -> None:
+    one = machine(url=slow_vendor.url)
+    running = one.begin_run(campaigns=MANIFEST, first="true")
+    assert running.stdout is not None
+    assert any("bought as" in line for line in running.stdout)
+    one.switch_off()
+    assert remote.statuses() == ["submitting"]
+    if meanwhile:
+        impatient(machine("two", url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
+        assert "attention" in remote.statuses()
+
+    job = one.settle(campaigns=MANIFEST)
+
+    assert job.code == 0, job.said
+    first = slow_vendor.ledger.entries[0].workflow_id
+    assert first in {each.get("workflow_id") for each in remote.results()["purchases"]}
+    assert "attention" not in remote.statuses()
