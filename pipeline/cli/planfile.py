@@ -9,7 +9,7 @@ from pipeline.errors import InvalidInput, Problem, Unfinished
 from pipeline.files import read_limited, write_atomically
 from pipeline.manifest import schema
 from pipeline.planning.actions import Plan
-from pipeline.planning.saved import SavedPlan, carried_out, departures, from_json, to_json
+from pipeline.planning.saved import SavedPlan, departures, from_json, to_json
 
 _LARGEST = 1 << 30
 
@@ -74,8 +74,3 @@ def assert_stands(saved: SavedPlan, plan: Plan, name: str) -> None:
     found = list(departures(saved, plan))
     if found:
         raise InvalidInput([Problem(f"{name} is stale: {each}") for each in found])
-
-
-def keys_done(saved: SavedPlan, facts: Known) -> frozenset[str]:
-    """The keys for which it was carried out already, here or elsewhere."""
-    return carried_out(saved, facts.records)

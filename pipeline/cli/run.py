@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.reporting import write_junit
 from pipeline.cli.running import Orders, Running
-from pipeline.cli.selecting import asked
+from pipeline.cli.selecting import asked, asked_by
 from pipeline.cli.stopping import stopping
 from pipeline.cli.vendor import assert_vendor_installed
 from pipeline.engine.checkpoint import Checkpoint
@@ -127,19 +127,10 @@ def _orders(
     on_change: Callable[[Change], None],
 ) -> Orders:
     limits = facts.scene.campaign.limits
-    wish = asked(facts, given)
-    if saved is not None:
-        arguments = {
-            "chosen": saved.chosen,
-            "excluded": saved.excluded,
-            "replaced": saved.replaced,
-            "retry_failed": saved.retry_failed,
-        }
-        wish = replace(asked(facts, arguments), carried_out=planfile.keys_done(saved, facts))
     return Orders(
         settings=_settings(facts.scene, given),
         timeout=given["request_timeout"],
-        asked=wish,
+        asked=asked(facts, given) if saved is None else asked_by(saved, facts),
         check=partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else None,
         checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
         on_change=on_change,

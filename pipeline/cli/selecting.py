@@ -1,13 +1,15 @@
 """Turns `--select` and `--exclude` into keys."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.cli.acting import Known
 from pipeline.errors import UsageError, printable
-from pipeline.planning.actions import Action, Asked, Plan
+from pipeline.planning.actions import ALL, Action, Asked
 from pipeline.planning.make import make
-from pipeline.planning.select import Candidate, select
+from pipeline.planning.saved import SavedPlan, carried_out
+from pipeline.planning.select import Candidate, matching, select
 from pipeline.results.build import standing
 
 
@@ -17,11 +19,7 @@ def selected(facts: Known, chosen: tuple[str, ...], excluded: tuple[str, ...]) -
     Raises:
         UsageError: an expression makes no sense or nothing fits; with the nearest keys.
     """
-    if not chosen and not excluded:
-        return None
-    # An action can be selected by, so the plan of everything is made first.
-    plan = make(facts.serving, facts.shelf().survey(facts.serving))
-    return select(candidates(facts, plan), chosen, excluded)
+    return select(_candidates(facts, ALL), chosen, excluded) if chosen or excluded else None
 
 
 def asked(facts: Known, given: Mapping[str, Any]) -> Asked:
@@ -30,15 +28,32 @@ def asked(facts: Known, given: Mapping[str, Any]) -> Asked:
     Raises:
         UsageError: as `selected`; or an approved purchase would be made again.
     """
-    chosen = selected(facts, given["chosen"], given["excluded"])
-    again: frozenset[str] = frozenset()
+    wish = Asked(retry_failed=bool(given.get("retry_failed")))
     if given.get("replaced"):
-        plan = make(facts.serving, facts.shelf().survey(facts.serving))
-        again = select(candidates(facts, plan), given["replaced"], ())
-        _assert_not_approved(facts, again)
-    if chosen is not None:
-        again &= chosen
-    return Asked(chosen, again, bool(given.get("retry_failed")))
+        wish = replace(wish, replace=select(_candidates(facts, wish), given["replaced"], ()))
+    if given["chosen"] or given["excluded"]:
+        keys = select(_candidates(facts, wish), given["chosen"], given["excluded"])
+        wish = replace(wish, selected=keys, replace=wish.replace & keys)
+    _assert_not_approved(facts, wish.replace)
+    return wish
+
+
+def asked_by(saved: SavedPlan, facts: Known) -> Asked:
+    """What a saved plan asks for now: what it lists stays selected, and what was done for it is not done again.
+
+    Raises:
+        UsageError: an approved purchase would be made again.
+    """
+    done = carried_out(saved, facts.records)
+    wish = Asked(retry_failed=saved.retry_failed, carried_out=done)
+    if saved.replaced:
+        wish = replace(wish, replace=matching(_candidates(facts, wish), saved.replaced, ()) - done)
+    if saved.chosen or saved.excluded:
+        listed = {action.key for action in saved.actions}
+        keys = matching(_candidates(facts, wish), saved.chosen, saved.excluded) | listed
+        wish = replace(wish, selected=keys, replace=wish.replace & keys)
+    _assert_not_approved(facts, wish.replace)
+    return wish
 
 
 def _assert_not_approved(facts: Known, keys: frozenset[str]) -> None:
@@ -48,8 +63,9 @@ def _assert_not_approved(facts: Known, keys: frozenset[str]) -> None:
             raise UsageError(f"{printable(key)}: {purchase.id} is approved; withdraw the approval first")
 
 
-def candidates(facts: Known, plan: Plan) -> list[Candidate]:
-    """Every job and every orphan, with what a selection may ask of it."""
+def _candidates(facts: Known, wish: Asked) -> list[Candidate]:
+    """Every job and every orphan, with what a selection may ask of it: also what a plan would do under `wish`."""
+    plan = make(facts.serving, facts.shelf().survey(facts.serving), wish)
     found = []
     for entry in plan.entries:
         if entry.job is not None:

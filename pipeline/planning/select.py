@@ -32,17 +32,35 @@ def select(candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Ite
         UsageError: an expression makes no sense, or nothing fits; with the nearest keys.
     """
     expressions = list(chosen)
-    keys = set() if expressions else {each.key for each in candidates}
     for expression in expressions:
-        found = _fitting(expression.removeprefix("+"), candidates)
-        if not found:
+        if not _chosen(expression, candidates):
             raise UsageError(_nothing(expression, candidates))
-        keys |= _with_upstreams(found, candidates) if expression.startswith("+") else found
-    for expression in excluded:
-        keys -= _fitting(expression, candidates)
+    keys = matching(candidates, expressions, excluded)
     if not keys:
         raise UsageError("the selection leaves no job")
+    return keys
+
+
+def matching(
+    candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]
+) -> frozenset[str]:
+    """The same, where it is no mistake that nothing fits: it may have, when the expressions were written.
+
+    Raises:
+        UsageError: an expression makes no sense.
+    """
+    expressions = list(chosen)
+    keys = set() if expressions else {each.key for each in candidates}
+    for expression in expressions:
+        keys |= _chosen(expression, candidates)
+    for expression in excluded:
+        keys -= _fitting(expression, candidates)
     return frozenset(keys)
+
+
+def _chosen(expression: str, candidates: Sequence[Candidate]) -> set[str]:
+    found = _fitting(expression.removeprefix("+"), candidates)
+    return _with_upstreams(found, candidates) if expression.startswith("+") else found
 
 
 def _fitting(expression: str, candidates: Sequence[Candidate]) -> set[str]:

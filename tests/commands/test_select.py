@@ -147,6 +147,18 @@ def test_what_failed_is_selected_by_its_status(wide: Project, pipeline: Pipeline
     assert chosen(pipeline, wide, "--select", "status:pending") == LOOPS
 
 
+def test_an_action_is_that_of_the_plan_with_the_flags_that_are_given(
+    wide: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "fail"})
+    pipeline("run", wide.manifest, "--select", "job:takes", "--concurrency", "1")
+    failed = chosen(pipeline, wide, "--select", "status:failed")
+
+    assert chosen(pipeline, wide, "--retry-failed", "--select", "action:retry") == failed
+    again = chosen(pipeline, wide, "--replace", "takes/loop/red", "--select", "action:replace")
+    assert again == having("takes", "/red")
+
+
 # Chains
 
 
