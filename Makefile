@@ -30,9 +30,11 @@ demo: .venv/demo
 test: .venv/dev
 	@$(BIN)/python -m pytest -n auto
 
-# Kills, signals and vendor faults by chance, 200 of each; goes on where it was stopped (see tests/soak).
+# Kills, signals and vendor faults by chance, 200 of each, going on where it was stopped (see tests/soak); then
+# thousands of histories of the model.
 soak: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m soak
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/model
 
 check: .venv/dev
 	@$(BIN)/ruff format --check .

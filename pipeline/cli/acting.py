@@ -156,8 +156,7 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(place.campaign))
-    published = read(place.results, place.results_name)
-    _assert_ours(place, published)
+    published = _published(place)
     with ExitStack() as held:
         store = open_store(
             place.state,
@@ -172,6 +171,8 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
         held.callback(store.close)
         if writable:
             sweep(place.results)
+            # Another run may have ended, and written them, before the lock was ours.
+            published = _published(place)
         decided = in_force(decisions.read(place.decisions, place.decisions_name))
         records = _joined(store, published, decided, writable=writable)
         serving = serve(jobs, records, decided)
@@ -191,6 +192,12 @@ def _joined(store: Store, published: ResultsFile | None, decisions: Decisions, *
         store.recover(now())
         return store.absorb(theirs, decisions, now())
     return absorb(store.records(), theirs, decisions)
+
+
+def _published(place: Scene) -> ResultsFile | None:
+    published = read(place.results, place.results_name)
+    _assert_ours(place, published)
+    return published
 
 
 def _assert_ours(place: Scene, published: ResultsFile | None) -> None:
