@@ -1,5 +1,6 @@
 """Plans as one comment on a pull request: totals first, details folded, bounded, and inert."""
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,20 +11,22 @@ from pipeline.planning.show import as_text
 # Found again by whoever posts it, so that one comment is updated and not followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"
 LONGEST = 60_000
-_ROOM_FOR_TOTALS = 300
+# What stands around the lines of one campaign, without its name and the fences.
+_FRAME = 200
 
 
 def as_markdown(plans: Mapping[str, Plan]) -> str:
     """All campaigns in one comment; one without changes is one line."""
     changed = {name: plan for name, plan in plans.items() if _changes(plan)}
-    lines = [MARKER, "## Campaign plan", ""]
-    lines += [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
-    head = "\n".join(lines) + "\n"
+    lines = [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
+    shown = list(_fitting(lines, LONGEST // 2))
+    if len(shown) < len(lines):
+        shown.append(f"\n{len(shown)} of {len(lines)} campaigns shown")
+    head = "\n".join([MARKER, "## Campaign plan", "", *shown]) + "\n"
     room = LONGEST - len(head)
     parts = [head]
     for number, (name, plan) in enumerate(changed.items()):
-        share = room // (len(changed) - number)
-        part = _details(name, plan, share)
+        part = _details(name, plan, room // (len(changed) - number))
         parts.append(part)
         room -= len(part)
     return "".join(parts)
@@ -46,13 +49,17 @@ def _summary(plan: Plan) -> str:
 
 
 def _details(name: str, plan: Plan, room: int) -> str:
+    """The lines of one campaign, folded, in at most `room` characters; nothing where not one line fits."""
     lines = list(as_text(plan))
-    shown = list(_fitting(lines, room - _ROOM_FOR_TOTALS - len(name)))
-    fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0))
-    more = f"\n{len(shown)} of {len(lines)} lines shown\n" if len(shown) < len(lines) else ""
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0))
+    shown = list(_fitting(lines, room - _FRAME - len(name) - 2 * len(fence)))
+    if not shown:
+        return ""
+    part = f"{len(shown)} of {len(lines)} lines shown"
+    more = f"\n{part}\n" if len(shown) < len(lines) else ""
     body = "\n".join(shown)
     return (
-        f"\n<details><summary>{_escaped(name)}: {len(shown)} of {len(lines)} lines shown</summary>\n\n"
+        f"\n<details><summary>{html.escape(name)}: {part}</summary>\n\n"
         f"{fence}\n{body}\n{fence}\n{more}\n</details>\n"
     )
 

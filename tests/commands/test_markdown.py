@@ -1,0 +1,133 @@
+"""`plan --format markdown` is one comment on a pull request: bounded, inert, and found again to be updated."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, picture, spring
+
+from pipeline.planning.markdown import LONGEST, MARKER
+
+HOSTILE = "</summary></details> <script>alert(1)</script> ```` ~~~ <!-- --> @team ![x](https://x.test/x.png)"
+
+
+def comment(pipeline: Pipeline, *arguments: str | Path) -> str:
+    ended = pipeline("plan", *arguments, "--format", "markdown")
+    assert ended.code == 0, ended.said
+    assert ended.err == ""
+    assert len(ended.out) <= LONGEST
+    return ended.out
+
+
+def outside_of_fences(text: str) -> str:
+    """What Markdown reads: all but what stands between fences, which must be closed."""
+    lines, fence = [], ""
+    for line in text.splitlines():
+        if fence:
+            fence = "" if line == fence else fence
+        elif found := re.match(r"`{3,}$", line):
+            fence = found[0]
+        else:
+            lines.append(line)
+    assert not fence
+    return "\n".join(lines)
+
+
+def test_totals_come_first_and_details_are_folded(project: Project, offline: Pipeline) -> None:
+    text = comment(offline, project.manifest)
+
+    assert text.startswith(f"{MARKER}\n## Campaign plan\n\n- spring: 2 create; **buys 2: 200 credits**\n")
+    assert (
+        text.index("**buys 2") < text.index("<details><summary>spring") < text.index("+ main/loop/red/walk")
+    )
+    assert text.rstrip().endswith("</details>")
+
+
+def test_what_is_not_known_or_changes_nothing_is_said_in_one_line(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder)
+    assert pipeline("run", project.manifest).code == 0
+    arctic = spring(name="arctic", templates={"arctic": {"template_id": "vim_arctic"}}, prompts={})
+    project.write({"arctic.yaml": arctic})
+
+    text = comment(pipeline, ".")
+
+    assert text.count(MARKER) == 1
+    assert "\n- spring: nothing to do\n" in text
+    assert "\n- arctic: 1 create; **buys 1: 1 with no known price**\n" in text
+    assert text.count("<details>") == 1
+
+
+@pytest.mark.parametrize("jobs", [50, 2_000])
+def test_it_is_bounded_and_says_how_much_of_it_is_shown(folder: Path, offline: Pipeline, jobs: int) -> None:
+    prompts = {f"prompt-{number:05}": f"prompt {number}" for number in range(jobs)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"max_creates": jobs})})
+
+    text = comment(offline, project.manifest)
+
+    [(shown, whole)] = set(re.findall(r"(\d+) of (\d+) lines shown", text))
+    assert int(whole) == jobs + 3
+    assert (int(shown) < int(whole)) == (jobs == 2_000)
+    assert text.count("create (100 credits)") <= int(shown)
+    assert f"**buys {jobs}: {jobs * 100:,} credits**" in text
+
+
+def test_a_hostile_campaign_stays_text(folder: Path, offline: Pipeline) -> None:
+    odd = {"path": "images/red.png", "id": HOSTILE}
+    project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": [odd]})})
+
+    text = comment(offline, project.manifest)
+
+    left = outside_of_fences(text)
+    assert set(re.findall(r"<[^>]*>", left)) == {MARKER, "<details>", "<summary>", "</summary>", "</details>"}
+    assert "script" not in left
+    assert "script" in text
+
+
+def test_a_long_run_of_backticks_does_not_break_the_bound(folder: Path, offline: Pipeline) -> None:
+    items = [{"path": "images/red.png", "id": f"{number:04}{'`' * 180}"} for number in range(400)]
+    project = campaign(folder, {"campaign.yaml": spring(image_sets={"odd": items})})
+
+    text = comment(offline, project.manifest)
+
+    assert "main/" not in outside_of_fences(text)
+    assert re.search(r"\d+ of 803 lines shown", text)
+
+
+def test_what_changed_is_shown_inside_of_a_fence_that_it_cannot_close(
+    project: Project, pipeline: Pipeline
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    prompts = {"walk": f"`````\n{HOSTILE}", "dance": "a dance in the rain"}
+    project.write({"campaign.yaml": spring(prompts=prompts)})
+
+    left = outside_of_fences(comment(pipeline, project.manifest))
+
+    assert "script" not in left
+    assert "1 replace; **buys 1: 100 credits**" in left
+
+
+@pytest.mark.parametrize("number", [3, 700])
+def test_many_campaigns_share_one_comment_within_its_bound(
+    folder: Path, offline: Pipeline, number: int
+) -> None:
+    for each in range(number):
+        write(folder / f"{each:04}.yaml", spring(name=f"campaign-with-a-long-name_{each:04}"))
+    (folder / "images").mkdir()
+    (folder / "images" / "red.png").write_bytes(picture())
+
+    text = comment(offline, ".")
+
+    assert text.count(MARKER) == 1
+    outside_of_fences(text)
+    assert text.count("<details>") == text.count("</details>")
+    if number == 3:
+        assert text.count("<details>") == 3
+        assert text.count("lines shown") == 3
+    else:
+        assert re.search(r"\d+ of 700 campaigns shown", text)
+
+
+def write(path: Path, manifest: dict[str, Any]) -> None:
+    Project(path.parent, "x").write({path.name: manifest})
