@@ -1,0 +1,93 @@
+"""`pipeline init`: a small campaign to begin with, that runs as it is."""
+
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import manner, manner_options
+from pipeline.cli.terminal import say
+from pipeline.errors import Unfinished, UsageError, printable
+from pipeline.files import project_root
+from pipeline.manifest.document import read_scalar
+
+_MANIFEST = "campaign.yaml"
+_NAME = "my-campaign"
+_WORKFLOW = ".github/workflows/campaigns.yml"
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
+@manner_options
+def command(folder: Path) -> None:
+    """Begin a campaign in DIR, or here: a manifest, two images, a `.gitignore` and a workflow for CI.
+
+    It runs as it is, on the emulator. A file that is there is never overwritten.
+    """
+    begun = _contents(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: not a folder")
+    # First, so that nothing is written into the folder of another campaign.
+    if not _write_new(folder / _MANIFEST, begun.pop(folder / _MANIFEST)):
+        raise UsageError(f"{folder / _MANIFEST}: is there already; `init` begins a new campaign only")
+    _tell(f"{folder / _MANIFEST}: written")
+    for path, content in begun.items():
+        written = _write_new(path, content)
+        _tell(f"{path}: {'written' if written else _kept(path, content)}")
+    _tell("")
+    _tell("Next, for nothing (it needs campaign-pipeline[emulator]):")
+    _tell(f"  pipeline run {folder / _MANIFEST} --emulate")
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    """What is written where. GitHub looks for workflows at the top of the repository only."""
+    starter = files("pipeline.cli") / "starter"
+    top = project_root(folder / _MANIFEST)
+    manifest = (
+        (starter / _MANIFEST).read_bytes().replace(_NAME.encode(), _name_for(folder.resolve()).encode())
+    )
+    return {
+        folder / _MANIFEST: manifest,
+        folder / "images" / "red.png": (starter / "images" / "red.png").read_bytes(),
+        folder / "images" / "blue.png": (starter / "images" / "blue.png").read_bytes(),
+        folder / ".gitignore": (starter / "gitignore").read_bytes(),
+        Path(os.path.relpath(top / _WORKFLOW)): (starter / "workflow.yml").read_bytes(),
+    }
+
+
+def _name_for(folder: Path) -> str:
+    """A campaign's name made of its folder's, as YAML."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_")[:100] or _NAME
+    return name if isinstance(read_scalar(name), str) else f'"{name}"'
+
+
+def _write_new(path: Path, content: bytes) -> bool:
+    """Write a file that is not there; False where something is, and be it a link to nowhere.
+
+    Raises:
+        Unfinished: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
+    return True
+
+
+def _kept(path: Path, content: bytes) -> str:
+    if path.name != ".gitignore":
+        return "was there, and stays as it is"
+    there = path.read_bytes().split() if path.is_file() else []
+    missing = [line.decode() for line in content.split() if line not in there]
+    return f"was there, and stays as it is; add {', '.join(missing)}" if missing else "stays as it is"
+
+
+def _tell(line: str) -> None:
+    if not manner().quiet:
+        say(printable(line))

@@ -1,0 +1,91 @@
+"""A GitHub and a GitLab on loopback: what their APIs know of comments, as far as the script needs them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Forge:
+    """The comments of one request, and what was asked for. `may_write` is what the token allows."""
+
+    url: str = ""
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    may_write: bool = True
+
+    def add(self, body: str, author: int, kind: str) -> None:
+        """A comment, as both of them would show it."""
+        number = len(self.comments) + 1
+        shown = {"id": number, "body": body}
+        who = {"author": {"id": author}} if self.is_gitlab else {"user": {"type": kind}}
+        self.comments.append({**shown, **who})
+
+    @property
+    def is_gitlab(self) -> bool:
+        return self.url.endswith("/api/v4")
+
+    def texts(self) -> list[str]:
+        return [each["body"] for each in self.comments]
+
+    def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        """What is answered to one call."""
+        path = urlsplit(target).path
+        query = parse_qs(urlsplit(target).query)
+        self.calls.append(f"{method} {path}")
+        if method != "GET" and not self.may_write:
+            return 403, {"message": "Resource not accessible by integration"}
+        match method:
+            case "GET" if path.endswith("/user"):
+                return 200, {"id": 1}
+            case "GET" if path.endswith("/pulls"):
+                return 200, [each for each in self.requests if [each["label"]] == query["head"]]
+            case "GET":
+                first = 100 * (int(query["page"][0]) - 1)
+                return 200, self.comments[first : first + 100]
+            case "POST":
+                self.add(body["body"], 1, "Bot")
+                return 201, self.comments[-1]
+            case _:
+                self.comments[int(path.rpartition("/")[2]) - 1]["body"] = body["body"]
+                return 200, {}
+
+
+@contextmanager
+def open_forge(below: str = "") -> Iterator[Forge]:
+    """One that answers while this lasts, its API below a path."""
+    forge = Forge()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            forge.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN") or "")
+            status, document = forge.answer(self.command, self.path, body)
+            content = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = do_PUT = _answer  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        forge.url = f"http://127.0.0.1:{server.server_port}{below}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield forge
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,164 @@
+"""What CI systems read is valid by their own schemas, and lends a stranger nothing."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.calling import Pipeline
+from support.fixtures import folder, offline
+
+from ci.hosting import ACTION, ROOT, Remote, bare_environment
+
+__all__ = ["folder", "offline"]
+
+GITOPS = ROOT / "examples" / "gitops"
+STARTER = ROOT / "pipeline" / "cli" / "starter" / "workflow.yml"
+WORKFLOWS = [*sorted((GITOPS / ".github" / "workflows").glob("*.yml")), STARTER]
+GITLAB = [*sorted((ROOT / "ci" / "gitlab").glob("*.yml")), GITOPS / ".gitlab-ci.yml"]
+SCRIPTS = sorted((ROOT / "ci").glob("*.sh"))
+HOOK = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))[0]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def read(path: Path) -> Any:
+    """YAML in which `on` is a word."""
+    return yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("vendor.github-actions", [ROOT / "action.yml"]),
+        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.gitlab-ci", GITLAB),
+    ],
+    ids=["action", "workflows", "gitlab"],
+)
+def test_they_are_valid_by_their_public_schemas(schema: str, files: list[Path]) -> None:
+    transform = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
+    ended = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *transform, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert files
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def steps() -> list[tuple[str, dict[str, Any]]]:
+    """Every step of the action and of the workflows that are shown."""
+    found = [("action.yml", step) for step in ACTION["runs"]["steps"]]
+    for path in WORKFLOWS:
+        for job in read(path)["jobs"].values():
+            found += [(named(path), step) for step in job["steps"]]
+    return found
+
+
+def test_no_value_from_outside_becomes_a_part_of_a_script() -> None:
+    scripts = [(where, step["run"]) for where, step in steps() if "run" in step]
+
+    assert len(scripts) > 5
+    assert [script for script in scripts if "${{" in script[1]] == []
+
+
+def test_every_step_of_the_action_says_its_shell_and_every_input_what_it_is() -> None:
+    assert all(step["shell"] == "bash" for step in ACTION["runs"]["steps"])
+    assert all(each["description"] for each in ACTION["inputs"].values())
+
+
+def test_the_key_is_given_to_the_run_only() -> None:
+    keyed = [step["name"] for where, step in steps() if "api-key" in str(step.get("env"))]
+
+    assert keyed == ["Run"]
+
+
+def test_workflows_give_the_inputs_that_the_action_has() -> None:
+    used = [step for _, step in steps() if "campaign-pipeline" in step.get("uses", "")]
+
+    assert len(used) == 3
+    for step in used:
+        assert set(step["with"]) <= set(ACTION["inputs"])
+        assert step["with"]["command"] in {"plan", "run", "comment"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=named)
+def test_a_strangers_pull_request_is_lent_no_rights(path: Path) -> None:
+    workflow = read(path)
+    text = path.read_text("utf-8")
+    events = workflow["on"] if isinstance(workflow["on"], dict) else {workflow["on"]: {}}
+
+    # Each workflow says what its token may do; what runs a stranger's files has no secret and cannot write files.
+    assert "pull_request_target" not in events
+    assert "permissions" in workflow
+    if "pull_request" in events:
+        assert "secrets." not in text
+        assert workflow["permissions"]["contents"] == "read"
+    if "workflow_run" in events:
+        assert "actions/checkout" not in text
+
+
+def test_runs_of_one_campaign_come_one_after_another_and_none_is_cut_short() -> None:
+    workflow = read(GITOPS / ".github" / "workflows" / "run.yml")
+    job = workflow["jobs"]["run"]
+    gitlab = read(ROOT / "ci" / "gitlab" / "run.yml")[".campaign-run"]
+
+    assert job["concurrency"] == {"group": "campaign ${{ matrix.manifest }}", "cancel-in-progress": "false"}
+    assert "pull_request" not in workflow["on"]
+    assert workflow["on"]["push"]["branches"] == ["main"]
+    assert gitlab["resource_group"] == "campaign/$CAMPAIGN_MANIFEST"
+    assert gitlab["interruptible"] == "false"
+    assert gitlab["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}]
+
+
+def test_no_state_is_kept_between_machines() -> None:
+    for path in [*WORKFLOWS, *GITLAB, ROOT / "action.yml"]:
+        assert "cache" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=named)
+def test_scripts_stop_at_the_first_error(script: Path) -> None:
+    text = script.read_text("utf-8")
+
+    if not text.startswith("# shellcheck shell=bash\n"):  # what is sourced takes over what its caller has set
+        assert text.startswith("#!/usr/bin/env bash\n")
+        assert "\nset -euo pipefail\n" in text
+        assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_example_names_files_that_exist() -> None:
+    run = read(GITOPS / ".github" / "workflows" / "run.yml")
+    gitlab = read(GITOPS / ".gitlab-ci.yml")
+
+    for manifest in run["jobs"]["run"]["strategy"]["matrix"]["manifest"]:
+        assert (GITOPS / manifest).is_file()
+    assert (GITOPS / gitlab["variables"]["CAMPAIGN_MANIFEST"]).is_file()
+    assert all((ROOT / name).is_file() for name in gitlab["include"][0]["file"])
+
+
+def test_the_hook_checks_every_campaign_when_something_that_it_is_made_of_changes(
+    remote: Remote, offline: Pipeline, folder: Path
+) -> None:
+    subprocess.run(
+        ["git", "clone", "-q", remote.folder, folder / "clone"], env=bare_environment(), check=True
+    )
+    words = [*shlex.split(HOOK["entry"]), str(folder / "clone"), *HOOK["args"][1:]]
+    assert words.pop(0) == "pipeline"
+
+    sound = offline(*words)
+    (folder / "clone" / "campaigns" / "images" / "red.png").unlink()
+    broken = offline(*words)
+
+    assert (sound.code, broken.code) == (0, 3), sound.said
+    for name in ("campaigns/spring.yaml", "data/products.csv", "prompts/dance.j2", "images/red.png"):
+        assert re.search(HOOK["files"], name)

@@ -1,0 +1,159 @@
+"""The GitLab templates: their scripts, run as GitLab's runner does."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+from support.processes import PATIENCE, until
+
+from ci.conftest import MANIFEST
+from ci.forge import Forge, open_forge
+from ci.hosting import ROOT, Machine, Remote, Step
+from pipeline.emulator.embedded import Emulator
+
+Machines = Callable[..., Machine]
+PLAN = yaml.safe_load((ROOT / "ci" / "gitlab" / "plan.yml").read_text("utf-8"))
+RUN = yaml.safe_load((ROOT / "ci" / "gitlab" / "run.yml").read_text("utf-8"))
+
+
+class Runner:
+    """GitLab's runner on a machine, with the tool installed already."""
+
+    def __init__(self, machine: Machine, remote: Remote) -> None:
+        self.machine = machine
+        self._path = machine.temp / "campaign-path"
+        self._path.write_text(str(machine.temp.parent / "bin"))
+        for name in ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "RUNNER_TEMP"):
+            del machine.environment[name]
+        self.variables = {
+            "VIMMERSE_API_KEY": machine.key,
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_PROJECT_ID": "12",
+            "CI_MERGE_REQUEST_IID": "7",
+            "CAMPAIGN_MANIFEST": MANIFEST,
+            "CAMPAIGN_PATHS": "campaigns/",
+            "CAMPAIGN_PUSH_URL": f"file://{remote.folder}",
+        }
+
+    def begin(self, lines: list[str], template: Mapping[str, Any]) -> "subprocess.Popen[str]":
+        """Start the lines as one script, with the template's variables below those of the project."""
+        told = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
+        variables = {name: each["value"] if isinstance(each, dict) else each for name, each in told}
+        variables["CAMPAIGN_DEFAULT_BRANCH"] = "main"
+        script = "\n".join(lines).replace("/tmp/campaign-pipeline", str(ROOT))
+        # GitLab's summary, outputs and the like are GitHub's; here they lead nowhere.
+        return self.machine.script(
+            script.replace("/tmp/campaign-path", str(self._path)),
+            {**variables, **self.variables, "GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""},
+        )
+
+    def plan(self) -> Step:
+        return self._ended(self.begin(PLAN["campaign-plan"]["script"], PLAN))
+
+    def begin_run(self) -> "subprocess.Popen[str]":
+        job = RUN[".campaign-run"]
+        pushes = [line for line in job["before_script"] if "set-url" in line]
+        assert pushes
+        return self.begin([*pushes, *job["script"]], RUN)
+
+    def run(self) -> Step:
+        return self._ended(self.begin_run())
+
+    def after(self) -> Step:
+        return self._ended(self.begin(RUN[".campaign-run"]["after_script"], RUN))
+
+    def _ended(self, running: "subprocess.Popen[str]") -> Step:
+        said, _ = running.communicate(timeout=PATIENCE)
+        return Step("script", running.returncode, said)
+
+    def report(self) -> Any:
+        return json.loads((self.machine.workspace / "gl-code-quality-report.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def runner(machine: Machines, remote: Remote) -> Runner:
+    return Runner(machine(), remote)
+
+
+@pytest.fixture
+def forge() -> Iterator[Forge]:
+    with open_forge("/api/v4") as running:
+        yield running
+
+
+def test_the_plan_is_in_the_log_and_a_sound_campaign_has_an_empty_report(runner: Runner) -> None:
+    ended = runner.plan()
+
+    assert ended.code == 0, ended.said
+    assert "buys 2: 200 credits" in ended.said
+    assert "No token, so no comment" in ended.said
+    assert runner.report() == []
+
+
+def test_a_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
+    manifest = runner.machine.workspace / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))
+
+    ended = runner.plan()
+
+    assert ended.code == 3, ended.said
+    assert "did you mean 'prompts'" in ended.said
+    assert runner.report()[0]["location"]["path"] == MANIFEST
+
+
+def test_with_a_token_the_plan_is_one_note_of_ours(runner: Runner, forge: Forge) -> None:
+    runner.variables |= {"CAMPAIGN_NOTE_TOKEN": "note-token", "CI_API_V4_URL": forge.url}
+    forge.add("<!-- campaign-pipeline: plan --> somebody else's", 2, "")
+
+    first, again = runner.plan(), runner.plan()
+
+    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert len(forge.texts()) == 2
+    assert "buys 2" in forge.texts()[1]
+    assert forge.tokens == {"note-token"}
+    assert forge.calls[-1] == "PUT /api/v4/projects/12/merge_requests/7/notes/2"
+
+
+def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
+    runner: Runner, machine: Machines, remote: Remote, vendor: Emulator
+) -> None:
+    refused = runner.run()
+    runner.variables["CAMPAIGN_FIRST"] = "true"
+    first = runner.run()
+    after = runner.after()
+    second = Runner(machine("two"), remote).run()
+
+    assert (refused.code, first.code, after.code, second.code) == (3, 0, 0, 0), first.said + second.said
+    assert remote.statuses() == ["done", "done"]
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_cancelled_run_is_told_itself_and_publishes_what_it_bought(
+    machine: Machines, remote: Remote, slow_vendor: Emulator
+) -> None:
+    runner = Runner(machine(url=slow_vendor.url), remote)
+    runner.variables["CAMPAIGN_FIRST"] = "true"
+    running = runner.begin_run()
+    until(lambda: bool(slow_vendor.ledger.entries), "the first create")
+
+    running.send_signal(signal.SIGTERM)
+    said, _ = running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 143, said
+    assert slow_vendor.ledger.entries[0].workflow_id in {
+        each.get("workflow_id") for each in remote.results()["purchases"]
+    }
+
+
+def test_the_tool_and_its_scripts_come_from_one_commit() -> None:
+    for template in (PLAN["campaign-plan"], RUN[".campaign-run"]):
+        clone, install = template["before_script"][:2]
+        assert clone.endswith(
+            '--branch "$CAMPAIGN_PIPELINE_REF" -- "$CAMPAIGN_PIPELINE" /tmp/campaign-pipeline'
+        )
+        assert "/tmp/campaign-pipeline/ci/install.sh" in install
+    assert (ROOT / "ci" / "install.sh").is_file()

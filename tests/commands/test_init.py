@@ -1,0 +1,111 @@
+"""`pipeline init`: a campaign that runs as it is, and nobody's file overwritten."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+
+from pipeline.emulator.settings import Settings
+from pipeline.manifest import load
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded emulator makes tiny media at once."""
+    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_it_is_valid_and_runs_as_it_is(offline: Pipeline, folder: Path, tiny: None) -> None:
+    assert offline("init", "spring-launch").code == 0
+
+    valid = offline("validate", "spring-launch")
+    ran = offline("run", "spring-launch/campaign.yaml", "--emulate")
+
+    assert valid.code == 0, valid.said
+    assert "warning" not in valid.said
+    assert ran.code == 0, ran.said
+    made = folder / "spring-launch" / "output" / "spring-launch" / "emulated"
+    assert len(list(made.rglob("*.mp4"))) == 2
+
+
+def test_what_a_run_leaves_is_ignored_by_git(offline: Pipeline, folder: Path) -> None:
+    offline("init")
+
+    ignored = (folder / ".gitignore").read_text().splitlines()
+
+    assert {"output/", ".pipeline/", "*.emulated.results.json"} <= set(ignored)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("spring", "spring"),
+        ("Été & more", "t-more"),
+        ("123", "123"),
+        ("true", "true"),
+        ("1e3", "1e3"),
+        ("…", "my-campaign"),
+        ("x" * 200, "x" * 100),
+    ],
+)
+def test_the_campaign_is_called_after_its_folder(
+    offline: Pipeline, folder: Path, name: str, expected: str
+) -> None:
+    assert offline("init", name).code == 0
+
+    assert load(folder / name / "campaign.yaml").name == expected
+
+
+def test_the_folder_of_another_campaign_is_left_as_it_is(offline: Pipeline, folder: Path) -> None:
+    (folder / "campaign.yaml").write_text("mine")
+
+    ended = offline("init")
+
+    assert ended.code == 64
+    assert "is there already" in ended.err
+    assert contents(folder) == {"campaign.yaml": b"mine"}
+
+
+def test_no_file_is_overwritten_and_what_it_lacks_is_told(offline: Pipeline, folder: Path) -> None:
+    workflow = folder / ".github" / "workflows" / "campaigns.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text("mine")
+    (folder / ".gitignore").write_text("output/\n")
+    (folder / "images").mkdir()
+    (folder / "images" / "red.png").symlink_to(folder / "nowhere")
+
+    ended = offline("init")
+
+    assert ended.code == 0, ended.said
+    assert workflow.read_text() == "mine"
+    assert (folder / ".gitignore").read_text() == "output/\n"
+    assert "add .pipeline/, *.emulated.results.json" in ended.out
+    assert not (folder / "nowhere").exists()
+
+
+def test_the_workflow_is_where_github_looks_for_it(offline: Pipeline, folder: Path) -> None:
+    (folder / ".git").mkdir()
+
+    ended = offline("init", "campaigns/spring")
+
+    assert ended.code == 0, ended.said
+    [workflow] = folder.rglob("*.yml")
+    assert workflow == folder / ".github" / "workflows" / "campaigns.yml"
+    assert "pipeline validate . --format github" in workflow.read_text()
+
+
+@pytest.mark.parametrize("where", ["file", "file/below"])
+def test_a_file_in_the_place_of_the_folder_is_told(offline: Pipeline, folder: Path, where: str) -> None:
+    (folder / "file").write_text("mine")
+
+    ended = offline("init", where)
+
+    assert ended.code in {8, 64}
+    assert "file" in ended.err
+    assert contents(folder) == {"file": b"mine"}
