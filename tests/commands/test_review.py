@@ -1,0 +1,338 @@
+"""`approve`, `reject`, `redo` and the decisions file: what people say of takes, and what it costs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, chained, spring
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.manifest.document import read_yaml
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def decided(project: Project) -> list[Any]:
+    """The decisions in the file."""
+    path = project.folder / f"{project.name}.decisions.yaml"
+    document: Any = read_yaml(path, path.name).root.plain()
+    assert document["version"] == 1
+    rows: list[Any] = document["decisions"]
+    return rows
+
+
+def decide(project: Project, *rows: dict[str, Any]) -> None:
+    """Write the decisions file by hand."""
+    project.write({f"{project.name}.decisions.yaml": {"version": 1, "decisions": list(rows)}})
+
+
+def row(project: Project, key: str, decision: str) -> dict[str, Any]:
+    return {"purchase": purchase(project, key), "key": key, "decision": decision}
+
+
+def purchase(project: Project, key: str) -> str:
+    mark: str = project.jobs()[key]["purchase"]
+    return mark
+
+
+def actions(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
+    ended = pipeline("plan", project.manifest, "--format", "json", *flags)
+    assert ended.code == 0, ended.said
+    return {each["key"]: each["action"] for each in ended.document["actions"]}
+
+
+# What is written
+
+
+@pytest.mark.parametrize(
+    ("command", "word"), [("approve", "approved"), ("reject", "rejected"), ("redo", "redo")]
+)
+def test_a_decision_is_written_beside_the_manifest_and_costs_nothing(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, word: str
+) -> None:
+    before = bought.tree()
+
+    ended = pipeline(command, bought.manifest, WALK, "--note", "as it is: fine", "--rating", "4")
+
+    assert ended.code == 0, ended.said
+    assert WALK in ended.out
+    wanted = {**row(bought, WALK, word), "rating": 4, "note": "as it is: fine"}
+    assert decided(bought) == [wanted]
+    assert set(bought.tree()) - set(before) == {"spring.decisions.yaml"}
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_purchase_is_named_by_its_key_or_by_a_beginning_of_its_id(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    mark = purchase(bought, DANCE)
+
+    assert pipeline("approve", bought.manifest, mark[:8], WALK).code == 0
+
+    assert [(each["purchase"], each["key"]) for each in decided(bought)] == [
+        (mark, DANCE),
+        (purchase(bought, WALK), WALK),
+    ]
+
+
+def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    pipeline("approve", bought.manifest, WALK)
+    pipeline("redo", bought.manifest, DANCE)
+    pipeline("reject", bought.manifest, WALK)
+
+    assert [(each["key"], each["decision"]) for each in decided(bought)] == [
+        (DANCE, "redo"),
+        (WALK, "rejected"),
+    ]
+
+
+def test_of_decisions_by_hand_the_last_on_a_purchase_counts(bought: Project, pipeline: Pipeline) -> None:
+    decide(bought, row(bought, WALK, "redo"), row(bought, DANCE, "redo"), row(bought, WALK, "rejected"))
+
+    assert actions(pipeline, bought) == {DANCE: "replace", WALK: "keep"}
+
+
+def test_the_results_name_the_decision(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("approve", bought.manifest, WALK)
+    pipeline("reject", bought.manifest, DANCE)
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert {key: job["decision"] for key, job in bought.jobs().items()} == {
+        DANCE: "rejected",
+        WALK: "approved",
+    }
+
+
+@pytest.mark.parametrize("command", ["approve", "reject", "redo"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("main/loop/red/wlak", f"did you mean '{WALK}'?"), ("ffff", "no job or purchase 'ffff'")],
+)
+def test_what_is_not_there_cannot_be_decided_on_and_nothing_is_written(
+    bought: Project, pipeline: Pipeline, command: str, name: str, told: str
+) -> None:
+    ended = pipeline(command, bought.manifest, WALK, name)
+
+    assert ended.code == 64
+    assert told in ended.err
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+def test_only_what_has_succeeded_can_be_approved(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    pipeline("run", project.manifest)
+
+    ended = pipeline("approve", project.manifest, WALK)
+
+    assert ended.code == 64
+    assert "only what has succeeded can be approved" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [("--rating", "6"), ("--rating", "0"), ("--rating", "good")])
+def test_a_rating_is_one_to_five_stars(
+    bought: Project, pipeline: Pipeline, arguments: tuple[str, str]
+) -> None:
+    assert pipeline("approve", bought.manifest, WALK, *arguments).code == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("version: 1\ndecisions:\n  - {purchase: 1234, key: a, decision: approved}\n", ":3:"),
+        ("version: 1\ndecisions:\n  - {purchase: 0123456789abcdef, key: a, decision: aproved}\n", ":3:"),
+        ("version: 1\ndecisions:\n  - key: a\n    decision: redo\n", ":3:"),
+        ("version: 2\ndecisions: []\n", ":1:"),
+        ("version: 1\ndecisions: [\n", "spring.decisions.yaml:"),
+        ("version: 1\n<<<<<<< ours\ndecisions: []\n", ":2:"),
+        ("[]", "spring.decisions.yaml:1:"),
+        ("", "spring.decisions.yaml"),
+        ("\x00", "spring.decisions.yaml"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "run", "approve"])
+def test_an_invalid_decisions_file_is_refused_with_the_place_and_left_as_it_is(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, text: str, told: str
+) -> None:
+    bought.write({"spring.decisions.yaml": text})
+
+    ended = pipeline(command, bought.manifest, *([WALK] if command == "approve" else []))
+
+    assert ended.code == 3, ended.said
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+    assert (bought.folder / "spring.decisions.yaml").read_text() == text
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_decision_on_what_is_not_known_here_changes_nothing(bought: Project, pipeline: Pipeline) -> None:
+    unknown = {"purchase": "0123456789abcdef", "key": WALK}
+    for decision in ("approved", "redo", "rejected"):
+        decide(bought, {**unknown, "decision": decision})
+        assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
+
+
+# Approved
+
+
+def test_an_approved_take_stays_whatever_is_edited_later(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    kept, files = purchase(bought, WALK), bought.output()
+    pipeline("approve", bought.manifest, WALK)
+    bought.write({"campaign.yaml": CHANGED})
+
+    shown = pipeline("plan", bought.manifest)
+
+    assert f"* {WALK}  pinned: approved, so it stays although options.prompt changed" in shown.out
+    assert "options.prompt: a walk in the park → a run" in shown.out
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+    assert purchase(bought, WALK) == kept
+    assert bought.output() == files
+
+
+def test_an_approval_follows_a_rename(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    kept = purchase(bought, WALK)
+    pipeline("approve", bought.manifest, WALK)
+    bought.write({"campaign.yaml": spring(prompts={"stroll": "a walk in the park"})})
+    assert pipeline("run", bought.manifest).code == 0
+    bought.write({"campaign.yaml": spring(prompts={"stroll": "a slow walk"})})
+
+    assert actions(pipeline, bought)["main/loop/red/stroll"] == "pinned"
+    assert pipeline("run", bought.manifest).code == 0
+    assert purchase(bought, "main/loop/red/stroll") == kept
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_withdrawn_approval_lets_the_edit_be_bought(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("approve", bought.manifest, WALK)
+    bought.write({"campaign.yaml": CHANGED})
+    pipeline("reject", bought.manifest, WALK)
+
+    assert actions(pipeline, bought) == {DANCE: "keep", WALK: "replace"}
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_an_approved_one_is_not_replaced_before_its_approval_is_withdrawn(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("approve", bought.manifest, WALK)
+
+    for command in ("plan", "run"):
+        ended = pipeline(command, bought.manifest, "--replace", "prompt:walk")
+        assert ended.code == 64
+        assert f"{purchase(bought, WALK)} is approved; withdraw the approval first" in ended.err
+    assert pipeline("run", bought.manifest, "--replace", "**", "--select", "prompt:dance").code == 0
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_of_the_other_takes_nothing_more_is_bought(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    rule = {"id": "main", "repeat": 2}
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
+    assert pipeline("run", project.manifest).code == 0
+    pipeline("approve", project.manifest, WALK)
+    rule["repeat"] = 4
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=[rule])})
+
+    assert actions(pipeline, project) == {
+        WALK: "keep",
+        f"{WALK}#2": "keep",
+        f"{WALK}#3": "pinned",
+        f"{WALK}#4": "pinned",
+    }
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+
+
+# Rejected and redo
+
+
+def test_what_is_rejected_stays_and_buys_nothing(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("reject", bought.manifest, WALK)
+
+    assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_redo_makes_it_again_once_with_its_price_shown_first(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    old = purchase(bought, WALK)
+    pipeline("redo", bought.manifest, WALK)
+
+    shown = pipeline("plan", bought.manifest)
+    assert f"-/+ {WALK}  re-create (100 credits): to be made again (redo)" in shown.out
+    for _ in range(2):
+        assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+    assert purchase(bought, WALK) != old
+    assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
+
+
+def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("redo", bought.manifest, WALK)
+    pipeline("approve", bought.manifest, WALK)
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+# Between stages
+
+
+def staged(repeat: int = 2) -> dict[str, Any]:
+    """A film is made only of a sketch that was approved."""
+    manifest = chained(
+        image_sets={"shoes": ["images/red.png"], "sketches": {"outputs_of": "sketch", "only": "approved"}}
+    )
+    manifest["jobs"][0]["repeat"] = repeat
+    return manifest
+
+
+def test_only_an_approved_take_goes_on_to_the_next_stage(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    sketch, film = "sketch/sketch/red", "film/film/red/spin"
+    project = campaign(folder, {"campaign.yaml": staged()})
+    waits = pipeline("run", project.manifest)
+    assert waits.code == 8, waits.said
+    assert f"no take of {sketch} is approved" in waits.said
+    assert len(vendor.ledger.entries) == 2
+
+    pipeline("approve", project.manifest, f"{sketch}#2")
+    assert actions(pipeline, project)[film] == "create"
+    assert pipeline("run", project.manifest).code == 0
+    made = {each["key"]: each for each in project.results()["purchases"]}
+    assert made[film]["inputs"] == [purchase(project, f"{sketch}#2")]
+
+    # Another one is approved: the film is made anew, of that.
+    pipeline("reject", project.manifest, f"{sketch}#2")
+    pipeline("approve", project.manifest, sketch)
+    assert actions(pipeline, project)[film] == "replace"
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 4
