@@ -84,19 +84,26 @@ def _delete(facts: Known, found: list[Purchase], *, yes: bool) -> int:
         return ExitCode.OK
     if found and not yes:
         _ask(len(found))
-    facts.store.commit([_change(each, Deleted()) for each in found])
-    # What serves once these are gone says which paths are still needed.
-    wanted = needed(serve(facts.jobs, facts.store.records(), facts.decisions))
     doomed = {each.id: advance(each, Deleted()) for each in found} | {each.id: each for each in wished}
     with vendor(facts.scene, _TIMEOUT) as provider:
-        failed = _carry_out(facts, provider, list(doomed.values()), wanted)
+        facts.store.commit([_change(each, Deleted()) for each in found])
+        # What serves once these are gone says which paths are still needed.
+        wanted = needed(serve(facts.jobs, facts.store.records(), facts.decisions))
+        try:
+            failed = _carry_out(facts, provider, list(doomed.values()), wanted)
+        finally:
+            # However it ended, who reads the results must know what is wished for.
+            _publish(facts)
+    if not manner().quiet:
+        say(f"{len(doomed) - failed:,} deleted{f', {failed:,} not yet: run it again' if failed else ''}.")
+    return ExitCode.UNFINISHED if failed else ExitCode.OK
+
+
+def _publish(facts: Known) -> None:
     records = facts.store.records()
     serving = serve(facts.jobs, records, facts.decisions)
     facts.store.serve(served_by(serving))
     Publisher(facts.scene, facts.published).publish(serving, records, facts.decisions, {})
-    if not manner().quiet:
-        say(f"{len(doomed) - failed:,} deleted{f', {failed:,} not yet: run it again' if failed else ''}.")
-    return ExitCode.UNFINISHED if failed else ExitCode.OK
 
 
 def _ask(number: int) -> None:

@@ -1,0 +1,329 @@
+"""`prune` and `destroy` delete what nothing needs, or everything; never what a job lives on, and never another's."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project, campaign, chained, picture, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+WITHOUT_WALK = spring(prompts={"dance": "a dance in the rain"})
+CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+@pytest.fixture
+def orphaned(bought: Project) -> Project:
+    """One of its two jobs has left the manifest."""
+    bought.write({"campaign.yaml": WITHOUT_WALK})
+    return bought
+
+
+def purchases(project: Project) -> dict[str, dict[str, object]]:
+    return {each["id"]: each for each in project.results()["purchases"]}
+
+
+def deleted(project: Project) -> set[object]:
+    """The keys of what is marked as deleted in the results."""
+    return {each["key"] for each in purchases(project).values() if each.get("deleted")}
+
+
+def prune(pipeline: Pipeline, project: Project, *flags: str) -> Ended:
+    return pipeline("prune", project.manifest, "--yes", *flags)
+
+
+def test_an_orphan_is_deleted_at_the_vendor_and_here_and_its_line_stays_with_its_credits(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = prune(pipeline, orphaned)
+
+    assert ended.code == 0, ended.said
+    assert WALK in ended.out
+    assert "1 deleted." in ended.out
+    assert len(vendor.work.workflows()) == 1
+    assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
+    assert deleted(orphaned) == {WALK}
+    assert orphaned.results()["summary"]["credits"] == 200
+    assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
+
+
+def test_what_was_deleted_serves_no_job_that_comes_back(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prune(pipeline, orphaned)
+    orphaned.write({"campaign.yaml": spring()})
+
+    assert (
+        f"{WALK}  re-create (100 credits): what served it was deleted"
+        in pipeline("plan", orphaned.manifest).out
+    )
+    assert pipeline("run", orphaned.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+
+
+# What is never deleted
+
+
+def nothing_left(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """Every job is there."""
+
+
+def replaced(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """One was made again; it goes with --replaced only."""
+    project.write({"campaign.yaml": CHANGED})
+    assert pipeline("run", project.manifest).code == 0
+
+
+def approved(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """The orphan was approved."""
+    assert pipeline("approve", project.manifest, WALK).code == 0
+    project.write({"campaign.yaml": WITHOUT_WALK})
+
+
+def served_elsewhere(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """Its key has left, but another job asks for the same."""
+    project.write(
+        {"campaign.yaml": spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})}
+    )
+
+
+def still_running(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """It has not ended."""
+    prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
+    project.write({"campaign.yaml": spring(prompts=prompts)})
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+    project.write({"campaign.yaml": spring()})
+
+
+def unknown(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """Nobody knows whether it was bought."""
+    prompts = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
+    project.write({"campaign.yaml": spring(prompts=prompts)})
+    vendor.fail({"on": "create", "do": "html"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    project.write({"campaign.yaml": spring()})
+
+
+@pytest.mark.parametrize(
+    "history", [nothing_left, replaced, approved, served_elsewhere, still_running, unknown]
+)
+def test_prune_never_deletes(
+    bought: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    history: Callable[[Project, Pipeline, Emulator], None],
+) -> None:
+    history(bought, pipeline, vendor)
+    before = len(vendor.work.workflows()), bought.output()
+
+    ended = prune(pipeline, bought)
+
+    assert ended.code == 0, ended.said
+    assert ended.out == "Nothing to delete.\n"
+    assert (len(vendor.work.workflows()), bought.output()) == before
+    assert deleted(bought) == set()
+
+
+def test_what_a_job_was_made_from_is_kept_though_its_own_job_is_gone(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("approve", project.manifest, "film/film/red/spin").code == 0
+    # The sketch is another now; the film stays, as it is approved, and so does what it was made from.
+    changed = chained()
+    changed["templates"]["sketch"]["options"]["aspect_ratio"] = "1:1"
+    project.write({"campaign.yaml": changed})
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+
+    assert prune(pipeline, project, "--replaced").out == "Nothing to delete.\n"
+    assert len(vendor.work.workflows()) == 3
+
+
+def test_replaced_also_deletes_what_was_replaced(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    replaced(bought, pipeline, vendor)
+    assert len(bought.output()) == 3
+
+    ended = prune(pipeline, bought, "--replaced")
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.work.workflows()) == 2
+    assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
+    assert pipeline("verify", bought.manifest, "--files").code == 0
+
+
+# What is another's
+
+
+def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""
+    foreign = next(each for each in vendor.work.workflows() if "dance" in each.title)
+    own = next(each for each in vendor.work.workflows() if "walk" in each.title)
+    shutil.rmtree(orphaned.folder / ".pipeline")
+    text = orphaned.results_file.read_text()
+    # The one that serves the other job must not be a second holder of this workflow.
+    orphaned.results_file.write_text(text.replace(foreign.id, "unheard-of").replace(own.id, foreign.id))
+
+    ended = prune(pipeline, orphaned)
+
+    assert ended.code == 8, ended.said
+    assert "not deleted" in ended.err
+    assert {each.id for each in vendor.work.workflows()} == {foreign.id, own.id}
+
+
+def test_files_of_others_and_paths_that_a_job_wants_stay(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({"output/spring/main/loop/red/notes.txt": "ours"})
+    (bought.folder / "output/spring/main/loop/red/walk.mp4").write_bytes(b"edited by hand")
+    bought.write({"campaign.yaml": WITHOUT_WALK})
+
+    assert prune(pipeline, bought).code == 0
+
+    files = bought.output()
+    assert files["main/loop/red/notes.txt"] == b"ours"
+    assert files["main/loop/red/walk.mp4"] == b"edited by hand"
+    assert f"{DANCE}.mp4" in files
+
+
+def test_a_link_in_the_output_folder_deletes_nothing_behind_it(
+    bought: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere.mp4"
+    place = bought.folder / "output/spring/main/loop/red/walk.mp4"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    bought.write({"campaign.yaml": WITHOUT_WALK})
+
+    assert prune(pipeline, bought).code == 0
+    assert elsewhere.exists()
+
+
+# When the vendor does not answer
+
+
+def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "delete", "do": {"status": 503}})
+    first = prune(pipeline, orphaned)
+    assert first.code == 8, first.said
+    assert "1 not yet: run it again" in first.out
+    assert deleted(orphaned) == {WALK}
+    assert len(vendor.work.workflows()) == 2
+    vendor.heal()
+
+    # It was asked once; the wish needs no second yes.
+    second = pipeline("prune", orphaned.manifest)
+
+    assert second.code == 0, second.said
+    assert len(vendor.work.workflows()) == 1
+    assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
+    assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
+
+
+def test_one_that_is_gone_at_the_vendor_is_deleted(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.work.delete(next(each.id for each in vendor.work.workflows() if "walk" in each.title))
+
+    assert prune(pipeline, orphaned).code == 0
+    assert deleted(orphaned) == {WALK}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_ends_with_its_code_and_the_results_know_the_wish(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator, status: int
+) -> None:
+    vendor.fail({"on": "any", "do": {"status": status, "body": {"message": "FORBIDDEN"}}})
+
+    ended = prune(pipeline, orphaned)
+
+    assert ended.code == 5, ended.said
+    assert deleted(orphaned) == {WALK}
+    vendor.heal()
+    assert prune(pipeline, orphaned).code == 0
+    assert len(vendor.work.workflows()) == 1
+
+
+def test_without_a_key_nothing_is_wished_for(orphaned: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+
+    assert prune(pipeline, orphaned).code == 5
+    assert deleted(orphaned) == set()
+    orphaned.write({"campaign.yaml": spring()})
+    assert pipeline("plan", orphaned.manifest, "--detailed-exitcode").code == 0
+
+
+def test_a_wish_is_no_purchase_to_another_machine_that_has_the_results(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "delete", "do": {"status": 503}})
+    prune(pipeline, orphaned)
+    vendor.heal()
+    shutil.rmtree(orphaned.folder / ".pipeline")
+
+    assert prune(pipeline, orphaned).code == 0
+    assert len(vendor.work.workflows()) == 1
+
+
+# Asking first
+
+
+@pytest.mark.parametrize("command", ["prune", "destroy"])
+def test_without_a_terminal_it_needs_a_yes(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    ended = pipeline(command, orphaned.manifest)
+
+    assert ended.code == 64
+    assert "--yes" in ended.err
+    assert len(vendor.work.workflows()) == 2
+    assert deleted(orphaned) == set()
+
+
+# Destroy
+
+
+def test_destroy_deletes_everything_and_forgets_nothing(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    bought.write({"images/blue.png": picture("blue"), "output/spring/notes.txt": "ours"})
+    replaced(bought, pipeline, vendor)
+
+    ended = pipeline("destroy", bought.manifest, "--yes")
+
+    assert ended.code == 0, ended.said
+    assert vendor.work.workflows() == ()
+    assert bought.output() == {"notes.txt": b"ours"}
+    assert len(purchases(bought)) == 3
+    assert deleted(bought) == {DANCE, WALK}
+    assert bought.results()["summary"] == {"jobs": {"pending": 2}, "credits": 300}
+
+
+def test_after_destroy_a_run_buys_anew_and_says_why(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("destroy", bought.manifest, "--yes")
+
+    shown = pipeline("plan", bought.manifest).out
+
+    assert shown.count("what served it was deleted") == 2
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 4
+    assert len(bought.output()) == 2
