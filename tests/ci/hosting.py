@@ -290,6 +290,10 @@ class Remote:
         git("push", "-q", self.folder, "HEAD:refs/prepared/commit", at=work)
         return git("rev-parse", "HEAD", at=work)
 
+    def move(self, branch: str, commit: str) -> None:
+        """Another machine has pushed `commit`."""
+        git("update-ref", f"refs/heads/{branch}", commit, at=self.folder)
+
     def refuse(self, branch: str) -> None:
         """Protect a branch."""
         hook = self.folder / "hooks" / "update"

@@ -104,6 +104,7 @@ def test_what_others_publish_of_other_campaigns_holds_nobody_up(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
     machine("zero").uses(command="run", campaigns=MANIFEST, first="true")
+    remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "older"))
     one = machine()
     (one.workspace / MANIFEST).write_text(
         (one.workspace / MANIFEST).read_text().replace("in the park", "in the sun")
@@ -169,6 +170,7 @@ def test_a_cancelled_run_saves_and_publishes_what_it_bought(
 def test_what_a_killed_run_could_not_publish_is_published_after_it(
     remote: Remote, machine: Machines, vendor: Emulator, slow_vendor: Emulator, meanwhile: bool
 ) -> None:
+    remote.move("campaign-results", remote.commit("main", "autumn.results.json", "older"))
     one = machine(url=slow_vendor.url)
     running = one.begin_run(campaigns=MANIFEST, first="true")
     assert running.stdout is not None
@@ -178,10 +180,13 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
     if meanwhile:
         impatient(machine("two", url=slow_vendor.url)).uses(command="run", campaigns=MANIFEST)
         assert "attention" in remote.statuses()
+        remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "newer"))
 
     job = one.settle(campaigns=MANIFEST)
 
     assert job.code == 0, job.said
-    first = slow_vendor.ledger.entries[0].workflow_id
-    assert first in {each.get("workflow_id") for each in remote.results()["purchases"]}
+    bought = {entry.workflow_id for entry in slow_vendor.ledger.entries}
+    assert len(bought) == (2 if meanwhile else 1)
+    assert bought == {each.get("workflow_id") for each in remote.results()["purchases"]}
     assert "attention" not in remote.statuses()
+    assert remote.text("autumn.results.json") == ("newer" if meanwhile else "older")
