@@ -1,0 +1,332 @@
+"""What the flags of `run` promise, and what the manifest's own settings of the same kind do."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+def several(number: int, **changes: Any) -> dict[str, Any]:
+    """A campaign of so many jobs of one template."""
+    return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)}, **changes)
+
+
+def one(**rule: Any) -> dict[str, Any]:
+    """A campaign of one job."""
+    return spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", **rule}])
+
+
+def creates(vendor: Emulator) -> int:
+    """How many creates have reached the vendor."""
+    return len(vendor.ledger.entries)
+
+
+# --frozen
+
+
+def test_frozen_ends_with_4_and_does_nothing_where_there_is_something_to_buy(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--select", "prompt:walk", "--no-wait").code == 0
+
+    ended = pipeline("run", project.manifest, "--frozen")
+
+    assert ended.code == 4
+    assert "1 to buy, but --frozen: nothing was done" in ended.said
+    assert creates(vendor) == 1
+    assert project.output() == {}
+    assert project.statuses() == {DANCE: "pending", WALK: "submitted"}
+
+
+def test_frozen_finishes_what_is_paid_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    assert pipeline("run", project.manifest, "--no-wait").code == 0
+
+    assert pipeline("run", project.manifest, "--frozen").code == 0
+    assert len(project.output()) == creates(vendor) == 2
+
+
+# --no-wait, --no-download, --require-results
+
+
+def test_no_wait_buys_and_leaves_and_the_next_run_goes_on(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    left = pipeline("run", project.manifest, "--no-wait")
+    assert left.code == 0, left.said
+    assert project.statuses() == {DANCE: "submitted", WALK: "submitted"}
+
+    assert pipeline("run", project.manifest).code == 0
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+    assert creates(vendor) == 2
+
+
+def test_no_download_leaves_the_files_at_the_vendor_and_collect_fetches_them(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    left = pipeline("run", project.manifest, "--no-download")
+    assert left.code == 0, left.said
+    assert project.statuses() == {DANCE: "succeeded", WALK: "succeeded"}
+    assert project.output() == {}
+    assert pipeline("run", project.manifest, "--no-download").code == 0
+
+    assert pipeline("collect", project.manifest).code == 0
+    assert project.statuses() == {DANCE: "done", WALK: "done"}
+    assert creates(vendor) == 2
+
+
+def test_require_results_refuses_to_buy_anew_what_may_have_been_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", project.manifest, "--require-results")
+    assert ended.code == 3
+    assert "spring.results.json: missing, and so is the state" in ended.err
+    assert not vendor.ledger.entries
+
+    assert pipeline("run", project.manifest).code == 0
+    shutil.rmtree(project.folder / ".pipeline")
+    assert pipeline("run", project.manifest, "--require-results").code == 0
+    assert creates(vendor) == 2
+
+
+# Failures
+
+
+def test_fail_fast_buys_nothing_more_once_a_job_has_failed(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": several(6)})
+    vendor.fail({"on": "create", "nth": 2, "do": {"status": 422, "body": {"detail": []}}})
+
+    ended = pipeline("run", project.manifest, "--fail-fast", "--concurrency", "1", "--in-flight", "1")
+
+    assert ended.code == 1, ended.said
+    assert creates(vendor) == 2
+    assert sorted(project.statuses().values()) == ["done", "failed", *["pending"] * 4]
+
+
+def test_without_fail_fast_the_others_are_bought(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    project = campaign(folder, {"campaign.yaml": several(6)})
+    vendor.fail({"on": "create", "nth": 2, "do": {"status": 422, "body": {"detail": []}}})
+
+    assert pipeline("run", project.manifest, "--concurrency", "1").code == 1
+    assert sorted(project.statuses().values()) == [*["done"] * 5, "failed"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "flag", "code"),
+    [(None, None, 1), (0.25, None, 0), (0.2, None, 1), (None, "0.25", 0), (1.0, "0", 1), (0, "1", 0)],
+)
+def test_a_share_of_failures_may_be_no_failure_of_the_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, limit: float | None, flag: str | None, code: int
+) -> None:
+    limits = {} if limit is None else {"fail_threshold": limit}
+    project = campaign(folder, {"campaign.yaml": several(4, limits=limits)})
+    vendor.fail({"on": "create", "nth": 1, "do": "fail"})
+
+    ended = pipeline("run", project.manifest, *([] if flag is None else ["--fail-threshold", flag]))
+
+    assert ended.code == code, ended.said
+    assert sorted(project.statuses().values()) == ["done", "done", "done", "failed"]
+
+
+def test_what_failed_is_not_bought_again_unasked(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    pipeline("run", project.manifest)
+    vendor.heal()
+
+    again = pipeline("run", project.manifest)
+    assert again.code == 1
+    assert "--retry-failed buys them again" in again.out
+    assert creates(vendor) == 2
+
+    assert pipeline("run", project.manifest, "--retry-failed").code == 0
+    assert creates(vendor) == 4
+    assert project.results()["summary"]["credits"] == 400
+
+
+# retries
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_are_bought_at_once_and_no_more_than_allowed(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, retries: int
+) -> None:
+    project = campaign(folder, {"campaign.yaml": one(retries=retries)})
+    vendor.fail({"on": "create", "do": "fail"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 1, ended.said
+    assert len(vendor.ledger.bought) == 1 + retries
+    assert pipeline("run", project.manifest).code == 1
+    assert len(vendor.ledger.bought) == 1 + retries
+
+
+def test_a_retry_that_succeeds_ends_well(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    project = campaign(folder, {"campaign.yaml": one(retries=2)})
+    vendor.fail({"on": "create", "nth": 1, "do": "fail"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 2
+    assert project.statuses() == {WALK: "done"}
+
+
+def test_retries_are_counted_over_all_runs_and_machines(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": one()})
+    vendor.fail({"on": "create", "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    shutil.rmtree(project.folder / ".pipeline")
+    project.write({"campaign.yaml": one(retries=2)})
+
+    shown = pipeline("plan", project.manifest, "--format", "json").document
+    assert [(each["action"], each["credits"]) for each in shown["actions"]] == [("retry", 100)]
+    assert pipeline("run", project.manifest).code == 1
+    assert len(vendor.ledger.bought) == 3
+
+
+def test_what_the_vendor_rejected_is_not_retried_by_itself(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": one(retries=3)})
+    vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": []}}})
+
+    assert pipeline("run", project.manifest).code == 1
+    assert creates(vendor) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"), [({"max_creates": 2}, 2), ({"max_credits": 200}, 2), ({"budget": 300}, 3)]
+)
+def test_retries_stay_within_the_caps(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, limits: dict[str, int], most: int
+) -> None:
+    project = campaign(folder, {"campaign.yaml": {**one(retries=9), "limits": limits}})
+    vendor.fail({"on": "create", "do": "fail"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 4, ended.said
+    assert len(vendor.ledger.bought) == most
+
+
+# Canary
+
+
+def test_a_canary_goes_first_and_the_rest_when_it_has_succeeded(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": several(5, limits={"canary": True})})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 5
+
+
+def test_where_the_canary_fails_the_rest_of_its_template_is_not_bought(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    manifest = several(5, limits={"canary": True})
+    manifest["templates"]["moon"] = {"template_id": "each_moonwalk_0226"}
+    project = campaign(folder, {"campaign.yaml": manifest})
+    vendor.fail({"on": "create", "match": {"template": "each_explodedloop_0226"}, "do": "fail"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 1, ended.said
+    by_template = [entry.template_id for entry in vendor.ledger.bought]
+    assert by_template.count("each_explodedloop_0226") == 1
+    assert by_template.count("each_moonwalk_0226") == 1
+    loops = [status for key, status in project.statuses().items() if "/loop/" in key]
+    assert sorted(loops) == ["failed", *["pending"] * 4]
+
+
+# --max-creates, --max-credits
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "code"),
+    [
+        ("--max-creates", 1, 4),
+        ("--max-creates", 2, 0),
+        ("--max-creates", 0, 4),
+        ("--max-credits", 199, 4),
+        ("--max-credits", 200, 0),
+    ],
+)
+def test_a_cap_of_one_run_stops_before_the_first_create(
+    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, value: int, code: int
+) -> None:
+    ended = pipeline("run", project.manifest, flag, str(value))
+
+    assert ended.code == code, ended.said
+    assert creates(vendor) == (2 if code == 0 else 0)
+
+
+@pytest.mark.parametrize(
+    ("flag", "limits"), [("--max-creates", {"max_creates": 5}), ("--max-credits", {"max_credits": 500})]
+)
+def test_a_flag_may_only_lower_what_the_manifest_allows(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, flag: str, limits: dict[str, int]
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits=limits)})
+    [limit] = limits.values()
+
+    ended = pipeline("run", project.manifest, flag, str(limit + 1))
+
+    assert ended.code == 64
+    assert "it may only lower it" in ended.err
+    assert not vendor.ledger.entries
+    assert pipeline("run", project.manifest, flag, str(limit)).code == 0
+
+
+def test_a_flag_can_be_set_in_the_environment_and_one_that_is_given_wins(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("PIPELINE_MAX_CREATES", "1")
+    assert pipeline("run", project.manifest).code == 4
+
+    assert pipeline("run", project.manifest, "--max-creates", "2").code == 0
+    assert creates(vendor) == 2
+
+
+# --replace
+
+
+def test_replace_makes_it_again_once_and_each_time_it_is_asked(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("run", project.manifest)
+    for number in (3, 4):
+        assert pipeline("run", project.manifest, "--replace", "prompt:walk").code == 0
+        assert creates(vendor) == number
+
+    assert pipeline("run", project.manifest).code == 0
+    assert creates(vendor) == 4
+
+
+def test_what_several_jobs_share_is_made_again_once_for_all(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    manifest = spring(prompts={"walk": "a walk"}, jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}])
+    project = campaign(folder, {"campaign.yaml": manifest})
+    pipeline("run", project.manifest)
+    assert creates(vendor) == 1
+
+    assert pipeline("run", project.manifest, "--replace", "matrix.locale:fr").code == 0
+
+    assert creates(vendor) == 2
+    assert len({job["purchase"] for job in project.jobs().values()}) == 1
