@@ -69,7 +69,8 @@ def recorded(folder: Path) -> tuple[dict[str, bytes], list[Step]]:
     tests = Path(__file__).parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent)])
     log = folder / "log"
-    subprocess.run([sys.executable, "-c", RECORDED, folder, log], env={"PYTHONPATH": path}, check=True)
+    command = [sys.executable, "-c", RECORDED, folder, log]
+    subprocess.run(command, cwd=folder, env={"PYTHONPATH": path}, check=True)
     before, steps = pickle.loads(log.read_bytes())
     return before, steps
 

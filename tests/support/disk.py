@@ -16,7 +16,8 @@ S = TypeVar("S", bound=ctypes.Structure)
 
 _KEPT_FILES = 0x100 | 0x80000  # SQLITE_OPEN_MAIN_DB and SQLITE_OPEN_WAL
 
-_Opens = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, c_void_p)
+# The path as a pointer: SQLite keeps it, so it must get its own and not that of a copy.
+_Opens = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _Deletes = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 _Writes = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_longlong)
 _Truncates = CFUNCTYPE(c_int, c_void_p, c_longlong)
@@ -88,10 +89,10 @@ class Recorder:
         """The program was told that `what` is on disk."""
         self.steps.append(Step("ack", what))
 
-    def _open(self, vfs: int, path: bytes | None, file: int, flags: int, told: int) -> int:
+    def _open(self, vfs: int, path: int | None, file: int, flags: int, told: int) -> int:
         code: int = self._original.open(vfs, path, file, flags, told)
         if code == 0 and path is not None and flags & _KEPT_FILES:
-            self._names[file] = Path(path.decode()).name
+            self._names[file] = Path(ctypes.string_at(path).decode()).name
             self.steps.append(Step("open", self._names[file]))
             pointer = c_void_p.from_address(file)
             if pointer.value not in {ctypes.addressof(ours) for _, ours in self._methods.values()}:
