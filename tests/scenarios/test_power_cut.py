@@ -69,7 +69,7 @@ def recorded(folder: Path) -> tuple[dict[str, bytes], list[Step]]:
     tests = Path(__file__).parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent)])
     log = folder / "log"
-    command = [sys.executable, "-c", RECORDED, folder, log]
+    command = [sys.executable, "-c", RECORDED, str(folder), str(log)]
     subprocess.run(command, cwd=folder, env={"PYTHONPATH": path}, check=True)
     before, steps = pickle.loads(log.read_bytes())
     return before, steps
