@@ -33,6 +33,18 @@ def read(path: Path) -> Any:
     return yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
 
 
+def assert_valid(schema: str, files: list[Path]) -> None:
+    """They are what a public schema says, of those that come with check-jsonschema."""
+    transform = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
+    ended = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *transform, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize(
     ("schema", "files"),
     [
@@ -43,16 +55,8 @@ def read(path: Path) -> Any:
     ids=["action", "workflows", "gitlab"],
 )
 def test_they_are_valid_by_their_public_schemas(schema: str, files: list[Path]) -> None:
-    transform = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
-    ended = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *transform, *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
     assert files
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert_valid(schema, files)
 
 
 def steps() -> list[tuple[str, dict[str, Any]]]:
@@ -162,3 +166,24 @@ def test_the_hook_checks_every_campaign_when_something_that_it_is_made_of_change
     assert (sound.code, broken.code) == (0, 3), sound.said
     for name in ("campaigns/spring.yaml", "data/products.csv", "prompts/dance.j2", "images/red.png"):
         assert re.search(HOOK["files"], name)
+
+
+def test_every_input_of_the_action_is_documented() -> None:
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
+    table = page.partition("## Inputs of the action")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(ACTION["inputs"])
+
+
+def test_workflows_in_the_documentation_are_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
+    shown = [
+        text
+        for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        if "jobs:" in text
+    ]
+    for number, text in enumerate(shown):
+        (tmp_path / f"{number}.yml").write_text(text, encoding="utf-8")
+
+    assert len(shown) == 2
+    assert_valid("vendor.github-workflows", sorted(tmp_path.iterdir()))
