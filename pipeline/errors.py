@@ -163,6 +163,7 @@ def printable(text: str, limit: int = 500) -> str:
 
 
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _UNPRINTABLE:
+    # The last two of each plane are no characters; XML cannot hold U+FFFE and U+FFFF.
+    if unicodedata.category(character) not in _UNPRINTABLE and ord(character) & 0xFFFE != 0xFFFE:
         return character
     return character.encode("unicode_escape").decode("ascii")
