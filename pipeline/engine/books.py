@@ -4,7 +4,7 @@ Changes gather during one turn of the coordinator and go to disk in one transact
 create that may leave now, a workflow to be polled) happens only after that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import failpoints
@@ -23,8 +23,10 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Intent:
-    changes: tuple[Change, ...]
+    purchase: Purchase
+    at: str
     then: Callable[[bool], None]
+    marks: Sequence[str]
 
 
 def _nothing(_purchase: Purchase) -> None:
@@ -66,10 +68,11 @@ class Books:
 
         `marks` are purchases whose place it takes: they are marked in the same transaction.
         """
-        now = self._clock.now()
-        replaced = [self.purchases[mark] for mark in marks if not self.purchases[mark].again]
-        marked = [Change(each, advance(each, MarkedAgain()), now, MarkedAgain()) for each in replaced]
-        self._intents.append(_Intent((Change(None, purchase, now), *marked), then))
+        self._intents.append(_Intent(purchase, self._clock.now(), then, marks))
+
+    def withdraw(self) -> None:
+        """Forget the intents that are not on disk yet; nobody learns of them any more."""
+        self._intents.clear()
 
     def record(
         self,
@@ -98,16 +101,24 @@ class Books:
         if changes:
             self._commit([each.change for each in changes])
         if intents:
-            begun = self._begin([change for intent in intents for change in intent.changes])
+            begun = self._begin([change for intent in intents for change in self._changes_of(intent)])
         for pending in changes:
             pending.then(pending.change.after)
         for intent in intents:
-            intent.then(intent.changes[0].after.id in begun)
+            intent.then(intent.purchase.id in begun)
 
     @property
     def spent(self) -> int:
         """The credits of what this run has bought."""
         return sum(self.purchases[mark].cost for mark in self._bought)
+
+    def _changes_of(self, intent: _Intent) -> Iterator[Change]:
+        """The intent and its marks, on top of what is on disk by now: what it replaces may have moved on."""
+        yield Change(None, intent.purchase, intent.at)
+        for mark in intent.marks:
+            replaced = self.purchases[mark]
+            if not replaced.again:
+                yield Change(replaced, advance(replaced, MarkedAgain()), intent.at, MarkedAgain())
 
     def _begin(self, intents: list[Change]) -> set[str]:
         failpoints.reach("before intents")

@@ -36,6 +36,11 @@ class Flight:
     latest: Workflow | None = field(default=None, repr=False)
     warned: bool = False
 
+    @property
+    def patience(self) -> float:
+        """Seconds that this run has for it."""
+        return self.deadline - self.since
+
     def elapsed(self, now: float) -> float:
         """Seconds since this run first saw it."""
         return now - self.since

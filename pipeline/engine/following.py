@@ -126,7 +126,11 @@ class Following:
             self._land(flight)
         elif event is not None:
             self._at.books.record(flight.purchase.id, event, lambda after: self._told(flight, after))
-        elif now >= flight.deadline:
+        else:
+            self._still_runs(flight, now)
+
+    def _still_runs(self, flight: Flight, now: float) -> None:
+        if now >= flight.deadline:
             self._leave(flight, "still running when its time was up")
         else:
             self._schedule(flight, self._pause(flight, now))
@@ -140,8 +144,9 @@ class Following:
 
     def _poll_failed(self, flight: Flight, error: VendorError) -> None:
         flight.attempts += 1
-        now = self._at.clock.monotonic()
-        if flight.attempts >= POLL_PATIENCE or now >= flight.deadline:
+        # It is not asked sooner than it wants, nor waited for longer than there is time.
+        next_at = self._at.clock.monotonic() + (error.after or 0.0)
+        if flight.attempts >= POLL_PATIENCE or next_at >= flight.deadline:
             self._leave(flight, f"the vendor is out of reach ({error})")
         else:
             self._schedule(flight, pacing.backoff(flight.attempts, self._at.rng, error.after))
@@ -151,7 +156,7 @@ class Following:
         flight.purchase = after
         now = self._at.clock.monotonic()
         if after.status is Status.SUBMITTED:
-            self._schedule(flight, self._pause(flight, now))
+            self._still_runs(flight, now)
             return
         self._running.discard(after.id)
         if after.status is Status.SUCCEEDED:
@@ -209,7 +214,7 @@ class Following:
     def _fetch_failed(self, flight: Flight, error: VendorError) -> None:
         flight.attempts += 1
         flight.latest = None  # its urls may have expired
-        if flight.attempts >= DOWNLOAD_PATIENCE:
+        if flight.attempts >= DOWNLOAD_PATIENCE or (error.after or 0.0) > flight.patience:
             self._leave(flight, f"its files could not be fetched ({error})")
         else:
             self._schedule(flight, pacing.backoff(flight.attempts, self._at.rng, error.after))
@@ -217,7 +222,8 @@ class Following:
     def _settle(self, flight: Flight, landed: tuple[Landed, ...]) -> None:
         purchase = flight.purchase
         if other := _unlike(purchase, landed):
-            other.target.fresh.unlink(missing_ok=True)
+            for each in landed:
+                each.target.fresh.unlink(missing_ok=True)
             self._leave(flight, f"the vendor's {other.target.slot} is not the file that was fetched before")
             return
         try:

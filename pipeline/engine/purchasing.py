@@ -87,12 +87,13 @@ class Purchasing:
     def withdraw(self) -> None:
         """Give up what is not sent: its intents provably bought nothing."""
         self._wave.clear()
-        unsent = [*self._cleared, *([] if self._publishing else self._begun)]
+        self._at.books.withdraw()
+        # Also a wave that is being published: who reads of it learns in the end that it bought nothing.
+        unsent = [*self._cleared, *self._begun]
         self._cleared.clear()
-        if not self._publishing:
-            self._begun.clear()
+        self._begun.clear()
         for prepared in unsent:
-            # An intent that could not be written is nowhere: there is nothing to give up.
+            # An intent that is not written is nowhere: there is nothing to give up.
             if prepared.purchase.id in self._at.books.purchases:
                 self._void(prepared, "the run was stopped before it was sent")
 
@@ -156,7 +157,8 @@ class Purchasing:
     def _unprepared(self, entry: Entry, error: VendorError) -> None:
         attempts = self._buying.of(entry)
         attempts.unprepared += 1
-        if attempts.unprepared >= PREPARE_PATIENCE:
+        patience = entry.job.timeout if entry.job is not None else 0.0
+        if attempts.unprepared >= PREPARE_PATIENCE or (error.after or 0.0) > patience:
             self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
         else:
             self._settling.again(entry, attempts.unprepared, error.after)

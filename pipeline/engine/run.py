@@ -8,6 +8,8 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -215,10 +217,13 @@ class Run:
 
     def _take_in(self, seconds: float) -> None:
         try:
-            self._at.air.take(seconds)
-            self._purchasing.withdraw()
-            self._at.books.flush()
-            self._after()
+            try:
+                self._at.air.take(seconds)
+            finally:
+                # Also where that raised: what came in before may name a workflow that is paid for.
+                self._purchasing.withdraw()
+                self._at.books.flush()
+                self._after()
         except PipelineError as error:
             self._halt(error.exit_code, str(error))
 
@@ -273,13 +278,15 @@ def execute(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     new_id: Callable[[], str] | None = None,
+    pool_of: Callable[[int], AbstractContextManager[Executor]] = hands,
 ) -> None:
-    """Carry out `plan` with threads of this process; `report` is told what it ends with.
+    """Carry out `plan`, by default with threads of this process; `report` is told what it ends with.
 
-    `records` is what `store` holds; `publish` is called now and then to write the results manifest.
+    `records` is what `store` holds; `publish` is called now and then to write the results manifest. `pool_of`
+    gives so many hands for the calls.
     """
     clock = clock or SystemClock()
-    with hands(settings.concurrency) as pool:
+    with pool_of(settings.concurrency) as pool:
         workplace = Workplace(
             store=store,
             provider=provider,

@@ -97,7 +97,8 @@ class Updating:
 
     def _again(self, entry: Entry, error: VendorError) -> None:
         attempt = self._attempts[entry.key] = self._attempts.get(entry.key, 0) + 1
-        if attempt >= PATIENCE:
+        patience = entry.job.timeout if entry.job is not None else 0.0
+        if attempt >= PATIENCE or (error.after or 0.0) > patience:
             self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
         else:
             self._schedule(entry, pacing.backoff(attempt, self._at.rng, error.after))

@@ -1,0 +1,248 @@
+"""A campaign of a few jobs, run again and again against the scripted vendor and a real state."""
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from engine.simulated import FakeClock, Hands
+from engine.vendor import ScriptedVendor
+from pipeline.artifacts.shelf import Shelf
+from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.executors import hands
+from pipeline.engine.report import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.run import execute
+from pipeline.errors import ExitCode, Unfinished
+from pipeline.jobs import Job, JobKey, Request, Source, UpstreamOutput, constant
+from pipeline.planning.actions import Asked
+from pipeline.planning.collect import paid_for
+from pipeline.planning.make import in_plan_order, make
+from pipeline.purchases import Purchase, Records
+from pipeline.serving import serve
+from pipeline.state.opening import open_store
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.store import Change, Store
+
+USUAL = RunSettings()
+
+
+def job(
+    name: str,
+    *,
+    asks: str = "",
+    images: tuple[Source, ...] = (),
+    upstream: Job | None = None,
+    price: int | None = 10,
+    template: str = "overlay",
+    title: str = "",
+    timeout: float = 3600.0,
+    retries: int = 0,
+    steps: bool = False,
+) -> Job:
+    """A job called `name`, which asks for something of its own; its title is its name."""
+    sources = images if upstream is None else (UpstreamOutput(upstream.name),)
+    return Job(
+        JobKey("hero", template, name),
+        Request("scripted", template, {"prompt": asks or name}, sources),
+        path=name,
+        title=constant(title or name),
+        timeout=timeout,
+        retries=retries,
+        credits=price,
+        steps=steps,
+    )
+
+
+def jobs(number: int) -> list[Job]:
+    return [job(f"job-{place:02}") for place in range(number)]
+
+
+@dataclass(frozen=True)
+class Publishing(Checkpoint):
+    """A checkpoint that does something within this process."""
+
+    command: str = ""
+    does: Callable[[], object] = lambda: None
+
+    def __call__(self) -> None:
+        self.does()
+
+
+@dataclass
+class Told:
+    """Notes what a run tells."""
+
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    tally: Tally | None = None
+
+    def show(self, tally: Tally) -> None:
+        self.tally = tally
+
+    def tell(self, key: str, what: str) -> None:
+        self.lines.append(f"{key.rpartition('/')[2]}: {what}")
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+class FailingStore:
+    """The state on a disk that is full now and then: `fails` says so of each transaction of changes."""
+
+    def __init__(self, store: Store, fails: Callable[[Sequence[Change]], bool]) -> None:
+        self._store = store
+        self._fails = fails
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        if self._fails(changes):
+            raise Unfinished("the disk is full")
+        self._store.commit(changes)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended, and what is on disk after it."""
+
+    report: RunReport
+    told: Told
+    records: Records
+    asked_for: Sequence[Job]
+
+    @property
+    def codes(self) -> set[ExitCode]:
+        return self.report.codes
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """How each job stands, by its short name."""
+        serving = serve(self.asked_for, self.records).by_key
+        return {
+            each.path: _spelled(serving[each.name]) if each.name in serving else "pending"
+            for each in self.asked_for
+        }
+
+    def lives(self, wanted: Job) -> list[str]:
+        """What became of each purchase for a job, the oldest first."""
+        return [_spelled(each) for each in self.bought(wanted)]
+
+    def bought(self, wanted: Job) -> list[Purchase]:
+        found = [each for each in self.records.purchases.values() if each.key == wanted.name]
+        return sorted(found, key=lambda each: each.age)
+
+
+def _spelled(purchase: Purchase) -> str:
+    reason = f" ({purchase.reason})" if purchase.reason is not None else ""
+    return f"{purchase.status}{reason}"
+
+
+def _keys(named: Collection[Job] | None) -> frozenset[str] | None:
+    return None if named is None else frozenset(each.name for each in named)
+
+
+def _standing(store: Store) -> dict[str, str]:
+    purchases = store.records().purchases.values()
+    return {each.id: each.status for each in sorted(purchases, key=lambda each: each.age)}
+
+
+class Desk:
+    """Where one campaign is run from: its folder, its vendor, its time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "spring.yaml"
+        self.manifest.write_text("version: 1\nname: spring\n")
+        self.hands = Hands()
+        self.clock = FakeClock(self.hands)
+        self.vendor = ScriptedVendor(self.clock.monotonic)
+        self.stop = Stop()
+        self.published: list[dict[str, str]] = []
+        self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
+        self._runs = 0
+        self._ids = 0
+
+    def run(
+        self,
+        *wanted: Job,
+        settings: RunSettings = USUAL,
+        checkpoint: Checkpoint | None = None,
+        selected: Collection[Job] | None = None,
+        replacing: Collection[Job] = (),
+        retry_failed: bool = False,
+        collecting: bool = False,
+        threads: bool = False,
+    ) -> Ran:
+        """Plan and run the campaign that asks for these jobs, as the command does.
+
+        With `threads` in earnest: real hands and the machine's own clock.
+        """
+        wanted_in_order = in_plan_order(wanted)
+        asked = Asked(_keys(selected), _keys(replacing) or frozenset(), retry_failed)
+        report, told = RunReport(), Told()
+        with closing(self._opened()) as store:
+            store.recover(self.clock.now())
+            records = store.records()
+            shelf = Shelf(self.folder / "output", store.files(), records.purchases)
+            serving = serve(wanted_in_order, records)
+            plan = make(serving, shelf.survey(serving), asked)
+            execute(
+                paid_for(plan, records.purchases.values()) if collecting else plan,
+                records,
+                store=cast("Store", FailingStore(store, self.disk_is_full)),
+                provider=self.vendor,
+                shelf=shelf,
+                manifest_folder=self.folder,
+                settings=settings,
+                reporter=told,
+                report=report,
+                stop=self.stop,
+                publish=lambda: self.published.append(_standing(store)),
+                checkpoint=checkpoint,
+                clock=None if threads else self.clock,
+                rng=random.Random(7),
+                new_id=self._new_id,
+                pool_of=hands if threads else self.hands.pool,
+            )
+            return Ran(report, told, store.records(), wanted_in_order)
+
+    def collect(self, *wanted: Job) -> Ran:
+        """Fetch what is paid for and not here, as the command does."""
+        return self.run(*wanted, collecting=True)
+
+    def on_disk(self) -> list[str]:
+        """The statuses of all purchases as another process reads them now, the oldest first."""
+        with closing(self._opened(writable=False)) as store:
+            return list(_standing(store).values())
+
+    def _opened(self, *, writable: bool = True) -> SqlStore:
+        self._runs += 1
+        self.clock.turns = 0
+        return open_store(
+            self.folder / ".pipeline" / "spring.db",
+            campaign="spring",
+            manifest=self.manifest,
+            run=f"run-{self._runs}",
+            writable=writable,
+            now=self.clock.now(),
+        )
+
+    def let_go(self) -> None:
+        """Have the calls that were held come back."""
+        self.hands.held.clear()
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"{self._ids:016x}"
+
+    def files(self) -> dict[str, str]:
+        """What lies in the output folder."""
+        output = self.folder / "output"
+        return {
+            path.relative_to(output).as_posix(): path.read_text()
+            for path in sorted(output.rglob("*"))
+            if path.is_file()
+        }

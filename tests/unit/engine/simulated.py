@@ -1,0 +1,107 @@
+"""Time and hands that do nothing by themselves: an hour takes a millisecond, and every run takes the same course."""
+
+import queue
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# Far more turns than any run here has: who needs them waits without waiting.
+_MOST_TURNS = 20_000
+
+
+@dataclass(frozen=True)
+class _Call:
+    name: str
+    do: Callable[[], None]
+
+
+class Hands(Executor):
+    """Calls stay in the air until somebody looks for what came back, so that many are there at once.
+
+    They end one by one, or all `together`, the oldest or the newest first; those whose function is `held`, not
+    at all.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.together = False
+        self.newest_first = False
+        self.held: set[str] = set()
+        self._calls: list[_Call] = []
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
+        call = partial(fn, *args, **kwargs)
+        self._calls.append(_Call(getattr(fn, "__name__", type(fn).__name__), lambda: _do(call, future)))
+        self.most = max(self.most, len(self._calls))
+        return future
+
+    def work(self) -> None:
+        """Have one call end, or all of them."""
+        while free := [each for each in self._calls if each.name not in self.held]:
+            call = free[-1 if self.newest_first else 0]
+            self._calls.remove(call)
+            call.do()
+            if not self.together:
+                return
+
+    @contextmanager
+    def pool(self, _number: int) -> Iterator[Executor]:
+        yield self
+
+
+def _do(call: Callable[[], T], future: "Future[T]") -> None:
+    try:
+        future.set_result(call())
+    except Exception as error:
+        future.set_exception(error)
+
+
+@dataclass
+class FakeClock:
+    """Goes on only where a run waits and nothing that is in the air comes back."""
+
+    hands: Hands
+    time: float = 1000.0
+    turns: int = field(default=0, repr=False)
+    alarms: list[tuple[float, Callable[[], object]]] = field(default_factory=list, repr=False)
+
+    def later(self, seconds: float, do: Callable[[], object]) -> None:
+        """Have something happen so many seconds from now."""
+        self.alarms.append((self.time + seconds, do))
+
+    def now(self) -> str:
+        moment = _BEGINNING + timedelta(seconds=self.time)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def take(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+        self.turns += 1
+        assert self.turns < _MOST_TURNS, "a busy loop"
+        if inbox.empty():
+            self.hands.work()
+        if not inbox.empty():
+            return inbox.get()
+        assert seconds is not None, "it waits for ever"
+        self._pass(max(0.0, seconds))
+        return None
+
+    def _pass(self, seconds: float) -> None:
+        until = self.time + seconds
+        alarm = min(self.alarms, key=lambda each: each[0], default=None)
+        if alarm is not None and alarm[0] <= until:
+            self.alarms.remove(alarm)
+            self.time = alarm[0]
+            alarm[1]()
+        else:
+            self.time = until

@@ -1,0 +1,121 @@
+"""With a checkpoint, nothing is sent that other machines cannot know of."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from engine.desk import Desk, Publishing, job, jobs
+from engine.vendor import FILM, running, success
+from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.report import RunSettings
+from pipeline.errors import ExitCode, Unfinished
+from pipeline.providers.base import AccountRefused, NotSent, Refusal
+
+BLUE = job("blue")
+
+
+def failing_after(times: int) -> Callable[[], None]:
+    left = list(range(times))
+
+    def push() -> None:
+        if not left:
+            raise Unfinished("the push was refused")
+        left.pop()
+
+    return push
+
+
+def test_nothing_is_sent_before_the_whole_wave_is_published(desk: Desk) -> None:
+    sent: list[int] = []
+
+    ran = desk.run(
+        *jobs(5),
+        checkpoint=Publishing(does=lambda: sent.append(len(desk.vendor.creates))),
+        settings=RunSettings(in_flight=3, wait=False, concurrency=8),
+    )
+
+    assert set(ran.statuses.values()) == {"submitted"}
+    assert [len(each) for each in desk.published[:2]] == [3, 5]
+    assert list(desk.published[0].values()) == ["submitting"] * 3
+    assert sent[0] == 0
+    assert sent[1] <= 3
+
+
+def test_every_purchase_stood_in_the_published_results_before_it_was_sent(desk: Desk) -> None:
+    known: set[str] = set()
+    desk.vendor.creating["job-02"] = [NotSent("refused"), NotSent("refused")]
+    for each in jobs(7):
+        desk.vendor.telling[each.path] = [running(), running(), success(FILM)]
+
+    ran = desk.run(
+        *jobs(7),
+        checkpoint=Publishing(does=lambda: known.update(desk.published[-1])),
+        settings=RunSettings(in_flight=2),
+    )
+
+    assert set(ran.statuses.values()) == {"done"}
+    assert known == ran.records.purchases.keys()
+    assert len(known) == len(desk.vendor.creates) == 9
+
+
+def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(desk: Desk) -> None:
+    ran = desk.run(*jobs(5), checkpoint=Publishing(does=failing_after(0)), settings=RunSettings(in_flight=2))
+
+    assert not desk.vendor.creates
+    assert {each.status for each in ran.records.purchases.values()} == {"void"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.notes == ["the push was refused; nothing more is bought"]
+
+
+def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(desk: Desk) -> None:
+    for each in jobs(2):
+        desk.vendor.telling[each.path] = [running(), running(), success(FILM)]
+
+    ran = desk.run(*jobs(5), checkpoint=Publishing(does=failing_after(1)), settings=RunSettings(in_flight=2))
+
+    assert list(ran.statuses.values()) == ["done", "done", "pending", "pending", "pending"]
+    assert len(desk.vendor.creates) == 2
+
+
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
+    desk: Desk, seconds: float
+) -> None:
+    desk.hands.held = {"Publishing"}
+    desk.clock.later(1, lambda: desk.stop.request(ExitCode.INTERRUPTED))
+    desk.clock.later(1 + seconds, desk.let_go)
+
+    ran = desk.run(*jobs(3), checkpoint=Publishing())
+
+    assert not desk.vendor.creates
+    assert [each.status for each in ran.records.purchases.values()] == ["void"] * 3
+
+
+def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(desk: Desk) -> None:
+    desk.vendor.creating["job-00"] = [AccountRefused(Refusal.CREDIT, "402")]
+
+    ran = desk.run(*jobs(4), checkpoint=Publishing(), settings=RunSettings(in_flight=1))
+
+    assert desk.vendor.creates == ["job-00"]
+    assert "submitting" not in {each.status for each in ran.records.purchases.values()}
+    assert ran.codes == {ExitCode.STOPPED_BUYING}
+
+
+def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
+    pushes: list[float] = []
+
+    desk.run(BLUE, checkpoint=Publishing(does=lambda: pushes.append(desk.clock.time)))
+
+    assert len(pushes) > 2
+    assert all(later - earlier >= 29 for earlier, later in pairwise(pushes[1:]))
+
+
+def test_a_command_that_ends_well_has_published() -> None:
+    Checkpoint("true")()
+
+
+def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
+    with pytest.raises(Unfinished, match=r"^the checkpoint command failed with 3: no \\x1b\[0m way$"):
+        Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()

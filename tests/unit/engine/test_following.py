@@ -1,0 +1,262 @@
+"""What is bought is followed to its end, whatever the vendor says on the way."""
+
+import pytest
+
+from engine.desk import Desk, job
+from engine.vendor import FILM, failure, running, success
+from pipeline.engine.report import RunSettings
+from pipeline.errors import AccountError, ExitCode
+from pipeline.providers.base import NotFound, VendorError
+
+BLUE = job("blue")
+
+
+def gone() -> NotFound:
+    return NotFound("404")
+
+
+def test_a_job_is_bought_polled_and_fetched(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+
+    ran = desk.run(BLUE)
+
+    assert ran.lives(BLUE) == ["done"]
+    assert not ran.codes
+    assert desk.files() == {"blue.mp4": FILM.url}
+    assert desk.vendor.calls == ["prepare blue", "create blue", *["get blue"] * 3, f"download {FILM.url}"]
+
+
+def test_a_second_run_has_nothing_to_do(desk: Desk) -> None:
+    desk.run(BLUE)
+    desk.vendor.calls.clear()
+
+    ran = desk.run(BLUE)
+
+    assert not desk.vendor.calls
+    assert not ran.codes
+
+
+def test_one_404_is_a_hiccup(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [gone(), success(FILM)]
+
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [gone()]
+    begun = desk.clock.time
+
+    ran = desk.run(job("blue", retries=3))
+
+    assert ran.statuses == {"blue": "failed (lost)"}
+    assert desk.clock.time - begun >= 600
+    assert desk.vendor.creates == ["blue"]
+
+
+def test_three_404_within_a_minute_lose_nothing(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [gone(), gone(), gone(), success(FILM)]
+
+    assert desk.run(BLUE, settings=RunSettings(poll_ceiling=15)).statuses == {"blue": "done"}
+
+
+def test_denials_count_only_in_a_row(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [*30 * (gone(), running()), success(FILM)]
+
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_a_success_may_get_its_result_within_five_minutes(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [success(), success(), success(FILM)]
+
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_a_success_that_stays_empty_has_failed_after_five_minutes(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [success()]
+    begun = desk.clock.time
+
+    ran = desk.run(BLUE)
+
+    assert ran.statuses == {"blue": "failed (vendor)"}
+    assert 300 <= desk.clock.time - begun < 400
+
+
+def test_an_unknown_status_is_still_running_and_warned_of_once(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running(status="dreaming"), running(status="dreaming"), success(FILM)]
+
+    ran = desk.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert [each for each in ran.told.warnings if "dreaming" in each] == [
+        "hero/overlay/blue: unknown status 'dreaming', taken as running"
+    ]
+
+
+def test_progress_that_goes_backwards_changes_nothing(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running(90), running(5), running(None), running(400), success(FILM)]
+
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+@pytest.mark.parametrize("status", ["fail", "cancel"])
+def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(desk: Desk, status: str) -> None:
+    desk.vendor.telling["blue"] = [running(), failure(status=status)]
+
+    ran = desk.run(BLUE)
+
+    assert ran.lives(BLUE) == ["failed (vendor)"]
+    assert status in (ran.bought(BLUE)[0].error or "")
+    assert not desk.files()
+
+
+def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [failure("no sky")]
+
+    desk.run(BLUE, settings=RunSettings(report_errors=True))
+
+    assert desk.vendor.reports == ["hero/overlay/blue: no sky"]
+
+
+def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(desk: Desk) -> None:
+    slow = job("blue", timeout=3600)
+    desk.vendor.telling["blue"] = [running(1)]
+    begun = desk.clock.time
+
+    ran = desk.run(slow)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert 3600 <= desk.clock.time - begun < 3700
+
+    desk.vendor.telling["blue"] = [success(FILM)]
+    assert desk.run(slow).statuses == {"blue": "done"}
+    assert desk.vendor.creates == ["blue"]
+
+
+def test_time_is_up_even_for_one_of_which_there_is_always_news(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running(charged=spent) for spent in range(900)]
+    begun = desk.clock.time
+
+    ran = desk.run(job("blue", timeout=60))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.statuses == {"blue": "submitted"}
+    assert desk.clock.time - begun < 70
+
+
+def test_hours_in_the_works_costs_few_calls(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running(1)]
+
+    desk.run(job("blue", timeout=21_600), settings=RunSettings(poll_ceiling=300))
+
+    assert len(desk.vendor.of("get")) < 130
+
+
+def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [VendorError("connection refused")]
+    begun = desk.clock.time
+
+    ran = desk.run(BLUE)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "out of reach (connection refused)" in ran.report.notes[0]
+    assert len(desk.vendor.of("get")) == 12
+    assert desk.clock.time - begun < 12 * 60
+
+
+def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [VendorError("503", after=120), success(FILM)]
+
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+    first, second = desk.vendor.when("get blue")
+    assert second - first > 119.9
+
+
+def test_nobody_is_waited_for_longer_than_the_job_has_time(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [VendorError("503", after=86_400)]
+    begun = desk.clock.time
+
+    ran = desk.run(job("blue", timeout=600))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert desk.clock.time - begun <= 700
+
+
+def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [AccountError("401")]
+
+    ran = desk.run(BLUE)
+
+    assert ran.codes == {ExitCode.ACCOUNT}
+    assert ran.statuses == {"blue": "submitted"}
+
+
+def test_what_failed_is_asked_about_once_more_when_it_is_collected_only(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [failure()]
+    desk.run(BLUE)
+    desk.vendor.calls.clear()
+
+    ran = desk.run(BLUE)
+
+    assert not desk.vendor.calls
+    assert ran.statuses == {"blue": "failed (vendor)"}
+
+
+def test_a_run_that_only_buys_leaves_the_rest_to_the_next(desk: Desk) -> None:
+    ran = desk.run(BLUE, settings=RunSettings(wait=False))
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert not ran.codes
+    assert not desk.vendor.of("get")
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+    assert desk.vendor.creates == ["blue"]
+
+
+def test_a_run_without_downloads_leaves_the_files_to_the_next(desk: Desk) -> None:
+    for _ in range(2):
+        ran = desk.run(BLUE, settings=RunSettings(download=False))
+
+        assert ran.statuses == {"blue": "succeeded"}
+        assert not desk.files()
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_polling_learns_how_long_a_template_takes(desk: Desk) -> None:
+    def after_400_seconds() -> None:
+        begun = desk.clock.time
+        desk.vendor.telling.clear()
+        desk.vendor.telling["blue"] = [lambda: success(FILM) if desk.clock.time - begun >= 400 else running()]
+
+    settings = RunSettings(poll_ceiling=300)
+    after_400_seconds()
+    desk.run(job("blue"), settings=settings)
+    naive = len(desk.vendor.of("get"))
+    desk.vendor.calls.clear()
+    after_400_seconds()
+    desk.run(job("blue", asks="another"), settings=settings)
+
+    assert len(desk.vendor.of("get")) < naive
+
+
+def test_orphans_are_followed_to_their_end(desk: Desk) -> None:
+    desk.run(BLUE, settings=RunSettings(wait=False))
+
+    ran = desk.run(job("red"))
+
+    assert ran.lives(BLUE) == ["done"]
+    assert desk.files().keys() == {"blue.mp4", "red.mp4"}
+
+
+def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(desk: Desk) -> None:
+    desk.run(BLUE, settings=RunSettings(wait=False))
+    # The poll of the old one comes back together with the new one, ready to be bought.
+    desk.hands.together = True
+    desk.hands.held = {"poll"}
+    desk.vendor.preparing["blue"] = [desk.let_go]
+
+    ran = desk.run(BLUE, replacing=[BLUE])
+
+    assert not ran.codes
+    assert ran.lives(BLUE) == ["done", "done"]
+    assert [each.again for each in ran.bought(BLUE)] == [True, False]

@@ -1,0 +1,108 @@
+"""A changed title is told to the vendor, and to the right workflow only."""
+
+import pytest
+
+from engine.desk import Desk, Ran, job
+from engine.vendor import FILM, running, success
+from pipeline.engine.report import RunSettings
+from pipeline.errors import AccountError, ExitCode
+from pipeline.jobs import Job
+from pipeline.providers.base import CallRefused, NotFound, VendorError, Workflow
+
+BLUE = job("blue", title="old")
+RETITLED = job("blue", title="new")
+
+
+@pytest.fixture
+def sold(desk: Desk) -> Desk:
+    """A campaign of one job that is done, with the title `old`."""
+    desk.run(BLUE)
+    desk.vendor.calls.clear()
+    return desk
+
+
+def title(ran: Ran, of: Job) -> object:
+    return ran.bought(of)[-1].request["title"]
+
+
+def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Desk) -> None:
+    ran = sold.run(RETITLED)
+
+    assert sold.vendor.calls == ["get old", "put old"]
+    assert title(ran, BLUE) == "new"
+    sold.vendor.calls.clear()
+    assert not sold.run(RETITLED).codes
+    assert not sold.vendor.calls
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Workflow("", success().progress, "success", template_id="another"),
+        Workflow("", success().progress, "success", title="another"),
+    ],
+    ids=["template", "title"],
+)
+def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Desk, other: Workflow) -> None:
+    sold.vendor.telling["old"] = [other]
+
+    ran = sold.run(RETITLED)
+
+    assert sold.vendor.calls == ["get old"]
+    assert "is not what was bought" in ran.report.notes[0]
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert title(ran, BLUE) == "old"
+
+
+def test_an_update_whose_answer_was_lost_is_told_again(sold: Desk) -> None:
+    sold.vendor.updating["old"] = [VendorError("reset")]
+
+    ran = sold.run(RETITLED)
+
+    assert sold.vendor.of("put") == ["old", "old"]
+    assert title(ran, BLUE) == "new"
+
+
+@pytest.mark.parametrize(
+    ("error", "times"), [(VendorError("503"), 5), (CallRefused("422"), 1), (NotFound("404"), 1)]
+)
+def test_an_update_that_fails_is_left_to_the_next_run(sold: Desk, error: VendorError, times: int) -> None:
+    sold.vendor.updating["old"] = [error] * 9
+
+    ran = sold.run(RETITLED)
+
+    assert len(sold.vendor.of("put")) == times
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert title(ran, BLUE) == "old"
+
+
+def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Desk) -> None:
+    sold.vendor.updating["old"] = [VendorError("503", after=86_400)]
+    begun = sold.clock.time
+
+    ran = sold.run(RETITLED)
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert sold.clock.time - begun < 10
+
+
+def test_a_refused_key_ends_the_run(sold: Desk) -> None:
+    sold.vendor.updating["old"] = [AccountError("401")]
+
+    assert sold.run(RETITLED).codes == {ExitCode.ACCOUNT}
+
+
+def test_a_workflow_that_still_runs_is_updated_and_followed(desk: Desk) -> None:
+    desk.vendor.telling["old"] = [running(), running(), running(), success(FILM)]
+    desk.run(BLUE, settings=RunSettings(wait=False))
+
+    ran = desk.run(RETITLED)
+
+    assert ran.statuses == {"blue": "done"}
+    assert title(ran, BLUE) == "new"
+
+
+def test_a_run_that_only_buys_tells_nothing(sold: Desk) -> None:
+    sold.run(RETITLED, settings=RunSettings(wait=False))
+
+    assert not sold.vendor.calls

@@ -1,0 +1,152 @@
+"""A vendor that does what its script says, and keeps a ledger of what it was asked."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from pipeline.jobs import Json
+from pipeline.providers.base import (
+    Bought,
+    Changes,
+    CreateOutcome,
+    Fetched,
+    Media,
+    Order,
+    Progress,
+    Workflow,
+)
+
+T = TypeVar("T")
+
+# What is done instead of answering: raise, or work the answer out.
+Answer: TypeAlias = T | Exception | Callable[[], T]
+
+FILM = Media("https://media.test/film.mp4?signature=1", "video/mp4")
+
+
+def running(percent: float | None = None, *, charged: int | None = None, status: str = "running") -> Workflow:
+    return Workflow(
+        "", Progress.RUNNING, status, status == "running", percent, credits=charged, created_at="then"
+    )
+
+
+def success(*media: Media, steps: tuple[tuple[str, tuple[Media, ...]], ...] = ()) -> Workflow:
+    return Workflow("", Progress.SUCCEEDED, "success", result=media, steps=steps, created_at="then")
+
+
+def failure(error: str | None = None, status: str = "fail") -> Workflow:
+    return Workflow("", Progress.FAILED, status, error=error)
+
+
+@dataclass
+class Script(dict[str, list[Answer[T]]]):
+    """By name: what is answered, in turn; the last answer is given again and again, where `lasts`."""
+
+    usual: Callable[[str], Answer[T]]
+    lasts: bool = False
+
+    def answer(self, name: str) -> T:
+        answers = self.get(name)
+        if not answers:
+            given = self.usual(name)
+        else:
+            given = answers[0] if self.lasts and len(answers) == 1 else answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given() if callable(given) else given
+
+
+@dataclass
+class ScriptedVendor:
+    """The port, in memory. Scripts go by the title of a workflow, which is its job's short name.
+
+    `calls` are all calls, as `create blue` or `get blue`, and `times` when each came.
+    """
+
+    clock: Callable[[], float]
+    name: str = "scripted"
+    calls: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
+    most_running: int = 0
+
+    def __post_init__(self) -> None:
+        self.preparing: Script[Order | None] = Script(lambda _: None)
+        self.creating: Script[CreateOutcome | None] = Script(lambda _: None)
+        self.telling: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
+        self.updating: Script[Workflow | None] = Script(lambda _: None)
+        self.sending: Script[bytes] = Script(str.encode)
+        self._workflows: dict[str, Order] = {}
+        self._running: set[str] = set()
+
+    # The port
+
+    def prepare(self, order: Order) -> Order:
+        self._note("prepare", order.title)
+        return self.preparing.answer(order.title) or order
+
+    def create(self, order: Order) -> CreateOutcome:
+        self._note("create", order.title)
+        self.orders.append(order)
+        came = self.creating.answer(order.title) or Bought(f"wf-{len(self._workflows) + 1}")
+        if isinstance(came, Bought):
+            self._workflows.setdefault(came.workflow_id, order)
+            self._running.add(came.workflow_id)
+            self.most_running = max(self.most_running, len(self._running))
+        return came
+
+    def get(self, workflow_id: str) -> Workflow:
+        order = self._workflows[workflow_id]
+        self._note("get", order.title)
+        told = self.telling.answer(order.title)
+        if told.progress is not Progress.RUNNING:
+            self._running.discard(workflow_id)
+        return replace(
+            told,
+            id=workflow_id,
+            template_id=told.template_id or order.template_id,
+            title=told.title or order.title,
+        )
+
+    def update(self, workflow_id: str, changes: Changes) -> Workflow:
+        order = self._workflows[workflow_id]
+        self._note("put", order.title)
+        self.updating.answer(order.title)
+        self._workflows[workflow_id] = replace(order, title=changes.title or order.title)
+        return Workflow(workflow_id, Progress.SUCCEEDED, "success")
+
+    def delete(self, workflow_id: str) -> None:
+        raise AssertionError("a run deletes nothing")
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        self.reports.append(f"{context['key']}: {message}")
+
+    def health(self) -> None:
+        raise AssertionError("a run does not ask for that")
+
+    def download(self, media: Media, target: Path) -> Fetched:
+        self._note("download", media.url)
+        content = self.sending.answer(media.url)
+        target.write_bytes(content)
+        return Fetched(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+
+    # The ledger
+
+    @property
+    def creates(self) -> list[str]:
+        """The titles of what was sent, in order."""
+        return self.of("create")
+
+    def of(self, call: str) -> list[str]:
+        return [each.partition(" ")[2] for each in self.calls if each.startswith(f"{call} ")]
+
+    def when(self, call: str) -> list[float]:
+        """The times at which a call came."""
+        return [at for at, each in zip(self.times, self.calls, strict=True) if each == call]
+
+    def _note(self, call: str, about: str) -> None:
+        self.calls.append(f"{call} {about}")
+        self.times.append(self.clock())
