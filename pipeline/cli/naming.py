@@ -27,6 +27,8 @@ def purchase_named(name: str, serving: Serving, records: Records) -> Purchase:
     if candidates:
         ids = ", ".join(sorted(each.id for each in candidates))
         raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
+    if name in serving.fitting.jobs:
+        raise UsageError(f"nothing was bought for {printable(name)} yet")
     known = [*serving.fitting.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
 

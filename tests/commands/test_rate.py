@@ -1,0 +1,133 @@
+"""`pipeline rate` tells the vendor what the review said; it costs nothing."""
+
+import shutil
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.workflow import Workflow
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def workflow(project: Project, vendor: Emulator, key: str) -> Workflow:
+    found = vendor.work.get(project.jobs()[key]["workflow_id"])
+    assert found is not None
+    return found
+
+
+def test_a_rating_arrives_at_the_vendor_and_nothing_else_changes(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = workflow(bought, vendor, WALK)
+
+    ended = pipeline("rate", bought.manifest, WALK, "--rating", "5")
+
+    assert ended.code == 0, ended.said
+    after = workflow(bought, vendor, WALK)
+    assert after.rating == "5"
+    assert (after.title, after.delivered_at) == (before.title, before.delivered_at)
+    assert not workflow(bought, vendor, DANCE).rating
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_that_it_was_delivered_arrives_too(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    assert pipeline("rate", bought.manifest, WALK, DANCE, "--delivered").code == 0
+
+    assert workflow(bought, vendor, WALK).delivered_at
+    assert workflow(bought, vendor, DANCE).delivered_at
+    assert not workflow(bought, vendor, WALK).rating
+
+
+def test_without_a_rating_that_of_the_decisions_is_told(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline("approve", bought.manifest, WALK, "--rating", "4")
+
+    assert pipeline("rate", bought.manifest, WALK).code == 0
+    assert workflow(bought, vendor, WALK).rating == "4"
+    assert pipeline("rate", bought.manifest, WALK, "--rating", "2").code == 0
+    assert workflow(bought, vendor, WALK).rating == "2"
+
+
+def test_with_nothing_to_tell_it_is_wrong_usage(bought: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("rate", bought.manifest, WALK)
+
+    assert ended.code == 64
+    assert "no rating given, none decided" in ended.err
+
+
+def test_an_unknown_job_is_wrong_usage_with_what_is_near(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("rate", bought.manifest, "main/loop/red/wlak", "--rating", "5")
+
+    assert ended.code == 64
+    assert f"did you mean '{WALK}'?" in ended.err
+
+
+def test_what_was_not_bought_cannot_be_rated(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("rate", project.manifest, WALK, "--rating", "5")
+
+    assert ended.code == 64
+    assert "nothing was bought" in ended.err
+
+
+def test_it_goes_to_the_vendor_again_until_it_is_answered(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "put", "times": 2, "do": {"status": 503}})
+
+    assert pipeline("rate", bought.manifest, WALK, "--rating", "5").code == 0
+    assert workflow(bought, vendor, WALK).rating == "5"
+
+
+def test_a_vendor_out_of_reach_is_told(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "put", "do": {"status": 503}})
+
+    ended = pipeline("rate", bought.manifest, WALK, "--rating", "5")
+
+    assert ended.code == 8
+    assert "the vendor could not be told" in ended.err
+
+
+def test_a_foreign_workflow_that_the_results_name_is_not_touched(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    own, foreign = (bought.jobs()[key]["workflow_id"] for key in (WALK, DANCE))
+    shutil.rmtree(bought.folder / ".pipeline")
+    text = bought.results_file.read_text()
+    bought.results_file.write_text(text.replace(foreign, "unheard-of").replace(own, foreign))
+
+    ended = pipeline("rate", bought.manifest, WALK, "--rating", "1")
+
+    assert ended.code == 3, ended.said
+    found = vendor.work.get(foreign)
+    assert found is not None
+    assert not found.rating
+
+
+def test_it_needs_a_key(bought: Project, offline: Pipeline) -> None:
+    assert offline("rate", bought.manifest, WALK, "--rating", "5").code == 5
+
+
+def test_what_is_no_longer_asked_for_can_be_rated_by_its_id(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    mark, wid = bought.jobs()[WALK]["purchase"], bought.jobs()[WALK]["workflow_id"]
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    assert pipeline("rate", bought.manifest, mark[:8], "--rating", "3").code == 0
+    found = vendor.work.get(wid)
+    assert found is not None
+    assert found.rating == "3"

@@ -1,0 +1,139 @@
+"""`pipeline show` tells all that is known of a job or a purchase; it asks nobody and writes nothing."""
+
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, chained, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def purchase(project: Project, key: str) -> str:
+    mark: str = project.jobs()[key]["purchase"]
+    return mark
+
+
+def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_do(
+    project: Project, offline: Pipeline
+) -> None:
+    ended = offline("show", project.manifest, WALK)
+
+    assert ended.code == 0, ended.said
+    for line in (
+        WALK,
+        "  template_id: each_explodedloop_0226",
+        '  options: {"prompt":"a walk in the park"}',
+        "  a run would: create (100 credits): new",
+        "  nothing was bought for it",
+    ):
+        assert line in ended.out.splitlines()
+    assert "images/red.png" in ended.out
+
+
+def test_of_a_job_that_is_done_it_shows_purchase_history_and_files(
+    bought: Project, offline: Pipeline
+) -> None:
+    out = offline("show", bought.manifest, WALK).out
+
+    mark = purchase(bought, WALK)
+    assert "  a run would: keep: up to date" in out.splitlines()
+    assert f"purchase {mark}: done" in out
+    assert f"  serves: {WALK}" in out
+    assert f"  workflow: {bought.jobs()[WALK]['workflow_id']}" in out
+    assert f"  file output/spring/{WALK}.mp4: here" in out
+    history = [line for line in out.splitlines() if "→" in line]
+    assert [line.rpartition("→ ")[2] for line in history] == ["submitting", "submitted", "succeeded", "done"]
+    assert DANCE not in out
+
+
+def test_a_purchase_is_found_by_its_id_or_its_beginning(bought: Project, offline: Pipeline) -> None:
+    mark = purchase(bought, DANCE)
+
+    for name in (mark, mark[:6], mark[:6].upper()):
+        ended = offline("show", bought.manifest, name)
+        assert ended.code == 0, ended.said
+        assert ended.out.startswith(f"purchase {mark}: done")
+
+
+def test_all_that_was_ever_bought_for_a_job_is_listed_what_serves_first(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first = purchase(bought, WALK)
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+    pipeline("run", bought.manifest)
+
+    out = pipeline("show", bought.manifest, WALK).out
+
+    assert out.index(f"purchase {purchase(bought, WALK)}") < out.index(f"purchase {first}")
+    assert "  serves: no job now" in out
+
+
+def test_an_orphan_is_shown_by_the_key_that_it_was_bought_for(bought: Project, offline: Pipeline) -> None:
+    mark = purchase(bought, WALK)
+    bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    ended = offline("show", bought.manifest, WALK)
+
+    assert ended.code == 0, ended.said
+    assert f"purchase {mark}: done" in ended.out
+    assert "serves: no job now" in ended.out
+
+
+def test_of_a_stage_it_shows_what_it_was_made_from(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    pipeline("run", project.manifest)
+
+    out = pipeline("show", project.manifest, "film/film/red/spin").out
+
+    assert f"  made from: {purchase(project, 'sketch/sketch/red')}" in out
+
+
+def test_a_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    pipeline("run", project.manifest)
+
+    out = pipeline("show", project.manifest, WALK).out
+
+    assert ": failed (vendor)" in out
+    assert "  error: " in out
+
+
+def test_it_writes_nothing(bought: Project, offline: Pipeline) -> None:
+    before = bought.tree()
+
+    assert offline("show", bought.manifest, WALK).code == 0
+    assert bought.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("main/loop/red/wlak", f"did you mean '{WALK}'?"),
+        ("abc", "no job or purchase 'abc'"),
+        ("", "no job or purchase ''"),
+    ],
+)
+def test_what_is_not_there_is_wrong_usage(bought: Project, offline: Pipeline, name: str, told: str) -> None:
+    ended = offline("show", bought.manifest, name)
+
+    assert ended.code == 64
+    assert told in ended.err
+    assert ended.out == ""
+
+
+def test_it_never_shows_a_url_that_is_a_secret(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    out = pipeline("show", bought.manifest, WALK).out
+
+    assert "?" not in out
+    assert "canary" not in out

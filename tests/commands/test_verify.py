@@ -1,0 +1,169 @@
+"""`pipeline verify` tells where manifest, state, results and files do not agree, and then ends with 1."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def edit_results(project: Project, change: Callable[[Any], None]) -> None:
+    document = project.results()
+    change(document)
+    project.results_file.write_text(json.dumps(document, indent=2))
+
+
+def film(project: Project) -> Path:
+    return project.folder / "output" / "spring" / f"{WALK}.mp4"
+
+
+def test_after_a_run_everything_agrees_and_nothing_is_written(bought: Project, offline: Pipeline) -> None:
+    before = bought.tree()
+
+    ended = offline("verify", bought.manifest, "--files")
+
+    assert (ended.code, ended.out) == (0, "Manifest, state and results agree.\n")
+    assert bought.tree() == before
+
+
+def test_of_a_campaign_that_was_never_run_there_is_nothing_to_compare(
+    project: Project, offline: Pipeline
+) -> None:
+    assert offline("verify", project.manifest, "--files").code == 0
+
+
+def test_a_machine_that_has_the_results_only_agrees_with_them(bought: Project, offline: Pipeline) -> None:
+    shutil.rmtree(bought.folder / ".pipeline")
+
+    assert offline("verify", bought.manifest).code == 0
+
+
+def lose_a_job(document: Any) -> None:
+    document["jobs"].pop()
+
+
+def add_a_job(document: Any) -> None:
+    document["jobs"].append({**document["jobs"][0], "key": "main/loop/red/run"})
+
+
+def change_a_status(document: Any) -> None:
+    document["jobs"][1]["status"] = "pending"
+
+
+def lose_a_purchase(document: Any) -> None:
+    document["purchases"].pop()
+
+
+def change_the_credits(document: Any) -> None:
+    document["summary"]["credits"] = 5
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lose_a_job, f"job {WALK}: not in the results"),
+        (add_a_job, "job main/loop/red/run: only in the results"),
+        (change_a_status, f'job {WALK}: status is "pending" in the results, "done" by the state'),
+        (lose_a_purchase, ": not in the results"),
+        (change_the_credits, "summary: "),
+    ],
+)
+def test_each_difference_between_results_and_state_is_told_and_mended_by_results(
+    bought: Project, pipeline: Pipeline, change: Callable[[Any], None], told: str
+) -> None:
+    edit_results(bought, change)
+
+    ended = pipeline("verify", bought.manifest)
+
+    assert ended.code == 1
+    assert told in ended.out
+    assert "difference(s)." in ended.out
+    assert pipeline("results", bought.manifest).code == 0
+    assert pipeline("verify", bought.manifest).code == 0
+
+
+def test_results_that_are_gone_are_a_difference(bought: Project, pipeline: Pipeline) -> None:
+    bought.results_file.unlink()
+
+    ended = pipeline("verify", bought.manifest)
+
+    assert ended.code == 1
+    assert "spring.results.json: missing; `pipeline results` writes it" in ended.out
+
+
+def test_an_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline) -> None:
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a run", "dance": "a dance in the rain"})})
+
+    ended = pipeline("verify", bought.manifest)
+
+    assert ended.code == 1
+    assert f"job {WALK}: " in ended.out
+    assert DANCE not in ended.out
+
+
+def cut_short(project: Project) -> None:
+    film(project).write_bytes(film(project).read_bytes()[:-1])
+
+
+def change_a_byte(project: Project) -> None:
+    """The size stays, and so does the time: the bytes decide."""
+    stat = film(project).stat()
+    content = bytearray(film(project).read_bytes())
+    content[-1] ^= 1
+    film(project).write_bytes(content)
+    os.utime(film(project), ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def remove(project: Project) -> None:
+    film(project).unlink()
+
+
+def link(project: Project) -> None:
+    film(project).rename(film(project).with_name("elsewhere.mp4"))
+    film(project).symlink_to("elsewhere.mp4")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (cut_short, "not what was fetched"),
+        (change_a_byte, "not what was fetched"),
+        (remove, "missing"),
+        (link, "missing"),
+    ],
+)
+def test_with_files_each_file_that_is_not_what_was_fetched_is_named(
+    bought: Project, pipeline: Pipeline, damage: Callable[[Project], None], told: str
+) -> None:
+    damage(bought)
+    assert pipeline("verify", bought.manifest).code == 0
+
+    ended = pipeline("verify", bought.manifest, "--files")
+
+    assert ended.code == 1
+    assert f"output/spring/{WALK}.mp4: {told}" in ended.out
+    assert f"{DANCE}.mp4" not in ended.out
+
+
+def test_results_of_another_campaign_are_refused(bought: Project, pipeline: Pipeline) -> None:
+    def rename(document: Any) -> None:
+        document["campaign"] = "autumn"
+
+    edit_results(bought, rename)
+
+    assert pipeline("verify", bought.manifest).code == 3
