@@ -8,16 +8,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pipeline.api import *  # noqa: F403 - what it names is the public face
-
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> object:
-    # `from pipeline import failpoints` asks here before it looks for the module, which must not import all the rest.
-    if find_spec(f"{__name__}.{name}") is None:
-        api = import_module("pipeline.api")
-        if name in api.__all__:
-            return getattr(api, name)
-    raise AttributeError(f"module 'pipeline' has no attribute '{name}'")
+if TYPE_CHECKING:
+    from pipeline.api import *  # noqa: F403 - what it names is the public face
+else:
+    # Out of a type checker's sight, for which any name would exist.
+    def __getattr__(name: str) -> object:
+        # `from pipeline import failpoints` asks here before it looks for the module: that must not import the rest.
+        if find_spec(f"{__name__}.{name}") is None:
+            api = import_module("pipeline.api")
+            if name == "__all__" or name in api.__all__:
+                return getattr(api, name)
+        raise AttributeError(f"module 'pipeline' has no attribute '{name}'")

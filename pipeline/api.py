@@ -15,7 +15,16 @@ from pipeline.cli.publishing import Publisher
 from pipeline.cli.vendor import vendor
 from pipeline.engine.report import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.run import execute
-from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError, Problem, UsageError
+from pipeline.errors import (
+    AccountError,
+    BuyingStopped,
+    ExitCode,
+    InvalidInput,
+    PipelineError,
+    Problem,
+    StateLocked,
+    UsageError,
+)
 from pipeline.jobs import Job, Json
 from pipeline.manifest import Campaign, expand
 from pipeline.manifest import load as load_manifest
@@ -30,9 +39,13 @@ from pipeline.serving import Serving, serve
 from pipeline.state.store import Caps
 
 __all__ = [
+    "AccountError",
+    "Action",
+    "Asked",
     "BuyingStopped",
     "Campaign",
     "Entry",
+    "ExitCode",
     "InvalidInput",
     "Job",
     "Outcome",
@@ -42,6 +55,7 @@ __all__ = [
     "Provider",
     "Purchase",
     "Standing",
+    "StateLocked",
     "UsageError",
     "expand",
     "load",
@@ -148,21 +162,24 @@ def _carry_out(
         return serving
 
     try:
-        with ExitStack() as held:
-            seller = provider or held.enter_context(vendor(facts.scene, _TIMEOUT))
-            execute(
-                made,
-                facts.records,
-                store=facts.store,
-                provider=seller,
-                shelf=shelf,
-                manifest_folder=facts.scene.campaign.manifest.parent,
-                settings=settings,
-                reporter=_Listener(on_event),
-                report=report,
-                stop=Stop(),
-                publish=publish,
-            )
+        if made.asks_vendor or made.moves_files:
+            if made.buying:
+                shelf.assert_writable()
+            with ExitStack() as held:
+                seller = provider or held.enter_context(vendor(facts.scene, _TIMEOUT))
+                execute(
+                    made,
+                    facts.records,
+                    store=facts.store,
+                    provider=seller,
+                    shelf=shelf,
+                    manifest_folder=facts.scene.campaign.manifest.parent,
+                    settings=settings,
+                    reporter=_Listener(on_event),
+                    report=report,
+                    stop=Stop(),
+                    publish=publish,
+                )
     finally:
         serving = publish()
     return _outcome(made, serving, report, facts.scene)

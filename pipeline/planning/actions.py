@@ -122,6 +122,17 @@ class Plan:
         return [entry for entry in self.entries if entry.buys]
 
     @property
+    def asks_vendor(self) -> bool:
+        """Whether anything of it needs the vendor, and so a key."""
+        paid = any(self.of(Action.RESUME, Action.DOWNLOAD)) or bool(self.followed)
+        return bool(self.buying) or paid or any(entry.wording for entry in self.entries)
+
+    @property
+    def moves_files(self) -> bool:
+        """Whether it puts files in place that are on this machine."""
+        return any(entry.presence is Presence.ELSEWHERE for entry in self.entries)
+
+    @property
     def credits(self) -> int:
         """The known prices of all that is bought."""
         return sum(entry.credits or 0 for entry in self.buying)

@@ -1,0 +1,3 @@
+from support.fixtures import folder, offline, pipeline, project, vendor
+
+__all__ = ["folder", "offline", "pipeline", "project", "vendor"]

@@ -1,0 +1,263 @@
+"""The Python face: exact, typed, lazy, and as careful as the command line."""
+
+import importlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+import pipeline as face
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "python" / "render.py"
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+PUBLIC = [
+    "AccountError",
+    "Action",
+    "Asked",
+    "BuyingStopped",
+    "Campaign",
+    "Entry",
+    "ExitCode",
+    "InvalidInput",
+    "Job",
+    "Outcome",
+    "PipelineError",
+    "Plan",
+    "Problem",
+    "Provider",
+    "Purchase",
+    "Standing",
+    "StateLocked",
+    "UsageError",
+    "expand",
+    "load",
+    "plan",
+    "run",
+]
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run from Python to its end."""
+    assert face.run(project.manifest).is_done
+    return project
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    return ended.stdout
+
+
+# What is public
+
+
+def test_the_public_names_are_exactly_these_and_each_says_what_it_is() -> None:
+    assert importlib.import_module("pipeline").__all__ == PUBLIC
+    assert sorted(PUBLIC, key=lambda name: (not name[0].isupper(), name)) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(face, name).__doc__
+
+
+def test_importing_the_package_brings_in_nothing_until_it_is_used() -> None:
+    loaded = python(
+        "import pipeline, sys; print([name for name in sys.modules if name.startswith('pipeline')])"
+    )
+    assert loaded == "['pipeline']\n"
+
+    known = python("from pipeline import *; print(sorted(name for name in globals() if name[0] != '_'))")
+    assert known.strip() == str(sorted(PUBLIC))
+
+
+def test_a_name_that_is_not_public_is_none_of_the_package() -> None:
+    with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'known'"):
+        _ = face.known  # type: ignore[attr-defined]  # that a type checker says so too is what is wanted
+
+
+def checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_program_that_uses_it_is_checked_with_its_types(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import pipeline\n\nkeys: int = pipeline.run('x').jobs\nprint(pipeline.unheard_of)\n")
+
+    assert checked(EXAMPLE).stdout.startswith("Success")
+    told = checked(wrong).stdout
+    assert (
+        'wrong.py:3: error: Incompatible types in assignment (expression has type "Mapping[str, Standing]"'
+        in told
+    )
+    assert 'wrong.py:4: error: Module has no attribute "unheard_of"' in told
+
+
+# What it does
+
+
+def test_load_and_expand_give_the_jobs(project: Project) -> None:
+    loaded = face.load(project.manifest)
+
+    assert loaded.name == "spring"
+    assert [job.name for job in face.expand(loaded)] == [WALK, DANCE]
+
+
+def test_variables_win_over_those_of_the_manifest(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    manifest = spring(prompts={"walk": "a walk in {{ season }}"}, vars={"season": "spring"})
+    project = campaign(folder, {"campaign.yaml": manifest})
+
+    assert face.run(project.manifest, variables={"season": "autumn"}).is_done
+    [purchase] = project.results()["purchases"]
+    assert purchase["request"]["options"]["prompt"] == "a walk in autumn"
+    assert [
+        entry.action for entry in face.plan(project.manifest, variables={"season": "autumn"}).entries
+    ] == [face.Action.KEEP]
+
+
+def test_a_plan_needs_neither_key_nor_network_and_writes_nothing(project: Project, offline: Pipeline) -> None:
+    before = project.tree()
+
+    planned = face.plan(project.manifest)
+
+    assert [(entry.key, entry.action.value, entry.credits) for entry in planned.buying] == [
+        (DANCE, "create", 100),
+        (WALK, "create", 100),
+    ]
+    assert planned.credits == 200
+    assert project.tree() == before
+
+
+def test_a_run_does_what_the_command_does_and_both_share_their_records(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
+    assert pipeline("verify", bought.manifest, "--files").code == 0
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert face.run(bought.manifest).is_done
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_run_that_has_nothing_to_do_needs_no_key(bought: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+
+    assert face.run(bought.manifest).is_done
+
+
+def test_what_happens_is_told_as_it_happens(project: Project, pipeline: Pipeline) -> None:
+    heard: list[tuple[str, str]] = []
+
+    outcome = face.run(project.manifest, on_event=lambda key, what: heard.append((key, what)))
+
+    assert {key: standing.status for key, standing in outcome.jobs.items()} == {DANCE: "done", WALK: "done"}
+    assert {key for key, what in heard if what == "done"} == {DANCE, WALK}
+
+
+def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    outcome = face.run(project.manifest, asked=face.Asked(frozenset({WALK})))
+
+    assert outcome.is_done
+    assert list(outcome.jobs) == [WALK]
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_failed_job_is_an_outcome_and_no_exception(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "fail"})
+
+    outcome = face.run(project.manifest)
+
+    assert not outcome.is_done
+    assert outcome.code is face.ExitCode.FAILED
+    assert face.run(project.manifest, asked=face.Asked(retry_failed=True)).is_done
+
+
+def test_a_wrong_manifest_is_one_exception_with_every_problem(project: Project) -> None:
+    project.write({"campaign.yaml": "version: 1\nname: spring\ntemplates:\n  loop: {template: x}\nvar: {}\n"})
+
+    for call in (face.load, face.plan, face.run):
+        with pytest.raises(face.InvalidInput) as error:
+            call(project.manifest)
+        assert {problem.position.line for problem in error.value.problems if problem.position} == {4, 5}
+
+
+def test_a_cap_that_would_be_passed_is_an_exception_and_buys_nothing(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={"max_credits": 199})})
+
+    with pytest.raises(face.BuyingStopped, match="max_credits"):
+        face.run(project.manifest)
+    assert not vendor.ledger.entries
+
+
+def test_without_a_key_it_is_an_exception_and_nothing_is_bought(project: Project, offline: Pipeline) -> None:
+    with pytest.raises(face.AccountError, match="VIMMERSE_API_KEY"):
+        face.run(project.manifest)
+    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+
+
+# The example
+
+
+@pytest.fixture
+def example() -> ModuleType:
+    """The program of the example."""
+    spec = importlib.util.spec_from_file_location("render", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_example_buys_within_its_limit_only(
+    example: ModuleType,
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert example.main(str(project.manifest), "199") == 4
+    assert capsys.readouterr().out == "2 to buy, 200 credits\nmore than 199 credits: nothing was bought\n"
+    assert not vendor.ledger.entries
+
+    assert example.main(str(project.manifest), "200") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 done"
+    assert len(vendor.ledger.bought) == 2
+
+
+def test_the_example_tells_what_is_wrong(
+    example: ModuleType, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write({"campaign.yaml": "version: 1\nname: 5\n"})
+
+    assert example.main(str(project.manifest), "200") == 3
+    assert "campaign.yaml:2:" in capsys.readouterr().err
+
+
+def test_the_example_rehearses(
+    example: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+    shutil.copytree(ROOT / "examples" / "quickstart" / "images", folder / "images")
+    shutil.copy(ROOT / "examples" / "quickstart" / "campaign.yaml", folder)
+
+    assert example.main(str(folder / "campaign.yaml"), "0", "rehearse") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "8 done"
