@@ -11,7 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/records.sh"
 
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
-flags=()
+flags=(--format markdown)
 paths=()
 while IFS= read -r path; do
   if [[ -n $path ]]; then paths+=("$path"); fi
@@ -29,7 +29,7 @@ if [[ $code != 0 ]]; then
   exit "$code"
 fi
 
-pipeline plan --format markdown "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN"
+pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN"
 cat "$CAMPAIGN_PLAN" >>"$summary"
 if [[ -n ${GITHUB_OUTPUT:-} ]]; then
   echo "plan=$CAMPAIGN_PLAN" >>"$GITHUB_OUTPUT"

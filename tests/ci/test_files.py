@@ -119,6 +119,7 @@ def test_runs_of_one_campaign_come_one_after_another_and_none_is_cut_short() -> 
     assert job["concurrency"] == {"group": "campaign ${{ matrix.manifest }}", "cancel-in-progress": "false"}
     assert "pull_request" not in workflow["on"]
     assert workflow["on"]["push"]["branches"] == ["main"]
+    assert job["if"] == "github.ref == 'refs/heads/main'"
     assert gitlab["resource_group"] == "campaign/$CAMPAIGN_MANIFEST"
     assert gitlab["interruptible"] == "false"
     assert gitlab["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}]

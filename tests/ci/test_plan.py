@@ -108,6 +108,21 @@ def test_a_comment_of_somebody_else_is_not_changed_and_ours_is_found_on_any_page
     assert "buys 2" in forge.texts()[-1]
 
 
+def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Machine) -> None:
+    job = pull_request.uses(campaigns="campaigns/", results="beside")
+
+    assert job.code == 0, job.said
+    assert "buys 2" in job.summary
+    assert not (pull_request.workspace / ".campaign-results").exists()
+
+
+def test_another_place_for_results_is_wrong_usage(pull_request: Machine) -> None:
+    job = pull_request.uses(campaigns="campaigns/", results="nowhere")
+
+    assert job.code == 64
+    assert "expected 'branch' or 'beside'" in job.said
+
+
 def test_a_link_that_a_pull_request_brings_leads_nowhere(pull_request: Machine) -> None:
     elsewhere = pull_request.temp / "elsewhere"
     elsewhere.mkdir()

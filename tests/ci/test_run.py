@@ -36,11 +36,14 @@ def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
     assert len(titles(vendor)) == 2
 
 
-def test_the_next_machine_buys_nothing_again(remote: Remote, machine: Machines, vendor: Emulator) -> None:
+@pytest.mark.parametrize("first", ["false", "true"])
+def test_the_next_machine_buys_nothing_again(
+    remote: Remote, machine: Machines, vendor: Emulator, first: str
+) -> None:
     machine().uses(command="run", campaigns=MANIFEST, first="true")
     before = remote.commits("campaign-results")
 
-    job = machine("two").uses(command="run", campaigns=MANIFEST)
+    job = machine("two").uses(command="run", campaigns=MANIFEST, first=first)
 
     assert job.code == 0, job.said
     assert len(titles(vendor)) == 2

@@ -1,0 +1,62 @@
+"""The repository that is shown works as it is: its workflows use the action, from the pull request to the videos."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.campaigns import picture
+
+from ci.forge import Forge, open_forge
+from ci.hosting import ROOT, Job, Machine, Remote, filled
+from pipeline.emulator.embedded import Emulator
+
+GITOPS = ROOT / "examples" / "gitops"
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    """The example as a repository; with small pictures, as large ones prove nothing more."""
+    names = [path.relative_to(GITOPS).as_posix() for path in GITOPS.rglob("*") if path.is_file()]
+    kept = [name for name in names if not name.startswith(("campaigns/output", "campaigns/.pipeline"))]
+    small = {name: picture(Path(name).stem) for name in kept if name.endswith(".png")}
+    return Remote.of(tmp_path, {name: small.get(name) or (GITOPS / name).read_bytes() for name in kept})
+
+
+@pytest.fixture
+def forge() -> Iterator[Forge]:
+    with open_forge() as running:
+        yield running
+
+
+def follow(machine: Machine, workflow: str, event: dict[str, Any], **context: Any) -> Job:
+    """Do what a workflow has the action do."""
+    jobs = yaml.safe_load((machine.workspace / ".github" / "workflows" / workflow).read_text("utf-8"))["jobs"]
+    [step] = [step for step in next(iter(jobs.values()))["steps"] if "campaign-pipeline" in step["uses"]]
+    secrets = {"secrets": {"VIMMERSE_API_KEY": machine.key}}
+    inputs = {name: filled(str(value), {**secrets, **context}) for name, value in step["with"].items()}
+    return machine.uses(event, **inputs)
+
+
+def test_from_the_pull_request_to_the_videos(
+    remote: Remote, vendor: Emulator, forge: Forge, tmp_path: Path
+) -> None:
+    def machine(name: str) -> Machine:
+        (tmp_path / name).mkdir()
+        made = Machine(tmp_path / name, remote.folder, vendor.url)
+        made.environment["GITHUB_API_URL"] = forge.url
+        return made
+
+    matrix = {"matrix": {"manifest": "campaigns/spring.yaml"}}
+    planned = follow(machine("plan"), "plan.yml", {"pull_request": {"number": 1}})
+    refused = follow(machine("merge"), "run.yml", {}, **matrix)
+    by_hand = machine("by-hand")
+    first = follow(by_hand, "run.yml", {}, inputs={"first": True}, **matrix)
+    later = follow(machine("later"), "run.yml", {}, **matrix)
+
+    assert (planned.code, refused.code, first.code, later.code) == (0, 3, 0, 0), first.said
+    assert "buys 4" in forge.texts()[0]
+    assert len(vendor.ledger.entries) == 4
+    assert remote.statuses() == ["done"] * 4
+    assert len(list((by_hand.workspace / "campaigns" / "output").rglob("*.mp4"))) == 4
