@@ -22,12 +22,12 @@ from pipeline.engine.progress import BarReporter, LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, PipelineError, printable
-from pipeline.planning.actions import ALL, Action, Asked, Plan, Presence
+from pipeline.planning.actions import ALL, Action, Asked, Plan
 from pipeline.planning.collect import paid_for
 from pipeline.planning.make import make
 from pipeline.planning.price import Limits, refusal
 from pipeline.planning.show import as_text, totals
-from pipeline.purchases import Status
+from pipeline.purchases import Records, Status
 from pipeline.results.build import Standing, standing
 from pipeline.results.verdict import exit_code
 from pipeline.serving import Serving, serve
@@ -156,9 +156,7 @@ class Running:
 
     def _execute(self, plan: Plan, shelf: Shelf) -> None:
         place = self._facts.scene
-        paid = (*plan.followed, *plan.of(Action.RESUME, Action.DOWNLOAD))
-        needs_vendor = plan.buying or paid or any(entry.wording for entry in plan.entries)
-        if not needs_vendor and not any(entry.presence is Presence.ELSEWHERE for entry in plan.entries):
+        if not plan.asks_vendor and not plan.moves_files:
             return
         if plan.buying and self._orders.settings.download:
             shelf.assert_writable()
@@ -174,7 +172,7 @@ class Running:
                 reporter=reporter,
                 report=self._report,
                 stop=self._stop,
-                publish=self._publish,
+                publish=lambda: self._write(*self._now()),
                 checkpoint=self._orders.checkpoint,
                 on_change=self._orders.on_change,
             )
@@ -185,13 +183,25 @@ class Running:
             return BarReporter(sys.stderr, jobs, verbose=manner().verbose > 0)
         return LineReporter(partial(say, err=True), quiet=manner().quiet)
 
-    def _publish(self) -> Serving:
-        """Write the results manifest of what is on disk now."""
+    def _now(self) -> tuple[Serving, Records]:
+        """What is on disk now, and which job it serves."""
         records = self._facts.store.records()
-        serving = serve(self._facts.jobs, records, self._facts.decisions)
+        return serve(self._facts.jobs, records, self._facts.decisions), records
+
+    def _write(self, serving: Serving, records: Records) -> None:
+        """Write the results manifest.
+
+        Raises:
+            PipelineError: it cannot be written.
+        """
+        self._facts.store.serve(served_by(serving))
+        self._publisher.publish(serving, records, self._facts.decisions, self._report.inputs)
+
+    def _publish(self) -> Serving:
+        """Write the last results manifest of this run, or say why that cannot be."""
+        serving, records = self._now()
         try:
-            self._facts.store.serve(served_by(serving))
-            self._publisher.publish(serving, records, self._facts.decisions, self._report.inputs)
+            self._write(serving, records)
         except PipelineError as error:
             self._report.stop(error.exit_code, str(error))
         return serving

@@ -198,9 +198,14 @@ class Purchasing:
         """Have what is on disk published by the operator's command, one at a time."""
         if self._at.checkpoint is None or self._publishing:
             return
-        self._publishing = True
         failpoints.reach("wave written")
-        self._at.publish()
+        try:
+            self._at.publish()
+        except PipelineError as error:
+            # What the command would publish does not tell of the wave, which is withdrawn by this.
+            self.stop(ExitCode.UNFINISHED, f"{error}; nothing more is bought")
+            return
+        self._publishing = True
         self._at.air.send(self._at.till, self._published, self._at.checkpoint)
 
     def _published(self, future: "Future[None]") -> None:

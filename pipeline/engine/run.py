@@ -234,8 +234,15 @@ class Run:
             self._show()
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_EVERY
+            self._publish()
+
+    def _publish(self) -> None:
+        """Write the results manifest, and have it published; that it cannot be written now ends no run."""
+        try:
             self._at.publish()
-            self._purchasing.publish()
+        except PipelineError as error:
+            self._at.report.stop(error.exit_code, str(error))
+        self._purchasing.publish()
 
     def _show(self) -> None:
         counts: Counter[str] = Counter()
@@ -282,8 +289,8 @@ def execute(
 ) -> None:
     """Carry out `plan`, by default with threads of this process; `report` is told what it ends with.
 
-    `records` is what `store` holds; `publish` is called now and then to write the results manifest. `pool_of`
-    gives so many hands for the calls.
+    `records` is what `store` holds; `publish` is called now and then to write the results manifest, and
+    raises a `PipelineError` where it cannot be written. `pool_of` gives so many hands for the calls.
     """
     clock = clock or SystemClock()
     with pool_of(settings.concurrency) as pool:

@@ -189,3 +189,23 @@ def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
     assert creates(vendor) == 3
     assert_nothing_bought_twice(vendor)
     assert_nothing_forgotten(project, vendor)
+
+
+def test_a_wave_that_finds_no_place_in_the_results_is_not_sent(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring()})
+    # From the first wave on nothing can be written there, but the command always ends well.
+    blocked = f"rm -rf {project.results_file.name} && mkdir {project.results_file.name}"
+
+    first = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", blocked)
+
+    assert first.code == 8, first.said
+    assert creates(vendor) == 1
+    project.results_file.rmdir()
+
+    second = pipeline("run", project.manifest)
+
+    assert second.code == 0, second.said
+    assert creates(vendor) == 2
+    assert_whole(project)

@@ -161,6 +161,7 @@ class Desk:
         self.vendor = ScriptedVendor(self.clock.monotonic)
         self.stop = Stop()
         self.published: list[dict[str, str]] = []
+        self.results_cannot_be_written = False
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
         self._runs = 0
         self._ids = 0
@@ -200,7 +201,7 @@ class Desk:
                 reporter=told,
                 report=report,
                 stop=self.stop,
-                publish=lambda: self.published.append(_standing(store)),
+                publish=lambda: self._publish(store),
                 checkpoint=checkpoint,
                 clock=None if threads else self.clock,
                 rng=random.Random(7),
@@ -233,6 +234,11 @@ class Desk:
     def let_go(self) -> None:
         """Have the calls that were held come back."""
         self.hands.held.clear()
+
+    def _publish(self, store: Store) -> None:
+        if self.results_cannot_be_written:
+            raise Unfinished("the results cannot be written")
+        self.published.append(_standing(store))
 
     def _new_id(self) -> str:
         self._ids += 1

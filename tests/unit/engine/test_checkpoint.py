@@ -102,6 +102,28 @@ def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(desk: De
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
+def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(desk: Desk) -> None:
+    """The command would publish what stood there before, and end well."""
+    desk.results_cannot_be_written = True
+
+    ran = desk.run(*jobs(3), checkpoint=Publishing())
+
+    assert not desk.vendor.creates
+    assert [each.status for each in ran.records.purchases.values()] == ["void"] * 3
+    assert ran.codes == {ExitCode.UNFINISHED}
+
+
+def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(desk: Desk) -> None:
+    desk.results_cannot_be_written = True
+    desk.vendor.telling["blue"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
+
+    ran = desk.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.notes == ["the results cannot be written"]
+
+
 def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> None:
     desk.vendor.telling["blue"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
     pushes: list[float] = []
