@@ -40,18 +40,19 @@ def unpainted(text: str, _colour: Colour) -> str:
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     """The whole plan, a line at a time: what changes, then the totals."""
     for entry in plan.entries:
-        if entry.action is not Action.KEEP or _failed(entry):
+        if entry.action is not Action.KEEP or _stays_failed(entry):
             yield from _lines(entry, paint)
     yield from totals(plan, paint)
 
 
-def _failed(entry: Entry) -> bool:
-    return entry.purchase is not None and entry.purchase.status is Status.FAILED
+def _stays_failed(entry: Entry) -> bool:
+    failed = entry.purchase is not None and entry.purchase.status is Status.FAILED
+    return failed and entry.action is Action.KEEP
 
 
 def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
     symbol, colour, title = _LOOK[entry.action]
-    if _failed(entry) and entry.action is Action.KEEP:
+    if _stays_failed(entry):
         symbol, colour, title = "✗", "red", "failed"
     price = f" ({_price(entry.credits)})" if entry.buys else ""
     head = paint(f"{symbol:>3} {printable(entry.key)}", colour)
@@ -82,7 +83,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{missing:,} finished job(s) have no file on this machine: `pipeline collect` fetches them."
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
-    failed = sum(_failed(entry) for entry in plan.entries)
+    failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
         yield f"{failed:,} job(s) failed before: --retry-failed buys them again."
 

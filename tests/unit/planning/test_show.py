@@ -72,6 +72,16 @@ def test_a_plan_that_buys_nothing_says_so() -> None:
     assert next(iter(totals(plan([])))) == "Plan: nothing to do."
 
 
+def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
+    a, b = job("a", "walk"), job("b", "run")
+    failed = [bought(1, a, Status.FAILED), bought(2, b, Status.FAILED)]
+    asked = list(totals(plan([a, b], *failed, retry_failed=True)))
+    assert "Plan: 2 to retry." in asked
+    assert not any("--retry-failed" in line for line in asked)
+    again = list(totals(plan([a, b], replace(failed[0], again=True), failed[1])))
+    assert "1 job(s) failed before: --retry-failed buys them again." in again
+
+
 def test_an_altered_file_is_counted() -> None:
     a = job("a")
     shown = list(totals(plan([a], bought(1, a), presence={a.name: Presence.ALTERED})))
