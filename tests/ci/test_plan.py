@@ -51,17 +51,6 @@ def test_a_pull_request_shows_what_it_would_buy_in_the_summary_and_in_one_commen
     assert vendor.ledger.entries == ()
 
 
-def test_what_was_bought_is_known_from_the_branch_with_the_results(
-    machine: Machines, pull_request: Machine
-) -> None:
-    machine("zero").uses(command="run", campaigns=MANIFEST, first="true")
-
-    job = pull_request.uses(campaigns=f"{MANIFEST}\n")
-
-    assert job.code == 0, job.said
-    assert "nothing to do" in job.summary
-
-
 def test_a_campaign_that_is_not_valid_is_annotated_at_its_line(pull_request: Machine, forge: Forge) -> None:
     manifest = pull_request.workspace / MANIFEST
     manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))
@@ -86,10 +75,10 @@ def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Mac
 
 
 def test_without_a_token_nobody_is_asked(pull_request: Machine, forge: Forge) -> None:
-    job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/", token="")
+    job = pull_request.uses(PULL_REQUEST, command="comment", token="")
 
     assert job.code == 0, job.said
-    assert "buys 2" in job.summary
+    assert "No token, so no comment" in job.said
     assert forge.calls == []
 
 
@@ -100,12 +89,13 @@ def test_a_comment_of_somebody_else_is_not_changed_and_ours_is_found_on_any_page
     for number in range(120):
         forge.add(f"I say {number}", 2, "User")
     forge.add(f"{MARKER} an older plan", 1, "Bot")
+    (pull_request.workspace / "campaign-plan.md").write_text(f"{MARKER} a newer plan")
 
-    pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
+    pull_request.uses(PULL_REQUEST, command="comment")
 
     assert forge.texts()[0] == f"{MARKER} look, I can write this too"
     assert len(forge.texts()) == 122
-    assert "buys 2" in forge.texts()[-1]
+    assert forge.texts()[-1] == f"{MARKER} a newer plan"
 
 
 def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Machine) -> None:
