@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.cli.acting import Scene
 from pipeline.cli.environment import provider_settings
 from pipeline.providers.base import Provider
-from pipeline.providers.registry import provider_named
+from pipeline.providers.registry import maker_named, provider_named
 
 
 def assert_vendor_installed(place: Scene) -> None:
@@ -39,7 +39,8 @@ def vendor(place: Scene, timeout: float) -> Iterator[Provider]:
 def vendor_of(name: str, api: str, emulator: Path | None, timeout: float) -> Iterator[Provider]:
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
-        yield provider_named(name, provider_settings(api, timeout, None))
+        maker = maker_named(name)
+        yield maker(provider_settings(api, timeout, None))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator

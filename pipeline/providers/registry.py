@@ -5,9 +5,10 @@ group `pipeline.providers`, each a function from `Settings` to a `Provider`. Not
 """
 
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 
-from pipeline.errors import InvalidInput, did_you_mean, printable
+from pipeline.errors import InvalidInput, PipelineError, did_you_mean, printable
 from pipeline.providers.base import Provider
 from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
@@ -25,21 +26,40 @@ def provider_names() -> list[str]:
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
-def provider_named(name: str, settings: Settings) -> Provider:
-    """The provider of that name, ready to be used.
+def maker_named(name: str) -> Maker:
+    """What makes the provider of that name. Needs no key, so that a wrong name is told before a missing key.
 
     Raises:
         InvalidInput: there is none of that name, or the plug-in cannot be loaded.
     """
     if name in BUILT_IN:
-        return BUILT_IN[name](settings)
+        return BUILT_IN[name]
     for point in entry_points(group=GROUP, name=name):
         try:
             maker: Maker = point.load()
         except (ImportError, AttributeError) as error:
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
-        return maker(settings)
+        return partial(_made, name, maker)
     known = provider_names()
     raise InvalidInput(
         f"there is no provider '{printable(name, 60)}'{did_you_mean(name, known)} (known: {', '.join(known)})"
     )
+
+
+def _made(name: str, maker: Maker, settings: Settings) -> Provider:
+    try:
+        return maker(settings)
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+        said = printable(str(error).replace(settings.key, "…"))
+        raise InvalidInput(f"the provider '{name}' cannot be made: {type(error).__name__}: {said}") from None
+
+
+def provider_named(name: str, settings: Settings) -> Provider:
+    """The provider of that name, ready to be used.
+
+    Raises:
+        InvalidInput: as `maker_named`.
+    """
+    return maker_named(name)(settings)

@@ -1,0 +1,111 @@
+"""A provider in one module: ACME "renders" by handing out the image that it was given.
+
+What it sold lies in the folder that `ACME_HOME` names, so that it outlives the process, as at any vendor.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.jobs import Json
+from pipeline.providers.base import (
+    Attachment,
+    Bought,
+    CallRefused,
+    Changes,
+    CreateOutcome,
+    Fetched,
+    JobRefused,
+    Media,
+    NotFound,
+    Order,
+    Progress,
+    Workflow,
+)
+from pipeline.providers.settings import Settings
+
+
+def provider(settings: Settings) -> "Acme":
+    """What the entry point names: from the operator's settings to a provider."""
+    return Acme(settings, Path(os.environ["ACME_HOME"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Acme:
+    """One workflow is one folder: its order, and the image it was made of. Plain data, so it can be pickled."""
+
+    settings: Settings
+    home: Path
+
+    @property
+    def name(self) -> str:
+        return "acme"
+
+    def prepare(self, order: Order) -> Order:
+        if not all(isinstance(image, Attachment) for image in order.images):
+            raise CallRefused("ACME takes no urls")
+        return order
+
+    def create(self, order: Order) -> CreateOutcome:
+        """Buy, once: every way out of here is one of the outcomes."""
+        if not order.images:
+            return JobRefused("ACME needs an image")
+        workflow = secrets.token_hex(8)
+        folder = self.home / workflow
+        folder.mkdir(parents=True)
+        [image] = (each for each in order.images if isinstance(each, Attachment))
+        (folder / "image").write_bytes(image.content)
+        self._write(
+            folder, {"title": order.title, "template_id": order.template_id, "type": image.content_type}
+        )
+        return Bought(workflow)
+
+    def get(self, workflow_id: str) -> Workflow:
+        sold = self._read(workflow_id)
+        image = Media(f"acme:{workflow_id}", sold["type"], (self.home / workflow_id / "image").stat().st_size)
+        return Workflow(
+            workflow_id,
+            Progress.SUCCEEDED,
+            "rendered",
+            template_id=sold["template_id"],
+            title=sold["title"],
+            result=(image,),
+            credits=7,
+        )
+
+    def update(self, workflow_id: str, changes: Changes) -> Workflow:
+        sold = self._read(workflow_id)
+        if changes.title is not None:
+            self._write(self.home / workflow_id, {**sold, "title": changes.title})
+        return self.get(workflow_id)
+
+    def delete(self, workflow_id: str) -> None:
+        for name in ("order.json", "image"):
+            (self.home / workflow_id / name).unlink(missing_ok=True)
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        """ACME does not want to know."""
+
+    def health(self) -> None:
+        """ACME is always well."""
+
+    def download(self, media: Media, target: Path) -> Fetched:
+        content = (self.home / media.url.removeprefix("acme:") / "image").read_bytes()
+        beside = target.with_name(f"{target.name}.part")
+        beside.write_bytes(content)
+        beside.replace(target)
+        return Fetched(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+
+    def _read(self, workflow_id: str) -> dict[str, str]:
+        try:
+            sold: dict[str, str] = json.loads((self.home / workflow_id / "order.json").read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"ACME sold no {workflow_id}") from None
+        return sold
+
+    def _write(self, folder: Path, sold: Mapping[str, str]) -> None:
+        (folder / "order.json").write_text(json.dumps(dict(sold)), encoding="utf-8")

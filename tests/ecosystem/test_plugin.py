@@ -1,0 +1,193 @@
+"""A provider that somebody else wrote is installed, named in a manifest, and treated as the vendor is."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from support.calling import KEY, Ended, Pipeline
+from support.campaigns import Project, campaign, picture, spring
+from support.processes import Running, environment
+
+from pipeline.providers import base
+
+ROOT = Path(__file__).parents[2]
+ACME = Path(__file__).parent / "acme"
+NOWHERE = "http://127.0.0.1:9"
+WALK = "main/print/red/walk"
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages in which pip has put ACME's."""
+    source = tmp_path_factory.mktemp("source") / "acme"
+    target = tmp_path_factory.mktemp("packages")
+    shutil.copytree(ACME, source, ignore=shutil.ignore_patterns("__pycache__"))
+    install = ("install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation")
+    subprocess.run(
+        [sys.executable, "-m", "pip", *install, "--disable-pip-version-check", "--target", target, source],
+        check=True,
+        capture_output=True,
+    )
+    return target
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Path:
+    """What ACME sold."""
+    return tmp_path / "sold"
+
+
+@pytest.fixture
+def run(installed: Path, acme: Path, folder: Path) -> Run:
+    """The command line, as a process that finds ACME's package."""
+
+    def called(*arguments: str | Path, **more: str) -> Ended:
+        around = environment(NOWHERE, {"PYTHONPATH": str(installed), "ACME_HOME": str(acme), **more})
+        return Running(arguments, around, folder).ended()
+
+    return called
+
+
+def printed(**changes: Any) -> dict[str, Any]:
+    """A campaign that ACME renders."""
+    return spring(
+        provider={"name": "acme"},
+        templates={"print": {"template_id": "acme_print", "options": {"prompt": "{{ prompt }}"}}},
+        prompts={"walk": "a walk"},
+        catalog={"file": "acme.yaml", "credits": {"acme_print": 7}},
+        **changes,
+    )
+
+
+@pytest.fixture
+def project(folder: Path) -> Project:
+    """A campaign of one job, with ACME's template in a catalogue beside it."""
+    template = {
+        "inputs": {"type": "image", "min": 1, "max": 1},
+        "options": {"prompt": {"type": "string"}},
+        "gives": "image",
+    }
+    catalogue = {"version": 1, "templates": {"acme_print": template}}
+    return campaign(folder, {"campaign.yaml": printed(), "acme.yaml": catalogue})
+
+
+def sold(acme: Path) -> list[str]:
+    return sorted(json.loads(path.read_bytes())["title"] for path in acme.glob("*/order.json"))
+
+
+def test_the_documentation_names_every_outcome_and_method_and_the_entry_point_of_the_example() -> None:
+    told = (ROOT / "docs" / "how-to" / "provider.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)
+    methods = {name for name in vars(base.Provider) if name[0] != "_"} - {"name"}
+    outcomes = {outcome.__name__ for outcome in get_args(base.CreateOutcome)}
+
+    assert len(rows) == len(set(rows))
+    assert set(rows) == methods | outcomes
+    [entry_point] = re.findall(r"^```toml\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+    assert entry_point in (ACME / "pyproject.toml").read_text("utf-8")
+
+
+def test_a_campaign_runs_on_it_and_buys_nothing_twice(project: Project, run: Run, acme: Path) -> None:
+    first = run("run", project.manifest)
+
+    assert first.code == 0, first.said
+    assert project.output() == {f"{WALK}.png": picture()}
+    assert len(sold(acme)) == 1
+    assert project.results()["summary"] == {"jobs": {"done": 1}, "credits": 7}
+
+    second = run("run", project.manifest)
+    assert second.code == 0, second.said
+    assert len(sold(acme)) == 1
+
+
+def test_a_new_title_and_a_pruned_orphan_reach_it(project: Project, run: Run, acme: Path) -> None:
+    run("run", project.manifest)
+    titled = printed()
+    titled["templates"]["print"]["title"] = "A walk"
+    project.write({"campaign.yaml": titled})
+    assert run("run", project.manifest).code == 0
+    assert sold(acme) == ["A walk"]
+
+    project.write({"campaign.yaml": {**printed(), "prompts": {"run": "a run"}}})
+    ended = run("prune", project.manifest, "--yes")
+    assert ended.code == 0, ended.said
+    assert sold(acme) == []
+
+
+def test_what_it_refuses_fails_its_job_alone(project: Project, run: Run, acme: Path) -> None:
+    urls = [{"url": "https://cdn.example.com/green.png", "id": "green"}, "images/red.png"]
+    project.write({"campaign.yaml": {**printed(), "image_sets": {"shoes": urls}}})
+
+    ended = run("run", project.manifest)
+
+    assert ended.code == 1, ended.said
+    assert "ACME takes no urls" in ended.said
+    assert project.statuses() == {"main/print/green/walk": "failed", WALK: "done"}
+
+
+def test_another_provider_is_another_request(project: Project, run: Run) -> None:
+    run("run", project.manifest)
+    project.write({"campaign.yaml": {**printed(), "provider": {"name": "vimmerse"}}})
+
+    document = run("plan", project.manifest, "--format", "json").document
+
+    assert [action["action"] for action in document["actions"]] == ["replace"]
+
+
+@pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without a key"])
+def test_one_that_is_not_installed_is_one_clear_error_and_nothing_is_bought(
+    project: Project, pipeline: Pipeline, acme: Path, key: str | None
+) -> None:
+    pipeline.set("VIMMERSE_API_KEY", key)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.said
+    errors = [line for line in ended.err.splitlines() if line]
+    assert errors == ["error: there is no provider 'acme' (known: emulator, vimmerse)"]
+    assert project.statuses() == {WALK: "pending"}
+
+
+def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:
+    project.write({"campaign.yaml": {**printed(), "provider": {"name": "acne"}}})
+
+    ended = run("run", project.manifest)
+
+    assert ended.code == 3
+    assert "there is no provider 'acne'; did you mean 'acme'? (known: acme, emulator, vimmerse)" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "import something_that_is_not_there",
+            "cannot be loaded: No module named 'something_that_is_not_there'",
+        ),
+        ("", "cannot be loaded: "),
+        ("def provider(settings): raise KeyError('ACME_HOME')", "cannot be made: KeyError: 'ACME_HOME'"),
+        ("def provider(settings): raise ValueError(f'bad key {settings.key}')", "ValueError: bad key …"),
+    ],
+)
+def test_one_that_does_not_work_is_one_clear_error_without_the_key(
+    project: Project, run: Run, installed: Path, tmp_path: Path, code: str, told: str
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(installed, broken, ignore=shutil.ignore_patterns("__pycache__"))
+    (broken / "pipeline_acme" / "__init__.py").write_text(f"{code}\n")
+
+    ended = run("run", project.manifest, PYTHONPATH=str(broken))
+
+    assert ended.code == 3, ended.said
+    assert "the provider 'acme' " in ended.err
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+    assert KEY not in ended.said
