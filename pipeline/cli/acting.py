@@ -215,7 +215,9 @@ def _assert_ours(place: Scene, published: ResultsFile | None) -> None:
                 f"{place.results_name}: the results of another manifest that still exists, {shown_path(other)}"
             )
         return
-    for path in sorted(campaign.manifest.parent.glob("*.results.json")):
+    # They may be kept elsewhere, or have been beside the manifest before.
+    folders = dict.fromkeys((campaign.manifest.parent, place.results.parent))
+    for path in (each for folder in folders for each in sorted(folder.glob("*.results.json"))):
         if path.name.endswith(".emulated.results.json") or place.emulated:
             continue
         try:

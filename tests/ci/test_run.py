@@ -113,6 +113,35 @@ def test_what_others_publish_of_other_campaigns_holds_nobody_up(
     assert remote.text("autumn.results.json") == "newer"
 
 
+def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    one = machine()
+    remote.moves_before_the_push_of(one, "main", remote.commit("main", "note.txt", "merged"))
+
+    job = one.uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+
+    assert job.code == 0, job.said
+    assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
+    assert remote.text("note.txt", "main") == "merged"
+    assert not (one.workspace / "note.txt").exists()
+
+
+def test_a_campaign_that_was_given_another_name_is_not_bought_again(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    machine().uses(command="run", campaigns=MANIFEST, first="true")
+    renamed = machine("two")
+    manifest = renamed.workspace / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"name": "spring"', '"name": "summer"'))
+
+    job = renamed.uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert job.code == 3, job.said
+    assert "was called 'spring' then and is 'summer' now" in job.said
+    assert len(titles(vendor)) == 2
+
+
 def test_a_protected_branch_is_told_before_anything_is_bought(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
