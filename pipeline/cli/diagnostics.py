@@ -33,7 +33,7 @@ def _diagnostic(problem: Problem) -> Json:
         written["snippet"] = {
             "code": problem.source,
             "start_line": problem.position.line,
-            "highlight_start_offset": problem.position.column - 1,
+            "highlight_start_offset": min(problem.position.column - 1, len(problem.source)),
         }
     return written
 

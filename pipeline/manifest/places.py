@@ -20,7 +20,7 @@ class Place:
     def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
         """A problem here, with the line quoted."""
         position = Position(self.source.name, self.line, self.column)
-        return Problem(message, position, self.path, severity, self.source.line(self.line))
+        return Problem(message, position, self.path, severity, self.source.line(self.line, self.column))
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

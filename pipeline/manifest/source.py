@@ -9,7 +9,10 @@ from pipeline import files
 from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20
+# A line is quoted to this length, or so much beyond the place in question; what lies too far out is not quoted.
 _LONGEST_QUOTE = 160
+_QUOTED_BEYOND = 80
+_FARTHEST_QUOTE = 10_000
 _MOST_PROBLEMS = 100
 
 # Tab and line feed are the only control characters that a text needs; the last two are no characters at all.
@@ -38,14 +41,17 @@ class SourceFile:
         """Line `number`, counted from 1, whole; empty where there is none."""
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
-    def line(self, number: int) -> str:
-        """The same, short enough to be quoted to people."""
+    def line(self, number: int, column: int = 1) -> str:
+        """The same, cut so that people see what stands at `column`; empty where that is too far out."""
         line = self.raw_line(number)
-        return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}…"
+        if column > _FARTHEST_QUOTE:
+            return ""
+        limit = max(_LONGEST_QUOTE, column + _QUOTED_BEYOND)
+        return line if len(line) <= limit else f"{line[:limit]}…"
 
     def problem(self, message: str, line: int = 1, column: int = 1, path: str = "") -> Problem:
         """An error at this place of the file, its line quoted."""
-        return Problem(message, Position(self.name, line, column), path, source=self.line(line))
+        return Problem(message, Position(self.name, line, column), path, source=self.line(line, column))
 
     def problem_at(self, offset: int, message: str) -> Problem:
         """The same, `offset` characters into the text."""

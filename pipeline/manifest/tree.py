@@ -91,7 +91,8 @@ class Document:
         """A problem with the value at `path`, or with its key; if missing, with what is around it."""
         node = self._nearest(path)
         position = node.key_position if at_key else node.position
-        return Problem(message, position, dotted(path), severity, node.source.line(position.line))
+        quoted = node.source.line(position.line, position.column)
+        return Problem(message, position, dotted(path), severity, quoted)
 
     def _nearest(self, path: tuple[str | int, ...]) -> Node:
         node = self.root

@@ -82,6 +82,36 @@ def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> N
     assert first["range"]["start"] == {"line": 6, "column": 5}
 
 
+def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline) -> None:
+    shoes = ", ".join(f"https://cdn.example.com/{number}.png" for number in range(20))
+    line = f"image_sets: {{shoes: [{shoes}, nowhere.png]}}"
+    column = line.index("nowhere") + 1
+    manifest = folder / "campaign.yaml"
+    manifest.write_text(f"version: 1\nname: x\ntemplates: {{a: {{template_id: vim_arctic}}}}\n{line}\n")
+
+    quoted, mark = offline("validate", manifest).said.splitlines()[1:3]
+    assert quoted[mark.index("^") :].startswith("nowhere.png")
+
+    snippet = offline("validate", manifest, "--format", "json").document["diagnostics"][0]["snippet"]
+    assert snippet["highlight_start_offset"] == column - 1
+    assert snippet["code"][column - 1 :].startswith("nowhere.png")
+
+
+def test_a_place_beyond_all_measure_is_told_without_its_line(folder: Path, offline: Pipeline) -> None:
+    manifest = folder / "campaign.yaml"
+    templates = "templates: {a: {template_id: vim_arctic}}"
+    line = f"{{version: 1, name: x, {templates}, description: {'x' * 20_000}, nothing: 1}}"
+    manifest.write_text(f"{line}\n")
+
+    ended = offline("validate", manifest)
+    assert f"campaign.yaml:1:{line.index('nothing') + 1}: nothing: unknown key" in ended.said
+    assert "xxx" not in ended.said
+
+    diagnostics = offline("validate", manifest, "--format", "json").document["diagnostics"]
+    for snippet in (each["snippet"] for each in diagnostics):
+        assert snippet["highlight_start_offset"] <= len(snippet["code"])
+
+
 def test_for_github_there_are_annotations(folder: Path, offline: Pipeline) -> None:
     campaign(folder, {"campaign.yaml": BROKEN})
     offline.set("GITHUB_ACTIONS", "true")
