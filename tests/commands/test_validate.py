@@ -100,7 +100,7 @@ def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline
 def test_a_place_beyond_all_measure_is_told_without_its_line(folder: Path, offline: Pipeline) -> None:
     manifest = folder / "campaign.yaml"
     templates = "templates: {a: {template_id: vim_arctic}}"
-    line = f"{{version: 1, name: x, {templates}, description: {'x' * 20_000}, nothing: 1}}"
+    line = f"{{version: 1, name: x, {templates}, vars: {{a: {'x' * 20_000}}}, nothing: 1}}"
     manifest.write_text(f"{line}\n")
 
     ended = offline("validate", manifest)
