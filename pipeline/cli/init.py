@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from importlib.resources import files
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def _contents(folder: Path) -> dict[Path, bytes]:
 
 def _name_for(folder: Path) -> str:
     """A campaign's name made of its folder's, as YAML."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_")[:100] or _NAME
+    plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:100] or _NAME
     return name if isinstance(read_scalar(name), str) else f'"{name}"'
 
 

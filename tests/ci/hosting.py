@@ -16,10 +16,12 @@ from typing import Any
 
 import yaml
 from support.calling import is_foreign, surroundings
-from support.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+
+# Several commands after one another, on a machine that has other things to do.
+PATIENCE = 120.0
 
 # The command as `pip` would install it, but quick to try again.
 _PROGRAM = f"""#!{sys.executable}

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from support.processes import PATIENCE, until
+from support.processes import until
 
 from ci.conftest import MANIFEST
 from ci.forge import Forge, open_forge
-from ci.hosting import ROOT, Machine, Remote, Step
+from ci.hosting import PATIENCE, ROOT, Machine, Remote, Step
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]

@@ -4,10 +4,10 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from support.processes import PATIENCE, until
+from support.processes import until
 
 from ci.conftest import MANIFEST
-from ci.hosting import Machine, Remote
+from ci.hosting import PATIENCE, Machine, Remote
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
