@@ -2,19 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, picture, spring
+from support.campaigns import Project, campaign, spring
 
-from pipeline.planning.markdown import LONGEST, MARKER
+import pipeline as face
+from pipeline.planning.markdown import LONGEST, MARKER, as_markdown
 
 HOSTILE = "</summary></details> <script>alert(1)</script> ```` ~~~ <!-- --> @team ![x](https://x.test/x.png)"
 
 
-def comment(pipeline: Pipeline, *arguments: str | Path) -> str:
-    ended = pipeline("plan", *arguments, "--format", "markdown")
+def comment(line: Pipeline, *arguments: str | Path) -> str:
+    ended = line("plan", *arguments, "--format", "markdown")
     assert ended.code == 0, ended.said
     assert ended.err == ""
     assert len(ended.out) <= LONGEST
@@ -108,26 +108,22 @@ def test_what_changed_is_shown_inside_of_a_fence_that_it_cannot_close(
     assert "1 replace; **buys 1: 100 credits**" in left
 
 
-@pytest.mark.parametrize("number", [3, 700])
-def test_many_campaigns_share_one_comment_within_its_bound(
-    folder: Path, offline: Pipeline, number: int
-) -> None:
-    for each in range(number):
-        write(folder / f"{each:04}.yaml", spring(name=f"campaign-with-a-long-name_{each:04}"))
-    (folder / "images").mkdir()
-    (folder / "images" / "red.png").write_bytes(picture())
+def test_several_campaigns_share_one_comment(project: Project, offline: Pipeline) -> None:
+    project.write({"autumn.yaml": spring(name="autumn")})
 
     text = comment(offline, ".")
 
     assert text.count(MARKER) == 1
-    outside_of_fences(text)
+    assert text.count("<details>") == text.count("lines shown</summary>") == 2
+
+
+@pytest.mark.parametrize("number", [40, 700, 5_000])
+def test_however_many_campaigns_there_are_it_keeps_its_bound(project: Project, number: int) -> None:
+    planned = face.plan(project.manifest)
+
+    text = as_markdown({f"campaign-with-a-long-name_{each:04}": planned for each in range(number)})
+
+    assert len(text) <= LONGEST
+    assert "main/" not in outside_of_fences(text)
     assert text.count("<details>") == text.count("</details>")
-    if number == 3:
-        assert text.count("<details>") == 3
-        assert text.count("lines shown") == 3
-    else:
-        assert re.search(r"\d+ of 700 campaigns shown", text)
-
-
-def write(path: Path, manifest: dict[str, Any]) -> None:
-    Project(path.parent, "x").write({path.name: manifest})
+    assert ("campaigns shown" in text) == (number > 40)

@@ -186,6 +186,19 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
     assert {each.id for each in vendor.work.workflows()} == {foreign.id, own.id}
 
 
+def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
+    orphaned: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    serving, own = (
+        next(each.id for each in vendor.work.workflows() if word in each.title) for word in ("dance", "walk")
+    )
+    shutil.rmtree(orphaned.folder / ".pipeline")
+    orphaned.results_file.write_text(orphaned.results_file.read_text().replace(own, serving))
+
+    assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
+    assert len(vendor.work.workflows()) == 2
+
+
 def test_files_of_others_and_paths_that_a_job_wants_stay(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
