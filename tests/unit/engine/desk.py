@@ -41,13 +41,17 @@ def job(
     retries: int = 0,
     steps: bool = False,
 ) -> Job:
-    """A job called `name`, which asks for something of its own; its title is its name."""
+    """A job called `name`, which asks for something of its own.
+
+    Its title is its name, and the description that is sent tells the purchase.
+    """
     sources = images if upstream is None else (UpstreamOutput(upstream.name),)
     return Job(
         JobKey("hero", template, name),
         Request("scripted", template, {"prompt": asks or name}, sources),
         path=name,
         title=constant(title or name),
+        description=lambda purchase: purchase,
         timeout=timeout,
         retries=retries,
         credits=price,

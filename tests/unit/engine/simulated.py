@@ -17,17 +17,21 @@ _BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _MOST_TURNS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Call:
     name: str
     do: Callable[[], None]
+    is_ready: bool = True
+
+    def be_ready(self) -> None:
+        self.is_ready = True
 
 
 class Hands(Executor):
     """Calls stay in the air until somebody looks for what came back, so that many are there at once.
 
     They end one by one, or all `together`, the oldest or the newest first; those whose function is `held`, not
-    at all.
+    at all. With `slowly`, a call may end only after that was told to call what it is given.
     """
 
     def __init__(self) -> None:
@@ -35,18 +39,22 @@ class Hands(Executor):
         self.together = False
         self.newest_first = False
         self.held: set[str] = set()
+        self.slowly: Callable[[Callable[[], None]], None] | None = None
         self._calls: list[_Call] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()
         call = partial(fn, *args, **kwargs)
-        self._calls.append(_Call(getattr(fn, "__name__", type(fn).__name__), lambda: _do(call, future)))
+        name = getattr(fn, "__name__", type(fn).__name__)
+        self._calls.append(_Call(name, lambda: _do(call, future), self.slowly is None))
+        if self.slowly is not None:
+            self.slowly(self._calls[-1].be_ready)
         self.most = max(self.most, len(self._calls))
         return future
 
     def work(self) -> None:
         """Have one call end, or all of them."""
-        while free := [each for each in self._calls if each.name not in self.held]:
+        while free := [each for each in self._calls if each.is_ready and each.name not in self.held]:
             call = free[-1 if self.newest_first else 0]
             self._calls.remove(call)
             call.do()

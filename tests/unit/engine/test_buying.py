@@ -41,7 +41,7 @@ def test_jobs_are_bought_in_the_order_of_the_plan(desk: Desk) -> None:
 def test_neither_calls_in_the_air_nor_workflows_in_flight_are_ever_too_many(
     desk: Desk, concurrency: int, in_flight: int, together: bool
 ) -> None:
-    wanted = jobs(8)
+    wanted = jobs(6)
     desk.hands.together = together
     for each in wanted:
         desk.vendor.telling[each.path] = [running(), running(), success(FILM)]

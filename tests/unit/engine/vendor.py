@@ -136,6 +136,11 @@ class ScriptedVendor:
     # The ledger
 
     @property
+    def sold(self) -> dict[str, Order]:
+        """By workflow id: the order that it was made for."""
+        return dict(self._workflows)
+
+    @property
     def creates(self) -> list[str]:
         """The titles of what was sent, in order."""
         return self.of("create")

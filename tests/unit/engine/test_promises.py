@@ -1,0 +1,157 @@
+"""Whatever comes back, in whichever order, and whenever a run is stopped: never paid twice, nothing lost."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.desk import Desk, Publishing, Ran, job
+from engine.vendor import Answer, failure, running, success
+from pipeline.engine.report import RunSettings, Stop
+from pipeline.errors import AccountError, ExitCode
+from pipeline.providers.base import (
+    AccountRefused,
+    CreateOutcome,
+    Deferred,
+    DownloadFailed,
+    JobRefused,
+    Media,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    Refusal,
+    VendorError,
+    Workflow,
+)
+from pipeline.purchases import Status
+
+SKETCH = job("a-sketch")
+WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), job("f", asks="e"))
+# Seconds that one call takes, so that calls come back together or after one another.
+TAKES = (0.0, 0.25, 0.5, 2.0)
+NAMES = [each.path for each in WANTED]
+
+bought: Answer[CreateOutcome | None] = None
+creates = st.sampled_from(
+    [
+        bought,
+        bought,
+        NotSent("refused"),
+        NotSent("reset", started=True),
+        Deferred("429", 2.0),
+        Deferred("429", 86_400.0),
+        JobRefused("422"),
+        AccountRefused(Refusal.CREDIT, "402"),
+        AccountRefused(Refusal.KEY, "401"),
+        OutcomeUnknown("timeout"),
+        KeyError("data"),
+    ]
+)
+polls = st.sampled_from(
+    [
+        running(10),
+        running(None),
+        success(),
+        failure(),
+        NotFound("404"),
+        VendorError("503"),
+        AccountError("401"),
+    ]
+)
+downloads = st.sampled_from([DownloadFailed("reset"), DownloadFailed("403", expired=True)])
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one job's calls, before all goes well."""
+
+    creating: list[Answer[CreateOutcome | None]]
+    telling: list[Answer[Workflow]]
+    sending: list[Answer[bytes]]
+
+
+fates = st.builds(
+    Fate,
+    creating=st.lists(creates, max_size=3),
+    telling=st.lists(polls, max_size=3),
+    sending=st.lists(downloads, max_size=2),
+)
+
+
+def film_of(name: str) -> Media:
+    return Media(f"https://media.test/{name}.mp4", "video/mp4")
+
+
+def assert_kept(desk: Desk, ran: Ran) -> None:
+    """What must hold of a vendor and a state at any time between two runs."""
+    known = ran.records.purchases
+    sent = [order.description for order in desk.vendor.orders]
+    assert len(sent) == len(set(sent)), "a purchase was sent twice"
+    assert set(sent) <= known.keys(), "what was sent is not in the state"
+    assert {known[order.description].workflow_id for order in desk.vendor.sold.values()} == set(
+        desk.vendor.sold
+    ), "a workflow was forgotten"
+    for name, purchases in Counter(each.key for each in known.values() if each.status != Status.VOID).items():
+        assert purchases == 1, f"{name} was bought {purchases} times"
+    unsent = [each for mark, each in known.items() if mark not in sent]
+    assert {each.status for each in unsent} <= {Status.VOID}, "what was never sent is not void"
+    assert Status.SUBMITTING not in {each.status for each in known.values()}
+
+
+@given(
+    st.lists(fates, min_size=len(WANTED), max_size=len(WANTED)),
+    st.builds(RunSettings, concurrency=st.integers(1, 4), in_flight=st.integers(1, 4), canary=st.booleans()),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.floats(0, 10),
+    st.integers(0, 2**32).map(random.Random),
+)
+# Each is two whole runs.
+@settings(max_examples=settings().max_examples // 10)
+def test_nothing_is_paid_twice_and_nothing_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    lots: list[Fate],
+    manner: RunSettings,
+    together: bool,
+    newest_first: bool,
+    publishes: bool,
+    stopped_after: float | None,
+    chance: random.Random,
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.hands.together, desk.hands.newest_first = together, newest_first
+    for name, fate in zip(NAMES, lots, strict=True):
+        desk.vendor.creating[name] = list(fate.creating)
+        desk.vendor.telling[name] = [*fate.telling, success(film_of(name))]
+        desk.vendor.sending[film_of(name).url] = list(fate.sending)
+    desk.hands.slowly = lambda ready: desk.clock.later(chance.choice(TAKES), ready)
+    if stopped_after is not None:
+        desk.clock.later(stopped_after, lambda: desk.stop.request(ExitCode.TERMINATED))
+    checkpoint = Publishing() if publishes else None
+
+    assert_kept(desk, desk.run(*WANTED, settings=manner, checkpoint=checkpoint))
+    assert desk.hands.most <= manner.concurrency
+    assert desk.vendor.most_running <= manner.in_flight
+
+    # Another run, of a vendor that is well again, brings the rest to its end.
+    desk.stop = Stop()
+    desk.hands.slowly = None
+    desk.clock.alarms.clear()
+    for name in NAMES:
+        desk.vendor.creating[name] = []
+        desk.vendor.telling[name] = [success(film_of(name))]
+        desk.vendor.sending[film_of(name).url] = []
+    ran = desk.run(*WANTED)
+    assert_kept(desk, ran)
+    assert not ran.codes
+    ended = {"done", "attention", "failed (vendor)", "failed (rejected)", "failed (lost)"}
+    assert {status for name, status in ran.statuses.items() if not waits(ran, name)} <= ended
+
+
+def waits(ran: Ran, name: str) -> bool:
+    """Whether a job has nothing to be made from."""
+    return name == "b-film" and ran.statuses["a-sketch"] != "done"
