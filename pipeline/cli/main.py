@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 import pipeline
 from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import manner_options
+from pipeline.cli.streams import fill_in_streams
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
 
 # Short helps stand here so that `pipeline --help` imports none of the commands.
@@ -93,7 +94,11 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    code = called(sys.argv[1:])
+    code: int = ExitCode.UNFINISHED
+    if fill_in_streams():
+        code = called(sys.argv[1:])
+    else:
+        sys.stderr.write("error: stdout is closed; let it lead to a file, or to /dev/null\n")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -118,7 +123,9 @@ def called(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
-    except Closed:
+    except Closed as closed:
+        if str(closed):
+            say(f"error: {closed}", err=True)
         return ExitCode.UNFINISHED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

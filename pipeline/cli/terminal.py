@@ -19,7 +19,7 @@ _LONGEST_LINE = 4000
 
 
 class Closed(Exception):
-    """Nobody reads our output any more (`pipeline plan | head`)."""
+    """Stdout takes nothing: its disk is full, or its reader went away (`plan | head`), which needs no word."""
 
 
 def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
@@ -37,7 +37,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
     """One line for people, or a `command` for GitHub's runner. A stranger's text was made `printable` before.
 
     Raises:
-        Closed: the reader of stdout went away. That of stderr may: the records tell all that it would have.
+        Closed: stdout cannot be written. That stderr cannot is no harm: the records tell all that it would have.
     """
     stream = sys.stderr if err else sys.stdout
     _write(stream, f"{line if command else _inert(line)}\n")
@@ -60,12 +60,13 @@ def _write(stream: TextIO, text: str) -> None:
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
-    except (BrokenPipeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         # What is still buffered must not fail again when the interpreter ends.
         with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - dup2 wants a descriptor
             os.dup2(nowhere.fileno(), stream.fileno())
         if stream is not sys.stderr:
-            raise Closed from error
+            gone = isinstance(error, BrokenPipeError)
+            raise Closed("" if gone else f"stdout cannot be written: {error}") from error
 
 
 def say_json(document: Json | dict[str, Json]) -> None:

@@ -1,0 +1,54 @@
+"""Output that goes nowhere: closed before the command began, or onto a disk without room. No bug, nothing lost."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support.calling import Ended
+from support.campaigns import Project
+from support.checks import assert_nothing_forgotten
+from support.processes import PATIENCE, PROGRAM, environment
+
+from pipeline.emulator.embedded import Emulator
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("sh") is None, reason="needs a POSIX shell and /dev/full"
+)
+
+
+def through(shell: str, vendor: Emulator, *arguments: object) -> Ended:
+    """Call a command with its streams changed by the words `shell`."""
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {shell}', "sh", *PROGRAM, *map(str, arguments)],
+        env=environment(vendor.url),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@pytest.mark.parametrize("command", [("run",), ("plan",), ("validate",), ("status", "--format", "json")])
+@pytest.mark.parametrize("shell", [">&-", ">/dev/full"])
+def test_without_a_stdout_it_is_told_and_nothing_is_bought(
+    project: Project, vendor: Emulator, shell: str, command: tuple[str, ...]
+) -> None:
+    ended = through(shell, vendor, *command, project.manifest)
+
+    assert ended.code == 8
+    assert ended.err.startswith("error: stdout ")
+    assert len(ended.err.splitlines()) == 1
+    assert not vendor.ledger.entries
+
+
+@pytest.mark.parametrize("shell", ["2>&-", "2>/dev/full", "<&-", "<&- 2>&-"])
+def test_a_run_needs_neither_a_stderr_nor_a_stdin(project: Project, vendor: Emulator, shell: str) -> None:
+    ended = through(shell, vendor, "run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "2 done" in ended.out
+    assert len(vendor.ledger.entries) == 2
+    assert_nothing_forgotten(project, vendor)
