@@ -96,6 +96,7 @@ def assert_kept(desk: Desk, ran: Ran) -> None:
     ), "a workflow was forgotten"
     for name, purchases in Counter(each.key for each in known.values() if each.status != Status.VOID).items():
         assert purchases == 1, f"{name} was bought {purchases} times"
+    assert len(desk.vendor.perhaps_sold) == len(set(desk.vendor.perhaps_sold)), "it may have been paid twice"
     unsent = [each for mark, each in known.items() if mark not in sent]
     assert {each.status for each in unsent} <= {Status.VOID}, "what was never sent is not void"
     assert Status.SUBMITTING not in {each.status for each in known.values()}

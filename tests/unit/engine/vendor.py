@@ -14,6 +14,7 @@ from pipeline.providers.base import (
     Fetched,
     Media,
     Order,
+    OutcomeUnknown,
     Progress,
     Workflow,
 )
@@ -63,6 +64,7 @@ class ScriptedVendor:
     """The port, in memory. Scripts go by the title of a workflow, which is its job's short name.
 
     `calls` are all calls, as `create blue` or `get blue`, and `times` when each came.
+    `perhaps_sold` are the titles of all that was sold, or of which nobody can tell.
     """
 
     clock: Callable[[], float]
@@ -71,6 +73,7 @@ class ScriptedVendor:
     times: list[float] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
+    perhaps_sold: list[str] = field(default_factory=list)
     most_running: int = 0
 
     def __post_init__(self) -> None:
@@ -91,7 +94,10 @@ class ScriptedVendor:
     def create(self, order: Order) -> CreateOutcome:
         self._note("create", order.title)
         self.orders.append(order)
+        self.perhaps_sold.append(order.title)
         came = self.creating.answer(order.title) or Bought(f"wf-{len(self._workflows) + 1}")
+        if not isinstance(came, Bought | OutcomeUnknown):
+            self.perhaps_sold.pop()
         if isinstance(came, Bought):
             self._workflows.setdefault(came.workflow_id, order)
             self._running.add(came.workflow_id)
