@@ -17,7 +17,9 @@ HOSTILE = "]]> & <b> \x00\x1b[31m\u202e\ufffe\uffff\ud800 ::error::x ##[error] \
 
 
 def events(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+    """The steps that are told, but for a look on the way: how many of those there are depends on the clock."""
+    told = [json.loads(line) for line in text.splitlines()]
+    return [each for each in told if each["event"] != "Reported"]
 
 
 def refuse(vendor: Emulator, message: str) -> None:
