@@ -106,7 +106,3 @@ class Buying:
         """Count the outcome of one create; True when so many were unknown in a row that buying must stop."""
         self.unknown_in_a_row = 0 if known else self.unknown_in_a_row + 1
         return self.unknown_in_a_row >= BREAKER
-
-    def waiting(self) -> list[Entry]:
-        """What was not bought."""
-        return [*self.ready, *(entry for _, _, entry in self.later), *itertools.chain(*self.behind.values())]
