@@ -110,14 +110,14 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     (root / "campaigns" / "images").mkdir(parents=True)
     (root / ".git").mkdir()
-    (root / "shared").mkdir()
-    (root / "shared" / "logo.png").write_bytes(b"logo")
+    (root / "common").mkdir()
+    (root / "common" / "logo.png").write_bytes(b"logo")
     (tmp_path / "secret").write_bytes(b"secret")
     return root
 
 
 @pytest.mark.parametrize(
-    "path", ["images/a.png", "./images/../images/a.png", "../shared/logo.png", "a b/é.png", ""]
+    "path", ["images/a.png", "./images/../images/a.png", "../common/logo.png", "a b/é.png", ""]
 )
 def test_a_path_inside_the_project_is_found(project: Path, path: str) -> None:
     base = project / "campaigns"
@@ -143,7 +143,7 @@ def test_a_path_that_leads_out_is_refused(project: Path, path: str) -> None:
         confined(path, project / "campaigns", project)
 
 
-@given(st.lists(st.sampled_from(["..", ".", "images", "shared", "x", "project"]), max_size=8).map("/".join))
+@given(st.lists(st.sampled_from(["..", ".", "images", "common", "x", "project"]), max_size=8).map("/".join))
 def test_no_path_gets_out_of_the_project(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
     root = tmp_path_factory.getbasetemp() / "somewhere" / "project"
     try:
@@ -157,8 +157,8 @@ def test_no_path_gets_out_of_the_project(tmp_path_factory: pytest.TempPathFactor
 def test_a_link_out_of_the_project_is_refused_and_one_inside_is_fine(project: Path) -> None:
     base = project / "campaigns"
     (base / "out").symlink_to(project.parent)
-    (base / "in").symlink_to(project / "shared")
-    assert confined("in/logo.png", base, project) == project / "shared" / "logo.png"
+    (base / "in").symlink_to(project / "common")
+    assert confined("in/logo.png", base, project) == project / "common" / "logo.png"
     with pytest.raises(ValueError, match="out of the project"):
         confined("out/secret", base, project)
 

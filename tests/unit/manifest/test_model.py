@@ -205,29 +205,29 @@ class TestMerging:
             load(nameless)
 
     def test_a_path_is_relative_to_the_file_in_which_it_is_written(self, project: Project) -> None:
-        project.image("shared/images/red.png")
-        project.write("shared/prompts/walk.j2", "walking\r\nslowly\n")
-        project.write("shared/data/rows.csv", "path,id\nimages/red.png,row\n")
+        project.image("common/images/red.png")
+        project.write("common/prompts/walk.j2", "walking\r\nslowly\n")
+        project.write("common/data/rows.csv", "path,id\nimages/red.png,row\n")
         project.write(
-            "shared/base.yaml",
+            "common/base.yaml",
             "version: 1\nimage_sets: {shoes: [images/red.png], rows: {csv: data/rows.csv}}\n"
             "prompts: {walk: {file: prompts/walk.j2}}\n"
             "templates:\n  any:\n    template_id: new\n    options: {p: '{{ prompt }}', u: {file: images/red.png}}\n",
         )
-        red, row = project.jobs("extends: ../../shared/base.yaml\n", "campaigns/spring/campaign.yaml")
+        red, row = project.jobs("extends: ../../common/base.yaml\n", "campaigns/spring/campaign.yaml")
         (image,) = red.request.images
         assert isinstance(image, LocalFile)
-        assert image.path == "../../shared/images/red.png"
+        assert image.path == "../../common/images/red.png"
         assert red.request.options == {"p": "walking\nslowly", "u": image}
         assert row.name == "main/any/row/walk"
         assert row.request.images == red.request.images
 
     def test_a_problem_in_a_base_is_told_where_the_base_says_it(self, project: Project) -> None:
-        project.write("shared/base.yaml", "version: 1\nlimits:\n  max_creates: many\n" + OVERLAY)
+        project.write("common/base.yaml", "version: 1\nlimits:\n  max_creates: many\n" + OVERLAY)
         (problem,) = project.problems(
-            "extends: ../shared/base.yaml\nimage_sets: {}\n", "spring/campaign.yaml"
+            "extends: ../common/base.yaml\nimage_sets: {}\n", "spring/campaign.yaml"
         )[:1]
-        assert str(problem.position) == "shared/base.yaml:3:16"
+        assert str(problem.position) == "common/base.yaml:3:16"
         assert problem.source == "  max_creates: many"
 
     def test_a_base_that_two_files_share_is_no_circle(self, project: Project) -> None:
@@ -281,8 +281,8 @@ class TestCampaign:
         assert "jobs[0].timeout" in project.told(f"{ANYTHING}jobs: [{{id: hero, timeout: {written}}}]\n")
 
     def test_the_output_folder_lies_beside_the_manifest_that_is_run(self, project: Project) -> None:
-        project.write("shared/base.yaml", "version: 1\noutput: {dir: made, steps: true}\n")
-        campaign = project.load("extends: ../shared/base.yaml\n" + ANYTHING, "spring/campaign.yaml")
+        project.write("common/base.yaml", "version: 1\noutput: {dir: made, steps: true}\n")
+        campaign = project.load("extends: ../common/base.yaml\n" + ANYTHING, "spring/campaign.yaml")
         assert campaign.output.dir == project.root / "spring" / "made"
         assert [job.steps for job in expand(campaign)] == [True]
 
