@@ -43,13 +43,16 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
     Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
     may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
     """
-    safe = safe_path(stem) or purchase.id
+    mark = set_aside("", purchase.id)
+    # Only the mark that is our own may hold what is made safe elsewhere.
+    aside = mark if stem.endswith(mark) else ""
+    safe = f"{safe_path(stem.removesuffix(mark)) or purchase.id}{aside}"
     for index, output in enumerate(purchase.outputs):
         yield Named(_numbered(safe, index, output), f"result/{index}", output)
     if steps:
         for number, step in enumerate(purchase.steps):
             for index, output in enumerate(step.outputs):
-                name = safe_path(f"{safe}.steps/{number + 1:02}-{step.flow}")
+                name = f"{safe}.steps/{safe_path(f'{number + 1:02}-{step.flow}')}"
                 yield Named(_numbered(name, index, output), f"steps/{number}/{index}", output)
 
 

@@ -111,6 +111,18 @@ class Shelf:
             self.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
         )
 
+    def lacks(self, purchase: Purchase) -> bool:
+        """Whether a file of a finished purchase that serves no job is missing here; one that was altered is not."""
+        if purchase.status is not Status.DONE:
+            return False
+        found = {
+            self._presence(purchase, file)
+            for stem in (purchase.path, set_aside(purchase.path, purchase.id))
+            for file in named(purchase, stem)
+            if file.output.sha256 is not None
+        }
+        return Presence.MISSING in found and Presence.ALTERED not in found
+
     def find(self, purchase: Purchase, file: Named) -> str | None:
         """Another path where the bytes of `file` lie, whole, on this machine."""
         for path in dict.fromkeys(self._candidates(purchase, file)):

@@ -107,6 +107,7 @@ class Running:
         plan = paid_for(
             make(self._facts.serving, shelf.survey(self._facts.serving), self._orders.asked),
             self._facts.records.purchases.values(),
+            shelf.lacks,
         )
         try:
             self._execute(plan, shelf)
@@ -236,16 +237,20 @@ class Running:
             if job.name in selected
         }
         self.outcome = stands
-        for line in self._closing(stands, plan):
+        for line in self._closing(stands, plan, serving):
             self._say(line)
         return code
 
-    def _closing(self, stands: dict[str, Standing], plan: Plan) -> Iterator[str]:
+    def _closing(self, stands: dict[str, Standing], plan: Plan, serving: Serving) -> Iterator[str]:
         for key, stand in list(_unhappy(stands))[:_MOST_LISTED]:
             error = self._report.inputs.get(key) or (stand.purchase.error if stand.purchase else None)
             reason = f" ({stand.reason})" if stand.reason else ""
             line = self._paint(f"  {printable(key)}: {_WORDS[stand.status]}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
+        for idle in (*serving.earlier, *serving.orphans):
+            if idle.status is Status.ATTENTION:
+                line = f"  {printable(idle.key)} ({idle.id}): in need of attention, serves no job now"
+                yield self._paint(line, "red")
         for note in self._report.notes:
             yield printable(note)
         if manner().quiet:

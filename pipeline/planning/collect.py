@@ -1,6 +1,6 @@
 """The part of a plan that costs nothing: what is paid for, to be followed to its end and fetched."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pipeline.planning.actions import BUYING, Action, Plan, Presence
 from pipeline.purchases import UNFINISHED, Purchase, Reason, Status
@@ -9,11 +9,11 @@ from pipeline.serving import Serving
 _UNPAID = BUYING | {Action.SHARE, Action.WAIT}
 
 
-def paid_for(plan: Plan, purchases: Iterable[Purchase]) -> Plan:
+def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchase], bool]) -> Plan:
     """`plan` without what it would buy, and with what a run leaves alone.
 
-    That is: finished jobs whose files are not on this machine, and those of `purchases` that the vendor had
-    failed, which are asked about once more.
+    That is: what is finished and whose files are not on this machine, which `lacks` tells of a purchase that
+    serves no job; and those of `purchases` that the vendor had failed, which are asked about once more.
     """
     entries = tuple(entry for entry in plan.entries if entry.action not in _UNPAID)
     missing = [
@@ -21,8 +21,11 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase]) -> Plan:
         for entry in entries
         if entry.presence is Presence.MISSING and entry.purchase is not None
     ]
+    orphans = [entry.purchase for entry in plan.of(Action.ORPHAN) if entry.purchase is not None]
+    earlier = [each for each in plan.serving.earlier if plan.entry(each.key) is not None]
+    idle = [each for each in (*earlier, *orphans) if lacks(each)]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return Plan(entries, plan.serving, (*plan.followed, *missing, *failed))
+    return Plan(entries, plan.serving, (*plan.followed, *missing, *idle, *failed))
 
 
 def everything(serving: Serving, purchases: Iterable[Purchase]) -> Plan:

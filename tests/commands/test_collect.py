@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, spring
+from support.campaigns import Project, campaign, picture, spring
 
 from pipeline.emulator.embedded import Emulator
 
@@ -109,6 +109,52 @@ def test_a_job_that_left_the_manifest_is_fetched_too(
 
     assert ended.code == 0, ended.said
     assert set(project.output()) == {"main/loop/red/dance.mp4", f"{WALK}.mp4"}
+
+
+def test_files_of_what_serves_no_job_are_fetched_too(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance"}), "images/red.png": picture("blue")})
+    assert pipeline("run", project.manifest).code == 0
+    everything = project.output()
+    shutil.rmtree(project.folder / "output")
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert {path: hash(content) for path, content in project.output().items()} == {
+        path: hash(content) for path, content in everything.items()
+    }
+    assert len(everything) == 3  # one of a job, one that was replaced, one whose job is gone
+    assert any("~" in path for path in everything)
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_what_serves_no_job_and_was_altered_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance"}), "images/red.png": picture("blue")})
+    assert pipeline("run", project.manifest).code == 0
+    unused = [path for path in (project.folder / "output").rglob("*.mp4") if path.name != "dance.mp4"]
+    assert len(unused) == 2
+    for path in unused:
+        path.write_bytes(b"cut by hand")
+
+    assert pipeline("collect", project.manifest).code == 0
+    assert [path.read_bytes() for path in unused] == [b"cut by hand"] * 2
+
+
+def test_a_selection_leaves_the_rest_where_it_is(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance"}), "images/red.png": picture("blue")})
+    assert pipeline("run", project.manifest).code == 0
+    shutil.rmtree(project.folder / "output")
+
+    assert pipeline("collect", project.manifest, "--select", WALK).code == 0
+
+    assert set(project.output()) == {f"{WALK}.mp4"}
 
 
 def test_a_success_without_a_result_is_asked_about_again(

@@ -469,6 +469,21 @@ def test_an_id_that_another_purchase_has_needs_attention(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_an_unknown_outcome_that_serves_no_job_any_more_is_named(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    unknown = next(each["id"] for each in project.results()["purchases"] if each["status"] == "attention")
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 7
+    assert f"{WALK} ({unknown}): in need of attention, serves no job now" in ended.out
+
+
 def test_three_unknown_outcomes_in_a_row_stop_buying(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

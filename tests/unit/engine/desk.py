@@ -195,7 +195,7 @@ class Desk:
             serving = serve(wanted_in_order, records)
             plan = make(serving, shelf.survey(serving), asked)
             execute(
-                paid_for(plan, records.purchases.values()) if collecting else plan,
+                paid_for(plan, records.purchases.values(), shelf.lacks) if collecting else plan,
                 records,
                 store=cast("Store", FailingStore(store, self.disk_is_full)),
                 provider=self.vendor,
