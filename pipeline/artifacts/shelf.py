@@ -32,7 +32,10 @@ class Shelf:
 
     def __init__(self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[str, Purchase]) -> None:
         self.folder = folder
-        self._placed = {each.path: each for each in placed}
+        self._placed: dict[str, PlacedFile] = {}
+        self._paths: dict[str, set[str]] = {}
+        for each in placed:
+            self._take_note(each)
         self._owners: dict[str, str] = {}
         self.moved: dict[str, PlacedFile] = {}
         self.removed: set[str] = set()
@@ -131,13 +134,12 @@ class Shelf:
         return None
 
     def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
-        for each in self._placed.values():
-            if each.sha256 == file.output.sha256:
-                yield each.path
+        yield from sorted(self._paths.get(file.output.sha256 or "", ()))
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
             for other in named(purchase, stem, steps=True):
                 if other.slot == file.slot:
                     yield other.path
+                    yield _aside(other.path, purchase.id)
 
     def assert_writable(self) -> None:
         """Make sure that files can be put here, before any is bought.
@@ -190,8 +192,7 @@ class Shelf:
         owner = self._owner(path, digest)
         if digest is None or owner is None:
             raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
-        pure = PurePosixPath(path)
-        aside = str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}"))
+        aside = _aside(path, owner)
         if self.digest(aside) != digest:
             self.clear(aside)
         self._rename(path, aside, digest)
@@ -245,14 +246,25 @@ class Shelf:
         """Take note of a file that lies at `path` now."""
         stat = (self.folder / path).stat()
         placed = PlacedFile(path, purchase, slot, digest, stat.st_size, stat.st_mtime_ns)
-        self._placed[path] = self.moved[path] = placed
+        self._drop_note(path)
+        self._take_note(placed)
+        self.moved[path] = placed
         self.removed.discard(path)
 
     def forget(self, path: str) -> None:
         """Take note that nothing of ours lies at `path` any more."""
-        self._placed.pop(path, None)
+        self._drop_note(path)
         self.moved.pop(path, None)
         self.removed.add(path)
+
+    def _take_note(self, placed: PlacedFile) -> None:
+        self._placed[placed.path] = placed
+        self._paths.setdefault(placed.sha256, set()).add(placed.path)
+
+    def _drop_note(self, path: str) -> None:
+        placed = self._placed.pop(path, None)
+        if placed is not None:
+            self._paths[placed.sha256].discard(path)
 
     def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
         """Delete the files of `purchase` that lie here, whole, under any of their names.
@@ -260,7 +272,7 @@ class Shelf:
         Not at a path that is `wanted`: a job's file there may have the same bytes.
         """
         hashes = {file.output.sha256 for file in named(purchase, purchase.path, steps=True)} - {None}
-        others = {placed.path for placed in self._placed.values() if placed.sha256 in hashes}
+        others = {path for digest in hashes if digest is not None for path in self._paths.get(digest, ())}
         own = {file.path for file in named(purchase, purchase.path, steps=True)}
         for path in sorted((others | own) - set(wanted)):
             if self._owner(path, self.digest(path)) == purchase.id:
@@ -317,6 +329,12 @@ class Shelf:
                 temporary.unlink(missing_ok=True)
         sync_folder(target.parent)
         self.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")
+
+
+def _aside(path: str, owner: str) -> str:
+    """Where a file of `owner` goes when another purchase takes `path` over."""
+    pure = PurePosixPath(path)
+    return str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}"))
 
 
 def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:

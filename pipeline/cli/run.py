@@ -32,7 +32,7 @@ from pipeline.planning.saved import SavedPlan
 from pipeline.state.store import Caps, Change
 
 pacing_options = together(
-    flag("--concurrency", type=click.IntRange(1, 64), metavar="N", help="Calls in the air at once."),
+    flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Calls in the air at once."),
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows bought and not ended."),
     flag(
         "--request-timeout",

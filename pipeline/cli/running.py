@@ -104,9 +104,11 @@ class Running:
     def collect(self) -> ExitCode:
         """Fetch what is paid for and not here, and buy nothing."""
         shelf = self._facts.shelf()
+        selected = self._orders.asked.selected
+        known = self._facts.records.purchases.values()
         plan = paid_for(
             make(self._facts.serving, shelf.survey(self._facts.serving), self._orders.asked),
-            self._facts.records.purchases.values(),
+            [each for each in known if selected is None or each.key in selected],
             shelf.lacks,
         )
         try:

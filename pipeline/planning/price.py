@@ -18,7 +18,7 @@ def refusal(plan: Plan, limits: Limits, spent: int) -> str | None:
     """Why the plan may not be carried out, None if it may. `spent` are the credits of all runs so far."""
     creates = len(plan.buying)
     if limits.max_creates is not None and creates > limits.max_creates:
-        return f"{creates:,} creates would pass limits.max_creates ({limits.max_creates:,})"
+        return f"{creates:,} creates would pass max_creates ({limits.max_creates:,})"
     capped = [
         name
         for name, cap in (("max_credits", limits.max_credits), ("budget", limits.budget))
@@ -33,7 +33,7 @@ def refusal(plan: Plan, limits: Limits, spent: int) -> str | None:
             "set it under catalog.credits"
         )
     if limits.max_credits is not None and plan.credits > limits.max_credits:
-        return f"{plan.credits:,} credits would pass limits.max_credits ({limits.max_credits:,})"
+        return f"{plan.credits:,} credits would pass max_credits ({limits.max_credits:,})"
     if limits.budget is not None and spent + plan.credits > limits.budget:
         return (
             f"{plan.credits:,} credits on top of {spent:,} spent would pass limits.budget ({limits.budget:,})"

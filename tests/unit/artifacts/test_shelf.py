@@ -108,6 +108,20 @@ def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> 
     assert campaign.files() == {"r/a.mp4": "old", "r/a~0000002.mp4": "new"}
 
 
+def test_a_further_output_that_was_set_aside_is_found_by_a_machine_that_forgot(out: Path) -> None:
+    before, after = job("a", asks="x"), job("a", asks="y")
+    old, new = bought(1, before, "old", "old too"), bought(2, after, "new", "new too")
+    campaign = Campaign(out, [old, new])
+    for purchase, contents in ((old, ("old", "old too")), (new, ("new", "new too"))):
+        campaign.fetch(purchase, "r/a.mp4", contents[0])
+        campaign.fetch(purchase, "r/a-2.mp4", contents[1], "result/1")
+    campaign.placed.clear()
+
+    assert campaign.survey(before) == {"a": Presence.ELSEWHERE}
+    assert campaign.put(before) == [True]
+    assert (out / "r/a-2.mp4").read_text() == "old too"
+
+
 def test_a_foreign_file_is_left_alone(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])

@@ -15,13 +15,13 @@ TWO = plan([job("a", "walk", price=100), job("b", "dance", price=20)])
     [
         (Limits(), 10**9, None),
         (Limits(max_creates=2), 0, None),
-        (Limits(max_creates=1), 0, "2 creates would pass limits.max_creates (1)"),
-        (Limits(max_creates=0), 0, "2 creates would pass limits.max_creates (0)"),
+        (Limits(max_creates=1), 0, "2 creates would pass max_creates (1)"),
+        (Limits(max_creates=0), 0, "2 creates would pass max_creates (0)"),
         (Limits(max_credits=120), 10**9, None),
-        (Limits(max_credits=119), 0, "120 credits would pass limits.max_credits (119)"),
+        (Limits(max_credits=119), 0, "120 credits would pass max_credits (119)"),
         (Limits(budget=1120), 1000, None),
         (Limits(budget=1119), 1000, "120 credits on top of 1,000 spent would pass limits.budget (1,119)"),
-        (Limits(max_creates=1, max_credits=1, budget=1), 0, "2 creates would pass limits.max_creates (1)"),
+        (Limits(max_creates=1, max_credits=1, budget=1), 0, "2 creates would pass max_creates (1)"),
     ],
 )
 def test_each_cap_holds_to_the_last_credit(limits: Limits, spent: int, says: str | None) -> None:
