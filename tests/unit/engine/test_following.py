@@ -1,14 +1,18 @@
 """What is bought is followed to its end, whatever the vendor says on the way."""
 
+import itertools
+
 import pytest
 
 from engine.desk import Desk, job
+from engine.simulated import FakeClock
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.report import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import NotFound, VendorError
 
 BLUE = job("blue")
+BEGINNING = 1000.0
 
 
 def gone() -> NotFound:
@@ -34,6 +38,27 @@ def test_a_second_run_has_nothing_to_do(desk: Desk) -> None:
 
     assert not desk.vendor.calls
     assert not ran.codes
+
+
+def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of day is for records only: a correction, or an hour that comes twice, hurries and delays nothing."""
+    desk.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+    steady = desk.run(BLUE)
+    calls, waited = list(desk.vendor.calls), desk.clock.time
+    days = itertools.cycle(
+        ["2026-03-29T02:30:00.000Z", "2026-03-28T02:30:00.000Z", "2026-03-30T01:00:00.000Z"]
+    )
+    monkeypatch.setattr(FakeClock, "now", lambda _clock: next(days))
+    desk.vendor.calls.clear()
+    desk.vendor.telling["red"] = [running(10), running(60), success(FILM)]
+
+    ran = desk.run(job("red"))
+
+    assert ran.lives(job("red")) == steady.lives(BLUE) == ["done"]
+    assert [call.replace("red", "blue") for call in desk.vendor.calls] == calls
+    assert desk.clock.time - waited == pytest.approx(waited - BEGINNING, rel=0.5)
 
 
 def test_one_404_is_a_hiccup(desk: Desk) -> None:

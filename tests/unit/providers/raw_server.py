@@ -123,13 +123,22 @@ Play = Callable[[Peer], None]
 class RawServer:
     """Plays one `Play` for each connection that comes."""
 
-    def __init__(self, play: Play, certificate: Certificate | None = None, *, handshake: bool = True) -> None:
+    def __init__(
+        self,
+        play: Play,
+        certificate: Certificate | None = None,
+        *,
+        handshake: bool = True,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.certificate = certificate
         self.received: list[Received] = []
         self.connections = 0
         self._play = play
         self._handshake = handshake and certificate is not None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._host = f"[{host}]" if ":" in host else host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         self._opened: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -141,7 +150,7 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self._host}:{self.port}"
 
     def _accept(self) -> None:
         while True:
@@ -181,9 +190,13 @@ class RawServer:
 
 @contextmanager
 def serving(
-    play: Play, certificate: Certificate | None = None, *, handshake: bool = True
+    play: Play,
+    certificate: Certificate | None = None,
+    *,
+    handshake: bool = True,
+    host: str = "127.0.0.1",
 ) -> Iterator[RawServer]:
-    server = RawServer(play, certificate, handshake=handshake)
+    server = RawServer(play, certificate, handshake=handshake, host=host)
     try:
         yield server
     finally:

@@ -263,6 +263,13 @@ def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate
     assert server.received == []
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
+def test_a_vendor_that_is_reached_by_ipv6_alone_is_reached() -> None:
+    with serving(answering(200, SOUND), host="::1") as server:
+        assert a_client(server.url).create(an_order()) == Bought("wf-1")
+    assert len(server.received) == 1
+
+
 def test_create_is_not_sent_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
