@@ -4,6 +4,7 @@ Changes gather during one turn of the coordinator and go to disk in one transact
 create that may leave now, a workflow to be polled) happens only after that.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, Records
 from pipeline.state.machine import Accepted, Event, MarkedAgain, advance
 from pipeline.state.store import Caps, Change, Store
+
+# As a purchase's id looks; one of them stands in each title, unless the manifest says otherwise.
+_IDS = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Books:
     def has_workflow(self, workflow_id: str) -> bool:
         """Whether a purchase has the workflow of that id."""
         return workflow_id in self._workflows
+
+    def named_in(self, title: str) -> str | None:
+        """The id of a purchase that stands in the title of a workflow."""
+        return next((mark for mark in _IDS.findall(title) if mark in self.purchases), None)
 
     def intend(self, purchase: Purchase, then: Callable[[bool], None], marks: Sequence[str] = ()) -> None:
         """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.

@@ -10,10 +10,11 @@ from pipeline.engine import pacing
 from pipeline.engine.fetching import Landed, Target, fetch, fetched_event
 from pipeline.engine.flights import Flight
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import ExitCode, PipelineError, Unfinished
+from pipeline.errors import ExitCode, PipelineError, Unfinished, printable
+from pipeline.planning.planner import last_sent
 from pipeline.providers.base import DownloadFailed, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status
-from pipeline.state.machine import Finished
+from pipeline.state.machine import Disowned, Finished
 
 # Failures in a row before this run leaves a workflow, or a file, to the next one.
 POLL_PATIENCE = 12
@@ -113,7 +114,7 @@ class Following:
         now = self._at.clock.monotonic()
         if isinstance(answer, Workflow):
             self._warn_of_unknown(flight, answer)
-            event = flight.told(answer, now)
+            event = self._disowned(flight.purchase, answer) or flight.told(answer, now)
         elif isinstance(answer, NotFound):
             event = flight.denied(now)
         elif isinstance(answer, VendorError):
@@ -128,6 +129,19 @@ class Following:
             self._at.books.record(flight.purchase.id, event, lambda after: self._told(flight, after))
         else:
             self._still_runs(flight, now)
+
+    def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
+        """Whether the vendor named a workflow that is another purchase's: its title tells by whom it was sent.
+
+        That the title is another means nothing, as people may change it at the vendor.
+        """
+        if workflow.title == last_sent(purchase).title or purchase.id in workflow.title:
+            return None
+        owner = self._at.books.named_in(workflow.title)
+        if owner is None:
+            return None
+        named = f"workflow {purchase.workflow_id}, whose title names purchase {owner}"
+        return Disowned(f"the vendor's answer to its create was {named}")
 
     def _still_runs(self, flight: Flight, now: float) -> None:
         if now >= flight.deadline:
@@ -159,7 +173,10 @@ class Following:
             self._still_runs(flight, now)
             return
         self._running.discard(after.id)
-        if after.status is Status.SUCCEEDED:
+        if after.status is Status.ATTENTION:
+            self._land(flight)
+            self._warn_of_attention(after)
+        elif after.status is Status.SUCCEEDED:
             if flight.bought_here:
                 self._at.store.learn(after.template_id, flight.elapsed(now))
             self.succeeded.append(after)
@@ -170,6 +187,12 @@ class Following:
         else:
             self._land(flight)
             self.failed.append(after)
+
+    def _warn_of_attention(self, purchase: Purchase) -> None:
+        for key in self._at.customers.keys(purchase):
+            self._at.reporter.warn(
+                f"{key}: {printable(purchase.error or '')}; it is not sent again, `pipeline resolve` settles it"
+            )
 
     # Downloads
 

@@ -3,6 +3,7 @@
 submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─▶ done
 │ nothing bought ─▶ void         │ gave up at the vendor ─▶ failed (vendor)
 │ rejected ─▶ failed (rejected)  │ vanished ─▶ failed (lost)
+│                                │ disowned ─▶ attention
 └ outcome unknown ─▶ attention ─identified─▶ submitted
 └ given up ─▶ failed (lost)
 """
@@ -79,6 +80,13 @@ class Vanished:
 
 
 @dataclass(frozen=True, slots=True)
+class Disowned:
+    """The workflow that the vendor named is another purchase's: which one is its own nobody can tell."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Every output is on disk, whole: with hash and size."""
 
@@ -132,6 +140,7 @@ Event = (
     | Finished
     | VendorFailed
     | Vanished
+    | Disowned
     | Fetched
     | Identified
     | GivenUp
@@ -166,6 +175,8 @@ TRANSITIONS: Mapping[tuple[Place, type[Event]], Place] = {
     (SUBMITTED, VendorFailed): FAILED_AT_VENDOR,
     (SUBMITTED, Vanished): LOST,
     (SUBMITTED, GivenUp): LOST,
+    # A join with an older copy brings the false workflow back; then the next poll finds it out again.
+    (SUBMITTED, Disowned): ATTENTION,
     # The vendor may answer late: what it said to have failed, or what was given up, can still turn up.
     (FAILED_AT_VENDOR, Finished): SUCCEEDED,
     (LOST, Identified): SUBMITTED,
@@ -207,6 +218,8 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return replace(purchase, workflow_id=workflow_id, error=None)
         case NothingBought(error) | Rejected(error) | OutcomeLost(error) | Vanished(error):
             return replace(purchase, error=error)
+        case Disowned(error):
+            return replace(purchase, workflow_id=None, error=error)
         case Reported(credits_charged, created_at, updated_at):
             return _told(purchase, credits_charged, created_at, updated_at)
         case Finished(outputs, steps, credits_charged, created_at, updated_at):
@@ -218,6 +231,13 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return replace(purchase, outputs=outputs, steps=steps, error=None)
         case GivenUp(error, again):
             return replace(purchase, error=error, again=purchase.again or again)
+        case MarkedAgain() | Deleted() | Removed() | Reworded():
+            return _marked(purchase, event)
+    assert_never(event)
+
+
+def _marked(purchase: Purchase, mark: MarkedAgain | Deleted | Removed | Reworded) -> Purchase:
+    match mark:
         case MarkedAgain():
             return replace(purchase, again=True)
         case Deleted():
@@ -226,7 +246,7 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
             return purchase
         case Reworded(request):
             return replace(purchase, request=request)
-    assert_never(event)
+    assert_never(mark)
 
 
 def _told(

@@ -68,3 +68,21 @@ def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
     assert sorted(project.statuses().values()) == ["attention", "done"]
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)
+
+
+def test_the_workflow_of_a_purchase_that_never_heard_its_id_is_not_taken_for_another_s(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail(
+        {"on": "create", "nth": 1, "do": "garbage"},
+        {"on": "create", "nth": 2, "do": "same-id"},
+    )
+
+    first = pipeline("run", project.manifest, "--concurrency", "1")
+    second = pipeline("run", project.manifest)
+
+    assert (first.code, second.code) == (7, 7), first.said + second.said
+    assert "whose title names purchase" in first.err
+    assert list(project.statuses().values()) == ["attention", "attention"]
+    assert len(vendor.ledger.entries) == 2
+    assert_nothing_forgotten(project, vendor)

@@ -26,9 +26,7 @@ _CREATE_FAULTS: list[Json] = [
     *("reset-before-reading", "close-before-reading", "reset-after-reading", "close-after-reading"),
     *("reset-after-processing", "close-after-processing", "html", "garbage", "empty", "no-id", "odd-id"),
     *("partial-status-line", "partial-headers", "two-lengths", "many-headers", "bad-gzip", "truncated"),
-    # Not `same-id`, which has a test of its own: the id of a workflow whose answer was lost cannot be told from
-    # a true one.
-    *("truncated-unsized", "fail", "cancel", "backwards"),
+    *("truncated-unsized", "same-id", "fail", "cancel", "backwards"),
     {"status": 402},
     {"status": 403},
     {"status": 422},

@@ -1,6 +1,7 @@
 """What is bought is followed to its end, whatever the vendor says on the way."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,9 @@ from engine.simulated import FakeClock
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.report import RunSettings
 from pipeline.errors import AccountError, ExitCode
-from pipeline.providers.base import NotFound, VendorError
+from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
 
-BLUE = job("blue")
+BLUE, RED = job("blue"), job("red")
 BEGINNING = 1000.0
 
 
@@ -285,3 +286,40 @@ def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(desk: Desk) -
     assert not ran.codes
     assert ran.lives(BLUE) == ["done", "done"]
     assert [each.again for each in ran.bought(BLUE)] == [True, False]
+
+
+@pytest.mark.parametrize("told", [running(10), success(FILM), failure("no")])
+def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own(
+    desk: Desk, told: Workflow
+) -> None:
+    desk.vendor.creating["blue"] = [OutcomeUnknown("garbage")]
+    desk.vendor.creating["red"] = [Bought("wf-of-blue")]
+    desk.vendor.telling["red"] = [replace(told, title=f"blue {1:016x}")]
+
+    first = desk.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    second = desk.run(BLUE, RED)
+
+    assert first.statuses == second.statuses == {"blue": "attention", "red": "attention"}
+    assert [each.workflow_id for each in second.bought(RED)] == [None]
+    assert f"workflow wf-of-blue, whose title names purchase {1:016x}" in first.told.warnings[-1]
+    assert desk.vendor.creates == ["blue", "red"]
+    assert desk.vendor.of("get") == ["red"]
+    assert not desk.files()
+
+
+@pytest.mark.parametrize("title", ["Spring, final cut", f"red, as {2:016x}, not {1:016x}", f"{9:016x}"])
+def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s(
+    desk: Desk, title: str
+) -> None:
+    desk.vendor.telling["red"] = [replace(success(FILM), title=title)]
+
+    ran = desk.run(BLUE, RED, settings=RunSettings(concurrency=1))
+
+    assert ran.statuses == {"blue": "done", "red": "done"}
+
+
+def test_a_failure_is_asked_about_again_and_a_workflow_of_another_is_no_late_success(desk: Desk) -> None:
+    desk.vendor.telling["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]
+    desk.run(BLUE, RED, settings=RunSettings(concurrency=1))
+
+    assert desk.collect(BLUE, RED).lives(RED) == ["failed (vendor)"]
