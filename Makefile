@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs soak clean
+.PHONY: help demo test check format docs soak proof clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
 	@echo "make test    run every test"
 	@echo "make soak    hundreds of kills, signals and faults by chance"
+	@echo "make proof   take out each protection, one at a time, and see its tests fail"
 	@echo "make check   formatting, lint, types, import rule"
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
@@ -35,6 +36,10 @@ test: .venv/dev
 soak: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m soak
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/model
+
+# PROOF='words' selects protections by what they are against, or by their file.
+proof: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m proof $(PROOF)
 
 check: .venv/dev
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""That no protection is there for nothing: each is taken out, and a test must see it."""
