@@ -54,8 +54,13 @@ def still_passing(protection: Protection) -> list[str]:
             f"{test} (pytest ended with {ended.returncode})\n{ended.stdout[-2000:]}"
             for test in protection.tests
         ]
-    failed = set(re.findall(r"^FAILED ([^\s\[]+)", ended.stdout, re.MULTILINE))
-    return [test for test in protection.tests if test.partition("[")[0] not in failed]
+    failed = re.findall(r"^FAILED (.+)", ended.stdout, re.MULTILINE)
+    return [test for test in protection.tests if not any(_is(test, line) for line in failed)]
+
+
+def _is(test: str, line: str) -> bool:
+    """Whether a line of pytest's summary is about `test`; one without parameters stands for any of its cases."""
+    return line.startswith(test) and line[len(test) :][:1] in ("", " ", "[")
 
 
 def main() -> int:
