@@ -6,9 +6,10 @@ The HTTP library's own reading of the environment is switched off, as it also ta
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, printable
 from pipeline.providers.address import is_loopback_host
 
 _SCHEMES = ("http", "https", "all")
@@ -22,7 +23,7 @@ class Network:
     A proxy's url may hold a password, so it is not shown. `ca_bundle` None: the bundle that is built in.
 
     Raises:
-        UsageError: a proxy's url that cannot be one.
+        UsageError: a proxy's url that cannot be one, or no such bundle.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -33,6 +34,10 @@ class Network:
         for scheme, proxy in self.proxies.items():
             if not _is_proxy(proxy):
                 raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
+        if self.ca_bundle is not None and not Path(self.ca_bundle).exists():
+            raise UsageError(
+                f"there is no bundle of certificates at {printable(self.ca_bundle)}: set REQUESTS_CA_BUNDLE again"
+            )
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy to reach `url` through; None to go there directly, as always to this machine."""
@@ -49,7 +54,7 @@ def network_from(environment: Mapping[str, str]) -> Network:
     A name in small letters wins over the same in capitals, as with curl.
 
     Raises:
-        UsageError: a proxy's url that cannot be one.
+        UsageError: a proxy's url that cannot be one, or no such bundle.
     """
 
     def told(name: str) -> str:

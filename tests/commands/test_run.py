@@ -367,6 +367,23 @@ def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
     assert len(vendor.ledger.bought) == 6
 
 
+def test_no_credit_while_a_large_image_is_still_on_its_way_is_no_unknown_outcome(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.write({"images/red.png": picture() + bytes(20_000_000)})
+    refused: Json = {"status": 402, "at": "before-reading", "body": {"message": "INSUFFICIENT_CREDIT"}}
+    vendor.fail({"on": "create", "do": refused})
+
+    ended = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert ended.code == 4, ended.said
+    assert "INSUFFICIENT_CREDIT" in ended.said
+    assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+    vendor.heal()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == 2
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_stops_the_run_and_fails_no_job(
     project: Project, pipeline: Pipeline, vendor: Emulator, status: int
@@ -514,6 +531,22 @@ def test_a_refused_request_fails_its_job_and_no_other_and_is_not_asked_again(
     assert jobs[DANCE]["status"] == "done"
     assert (jobs[WALK]["status"], jobs[WALK]["reason"]) == ("failed", "rejected")
     assert "--retry-failed" in second.out
+
+
+def test_a_refusal_of_a_megabyte_of_escapes_is_told_in_one_short_harmless_line(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    told: Json = {"detail": "\x1b[31m" * 100_000}
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422, "body": told}})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 1, ended.said
+    error = next(each["error"] for each in project.results()["purchases"] if each["key"] == WALK)
+    assert error.startswith(r"HTTP 422: \x1b[31m")
+    for text in (error, *ended.said.splitlines()):
+        assert len(text) < 1000
+        assert text.isprintable()
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])

@@ -137,3 +137,12 @@ def test_it_never_shows_a_url_that_is_a_secret(bought: Project, pipeline: Pipeli
 
     assert "?" not in out
     assert "canary" not in out
+
+
+def test_what_came_in_the_place_of_an_answer_is_kept_for_whoever_settles_it(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": "html"})
+    assert pipeline("run", project.manifest).code == 7
+
+    assert "502 Bad Gateway" in pipeline("show", project.manifest, WALK).out

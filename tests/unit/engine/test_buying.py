@@ -271,6 +271,23 @@ def test_402_stops_buying_and_what_is_in_flight_runs_on(desk: Desk) -> None:
     assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
 
 
+@pytest.mark.parametrize("refusal", Refusal)
+def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
+    desk: Desk, refusal: Refusal
+) -> None:
+    desk.hands.together = True
+    for each in jobs(9):
+        desk.vendor.creating[each.path] = [AccountRefused(refusal, "no")]
+
+    ran = desk.run(*jobs(9), settings=RunSettings(concurrency=3))
+
+    assert len(desk.vendor.creates) <= 3
+    assert set(ran.statuses.values()) == {"pending"}
+    assert {each.status for each in ran.records.purchases.values()} == {"void"}
+    desk.vendor.creating.clear()
+    assert set(desk.run(*jobs(9)).statuses.values()) == {"done"}
+
+
 def test_a_refused_key_stops_the_run_and_fails_no_job(desk: Desk) -> None:
     desk.vendor.telling["job-00"] = [running()]
     desk.vendor.creating["job-01"] = [AccountRefused(Refusal.KEY, "401")]

@@ -85,6 +85,16 @@ def test_three_404_within_a_minute_lose_nothing(desk: Desk) -> None:
     assert desk.run(BLUE, settings=RunSettings(poll_ceiling=15)).statuses == {"blue": "done"}
 
 
+def test_two_404_that_are_hours_apart_lose_nothing(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
+
+    ran = desk.run(job("blue", timeout=1e6), settings=RunSettings(poll_ceiling=3600))
+
+    assert ran.statuses == {"blue": "done"}
+    first, second, _ = desk.vendor.when("get blue")[-3:]
+    assert second - first > 600
+
+
 def test_denials_count_only_in_a_row(desk: Desk) -> None:
     desk.vendor.telling["blue"] = [*30 * (gone(), running()), success(FILM)]
 
@@ -122,6 +132,30 @@ def test_progress_that_goes_backwards_changes_nothing(desk: Desk) -> None:
     desk.vendor.telling["blue"] = [running(90), running(5), running(None), running(400), success(FILM)]
 
     assert desk.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [*[running()] * 20, running(90), running(5), success(FILM)]
+    begun = desk.clock.time
+
+    desk.run(BLUE)
+
+    before, last = desk.vendor.when("get blue")[-2:]
+    assert last - before < (before - begun) / 10
+
+
+def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [success(FILM), failure("no")]
+    desk.run(BLUE, settings=RunSettings(download=False))
+
+    ran = desk.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "its files could not be fetched" in ran.report.notes[0]
+    desk.vendor.telling["blue"] = [success(FILM)]
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+    assert desk.vendor.creates == ["blue"]
 
 
 @pytest.mark.parametrize("status", ["fail", "cancel"])

@@ -59,10 +59,13 @@ def silent_in_the_body(peer: Peer) -> None:
 
 
 def dripping(peer: Peer) -> None:
+    """Headers that come for ten times as long as the client has, and then what would be a sound answer."""
     peer.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     never = threading.Event()
-    while not never.wait(0.02):  # until the client has gone, which makes the sending fail
-        peer.send(b"x")
+    for _ in range(200):
+        never.wait(0.02)
+        peer.send(b"x")  # which fails when the client has gone
+    peer.send(b"\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND))
 
 
 AFTER_IT_WAS_SENT: dict[str, Play] = {
@@ -102,7 +105,7 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
     "what is no UTF-8": answering(200, b'{"data": {"id": "wf-1"}, "x": "\xff"}'),
     "a redirect": answering(307, b"", "Location: http://127.0.0.1:9/workflow"),
     "a redirect that would make it a GET": answering(303, b"", "Location: /workflow/1"),
-    **{f"HTTP {status}": answering(status, b"<h1>x</h1>") for status in (408, 409, 418, 500, 502, 504)},
+    **{f"HTTP {status}": answering(status, b"<h1>x</h1>") for status in (408, 409, 418, 500, 502, 503, 504)},
     "HTTP 503 that asks to come again": answering(503, b"", "Retry-After: 1"),
 }
 
@@ -117,6 +120,19 @@ def test_create_that_may_have_arrived_is_unknown_and_was_sent_once(
         outcome = client.create(an_order())
     assert isinstance(outcome, OutcomeUnknown), outcome
     assert len(server.received) == 1
+    assert server.connections == 1
+
+
+def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_that_was_read() -> None:
+    def reset_unread(peer: Peer) -> None:
+        while not peer.socket.recv(1 << 16, socket.MSG_PEEK).endswith(b"--\r\n"):
+            pass
+        peer.reset()
+
+    with serving(reset_unread) as server:
+        outcome = a_client(server.url).create(an_order())
+    assert isinstance(outcome, OutcomeUnknown)
+    assert server.received == []
     assert server.connections == 1
 
 
@@ -209,10 +225,12 @@ def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: 
     monkeypatch.setattr("pipeline.providers.http.line._SLOWEST_UPLOAD", 1 << 40)
     finished = threading.Event()
 
-    def take_no_more(_: Peer) -> None:
-        finished.wait(30)
+    def take_no_more_for_long(peer: Peer) -> None:
+        finished.wait(10 * SHORT)
+        peer.answer(200, SOUND)
+        peer.stall()
 
-    with serving(in_mid_upload(take_no_more)) as server:
+    with serving(in_mid_upload(take_no_more_for_long)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(an_order(images=(LARGE,)))
         finished.set()
     assert isinstance(outcome, NotSent)

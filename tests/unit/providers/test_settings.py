@@ -1,5 +1,7 @@
 """What the operator tells: the key, the address, proxies."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,17 +77,19 @@ def test_files_may_come_from_this_machine_exactly_when_the_api_is_on_it(url: str
     assert Settings("k", url).guard.loopback is loopback
 
 
-def test_network_is_read_from_the_usual_variables() -> None:
+def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
+    bundle = tmp_path / "corp.pem"
+    bundle.touch()
     network = network_from(
         {
             "HTTPS_PROXY": "http://caps.example:1",
             "https_proxy": "http://small.example:1",
             "ALL_PROXY": "bare.example:3128",
             "no_proxy": "direct.example, .corp.example,10.0.0.0/8,port.example:8443",
-            "REQUESTS_CA_BUNDLE": "/etc/corp.pem",
+            "REQUESTS_CA_BUNDLE": str(bundle),
         }
     )
-    assert network.ca_bundle == "/etc/corp.pem"
+    assert network.ca_bundle == str(bundle)
     assert network.proxy_for("https://api.example.com/x") == "http://small.example:1"
     assert network.proxy_for("http://api.example.com/x") == "http://bare.example:3128"
 

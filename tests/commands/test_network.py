@@ -1,0 +1,71 @@
+"""How `pipeline` reaches the vendor from within a company: through its proxy, by its certificates."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from support.calling import KEY, Pipeline
+from support.campaigns import Project
+
+from pipeline.emulator.embedded import Emulator
+
+
+@dataclass
+class Proxy:
+    """A proxy that asks everyone for a password: what it was asked to connect to, and with which headers."""
+
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    noted = Proxy()
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            noted.asked.append(self.path)
+            noted.headers.append(str(self.headers))
+            self.send_error(407)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        noted.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield noted
+        server.shutdown()
+
+
+def test_a_proxy_that_lets_nothing_through_bought_nothing_and_never_saw_the_key(
+    project: Project, pipeline: Pipeline, vendor: Emulator, proxy: Proxy
+) -> None:
+    pipeline.set("VIMMERSE_BASE_URL", "https://api.example.com")
+    pipeline.set("HTTPS_PROXY", proxy.url)
+
+    refused = pipeline("run", project.manifest, "--concurrency", "1")
+
+    assert refused.code == 8, refused.said
+    assert "the proxy refused to connect (407)" in refused.said
+    assert set(proxy.asked) == {"api.example.com:443"}
+    assert KEY not in "".join(proxy.headers)
+    assert set(project.statuses().values()) == {"pending"}
+    pipeline.set("VIMMERSE_BASE_URL", vendor.url)
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_named_before_anything_is_sent(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("REQUESTS_CA_BUNDLE", "/etc/gone.pem")
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 64, ended.said
+    assert "/etc/gone.pem" in ended.err
+    assert vendor.ledger.entries == ()
