@@ -15,9 +15,18 @@ from pipeline import failpoints
 _BLOCK = 1 << 20
 
 
+def real_path(path: Path) -> Path:
+    """`path` with its links followed. Links in a circle stay, for whoever opens it to tell."""
+    return Path(os.path.realpath(path))
+
+
 def project_root(manifest: Path) -> Path:
     """The nearest folder above `manifest` that holds a `.git`, else the manifest's own folder."""
-    folder = manifest.resolve().parent
+    return project_of(real_path(manifest).parent)
+
+
+def project_of(folder: Path) -> Path:
+    """The nearest of a real `folder` and those above it that holds a `.git`, else the folder itself."""
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
 

@@ -13,7 +13,7 @@ from pipeline.artifacts.shelf import Shelf
 from pipeline.cli import environment
 from pipeline.cli.options import CampaignFlags, read_variables
 from pipeline.errors import InvalidInput, UsageError
-from pipeline.files import sweep
+from pipeline.files import real_path, sweep
 from pipeline.jobs import Job, Json
 from pipeline.manifest import Campaign, decisions, expand, load
 from pipeline.manifest.decisions import in_force
@@ -116,9 +116,9 @@ def scene(manifest: Path, flags: CampaignFlags, variables: Mapping[str, Json] | 
     return Scene(
         campaign,
         emulated,
-        Path(flags.state).resolve() if flags.state else folder / ".pipeline" / f"{name}.db",
+        real_path(Path(flags.state)) if flags.state else folder / ".pipeline" / f"{name}.db",
         _results_path(flags.results, folder, name),
-        Path(flags.output).resolve() if flags.output else output,
+        real_path(Path(flags.output)) if flags.output else output,
     )
 
 
@@ -126,7 +126,7 @@ def _results_path(given: str | None, folder: Path, name: str) -> Path:
     file = f"{name}.results.json"
     if given is None:
         return folder / file
-    path = Path(given).resolve()
+    path = real_path(Path(given))
     return path / file if path.is_dir() or given.endswith(("/", os.sep)) else path
 
 
@@ -209,7 +209,7 @@ def _assert_ours(place: Scene, published: ResultsFile | None) -> None:
                 f"{place.results_name}: the results of another campaign, '{published.campaign}', "
                 f"not of '{campaign.name}'"
             )
-        other = (place.results.parent / published.manifest).resolve()
+        other = real_path(place.results.parent / published.manifest)
         if other.exists() and other != campaign.manifest:
             raise InvalidInput(
                 f"{place.results_name}: the results of another manifest that still exists, {shown_path(other)}"
@@ -235,5 +235,5 @@ def _assert_ours(place: Scene, published: ResultsFile | None) -> None:
 
 def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:
     return (
-        results.campaign != campaign.name and (path.parent / results.manifest).resolve() == campaign.manifest
+        results.campaign != campaign.name and real_path(path.parent / results.manifest) == campaign.manifest
     )

@@ -17,6 +17,7 @@ from pipeline.engine.progress import LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent, printable
+from pipeline.files import real_path
 from pipeline.planning.collect import everything
 from pipeline.purchases import UNDECIDED, Records, Status
 from pipeline.results import merge
@@ -51,15 +52,15 @@ def bare_of(source: Path, given: CampaignFlags, *, beside: bool = False) -> Bare
     Raises:
         InvalidInput: results that cannot be read.
     """
-    output = Path(given.output).resolve() if given.output else None
-    results = Path(given.results).resolve() if given.results else None
+    output = real_path(Path(given.output)) if given.output else None
+    results = real_path(Path(given.results)) if given.results else None
     if beside:
-        state = _only_state_beside(source.resolve(), given)
+        state = _only_state_beside(real_path(source), given)
         return None if state is None else _of_state(state, results, output)
     if _begins_with(source, _SQLITE):
-        return _of_state(source.resolve(), results, output)
+        return _of_state(real_path(source), results, output)
     if source.name.endswith((".results.json", ".results.yaml", ".results.yml")):
-        return _of_results(source.resolve(), given, output)
+        return _of_results(real_path(source), given, output)
     return None
 
 
@@ -73,7 +74,7 @@ def _begins_with(path: Path, mark: bytes) -> bool:
 
 def _only_state_beside(manifest: Path, given: CampaignFlags) -> Path | None:
     if given.state:
-        return Path(given.state).resolve()
+        return real_path(Path(given.state))
     states = [
         path
         for path in sorted((manifest.parent / ".pipeline").glob("*.db"))
@@ -92,10 +93,10 @@ def _of_results(results: Path, given: CampaignFlags, output: Path | None) -> Bar
     published = read(results, shown_path(results))
     if published is None:
         raise InvalidInput(f"{shown_path(results)}: there is no such file")
-    manifest = (results.parent / published.manifest).resolve()
+    manifest = real_path(results.parent / published.manifest)
     emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
-    state = Path(given.state).resolve() if given.state else manifest.parent / ".pipeline" / f"{name}.db"
+    state = real_path(Path(given.state)) if given.state else manifest.parent / ".pipeline" / f"{name}.db"
     return Bare(state, results, manifest.parent, emulated, output, published.campaign, manifest)
 
 

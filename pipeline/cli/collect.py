@@ -7,7 +7,7 @@ import click
 
 from pipeline.cli.acting import known, scene
 from pipeline.cli.bare import bare_of, carry_out
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, selection_options
+from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options
 from pipeline.cli.running import Orders, Running
 from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
@@ -17,7 +17,7 @@ from pipeline.errors import InvalidInput
 
 
 @click.command("collect")
-@click.argument("source", type=click.Path(path_type=Path), metavar="MANIFEST|STATE|RESULTS")
+@click.argument("source", type=INPUT, metavar="MANIFEST|STATE|RESULTS")
 @flag(
     "--request-timeout", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds that a call may take."
 )

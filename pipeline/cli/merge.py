@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline import __version__
-from pipeline.cli.options import flag, manner, manner_options
+from pipeline.cli.options import INPUT, flag, manner, manner_options
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, printable
 from pipeline.results.file import read, write
@@ -13,7 +13,7 @@ from pipeline.results.merge import merged
 
 
 @click.command("merge")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=INPUT)
 @flag(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the whole."
 )

@@ -74,7 +74,10 @@ def manner() -> Manner:
     return click.get_current_context().find_root().ensure_object(Manner)
 
 
-manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
+# Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
+INPUT = click.Path(path_type=Path, readable=False)
+
+manifest_argument = click.argument("manifest", type=INPUT)
 
 variable_options = together(
     flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A var over the manifest's."),

@@ -9,6 +9,7 @@ import click
 from pipeline.cli import planfile
 from pipeline.cli.acting import known, scene
 from pipeline.cli.options import (
+    INPUT,
     CampaignFlags,
     campaign_options,
     flag,
@@ -30,7 +31,7 @@ from pipeline.planning.show import as_json, as_text
 
 
 @click.command("plan")
-@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
+@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
 @format_option("text", "json", "markdown")
 @selection_options
 @replanning_options

@@ -13,6 +13,7 @@ from pipeline.cli import planfile
 from pipeline.cli.acting import Known, Scene, known, scene
 from pipeline.cli.events import changes_to
 from pipeline.cli.options import (
+    INPUT,
     CampaignFlags,
     campaign_options,
     flag,
@@ -73,7 +74,7 @@ records_options = together(
 
 
 @click.command("run")
-@click.argument("source", type=click.Path(path_type=Path), metavar="MANIFEST|PLAN")
+@click.argument("source", type=INPUT, metavar="MANIFEST|PLAN")
 @buying_options
 @selection_options
 @replanning_options

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.acting import Known, known, scene
 from pipeline.cli.options import (
+    INPUT,
     CampaignFlags,
     campaign_options,
     flag,
@@ -30,7 +31,7 @@ _PAUSE = 2.0
 
 
 @click.command("status")
-@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST...")
+@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
 @format_option("text", "json")
 @flag("--watch", is_flag=True, help="Look again every two seconds, until interrupted.")
 @selection_options

@@ -6,14 +6,21 @@ from pathlib import Path
 import click
 
 from pipeline.cli.diagnostics import as_github, as_gitlab, as_json
-from pipeline.cli.options import format_option, manner, manner_options, read_variables, variable_options
+from pipeline.cli.options import (
+    INPUT,
+    format_option,
+    manner,
+    manner_options,
+    read_variables,
+    variable_options,
+)
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, InvalidInput, Problem
 from pipeline.manifest import Campaign, expand, find, load
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=INPUT)
 @format_option("text", "json", "github", "gitlab")
 @variable_options
 @manner_options

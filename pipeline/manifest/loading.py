@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline import files
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 from pipeline.manifest import schema
 from pipeline.manifest.build import build_campaign
@@ -37,9 +37,10 @@ def load(
     Raises:
         InvalidInput: with every problem, in the order of their positions.
     """
-    manifest = path.resolve()
+    name = name or str(path)
+    manifest = _followed(path, name)
     root = files.project_root(manifest)
-    document = Document(read_layers(manifest, name or str(path), root))
+    document = Document(read_layers(manifest, name, root))
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
@@ -50,6 +51,19 @@ def load(
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
     return replace(campaign, warnings=tuple(in_order(problems)))
+
+
+def _followed(path: Path, name: str) -> Path:
+    """The real path of a manifest. A link is not followed out of the project that it lies in.
+
+    Else a stranger's link could have the lines of any file quoted to whoever reads the problems.
+    """
+    real = files.real_path(path)
+    project = files.project_of(files.real_path(path.parent))
+    if not real.is_relative_to(project) and path.is_symlink():
+        told = f"this link leads out of the project ({project.name or project}/); name the file itself"
+        raise InvalidInput(Problem(told, Position(name, 1, 1)))
+    return real
 
 
 def _of_the_operator(problem: Problem) -> Problem:

@@ -73,8 +73,9 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
     except IsADirectoryError:
         raise InvalidInput(_whole(name, "this is a folder, expected a file")) from None
     except OSError as error:
-        reason = (
-            "this is a folder, expected a file" if path.is_dir() else error.strerror or "not a regular file"
+        # What could be opened has no reason of the system's: a folder, a pipe or a device.
+        reason = error.strerror or (
+            "this is a folder, expected a file" if path.is_dir() else "not a regular file"
         )
         raise InvalidInput(_whole(name, f"it cannot be read: {reason}")) from None
     except ValueError as error:

@@ -1,0 +1,213 @@
+"""A campaign from a stranger: whatever it holds, it is refused in a line or means what it says; nothing hangs."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, picture, spring
+from support.limits import bound, limited
+from support.processes import Running
+
+from pipeline.emulator.embedded import Emulator
+
+MIB = 1024 * 1024
+NOWHERE = "http://127.0.0.1:9"
+HEAD = "version: 1\nname: spring\n"
+TEMPLATE = "templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: '{{ prompt }}'}}}\n"
+
+
+def prompts(*templates: str) -> str:
+    """A manifest with a prompt for each of `templates`."""
+    named = {f"p{number}": template for number, template in enumerate(templates)}
+    return HEAD + TEMPLATE + f"prompts: {json.dumps(named)}\n"
+
+
+THOUSAND = list(range(1000))
+HURTING = {
+    "aliases.yaml": HEAD
+    + "\n".join(
+        [
+            "a0: &a0 [x, x, x, x, x, x, x, x, x]",
+            *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)),
+        ]
+    ),
+    "merges.yaml": HEAD
+    + "\n".join(
+        ["a0: &a0 {k: x}", *(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 9))]
+    ),
+    "circle.yaml": HEAD + "vars: &v {again: *v}\n",
+    "lists.yaml": HEAD + "vars: " + "[" * 200_000,
+    "dashes.yaml": HEAD + "vars:\n" + "- " * 30_000,
+    "templates.yaml": prompts(
+        *("{{ 'a' * 10**9 }}", "{{ '%1000000000d' % 1 }}", "{{ '{:>1000000000}'.format(1) }}"),
+        *("{{ range(999999999) | list }}", "{{ [0] * 1000000000 }}", "{{ ''.__class__ }}"),
+    ),
+    "matrix.yaml": HEAD
+    + TEMPLATE
+    + f"jobs: [{{id: hero, matrix: {{a: {THOUSAND}, b: {THOUSAND}, c: {THOUSAND}}}}}]\n",
+}
+
+
+def test_manifests_made_to_hurt_are_refused_with_their_places_in_little_room(folder: Path) -> None:
+    campaign(folder, HURTING)
+
+    ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HURTING, url=NOWHERE, folder=folder)
+
+    assert ended.code == 3, ended.said[-2000:]
+    assert "Traceback" not in ended.said
+    told = [line for line in ended.out.splitlines() if line.startswith("error: ")]
+    assert {line.removeprefix("error: ").partition(":")[0] for line in told} == set(HURTING)
+    assert all(line.split(":")[2].isdigit() and len(line) < 500 for line in told)
+    assert "1,000,000,000 jobs; at most 1,000,000" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", ":1:1: the file is empty"),
+        (b"# nothing yet\n", ":1:1: the file is empty"),
+        (b"\xef\xbb\xbf", ":1:1: the file is empty"),
+        (
+            b"version: 1\nname: a\nvars: {x: 1, x: 2}\n",
+            ":3:14: vars: the key 'x' is written twice, first at ",
+        ),
+        (b"version: 1\nvars: !!python/object/apply:os.system [true]\n", ":2:7: vars: the tag "),
+        (b"version: 1\nname: a\0b\n", ":2:8: a NUL character"),
+        (b"version: 1\nname: \xff\n", ":2:7: this is not UTF-8"),
+        ("version: 1\n".encode("utf-16"), ":1:1: this is UTF-16"),
+        (b'version: 1\nname: "\\ud83d"\n', ":2:"),
+        (b"# " + b"x" * 3_000_000, ":1:1: it cannot be read: larger than 2,097,152 bytes"),
+        (b"version: 1\n---\nversion: 1\n", ":2:1: a second document"),
+        (
+            b"version: 1\nname: 2026-02-31\nvars: {n: " + b"9" * 5000 + b"}\n",
+            ":3:11: vars.n: a number of 5,0",
+        ),
+        (
+            f"{HEAD}{TEMPLATE}prompts:\n  walk: |\n    a\n    {{{{ nobody }}}}\n".encode(),
+            ":7:5: prompts.walk: 'nobody' is undefined",
+        ),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_manifest_that_cannot_be_taken_is_told_with_its_place(
+    folder: Path, offline: Pipeline, content: bytes, told: str
+) -> None:
+    campaign(folder, {"campaign.yaml": content})
+
+    for command in ("validate", "run"):
+        ended = offline(command, "campaign.yaml")
+
+        assert ended.code == 3, ended.said[-2000:]
+        assert f"error: campaign.yaml{told}" in ended.said
+        assert "Traceback" not in ended.said
+
+
+def test_words_that_older_yaml_took_for_something_else_are_sent_as_they_are_written(
+    folder: Path, offline: Pipeline
+) -> None:
+    words = "{a: no, b: 12:30:00, c: 1e3, d: 2026-02-31, e: on, f: 1_000, g: '017'}"
+    manifest = f"templates: {{any: {{template_id: something_new, options: {words}}}}}\n"
+    campaign(folder, {"campaign.yaml": HEAD + manifest})
+
+    (job,) = offline("expand", "campaign.yaml", "--format", "json").document["jobs"]
+
+    assert json.dumps(job["request"]["options"]) == (
+        '{"a": "no", "b": "12:30:00", "c": 1000.0, "d": "2026-02-31", "e": "on", "f": "1_000", "g": "017"}'
+    )
+
+
+class TestPlaces:
+    def test_what_is_no_file_of_the_project_is_told_and_never_waited_for(
+        self, project: Project, offline: Pipeline, tmp_path: Path
+    ) -> None:
+        (tmp_path / "secret.yaml").write_text("version: 1\nname: x\npassword: hunter2\n")
+        os.mkfifo("pipe.yaml")
+        for link, target in (("out.yaml", tmp_path / "secret.yaml"), ("circle.yaml", Path("circle.yaml"))):
+            Path(link).symlink_to(target)
+
+        for path in ("pipe.yaml", "out.yaml", "circle.yaml", "/dev/zero", "none.yaml", "n" * 300):
+            for command in ("validate", "run", "collect"):
+                ended = offline(command, path)
+                assert ended.code == 3, (command, path, ended.said)
+                assert f"error: {path}:1:1: " in ended.said
+                assert "hunter2" not in ended.said
+        assert "this is a folder" in offline("run", ".").err
+
+    def test_a_folder_is_searched_without_waiting_for_a_pipe(
+        self, project: Project, start: Callable[..., Running]
+    ) -> None:
+        os.mkfifo("pipe.yaml")
+
+        ended = start("validate", ".").ended()
+
+        assert ended.code == 0, ended.said
+        assert "spring is valid, 2 job(s)" in ended.out
+
+    def test_what_may_not_be_read_is_told(self, project: Project) -> None:
+        closed = project.folder / "images" / "red.png"
+        for path in (closed, project.manifest):
+            path.chmod(0)
+            ended = bound("validate", "campaign.yaml", url=NOWHERE, folder=project.folder)
+            assert ended.code == 3, ended.said
+            assert "cannot be read: Permission denied" in ended.out
+
+    def test_images_that_no_vendor_is_to_get_are_each_told(
+        self, folder: Path, offline: Pipeline, tmp_path: Path
+    ) -> None:
+        (tmp_path / "secret.png").write_bytes(picture())
+        project = campaign(folder, {"empty.png": b"", "page.png": b"<!doctype html><html></html>"})
+        project.write({"large.png": picture(), ".env": b"KEY=x"})
+        with Path("large.png").open("r+b") as file:
+            file.truncate(1 << 30)
+        Path("passwd.png").symlink_to("/etc/passwd")
+        os.mkfifo("pipe.png")
+        paths = ["none.png", "empty.png", "page.png", "large.png", "passwd.png", "../secret.png", "pipe.png"]
+        items = [{"path": path, "id": f"i{number}"} for number, path in enumerate([*paths, ".env"])]
+        project.write({"campaign.yaml": spring(image_sets={"shoes": items})})
+
+        ended = offline("validate", "campaign.yaml", "--format", "json")
+
+        assert ended.code == 3
+        said = [f"{each['summary']} {each.get('detail', '')}" for each in ended.document["diagnostics"]]
+        assert len(said) == len(items)
+        for words in ("no such file", "is empty", "an HTML page", "larger than 25 MB", "not a regular file"):
+            assert sum(words in each for each in said) == 1, words
+        assert sum("leads out of the project" in each for each in said) == 2
+        assert sum("is hidden" in each for each in said) == 1
+
+
+class TestOnTheWire:
+    def test_a_text_of_any_script_reaches_the_vendor_to_the_byte(
+        self, folder: Path, pipeline: Pipeline, vendor: Emulator
+    ) -> None:
+        # Letters and their marks apart, joined faces, and marks that turn the direction: none is touched.
+        text = "👩‍👩‍👧 \u202bשלום\u202c e\u0301 ﬁ \u200b{{ 7 * 7 }} {% x %}"
+        for api in ("v1", "v2"):
+            manifest = spring(provider={"api": api}, vars={"text": text}, prompts={api: "{{ text }}"})
+            project = campaign(folder, {"campaign.yaml": json.dumps(manifest, ensure_ascii=False)})
+            assert pipeline("run", project.manifest, "--replace", "main").code == 0
+
+        assert [each.options["prompt"] for each in vendor.work.workflows()] == [text, text]
+
+    @pytest.mark.parametrize(
+        "name",
+        ['a "quote".png', "two\r\nlines: x.png", "‮gnp.exe.png", f"{'n' * 251}.png", "CON.png"],
+        ids=ascii,
+    )
+    def test_an_image_is_sent_and_its_result_kept_whatever_its_file_is_called(
+        self, folder: Path, pipeline: Pipeline, vendor: Emulator, name: str
+    ) -> None:
+        manifest = spring(image_sets={"shoes": [name]}, prompts={"walk": "a walk"})
+        project = campaign(folder, {"campaign.yaml": manifest, name: picture()})
+
+        ended = pipeline("run", project.manifest)
+
+        assert ended.code == 0, ended.said
+        assert len(vendor.ledger.bought) == 1
+        (path,) = project.output()
+        assert path.isprintable()
+        assert not set(path) & set('"\\:')
+        assert max(map(len, path.split("/"))) <= 100
