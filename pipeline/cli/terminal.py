@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pipeline.planning.show import Colour, Paint
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000
+_NOT_ASCII = re.compile(r"[^\n -~]")
 
 
 class Closed(Exception):
@@ -75,8 +77,13 @@ def say_json(document: Json | dict[str, Json]) -> None:
 
 
 def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
-    """JSON in which GitHub's runner finds no command: `##[` can stand in strings only, and means the same so."""
-    return json.dumps(document, indent=indent, ensure_ascii=False).replace("##[", "\\u0023#[")
+    """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False).replace("##[", "\\u0023#[")
+    return _NOT_ASCII.sub(_as_json_shows_it, text)
+
+
+def _as_json_shows_it(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:

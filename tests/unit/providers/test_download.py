@@ -122,14 +122,15 @@ def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -
 
 
 def test_file_that_grows_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
-    def endless(peer: Peer) -> None:
+    def growing(peer: Peer) -> None:
         peer.read()
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while True:
-            peer.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        for _ in range(100):
+            peer.send(b"10000\r\n" + PNG.ljust(0x10000, b"x") + b"\r\n")
+        peer.send(b"0\r\n\r\n")
 
     downloads = Downloads(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
-    with serving(endless) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
+    with serving(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
         downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
     assert raised.value.lasting
 
