@@ -371,7 +371,12 @@ def test_no_credit_while_a_large_image_is_still_on_its_way_is_no_unknown_outcome
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     project.write({"images/red.png": picture() + bytes(20_000_000)})
-    refused: Json = {"status": 402, "at": "before-reading", "body": {"message": "INSUFFICIENT_CREDIT"}}
+    refused: Json = {
+        "status": 402,
+        "at": "before-reading",
+        "body": {"message": "INSUFFICIENT_CREDIT"},
+        "headers": {"Connection": "close"},  # with what is still unread
+    }
     vendor.fail({"on": "create", "do": refused})
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")

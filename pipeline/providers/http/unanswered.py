@@ -29,7 +29,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        current = current.__cause__ or current.__context__ or _wrapped(current)
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """What the HTTP library put into an exception that it made without raising it."""
+    return next((each for each in error.args if isinstance(each, BaseException)), None)
 
 
 def _reason(error: BaseException) -> str | None:

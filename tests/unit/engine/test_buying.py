@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from engine.desk import Desk, job, jobs
+from engine.desk import Desk, Publishing, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.report import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
@@ -271,15 +271,16 @@ def test_402_stops_buying_and_what_is_in_flight_runs_on(desk: Desk) -> None:
     assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
 
 
+@pytest.mark.parametrize("checkpoint", [None, Publishing()], ids=["at once", "in a wave"])
 @pytest.mark.parametrize("refusal", Refusal)
 def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
-    desk: Desk, refusal: Refusal
+    desk: Desk, refusal: Refusal, checkpoint: Publishing | None
 ) -> None:
     desk.hands.together = True
     for each in jobs(9):
         desk.vendor.creating[each.path] = [AccountRefused(refusal, "no")]
 
-    ran = desk.run(*jobs(9), settings=RunSettings(concurrency=3))
+    ran = desk.run(*jobs(9), settings=RunSettings(concurrency=3), checkpoint=checkpoint)
 
     assert len(desk.vendor.creates) <= 3
     assert set(ran.statuses.values()) == {"pending"}
