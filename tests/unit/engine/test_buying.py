@@ -240,6 +240,22 @@ def test_three_unknown_outcomes_in_a_row_stop_all_buying(desk: Desk) -> None:
     assert ran.codes == {ExitCode.ATTENTION}
 
 
+@pytest.mark.parametrize("checkpoint", [None, Publishing()], ids=["at once", "in a wave"])
+def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_hands_there_are(
+    desk: Desk, checkpoint: Publishing | None
+) -> None:
+    desk.hands.together = True
+    for each in jobs(12):
+        desk.vendor.creating[each.path] = [LOST]
+
+    ran = desk.run(*jobs(12), settings=RunSettings(concurrency=4), checkpoint=checkpoint)
+
+    unknown = list(ran.statuses.values()).count("attention")
+    assert 3 <= unknown == len(desk.vendor.creates) <= 3 + 3
+    assert set(ran.statuses.values()) == {"attention", "pending"}
+    assert ran.codes == {ExitCode.ATTENTION}
+
+
 def test_an_outcome_that_is_known_begins_the_count_anew(desk: Desk) -> None:
     for each in [*jobs(2), *jobs(5)[3:]]:
         desk.vendor.creating[each.path] = [LOST]

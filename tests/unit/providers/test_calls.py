@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
     assert [(each.method, each.path) for each in server.received] == [("GET", "/workflow/wf-1")] * 2
     assert server.received[0].headers["x-api-key"] == KEY
     assert server.connections == 1
+
+
+def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
+        client = a_client(server.url)
+        client.create(an_order())
+        client.get("wf-1")
+        client.get("wf-1")
+    assert len(server.received) == 3
+    for each in server.received:
+        assert not {"authorization", "cookie"} & set(each.headers)
 
 
 def test_v2_has_its_own_paths() -> None:

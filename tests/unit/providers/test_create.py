@@ -333,6 +333,14 @@ def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> 
     assert [request.method for request in proxy.received] == ["CONNECT"]
 
 
+def test_create_is_not_sent_where_the_proxy_itself_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    network = Network(proxies={"https": f"http://127.0.0.1:{port}"})
+    outcome = a_client("https://api.example.com", network=network).create(an_order())
+    assert outcome == NotSent("the connection was refused")
+
+
 def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certificate) -> None:
     def tunnel(peer: Peer) -> None:
         peer.read()
