@@ -5,16 +5,11 @@ not named here may change between releases.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 
-from pipeline.cli.acting import Known, Scene, known, scene, served_by
-from pipeline.cli.options import CampaignFlags
-from pipeline.cli.publishing import Publisher
-from pipeline.cli.vendor import vendor
-from pipeline.engine.report import RunReport, RunSettings, Stop, Tally
-from pipeline.engine.run import execute
+from pipeline.cli.environment import surroundings
+from pipeline.engine.report import RunSettings, Tally
 from pipeline.errors import (
     AccountError,
     BuyingStopped,
@@ -28,14 +23,14 @@ from pipeline.errors import (
 from pipeline.jobs import Job, Json
 from pipeline.manifest import Campaign, expand
 from pipeline.manifest import load as load_manifest
+from pipeline.operations.known import known
+from pipeline.operations.operation import Operation, Orders, Outcome
+from pipeline.operations.scene import Places, Scene, scene
 from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan
 from pipeline.planning.make import make
-from pipeline.planning.price import Limits, refusal
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
-from pipeline.results.build import Standing, standing
-from pipeline.results.verdict import exit_code
-from pipeline.serving import Serving, serve
+from pipeline.results.build import Standing
 from pipeline.state.store import Caps
 
 __all__ = [
@@ -63,8 +58,6 @@ __all__ = [
     "run",
 ]
 
-_TIMEOUT = 60.0
-
 
 def load(manifest: str | Path, variables: Mapping[str, Json] | None = None) -> Campaign:
     """Read a manifest and everything that it names; `variables` win over its vars.
@@ -89,20 +82,6 @@ def plan(
     """
     with known(_scene(manifest, variables, emulate=emulate), writable=False) as facts:
         return make(facts.serving, facts.shelf().survey(facts.serving), asked)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended: by key how each job stands, what `pipeline run` would exit with, and why it stopped."""
-
-    jobs: Mapping[str, Standing]
-    code: ExitCode
-    notes: tuple[str, ...]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every job is done."""
-        return self.code is ExitCode.OK
 
 
 def run(
@@ -134,72 +113,17 @@ def run(
         report_errors=place.campaign.provider.report_errors,
         canary=limits.canary,
     )
+    orders = Orders(settings, asked=asked, provider=provider, fail_threshold=limits.fail_threshold)
     with known(place, writable=True) as facts:
-        return _carry_out(facts, settings, asked, provider, on_event)
-
-
-def _carry_out(
-    facts: Known,
-    settings: RunSettings,
-    asked: Asked,
-    provider: Provider | None,
-    on_event: Callable[[str, str], None] | None,
-) -> Outcome:
-    shelf = facts.shelf()
-    made = make(facts.serving, shelf.survey(facts.serving), asked)
-    spent = sum(purchase.cost for purchase in facts.records.purchases.values())
-    caps = settings.caps
-    if made.buying and (why := refusal(made, Limits(caps.max_creates, caps.max_credits, caps.budget), spent)):
-        raise BuyingStopped(why)
-    report = RunReport()
-    publisher = Publisher(facts.scene, facts.published)
-
-    def publish() -> Serving:
-        records = facts.store.records()
-        serving = serve(facts.jobs, records, facts.decisions)
-        facts.store.serve(served_by(serving))
-        publisher.publish(serving, records, facts.decisions, report.inputs)
-        return serving
-
-    try:
-        if made.asks_vendor or made.moves_files:
-            if made.buying:
-                shelf.assert_writable()
-            with ExitStack() as held:
-                seller = provider or held.enter_context(vendor(facts.scene, _TIMEOUT))
-                execute(
-                    made,
-                    facts.records,
-                    store=facts.store,
-                    provider=seller,
-                    shelf=shelf,
-                    manifest_folder=facts.scene.campaign.manifest.parent,
-                    settings=settings,
-                    reporter=_Listener(on_event),
-                    report=report,
-                    stop=Stop(),
-                    publish=publish,
-                )
-    finally:
-        serving = publish()
-    return _outcome(made, serving, report, facts.scene)
-
-
-def _outcome(made: Plan, serving: Serving, report: RunReport, place: Scene) -> Outcome:
-    selected = {each.key for each in made.entries if each.action is not Action.PINNED or each.purchase}
-    jobs = {
-        job.name: standing(job, serving, report.inputs, report.blocked)
-        for job in serving.jobs
-        if job.name in selected
-    }
-    threshold = place.campaign.limits.fail_threshold
-    code = exit_code(serving, selected, report.codes, report.inputs, report.blocked, threshold)
-    return Outcome(jobs, code, tuple(report.notes))
+        operation = Operation(facts, orders)
+        made = operation.plan()
+        if why := operation.refusal(made):
+            raise BuyingStopped(why)
+        return operation.carry_out(made, lambda: nullcontext(_Listener(on_event)))
 
 
 def _scene(manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool) -> Scene:
-    flags = CampaignFlags(None, None, None, (), (), emulate)
-    return scene(Path(manifest), flags, dict(variables or {}))
+    return scene(Path(manifest), variables or {}, Places(emulate=emulate), surroundings())
 
 
 class _Listener:
@@ -219,6 +143,3 @@ class _Listener:
     def warn(self, message: str) -> None:
         """Pass it on, as of no job."""
         self.tell("", message)
-
-    def close(self) -> None:
-        """Nothing is held."""

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.artifacts.shelf import Shelf
-from pipeline.cli import environment
-from pipeline.cli.acting import now, run_id, shown_path
+from pipeline.cli.environment import surroundings
 from pipeline.cli.options import CampaignFlags, manner
 from pipeline.cli.terminal import say
-from pipeline.cli.vendor import vendor_of
 from pipeline.engine.progress import LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
 from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent, printable
 from pipeline.files import real_path
+from pipeline.operations.scene import now, run_id, shown_path
+from pipeline.operations.vendor import vendor_of
 from pipeline.planning.collect import everything
 from pipeline.purchases import UNDECIDED, Records, Status
 from pipeline.results import merge
@@ -118,7 +118,7 @@ def carry_out(bare: Bare, settings: RunSettings, stop: Stop, timeout: float) -> 
         plan = everything(serve([], records), absent)
         report = RunReport()
         home = bare.folder / ".pipeline" / f"{campaign}.emulator" if bare.emulated else None
-        with vendor_of("vimmerse", "v1", home, timeout) as provider:
+        with vendor_of("vimmerse", "v1", home, timeout, surroundings()) as provider:
             execute(
                 plan,
                 records,
@@ -144,6 +144,7 @@ def carry_out(bare: Bare, settings: RunSettings, stop: Stop, timeout: float) -> 
 
 @contextmanager
 def _store(bare: Bare) -> Iterator[SqlStore]:
+    around = surroundings()
     store = open_store(
         bare.state,
         campaign=bare.campaign,
@@ -151,8 +152,8 @@ def _store(bare: Bare) -> Iterator[SqlStore]:
         run=run_id(),
         writable=True,
         now=now(),
-        command=environment.command_line(),
-        allow_network=environment.allows_network_file_system(),
+        command=around.command,
+        allow_network=around.allows_network_file_system,
     )
     try:
         yield store

@@ -5,15 +5,17 @@ from typing import Any
 
 import click
 
-from pipeline.cli.acting import known, scene
 from pipeline.cli.bare import bare_of, carry_out
 from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options
-from pipeline.cli.running import Orders, Running
+from pipeline.cli.running import Running
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
 from pipeline.cli.terminal import say
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput
+from pipeline.operations.known import known
+from pipeline.operations.operation import Orders
 
 
 @click.command("collect")
@@ -45,8 +47,7 @@ def command(source: Path, request_timeout: float, poll_interval: float, **select
             say(f"{source} does not read ({len(error.problems)} problem(s)); its state does.", err=True)
         else:
             with stopping() as stop, known(place, writable=True) as facts:
-                return Running(
-                    facts, Orders(settings, request_timeout, asked(facts, selection)), stop
-                ).collect()
+                orders = Orders(settings, request_timeout, asked(facts, selection))
+                return Running(facts, orders, stop).collect().code
     with stopping() as stop:
         return carry_out(records, settings, stop, request_timeout)

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from pipeline.artifacts.shelf import needed
-from pipeline.cli.acting import Known, known, now, scene, served_by
 from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
@@ -20,13 +19,16 @@ from pipeline.cli.options import (
     manner,
     selection_options,
 )
-from pipeline.cli.publishing import Publisher
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import say, untrusted_block
-from pipeline.cli.vendor import vendor
 from pipeline.engine.repeating import repeated
 from pipeline.engine.updating import assert_bought
 from pipeline.errors import ExitCode, InvalidInput, UsageError, printable
+from pipeline.operations.known import Known, known, served_by
+from pipeline.operations.publishing import Publisher
+from pipeline.operations.scene import now
+from pipeline.operations.vendor import vendor
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import Purchase

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from pipeline.cli.acting import known, scene
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -15,11 +14,13 @@ from pipeline.cli.options import (
     read_variables,
     selection_options,
 )
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import as_json_text, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest import expand, load
+from pipeline.operations.known import known
 
 
 @click.command("expand")

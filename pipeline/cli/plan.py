@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from pipeline.cli import planfile
-from pipeline.cli.acting import known, scene
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -19,11 +18,13 @@ from pipeline.cli.options import (
     replanning_options,
     selection_options,
 )
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import asked
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.manifest import find
+from pipeline.operations.known import known
 from pipeline.planning.actions import CHANGING, Plan
 from pipeline.planning.make import make
 from pipeline.planning.markdown import as_markdown

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.acting import Known, relative, shown_path
 from pipeline.errors import InvalidInput, Problem, Unfinished
 from pipeline.files import read_limited, write_atomically
 from pipeline.manifest import schema
+from pipeline.operations.known import Known
+from pipeline.operations.scene import relative, shown_path
 from pipeline.planning.actions import Plan
 from pipeline.planning.saved import SavedPlan, departures, from_json, to_json
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.acting import known, now, scene
 from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
-from pipeline.cli.vendor import vendor
 from pipeline.engine.repeating import repeated
 from pipeline.engine.updating import assert_bought
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.manifest import decisions
+from pipeline.operations.known import known
+from pipeline.operations.scene import now
+from pipeline.operations.vendor import vendor
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Purchase
 

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.acting import Known, known, now, scene
 from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
-from pipeline.cli.publishing import Publisher
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
-from pipeline.cli.vendor import vendor
 from pipeline.errors import InvalidInput, UsageError, printable
+from pipeline.operations.known import Known, known
+from pipeline.operations.publishing import Publisher
+from pipeline.operations.scene import now
+from pipeline.operations.vendor import vendor
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status
 from pipeline.serving import serve

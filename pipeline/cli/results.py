@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.acting import known, scene
 from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner
-from pipeline.cli.publishing import Publisher
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
+from pipeline.operations.known import known
+from pipeline.operations.publishing import Publisher
 
 
 @click.command("results")

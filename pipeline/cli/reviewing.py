@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.acting import Known, known, scene
 from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import (
     CampaignFlags,
@@ -14,10 +13,12 @@ from pipeline.cli.options import (
     manner,
     together,
 )
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.manifest import decisions
 from pipeline.manifest.decisions import Decision, Verdict
+from pipeline.operations.known import Known, known
 from pipeline.purchases import Purchase, Status
 
 _WORDS = {

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from pipeline.cli import planfile
-from pipeline.cli.acting import Known, Scene, known, scene
 from pipeline.cli.events import changes_to
 from pipeline.cli.options import (
     INPUT,
@@ -22,13 +21,18 @@ from pipeline.cli.options import (
     together,
 )
 from pipeline.cli.reporting import write_junit
-from pipeline.cli.running import Orders, Running
+from pipeline.cli.running import Running
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import asked, asked_by
 from pipeline.cli.stopping import stopping
-from pipeline.cli.vendor import assert_vendor_installed
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput, UsageError
+from pipeline.operations.known import Known, known
+from pipeline.operations.operation import Orders
+from pipeline.operations.scene import Scene
+from pipeline.operations.vendor import assert_vendor_installed
+from pipeline.planning.actions import Plan
 from pipeline.planning.saved import SavedPlan
 from pipeline.state.store import Caps, Change
 
@@ -95,12 +99,17 @@ def command(source: Path, **given: Any) -> int:
         stop = held.enter_context(stopping())
         facts = held.enter_context(known(place, writable=True))
         on_change = held.enter_context(changes_to(given["events"]))
-        orders = _orders(facts, saved, source, given, on_change)
-        running = Running(facts, orders, stop)
-        code = running.carry_out(ask=not (given["yes"] or saved or place.emulated))
+        orders = _orders(facts, saved, given, on_change)
+        running = Running(facts, orders, stop, aside=given["events"] == "-")
+        check = partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
+        outcome = running.carry_out(check, ask=not (given["yes"] or saved or place.emulated))
         if given["junit"]:
-            write_junit(Path(given["junit"]), place.campaign.name, running.outcome)
-        return code
+            write_junit(Path(given["junit"]), place.campaign.name, outcome.jobs)
+        return outcome.code
+
+
+def _any_plan(_plan: Plan) -> None:
+    """No plan was reviewed, so any will do."""
 
 
 def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Scene:
@@ -123,7 +132,6 @@ def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Scen
 def _orders(
     facts: Known,
     saved: SavedPlan | None,
-    source: Path,
     given: dict[str, Any],
     on_change: Callable[[Change], None],
 ) -> Orders:
@@ -132,11 +140,9 @@ def _orders(
         settings=_settings(facts.scene, given),
         timeout=given["request_timeout"],
         asked=asked(facts, given) if saved is None else asked_by(saved, facts),
-        check=partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else None,
         checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
         on_change=on_change,
         frozen=given["frozen"],
-        events_on_stdout=given["events"] == "-",
         fail_threshold=limits.fail_threshold if given["fail_threshold"] is None else given["fail_threshold"],
     )
 

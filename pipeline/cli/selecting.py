@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.cli.acting import Known
 from pipeline.errors import UsageError, printable
+from pipeline.operations.known import Known
 from pipeline.planning.actions import ALL, Action, Asked
 from pipeline.planning.make import make
 from pipeline.planning.saved import SavedPlan, carried_out

@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from pipeline.artifacts.names import named
-from pipeline.cli.acting import Known, known, scene, shown_path
 from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import paint_for, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, canonical_json
+from pipeline.operations.known import Known, known
+from pipeline.operations.scene import shown_path
 from pipeline.planning.make import make
 from pipeline.planning.show import Paint
 from pipeline.purchases import Purchase

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from pipeline.cli.acting import known, now, scene
 from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner, manner_options
-from pipeline.cli.publishing import Publisher
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput
+from pipeline.operations.known import known
+from pipeline.operations.publishing import Publisher
+from pipeline.operations.scene import now
 from pipeline.serving import serve
 from pipeline.state import snapshot
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from pipeline.cli.acting import Known, known, scene
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -19,11 +18,13 @@ from pipeline.cli.options import (
     manner,
     selection_options,
 )
+from pipeline.cli.scene import scene
 from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.manifest import find
+from pipeline.operations.known import Known, known
 from pipeline.purchases import Purchase, Status, bought_nothing
 from pipeline.results.build import Standing, standing
 

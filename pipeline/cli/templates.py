@@ -1,11 +1,10 @@
 """`pipeline templates`: what the vendor can make, as far as it is known."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import click
 
-from pipeline.cli.environment import provider_settings
+from pipeline.cli.environment import surroundings
 from pipeline.cli.options import flag, format_option, manner_options
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput, did_you_mean, printable
@@ -26,7 +25,7 @@ _TIMEOUT = 60.0
 def command(template_id: str | None, refresh: bool, form: str) -> None:
     """List the known templates, or tell all that is known of ID."""
     if refresh:
-        live = Vimmerse(replace(provider_settings("v2", _TIMEOUT, None), api="v2")).templates()
+        live = Vimmerse(surroundings().provider_settings("v2", _TIMEOUT, None)).templates()
         _print_live(live, template_id, form)
         return
     known = catalog.built_in().templates

@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from pipeline.artifacts.shelf import Shelf, fetched
-from pipeline.cli.acting import Known, known, scene, shown_path
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
+from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say, untrusted_block
 from pipeline.errors import ExitCode, printable
+from pipeline.operations.known import Known, known
+from pipeline.operations.scene import shown_path
 from pipeline.purchases import Status
 from pipeline.results.build import build
 from pipeline.results.verify import differences

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from pipeline import failpoints
-from pipeline.cli.acting import Scene
 from pipeline.errors import Unfinished
 from pipeline.jobs import Json
+from pipeline.operations.scene import Scene
 from pipeline.purchases import Decisions, Records, Status
 from pipeline.results.build import build
 from pipeline.results.file import ResultsFile, write

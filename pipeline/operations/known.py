@@ -1,25 +1,19 @@
-"""Assembles the parts of a command: the campaign, where its records lie, and what is known of it."""
+"""What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
-import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline import __version__
 from pipeline.artifacts.shelf import Shelf
-from pipeline.cli import environment
-from pipeline.cli.options import CampaignFlags, read_variables
-from pipeline.errors import InvalidInput, UsageError
+from pipeline.errors import InvalidInput
 from pipeline.files import real_path, sweep
-from pipeline.jobs import Job, Json
-from pipeline.manifest import Campaign, decisions, expand, load
+from pipeline.jobs import Job
+from pipeline.manifest import Campaign, decisions, expand
 from pipeline.manifest.decisions import in_force
+from pipeline.operations.scene import Scene, now, run_id, shown_path
 from pipeline.planning.make import in_plan_order
 from pipeline.purchases import Decisions, Records
-from pipeline.results.build import Heading
 from pipeline.results.file import ResultsFile, read
 from pipeline.serving import Serving, serve
 from pipeline.state.machine import absorb
@@ -28,111 +22,8 @@ from pipeline.state.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """A campaign and where its records lie on this machine. An emulated one keeps records of its own."""
-
-    campaign: Campaign
-    emulated: bool
-    state: Path
-    results: Path
-    output: Path
-
-    @property
-    def emulator_folder(self) -> Path:
-        """Where the embedded emulator keeps its work."""
-        return self.campaign.manifest.parent / ".pipeline" / f"{self.campaign.name}.emulator"
-
-    @property
-    def decisions(self) -> Path:
-        """The decisions file beside the manifest."""
-        mark = ".emulated" if self.emulated else ""
-        return self.campaign.manifest.with_name(f"{self.campaign.name}{mark}.decisions.yaml")
-
-    @property
-    def decisions_name(self) -> str:
-        """The decisions file as people know it."""
-        return shown_path(self.decisions)
-
-    @property
-    def results_name(self) -> str:
-        """The results manifest as people know it."""
-        return shown_path(self.results)
-
-    def heading(self) -> Heading:
-        """What the results manifest says of itself."""
-        folder = self.campaign.manifest.parent
-        return Heading(
-            self.campaign.name,
-            relative(self.campaign.manifest, self.results.parent),
-            relative(self.output, folder),
-            f"pipeline {__version__}",
-        )
-
-
-def shown_path(path: Path) -> str:
-    """`path` as a person in the working folder would write it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, with `/` on every system."""
-    return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def run_id() -> str:
-    """Names one run, for its caps; no two runs have the same."""
-    return f"{now()} {secrets.token_hex(4)}"
-
-
-def now() -> str:
-    """The time of day, for records."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def scene(manifest: Path, flags: CampaignFlags, variables: Mapping[str, Json] | None = None) -> Scene:
-    """Read the manifest and find where its records lie. `variables` are vars in the place of those of flags.
-
-    Raises:
-        InvalidInput: the manifest is wrong; all its problems at once.
-        UsageError: flags that go against each other.
-    """
-    if variables is None:
-        variables = read_variables(flags.variables, flags.variable_files)
-    campaign = load(manifest, variables=variables)
-    emulated = flags.emulate or campaign.provider.name == "emulator"
-    elsewhere = {"--state": flags.state, "--results": flags.results, "--output": flags.output}
-    given = [name for name, value in elsewhere.items() if value is not None]
-    if emulated and given:
-        raise UsageError(
-            f"{' and '.join(given)}: a rehearsal on the emulator keeps records of its own, "
-            "so that the real ones stay untouched"
-        )
-    folder = campaign.manifest.parent
-    name = f"{campaign.name}.emulated" if emulated else campaign.name
-    output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
-    return Scene(
-        campaign,
-        emulated,
-        real_path(Path(flags.state)) if flags.state else folder / ".pipeline" / f"{name}.db",
-        _results_path(flags.results, folder, name),
-        real_path(Path(flags.output)) if flags.output else output,
-    )
-
-
-def _results_path(given: str | None, folder: Path, name: str) -> Path:
-    file = f"{name}.results.json"
-    if given is None:
-        return folder / file
-    path = real_path(Path(given))
-    return path / file if path.is_dir() or given.endswith(("/", os.sep)) else path
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a campaign when a command begins: jobs, purchases of state and results joined."""
+    """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read."""
 
     scene: Scene
     jobs: list[Job]
@@ -165,8 +56,8 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
             run=run_id(),
             writable=writable,
             now=now(),
-            command=environment.command_line(),
-            allow_network=environment.allows_network_file_system(),
+            command=place.around.command,
+            allow_network=place.around.allows_network_file_system,
         )
         held.callback(store.close)
         if writable:

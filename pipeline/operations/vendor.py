@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from pipeline.cli.acting import Scene
-from pipeline.cli.environment import provider_settings
+from pipeline.operations.scene import Scene
+from pipeline.operations.surroundings import Surroundings
 from pipeline.providers.base import Provider
 from pipeline.providers.registry import maker_named, provider_named
 
@@ -31,16 +31,18 @@ def vendor(place: Scene, timeout: float) -> Iterator[Provider]:
     """
     settings = place.campaign.provider
     home = place.emulator_folder if place.emulated else None
-    with vendor_of(settings.name, settings.api, home, timeout) as provider:
+    with vendor_of(settings.name, settings.api, home, timeout, place.around) as provider:
         yield provider
 
 
 @contextmanager
-def vendor_of(name: str, api: str, emulator: Path | None, timeout: float) -> Iterator[Provider]:
+def vendor_of(
+    name: str, api: str, emulator: Path | None, timeout: float, around: Surroundings
+) -> Iterator[Provider]:
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
         maker = maker_named(name)
-        yield maker(provider_settings(api, timeout, None))
+        yield maker(around.provider_settings(api, timeout, None))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
@@ -48,4 +50,4 @@ def vendor_of(name: str, api: str, emulator: Path | None, timeout: float) -> Ite
 
     emulator.mkdir(parents=True, exist_ok=True)
     with Emulator(Settings(emulator)) as server:
-        yield provider_named("emulator", provider_settings(api, timeout, server.url))
+        yield provider_named("emulator", around.provider_settings(api, timeout, server.url))

@@ -1,0 +1,200 @@
+"""One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop
+from pipeline.engine.run import execute
+from pipeline.errors import ExitCode, PipelineError
+from pipeline.operations.known import Known, served_by
+from pipeline.operations.publishing import Publisher
+from pipeline.operations.vendor import vendor
+from pipeline.planning.actions import ALL, Action, Asked, Plan
+from pipeline.planning.collect import paid_for
+from pipeline.planning.make import make
+from pipeline.planning.price import Limits, refusal
+from pipeline.providers.base import Provider
+from pipeline.purchases import Purchase, Records, Status
+from pipeline.results.build import Standing, standing
+from pipeline.results.verdict import exit_code
+from pipeline.serving import Serving, serve
+from pipeline.state.store import Change
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What an operation is told besides the manifest.
+
+    `timeout` is what one call may take, in seconds. `provider` stands in for the one that the manifest names.
+    """
+
+    settings: RunSettings
+    timeout: float = 60.0
+    asked: Asked = ALL
+    provider: Provider | None = None
+    checkpoint: Checkpoint | None = None
+    on_change: Callable[[Change], None] = lambda _change: None
+    frozen: bool = False
+    fail_threshold: float = 0.0
+
+    @property
+    def enough(self) -> set[str]:
+        """The statuses under way with which the run is to leave a job."""
+        if not self.settings.wait:
+            return {Status.SUBMITTED.value, Status.SUCCEEDED.value}
+        return set() if self.settings.download else {Status.SUCCEEDED.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
+
+    `unsettled` are purchases in `attention` that serve no job now.
+    """
+
+    jobs: Mapping[str, Standing]
+    code: ExitCode
+    notes: tuple[str, ...]
+    unsettled: tuple[Purchase, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job is done."""
+        return self.code is ExitCode.OK
+
+
+class Operation:
+    """Carries out plans of one campaign, with the lock held. `report` gathers why it stopped."""
+
+    def __init__(self, facts: Known, orders: Orders, stop: Stop | None = None) -> None:
+        self.report = RunReport()
+        self._facts = facts
+        self._orders = orders
+        self._stop = stop or Stop()
+        self._shelf = facts.shelf()
+        self._publisher = Publisher(facts.scene, facts.published)
+
+    def plan(self) -> Plan:
+        """What a run would do."""
+        survey = self._shelf.survey(self._facts.serving)
+        return make(self._facts.serving, survey, self._orders.asked)
+
+    def plan_of_collecting(self) -> Plan:
+        """What is fetched of what is paid for; buys nothing."""
+        selected = self._orders.asked.selected
+        known = self._facts.records.purchases.values()
+        paid = [each for each in known if selected is None or each.key in selected]
+        return paid_for(self.plan(), paid, self._shelf.lacks)
+
+    def refusal(self, plan: Plan) -> str | None:
+        """Why nothing of `plan` may be bought, as far as that is known beforehand: a cap, or `frozen`."""
+        if not plan.buying:
+            return None
+        if self._orders.frozen:
+            return f"{len(plan.buying):,} to buy, but --frozen: nothing was done"
+        caps = self._orders.settings.caps
+        spent = sum(purchase.cost for purchase in self._facts.records.purchases.values())
+        return refusal(plan, Limits(caps.max_creates, caps.max_credits, caps.budget), spent)
+
+    def carry_out(
+        self,
+        plan: Plan,
+        reporter: Callable[[], AbstractContextManager[Reporter]],
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """Do what `plan` says, where it `may_begin`. However that ends, what is on disk then is published.
+
+        `reporter` is asked for once there is something to tell.
+
+        Raises:
+            AccountError: there is no key.
+            InvalidInput: there is no such provider.
+            Unfinished: files could not be written.
+        """
+        try:
+            if may_begin():
+                self._execute(plan, reporter)
+        finally:
+            serving = self._publish()
+            self._have_published()
+        return self._outcome(plan, serving)
+
+    def _execute(self, plan: Plan, reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
+        place = self._facts.scene
+        if not plan.asks_vendor and not plan.moves_files:
+            return
+        if plan.buying and self._orders.settings.download:
+            self._shelf.assert_writable()
+        with self._vendor() as provider, reporter() as told:
+            execute(
+                plan,
+                self._facts.records,
+                store=self._facts.store,
+                provider=provider,
+                shelf=self._shelf,
+                manifest_folder=place.campaign.manifest.parent,
+                settings=self._orders.settings,
+                reporter=told,
+                report=self.report,
+                stop=self._stop,
+                publish=lambda: self._write(*self._now()),
+                checkpoint=self._orders.checkpoint,
+                on_change=self._orders.on_change,
+            )
+
+    def _vendor(self) -> AbstractContextManager[Provider]:
+        given = self._orders.provider
+        return vendor(self._facts.scene, self._orders.timeout) if given is None else nullcontext(given)
+
+    def _now(self) -> tuple[Serving, Records]:
+        """What is on disk now, and which job it serves."""
+        records = self._facts.store.records()
+        return serve(self._facts.jobs, records, self._facts.decisions), records
+
+    def _write(self, serving: Serving, records: Records) -> None:
+        """Write the results manifest.
+
+        Raises:
+            PipelineError: it cannot be written.
+        """
+        # First, as a state that was lost under the run takes nothing any more: then only the results know.
+        self._publisher.publish(serving, records, self._facts.decisions, self.report.inputs)
+        self._facts.store.serve(served_by(serving))
+
+    def _publish(self) -> Serving:
+        """Write the last results manifest of this run, or note why that cannot be."""
+        serving, records = self._now()
+        try:
+            self._write(serving, records)
+        except PipelineError as error:
+            self.report.stop(error.exit_code, str(error))
+        return serving
+
+    def _have_published(self) -> None:
+        """Have the last word published too; also that a wave was given up."""
+        if self._orders.checkpoint is None:
+            return
+        try:
+            self._orders.checkpoint()
+        except PipelineError as error:
+            self.report.stop(error.exit_code, str(error))
+
+    def _outcome(self, plan: Plan, serving: Serving) -> Outcome:
+        report = self.report
+        # A take that is not needed, as another is approved, is no unfinished job.
+        selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
+        stopped = set(report.codes)
+        if self._stop.code is not None:
+            stopped.add(self._stop.code)
+        threshold, enough = self._orders.fail_threshold, self._orders.enough
+        code = exit_code(serving, selected, stopped, report.inputs, report.blocked, threshold, enough)
+        jobs = {
+            job.name: standing(job, serving, report.inputs, report.blocked)
+            for job in serving.jobs
+            if job.name in selected
+        }
+        idle = (*serving.earlier, *serving.orphans)
+        unsettled = tuple(each for each in idle if each.status is Status.ATTENTION)
+        return Outcome(jobs, code, tuple(report.notes), unsettled)
