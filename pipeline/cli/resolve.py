@@ -8,6 +8,7 @@ from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
 from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
+from pipeline.engine.updating import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.known import Known, known
 from pipeline.operations.publishing import Publisher
@@ -88,10 +89,5 @@ def _identified(purchase: Purchase, workflow_id: str, facts: Known, provider: Pr
         workflow = provider.get(workflow_id)
     except NotFound:
         raise InvalidInput(f"the vendor knows no workflow {printable(workflow_id)}") from None
-    sent = purchase.request.get("title", "")
-    if workflow.template_id != purchase.template_id or workflow.title != sent:
-        raise InvalidInput(
-            f"workflow {workflow_id} is not this purchase: it has template {printable(workflow.template_id)!r} "
-            f"and title {printable(workflow.title)!r}, sent were {purchase.template_id!r} and {sent!r}"
-        )
+    assert_bought(workflow, purchase)
     return Identified(workflow_id)

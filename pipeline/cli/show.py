@@ -17,7 +17,7 @@ from pipeline.operations.known import Known, known
 from pipeline.operations.scene import shown_path
 from pipeline.planning.make import make
 from pipeline.planning.show import Paint
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, bought_nothing
 
 _LONGEST = 2000
 
@@ -72,7 +72,8 @@ def _purchase(purchase: Purchase, facts: Known, paint: Paint) -> Iterator[str]:
         word for word, held in (("deleted", purchase.deleted), ("to be made again", purchase.again)) if held
     ]
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(marks)}".rstrip(), "yellow")
-    yield f"  bought {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
+    verb = "sent" if bought_nothing(purchase) else "bought"
+    yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
     yield f"  serves: {', '.join(printable(key, _LONGEST) for key in serves) or 'no job now'}"
     facts_known = {
         "workflow": purchase.workflow_id,

@@ -108,9 +108,9 @@ _Place = tuple[str | int, ...]
 def _read(document: Json) -> tuple[tuple[Rule, ...], list[tuple[_Place, str]]]:
     """The rules that can be understood, and what is wrong with the others."""
     inside: _Place = ("faults",) if isinstance(document, dict) else ()
-    rules = document.get("faults", []) if isinstance(document, dict) else document
+    rules = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(rules, list):
-        return (), [(inside, "expected a list of rules")]
+        return (), [(inside, "expected a list of rules, or a mapping with one at `faults`")]
     read: list[Rule] = []
     wrong: list[tuple[_Place, str]] = []
     for position, rule in enumerate(rules):

@@ -42,8 +42,10 @@ def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
     known = {last_sent(purchase).title, *titles}
     is_titled = workflow.title in known or purchase.id in workflow.title
     if workflow.template_id != purchase.template_id or not is_titled:
+        sent = f"{printable(purchase.template_id)!r} and {printable(last_sent(purchase).title)!r}"
         raise InvalidInput(
-            f"workflow {printable(workflow.id)} is not what was bought: its template or title is another"
+            f"workflow {printable(workflow.id)} is not purchase {purchase.id}: it has template "
+            f"{printable(workflow.template_id)!r} and title {printable(workflow.title)!r}, sent were {sent}"
         )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import requests
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 
@@ -123,8 +124,25 @@ def test_a_workflow_of_nobody_here_with_another_title_is_not_believed(
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", stranger)
 
     assert ended.code == 3, ended.said
-    assert "is not this purchase" in ended.err
+    assert "is not purchase" in ended.err
     assert unknown.statuses() == {WALK: "attention"}
+
+
+def test_a_workflow_whose_title_somebody_changed_is_known_by_the_id_that_is_left_in_it(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    requests.put(
+        f"{vendor.url}/workflow/{workflow_of(vendor)}",
+        json={"title": f"Final cut, {purchase}"},
+        headers={"X-Api-Key": "a-key"},
+        timeout=10,
+    ).raise_for_status()
+
+    ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 0, ended.said
+    assert unknown.statuses() == {WALK: "submitted"}
 
 
 @pytest.mark.parametrize("flags", [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x")])

@@ -109,6 +109,19 @@ def test_a_failure_is_shown_with_its_reason(project: Project, pipeline: Pipeline
     assert "  error: " in out
 
 
+def test_what_was_not_bought_is_not_called_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"status": 402}})
+    pipeline("run", project.manifest, "--concurrency", "1")
+
+    out = pipeline("show", project.manifest, DANCE).out
+
+    assert ": void" in out
+    assert "  sent " in out
+    assert "  bought " not in out
+
+
 def test_it_writes_nothing(bought: Project, offline: Pipeline) -> None:
     before = bought.tree()
 

@@ -259,6 +259,17 @@ def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None
     assert wrong.json()["problems"].startswith("[0].do: unknown fault 'resett'")
 
 
+@pytest.mark.parametrize("body", [{"on": "create", "do": "html"}, {}, {"fault": [], "add": True}])
+def test_what_is_no_list_of_faults_is_refused_and_changes_none(client: Client, body: Json) -> None:
+    client.admin("faults", [{"on": "create", "do": {"status": 500}}])
+
+    answer = client.admin("faults", body)
+
+    assert answer.status_code == 422
+    assert "faults" in answer.json()["problems"]
+    assert client.create().status_code == 500
+
+
 def test_a_rule_looks_only_at_what_matches(client: Client) -> None:
     client.emulator.fail(
         {"on": "create", "match": {"title": "blue", "template": "arctic"}, "do": {"status": 500}}

@@ -49,7 +49,7 @@ def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Desk, other:
     ran = sold.run(RETITLED)
 
     assert sold.vendor.calls == ["get old"]
-    assert "is not what was bought" in ran.report.notes[0]
+    assert "is not purchase" in ran.report.notes[0]
     assert ran.codes == {ExitCode.UNFINISHED}
     assert title(ran, BLUE) == "old"
 
