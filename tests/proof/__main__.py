@@ -4,8 +4,10 @@ Works on copies of the checkout. Words given as arguments select the protections
 of them stands. Ends with 1 if there is a protection without which one of its tests still passes.
 """
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,25 +39,33 @@ def still_passing(protection: Protection) -> list[str]:
         for edit in protection.edits:
             edit.apply(root)
         command = [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *protection.tests]
-        try:
-            ended = subprocess.run(
-                ["env", f"PYTHONPATH={root}", *command],
-                cwd=root,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=PATIENCE,
-            )
-        except subprocess.TimeoutExpired:
-            return []
-    if ended.returncode not in {0, 1}:
+        code, said = ended(["env", f"PYTHONPATH={root}", *command], root)
+    if code is None:
+        return []
+    if code not in {0, 1}:
         # Not a test that failed, but code or tests that cannot be loaded: this proves nothing.
-        return [
-            f"{test} (pytest ended with {ended.returncode})\n{ended.stdout[-2000:]}"
-            for test in protection.tests
-        ]
-    failed = re.findall(r"^FAILED (.+)", ended.stdout, re.MULTILINE)
+        return [f"{test} (pytest ended with {code})\n{said[-2000:]}" for test in protection.tests]
+    failed = re.findall(r"^FAILED (.+)", said, re.MULTILINE)
     return [test for test in protection.tests if not any(_is(test, line) for line in failed)]
+
+
+def ended(command: list[str], folder: Path) -> tuple[int | None, str]:
+    """How a command ended and what it said; None where it waits for something in vain, and is killed with its kin."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None, ""
+    return process.returncode, said
 
 
 def _is(test: str, line: str) -> bool:
