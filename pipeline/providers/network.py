@@ -4,9 +4,9 @@ The HTTP library's own reading of the environment is switched off, as it also ta
 """
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError, printable
@@ -34,9 +34,10 @@ class Network:
         for scheme, proxy in self.proxies.items():
             if not _is_proxy(proxy):
                 raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
-        if self.ca_bundle is not None and not Path(self.ca_bundle).exists():
+        if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
+            place = printable(self.ca_bundle, 200)
             raise UsageError(
-                f"there is no bundle of certificates at {printable(self.ca_bundle)}: set REQUESTS_CA_BUNDLE again"
+                f"no bundle of certificates can be read at {place}: set REQUESTS_CA_BUNDLE again"
             )
 
     def proxy_for(self, url: str) -> str | None:

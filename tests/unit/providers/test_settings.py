@@ -94,6 +94,12 @@ def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
     assert network.proxy_for("http://api.example.com/x") == "http://bare.example:3128"
 
 
+@pytest.mark.parametrize("bundle", ["/no/such/bundle.pem", "x" * 5000])
+def test_bundle_that_cannot_be_read_is_named(bundle: str) -> None:
+    with pytest.raises(UsageError, match=f"bundle of certificates can be read at {bundle[:100]}"):
+        network_from({"REQUESTS_CA_BUNDLE": bundle})
+
+
 @pytest.mark.parametrize(
     ("url", "direct"),
     [
