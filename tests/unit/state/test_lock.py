@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -102,6 +103,23 @@ def test_what_stands_in_the_file_is_never_trusted(tmp_path: Path, note: bytes) -
     lock.path.write_bytes(note)
     with pytest.raises(StateLocked, match="another process"):
         acquire(tmp_path / "s.db")
+    lock.release()
+
+
+def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, lock_it = tmp_path / "s.db", fcntl.flock
+
+    def after_somebody_deleted_it(descriptor: int, how: int) -> None:
+        (tmp_path / "s.db.lock").unlink()
+        monkeypatch.undo()
+        lock_it(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_somebody_deleted_it)
+    lock = acquire(state)
+    with pytest.raises(StateLocked):
+        acquire(state)
     lock.release()
 
 

@@ -1,6 +1,7 @@
 """Real processes, killed while they commit: what was acknowledged is there, and the next run goes on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import StateLocked
+from pipeline.errors import InvalidInput, StateLocked
 from pipeline.purchases import Status
+from pipeline.state.opening import open_store
 from state.conftest import NOW, Desk, buy, purchase
 
 BUYS_WITHOUT_END = """
@@ -129,5 +131,10 @@ def test_the_child_of_a_run_may_end_without_closing_the_state(desk: Desk) -> Non
         desk.open("run-2")
     assert list(store.records().purchases) == [bought.id]
     buy(store, 2)
+    # It still bears the mark of a state that is no whole one without its -wal.
+    copy = desk.folder / "copy.db"
+    shutil.copy(desk.state, copy)
+    with pytest.raises(InvalidInput, match="-wal"):
+        open_store(copy, campaign="spring", manifest=None, run="", writable=False, now=NOW)
     store.close()
     assert len(desk.open("run-2").records().purchases) == 2

@@ -69,6 +69,12 @@ def damage_in_the_middle(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 4096))
 
 
+def damage_at_the_end(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(b"\xff" * 4096)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "empty"),
     "cut short": (lambda path: os.truncate(path, path.stat().st_size - 4096), "cut short"),
@@ -78,6 +84,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "another application's database": (another_database, "another application"),
     "a newer version": (header(60, len(schema.MIGRATIONS) + 1), "newer"),
     "damaged": (damage_in_the_middle, "move it away"),
+    "damaged at its end": (damage_at_the_end, "move it away"),
 }
 
 
@@ -396,6 +403,10 @@ def test_a_migration_that_fails_changes_nothing(desk: Desk, monkeypatch: pytest.
     with pytest.raises(PipelineError, match="nowhere"):
         desk.open()
     monkeypatch.undo()
+    store = desk.open()
+    assert len(store.records().purchases) == 59
+    store.close()
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added[:1]))
     assert len(desk.open().records().purchases) == 59
 
 

@@ -1,0 +1,156 @@
+"""A state that was damaged, lost, or left behind by another tool: refused and left as it is, or gone on with."""
+
+import shutil
+import sqlite3
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
+from support.processes import Running
+
+from pipeline import jobs
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry
+from pipeline.state.opening import open_store
+
+RUN_AGAIN = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
+
+
+def another_application(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    connection.close()
+
+
+def written_by_a_newer_tool(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">i", content, 60, 99)
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:-4096]),
+    "text": lambda path: path.write_text("purchases: none\n" * 20),
+    "a header only": lambda path: path.write_bytes(path.read_bytes()[:100] + b"x" * path.stat().st_size),
+    "another application's": another_application,
+    "newer": written_by_a_newer_tool,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_state_that_is_not_whole_is_refused_and_left_as_it_is(
+    project: Project, pipeline: Pipeline, vendor: Emulator, damage: str
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts=RUN_AGAIN)})
+    DAMAGES[damage](project.state)
+    before = project.state.read_bytes()
+
+    for command in ("run", "plan", "collect"):
+        ended = pipeline(command, project.manifest)
+
+        assert ended.code == 3, ended.said
+        assert "spring.db" in ended.err
+    assert project.state.read_bytes() == before
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_folder_in_the_place_of_the_state_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project.state.mkdir(parents=True)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert "--state names the state file" in ended.err
+    assert list(project.state.iterdir()) == []
+    assert not vendor.ledger.entries
+
+
+def test_the_state_of_a_killed_run_without_its_wal_is_refused(
+    project: Project, start: Callable[..., Running], pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    run = start("run", project.manifest)
+    run.hear("bought as")
+    run.hear("bought as")
+    run.kill()
+    vendor.heal()
+    wal = project.state.with_name("spring.db-wal")
+    content = wal.read_bytes()
+    wal.unlink()
+
+    refused = pipeline("run", project.manifest)
+
+    assert refused.code == 3, refused.said
+    assert "-wal" in refused.err
+    assert len(vendor.ledger.entries) == 2
+    wal.write_bytes(content)
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_a_run_whose_state_is_deleted_buys_nothing_more_and_forgets_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = vendor.ledger.append
+
+    def deleted_meanwhile(entry: Entry) -> None:
+        append(entry)
+        project.state.unlink()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.ledger, "append", deleted_meanwhile)
+        ended = pipeline("run", project.manifest, "--concurrency", "1", "--in-flight", "1")
+
+    assert ended.code == 3, ended.said
+    assert "deleted or replaced" in ended.said
+    (sent,) = vendor.ledger.entries
+    assert f"bought as workflow {sent.workflow_id}" in ended.err
+
+    # What is left of it is in the way of a new one, until somebody has looked.
+    assert pipeline("run", project.manifest).code == 3
+    shutil.move(project.state.with_name("spring.db-wal"), project.folder / "kept")
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+    assert_nothing_bought_twice(vendor)
+    assert_nothing_forgotten(project, vendor)
+
+
+def test_a_state_on_a_network_file_system_is_refused_unless_the_operator_vouches_for_it(
+    project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "mounts"
+    table.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/share {project.folder} nfs4 rw 0 0\n")
+    monkeypatch.setattr(open_store, "__kwdefaults__", {**(open_store.__kwdefaults__ or {}), "mounts": table})
+
+    refused = pipeline("run", project.manifest)
+
+    assert refused.code == 3, refused.said
+    assert "PIPELINE_ALLOW_NETWORK_FS=1" in refused.err
+    assert not vendor.ledger.entries
+    assert not project.state.parent.exists()
+    pipeline.set("PIPELINE_ALLOW_NETWORK_FS", "1")
+    assert pipeline("run", project.manifest).code == 0
+
+
+def test_a_newer_rule_of_fingerprints_buys_nothing_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    newer = {"v2": lambda request: b"v2" + jobs.FINGERPRINTS["v1"](request)}
+    monkeypatch.setattr(jobs, "FINGERPRINTS", {**jobs.FINGERPRINTS, **newer})
+    monkeypatch.setattr(jobs, "CURRENT", "v2")
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "Nothing was bought" in ended.out
+    assert len(vendor.ledger.entries) == 2
