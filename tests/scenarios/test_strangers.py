@@ -16,7 +16,7 @@ from pipeline.emulator.embedded import Emulator
 MIB = 1024 * 1024
 NOWHERE = "http://127.0.0.1:9"
 HEAD = "version: 1\nname: spring\n"
-TEMPLATE = "templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: '{{ prompt }}'}}}\n"
+TEMPLATE = "templates: {loop: {template_id: something_new, options: {prompt: '{{ prompt }}'}}}\n"
 
 
 def prompts(*templates: str) -> str:
@@ -25,43 +25,53 @@ def prompts(*templates: str) -> str:
     return HEAD + TEMPLATE + f"prompts: {json.dumps(named)}\n"
 
 
+def endless(name: str, step: str) -> str:
+    """A manifest whose var `name` is written in few words, each nine times as large as the one before."""
+    steps = [f"{name}{n}: &{name}{n} {step % ','.join([f'*{name}{n - 1}'] * 9)}" for n in range(1, 9)]
+    return f"{HEAD}{TEMPLATE}vars:\n  {name}0: &{name}0 {{k: x}}\n  " + "\n  ".join(steps) + "\n"
+
+
 THOUSAND = list(range(1000))
+# Each with what is told of it.
 HURTING = {
-    "aliases.yaml": HEAD
-    + "\n".join(
-        [
-            "a0: &a0 [x, x, x, x, x, x, x, x, x]",
-            *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)),
-        ]
+    "aliases.yaml": (endless("a", "[%s]"), "too large: more than "),
+    "merges.yaml": (endless("m", "{<<: [%s]}"), "merge keys (<<) are not supported"),
+    "circle.yaml": (f"{HEAD}{TEMPLATE}vars: &v {{again: *v}}\n", "stands inside what it names"),
+    "lists.yaml": (f"{HEAD}{TEMPLATE}vars: {'[' * 200_000}", "nested too deep"),
+    "fewer-lists.yaml": (f"{HEAD}{TEMPLATE}vars: {'[' * 900}{']' * 900}", "nested more than 64 levels deep"),
+    "dashes.yaml": (f"{HEAD}{TEMPLATE}vars:\n{'- ' * 30_000}", "nested more than 64 levels deep"),
+    "matrix.yaml": (
+        f"{HEAD}{TEMPLATE}jobs: [{{id: hero, matrix: {{a: {THOUSAND}, b: {THOUSAND}, c: {THOUSAND}}}}}]\n",
+        "1,000,000,000 jobs; at most 1,000,000 are made",
     ),
-    "merges.yaml": HEAD
-    + "\n".join(
-        ["a0: &a0 {k: x}", *(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 9))]
-    ),
-    "circle.yaml": HEAD + "vars: &v {again: *v}\n",
-    "lists.yaml": HEAD + "vars: " + "[" * 200_000,
-    "dashes.yaml": HEAD + "vars:\n" + "- " * 30_000,
-    "templates.yaml": prompts(
-        *("{{ 'a' * 10**9 }}", "{{ '%1000000000d' % 1 }}", "{{ '{:>1000000000}'.format(1) }}"),
-        *("{{ range(999999999) | list }}", "{{ [0] * 1000000000 }}", "{{ ''.__class__ }}"),
-    ),
-    "matrix.yaml": HEAD
-    + TEMPLATE
-    + f"jobs: [{{id: hero, matrix: {{a: {THOUSAND}, b: {THOUSAND}, c: {THOUSAND}}}}}]\n",
+    **{
+        f"template-{number}.yaml": (prompts(template), told)
+        for number, (template, told) in enumerate(
+            {
+                "{{ 'a' * 10**9 }}": "the operator '**' is not allowed",
+                "{{ 'a' * 1000000000 }}": "expected a number, found a text",
+                "{{ '%1000000000d' % 1 }}": "the operator '%' is not allowed",
+                "{{ '{:>1000000000}'.format(1) }}": "a call is not allowed",
+                "{{ range(999999999) }}": "a call is not allowed",
+                "{{ 'a' | center(1000000000) }}": "there is no filter 'center'",
+                "{{ ''.__class__ }}": "a text has no '__class__'",
+            }.items()
+        )
+    },
 }
 
 
 def test_manifests_made_to_hurt_are_refused_with_their_places_in_little_room(folder: Path) -> None:
-    campaign(folder, HURTING)
+    campaign(folder, {name: content for name, (content, _) in HURTING.items()})
 
     ended = limited("RLIMIT_AS", 1024 * MIB, "validate", *HURTING, url=NOWHERE, folder=folder)
 
     assert ended.code == 3, ended.said[-2000:]
     assert "Traceback" not in ended.said
-    told = [line for line in ended.out.splitlines() if line.startswith("error: ")]
-    assert {line.removeprefix("error: ").partition(":")[0] for line in told} == set(HURTING)
-    assert all(line.split(":")[2].isdigit() and len(line) < 500 for line in told)
-    assert "1,000,000,000 jobs; at most 1,000,000" in ended.out
+    lines = [line for line in ended.out.splitlines() if line.startswith("error: ")]
+    for name, (_, told) in HURTING.items():
+        assert any(line.startswith(f"error: {name}:") and told in line for line in lines), name
+    assert all(line.split(":")[2].isdigit() and len(line) < 500 for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,15 @@ class TestRefused:
         [problem] = problems(f"a: {tag} x\n")
         assert problem.startswith("c.yaml:1:4: a: the tag ")
 
+    @pytest.mark.parametrize("value", ["!!set {x, y}", "!!python/tuple [1]", "!!omap [x: 1]", "!own {}"])
+    def test_a_tag_on_a_list_or_a_mapping_is_refused(self, value: str) -> None:
+        [problem] = problems(f"a: {value}\n")
+        assert problem.startswith("c.yaml:1:4: a: the tag ")
+
+    def test_a_tag_on_a_key_is_refused(self) -> None:
+        [problem] = problems("!!str a: x\n")
+        assert problem.startswith("c.yaml:1:1: the tag ")
+
     def test_merge_keys_point_at_extends(self) -> None:
         assert problems("a: &x {b: 1}\nc:\n  <<: *x\n") == [
             "c.yaml:3:3: c: merge keys (<<) are not supported; use 'extends', or write the values out"
@@ -275,6 +284,10 @@ HOSTILE = {
     "deep lists": "[" * 200_000,
     "deep mappings": "{a: " * 100_000,
     "deep dashes": "- " * 30_000,
+    # The parser takes this much, but nothing that walks the tree by calling itself.
+    "rather deep lists": "[" * 900 + "]" * 900,
+    "rather deep dashes": "- " * 900 + "x",
+    "just too deep": "[" * 65 + "]" * 65,
     "deep block": "".join(f"{' ' * n}a:\n" for n in range(1200)),
     "deep keys": "? " * 30_000,
     "many values": f"[{'1,' * 900_000}]",
@@ -425,7 +438,9 @@ class TestOneScalar:
         assert found == value
         assert type(found) is type(value)
 
-    @pytest.mark.parametrize("text", ["017", ".nan", "'a", "'a' b", "'a': b", "'a', b", "x\0y", '"\\0"', "'"])
+    @pytest.mark.parametrize(
+        "text", ["017", ".nan", "'a", "'a' b", "'a': b", "'a', b", "x\0y", '"\\0"', "'", "\udcff"]
+    )
     def test_what_cannot_be_kept_is_refused(self, text: str) -> None:
         with pytest.raises(ValueError):
             read_scalar(text)

@@ -293,6 +293,17 @@ class TestCampaign:
         campaign = load(link)
         assert (campaign.manifest, campaign.root) == (real, project.root)
 
+    def test_a_link_to_a_manifest_is_not_followed_out_of_its_project(
+        self, project: Project, tmp_path: Path
+    ) -> None:
+        (tmp_path / "foreign.yaml").write_text(HEAD + ANYTHING)
+        link = project.root / "foreign.yaml"
+        link.symlink_to(tmp_path / "foreign.yaml")
+        with pytest.raises(
+            InvalidInput, match=r"^c\.yaml:1:1: this link leads out of the project \(project/\)"
+        ):
+            load(link, name="c.yaml")
+
     def test_doubts_are_kept_apart_from_errors(self, project: Project) -> None:
         campaign = project.load(ANYTHING)
         assert [problem.severity for problem in campaign.warnings] == ["warning"]
