@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.cli.terminal import as_json_text, say
-from pipeline.errors import UsageError
+from pipeline.errors import Unfinished, UsageError
 from pipeline.jobs import Json
 from pipeline.state.store import Change
 
@@ -17,6 +17,7 @@ def changes_to(target: str | None) -> Iterator[Callable[[Change], None]]:
 
     Raises:
         UsageError: the file cannot be written.
+        Unfinished: it could not be written any more; what was to be done is done all the same.
     """
     if target is None:
         yield lambda _change: None
@@ -27,8 +28,22 @@ def changes_to(target: str | None) -> Iterator[Callable[[Change], None]]:
             file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
         except OSError as error:
             raise UsageError(f"--events {target}: {error.strerror}") from error
-        with file:
-            yield lambda change: print(json.dumps(as_json(change), ensure_ascii=False), file=file, flush=True)
+        errors: list[OSError] = []
+
+        def write(change: Change) -> None:
+            try:
+                if not errors:
+                    print(json.dumps(as_json(change), ensure_ascii=False), file=file, flush=True)
+            except OSError as error:
+                errors.append(error)
+
+        try:
+            yield write
+        finally:
+            with suppress(OSError):  # what found no room before finds none now
+                file.close()
+        if errors:
+            raise Unfinished(f"--events {target}: cannot be written: {errors[0].strerror}")
 
 
 def as_json(change: Change) -> dict[str, Json]:

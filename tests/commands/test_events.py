@@ -147,3 +147,14 @@ def test_a_report_that_cannot_be_written_is_told_and_nothing_is_lost(
     assert ended.code == 8
     assert "junit.xml: cannot be written" in ended.err
     assert project.statuses() == {DANCE: "done", WALK: "done"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
+def test_events_that_find_no_room_are_told_and_nothing_is_lost(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    ended = pipeline("run", project.manifest, "--events", "/dev/full")
+
+    assert ended.code == 8, ended.said
+    assert "--events /dev/full: cannot be written: No space left" in ended.err
+    assert project.statuses() == {DANCE: "done", WALK: "done"}

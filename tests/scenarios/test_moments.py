@@ -1,0 +1,179 @@
+"""A run that dies at one moment of one create, or of what leads to it: what the next one makes of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project, campaign, picture, spring
+from support.checks import assert_nothing_forgotten, assert_whole
+from support.nursery import Nursery
+from support.processes import PATIENCE, environment, until
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+WALK = "main/loop/red/walk"
+# Larger than what the kernel takes of a body that nobody reads.
+LARGE = picture() + bytes(16_000_000)
+
+# The command, which dies where a name is reached: a failpoint, or a function in the place of another.
+DIES = """
+import os, signal, sys
+import pipeline.operations.known
+from pipeline import failpoints
+from pipeline.cli.main import main
+
+where = sys.argv.pop(1)
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if where == "expanding":
+    pipeline.operations.known.expand = die
+failpoints.arm(lambda name: die() if name == where else None)
+main()
+"""
+
+
+def dies(where: str, project: Project, vendor: Emulator) -> Ended:
+    """A run that is killed there."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, where, "run", str(project.manifest)],
+        cwd=project.folder,
+        env={**environment(vendor.url), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def one(folder: Path) -> Project:
+    """A campaign of one job."""
+    return campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+
+def test_a_run_that_dies_while_it_expands_has_made_no_state(
+    one: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = one.tree()
+
+    assert dies("expanding", one, vendor).code == -9
+
+    assert one.tree() == before
+    assert pipeline("run", one.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_before_the_intent_nothing_was_sent_and_it_is_bought_by_the_next_run(
+    one: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert dies("before intents", one, vendor).code == -9
+    assert not vendor.ledger.entries
+
+    assert pipeline("run", one.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+    assert len(one.results()["purchases"]) == 1
+    assert_whole(one)
+
+
+@pytest.mark.parametrize(
+    ("where", "sent"),
+    [
+        ("after intents", 0),
+        ("before create", 0),
+        ("after create", 1),
+        ("before commit", 1),
+    ],
+)
+def test_between_the_intent_and_the_answer_on_disk_the_outcome_is_unknown(
+    one: Project, pipeline: Pipeline, vendor: Emulator, where: str, sent: int
+) -> None:
+    assert dies(where, one, vendor).code == -9
+    assert len(vendor.ledger.entries) == sent
+
+    assert_never_sent_again(one, pipeline, vendor, sent)
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as open_:
+        yield open_
+
+
+@pytest.mark.parametrize(("when", "sent"), [("before-reading", 0), ("after-processing", 1)])
+def test_within_the_call_the_outcome_is_unknown(
+    one: Project, pipeline: Pipeline, vendor: Emulator, nursery: Nursery, when: str, sent: int
+) -> None:
+    """In the midst of the body, and after the last of its bytes."""
+    one.write({"images/red.png": LARGE})
+    fault: Json = {"on": "create", "do": {"stall": PATIENCE, "at": when}}
+    vendor.fail(fault)
+    said = one.folder.with_name("said")
+    run = nursery.start("run", one.manifest, url=vendor.url, folder=one.folder, said=said)
+    until(
+        lambda: any(struck for *_, struck in vendor.faults.counts()) and len(vendor.ledger.entries) == sent,
+        "the create to be on its way",
+    )
+    run.signal(signal.SIGKILL)
+    assert run.ended().code == -9
+    vendor.heal()
+    assert len(vendor.ledger.entries) == sent
+
+    assert_never_sent_again(one, pipeline, vendor, sent)
+
+
+def assert_never_sent_again(project: Project, pipeline: Pipeline, vendor: Emulator, sent: int) -> None:
+    for _ in range(2):
+        ended = pipeline("run", project.manifest)
+
+        assert ended.code == 7, ended.said
+        assert project.statuses() == {WALK: "attention"}
+        assert len(vendor.ledger.entries) == sent
+        assert_nothing_forgotten(project, vendor)
+
+
+def test_once_the_answer_is_on_disk_it_is_gone_on_with(
+    one: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert dies("after commit", one, vendor).code == -9
+
+    assert pipeline("run", one.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+    assert_whole(one)
+
+
+def test_times_are_kept_in_utc_wherever_the_machine_stands(
+    one: Project, nursery: Nursery, vendor: Emulator
+) -> None:
+    said, begun = one.folder.with_name("said"), datetime.now(UTC)
+
+    run = nursery.start(
+        "run",
+        one.manifest,
+        "--events",
+        "events.jsonl",
+        url=vendor.url,
+        folder=one.folder,
+        said=said,
+        TZ="Pacific/Kiritimati",
+    )
+
+    assert run.ended().code == 0
+    lock = json.loads(one.state.with_name("spring.db.lock").read_bytes())
+    told = [json.loads(line)["at"] for line in (one.folder / "events.jsonl").read_text().splitlines()]
+    for each in (lock["since"], one.results()["purchases"][0]["bought_at"], *told):
+        assert each.endswith("Z")
+        assert begun - timedelta(seconds=1) <= datetime.fromisoformat(each) <= datetime.now(UTC)
