@@ -158,9 +158,10 @@ class Vimmerse:
             except (CallRefused, NotFound):
                 raise
             except VendorError as error:
+                if (error.after or 0.0) > _LONGEST_PAUSE:
+                    raise  # the run waits that long, with this hand free for others
                 # Full jitter: threads that failed together must not come back together.
-                wait = error.after or random.uniform(0, 2.0**attempt)  # noqa: S311 - no secret is made of it
-                self._pause(min(wait, _LONGEST_PAUSE))
+                self._pause(error.after or random.uniform(0, 2.0**attempt))  # noqa: S311 - no secret is made of it
         return self._upload_once(attachment)
 
     def _upload_once(self, attachment: Attachment) -> str:

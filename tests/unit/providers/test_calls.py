@@ -281,6 +281,13 @@ def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None
     assert len(server.received) == 3
 
 
+def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_the_run() -> None:
+    with serving(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
+        a_client(server.url).prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
+    assert raised.value.after == 120
+    assert len(server.received) == 1
+
+
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (402, 1), (401, 1), (500, 4)])
 def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries: int) -> None:
     with serving(answering(status, {})) as server, pytest.raises(PipelineError):
