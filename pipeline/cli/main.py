@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import resource
 import sys
 from typing import Any, NoReturn
 
@@ -94,6 +95,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _leave_no_core()
     code: int = ExitCode.UNFINISHED
     if fill_in_streams():
         code = called(sys.argv[1:])
@@ -106,6 +108,11 @@ def main() -> NoReturn:
             code = code or ExitCode.UNFINISHED
     # Calls that hang must not hold the process: what they were about is decided and on disk.
     os._exit(int(code))
+
+
+def _leave_no_core() -> None:
+    """Have a crash write no file of the memory: the key is in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def called(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.hostile import outside_of_fences
 
 import pipeline as face
 from pipeline.planning.markdown import LONGEST, MARKER, as_markdown
@@ -19,20 +20,6 @@ def comment(line: Pipeline, *arguments: str | Path) -> str:
     assert ended.err == ""
     assert len(ended.out) <= LONGEST
     return ended.out
-
-
-def outside_of_fences(text: str) -> str:
-    """What Markdown reads: all but what stands between fences, which must be closed."""
-    lines, fence = [], ""
-    for line in text.splitlines():
-        if fence:
-            fence = "" if line == fence else fence
-        elif found := re.match(r"`{3,}$", line):
-            fence = found[0]
-        else:
-            lines.append(line)
-    assert not fence
-    return "\n".join(lines)
 
 
 def test_totals_come_first_and_details_are_folded(project: Project, offline: Pipeline) -> None:

@@ -6,6 +6,9 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 
+from pipeline.cli.diagnostics import as_github
+from pipeline.errors import Problem
+
 BROKEN = """\
 version: 1
 name: spring
@@ -119,6 +122,23 @@ def test_for_github_there_are_annotations(folder: Path, offline: Pipeline) -> No
 
     assert ended.code == 3
     assert ended.out.startswith("::error file=campaign.yaml,line=6,col=5::")
+
+
+def test_no_name_of_a_file_changes_an_annotation(folder: Path, offline: Pipeline) -> None:
+    campaign(folder, {"a,line=9::b%.yaml": BROKEN})
+
+    ended = offline("validate", "a,line=9::b%.yaml", "--format", "github")
+
+    assert ended.code == 3
+    assert ended.out.startswith("::error file=a%2Cline=9%3A%3Ab%25.yaml,line=6,col=5::")
+
+
+def test_no_message_ends_an_annotation_before_its_own_end() -> None:
+    [line] = as_github([Problem("50%\r\n::error::gotcha", path="vars.\n::stop-commands::x")])
+
+    assert line.startswith("::error::vars.")
+    assert len(line.splitlines()) == 1
+    assert "50%25" in line
 
 
 def test_for_gitlab_there_is_a_report_whose_marks_survive_a_move(folder: Path, offline: Pipeline) -> None:

@@ -1,6 +1,7 @@
 """A provider that somebody else wrote is installed, named in a manifest, and treated as the vendor is."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -49,8 +50,9 @@ def acme(tmp_path: Path) -> Path:
 def run(installed: Path, acme: Path, folder: Path) -> Run:
     """The command line, as a process that finds ACME's package."""
 
-    def called(*arguments: str | Path, **more: str) -> Ended:
-        around = environment(NOWHERE, {"PYTHONPATH": str(installed), "ACME_HOME": str(acme), **more})
+    def called(*arguments: str | Path, packages: Path = installed) -> Ended:
+        path = os.pathsep.join([str(packages), str(ROOT)])
+        around = environment(NOWHERE, {"PYTHONPATH": path, "ACME_HOME": str(acme)})
         return Running(arguments, around, folder).ended()
 
     return called
@@ -184,7 +186,7 @@ def test_one_that_does_not_work_is_one_clear_error_without_the_key(
     shutil.copytree(installed, broken, ignore=shutil.ignore_patterns("__pycache__"))
     (broken / "pipeline_acme" / "__init__.py").write_text(f"{code}\n")
 
-    ended = run("run", project.manifest, PYTHONPATH=str(broken))
+    ended = run("run", project.manifest, packages=broken)
 
     assert ended.code == 3, ended.said
     assert "the provider 'acme' " in ended.err

@@ -7,13 +7,14 @@ buys, or changes a workflow which a GET does not show to be the one that was bou
 import hashlib
 import json
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
-from support.hostile import HOSTILE, assert_harmless
+from support.hostile import HOSTILE, assert_harmless, outside_of_fences
 
 from pipeline.emulator.embedded import Emulator
 
@@ -117,6 +118,7 @@ def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline,
 
 HARMFUL: dict[str, Callable[[Any], object]] = {
     "key": lambda purchase: purchase.update(key=HOSTILE),
+    "command": lambda purchase: purchase.update(key="::error::gotcha"),
     "template": lambda purchase: purchase.update(template_id=HOSTILE),
     "path": lambda purchase: purchase.update(path=HOSTILE),
     "title and options": lambda purchase: purchase["request"].update(
@@ -156,3 +158,24 @@ def test_what_the_results_say_is_shown_harmless(bought: Project, pipeline: Pipel
         assert "Traceback" not in ended.said
         for said in (ended.out, ended.err):
             assert_harmless(said)
+
+
+def test_a_comment_keeps_what_the_results_say_behind_its_fence(bought: Project, pipeline: Pipeline) -> None:
+    error = f"\n```\n{HOSTILE}"
+    forge(bought, lambda purchase: purchase.update(status="failed", reason="vendor", error=error))
+    bought.write({"campaign.yaml": spring(prompts={**spring()["prompts"], "run": "a run"})})
+
+    text = pipeline("plan", bought.manifest, "--format", "markdown").out
+
+    assert "script" in text
+    assert "script" not in outside_of_fences(text)
+
+
+def test_a_report_holds_what_the_results_say_as_text(bought: Project, pipeline: Pipeline) -> None:
+    error = f"]]></failure><testcase name='forged'/> {HOSTILE}"
+    forge(bought, lambda purchase: purchase.update(status="failed", reason="vendor", error=error))
+
+    assert pipeline("run", bought.manifest, "--junit", "junit.xml").code == 1
+
+    [suite] = ET.fromstring((bought.folder / "junit.xml").read_bytes())
+    assert {case.attrib["name"] for case in suite} == {DANCE, WALK}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,16 @@ WALK = "main/loop/red/walk"
 
 
 @pytest.mark.parametrize(
-    "fault", [None, {"status": 401}, {"status": 500}, "html", {"redirect": "http://127.0.0.1:9/"}], ids=str
+    "fault",
+    [
+        None,
+        {"status": 401},
+        {"status": 422, "body": {"message": f"the key {KEY} may not do that"}},
+        {"status": 500},
+        "html",
+        {"redirect": "http://127.0.0.1:9/"},
+    ],
+    ids=str,
 )
 def test_the_key_is_written_nowhere(
     project: Project, pipeline: Pipeline, vendor: Emulator, fault: Json
@@ -40,7 +50,10 @@ def test_the_key_is_written_nowhere(
 
 def test_the_signature_of_a_url_is_kept_in_no_record(project: Project, pipeline: Pipeline) -> None:
     """Whoever has it has the film: the emulator's urls are signed as the vendor's may be."""
-    assert pipeline("run", project.manifest, "--events", "events.jsonl", "--junit", "junit.xml").code == 0
+    files = ("--events", "events.jsonl", "--junit", "junit.xml")
+    ended = pipeline("-v", "-v", "run", project.manifest, *files)
+    assert ended.code == 0
+    assert "signature=" not in ended.said
     assert "/media/" in project.results_file.read_text()
 
     written = {name: content for name, (_, content) in project.tree().items() if content}
@@ -62,6 +75,22 @@ def test_the_key_is_in_no_traceback_of_a_bug(
     assert ended.code == 7, ended.said
     assert KEY not in ended.said
     assert "Traceback" not in ended.said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells of itself in /proc")
+def test_a_crash_leaves_no_copy_of_the_memory_in_which_the_key_is(start: Callable[..., Running]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        running = start("emulator", "--port", "0", "--dir", "work")
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    assert running.first_line()
+
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+
+    [cores] = (line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert cores[4] == "0"
 
 
 def answer(status: int) -> Json:
@@ -113,6 +142,7 @@ def test_a_manifest_cannot_speak_to_the_runner(folder: Path, pipeline: Pipeline)
 
     for command in ("validate", "expand", "plan", "run", "status"):
         ended = pipeline(command, project.manifest)
+        assert ended.out.startswith("::stop-commands::")
         assert_harmless(ended.out)
         assert_harmless(ended.err)
 

@@ -1,5 +1,7 @@
 """What a stranger might say, and what must never reach a terminal or a log of GitHub's runner."""
 
+import re
+
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202etxt.exe\u2028\r\n::error::gotcha\n##[group]x\n</script>"
 
 
@@ -17,3 +19,17 @@ def assert_harmless(said: str) -> None:
     for line in said.splitlines():
         assert line in brackets or not line.strip().startswith("::"), line
         assert "##[" not in line
+
+
+def outside_of_fences(text: str) -> str:
+    """What Markdown reads: all but what stands between fences, which must be closed."""
+    lines, fence = [], ""
+    for line in text.splitlines():
+        if fence:
+            fence = "" if re.fullmatch(rf" {{0,3}}{fence}`*\s*", line) else fence
+        elif found := re.match(r"`{3,}$", line):
+            fence = found[0]
+        else:
+            lines.append(line)
+    assert not fence
+    return "\n".join(lines)

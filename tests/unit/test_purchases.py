@@ -119,6 +119,11 @@ def test_of_two_copies_with_one_status_the_later_update_wins() -> None:
     assert join(_only(new), _only(old)).purchases[IDS[0]] == new
 
 
+def test_of_two_copies_that_know_as_much_every_machine_keeps_the_same() -> None:
+    one, other = bought(error="one"), bought(error="other")
+    assert join(_only(one), _only(other)) == join(_only(other), _only(one))
+
+
 def test_an_approved_purchase_stays_what_served_the_key_last() -> None:
     older = bought()
     newer = bought(id=IDS[1], bought_at="2026-02-01T00:00:00Z")

@@ -116,6 +116,11 @@ def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, 
         assert media.size is None or media.size > 0
 
 
+def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
+    workflow = workflow_from({"title": "a\0b", "error": "half \ud83d", "model": "x" * 5000}, "w")
+    assert (workflow.title, workflow.error, workflow.template_id) == ("ab", "half ?", "x" * 2000)
+
+
 @pytest.mark.parametrize(
     "url", ["file:///x", "javascript:x", "//x/y", "", 7, None, "https://x/\n", "https://x/" + "y" * 9000]
 )

@@ -1,6 +1,7 @@
 """Files come whole and checked, or not at all, whatever the store that serves them does."""
 
 import hashlib
+import logging
 import resource
 import signal
 import socket
@@ -105,6 +106,14 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
     assert "s3cret" not in str(raised.value)
     assert not raised.value.expired
     assert target.read_bytes() == b"what was there"
+
+
+def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(answering(200, PNG)) as server:
+        fetch(server, tmp_path / "f.png")
+    assert "f.png" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("size", [len(PNG) - 1, len(PNG) + 1])

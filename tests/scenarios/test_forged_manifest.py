@@ -1,0 +1,52 @@
+"""A manifest that a stranger wrote says what is bought, never with whom its buyer speaks."""
+
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+
+ELSEWHERE = "https://evil.example/"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"provider": {"name": "vimmerse", "base_url": ELSEWHERE}}, "provider.base_url"),
+        ({"provider": {"name": "vimmerse", "key": "k"}}, "provider.key"),
+        ({"provider": {"name": "vimmerse", "proxy": ELSEWHERE}}, "provider.proxy"),
+        ({"webhook_url": ELSEWHERE}, "webhook_url"),
+        ({"state": "/tmp/state.db"}, "state"),
+        ({"results": "/tmp/results.json"}, "results"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "given",
+)
+def test_a_manifest_does_not_say_whom_the_key_goes_to_nor_where_records_lie(
+    project: Project, pipeline: Pipeline, vendor: Emulator, change: dict[str, Any], told: str
+) -> None:
+    project.write({"campaign.yaml": spring(**change)})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert f": {told}: unknown key" in ended.err
+    assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["os", "support.hostile", "support/hostile", "./plugin.py", "vimmerse:Vimmerse"]
+)
+def test_nothing_is_imported_because_a_manifest_names_it(
+    project: Project, pipeline: Pipeline, name: str
+) -> None:
+    project.write(
+        {"campaign.yaml": spring(provider={"name": name}), "plugin.py": "raise SystemExit('loaded')"}
+    )
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 3, ended.said
+    assert "Traceback" not in ended.err
+    assert "loaded" not in ended.said
