@@ -1,5 +1,6 @@
 """The state as a file: what is refused and left alone, what is made, and what a crash leaves behind."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records
 from pipeline.state import machine, schema
 from pipeline.state.opening import open_store
+from pipeline.state.sqlite import connect
 from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase
 
 
@@ -111,11 +113,24 @@ def test_a_fifo_in_the_place_of_the_state_is_refused_without_waiting(desk: Desk)
             attempt()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_another_user_is_refused(desk: Desk) -> None:
+def test_a_file_of_another_user_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(desk)
-    os.chown(desk.state, 12345, -1)
+    # Only root could give the file away, but anybody can be somebody else.
+    monkeypatch.setattr(os, "geteuid", lambda: desk.state.stat().st_uid + 1)
     assert_refused(desk, "owner")
+
+
+def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(desk: Desk) -> None:
+    a_state(desk)
+    ran: list[bool] = []
+    with contextlib.closing(sqlite3.connect(desk.state)) as theirs:
+        theirs.create_function("leak", 0, lambda: None)
+        theirs.execute("CREATE VIEW trap AS SELECT leak() AS secret")
+    with contextlib.closing(connect(desk.state, "mode=rw")) as ours:
+        ours.create_function("leak", 0, lambda: ran.append(True))
+        with pytest.raises(sqlite3.OperationalError, match="unsafe"):
+            ours.execute("SELECT * FROM trap").fetchall()
+    assert ran == []
 
 
 def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
