@@ -1,4 +1,7 @@
-"""The power fails at each sync in turn: the state opens, and nothing that was said to be on disk is missing."""
+"""The power fails at each sync in turn: the state opens, and nothing that was said to be on disk is missing.
+
+A file is on disk before it takes its place, and so is its name before it is relied on.
+"""
 
 import os
 import pickle
@@ -8,10 +11,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from support.calling import Pipeline
+from support.campaigns import campaign, spring
 from support.disk import Platter, Step
 
 from pipeline.purchases import Status
 from pipeline.state.opening import open_store
+from pipeline.state.rescue import Rescue
 
 NOW = "2026-03-01T12:00:00Z"
 
@@ -120,3 +127,59 @@ def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowled
         for mark, status in acknowledged.items():
             assert FURTHER.index(held[mark].status) >= FURTHER.index(Status(status)), (tried, mark)
     assert tried > 300
+
+
+def syncs_and_renames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What is synced and what takes its place from now on, in this process: each file by the number of its inode."""
+    done: list[tuple[str, int]] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        sync(descriptor)
+        done.append(("sync", os.fstat(descriptor).st_ino))
+
+    def replaced(source: str | Path, target: str | Path) -> None:
+        done.append(("into", Path(target).parent.stat().st_ino))
+        done.append(("place", Path(source).stat().st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    return done
+
+
+def assert_durable(done: list[tuple[str, int]], path: Path) -> None:
+    """Its bytes were synced before it took its place, and its name after that."""
+    file, folder = path.stat().st_ino, path.parent.stat().st_ino
+    assert ("sync", file) in done[: done.index(("place", file))], path
+    last = max(number for number, step in enumerate(done) if step == ("place", file))
+    assert next(what for what, inode in done[last:] if inode == folder) == "sync", path
+
+
+def test_every_file_is_on_disk_before_it_takes_its_place(
+    folder: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of two jobs that share a purchase, one gets a copy.
+    shared = [{"id": "main", "matrix": {"locale": ["en", "fr"]}}]
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=shared)})
+    done = syncs_and_renames(monkeypatch)
+
+    assert pipeline("run", project.manifest, "--junit", "junit.xml").code == 0
+
+    brought = [project.folder / "output" / "spring" / name for name in project.output()]
+    assert len(brought) == 2
+    for path in (*brought, project.results_file, folder / "junit.xml"):
+        assert_durable(done, path)
+    # That a new state is there must be known before anything is bought.
+    made = done.index(("place", project.state.stat().st_ino))
+    assert ("sync", project.state.parent.stat().st_ino) in done[made:]
+
+
+def test_an_id_that_is_rescued_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rescue = Rescue.open(tmp_path / "s.rescue.jsonl")
+    done = syncs_and_renames(monkeypatch)
+
+    rescue.append("f" * 16, "w1")
+
+    assert done == [("sync", rescue.path.stat().st_ino)]
+    rescue.close()

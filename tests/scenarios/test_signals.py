@@ -72,7 +72,9 @@ def test_a_second_interrupt_is_immediate_and_loses_nothing(
     until(is_over, "the end")
     vendor.heal()
 
-    assert run.ended().code == 130
+    ended = run.ended()
+    assert ended.code == 130
+    assert "run again" not in ended.said  # an orderly end would say so
     assert pipeline("run", project.manifest).code == 7
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)

@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from support.calling import Ended
 from support.campaigns import Project
 from support.checks import assert_nothing_forgotten
-from support.processes import PATIENCE, PROGRAM, environment
+from support.processes import PATIENCE, PROGRAM, Running, environment, until
 
 from pipeline.emulator.embedded import Emulator
 
@@ -52,3 +53,16 @@ def test_a_run_needs_neither_a_stderr_nor_a_stdin(project: Project, vendor: Emul
     assert "2 done" in ended.out
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)
+
+
+def test_a_run_whose_messages_nobody_reads_any_more_goes_on(
+    project: Project, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 1}})
+    run = start("run", project.manifest)
+    until(lambda: len(vendor.ledger.entries) == 2, "both creates to arrive")
+    assert run.process.stderr is not None
+    run.process.stderr.close()
+
+    assert run.process.wait(PATIENCE) == 0
+    assert set(project.statuses().values()) == {"done"}

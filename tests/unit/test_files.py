@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline import failpoints
 from pipeline.files import (
     confined,
     open_regular,
@@ -205,6 +206,19 @@ def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(tmp_path: Path
     with pytest.raises(OSError):
         write_atomically(tmp_path / "folder", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_until_it_is_put_in_place_the_old_bytes_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    seen: list[bytes] = []
+    failpoints.arm(lambda _: seen.append(path.read_bytes()))
+    try:
+        write_atomically(path, b"new")
+    finally:
+        failpoints.arm(None)
+    assert seen == [b"old"]
+    assert path.read_bytes() == b"new"
 
 
 def test_a_write_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:

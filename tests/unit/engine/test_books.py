@@ -105,6 +105,7 @@ def test_what_else_cannot_be_written_is_found_out_again(desk: Desk, kind: type) 
     ran = desk.run(BLUE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
+    assert bool(desk.vendor.of("download")) == (kind is Fetched)
     desk.disk_is_full = lambda changes: False
     assert desk.run(BLUE).statuses == {"blue": "done"}
     assert desk.files() == {"blue.mp4": FILM.url}

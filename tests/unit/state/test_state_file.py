@@ -254,6 +254,12 @@ def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(des
     assert list(desk.open().records().purchases) == [bought.id]
 
 
+def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(desk: Desk) -> None:
+    a_state(desk)
+    desk.open("run-2")
+    assert len(desk.read().records().purchases) == 59
+
+
 def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(desk: Desk) -> None:
     store = desk.open()
     buy(store)
