@@ -1,5 +1,7 @@
 """With a checkpoint, nothing is sent that other machines cannot know of."""
 
+import os
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -141,3 +143,16 @@ def test_a_command_that_ends_well_has_published() -> None:
 def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
     with pytest.raises(Unfinished, match=r"^the checkpoint command failed with 3: no \\x1b\[0m way$"):
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()
+
+
+def test_a_command_that_hangs_has_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engine.checkpoint.PATIENCE", 0.2)
+
+    with pytest.raises(Unfinished, match="did not end"):
+        Checkpoint("sleep 20; true")()
+
+
+def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it_in_two() -> None:
+    ours = os.getsid(0)
+
+    Checkpoint(f"{sys.executable} -c 'import os; assert os.getsid(0) != {ours}'")()
