@@ -221,3 +221,20 @@ class TestOnTheWire:
         assert path.isprintable()
         assert not set(path) & set('"\\:')
         assert max(map(len, path.split("/"))) <= 100
+        assert "con" not in {part.partition(".")[0].casefold() for part in path.split("/")}
+
+
+def test_an_image_that_is_changed_before_it_is_sent_fails_its_job_and_is_not_sent(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    manifest = spring(image_sets={"shoes": ["red.png", "blue.png"]}, prompts={"walk": "a walk"})
+    project = campaign(folder, {"campaign.yaml": manifest, "red.png": picture(), "blue.png": picture("blue")})
+
+    # Each wave buys one job; what is published before the first takes the other's image away.
+    ended = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "echo no image > red.png")
+
+    assert ended.code == 1, ended.said
+    assert "red.png: changed since it was planned" in ended.said
+    assert project.statuses() == {"main/loop/blue/walk": "done", "main/loop/red/walk": "failed"}
+    assert project.jobs()["main/loop/red/walk"]["reason"] == "input"
+    assert len(vendor.ledger.entries) == 1

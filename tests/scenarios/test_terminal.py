@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import termios
@@ -101,6 +102,9 @@ def test_a_narrow_terminal_breaks_nothing(project: Project, at_a_terminal: Ask) 
 
     assert ended == 0, screen
     assert "Traceback" not in screen
+    bars = [piece for piece in re.split("[\r\n]", screen) if "%|" in piece]
+    assert bars
+    assert all(len(bar) <= 20 for bar in bars), bars
 
 
 def test_colours_are_for_who_wants_them(project: Project, at_a_terminal: Ask) -> None:

@@ -282,6 +282,37 @@ class TestErrors:
         assert (found.line, found.message[: len(message)]) == (line, message)
         assert str(found) == found.message
 
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            (
+                "{% for x in sizes %}" * 3 + "{% endfor %}" * 3,
+                "the template is too large, or too deeply nested",
+            ),
+            ("{{ " + "not " * 50 + "1 }}", "the template is too large, or too deeply nested"),
+            ("{{ 1 }}" * 2100, "the template is too large, or too deeply nested"),
+            ("{{ _value }}", "the name '_value' is not allowed"),
+            ("{{ self }}", "the name 'self' is not allowed"),
+            ("{% for x in sizes recursive %}{{ x }}{% endfor %}", "a recursive loop is not allowed"),
+            ("{{ season | replace(*names) }}", "arguments given by * are not allowed"),
+            ("{% for x in sizes %}{{ loop.cycle }}{% endfor %}", "something else has no 'cycle'"),
+            ("{{ (long_text + long_text) | length }}", "a text of 80,000 characters"),
+            ("{{ sizes | join(long_text) | length }}", "a text of 80,003 characters"),
+            ("{{ numbers | join(long_text) }}", "the joined text becomes too long"),
+            ("{{ long_text | replace('x', 'xx') | length }}", "the text becomes too long by 'replace'"),
+            (
+                "{% for x in numbers %}{{ long_text }}{% endfor %}",
+                "the text becomes too long: more than 65,536",
+            ),
+        ],
+        ids=lambda value: value[:50],
+    )
+    def test_what_could_cost_much_or_reach_out_is_refused_for_just_that(
+        self, source: str, message: str
+    ) -> None:
+        found = error(source, long_text="x" * 40_000, numbers=list(range(50)))
+        assert found.message.startswith(message)
+
     def test_a_text_may_have_64_kib_and_not_more(self) -> None:
         assert len(text("{{ a }}b", a="x" * 65_535)) == 65_536
         assert "65,537 characters (65,537 bytes)" in error("{{ a }}", a="x" * 65_537).message
