@@ -11,9 +11,9 @@ from pipeline.artifacts.shelf import Shelf
 from pipeline.cli.environment import surroundings
 from pipeline.cli.options import CampaignFlags, manner
 from pipeline.cli.terminal import say
+from pipeline.engine.execute import execute
 from pipeline.engine.progress import LineReporter
 from pipeline.engine.report import RunReport, RunSettings, Stop
-from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent, printable
 from pipeline.files import real_path
 from pipeline.operations.scene import now, run_id, shown_path

@@ -4,34 +4,20 @@ Each turn takes in what came back, writes it down in one transaction, and only t
 There is no thread per job: thousands of workflows can be in flight with a few hands.
 """
 
-import random
-import secrets
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
 
-from pipeline.artifacts.shelf import Shelf, needed
+from pipeline.artifacts.shelf import needed
 from pipeline.engine import pacing
-from pipeline.engine.air import Air
-from pipeline.engine.books import Books
 from pipeline.engine.buying import Buying
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.clock import Clock, SystemClock
-from pipeline.engine.customers import Customers
-from pipeline.engine.executors import hands
+from pipeline.engine.failures import Failures
 from pipeline.engine.following import Following
 from pipeline.engine.purchasing import Purchasing
-from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop, Tally
+from pipeline.engine.report import Stop, Tally
 from pipeline.engine.updating import Updating
 from pipeline.engine.workplace import Workplace
 from pipeline.errors import AccountError, ExitCode, PipelineError
-from pipeline.planning.actions import Action, Entry, Plan, Presence
-from pipeline.providers.base import Provider, VendorError
-from pipeline.purchases import Purchase, Reason, Records, Status
-from pipeline.state.store import Change, Store
+from pipeline.planning.actions import Action, Plan, Presence
+from pipeline.purchases import Status
 
 # Seconds that calls in the air are waited for after a signal; CI runners kill soon after.
 DRAIN = 7.0
@@ -55,6 +41,7 @@ class Run:
         self._buying = Buying(workplace.rng, canary=workplace.settings.canary)
         self._following = Following(workplace, dict(workplace.store.durations()))
         self._purchasing = Purchasing(workplace, self._buying, self._following)
+        self._failures = Failures(workplace, self._buying, self._purchasing)
         self._updating = Updating(workplace)
         self._halted = False
         self._next_call = 0.0
@@ -163,40 +150,12 @@ class Run:
             for job in self._at.customers.of(purchase.id):
                 self._buying.made(job.name)
         for purchase in self._following.failed:
-            self._failed(purchase)
+            self._failures.take_in(purchase)
         self._following.succeeded.clear()
         self._following.failed.clear()
         self._keep_places()
         if ExitCode.ACCOUNT in self._at.report.codes:
             self._halted = True
-
-    def _failed(self, purchase: Purchase) -> None:
-        for key in self._at.customers.keys(purchase):
-            self._at.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
-        if self._at.settings.fail_fast:
-            self._purchasing.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
-        elif entry := self._retry(purchase):
-            self._at.reporter.tell(entry.key, "bought again (retries)")
-            self._buying.add([entry])
-        if self._at.settings.report_errors:
-            self._at.air.send(self._at.executor, lambda _: None, report_error, self._at.provider, purchase)
-
-    def _retry(self, purchase: Purchase) -> Entry | None:
-        """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
-        jobs = self._at.customers.of(purchase.id)
-        if not jobs or purchase.reason is not Reason.VENDOR:
-            return None
-        asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
-        failed = sum(
-            (each.fingerprint, each.inputs, each.reason) == asked
-            for each in self._at.books.purchases.values()
-        )
-        if failed > jobs[0].retries:
-            return None
-        source = self._at.books.purchases.get(purchase.inputs[0]) if purchase.inputs else None
-        return Entry(
-            jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits, source=source
-        )
 
     def _keep_places(self) -> None:
         placed, removed = self._at.shelf.news()
@@ -256,61 +215,3 @@ class Run:
             return Status.FAILED.value
         purchase = self._at.books.purchases.get(self._at.customers.serving.get(key, ""))
         return purchase.status.value if purchase is not None else "pending"
-
-
-def report_error(provider: Provider, purchase: Purchase) -> None:
-    """Tell the vendor of a failure; that it does not listen changes nothing."""
-    context = {"workflow_id": purchase.workflow_id, "template_id": purchase.template_id, "key": purchase.key}
-    try:
-        provider.report_error(purchase.error or "failed", {k: v for k, v in context.items() if v is not None})
-    except VendorError:
-        return
-
-
-def execute(
-    plan: Plan,
-    records: Records,
-    *,
-    store: Store,
-    provider: Provider,
-    shelf: Shelf,
-    manifest_folder: Path,
-    settings: RunSettings,
-    reporter: Reporter,
-    report: RunReport,
-    stop: Stop,
-    publish: Callable[[], object],
-    checkpoint: Checkpoint | None = None,
-    on_change: Callable[[Change], None] = lambda _change: None,
-    clock: Clock | None = None,
-    rng: random.Random | None = None,
-    new_id: Callable[[], str] | None = None,
-    pool_of: Callable[[int], AbstractContextManager[Executor]] = hands,
-) -> None:
-    """Carry out `plan`, by default with threads of this process; `report` is told what it ends with.
-
-    `records` is what `store` holds; `publish` is called now and then to write the results manifest, and
-    raises a `PipelineError` where it cannot be written. `pool_of` gives so many hands for the calls.
-    """
-    clock = clock or SystemClock()
-    with pool_of(settings.concurrency) as pool:
-        workplace = Workplace(
-            store=store,
-            provider=provider,
-            shelf=shelf,
-            manifest_folder=manifest_folder,
-            clock=clock,
-            executor=pool,
-            till=pool,
-            rng=rng or random.Random(),  # noqa: S311 - jitter is no secret
-            new_id=new_id or partial(secrets.token_hex, 8),
-            settings=settings,
-            reporter=reporter,
-            report=report,
-            books=Books(store, clock, settings.caps, records, reporter.warn, on_change),
-            air=Air(clock, settings.concurrency),
-            customers=Customers(plan),
-            publish=publish,
-            checkpoint=checkpoint,
-        )
-        Run(workplace, plan, stop).carry_out()

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.execute import execute
 from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop
-from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.operations.known import Known, served_by
 from pipeline.operations.publishing import Publisher

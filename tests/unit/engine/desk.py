@@ -11,9 +11,9 @@ from engine.simulated import FakeClock, Hands
 from engine.vendor import ScriptedVendor
 from pipeline.artifacts.shelf import Shelf
 from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.execute import execute
 from pipeline.engine.executors import hands
 from pipeline.engine.report import RunReport, RunSettings, Stop, Tally
-from pipeline.engine.run import execute
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job, JobKey, Request, Source, UpstreamOutput, constant
 from pipeline.planning.actions import Asked

@@ -1,0 +1,56 @@
+"""What follows from a failure: it is told, it may end the buying, and it may be bought again."""
+
+from pipeline.engine.buying import Buying
+from pipeline.engine.purchasing import Purchasing
+from pipeline.engine.workplace import Workplace
+from pipeline.errors import ExitCode
+from pipeline.planning.actions import Action, Entry
+from pipeline.providers.base import Provider, VendorError
+from pipeline.purchases import Purchase, Reason
+
+
+class Failures:
+    """Takes in purchases that have failed."""
+
+    def __init__(self, workplace: Workplace, buying: Buying, purchasing: Purchasing) -> None:
+        self._at = workplace
+        self._buying = buying
+        self._purchasing = purchasing
+
+    def take_in(self, purchase: Purchase) -> None:
+        """Do what is wanted where something fails."""
+        for key in self._at.customers.keys(purchase):
+            self._at.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+        if self._at.settings.fail_fast:
+            self._purchasing.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
+        elif entry := self._retry(purchase):
+            self._at.reporter.tell(entry.key, "bought again (retries)")
+            self._buying.add([entry])
+        if self._at.settings.report_errors:
+            self._at.air.send(self._at.executor, lambda _: None, report_error, self._at.provider, purchase)
+
+    def _retry(self, purchase: Purchase) -> Entry | None:
+        """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
+        jobs = self._at.customers.of(purchase.id)
+        if not jobs or purchase.reason is not Reason.VENDOR:
+            return None
+        asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
+        failed = sum(
+            (each.fingerprint, each.inputs, each.reason) == asked
+            for each in self._at.books.purchases.values()
+        )
+        if failed > jobs[0].retries:
+            return None
+        source = self._at.books.purchases.get(purchase.inputs[0]) if purchase.inputs else None
+        return Entry(
+            jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits, source=source
+        )
+
+
+def report_error(provider: Provider, purchase: Purchase) -> None:
+    """Tell the vendor of a failure; that it does not listen changes nothing."""
+    context = {"workflow_id": purchase.workflow_id, "template_id": purchase.template_id, "key": purchase.key}
+    try:
+        provider.report_error(purchase.error or "failed", {k: v for k, v in context.items() if v is not None})
+    except VendorError:
+        return
