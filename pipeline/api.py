@@ -81,7 +81,7 @@ def plan(
         InvalidInput: manifest, state or results are wrong.
     """
     with known(_scene(manifest, variables, emulate=emulate), writable=False) as facts:
-        return make(facts.serving, facts.shelf().survey(facts.serving), asked)
+        return make(facts.serving, facts.shelf().contents.survey(facts.serving), asked)
 
 
 def run(

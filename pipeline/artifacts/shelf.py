@@ -1,21 +1,21 @@
-"""The output folder of one campaign: what lies where, put in place without harming what is not ours."""
+"""The output folder of one campaign: files are put in place without harming what is not ours."""
 
 import contextlib
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.names import Named, named, set_aside
+from pipeline.artifacts.contents import Contents, aside, fetched
+from pipeline.artifacts.names import Named, named
+from pipeline.artifacts.notes import Notes
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import sha256_of, sync_folder
+from pipeline.files import sync_folder
 from pipeline.jobs import Job
-from pipeline.planning.actions import Presence
-from pipeline.purchases import Purchase, Status
-from pipeline.serving import Serving
+from pipeline.purchases import Purchase
 from pipeline.state.store import PlacedFile
 
 
@@ -24,122 +24,12 @@ class NotOurs(Unfinished):
 
 
 class Shelf:
-    """What lies in the output folder, as far as it matters to the campaign.
-
-    `placed` is what the state remembers of this machine. It is believed only where size and time of the file
-    still agree; otherwise the bytes decide. `moved` and `removed` gather what the state should remember next.
-    """
+    """Puts files in their places below `folder`. `contents` is what lies there, `notes` what is remembered of it."""
 
     def __init__(self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[str, Purchase]) -> None:
         self.folder = folder
-        self._placed: dict[str, PlacedFile] = {}
-        self._paths: dict[str, set[str]] = {}
-        for each in placed:
-            self._take_note(each)
-        self._owners: dict[str, str] = {}
-        self.moved: dict[str, PlacedFile] = {}
-        self.removed: set[str] = set()
-        for purchase in purchases.values():
-            self.know(purchase)
-
-    def know(self, purchase: Purchase) -> None:
-        """Take note of the hashes of a purchase's files: these are ours."""
-        outputs = (*purchase.outputs, *(output for step in purchase.steps for output in step.outputs))
-        for output in outputs:
-            if output.sha256 is not None:
-                self._owners.setdefault(output.sha256, purchase.id)
-
-    def news(self) -> tuple[list[PlacedFile], list[str]]:
-        """What the state should remember since this was last asked: files put in place, and paths left."""
-        moved, removed = list(self.moved.values()), sorted(self.removed)
-        self.moved.clear()
-        self.removed.clear()
-        return moved, removed
-
-    def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[Path, str, str], ...]]:
-        """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
-        slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
-        for number, step in enumerate(purchase.steps):
-            slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
-        found: dict[str, tuple[tuple[Path, str, str], ...]] = {}
-        for name, files in slots.items():
-            here = [(self.find(purchase, Named("", slot, output)), output) for slot, output in files]
-            found[name] = tuple(
-                (self.folder / path, output.sha256 or "", output.content_type)
-                for path, output in here
-                if path
-            )
-        return found
-
-    def survey(self, serving: Serving) -> dict[str, Presence]:
-        """By key of each job that is done: where its files are."""
-        return {
-            job.name: self.presence(job, purchase)
-            for job in serving.jobs
-            if (purchase := serving.by_key.get(job.name)) is not None and purchase.status is Status.DONE
-        }
-
-    def presence(self, job: Job, purchase: Purchase) -> Presence:
-        """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
-        found = {self._presence(purchase, file) for file in fetched(purchase, job)}
-        order = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
-        return next((each for each in order if each in found), Presence.IN_PLACE)
-
-    def _presence(self, purchase: Purchase, file: Named) -> Presence:
-        digest = self.digest(file.path)
-        if digest == file.output.sha256:
-            return Presence.IN_PLACE
-        if digest is not None and digest not in self._owners:
-            return Presence.ALTERED
-        return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
-
-    def digest(self, path: str) -> str | None:
-        """The hash of the regular file at `path`, None where there is none."""
-        target = self.folder / path
-        try:
-            stat = target.lstat()
-            remembered = self._placed.get(path)
-            if remembered and (remembered.bytes, remembered.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                return remembered.sha256
-            return sha256_of(target) if target.is_file() and not target.is_symlink() else None
-        except OSError:
-            return None
-
-    def holds(self, purchase: Purchase) -> bool:
-        """Whether everything that a finished purchase brought is on this machine, wherever it lies."""
-        if purchase.status is not Status.DONE:
-            return False
-        files = [file for file in named(purchase, purchase.path) if file.output.sha256 is not None]
-        return all(
-            self.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
-        )
-
-    def lacks(self, purchase: Purchase) -> bool:
-        """Whether a file of a finished purchase that serves no job is missing here; one that was altered is not."""
-        if purchase.status is not Status.DONE:
-            return False
-        found = {
-            self._presence(purchase, file)
-            for stem in (purchase.path, set_aside(purchase.path, purchase.id))
-            for file in named(purchase, stem)
-            if file.output.sha256 is not None
-        }
-        return Presence.MISSING in found and Presence.ALTERED not in found
-
-    def find(self, purchase: Purchase, file: Named) -> str | None:
-        """Another path where the bytes of `file` lie, whole, on this machine."""
-        for path in dict.fromkeys(self._candidates(purchase, file)):
-            if path != file.path and self.digest(path) == file.output.sha256:
-                return path
-        return None
-
-    def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
-        yield from sorted(self._paths.get(file.output.sha256 or "", ()))
-        for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
-            for other in named(purchase, stem, steps=True):
-                if other.slot == file.slot:
-                    yield other.path
-                    yield _aside(other.path, purchase.id)
+        self.notes = Notes(folder, placed, purchases)
+        self.contents = Contents(folder, self.notes)
 
     def assert_writable(self) -> None:
         """Make sure that files can be put here, before any is bought.
@@ -188,35 +78,23 @@ class Shelf:
         target = self.target(path)
         if not os.path.lexists(target):
             return
-        digest = self.digest(path)
-        owner = self._owner(path, digest)
+        digest = self.notes.digest(path)
+        owner = self.notes.owner(path, digest)
         if digest is None or owner is None:
             raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
-        aside = _aside(path, owner)
-        if self.digest(aside) != digest:
-            self.clear(aside)
-        self._rename(path, aside, digest)
-
-    def _owner(self, path: str, digest: str | None) -> str | None:
-        """Whose file with these bytes lies at `path`, None for nobody's; several may have brought the same bytes."""
-        placed = self._placed.get(path)
-        if digest in self._owners and placed is not None and placed.sha256 == digest:
-            return placed.purchase
-        return self._owners.get(digest or "")
+        elsewhere = aside(path, owner)
+        if self.notes.digest(elsewhere) != digest:
+            self.clear(elsewhere)
+        self._rename(path, elsewhere, digest)
 
     def _rename(self, path: str, other: str, digest: str) -> None:
         source, target = self.target(path), self.target(other)
-        known = self._placed.get(path)
         try:
             source.replace(target)
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
         sync_folder(target.parent)
-        self.forget(path)
-        if known is None:
-            self.remember(other, self._owners[digest], "", digest)
-        else:
-            self.remember(other, known.purchase, known.slot, digest)
+        self.notes.moved(path, other, digest)
 
     def settle(self, fresh: Path, path: str, purchase: str, slot: str, digest: str) -> None:
         """Put a file that was just fetched to `fresh` in its place.
@@ -229,7 +107,7 @@ class Shelf:
         """
         try:
             failpoints.reach("before rename")
-            if self.digest(path) == digest:
+            if self.notes.digest(path) == digest:
                 fresh.unlink()
             else:
                 self.clear(path)
@@ -239,32 +117,8 @@ class Shelf:
         except NotOurs:
             fresh.unlink(missing_ok=True)
             raise
-        self._owners.setdefault(digest, purchase)
-        self.remember(path, purchase, slot, digest)
-
-    def remember(self, path: str, purchase: str, slot: str, digest: str) -> None:
-        """Take note of a file that lies at `path` now."""
-        stat = (self.folder / path).stat()
-        placed = PlacedFile(path, purchase, slot, digest, stat.st_size, stat.st_mtime_ns)
-        self._drop_note(path)
-        self._take_note(placed)
-        self.moved[path] = placed
-        self.removed.discard(path)
-
-    def forget(self, path: str) -> None:
-        """Take note that nothing of ours lies at `path` any more."""
-        self._drop_note(path)
-        self.moved.pop(path, None)
-        self.removed.add(path)
-
-    def _take_note(self, placed: PlacedFile) -> None:
-        self._placed[placed.path] = placed
-        self._paths.setdefault(placed.sha256, set()).add(placed.path)
-
-    def _drop_note(self, path: str) -> None:
-        placed = self._placed.pop(path, None)
-        if placed is not None:
-            self._paths[placed.sha256].discard(path)
+        self.notes.own(digest, purchase)
+        self.notes.remember(path, purchase, slot, digest)
 
     def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
         """Delete the files of `purchase` that lie here, whole, under any of their names.
@@ -272,12 +126,12 @@ class Shelf:
         Not at a path that is `wanted`: a job's file there may have the same bytes.
         """
         hashes = {file.output.sha256 for file in named(purchase, purchase.path, steps=True)} - {None}
-        others = {path for digest in hashes if digest is not None for path in self._paths.get(digest, ())}
+        others = {path for digest in hashes for path in self.notes.paths_of(digest)}
         own = {file.path for file in named(purchase, purchase.path, steps=True)}
         for path in sorted((others | own) - set(wanted)):
-            if self._owner(path, self.digest(path)) == purchase.id:
+            if self.notes.owner(path, self.notes.digest(path)) == purchase.id:
                 (self.folder / path).unlink(missing_ok=True)
-                self.forget(path)
+                self.notes.forget(path)
 
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.
@@ -293,16 +147,16 @@ class Shelf:
         complete = True
         for file in fetched(purchase, job):
             digest = file.output.sha256
-            if self.digest(file.path) == digest:
-                if file.path not in self._placed:
-                    self.remember(file.path, purchase.id, file.slot, digest or "")
+            if self.notes.digest(file.path) == digest:
+                if not self.notes.has(file.path):
+                    self.notes.remember(file.path, purchase.id, file.slot, digest or "")
                 continue
-            source = self.find(purchase, file)
+            source = self.contents.find(purchase, file)
             if source is None:
                 complete = False
                 continue
             self.clear(file.path)
-            if needed.get(source) == digest or self._owner(source, digest) != purchase.id:
+            if needed.get(source) == digest or self.notes.owner(source, digest) != purchase.id:
                 self._copy(source, file, purchase)
             else:
                 self._rename(source, file.path, digest or "")
@@ -328,25 +182,4 @@ class Shelf:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         sync_folder(target.parent)
-        self.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")
-
-
-def _aside(path: str, owner: str) -> str:
-    """Where a file of `owner` goes when another purchase takes `path` over."""
-    pure = PurePosixPath(path)
-    return str(pure.with_name(f"{set_aside(pure.stem, owner)}{pure.suffix}"))
-
-
-def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
-    """The files of `purchase` that `job` wants and that were fetched once, so that their hash is known."""
-    return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
-
-
-def needed(serving: Serving) -> dict[str, str | None]:
-    """By path: the hash of the file that a job wants there, None where it is not known yet."""
-    return {
-        file.path: file.output.sha256
-        for job in serving.jobs
-        if (purchase := serving.by_key.get(job.name)) is not None
-        for file in named(purchase, job.path, job.steps)
-    }
+        self.notes.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")

@@ -114,7 +114,7 @@ def carry_out(bare: Bare, settings: RunSettings, stop: Stop, timeout: float) -> 
         records = store.absorb(theirs, UNDECIDED, now())
         output = bare.output or bare.folder / "output" / campaign / ("emulated" if bare.emulated else "")
         shelf = Shelf(output, store.files(), records.purchases)
-        absent = [each for each in records.purchases.values() if not shelf.holds(each)]
+        absent = [each for each in records.purchases.values() if not shelf.contents.holds(each)]
         plan = everything(serve([], records), absent)
         report = RunReport()
         home = bare.folder / ".pipeline" / f"{campaign}.emulator" if bare.emulated else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.artifacts.shelf import needed
+from pipeline.artifacts.contents import needed
 from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
@@ -132,7 +132,7 @@ def _carry_out(facts: Known, provider: Provider, doomed: list[Purchase], wanted:
             continue
         facts.store.commit([_change(purchase, Removed())])
         shelf.remove(purchase, wanted)
-    placed, removed = shelf.news()
+    placed, removed = shelf.notes.news()
     facts.store.place(placed, removed)
     return failed
 

@@ -57,7 +57,7 @@ def command(
         place = scene(path, flags)
         with known(place, writable=False) as facts:
             plans[place.campaign.name] = make(
-                facts.serving, facts.shelf().survey(facts.serving), asked(facts, given)
+                facts.serving, facts.shelf().contents.survey(facts.serving), asked(facts, given)
             )
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)

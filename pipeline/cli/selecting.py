@@ -65,7 +65,7 @@ def _assert_not_approved(facts: Known, keys: frozenset[str]) -> None:
 
 def _candidates(facts: Known, wish: Asked) -> list[Candidate]:
     """Every job and every orphan, with what a selection may ask of it: also what a plan would do under `wish`."""
-    plan = make(facts.serving, facts.shelf().survey(facts.serving), wish)
+    plan = make(facts.serving, facts.shelf().contents.survey(facts.serving), wish)
     found = []
     for entry in plan.entries:
         if entry.job is not None:

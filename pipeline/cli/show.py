@@ -48,7 +48,7 @@ def _job(job: Job, facts: Known, paint: Paint) -> Iterator[str]:
     for field, value in job.request_json().items():
         shown = value if isinstance(value, str) else canonical_json(value)
         yield f"  {field}: {printable(shown, _LONGEST)}"
-    entry = make(facts.serving, facts.shelf().survey(facts.serving)).entry(job.name)
+    entry = make(facts.serving, facts.shelf().contents.survey(facts.serving)).entry(job.name)
     if entry is not None:
         price = f" ({entry.credits:,} credits)" if entry.buys and entry.credits is not None else ""
         yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
@@ -101,6 +101,6 @@ def _files(purchase: Purchase, facts: Known) -> Iterator[str]:
         if serving is None or serving.id != purchase.id:
             continue
         for file in named(purchase, job.path, job.steps):
-            there = shelf.digest(file.path) == file.output.sha256 and file.output.sha256 is not None
+            there = shelf.notes.digest(file.path) == file.output.sha256 and file.output.sha256 is not None
             where = shown_path(facts.scene.output / file.path)
             yield f"  file {printable(where, _LONGEST)}: {'here' if there else 'not here'}"

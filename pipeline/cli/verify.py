@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.artifacts.shelf import Shelf, fetched
+from pipeline.artifacts.contents import fetched
+from pipeline.artifacts.shelf import Shelf
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
 from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say, untrusted_block
@@ -55,7 +56,7 @@ def _files(facts: Known) -> Iterator[str]:
         if purchase is None or purchase.status is not Status.DONE:
             continue
         for file in fetched(purchase, job):
-            digest = shelf.digest(file.path)
+            digest = shelf.notes.digest(file.path)
             if digest != file.output.sha256:
                 state = "missing" if digest is None else "not what was fetched"
                 yield f"{shown_path(facts.scene.output / file.path)}: {state}"

@@ -131,7 +131,7 @@ class Purchasing:
     def _as_upstream(self, source: Purchase | None) -> Upstream | None:
         if source is None or source.workflow_id is None:
             return None
-        return Upstream(source.workflow_id, self._at.shelf.files_of(source))
+        return Upstream(source.workflow_id, self._at.shelf.contents.files_of(source))
 
     # What came of preparing
 

@@ -6,7 +6,7 @@ There is no thread per job: thousands of workflows can be in flight with a few h
 
 from collections import Counter
 
-from pipeline.artifacts.shelf import needed
+from pipeline.artifacts.contents import needed
 from pipeline.engine import pacing
 from pipeline.engine.buying import Buying
 from pipeline.engine.failures import Failures
@@ -158,7 +158,7 @@ class Run:
             self._halted = True
 
     def _keep_places(self) -> None:
-        placed, removed = self._at.shelf.news()
+        placed, removed = self._at.shelf.notes.news()
         if placed or removed:
             self._at.store.place(placed, removed)
 

@@ -78,7 +78,7 @@ class Operation:
 
     def plan(self) -> Plan:
         """What a run would do."""
-        survey = self._shelf.survey(self._facts.serving)
+        survey = self._shelf.contents.survey(self._facts.serving)
         return make(self._facts.serving, survey, self._orders.asked)
 
     def plan_of_collecting(self) -> Plan:
@@ -86,7 +86,7 @@ class Operation:
         selected = self._orders.asked.selected
         known = self._facts.records.purchases.values()
         paid = [each for each in known if selected is None or each.key in selected]
-        return paid_for(self.plan(), paid, self._shelf.lacks)
+        return paid_for(self.plan(), paid, self._shelf.contents.lacks)
 
     def refusal(self, plan: Plan) -> str | None:
         """Why nothing of `plan` may be bought, as far as that is known beforehand: a cap, or `frozen`."""

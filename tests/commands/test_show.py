@@ -53,7 +53,9 @@ def test_of_a_job_that_is_done_it_shows_purchase_history_and_files(
     assert f"  workflow: {bought.jobs()[WALK]['workflow_id']}" in out
     assert f"  file output/spring/{WALK}.mp4: here" in out
     history = [line for line in out.splitlines() if "→" in line]
-    assert [line.rpartition("→ ")[2] for line in history] == ["submitting", "submitted", "succeeded", "done"]
+    # How often it was looked at while it ran depends on the machine.
+    statuses = dict.fromkeys(line.rpartition("→ ")[2] for line in history)
+    assert list(statuses) == ["submitting", "submitted", "succeeded", "done"]
     assert DANCE not in out
 
 

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.artifacts.shelf import Shelf, needed
+from pipeline.artifacts.contents import needed
+from pipeline.artifacts.shelf import Shelf
 from pipeline.jobs import Job, JobKey, Request
 from pipeline.planning.actions import Presence
 from pipeline.purchases import Output, Purchase, Records, Status, Step
@@ -59,7 +60,7 @@ class Campaign:
 
     def keep(self, shelf: Shelf) -> None:
         """Have the state remember what the shelf has learnt."""
-        moved, removed = shelf.news()
+        moved, removed = shelf.notes.news()
         for path in removed:
             self.placed.pop(path, None)
         self.placed.update({each.path: each for each in moved})
@@ -74,7 +75,8 @@ class Campaign:
 
     def survey(self, *jobs: Job) -> dict[str, Presence]:
         return {
-            key.removeprefix("r/t/"): each for key, each in self.shelf().survey(self.serving(*jobs)).items()
+            key.removeprefix("r/t/"): each
+            for key, each in self.shelf().contents.survey(self.serving(*jobs)).items()
         }
 
     def put(self, *jobs: Job) -> list[bool]:

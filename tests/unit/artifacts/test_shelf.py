@@ -295,7 +295,7 @@ def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
     purchase = bought(1, a, "film", steps=(Step("crop", (film("cropped", "image/png"),)),))
     campaign = Campaign(out, [purchase])
     campaign.fetch(purchase, "r/a.mp4", "film")
-    assert campaign.shelf().files_of(purchase) == {
+    assert campaign.shelf().contents.files_of(purchase) == {
         "result": ((out / "r/a.mp4", digest("film"), "video/mp4"),),
         "crop": (),
     }

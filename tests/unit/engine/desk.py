@@ -193,9 +193,9 @@ class Desk:
             records = store.records()
             shelf = Shelf(self.folder / "output", store.files(), records.purchases)
             serving = serve(wanted_in_order, records)
-            plan = make(serving, shelf.survey(serving), asked)
+            plan = make(serving, shelf.contents.survey(serving), asked)
             execute(
-                paid_for(plan, records.purchases.values(), shelf.lacks) if collecting else plan,
+                paid_for(plan, records.purchases.values(), shelf.contents.lacks) if collecting else plan,
                 records,
                 store=cast("Store", FailingStore(store, self.disk_is_full)),
                 provider=self.vendor,
