@@ -111,7 +111,7 @@ def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline,
     ended = pipeline("run", bought.manifest)
 
     assert ended.code == 8, ended.said
-    assert "is not what was bought" in ended.said
+    assert "is not purchase" in ended.said
     assert {each.id: each.title for each in vendor.work.workflows()} == before
     assert len(vendor.ledger.entries) == 2
 
