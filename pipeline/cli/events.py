@@ -1,9 +1,10 @@
 """`--events`: every step of every purchase as one JSON object a line, for other programs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.cli.terminal import as_json_text, say
 from pipeline.errors import Unfinished, UsageError
@@ -11,39 +12,52 @@ from pipeline.jobs import Json
 from pipeline.state.store import Change
 
 
+class Events:
+    """Where changes go that are on disk. What finds no room is told at the end, as the run must not end for it."""
+
+    def __init__(self, target: str, file: TextIO | None) -> None:
+        self._target = target
+        self._file = file
+        self._error: OSError | None = None
+
+    def __call__(self, change: Change) -> None:
+        if self._file is None:
+            say(as_json_text(as_json(change)))
+        elif self._error is None:
+            try:
+                print(json.dumps(as_json(change), ensure_ascii=False), file=self._file, flush=True)
+            except OSError as error:
+                self._error = error
+
+    def assert_written(self) -> None:
+        """Make sure that all of them found their place.
+
+        Raises:
+            Unfinished: one did not; what was to be done is done all the same.
+        """
+        if self._error is not None:
+            raise Unfinished(f"--events {self._target}: cannot be written: {self._error.strerror}")
+
+
 @contextmanager
-def changes_to(target: str | None) -> Iterator[Callable[[Change], None]]:
-    """Where changes go that are on disk: nowhere, to stdout (`-`), or to the end of a file.
+def events_to(target: str) -> Iterator[Events]:
+    """Events to stdout (`-`), or to the end of a file.
 
     Raises:
-        UsageError: the file cannot be written.
-        Unfinished: it could not be written any more; what was to be done is done all the same.
+        UsageError: the file cannot be opened.
     """
-    if target is None:
-        yield lambda _change: None
-    elif target == "-":
-        yield lambda change: say(as_json_text(as_json(change)))
-    else:
-        try:
-            file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
-        except OSError as error:
-            raise UsageError(f"--events {target}: {error.strerror}") from error
-        errors: list[OSError] = []
-
-        def write(change: Change) -> None:
-            try:
-                if not errors:
-                    print(json.dumps(as_json(change), ensure_ascii=False), file=file, flush=True)
-            except OSError as error:
-                errors.append(error)
-
-        try:
-            yield write
-        finally:
-            with suppress(OSError):  # what found no room before finds none now
-                file.close()
-        if errors:
-            raise Unfinished(f"--events {target}: cannot be written: {errors[0].strerror}")
+    if target == "-":
+        yield Events(target, None)
+        return
+    try:
+        file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UsageError(f"--events {target}: {error.strerror}") from error
+    try:
+        yield Events(target, file)
+    finally:
+        with suppress(OSError):  # what found no room before finds none now
+            file.close()
 
 
 def as_json(change: Change) -> dict[str, Json]:

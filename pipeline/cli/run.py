@@ -1,6 +1,6 @@
 """`pipeline run`: does what the plan says. Run again, it goes on where it stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline.cli import planfile
-from pipeline.cli.events import changes_to
+from pipeline.cli.events import events_to
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -25,9 +25,10 @@ from pipeline.cli.running import Running
 from pipeline.cli.scene import scene
 from pipeline.cli.selecting import asked, asked_by
 from pipeline.cli.stopping import stopping
+from pipeline.cli.terminal import say
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
-from pipeline.errors import InvalidInput, UsageError
+from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.operations.known import Known, known
 from pipeline.operations.operation import Orders
 from pipeline.operations.scene import Scene
@@ -98,14 +99,29 @@ def command(source: Path, **given: Any) -> int:
     with ExitStack() as held:
         stop = held.enter_context(stopping())
         facts = held.enter_context(known(place, writable=True))
-        on_change = held.enter_context(changes_to(given["events"]))
-        orders = _orders(facts, saved, given, on_change)
+        events = held.enter_context(events_to(given["events"])) if given["events"] else None
+        orders = _orders(facts, saved, given, events or _nobody)
         running = Running(facts, orders, stop, aside=given["events"] == "-")
         check = partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
         outcome = running.carry_out(check, ask=not (given["yes"] or saved or place.emulated))
+        reports = [events.assert_written] if events is not None else []
         if given["junit"]:
-            write_junit(Path(given["junit"]), place.campaign.name, outcome.jobs)
-        return outcome.code
+            reports.append(partial(write_junit, Path(given["junit"]), place.campaign.name, outcome.jobs))
+        return most_urgent({outcome.code, *_reported(reports)})
+
+
+def _reported(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
+    """Write reports; one that cannot be written is told, and hides nothing of how the run itself ended."""
+    for write in reports:
+        try:
+            write()
+        except Unfinished as error:
+            say(f"error: {printable(str(error))}", err=True)
+            yield error.exit_code
+
+
+def _nobody(_change: Change) -> None:
+    """No events were asked for."""
 
 
 def _any_plan(_plan: Plan) -> None:

@@ -158,3 +158,15 @@ def test_events_that_find_no_room_are_told_and_nothing_is_lost(
     assert ended.code == 8, ended.said
     assert "--events /dev/full: cannot be written: No space left" in ended.err
     assert project.statuses() == {DANCE: "done", WALK: "done"}
+
+
+def test_reports_that_cannot_be_written_take_no_more_urgent_code_away(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": "close-after-processing"})
+    Path("folder").mkdir()
+
+    ended = pipeline("run", project.manifest, "--junit", "folder", "--concurrency", "1")
+
+    assert ended.code == 7, ended.said
+    assert "folder: cannot be written" in ended.err
