@@ -126,4 +126,5 @@ def _results_path(given: str | None, folder: Path, name: str) -> Path:
     if given is None:
         return folder / file
     path = real_path(Path(given))
-    return path / file if path.is_dir() or given.endswith(("/", os.sep)) else path
+    # Unlike pathlib's, this takes a name that is too long for one that is absent.
+    return path / file if os.path.isdir(path) or given.endswith(("/", os.sep)) else path  # noqa: PTH112

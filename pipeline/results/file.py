@@ -1,6 +1,7 @@
 """The results file: read as a stranger's, written whole or not at all."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
     Raises:
         InvalidInput: it cannot be read, holds a merge conflict, or is not valid by its schema.
     """
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         return None
     document = _read_document(path, name)
     findings = schema.check_json(document, "results")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, PipelineError, StateLocked, Unfinished
+from pipeline.files import real_path
 
 MOUNTS = Path("/proc/self/mounts")
 
@@ -103,7 +104,7 @@ def _file_system(path: Path, mounts: Path) -> str:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    real, longest, kind = path.resolve(), -1, ""
+    real, longest, kind = real_path(path), -1, ""
     for line in lines:
         fields = line.split(" ")
         if len(fields) < 3:

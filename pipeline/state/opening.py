@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
-from pipeline.files import write_atomically
+from pipeline.files import real_path, write_atomically
 from pipeline.state import sqlite
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
 from pipeline.state.rescue import Rescue, rescue_path
@@ -47,7 +47,9 @@ def open_store(
             is.
         Unfinished: it cannot be written now.
     """
-    path = path.resolve()
+    path = real_path(path)
+    if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
+        raise InvalidInput(f"{path}: its links lead in a circle; --state names the state file itself")
     if not writable:
         return _open_to_read(path, campaign, manifest, run)
     if not allow_network:

@@ -70,7 +70,7 @@ def assert_nothing_left(path: Path) -> None:
     Raises:
         InvalidInput: the `-wal` of a state that is gone lies there.
     """
-    if beside(path, "-wal").exists():
+    if os.path.lexists(beside(path, "-wal")):
         raise InvalidInput(f"{path}: the state file is gone, but its -wal file is here; {RESTORE}")
 
 

@@ -146,6 +146,23 @@ class TestPlaces:
                 assert "hunter2" not in ended.said
         assert "this is a folder" in offline("run", ".").err
 
+    def test_records_that_can_be_no_file_are_told_in_a_line(
+        self, project: Project, pipeline: Pipeline, vendor: Emulator
+    ) -> None:
+        Path("circle").symlink_to("circle")
+        long = "n" * 300
+
+        for command, flag, place, code in (
+            *(("plan", "--state", "circle", 3), ("run", "--state", "circle", 3), ("run", "--state", long, 3)),
+            *(("plan", "--results", "circle", 3), ("run", "--results", "circle", 3)),
+            # What is not there yet is no mistake until it is written.
+            *(("plan", "--state", long, 0), ("plan", "--results", long, 0)),
+        ):
+            ended = pipeline(command, project.manifest, flag, place)
+            assert ended.code == code, (command, flag, place, ended.said)
+            assert (place in ended.err) == bool(code)
+        assert not vendor.ledger.entries
+
     def test_a_folder_is_searched_without_waiting_for_a_pipe(
         self, project: Project, start: Callable[..., Running]
     ) -> None:
