@@ -143,7 +143,7 @@ class Line(HTTPAdapter):
         self._route.transit = transit = transit or Transit()
         transit.begin(seconds)
         with _deadline(transit, seconds) as lift:
-            response = self._send(call, timeout)
+            response = self._send(call, timeout, transit)
             if streamed:
                 lift()
             try:
@@ -153,7 +153,7 @@ class Line(HTTPAdapter):
                 response.close()
                 response.release_conn()
 
-    def _send(self, call: Call, timeout: float) -> BaseHTTPResponse:
+    def _send(self, call: Call, timeout: float, transit: Transit) -> BaseHTTPResponse:
         request = requests.Request(
             call.method,
             call.url,
@@ -172,7 +172,8 @@ class Line(HTTPAdapter):
         except AddressRefused:
             raise
         except Exception as error:  # noqa: BLE001 - the verdict never depends on what the library raises
-            raise Unanswered(why(error)) from None
+            # Where our deadline hung up, the library finds the connection closed.
+            raise Unanswered(why(TimeoutError() if transit.expired else error)) from None
         raw: BaseHTTPResponse = response.raw
         return raw
 

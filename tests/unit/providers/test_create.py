@@ -260,6 +260,20 @@ def after_hello(act: Callable[[Peer], None]) -> Play:
     return play
 
 
+def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_server_hung_up() -> None:
+    """It is this machine that hangs up in the end."""
+
+    def drip(peer: Peer) -> None:
+        never = threading.Event()
+        for _ in range(200):
+            never.wait(0.02)
+            peer.send(b"x")  # which fails when the client has gone
+
+    with serving(after_reading(drip)) as server:
+        outcome = a_client(server.url, timeout=SHORT).create(an_order())
+    assert outcome == OutcomeUnknown("it was sent, then: no answer came in time")
+
+
 BEFORE_TLS: dict[str, Play] = {
     "silence": Peer.stall,
     "close": after_hello(lambda _: None),
