@@ -4,18 +4,23 @@ from pipeline.engine.buying import Buying
 from pipeline.engine.purchasing import Purchasing
 from pipeline.engine.workplace import Workplace
 from pipeline.errors import ExitCode
+from pipeline.jobs import Job
 from pipeline.planning.actions import Action, Entry
 from pipeline.providers.base import Provider, VendorError
-from pipeline.purchases import Purchase, Reason
+from pipeline.purchases import Purchase, Reason, Status
+from pipeline.serving import Fitting
 
 
 class Failures:
-    """Takes in purchases that have failed."""
+    """Takes in purchases that have failed. `fitting` says what else might serve their jobs."""
 
-    def __init__(self, workplace: Workplace, buying: Buying, purchasing: Purchasing) -> None:
+    def __init__(
+        self, workplace: Workplace, buying: Buying, purchasing: Purchasing, fitting: Fitting
+    ) -> None:
         self._at = workplace
         self._buying = buying
         self._purchasing = purchasing
+        self._fitting = fitting
 
     def take_in(self, purchase: Purchase) -> None:
         """Do what is wanted where something fails."""
@@ -32,7 +37,7 @@ class Failures:
     def _retry(self, purchase: Purchase) -> Entry | None:
         """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
         jobs = self._at.customers.of(purchase.id)
-        if not jobs or purchase.reason is not Reason.VENDOR:
+        if not jobs or purchase.reason is not Reason.VENDOR or self._has_another(jobs[0]):
             return None
         asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
         failed = sum(
@@ -45,6 +50,11 @@ class Failures:
         return Entry(
             jobs[0].name, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits, source=source
         )
+
+    def _has_another(self, job: Job) -> bool:
+        """Whether another machine bought the same, and that has not failed: it serves instead."""
+        known = (self._at.books.purchases[each.id] for each in self._fitting.all_that_fit(job.name))
+        return any(each.status is not Status.FAILED for each in known)
 
 
 def report_error(provider: Provider, purchase: Purchase) -> None:

@@ -41,7 +41,7 @@ class Run:
         self._buying = Buying(workplace.rng, canary=workplace.settings.canary)
         self._following = Following(workplace, dict(workplace.store.durations()))
         self._purchasing = Purchasing(workplace, self._buying, self._following)
-        self._failures = Failures(workplace, self._buying, self._purchasing)
+        self._failures = Failures(workplace, self._buying, self._purchasing, plan.serving.fitting)
         self._updating = Updating(workplace)
         self._halted = False
         self._next_call = 0.0

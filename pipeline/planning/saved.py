@@ -14,13 +14,17 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class SavedAction:
-    """What the plan said of one job. `bought`: the purchases of that key and fingerprint that there were then."""
+    """What the plan said of one job.
+
+    `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.
+    """
 
     key: str
     action: Action
     fingerprint: str | None
     credits: int | None
     bought: int
+    buyer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def from_json(document: Mapping[str, Any]) -> SavedPlan:
                 each.get("fingerprint"),
                 each["credits"],
                 each.get("bought", 0),
+                each.get("buyer"),
             )
             for each in document["actions"]
         ),
@@ -97,17 +102,18 @@ def bought(records: Records, key: str, fingerprint: str) -> int:
 
 
 def carried_out(saved: SavedPlan, records: Records) -> frozenset[str]:
-    """The keys of which there are more purchases than the plan saw: it was carried out for them."""
+    """The keys of which there are more purchases than the plan saw, and those that share one: it was carried out."""
     counts: dict[tuple[str, str], int] = {}
     for each in records.purchases.values():
         if each.status is not Status.VOID:
             place = (each.key, each.fingerprint)
             counts[place] = counts.get(place, 0) + 1
-    return frozenset(
+    bought_for = {
         action.key
         for action in saved.actions
         if action.fingerprint is not None and counts.get((action.key, action.fingerprint), 0) > action.bought
-    )
+    }
+    return frozenset(action.key for action in saved.actions if bought_for & {action.key, action.buyer})
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:

@@ -207,6 +207,24 @@ def test_what_the_vendor_rejected_is_not_retried_by_itself(
     assert creates(vendor) == 1
 
 
+def test_what_failed_is_not_bought_again_where_another_machine_bought_the_same(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": one(retries=3)})
+    vendor.fail({"on": "create", "do": "fail", "nth": 2})
+    theirs = folder / "theirs.json"
+    elsewhere = ("--state", folder / "theirs.db", "--results", theirs)
+    for where in (elsewhere, ()):
+        assert pipeline("run", project.manifest, "--no-wait", *where).code == 0
+    assert pipeline("merge", project.results_file, theirs, "--out", project.results_file).code == 0
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 2
+    assert project.statuses() == {WALK: "done"}
+
+
 @pytest.mark.parametrize(
     ("limits", "most"), [({"max_creates": 2}, 2), ({"max_credits": 200}, 2), ({"budget": 300}, 3)]
 )

@@ -227,6 +227,25 @@ def test_with_retry_failed_each_is_tried_again_once_though_it_fails_again(
 
 
 @pytest.mark.parametrize(
+    ("flags", "fails"), [(("--replace", "main/loop/red/walk/look=2"), False), (("--retry-failed",), True)]
+)
+def test_what_several_share_is_made_again_once_though_another_of_them_asked_for_it(
+    project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...], fails: bool
+) -> None:
+    job = {"id": "main", "prompts": ["walk"], "matrix": {"look": [1, 2]}}
+    project.write({"campaign.yaml": spring(jobs=[job])})
+    if fails:
+        vendor.fail({"on": "create", "do": "fail"})
+    pipeline("run", project.manifest)
+    save(pipeline, project, *flags)
+
+    codes = {int(pipeline("run", FILE).code) for _ in range(3)}
+
+    assert codes == {int(fails)}
+    assert len(vendor.ledger.bought) == 2
+
+
+@pytest.mark.parametrize(
     "selection", ["status:failed", "action:create", "action:create,main", "status:pending"]
 )
 def test_a_selection_that_fits_nothing_once_it_was_carried_out_is_no_mistake(
