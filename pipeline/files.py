@@ -7,6 +7,7 @@ import re
 import stat
 import tempfile
 import unicodedata
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -138,6 +139,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def assert_writable(path: Path) -> None:
+    """Make sure that `write_atomically` can put a file at `path`, as far as that can be told beforehand.
+
+    Raises:
+        OSError: it cannot.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # a name may be too long to be one
+        path.lstat()
+    with tempfile.TemporaryFile(dir=path.parent):
+        return
 
 
 def sweep(path: Path) -> None:

@@ -125,8 +125,10 @@ class Operation:
         place = self._facts.scene
         if not plan.asks_vendor and not plan.moves_files:
             return
-        if plan.buying and self._orders.settings.download:
-            self._shelf.assert_writable()
+        if plan.buying:
+            self._publisher.assert_writable()
+            if self._orders.settings.download:
+                self._shelf.assert_writable()
         with self._vendor() as provider, reporter() as told:
             execute(
                 plan,

@@ -1,9 +1,11 @@
 """Keeps the results manifest of a campaign up to date with its state."""
 
+import errno
 from collections.abc import Mapping
 
 from pipeline import failpoints
-from pipeline.errors import Unfinished
+from pipeline.errors import InvalidInput, Unfinished
+from pipeline.files import assert_writable
 from pipeline.jobs import Json
 from pipeline.operations.scene import Scene
 from pipeline.purchases import Decisions, Records, Status
@@ -19,6 +21,22 @@ class Publisher:
         self._place = place
         self._before: Mapping[str, Json] | None = published.document if published else None
         self._told = set(published.published) if published else set()
+
+    def assert_writable(self) -> None:
+        """Make sure that results can be written, before anything is bought that only they would tell of elsewhere.
+
+        Raises:
+            InvalidInput: they cannot, and will not by themselves.
+        """
+        try:
+            assert_writable(self._place.results)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                return  # that room is missing is told when they are written, and passes
+            raise InvalidInput(
+                f"{self._place.results_name}: cannot be written ({error.strerror}), so nothing is bought; "
+                "name another place with --results"
+            ) from error
 
     def publish(
         self, serving: Serving, records: Records, decisions: Decisions, inputs: Mapping[str, str]

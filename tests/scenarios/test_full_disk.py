@@ -170,6 +170,26 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
     assert_whole(project)
 
 
+@pytest.mark.parametrize("here", ["read-only", "a file", "too long a name"])
+def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
+    project: Project, vendor: Emulator, here: str
+) -> None:
+    """Else a machine that forgets would buy again what it could tell nobody of."""
+    folder = project.folder / "published"
+    if here == "a file":
+        folder.write_text("not a folder")
+    else:
+        folder.mkdir(mode=0o555 if here == "read-only" else 0o755)
+    results = folder / (f"{'x' * 250}.results.json" if here == "too long a name" else "spring.results.json")
+
+    ended = bound("run", project.manifest, "--results", results, url=vendor.url, folder=project.folder)
+
+    folder.chmod(0o755)
+    assert ended.code == 3, ended.said
+    assert results.name in ended.err
+    assert creates(vendor) == 0
+
+
 def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
