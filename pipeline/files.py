@@ -107,6 +107,15 @@ def read_limited(path: Path, limit: int) -> bytes:
     return content
 
 
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Tells whether what is at `path` was replaced or written to; None where no file can be found."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable; where the system cannot, nothing is lost that was not before."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

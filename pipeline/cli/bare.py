@@ -109,6 +109,11 @@ def carry_out(bare: Bare, settings: RunSettings, stop: Stop, timeout: float) -> 
     published = read(bare.results, shown_path(bare.results)) if bare.results else None
     with _store(bare) as store:
         campaign = bare.campaign or store.campaign
+        if published is not None and published.campaign != campaign:
+            raise InvalidInput(
+                f"{shown_path(bare.results or Path())}: the results of another campaign, '{published.campaign}', "
+                f"not of '{campaign}'"
+            )
         store.recover(now())
         theirs = published.records if published is not None else Records()
         records = store.absorb(theirs, UNDECIDED, now())
@@ -165,9 +170,13 @@ def _publish(bare: Bare, records: Records, published: ResultsFile | None) -> Non
     """Write the purchases; what the jobs were is known from the last results only, and stays."""
     if bare.results is None or published is None:
         return
-    document = merge.merged([replace(published, records=records)], f"pipeline {__version__}")
+    ours = replace(published, records=records)
+    # Others may have written to it meanwhile: a `git pull`, say.
+    now_there = read(bare.results, shown_path(bare.results))
+    files = [ours] if now_there is None else [ours, now_there]
+    document = merge.merged(files, f"pipeline {__version__}")
     try:
-        write(bare.results, document, published.document)
+        write(bare.results, document, now_there.document if now_there is not None else None)
     except OSError as error:
         raise Unfinished(f"{shown_path(bare.results)}: cannot be written: {error.strerror}") from error
 

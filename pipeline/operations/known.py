@@ -47,7 +47,7 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(place.campaign))
-    published = _published(place)
+    results = published(place)
     with ExitStack() as held:
         store = open_store(
             place.state,
@@ -63,13 +63,13 @@ def known(place: Scene, *, writable: bool) -> Iterator[Known]:
         if writable:
             sweep(place.results)
             # Another run may have ended, and written them, before the lock was ours.
-            published = _published(place)
+            results = published(place)
         decided = in_force(decisions.read(place.decisions, place.decisions_name))
-        records = _joined(store, published, decided, writable=writable)
+        records = _joined(store, results, decided, writable=writable)
         serving = serve(jobs, records, decided)
         if writable:
             store.serve(served_by(serving))
-        yield Known(place, jobs, store, records, decided, serving, published)
+        yield Known(place, jobs, store, records, decided, serving, results)
 
 
 def served_by(serving: Serving) -> dict[str, str]:
@@ -77,30 +77,35 @@ def served_by(serving: Serving) -> dict[str, str]:
     return {key: purchase.id for key, purchase in serving.by_key.items()}
 
 
-def _joined(store: Store, published: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:
-    theirs = published.records if published is not None else Records()
+def _joined(store: Store, results: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:
+    theirs = results.records if results is not None else Records()
     if writable:
         store.recover(now())
         return store.absorb(theirs, decisions, now())
     return absorb(store.records(), theirs, decisions)
 
 
-def _published(place: Scene) -> ResultsFile | None:
-    published = read(place.results, place.results_name)
-    _assert_ours(place, published)
-    return published
+def published(place: Scene) -> ResultsFile | None:
+    """The results manifest as it is now, None where there is none.
+
+    Raises:
+        InvalidInput: it is wrong, or belongs to another campaign.
+    """
+    results = read(place.results, place.results_name)
+    _assert_ours(place, results)
+    return results
 
 
-def _assert_ours(place: Scene, published: ResultsFile | None) -> None:
+def _assert_ours(place: Scene, results: ResultsFile | None) -> None:
     """Refuse records that are another campaign's, or this one's under a name that it had before."""
     campaign = place.campaign
-    if published is not None:
-        if published.campaign != campaign.name:
+    if results is not None:
+        if results.campaign != campaign.name:
             raise InvalidInput(
-                f"{place.results_name}: the results of another campaign, '{published.campaign}', "
+                f"{place.results_name}: the results of another campaign, '{results.campaign}', "
                 f"not of '{campaign.name}'"
             )
-        other = real_path(place.results.parent / published.manifest)
+        other = real_path(place.results.parent / results.manifest)
         if other.exists() and other != campaign.manifest:
             raise InvalidInput(
                 f"{place.results_name}: the results of another manifest that still exists, {shown_path(other)}"

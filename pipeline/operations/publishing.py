@@ -5,22 +5,30 @@ from collections.abc import Mapping
 
 from pipeline import failpoints
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import assert_writable
+from pipeline.files import assert_writable, stamp
 from pipeline.jobs import Json
+from pipeline.operations.known import published
 from pipeline.operations.scene import Scene
-from pipeline.purchases import Decisions, Records, Status
+from pipeline.purchases import Decisions, Records, Status, join
 from pipeline.results.build import build
 from pipeline.results.file import ResultsFile, write
-from pipeline.serving import Serving
+from pipeline.serving import Serving, serve
+from pipeline.state.machine import absorb
 
 
 class Publisher:
-    """Writes the results manifest, and remembers what others may have read in it."""
+    """Writes the results manifest, and remembers what others may have read in it.
 
-    def __init__(self, place: Scene, published: ResultsFile | None) -> None:
+    What others put there since it was read (a `git pull` during a run) is joined, but in what is written only: the
+    next command takes it into the state.
+    """
+
+    def __init__(self, place: Scene, found: ResultsFile | None) -> None:
         self._place = place
-        self._before: Mapping[str, Json] | None = published.document if published else None
-        self._told = set(published.published) if published else set()
+        self._before: Mapping[str, Json] | None = found.document if found else None
+        self._told = set(found.published) if found else set()
+        self._stamp = found.stamp if found else None
+        self._theirs = Records()
 
     def assert_writable(self) -> None:
         """Make sure that results can be written, before anything is bought that only they would tell of elsewhere.
@@ -44,8 +52,13 @@ class Publisher:
         """Write what is known; False where it stands there already.
 
         Raises:
+            InvalidInput: what stands there now cannot be joined; it is untouched.
             Unfinished: it cannot be written; what was there is untouched.
         """
+        self._take_in_what_others_wrote()
+        if self._theirs.purchases:
+            records = absorb(records, self._theirs, decisions)
+            serving = serve(serving.jobs, records, decisions)
         document = build(self._place.heading(), serving, records, decisions, inputs, self._told)
         try:
             failpoints.reach("before results")
@@ -56,4 +69,14 @@ class Publisher:
             raise Unfinished(f"{self._place.results_name}: cannot be written: {reason}") from error
         self._before = document
         self._told |= {mark for mark, each in records.purchases.items() if each.status is Status.SUBMITTING}
+        self._stamp = stamp(self._place.results)
         return written
+
+    def _take_in_what_others_wrote(self) -> None:
+        if stamp(self._place.results) == self._stamp:
+            return
+        found = published(self._place)
+        self._before = found.document if found else None
+        if found is not None:
+            self._theirs = join(self._theirs, found.records)
+            self._told |= found.published

@@ -4,19 +4,20 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import read_limited, write_atomically
+from pipeline.files import read_limited, stamp, write_atomically
 from pipeline.jobs import Json, canonical_json
 from pipeline.manifest import schema
 from pipeline.manifest.document import dump_yaml, read_yaml
 from pipeline.purchases import Purchase, Records, Status, as_json, from_json
 from pipeline.state.machine import PLACES, place
 
-_TOLD = frozenset({Status.SUBMITTING, Status.VOID})
+# Who reads of a `submitting` that is not its own writes it as one in need of attention.
+_TOLD = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 _LARGEST = 1 << 30
 # As deep as the YAML reader goes, so that both forms hold the same.
 _DEEPEST = 64
@@ -27,7 +28,8 @@ _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
 class ResultsFile:
     """A results manifest that was read.
 
-    `published` are the purchases that others may have read of as `submitting`: void or not, they stay in it.
+    `published` are the purchases that others may have read of as ones that may have been bought: void or not, they
+    stay in it. By its `stamp`, from before it was read, one sees whether it was written since.
     """
 
     campaign: str
@@ -36,6 +38,7 @@ class ResultsFile:
     published: frozenset[str]
     document: Mapping[str, Json] = field(repr=False)
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
+    stamp: tuple[int, int, int] | None = None
 
 
 def read(path: Path, name: str) -> ResultsFile | None:
@@ -46,11 +49,12 @@ def read(path: Path, name: str) -> ResultsFile | None:
     """
     if not os.path.lexists(path):
         return None
+    before = stamp(path)
     document = _read_document(path, name)
     findings = schema.check_json(document, "results")
     if findings or not isinstance(document, dict):
         raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
-    return _results(document, name)
+    return replace(_results(document, name), stamp=before)
 
 
 def _read_document(path: Path, name: str) -> Json:

@@ -68,6 +68,22 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
     assert len(vendor.ledger.entries) == 2
 
 
+def test_a_state_is_not_joined_with_the_results_of_another_campaign(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    bought.write({"autumn.yaml": spring(name="autumn", prompts={"fly": "a flight"})})
+    assert pipeline("run", "autumn.yaml").code == 0
+    others = bought.folder / "autumn.results.json"
+    before = others.read_bytes()
+
+    ended = pipeline("collect", bought.state, "--results", others)
+
+    assert ended.code == 3, ended.said
+    assert "the results of another campaign, 'autumn', not of 'spring'" in ended.err
+    assert others.read_bytes() == before
+    assert len(pipeline("state", "export", bought.manifest).document["purchases"]) == 2
+
+
 def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
     bought: Project, pipeline: Pipeline
 ) -> None:

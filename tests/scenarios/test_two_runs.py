@@ -1,6 +1,7 @@
 """One run at a time per state: the second is told who holds it, and buys nothing."""
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project
+from support.checks import assert_nothing_forgotten, assert_valid
 from support.processes import Running
 
 from pipeline.emulator.embedded import Emulator
@@ -65,3 +67,41 @@ def test_a_stopped_run_still_holds_it(
 
     assert pipeline("run", project.manifest).code == 6
     os.kill(first.process.pid, signal.SIGCONT)
+
+
+def test_results_that_come_from_another_machine_under_a_run_are_not_lost(
+    first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    theirs = project.folder / "theirs.json"
+    elsewhere = ("--state", project.folder / "theirs.db", "--results", theirs)
+    assert pipeline("run", project.manifest, "--no-wait", *elsewhere).code == 0
+    shutil.copy(theirs, project.results_file)
+    vendor.heal()
+
+    ended = first.ended()
+
+    assert ended.code == 0, ended.said
+    assert len(project.results()["purchases"]) == 4
+    assert_nothing_forgotten(project, vendor)
+    assert_valid(project.results(), "results")
+    assert pipeline("run", project.manifest).code == 0
+    assert {purchase["status"] for purchase in project.results()["purchases"]} == {"done"}
+    assert len(vendor.ledger.entries) == 4
+
+
+def test_results_with_a_merge_conflict_under_a_run_are_left_as_they_are(
+    first: Running, project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    conflict = b"<<<<<<< ours\n"
+    project.results_file.write_bytes(conflict)
+    vendor.heal()
+
+    ended = first.ended()
+
+    assert ended.code == 3, ended.said
+    assert "a merge conflict of git" in ended.said
+    assert project.results_file.read_bytes() == conflict
+    project.results_file.unlink()
+    assert pipeline("results", project.manifest).code == 0
+    assert_nothing_forgotten(project, vendor)
+    assert set(project.statuses().values()) == {"done"}

@@ -113,6 +113,14 @@ def test_void_ones_are_left_out_but_for_those_that_others_have_read_of() -> None
     assert told.published == {void.id}
 
 
+@pytest.mark.parametrize("status", [Status.SUBMITTING, Status.ATTENTION])
+def test_others_may_have_read_of_it_as_one_in_need_of_attention(status: Status) -> None:
+    """Who reads `submitting` that is not its own writes so, and must learn that it bought nothing."""
+    a = job("a")
+    unknown = replace(bought(1, a, status), workflow_id=None)
+    assert read_back(document([a], unknown)).published == {unknown.id}
+
+
 # Written
 
 
