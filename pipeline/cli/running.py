@@ -34,6 +34,7 @@ _WORDS = {
     Status.FAILED.value: "failed",
     "pending": "not bought",
 }
+_UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
 
 class Running:
@@ -120,7 +121,10 @@ class Running:
         stands = outcome.jobs.values()
         counts = Counter(_WORDS[stand.status] for stand in stands)
         yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
-        if not plan.buying and all(stand.purchase is not None for stand in stands):
+        unknown = any(stand.status in _UNKNOWN for stand in stands)
+        if unknown or outcome.unsettled:
+            yield "Look for them on the vendor's site, then settle each with `pipeline resolve`."
+        elif not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: everything that is asked for was bought before."
         if any(stand.status == Status.DONE.value for stand in stands):
             yield f"Files:   {printable(shown_path(self._facts.scene.output))}/"
@@ -130,5 +134,5 @@ class Running:
 
 
 def _unhappy(stands: Mapping[str, Standing]) -> Iterator[tuple[str, Standing]]:
-    bad = {Status.FAILED.value, Status.ATTENTION.value, Status.SUBMITTING.value}
+    bad = {Status.FAILED.value, *_UNKNOWN}
     return ((key, stand) for key, stand in stands.items() if stand.status in bad)

@@ -120,9 +120,12 @@ def _print(facts: Known, keys: frozenset[str] | None) -> None:
             if stand.status != Status.DONE.value:
                 error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
                 say(f"  {printable(key)}: {stand.status}{f': {printable(error)}' if error else ''}")
-        for purchase in _needing_attention(facts):
+        idle = _needing_attention(facts)
+        for purchase in idle:
             say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
         shown = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
         say(f"{facts.scene.campaign.name}: {shown}; {_cost(facts.records.purchases.values())} spent in all.")
+        if idle or counts[Status.ATTENTION.value]:
+            say("Nobody can tell whether what needs attention was bought: `pipeline resolve` settles it.")
         if facts.serving.orphans:
             say(f"{len(facts.serving.orphans):,} orphan(s): bought for jobs that have left the manifest.")

@@ -68,7 +68,8 @@ def _write(stream: TextIO, text: str) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
         if stream is not sys.stderr:
             gone = isinstance(error, BrokenPipeError)
-            raise Closed("" if gone else f"stdout cannot be written: {error}") from error
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise Closed("" if gone else f"stdout cannot be written: {reason}") from error
 
 
 def say_json(document: Json | dict[str, Json]) -> None:

@@ -167,6 +167,10 @@ class Run:
         limit = None if self._stop.code is None else self._at.clock.monotonic() + DRAIN
         self._buying.stopped = True
         self._take_in(0.0)
+        if self._stop.code is not None and not self._at.air.is_empty:
+            self._at.reporter.warn(
+                f"stopping: nothing more is sent, what is in the air is waited for, at most {DRAIN:.0f} seconds"
+            )
         while not self._at.air.is_empty:
             if limit is not None and self._at.clock.monotonic() >= limit:
                 self._at.report.stop(ExitCode.UNFINISHED, "some calls had not ended when the time was up")

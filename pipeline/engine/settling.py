@@ -100,9 +100,10 @@ class Settling:
         attempts.deferred += 1
         patience = entry.job.timeout if entry.job is not None else 0.0
         if (after or 0.0) > patience or attempts.deferred > DEFERRALS:
+            how_long = f" for {after:,.0f} s" if after is not None else ""
             self._at.report.stop(
                 ExitCode.UNFINISHED,
-                f"{entry.key}: put off by the vendor ({printable(reason)}); run again later",
+                f"{entry.key}: put off by the vendor{how_long} ({printable(reason)}); run again later",
             )
             return
         now = self._at.clock.monotonic()

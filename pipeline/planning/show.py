@@ -83,6 +83,8 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{missing:,} finished job(s) have no file on this machine: `pipeline collect` fetches them."
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
+    if unknown := counts[Action.ATTENTION]:
+        yield f"{unknown:,} job(s) may have been bought, nobody can tell: `pipeline resolve` settles them."
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
         yield f"{failed:,} job(s) failed before: --retry-failed buys them again."

@@ -36,6 +36,16 @@ def test_an_unknown_outcome_is_never_sent_again_by_itself(
     assert len(vendor.ledger.entries) == 1
 
 
+def test_whoever_looks_later_is_told_how_it_is_settled_and_not_that_it_was_bought(
+    unknown: Project, pipeline: Pipeline
+) -> None:
+    for command in ("run", "plan", "status"):
+        ended = pipeline(command, unknown.manifest)
+
+        assert "`pipeline resolve`" in ended.out, command
+        assert "was bought before" not in ended.out
+
+
 def test_a_workflow_that_was_found_is_followed_and_fetched(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -650,6 +650,7 @@ def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_late
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 8, ended.said
+    assert "put off by the vendor for 86,400 s" in ended.out
     assert "run again later" in ended.out
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "pending"}

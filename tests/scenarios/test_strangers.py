@@ -181,6 +181,16 @@ class TestPlaces:
             assert ended.code == 3, ended.said
             assert "cannot be read: Permission denied" in ended.out
 
+    def test_a_manifest_in_a_folder_that_may_not_be_read_is_no_campaign_less(self, project: Project) -> None:
+        closed = project.folder / "closed.yaml"
+        closed.write_text("version: 1\nname: closed\n", encoding="utf-8")
+        closed.chmod(0)
+
+        ended = bound("validate", ".", url=NOWHERE, folder=project.folder)
+
+        assert ended.code == 3, ended.said
+        assert "closed.yaml:1:1: it cannot be read: Permission denied" in ended.out
+
     def test_images_that_no_vendor_is_to_get_are_each_told(
         self, folder: Path, offline: Pipeline, tmp_path: Path
     ) -> None:

@@ -47,6 +47,7 @@ def test_a_plan_reads_as_this() -> None:
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job(s) with no known price.\n"
         "1 finished job(s) have no file on this machine: `pipeline collect` fetches them.\n"
+        "1 job(s) may have been bought, nobody can tell: `pipeline resolve` settles them.\n"
         "1 job(s) failed before: --retry-failed buys them again."
     )
 
