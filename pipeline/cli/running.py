@@ -96,6 +96,7 @@ class Running:
             with asking(self._stop):
                 return click.confirm("Buy?", default=False)
         except click.Abort:
+            self._say()  # The cursor still stands behind the question.
             return False
 
     def _reporter(self, plan: Plan) -> AbstractContextManager[Reporter]:

@@ -50,7 +50,7 @@ def test_a_proxy_that_lets_nothing_through_bought_nothing_and_never_saw_the_key(
     refused = pipeline("run", project.manifest, "--concurrency", "1")
 
     assert refused.code == 8, refused.said
-    assert "the proxy refused to connect (407)" in refused.said
+    assert "at the proxy: it refused to connect (407)" in refused.said
     assert set(proxy.asked) == {"api.example.com:443"}
     assert KEY not in "".join(proxy.headers)
     assert set(project.statuses().values()) == {"pending"}

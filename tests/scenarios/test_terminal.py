@@ -85,6 +85,7 @@ def test_a_signal_is_an_answer_too(
     ended, screen = at_a_terminal("run", project.manifest, at_the_question=number)
 
     assert ended == code, screen
+    assert re.search("^nothing was bought", screen, re.MULTILINE), screen  # not behind the question
     assert vendor.ledger.entries == ()
     assert project.statuses() == {"main/loop/red/dance": "pending", "main/loop/red/walk": "pending"}
 

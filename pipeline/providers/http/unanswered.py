@@ -9,6 +9,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from urllib3.exceptions import ProxyError
+
 
 class Unanswered(Exception):
     """No answer came, or not all of it. The message is safe to show."""
@@ -19,8 +21,13 @@ def why(error: BaseException) -> str:
     causes = list(_causes(error))
     for cause in reversed(causes):
         if reason := _reason(cause):
-            return reason
+            return f"at the proxy: {reason}" if any(map(_of_proxy, causes)) else reason
     return f"the call failed ({type(causes[-1]).__name__})"
+
+
+def _of_proxy(cause: BaseException) -> bool:
+    """Whether the proxy itself was not reached, or did not let the call through: the vendor never heard of it."""
+    return isinstance(cause, ProxyError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -69,5 +76,5 @@ def _reason(error: BaseException) -> str | None:
 def _system_reason(error: OSError) -> str | None:
     refused = re.match(r"Tunnel connection failed: (\d{3})", str(error))
     if refused:
-        return f"the proxy refused to connect ({refused[1]})"
+        return f"it refused to connect ({refused[1]})"
     return error.strerror if error.errno and error.strerror else None

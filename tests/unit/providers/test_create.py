@@ -352,7 +352,7 @@ def test_create_is_not_sent_where_the_proxy_itself_is_not_there() -> None:
         port = listener.getsockname()[1]
     network = Network(proxies={"https": f"http://127.0.0.1:{port}"})
     outcome = a_client("https://api.example.com", network=network).create(an_order())
-    assert outcome == NotSent("the connection was refused")
+    assert outcome == NotSent("at the proxy: the connection was refused")
 
 
 def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certificate) -> None:
