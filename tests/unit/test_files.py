@@ -236,6 +236,33 @@ def test_what_was_written_is_readable_as_the_umask_says(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
 
 
+WRITES_MORE_THAN_THERE_IS_ROOM = """
+import resource, sys
+from pathlib import Path
+from pipeline.files import write_atomically
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+write_atomically(Path(sys.argv[1]), b"new" * (1 << 16))
+"""
+
+
+def test_a_write_that_finds_no_room_on_its_way_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(b"old")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", WRITES_MORE_THAN_THERE_IS_ROOM, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+    assert "File too large" in ended.stderr
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["results.json"]
+
+
 WRITES_WITHOUT_END = """
 import itertools, sys
 from pathlib import Path
