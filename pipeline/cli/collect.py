@@ -1,21 +1,25 @@
 """`pipeline collect`: fetches what is already paid for, and buys nothing."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cli.bare import bare_of, carry_out
-from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options
+from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, manner, selection_options
 from pipeline.cli.running import Running
 from pipeline.cli.scene import scene
 from pipeline.cli.selecting import asked
 from pipeline.cli.stopping import stopping
-from pipeline.cli.terminal import say
+from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.engine.report import RunSettings
 from pipeline.errors import InvalidInput
 from pipeline.operations.known import known
 from pipeline.operations.operation import Orders
+from pipeline.operations.scene import shown_path
+
+_MOST_TOLD = 5
 
 
 @click.command("collect")
@@ -44,7 +48,14 @@ def command(source: Path, request_timeout: float, poll_interval: float, **select
             records = bare_of(source, given, beside=True)
             if records is None:
                 raise
-            say(f"{source} does not read ({len(error.problems)} problem(s)); its state does.", err=True)
+            for line in problem_lines(
+                error.problems[:_MOST_TOLD], paint_for(sys.stderr, no_color=manner().no_color)
+            ):
+                say(line, err=True)
+            say(
+                f"{source} does not read, so what is collected is what {shown_path(records.state)} knows.",
+                err=True,
+            )
         else:
             with stopping() as stop, known(place, writable=True) as facts:
                 orders = Orders(settings, request_timeout, asked(facts, selection))

@@ -24,7 +24,7 @@ from pipeline.cli.selecting import selected
 from pipeline.cli.terminal import say, untrusted_block
 from pipeline.engine.repeating import repeated
 from pipeline.engine.updating import assert_bought
-from pipeline.errors import ExitCode, InvalidInput, UsageError, printable
+from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, printable
 from pipeline.operations.known import Known, known, served_by
 from pipeline.operations.publishing import Publisher
 from pipeline.operations.scene import now
@@ -112,7 +112,7 @@ def _ask(number: int) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise UsageError(f"{number} purchase(s) would be deleted, and nobody can be asked: give --yes")
     if not click.confirm(f"Delete {number}? It cannot be undone", default=False):
-        raise UsageError("nothing was deleted")
+        raise Unfinished("nothing was deleted")
 
 
 def _carry_out(facts: Known, provider: Provider, doomed: list[Purchase], wanted: Collection[str]) -> int:

@@ -67,8 +67,9 @@ def _commit(facts: Known, purchase: Purchase, event: Event) -> Purchase:
 
 def _given_up(purchase: Purchase, *, again: bool) -> Event:
     if purchase.status not in {Status.ATTENTION, Status.SUBMITTED}:
+        hint = "; `pipeline run --retry-failed` buys it again" if purchase.status is Status.FAILED else ""
         raise UsageError(
-            f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up"
+            f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up{hint}"
         )
     return GivenUp("given up as lost", again)
 

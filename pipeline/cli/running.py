@@ -129,7 +129,8 @@ class Running:
             yield "Nothing was bought: everything that is asked for was bought before."
         if any(stand.status == Status.DONE.value for stand in stands):
             yield f"Files:   {printable(shown_path(self._facts.scene.output))}/"
-        yield f"Results: {printable(self._facts.scene.results_name)}"
+        if outcome.published:
+            yield f"Results: {printable(self._facts.scene.results_name)}"
         if self._stop.code is not None:
             yield "Stopped; run again to go on."
 

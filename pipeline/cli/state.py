@@ -59,5 +59,7 @@ def _read() -> Any:
     text = sys.stdin.read(_LARGEST)
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InvalidInput("standard input: nested too deep for a state export") from None
+    except ValueError as error:
         raise InvalidInput(f"standard input: not JSON: {error}") from None

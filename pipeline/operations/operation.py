@@ -51,13 +51,14 @@ class Orders:
 class Outcome:
     """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
 
-    `unsettled` are purchases in `attention` that serve no job now.
+    `unsettled` are purchases in `attention` that serve no job now; `published`: the results manifest tells all this.
     """
 
     jobs: Mapping[str, Standing]
     code: ExitCode
     notes: tuple[str, ...]
     unsettled: tuple[Purchase, ...] = ()
+    published: bool = True
 
     @property
     def is_done(self) -> bool:
@@ -75,6 +76,7 @@ class Operation:
         self._stop = stop or Stop()
         self._shelf = facts.shelf()
         self._publisher = Publisher(facts.scene, facts.published)
+        self._is_published = True
 
     def plan(self) -> Plan:
         """What a run would do."""
@@ -171,6 +173,7 @@ class Operation:
         try:
             self._write(serving, records)
         except PipelineError as error:
+            self._is_published = False
             self.report.stop(error.exit_code, str(error))
         return serving
 
@@ -199,4 +202,4 @@ class Operation:
         }
         idle = (*serving.earlier, *serving.orphans)
         unsettled = tuple(each for each in idle if each.status is Status.ATTENTION)
-        return Outcome(jobs, code, tuple(report.notes), unsettled)
+        return Outcome(jobs, code, tuple(report.notes), unsettled, self._is_published)

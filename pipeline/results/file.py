@@ -74,7 +74,9 @@ def _read_json(content: str, name: str) -> Json:
         parsed: Json = json.loads(content, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         _refuse(name, error.lineno, error.colno, f"not JSON: {error.msg}")
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        _refuse(name, 1, 1, f"nested more than {_DEEPEST} levels deep")
+    except ValueError as error:
         _refuse(name, 1, 1, f"not sound JSON: {error}")
     if _is_deeper(parsed, _DEEPEST):
         _refuse(name, 1, 1, f"nested more than {_DEEPEST} levels deep")

@@ -87,6 +87,9 @@ def test_what_is_abandoned_is_not_bought_again(
     assert ended.code == 1, ended.said
     assert unknown.jobs()[WALK]["reason"] == "lost"
     assert len(vendor.ledger.entries) == 1
+    late = pipeline("resolve", unknown.manifest, WALK, "--resubmit")
+    assert late.code == 64
+    assert "`pipeline run --retry-failed` buys it again" in late.err
 
 
 def test_one_that_was_given_up_can_still_turn_up(
