@@ -4,12 +4,14 @@ It does what the commands of the same names do, and returns values where they pr
 not named here may change between releases.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pipeline.cli.environment import surroundings
-from pipeline.engine.report import RunSettings, Tally
+from pipeline.engine.report import RunSettings, Stop, Tally
 from pipeline.errors import (
     AccountError,
     BuyingStopped,
@@ -103,6 +105,7 @@ def run(
         BuyingStopped: a cap would be passed; nothing was bought.
         StateLocked: another run holds the state.
         AccountError: there is no key.
+        KeyboardInterrupt: after a Ctrl-C, once what was in the air is saved.
     """
     place = _scene(manifest, variables, emulate=emulate)
     limits = place.campaign.limits
@@ -114,12 +117,35 @@ def run(
         canary=limits.canary,
     )
     orders = Orders(settings, asked=asked, provider=provider, fail_threshold=limits.fail_threshold)
-    with known(place, writable=True) as facts:
-        operation = Operation(facts, orders)
+    with _saving_first() as stop, known(place, writable=True) as facts:
+        operation = Operation(facts, orders, stop)
         made = operation.plan()
         if why := operation.refusal(made):
             raise BuyingStopped(why)
         return operation.carry_out(made, lambda: nullcontext(_Listener(on_event)))
+
+
+@contextmanager
+def _saving_first() -> Iterator[Stop]:
+    """Turns a Ctrl-C into a request to stop, and raises it at the end: in between it could lose a workflow's id.
+
+    Whoever has a handler of their own for it keeps that.
+    """
+    stop = Stop()
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not is_ours:
+        yield stop
+        return
+    signal.signal(signal.SIGINT, lambda *_: stop.request(ExitCode.INTERRUPTED))
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if stop.code is not None:
+        raise KeyboardInterrupt
 
 
 def _scene(manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool) -> Scene:

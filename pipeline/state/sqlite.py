@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
@@ -24,6 +25,7 @@ from pipeline.state.lock import beside, cannot_write
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _BUSY_SECONDS = 10.0
+C = TypeVar("C", bound=sqlite3.Connection)
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
     "the next run then knows what the results manifest knows"
@@ -176,11 +178,39 @@ def explained(path: Path, error: BaseException) -> PipelineError:
     return PipelineError(what)
 
 
+class Lent(sqlite3.Connection):
+    """A connection that only its owner closes, by `end`.
+
+    SQLAlchemy closes one in which an exception of another kind came up, a Ctrl-C. But the last connection to close
+    folds the `-wal` into the main file, whose mark would then tell of a loss that never was.
+    """
+
+    def close(self) -> None:
+        """Undo what was begun, and stay open."""
+        self.rollback()
+
+    def end(self) -> None:
+        """Close it."""
+        super().close()
+
+
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection by SQLite's URI parameter `mode`, which never makes a file of itself."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
+    return _distrusting(
+        sqlite3.connect(_named(path, mode), uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
     )
+
+
+def lend(path: Path) -> Lent:
+    """A connection for writing."""
+    return _distrusting(Lent(_named(path, "mode=rw"), uri=True, isolation_level=None, timeout=_BUSY_SECONDS))
+
+
+def _named(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path))}?{mode}"
+
+
+def _distrusting(connection: C) -> C:
     # A function named in the schema of a file from elsewhere is not run.
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection

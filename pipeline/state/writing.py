@@ -9,7 +9,7 @@ from pipeline import failpoints
 from pipeline.errors import InvalidInput
 from pipeline.state import schema
 from pipeline.state.lock import beside
-from pipeline.state.sqlite import RESTORE, connect, explained, migrate, reading
+from pipeline.state.sqlite import RESTORE, connect, explained, lend, migrate, reading
 
 
 class WritableFile:
@@ -24,7 +24,7 @@ class WritableFile:
         self.path = path
         try:
             self._keep_backup_before_migration()
-            self.raw = connect(path, "mode=rw")
+            self.raw = lend(path)
             self._begin(manifest)
         except sqlite3.Error as error:
             raise explained(path, error) from error
@@ -79,7 +79,7 @@ class WritableFile:
             if self._look() == self._inodes and self._unmark():
                 failpoints.reach("before folding")
                 self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self.raw.close()
+                self.raw.end()
                 return
         except sqlite3.Error:
             pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
@@ -95,5 +95,5 @@ class WritableFile:
         # tell of a loss that never was. So it must not be the last one.
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self.path, "mode=ro")) as last:
             last.execute("SELECT epoch FROM meta").fetchone()
-            self.raw.close()
-        self.raw.close()
+            self.raw.end()
+        self.raw.end()

@@ -2,13 +2,16 @@
 
 import importlib
 import importlib.util
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import sqlalchemy as sa
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 
@@ -166,6 +169,27 @@ def test_what_happens_is_told_as_it_happens(project: Project, pipeline: Pipeline
 
     assert {key: standing.status for key, standing in outcome.jobs.items()} == {DANCE: "done", WALK: "done"}
     assert {key for key, what in heard if what == "done"} == {DANCE, WALK}
+
+
+def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    def interrupt(_cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE purchases"):  # an id that came from the vendor is being written
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sa.event.listen(sa.Engine, "do_execute", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            face.run(project.manifest)
+    finally:
+        sa.event.remove(sa.Engine, "do_execute", interrupt)
+
+    known = {purchase["workflow_id"] for purchase in project.results()["purchases"]}
+    assert known == {entry.workflow_id for entry in vendor.ledger.bought}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert face.run(project.manifest).is_done
+    assert len(vendor.ledger.entries) == 2
 
 
 def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:

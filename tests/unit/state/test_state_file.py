@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records
@@ -294,6 +295,36 @@ def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(desk: Desk) -> 
     bought = buy(desk.open())
     desk.opened.clear()
     assert set(bytes_of(desk.state.parent)) == {".gitignore", "spring.db"}
+    assert list(desk.open("run-2").records().purchases) == [bought.id]
+
+
+def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_way(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+
+    def interrupt(_cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO events"):
+            raise KeyboardInterrupt
+
+    sa.event.listen(sa.Engine, "do_execute", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.begin([intent(purchase(2))], UNCAPPED)
+    finally:
+        sa.event.remove(sa.Engine, "do_execute", interrupt)
+
+    assert list(store.records().purchases) == [bought.id]
+    third = buy(store, 3)
+    assert list(desk.again(store).records().purchases) == [bought.id, third.id]
+
+
+def test_an_interrupt_leaves_a_state_that_opens_though_nothing_more_is_done_with_it(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+
+    store._connection.invalidate(KeyboardInterrupt())
+    store.close()
+
     assert list(desk.open("run-2").records().purchases) == [bought.id]
 
 
