@@ -70,14 +70,18 @@ def open_store(
         file = WritableFile(path, known.manifest)
         held.callback(file.close)
         release = _once_in_this_process(held.pop_all().close)
-    access = Access(
-        engine_over(file.raw, writing=True),
-        known.campaign,
-        partial(sqlite.explained, path),
-        release,
-        Writing(file.epoch, rescue, file.assert_in_place),
-    )
-    store = SqlStore(access, run)
+    try:
+        access = Access(
+            engine_over(file.raw, writing=True),
+            known.campaign,
+            partial(sqlite.explained, path),
+            release,
+            Writing(file.epoch, rescue, file.assert_in_place),
+        )
+        store = SqlStore(access, run)
+    except BaseException:
+        release()
+        raise
     # A state that nobody closed is closed when it is dropped, and at the end of the process at the latest.
     weakref.finalize(store, release)
     return store

@@ -25,11 +25,18 @@ class WritableFile:
         try:
             self._keep_backup_before_migration()
             self.raw = lend(path)
-            self._begin(manifest)
         except sqlite3.Error as error:
             raise explained(path, error) from error
-        # A number of a file that is open is not given away again, so these tell a replaced file.
-        self._inodes = self._look()
+        try:
+            self._begin(manifest)
+            # A number of a file that is open is not given away again, so these tell a replaced file.
+            self._inodes = self._look()
+        except BaseException as error:
+            # Also after a Ctrl-C: the mark may be on.
+            self._close_without_folding()
+            if isinstance(error, sqlite3.Error):
+                raise explained(path, error) from error
+            raise
 
     def _begin(self, manifest: str) -> None:
         # NORMAL would lose acknowledged commits when the power fails.

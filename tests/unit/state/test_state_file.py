@@ -1,6 +1,7 @@
 """The state as a file: what is refused and left alone, what is made, and what a crash leaves behind."""
 
 import contextlib
+import gc
 import os
 import shutil
 import sqlite3
@@ -326,6 +327,27 @@ def test_an_interrupt_leaves_a_state_that_opens_though_nothing_more_is_done_with
     store.close()
 
     assert list(desk.open("run-2").records().purchases) == [bought.id]
+
+
+@pytest.mark.parametrize("where", ["pipeline.state.writing.WritableFile._look", "sqlalchemy.Engine.connect"])
+def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    store = desk.open()
+    bought = buy(store)
+    store.close()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            desk.open("run-2")
+    gc.collect()  # as the end of the process would
+
+    assert list(desk.read().records().purchases) == [bought.id]
+    assert list(desk.open("run-3").records().purchases) == [bought.id]
 
 
 def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
