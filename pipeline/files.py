@@ -1,5 +1,6 @@
 """Files on this machine: the project's root, paths that stay inside it, hashes, whole writes, safe names."""
 
+import fcntl
 import glob
 import hashlib
 import os
@@ -7,7 +8,8 @@ import re
 import stat
 import tempfile
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -114,6 +116,21 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it anew.
+
+    Where the file system has no locks, nobody is kept out.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

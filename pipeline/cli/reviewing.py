@@ -16,6 +16,7 @@ from pipeline.cli.options import (
 from pipeline.cli.scene import scene
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished, UsageError, printable
+from pipeline.files import alone_in
 from pipeline.manifest import decisions
 from pipeline.manifest.decisions import Decision, Verdict
 from pipeline.operations.known import Known, known
@@ -74,11 +75,13 @@ def _decide(
     place = scene(manifest, flags)
     with known(place, writable=False) as facts:
         made = [_decision(verdict, name, note, rating, facts) for name in names]
-    written = decisions.read(place.decisions, place.decisions_name)
-    for decision in made:
-        written = decisions.with_decision(written, decision)
     try:
-        decisions.write(place.decisions, written)
+        # Nothing that somebody else says at the same moment may be written over.
+        with alone_in(place.decisions.parent):
+            written = decisions.read(place.decisions, place.decisions_name)
+            for decision in made:
+                written = decisions.with_decision(written, decision)
+            decisions.write(place.decisions, written)
     except OSError as error:
         raise Unfinished(f"{place.decisions_name}: cannot be written: {error.strerror}") from error
     if not manner().quiet:

@@ -1,13 +1,18 @@
 """`approve`, `reject`, `redo` and the decisions file: what people say of takes, and what it costs."""
 
+import fcntl
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, spring
+from support.processes import Running
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.manifest.decisions import Decision, write
 from pipeline.manifest.document import read_yaml
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
@@ -96,6 +101,31 @@ def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first
         (DANCE, "redo"),
         (WALK, "rejected"),
     ]
+
+
+def test_what_two_say_at_the_same_moment_is_kept_of_both(
+    bought: Project, pipeline: Pipeline, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other: list[Running] = []
+
+    def write_late(path: Path, written: Iterable[Decision]) -> None:
+        other.append(start("approve", bought.manifest, DANCE))
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(folder)  # the other has to wait for us
+        else:
+            os.close(folder)
+            other[0].ended()
+        write(path, written)
+
+    monkeypatch.setattr("pipeline.manifest.decisions.write", write_late)
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+    ended = other[0].ended()
+
+    assert ended.code == 0, ended.said
+    assert {each["key"] for each in decided(bought)} == {DANCE, WALK}
 
 
 def test_of_decisions_by_hand_the_last_on_a_purchase_counts(bought: Project, pipeline: Pipeline) -> None:
