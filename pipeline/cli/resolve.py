@@ -78,11 +78,16 @@ def _identified(purchase: Purchase, workflow_id: str, facts: Known, provider: Pr
     """Check the workflow that a person named: a wrong one would pass for the result of this job.
 
     Raises:
-        UsageError: the purchase is settled already, or another one has this workflow.
+        UsageError: the purchase is settled already or deleted, or another one has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
     """
     if purchase.status is not Status.ATTENTION and purchase.reason is not Reason.LOST:
         raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+    if purchase.deleted:
+        raise UsageError(
+            f"{purchase.id} was deleted here, and nothing follows it any more: what "
+            f"{printable(workflow_id)} made is to be had at the vendor's site only"
+        )
     owner = next((each for each in facts.records.purchases.values() if each.workflow_id == workflow_id), None)
     if owner is not None and owner.id != purchase.id:
         raise UsageError(f"{printable(workflow_id)} is the workflow of {owner.id} ({printable(owner.key)})")

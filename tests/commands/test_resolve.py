@@ -104,6 +104,21 @@ def test_one_that_was_given_up_can_still_turn_up(
     assert len(vendor.ledger.entries) == 1
 
 
+def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    unknown.write({"campaign.yaml": spring(prompts={"fly": "a flight"})})
+    assert pipeline("resolve", unknown.manifest, purchase, "--abandon").code == 0
+    assert pipeline("prune", unknown.manifest, "--yes").code == 0
+
+    ended = pipeline("resolve", unknown.manifest, purchase, "--workflow-id", workflow_of(vendor))
+
+    assert ended.code == 64, ended.said
+    assert "nothing follows it any more" in ended.err
+    assert [each["status"] for each in unknown.results()["purchases"]] == ["failed"]
+
+
 def test_a_workflow_that_is_not_there_is_not_believed(unknown: Project, pipeline: Pipeline) -> None:
     ended = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", "nobody")
 
