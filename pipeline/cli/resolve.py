@@ -54,6 +54,8 @@ def command(
         )
         if resubmit:
             say("The next run buys it again.")
+        elif after.again:
+            say("It stays marked to be made again: the next run buys it again, unless one has done so.")
 
 
 def _commit(facts: Known, purchase: Purchase, event: Event) -> Purchase:

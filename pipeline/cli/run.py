@@ -101,7 +101,8 @@ def command(source: Path, **given: Any) -> int:
         facts = held.enter_context(known(place, writable=True))
         events = held.enter_context(events_to(given["events"])) if given["events"] else None
         orders = _orders(facts, saved, given, events or _nobody)
-        running = Running(facts, orders, stop, aside=given["events"] == "-")
+        aside, replaces = given["events"] == "-", bool(given["replaced"])
+        running = Running(facts, orders, stop, aside=aside, replaces=replaces)
         check = partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
         outcome = running.carry_out(check, ask=not (given["yes"] or saved or place.emulated))
         reports = [events.assert_written] if events is not None else []

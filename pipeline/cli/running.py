@@ -38,13 +38,19 @@ _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
 
 class Running:
-    """Carries out the plan of one campaign and tells of it; `aside`: on stderr, as stdout is for something else."""
+    """Carries out the plan of one campaign and tells of it.
 
-    def __init__(self, facts: Known, orders: Orders, stop: Stop, *, aside: bool = False) -> None:
+    `aside`: on stderr, as stdout is for something else; `replaces`: `--replace` was given.
+    """
+
+    def __init__(
+        self, facts: Known, orders: Orders, stop: Stop, *, aside: bool = False, replaces: bool = False
+    ) -> None:
         self._facts = facts
         self._orders = orders
         self._stop = stop
         self._operation = Operation(facts, orders, stop)
+        self._replaces = replaces
         self._say = partial(say, err=aside)
         self._paint = paint_for(sys.stdout, no_color=manner().no_color)
 
@@ -132,7 +138,9 @@ class Running:
         if outcome.published:
             yield f"Results: {printable(self._facts.scene.results_name)}"
         if self._stop.code is not None:
-            yield "Stopped; run again to go on."
+            # With it, what was just made again would be made once more.
+            without = ", without --replace," if self._replaces else ""
+            yield f"Stopped; run again{without} to go on."
 
 
 def _unhappy(stands: Mapping[str, Standing]) -> Iterator[tuple[str, Standing]]:

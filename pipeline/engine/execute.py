@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,7 +20,7 @@ from pipeline.engine.run import Run
 from pipeline.engine.workplace import Workplace
 from pipeline.planning.actions import Plan
 from pipeline.providers.base import Provider
-from pipeline.purchases import Records
+from pipeline.purchases import Purchase, Records
 from pipeline.state.store import Change, Store
 
 
@@ -37,6 +37,7 @@ def execute(
     report: RunReport,
     stop: Stop,
     publish: Callable[[], object],
+    others: Callable[[], Collection[Purchase]] = tuple,
     checkpoint: Checkpoint | None = None,
     on_change: Callable[[Change], None] = lambda _change: None,
     clock: Clock | None = None,
@@ -47,7 +48,8 @@ def execute(
     """Carry out `plan`, by default with threads of this process; `report` is told what it ends with.
 
     `records` is what `store` holds; `publish` is called now and then to write the results manifest, and
-    raises a `PipelineError` where it cannot be written. `pool_of` gives so many hands for the calls.
+    raises a `PipelineError` where it cannot be written; so does `others`, which tells of purchases that other
+    machines wrote into it meanwhile. `pool_of` gives so many hands for the calls.
     """
     clock = clock or SystemClock()
     with pool_of(settings.concurrency) as pool:
@@ -68,6 +70,7 @@ def execute(
             air=Air(clock, settings.concurrency),
             customers=Customers(plan),
             publish=publish,
+            others=others,
             checkpoint=checkpoint,
         )
         Run(workplace, plan, stop).carry_out()

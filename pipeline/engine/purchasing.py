@@ -5,14 +5,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline import failpoints
 from pipeline.engine.buying import Buying
 from pipeline.engine.following import Following
 from pipeline.engine.orders import InputFailed, Upstream, prepare
+from pipeline.engine.publishing import Publishing
 from pipeline.engine.settling import Settling
 from pipeline.engine.submit import submit
 from pipeline.engine.workplace import Workplace, outcome
-from pipeline.errors import BuyingStopped, ExitCode, PipelineError
+from pipeline.errors import BuyingStopped, ExitCode
 from pipeline.jobs import Job
 from pipeline.planning.actions import Entry
 from pipeline.providers.base import (
@@ -44,7 +44,9 @@ class Purchasing:
     to a wave, which is published as a whole before any of it is sent.
     """
 
-    def __init__(self, workplace: Workplace, buying: Buying, following: Following) -> None:
+    def __init__(
+        self, workplace: Workplace, buying: Buying, following: Following, publishing: Publishing
+    ) -> None:
         self._at = workplace
         self._buying = buying
         self._following = following
@@ -53,7 +55,7 @@ class Purchasing:
         self._wave: list[Prepared] = []
         self._begun: list[Prepared] = []
         self._cleared: deque[Prepared] = deque()
-        self._publishing = False
+        self._publishing = publishing
         self._settling = Settling(workplace, buying, following)
 
     def wakes_at(self) -> float | None:
@@ -84,7 +86,7 @@ class Purchasing:
         """Buy nothing more in this run."""
         self._settling.stop(code, note)
 
-    def withdraw(self) -> None:
+    def withdraw(self, why: str = "the run was stopped before it was sent") -> None:
         """Give up what is not sent: its intents provably bought nothing."""
         self._wave.clear()
         self._at.books.withdraw()
@@ -95,7 +97,8 @@ class Purchasing:
         for prepared in unsent:
             # An intent that is not written is nowhere: there is nothing to give up.
             if prepared.purchase.id in self._at.books.purchases:
-                self._void(prepared, "the run was stopped before it was sent")
+                self._at.customers.gave_nothing(prepared.purchase.id)
+                self._at.books.record(prepared.purchase.id, NothingBought(why))
 
     def _is_crowded(self) -> bool:
         waiting = len(self._wave) + len(self._begun) + len(self._cleared)
@@ -104,7 +107,7 @@ class Purchasing:
 
     def _is_wave_full(self) -> bool:
         """Whether the wave is as large as it can be now."""
-        if not self._wave or self._preparing or self._publishing or self._begun:
+        if not self._wave or self._preparing or self._publishing.is_busy or self._begun:
             return False
         next_at = self._buying.wakes_at()
         return self._is_crowded() or next_at is None or next_at > self._at.clock.monotonic()
@@ -191,41 +194,30 @@ class Purchasing:
 
     def publish_wave(self) -> None:
         """Have the intents that are on disk published; they are sent only after that."""
-        if self._begun and not self._publishing:
+        if self._begun and not self._publishing.is_busy:
             self.publish()
 
     def publish(self) -> None:
-        """Have what is on disk published by the operator's command, one at a time."""
-        if self._at.checkpoint is None or self._publishing:
-            return
-        failpoints.reach("wave written")
-        try:
-            self._at.publish()
-        except PipelineError as error:
-            # What the command would publish does not tell of the wave, which is withdrawn by this.
-            self.stop(ExitCode.UNFINISHED, f"{error}; nothing more is bought")
-            return
-        self._publishing = True
-        self._at.air.send(self._at.till, self._published, self._at.checkpoint)
+        """Have what is on disk published by the operator's command, and buy no more of what others have bought."""
+        if self._at.checkpoint is None:
+            if why := self._publishing.overtaken():
+                self._buy_no_more(why)
+        elif not self._publishing.is_busy:
+            self._publishing.begin(self._at.checkpoint, self._published)
 
-    def _published(self, future: "Future[None]") -> None:
-        self._publishing = False
-        failpoints.reach("wave published")
-        wave, self._begun = self._begun, []
-        answer = outcome(future)
-        if isinstance(answer, PipelineError):
-            self.stop(ExitCode.UNFINISHED, f"{answer}; nothing more is bought")
-        for prepared in wave:
-            if self._buying.stopped:
-                self._void(prepared, "its intent could not be published, so it was not sent")
-            else:
-                self._cleared.append(prepared)
+    def _published(self, why: str | None) -> None:
+        if why is not None:
+            self._buy_no_more(why)
+        if self._buying.stopped:
+            self.withdraw("its intent could not be published, so it was not sent")
+        else:
+            self._cleared.extend(self._begun)
+            self._begun.clear()
+
+    def _buy_no_more(self, why: str) -> None:
+        self.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
 
     # Creates
-
-    def _void(self, prepared: Prepared, why: str) -> None:
-        self._at.customers.gave_nothing(prepared.purchase.id)
-        self._at.books.record(prepared.purchase.id, NothingBought(why))
 
     def _send(self, prepared: Prepared) -> None:
         self._sending += 1

@@ -11,6 +11,7 @@ from pipeline.engine import pacing
 from pipeline.engine.buying import Buying
 from pipeline.engine.failures import Failures
 from pipeline.engine.following import Following
+from pipeline.engine.publishing import Publishing
 from pipeline.engine.purchasing import Purchasing
 from pipeline.engine.report import Stop, Tally
 from pipeline.engine.updating import Updating
@@ -40,7 +41,8 @@ class Run:
         self._stop = stop
         self._buying = Buying(workplace.rng, canary=workplace.settings.canary)
         self._following = Following(workplace, dict(workplace.store.durations()))
-        self._purchasing = Purchasing(workplace, self._buying, self._following)
+        wanted = {each for entry in plan.buying if entry.job is not None for each in entry.job.fingerprints}
+        self._purchasing = Purchasing(workplace, self._buying, self._following, Publishing(workplace, wanted))
         self._failures = Failures(workplace, self._buying, self._purchasing, plan.serving.fitting)
         self._updating = Updating(workplace)
         self._halted = False

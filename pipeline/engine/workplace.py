@@ -1,7 +1,7 @@
 """What the parts of a run share: the books, the calls in the air, and who is told."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipeline.engine.customers import Customers
 from pipeline.engine.report import Reporter, RunReport, RunSettings
 from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.providers.base import Provider, VendorError
+from pipeline.purchases import Purchase
 from pipeline.state.store import Store
 
 T = TypeVar("T")
@@ -27,7 +28,8 @@ class Workplace:
 
     Calls that may be repeated go to `executor`, which may be a cluster; a create never leaves this process
     and goes to `till`, as no cluster runs a task exactly once. `publish` writes the results manifest of what
-    is on disk; `checkpoint` then has it published, before a wave of creates is sent.
+    is on disk; `checkpoint` then has it published, before a wave of creates is sent. `others` are purchases of
+    other machines that have come into the results meanwhile.
     """
 
     store: Store
@@ -46,6 +48,7 @@ class Workplace:
     air: Air
     customers: Customers
     publish: Callable[[], object]
+    others: Callable[[], Collection[Purchase]]
     checkpoint: Checkpoint | None = None
 
 

@@ -144,6 +144,7 @@ class Operation:
                 report=self.report,
                 stop=self._stop,
                 publish=lambda: self._write(*self._now()),
+                others=self._publisher.others,
                 checkpoint=self._orders.checkpoint,
                 on_change=self._orders.on_change,
             )

@@ -1,7 +1,7 @@
 """Keeps the results manifest of a campaign up to date with its state."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pipeline import failpoints
 from pipeline.errors import InvalidInput, Unfinished
@@ -9,7 +9,7 @@ from pipeline.files import assert_writable, stamp
 from pipeline.jobs import Json
 from pipeline.operations.known import published
 from pipeline.operations.scene import Scene
-from pipeline.purchases import Decisions, Records, Status, join
+from pipeline.purchases import Decisions, Purchase, Records, Status, join
 from pipeline.results.build import build
 from pipeline.results.file import ResultsFile, write
 from pipeline.serving import Serving, serve
@@ -29,6 +29,7 @@ class Publisher:
         self._told = set(found.published) if found else set()
         self._stamp = found.stamp if found else None
         self._theirs = Records()
+        self._own: Collection[str] = ()
 
     def assert_writable(self) -> None:
         """Make sure that results can be written, before anything is bought that only they would tell of elsewhere.
@@ -55,6 +56,7 @@ class Publisher:
             InvalidInput: what stands there now cannot be joined; it is untouched.
             Unfinished: it cannot be written; what was there is untouched.
         """
+        self._own = records.purchases.keys()
         self._take_in_what_others_wrote()
         if self._theirs.purchases:
             records = absorb(records, self._theirs, decisions)
@@ -71,6 +73,15 @@ class Publisher:
         self._told |= {mark for mark, each in records.purchases.items() if each.status is Status.SUBMITTING}
         self._stamp = stamp(self._place.results)
         return written
+
+    def others(self) -> tuple[Purchase, ...]:
+        """What other machines have bought and written there since it was read, and this run does not know.
+
+        Raises:
+            InvalidInput: what stands there now cannot be read.
+        """
+        self._take_in_what_others_wrote()
+        return tuple(each for mark, each in self._theirs.purchases.items() if mark not in self._own)
 
     def _take_in_what_others_wrote(self) -> None:
         if stamp(self._place.results) == self._stamp:

@@ -173,6 +173,17 @@ def test_a_workflow_whose_title_somebody_changed_is_known_by_the_id_that_is_left
     assert unknown.statuses() == {WALK: "submitted"}
 
 
+def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert "The next run buys it again" in pipeline("resolve", unknown.manifest, WALK, "--resubmit").out
+
+    found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+
+    assert found.code == 0, found.said
+    assert "stays marked to be made again" in found.out
+
+
 @pytest.mark.parametrize("flags", [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x")])
 def test_one_way_of_settling_is_to_be_said(
     unknown: Project, pipeline: Pipeline, flags: tuple[str, ...]

@@ -1,6 +1,7 @@
 """Machines that forget and die: what was published before it was sent is what others go on from."""
 
 import random
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from support.chance import seed_of_tests, vendor_in
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
 from support.machines import PUBLISH, Machine, Remote, git
 from support.nursery import Child, Nursery, Ward
-from support.processes import PATIENCE
+from support.processes import PATIENCE, PROGRAM
 from support.trials import UPSTREAM, every_way
 
 from pipeline.emulator.embedded import Emulator
@@ -233,3 +234,28 @@ def test_git_merges_the_results_of_two_machines_that_bought_without_knowing_of_e
     go_on(nursery, vendor, second)
     assert set(second.project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 5
+
+
+def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_it(
+    tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator
+) -> None:
+    """One that pulls before it pushes ends well though another machine was first."""
+    first, second = (remote.machine(tmp_path / name, "spring") for name in ("first", "second"))
+    python, *program = map(shlex.quote, PROGRAM)
+    other = tmp_path / "other.sh"
+    other.write_text(
+        f"cd {second.project.folder} && {python} {' '.join(program)} run {second.project.manifest} "
+        f"--checkpoint {shlex.quote(PUBLISH)}\n"
+    )
+    pulling = (
+        f"if [ -f {other} ]; then mv {other} {other}.done && sh {other}.done; fi >&2"
+        " && git add -- *.results.json && (git diff --cached --quiet || git commit -qm results)"
+        " && git pull -q --no-rebase --no-edit origin main && git push -q origin main"
+    )
+
+    stopped = run(nursery, vendor, first, "--checkpoint", pulling, "--in-flight", "2")
+
+    assert stopped.code == 8, stopped.said
+    assert "another machine bought" in stopped.said
+    assert {each["key"] for each in second.project.results()["purchases"]} <= set(first.project.jobs())
+    go_on(nursery, vendor, first)

@@ -10,9 +10,10 @@ from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
 from support.processes import Running, until
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
 
 Start = Callable[..., Running]
-STILL_RUNNING = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}
+STILL_RUNNING: Json = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ STILL_RUNNING = {"on": "get", "do": {"patch": {"processing_status": "processing"
 def test_a_signal_ends_the_run_with_everything_saved(
     project: Project, start: Start, pipeline: Pipeline, vendor: Emulator, number: signal.Signals, code: int
 ) -> None:
-    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    vendor.fail(STILL_RUNNING)
     run = start("run", project.manifest)
     run.hear("bought as")
     run.hear("bought as")
@@ -36,6 +37,23 @@ def test_a_signal_ends_the_run_with_everything_saved(
     vendor.heal()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 2
+
+
+def test_who_makes_something_again_is_told_to_go_on_without_those_words(
+    project: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    """Said again, they would make again what has just been made again."""
+    assert pipeline("run", project.manifest).code == 0
+    vendor.fail(STILL_RUNNING)
+    run = start("run", project.manifest, "--replace", "**/walk")
+    run.hear("bought as")
+
+    run.signal(signal.SIGTERM)
+
+    assert "run again, without --replace, to go on" in run.ended().out
+    vendor.heal()
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
 
 
 def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.campaigns import Content, Project, campaign
-from support.processes import PROGRAM
+from support.processes import PROGRAM, until
 
 # What CI would give to --checkpoint: commit what changed, and push it.
 PUBLISH = (
@@ -95,15 +95,25 @@ class Machine:
         git(self.project.folder, "pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
 
     def lose(self, process: int) -> None:
-        """The machine is gone: `process` with all that it started, and the disk."""
+        """The machine is gone: `process` with all that it started, and the disk.
+
+        What serves a push runs on the remote, so it is not lost: it ends by itself, and is waited for.
+        """
         # Stopped before they are killed: what is alive could still start something that outlives it.
         stopped: list[int] = []
-        while running := [each for each in (process, *_descendants(process)) if each not in stopped]:
+        served: set[int] = set()
+        while True:
+            own, remote = _descendants(process)
+            served |= remote
+            running = [each for each in (process, *own) if each not in stopped]
+            if not running:
+                break
             for each in running:
                 _signal(each, signal.SIGSTOP)
             stopped += running
         for each in stopped:
             _signal(each, signal.SIGKILL)
+        until(lambda: not any(map(_is_alive, served)), "the remote to end what a lost machine had begun")
         shutil.rmtree(self.project.folder)
 
 
@@ -112,8 +122,16 @@ def _signal(process: int, number: signal.Signals) -> None:
         os.kill(process, number)
 
 
-def _descendants(process: int) -> list[int]:
-    """The processes that `process` started and those that they started, each after its parent's others."""
+def _is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def _descendants(process: int) -> tuple[list[int], set[int]]:
+    """All that `process` has started, itself or by others; and apart from it what serves a push, as a remote does."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -121,9 +139,22 @@ def _descendants(process: int) -> list[int]:
         except OSError:  # it ended meanwhile
             continue
         parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, unseen = [], parents.get(process, [])
+    own: list[int] = []
+    remote: set[int] = set()
+    unseen = [(each, False) for each in parents.get(process, [])]
     while unseen:
-        each = unseen.pop()
-        found.append(each)
-        unseen += parents.get(each, [])
-    return found
+        each, serves = unseen.pop()
+        serves = serves or _serves_a_push(each)
+        if serves:
+            remote.add(each)
+        else:
+            own.append(each)
+        unseen += [(child, serves) for child in parents.get(each, [])]
+    return own, remote
+
+
+def _serves_a_push(process: int) -> bool:
+    try:
+        return b"receive-pack" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False

@@ -166,6 +166,7 @@ class Desk:
         self.stop = Stop()
         self.published: list[dict[str, str]] = []
         self.results_cannot_be_written = False
+        self.others: list[Purchase] = []
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
         self._runs = 0
         self._ids = 0
@@ -206,6 +207,7 @@ class Desk:
                 report=report,
                 stop=self.stop,
                 publish=lambda: self._publish(store),
+                others=lambda: self.others,
                 checkpoint=checkpoint,
                 clock=None if threads else self.clock,
                 rng=random.Random(7),

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from engine.vendor import FILM, running, success
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.report import RunSettings
 from pipeline.errors import ExitCode, Unfinished
+from pipeline.jobs import Job
 from pipeline.providers.base import AccountRefused, NotSent, Refusal
+from pipeline.purchases import Purchase, Status
 
 BLUE = job("blue")
 
@@ -134,6 +138,52 @@ def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> Non
 
     assert len(pushes) > 2
     assert all(later - earlier >= 29 for earlier, later in pairwise(pushes[1:]))
+
+
+def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
+    purchase = Purchase("f" * 16, what.name, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay")
+    return replace(purchase, **changed)
+
+
+def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_void(desk: Desk) -> None:
+    pulls = Publishing(does=lambda: desk.others.append(bought_elsewhere(jobs(2)[1])))
+
+    ran = desk.run(*jobs(2), checkpoint=pulls)
+
+    assert not desk.vendor.creates
+    assert {each.status for each in ran.records.purchases.values()} == {"void"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.report.notes == [
+        "hero/overlay/job-01: another machine bought the same meanwhile; nothing more is bought"
+    ]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        bought_elsewhere(job("something else")),
+        bought_elsewhere(BLUE, status=Status.VOID),
+        bought_elsewhere(BLUE, again=True),
+    ],
+    ids=["another job", "void", "to be made again"],
+)
+def test_what_another_machine_bought_for_something_else_hinders_nothing(
+    desk: Desk, elsewhere: Purchase
+) -> None:
+    desk.others.append(elsewhere)
+
+    assert desk.run(BLUE, checkpoint=Publishing()).statuses == {"blue": "done"}
+
+
+def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(desk: Desk) -> None:
+    desk.vendor.telling["job-00"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
+    desk.others.append(bought_elsewhere(jobs(2)[1]))
+
+    ran = desk.run(*jobs(2), settings=RunSettings(in_flight=1))
+
+    assert desk.vendor.creates == ["job-00"]
+    assert ran.statuses == {"job-00": "done", "job-01": "pending"}
+    assert ran.codes == {ExitCode.UNFINISHED}
 
 
 def test_a_command_that_ends_well_has_published() -> None:
