@@ -13,6 +13,7 @@ from support.limits import bound, crowded, leave_room
 from support.processes import PATIENCE, Running
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry
 from pipeline.jobs import Json
 
 P = ParamSpec("P")
@@ -213,13 +214,21 @@ def test_a_state_in_a_folder_that_became_read_only_is_refused_and_left_as_it_is(
 
 
 def test_a_wave_that_finds_no_place_in_the_results_is_not_sent(
-    folder: Path, pipeline: Pipeline, vendor: Emulator
+    folder: Path, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = campaign(folder, {"campaign.yaml": spring()})
-    # From the first wave on nothing can be written there, but the command always ends well.
-    blocked = f"rm -rf {project.results_file.name} && mkdir {project.results_file.name}"
+    append = vendor.ledger.append
 
-    first = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", blocked)
+    def blocking(entry: Entry) -> None:
+        """Once the first wave is sent, nothing can be written there."""
+        append(entry)
+        project.results_file.unlink()
+        project.results_file.mkdir()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor.ledger, "append", blocking)
+        # The command ends well, whatever there is to publish.
+        first = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "true")
 
     assert first.code == 3, first.said
     assert creates(vendor) == 1
