@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from pipeline.cli.main import COMMANDS, cli
+from pipeline.documents import schema
 from pipeline.emulator.faultfile import NAMED
 from pipeline.emulator.faults import Operation
-from pipeline.manifest import catalog, schema
-from pipeline.state.machine import TRANSITIONS, Place
+from pipeline.manifest import catalog
+from pipeline.state.transitions import TRANSITIONS, Phase
 
 ROOT = Path(__file__).resolve().parents[1]
 REGION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -222,14 +223,14 @@ def _cell(text: str) -> str:
 def transitions() -> str:
     """The life of a purchase: the table by which the code changes a status."""
     rows = [
-        f"| {_place(before)} | {_sentence(event)} | {_place(after)} |"
+        f"| {_phase(before)} | {_sentence(event)} | {_phase(after)} |"
         for (before, event), after in TRANSITIONS.items()
     ]
     return "\n".join(["| from | what happened | to |", "|---|---|---|", *rows])
 
 
-def _place(place: Place) -> str:
-    status, reason = place
+def _phase(phase: Phase) -> str:
+    status, reason = phase
     return f"`{status}`" + (f" ({reason})" if reason else "")
 
 

@@ -4,14 +4,14 @@ It does what the commands of the same names do, and returns values where they pr
 not named here may change between releases.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeline.cli.environment import surroundings
-from pipeline.engine.report import RunSettings, Stop, Tally
+from pipeline.engine.reporter import RunSettings, Stop, Tally
 from pipeline.errors import (
     AccountError,
     BuyingStopped,
@@ -23,13 +23,15 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.jobs import Job, Json
-from pipeline.manifest import Campaign, expand
-from pipeline.manifest import load as load_manifest
-from pipeline.operations.known import known
-from pipeline.operations.operation import Operation, Orders, Outcome
-from pipeline.operations.scene import Places, Scene, scene
-from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load as load_manifest
+from pipeline.manifest.model import Campaign
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.environment import Environment
+from pipeline.operations.run import CampaignRun, Outcome, RunOptions
+from pipeline.operations.workspace import RecordPaths, Workspace, open_workspace
 from pipeline.planning.make import make
+from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
 from pipeline.results.build import Standing
@@ -82,8 +84,8 @@ def plan(
     Raises:
         InvalidInput: manifest, state or results are wrong.
     """
-    with known(_scene(manifest, variables, emulate=emulate), writable=False) as facts:
-        return make(facts.serving, facts.shelf().contents.survey(facts.serving), asked)
+    with open_campaign(_scene(manifest, variables, emulate=emulate), writable=False) as state:
+        return make(state.assignment, state.outputs().inventory.survey(state.assignment), asked)
 
 
 def run(
@@ -107,18 +109,18 @@ def run(
         AccountError: there is no key.
         KeyboardInterrupt: after a Ctrl-C, once what was in the air is saved.
     """
-    place = _scene(manifest, variables, emulate=emulate)
-    limits = place.campaign.limits
+    workspace = _scene(manifest, variables, emulate=emulate)
+    limits = workspace.campaign.limits
     settings = RunSettings(
         concurrency=limits.concurrency,
         in_flight=limits.in_flight,
         caps=Caps(limits.max_creates, limits.max_credits, limits.budget),
-        report_errors=place.campaign.provider.report_errors,
+        report_errors=workspace.campaign.provider.report_errors,
         canary=limits.canary,
     )
-    orders = Orders(settings, asked=asked, provider=provider, fail_threshold=limits.fail_threshold)
-    with _saving_first() as stop, known(place, writable=True) as facts:
-        operation = Operation(facts, orders, stop)
+    orders = RunOptions(settings, asked=asked, provider=provider, fail_threshold=limits.fail_threshold)
+    with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
+        operation = CampaignRun(state, orders, stop)
         made = operation.plan()
         if why := operation.refusal(made):
             raise BuyingStopped(why)
@@ -148,8 +150,10 @@ def _saving_first() -> Iterator[Stop]:
         raise KeyboardInterrupt
 
 
-def _scene(manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool) -> Scene:
-    return scene(Path(manifest), variables or {}, Places(emulate=emulate), surroundings())
+def _scene(manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool) -> Workspace:
+    return open_workspace(
+        Path(manifest), variables or {}, RecordPaths(emulate=emulate), Environment(os.environ)
+    )
 
 
 class _Listener:

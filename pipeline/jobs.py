@@ -84,7 +84,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class JobKey:
+class Coordinates:
     """Which job it is, in the manifest's own names; `str()` is its one spelling.
 
     `hero/overlay/blue/walk/duration=5/locale=en#2`: rule, template, item, prompt, axes by name, take.
@@ -143,7 +143,7 @@ class Job:
     `timeout` is in seconds; `credits` the known price, None if unknown.
     """
 
-    key: JobKey
+    coordinates: Coordinates
     request: Request
     path: str
     title: Wording = constant("")
@@ -156,9 +156,9 @@ class Job:
     output_media: MediaType | None = None
 
     @cached_property
-    def name(self) -> str:
+    def key(self) -> str:
         """The key's one spelling, by which purchases and selections know the job."""
-        return str(self.key)
+        return str(self.coordinates)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -188,7 +188,7 @@ class Job:
         """The request as people read it, in `expand` and in the results manifest; absent values left out."""
         written: dict[str, Json] = {
             "options": {name: _readable(value) for name, value in self.request.options.items()},
-            "images": [_source_json(source, self.key.image) for source in self.request.images],
+            "images": [_source_json(source, self.coordinates.image) for source in self.request.images],
             "event_id": self.request.event_id,
             "title": self.title(purchase),
             "description": self.description(purchase),

@@ -1,7 +1,7 @@
 """What was bought: purchases, and the join of two sets of them.
 
 A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is
-all the truth there is; what they mean for the jobs is worked out in `pipeline.serving`. All of this is pure.
+all the truth there is; what they mean for the jobs is worked out in `pipeline.assignment`. All of this is pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from pipeline.jobs import Json, canonical_json
 
 
 class Status(StrEnum):
-    """Where a purchase is in its life; `pipeline.state.machine` holds the table of its transitions."""
+    """Where a purchase is in its life; `pipeline.state.transitions` holds the table of its transitions."""
 
     SUBMITTING = "submitting"
     ATTENTION = "attention"
@@ -130,15 +130,15 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
     Associative, commutative and idempotent, so neither the order of machines nor that of merges matters.
     """
     purchases = dict(one.purchases)
-    for mark, purchase in other.purchases.items():
-        mine = purchases.get(mark)
-        purchases[mark] = purchase if mine is None else _join_purchase(mine, purchase)
+    for purchase_id, purchase in other.purchases.items():
+        mine = purchases.get(purchase_id)
+        purchases[purchase_id] = purchase if mine is None else _join_purchase(mine, purchase)
     # A name of what is not in its own set says nothing of age, which the order of merges would then decide.
-    served = {key: mark for key, mark in one.served.items() if mark in one.purchases}
-    for key, mark in other.served.items():
-        if mark not in other.purchases:
+    served = {key: purchase_id for key, purchase_id in one.served.items() if purchase_id in one.purchases}
+    for key, purchase_id in other.served.items():
+        if purchase_id not in other.purchases:
             continue
-        candidates = {served.get(key, mark), mark}
+        candidates = {served.get(key, purchase_id), purchase_id}
         served[key] = max(candidates, key=lambda each: _last_to_serve(each, purchases, decisions))
     return Records(purchases, served)
 
@@ -160,9 +160,9 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
 
 
 def _last_to_serve(
-    mark: str, purchases: Mapping[str, Purchase], decisions: Decisions
+    purchase_id: str, purchases: Mapping[str, Purchase], decisions: Decisions
 ) -> tuple[bool, tuple[str, str]]:
-    return (mark in decisions.approved, purchases[mark].age)
+    return (purchase_id in decisions.approved, purchases[purchase_id].age)
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:

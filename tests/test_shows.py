@@ -14,7 +14,8 @@ from support.fixtures import folder, pipeline
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import Settings
-from pipeline.manifest import expand, load
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
 
 __all__ = ["folder", "pipeline"]
 

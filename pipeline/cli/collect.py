@@ -6,18 +6,18 @@ from typing import Any
 
 import click
 
-from pipeline.cli.bare import bare_of, carry_out
-from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, manner, selection_options
-from pipeline.cli.running import Running
-from pipeline.cli.scene import scene
-from pipeline.cli.selecting import asked
-from pipeline.cli.stopping import stopping
+from pipeline.cli.collect_records import bare_of, carry_out
+from pipeline.cli.context import open_workspace
+from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options, verbosity
+from pipeline.cli.run_output import Running
+from pipeline.cli.selection import asked
+from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say
-from pipeline.engine.report import RunSettings
+from pipeline.engine.reporter import RunSettings
 from pipeline.errors import InvalidInput
-from pipeline.operations.known import known
-from pipeline.operations.operation import Orders
-from pipeline.operations.scene import shown_path
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.run import RunOptions
+from pipeline.operations.workspace import shown_path
 
 _MOST_TOLD = 5
 
@@ -39,17 +39,17 @@ def command(source: Path, request_timeout: float, poll_interval: float, **select
     the manifest, and for a manifest that no longer reads.
     """
     given = CampaignFlags.of(selection)
-    settings = RunSettings(poll_ceiling=poll_interval)
+    settings = RunSettings(max_poll_interval=poll_interval)
     records = bare_of(source, given)
     if records is None:
         try:
-            place = scene(source, given)
+            workspace = open_workspace(source, given)
         except InvalidInput as error:
             records = bare_of(source, given, beside=True)
             if records is None:
                 raise
             for line in problem_lines(
-                error.problems[:_MOST_TOLD], paint_for(sys.stderr, no_color=manner().no_color)
+                error.problems[:_MOST_TOLD], paint_for(sys.stderr, no_color=verbosity().no_color)
             ):
                 say(line, err=True)
             say(
@@ -57,8 +57,8 @@ def command(source: Path, request_timeout: float, poll_interval: float, **select
                 err=True,
             )
         else:
-            with stopping() as stop, known(place, writable=True) as facts:
-                orders = Orders(settings, request_timeout, asked(facts, selection))
-                return Running(facts, orders, stop).collect().code
+            with stopping() as stop, open_campaign(workspace, writable=True) as state:
+                orders = RunOptions(settings, request_timeout, asked(state, selection))
+                return Running(state, orders, stop).collect().code
     with stopping() as stop:
         return carry_out(records, settings, stop, request_timeout)

@@ -41,14 +41,14 @@ def _diagnostic(problem: Problem) -> Json:
 def as_github(problems: Iterable[Problem]) -> Iterator[str]:
     """Workflow commands that GitHub shows beside the lines of a pull request."""
     for problem in problems:
-        place = ""
+        workspace = ""
         if problem.position is not None:
-            place = (
+            workspace = (
                 f" file={_property(problem.position.file)},line={problem.position.line},"
                 f"col={problem.position.column}"
             )
         text = f"{problem.path}: {problem.message}" if problem.path else problem.message
-        yield f"::{problem.severity}{place}::{_data(printable(text, _LONGEST))}"
+        yield f"::{problem.severity}{workspace}::{_data(printable(text, _LONGEST))}"
 
 
 def _data(text: str) -> str:
@@ -68,11 +68,11 @@ def _quality(problem: Problem) -> Json:
     file = problem.position.file if problem.position else "."
     line = problem.position.line if problem.position else 1
     # The same problem keeps its mark when lines above it change.
-    mark = hashlib.sha256(f"{file}\0{problem.path}\0{problem.message}".encode()).hexdigest()
+    fingerprint = hashlib.sha256(f"{file}\0{problem.path}\0{problem.message}".encode()).hexdigest()
     return {
         "description": printable(str(problem), _LONGEST),
         "check_name": "pipeline-validate",
-        "fingerprint": mark,
+        "fingerprint": fingerprint,
         "severity": "major" if problem.severity == "error" else "minor",
         "location": {"path": file, "lines": {"begin": line}},
     }

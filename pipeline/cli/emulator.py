@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import flag, manner_options
+from pipeline.cli.options import flag, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished
 
@@ -18,7 +18,7 @@ from pipeline.errors import Unfinished
 @flag("--size", default="640x360", show_default=True, metavar="WxH", help="The size of what it makes.")
 @flag("--faults", type=click.Path(path_type=Path), metavar="FILE", help="What goes wrong (YAML or JSON).")
 @flag("--key", help="The only key that is taken; else any.")
-@manner_options
+@verbosity_options
 def command(
     host: str,
     port: int,

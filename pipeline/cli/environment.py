@@ -4,12 +4,12 @@ import os
 import sys
 from typing import TextIO
 
-from pipeline.operations.surroundings import Surroundings
+from pipeline.operations.environment import Environment
 
 
-def surroundings() -> Surroundings:
+def read_environment() -> Environment:
     """What the operator set around this process, and how it was called, for whoever finds the state locked."""
-    return Surroundings(os.environ, " ".join(["pipeline", *sys.argv[1:]])[:500])
+    return Environment(os.environ, " ".join(["pipeline", *sys.argv[1:]])[:500])
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -33,5 +33,5 @@ def is_github() -> bool:
 
 def failure() -> tuple[int, str] | None:
     """`PIPELINE_FAIL_AT`, for tests: `17:kill` dies at the 17th failpoint; `raise` and `full` fail there."""
-    number, _, manner = os.environ.get("PIPELINE_FAIL_AT", "").partition(":")
-    return (int(number), manner) if number.isdigit() and manner in {"kill", "raise", "full"} else None
+    number, _, kind = os.environ.get("PIPELINE_FAIL_AT", "").partition(":")
+    return (int(number), kind) if number.isdigit() and kind in {"kill", "raise", "full"} else None

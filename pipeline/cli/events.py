@@ -10,6 +10,7 @@ from pipeline.cli.terminal import as_json_text, say
 from pipeline.errors import Unfinished, UsageError
 from pipeline.jobs import Json
 from pipeline.state.store import Change
+from pipeline.state.transitions import event_name
 
 
 class Events:
@@ -67,7 +68,7 @@ def as_json(change: Change) -> dict[str, Json]:
         "at": change.at,
         "purchase": after.id,
         "key": after.key,
-        "event": type(change.event).__name__ if change.event is not None else "Intended",
+        "event": event_name(change.event) if change.event is not None else "Intended",
         "from": change.before.status.value if change.before is not None else None,
         "to": after.status.value,
         "reason": after.reason.value if after.reason else None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -14,13 +15,13 @@ from pipeline.cli.options import (
     read_variables,
     selection_options,
 )
-from pipeline.cli.scene import scene
-from pipeline.cli.selecting import selected
+from pipeline.cli.selection import selected
 from pipeline.cli.terminal import as_json_text, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
-from pipeline.manifest import expand, load
-from pipeline.operations.known import known
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.operations.campaign_state import open_campaign
 
 
 @click.command("expand")
@@ -56,15 +57,15 @@ def _selected(
     manifest: Path, flags: CampaignFlags, chosen: tuple[str, ...], excluded: tuple[str, ...]
 ) -> Iterator[Job]:
     """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
-    place = scene(manifest, flags)
-    with known(place, writable=False) as facts:
-        keys = selected(facts, chosen, excluded) or frozenset()
-    return (job for job in expand(place.campaign) if job.name in keys)
+    workspace = open_workspace(manifest, flags)
+    with open_campaign(workspace, writable=False) as state:
+        keys = selected(state, chosen, excluded) or frozenset()
+    return (job for job in expand(workspace.campaign) if job.key in keys)
 
 
 def _as_json(job: Job) -> dict[str, Json]:
     return {
-        "key": job.name,
+        "key": job.key,
         "fingerprint": job.fingerprint,
         "request": {"template_id": job.request.template_id, **job.request_json()},
         "path": job.path,
@@ -82,7 +83,7 @@ def _print_json(jobs: Iterator[Job]) -> None:
 
 
 def _print_text(job: Job) -> None:
-    say(printable(job.name, 2000))
+    say(printable(job.key, 2000))
     for name, value in {"template_id": job.request.template_id, **job.request_json()}.items():
         shown = value if isinstance(value, str) else canonical_json(value)
         say(f"    {name}: {printable(shown, 1000)}")

@@ -14,15 +14,15 @@ def arm_failpoint() -> None:
     planned = failure()
     if planned is None:
         return
-    wanted, manner = planned
+    wanted, kind = planned
     reached = itertools.count(1)
 
     def fail(name: str) -> None:
         if next(reached) != wanted:
             return
-        if manner == "kill":
+        if kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if manner == "full":
+        if kind == "full":
             raise Unfinished(f"{name}: no space left on the device")
         raise RuntimeError(f"failpoint: {name}")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import manner, manner_options
+from pipeline.cli.options import verbosity, verbosity_options
 from pipeline.cli.terminal import say
+from pipeline.documents.yaml_reader import read_scalar
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.files import project_root
-from pipeline.manifest.document import read_scalar
 
 _MANIFEST = "campaign.yaml"
 _NAME = "my-campaign"
@@ -21,13 +21,13 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
-@manner_options
+@verbosity_options
 def command(folder: Path) -> None:
     """Begin a campaign in DIR, or here: a manifest, two images, a `.gitignore` and a workflow for CI.
 
     It runs as it is, on the emulator. A file that is there is never overwritten.
     """
-    begun = _contents(folder)
+    begun = _inventory(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: not a folder")
     # First, so that nothing is written into the folder of another campaign.
@@ -42,7 +42,7 @@ def command(folder: Path) -> None:
     _tell(f"  pipeline run {folder / _MANIFEST} --emulate")
 
 
-def _contents(folder: Path) -> dict[Path, bytes]:
+def _inventory(folder: Path) -> dict[Path, bytes]:
     """What is written where. GitHub looks for workflows at the top of the repository only."""
     starter = files("pipeline.cli") / "starter"
     top = project_root(folder / _MANIFEST)
@@ -91,5 +91,5 @@ def _kept(path: Path, content: bytes) -> str:
 
 
 def _tell(line: str) -> None:
-    if not manner().quiet:
+    if not verbosity().quiet:
         say(printable(line))

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 import pipeline
 from pipeline.cli.failing import arm_failpoint
-from pipeline.cli.options import manner_options
+from pipeline.cli.options import verbosity_options
 from pipeline.cli.streams import fill_in_streams
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
 
@@ -23,9 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
     "run": ("pipeline.cli.run", "Buy what is missing and fetch it; run again to go on."),
-    "approve": ("pipeline.cli.reviewing:approve", "Keep a take, whatever is edited later."),
-    "reject": ("pipeline.cli.reviewing:reject", "Say that a take will not do; buys nothing."),
-    "redo": ("pipeline.cli.reviewing:redo", "Have a take made again by the next run."),
+    "approve": ("pipeline.cli.review:approve", "Keep a take, whatever is edited later."),
+    "reject": ("pipeline.cli.review:reject", "Say that a take will not do; buys nothing."),
+    "redo": ("pipeline.cli.review:redo", "Have a take made again by the next run."),
     "rate": ("pipeline.cli.rate", "Tell the vendor what the review said."),
     "collect": ("pipeline.cli.collect", "Fetch what is paid for and not here; buys nothing."),
     "show": ("pipeline.cli.show", "All that is known of a job or a purchase."),
@@ -35,8 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge": ("pipeline.cli.merge", "Join results manifests, of two branches for instance."),
     "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome nobody could tell."),
     "state": ("pipeline.cli.state", "The state as JSON, out and in."),
-    "prune": ("pipeline.cli.deleting:prune", "Delete what no job needs, at the vendor and here."),
-    "destroy": ("pipeline.cli.deleting:destroy", "Delete everything, at the vendor and here."),
+    "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, at the vendor and here."),
+    "destroy": ("pipeline.cli.delete:destroy", "Delete everything, at the vendor and here."),
     "templates": ("pipeline.cli.templates", "The vendor's templates that are known."),
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "The vendor's API on this machine, making real media."),
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(pipeline.__version__, prog_name="pipeline")
-@manner_options
+@verbosity_options
 def cli() -> None:
     """Media campaigns in git: YAML in, videos out, never paid twice.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline import __version__
-from pipeline.cli.options import INPUT, flag, manner, manner_options
+from pipeline.cli.options import INPUT, flag, verbosity, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, printable
 from pipeline.results.file import read, write
@@ -17,7 +17,7 @@ from pipeline.results.merge import merged
 @flag(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the whole."
 )
-@manner_options
+@verbosity_options
 def command(results: tuple[Path, ...], out: Path) -> None:
     """Join RESULTS into one file. No purchase is dropped, and the order does not matter.
 
@@ -34,5 +34,5 @@ def command(results: tuple[Path, ...], out: Path) -> None:
         write(out, document, None)
     except OSError as error:
         raise Unfinished(f"{out}: cannot be written: {error.strerror}") from error
-    if not manner().quiet:
+    if not verbosity().quiet:
         say(f"{printable(str(out))}: {len(files)} files joined")

@@ -1,13 +1,13 @@
 """How a person names a job or a purchase on the command line."""
 
+from pipeline.assignment import Assignment
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.purchases import Purchase, Records, Status
-from pipeline.serving import Serving
 
 _SHORTEST = 4
 
 
-def purchase_named(name: str, serving: Serving, records: Records) -> Purchase:
+def purchase_named(name: str, assignment: Assignment, records: Records) -> Purchase:
     """The purchase of that id (a unique beginning will do), or the one that serves the job of that key.
 
     Where a purchase for that key is in `attention`, it is meant.
@@ -18,22 +18,22 @@ def purchase_named(name: str, serving: Serving, records: Records) -> Purchase:
     by_key = [
         each for each in records.purchases.values() if each.key == name and each.status is Status.ATTENTION
     ]
-    if name in serving.by_key and not by_key:
-        return serving.by_key[name]
-    last = serving.fitting.last(name)
+    if name in assignment.by_key and not by_key:
+        return assignment.by_key[name]
+    last = assignment.matcher.last(name)
     candidates = by_key or ([last] if last is not None else _by_id(name, records))
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
         ids = ", ".join(sorted(each.id for each in candidates))
         raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
-    if name in serving.fitting.jobs:
+    if name in assignment.matcher.jobs:
         raise UsageError(f"nothing was bought for {printable(name)} yet")
-    known = [*serving.fitting.jobs, *records.purchases]
+    known = [*assignment.matcher.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
 
 
 def _by_id(name: str, records: Records) -> list[Purchase]:
     if len(name) < _SHORTEST:
         return []
-    return [each for mark, each in records.purchases.items() if mark.startswith(name.lower())]
+    return [each for purchase_id, each in records.purchases.items() if purchase_id.startswith(name.lower())]

@@ -57,19 +57,19 @@ class Manner:
 
 
 def _set_manner(ctx: click.Context, option: click.Parameter, value: int | bool) -> None:
-    manner = ctx.find_root().ensure_object(Manner)
+    verbosity = ctx.find_root().ensure_object(Manner)
     if value and option.name is not None:
-        setattr(manner, option.name, value)
+        setattr(verbosity, option.name, value)
 
 
-manner_options = together(
+verbosity_options = together(
     flag("--verbose", "-v", count=True, expose_value=False, callback=_set_manner, help="Tell more."),
     flag("--quiet", "-q", is_flag=True, expose_value=False, callback=_set_manner, help="Only problems."),
     flag("--no-color", is_flag=True, expose_value=False, callback=_set_manner, help="No colours."),
 )
 
 
-def manner() -> Manner:
+def verbosity() -> Manner:
     """How the running command is to speak."""
     return click.get_current_context().find_root().ensure_object(Manner)
 
@@ -90,7 +90,7 @@ campaign_options = together(
     flag("--output", metavar="DIR", help="Where files go; else the manifest's output.dir."),
     variable_options,
     flag("--emulate", is_flag=True, help="Rehearse on the embedded emulator; real records stay untouched."),
-    manner_options,
+    verbosity_options,
 )
 
 
@@ -132,7 +132,7 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> Mapping[st
         InvalidInput: a file that cannot be read, or is no mapping.
     """
     # The reader is heavy, and only needed where there is something to read.
-    from pipeline.manifest.document import read_scalar, read_yaml
+    from pipeline.documents.yaml_reader import read_scalar, read_yaml
 
     read: dict[str, Json] = {}
     for name in files:
@@ -141,8 +141,8 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> Mapping[st
             raise InvalidInput(f"{name}: expected a mapping of vars")
         read.update(plain)
     for pair in pairs:
-        name, mark, value = pair.partition("=")
-        if not mark or not name:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
             raise UsageError(f"--var {pair!r}: expected NAME=VALUE")
         read[name] = read_scalar(value)
     return read

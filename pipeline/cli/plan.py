@@ -6,28 +6,28 @@ from typing import Any
 
 import click
 
-from pipeline.cli import planfile
+from pipeline.cli import plan_file
+from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
     campaign_options,
     flag,
     format_option,
-    manner,
     read_variables,
     replanning_options,
     selection_options,
+    verbosity,
 )
-from pipeline.cli.scene import scene
-from pipeline.cli.selecting import asked
+from pipeline.cli.selection import asked
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
-from pipeline.manifest import find
-from pipeline.operations.known import known
-from pipeline.planning.actions import CHANGING, Plan
+from pipeline.manifest.discover import find
+from pipeline.operations.campaign_state import open_campaign
 from pipeline.planning.make import make
 from pipeline.planning.markdown import as_markdown
+from pipeline.planning.plan import CHANGING, Plan
 from pipeline.planning.show import as_json, as_text
 
 
@@ -54,14 +54,14 @@ def command(
     flags = CampaignFlags.of(given)
     plans: dict[str, Plan] = {}
     for path in paths:
-        place = scene(path, flags)
-        with known(place, writable=False) as facts:
-            plans[place.campaign.name] = make(
-                facts.serving, facts.shelf().contents.survey(facts.serving), asked(facts, given)
+        workspace = open_workspace(path, flags)
+        with open_campaign(workspace, writable=False) as state:
+            plans[workspace.campaign.name] = make(
+                state.assignment, state.outputs().inventory.survey(state.assignment), asked(state, given)
             )
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)
-                planfile.save(out, facts, plans[place.campaign.name], given, variables)
+                plan_file.save(out, state, plans[workspace.campaign.name], given, variables)
     if form == "json":
         say_json(_as_json(plans))
     elif form == "markdown":
@@ -79,7 +79,7 @@ def _as_json(plans: dict[str, Plan]) -> dict[str, Json]:
 
 
 def _print_text(plans: dict[str, Plan]) -> None:
-    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
         for name, plan in plans.items():
             if len(plans) > 1:

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.context import open_workspace
 from pipeline.cli.naming import purchase_named
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
-from pipeline.cli.scene import scene
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
 from pipeline.cli.terminal import say
-from pipeline.engine.repeating import repeated
+from pipeline.engine.repeated import repeated
 from pipeline.engine.updating import assert_bought
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.manifest import decisions
-from pipeline.operations.known import known
-from pipeline.operations.scene import now
-from pipeline.operations.vendor import vendor
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.provider import vendor
+from pipeline.operations.workspace import now
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Purchase
+from pipeline.results import decisions
 
 _TIMEOUT = 60.0
 
@@ -34,12 +34,14 @@ def command(
     manifest: Path, names: tuple[str, ...], rating: int | None, delivered: bool, **flags: object
 ) -> None:
     """Tell the vendor the rating of what serves these jobs, or that it was delivered. Costs nothing."""
-    place = scene(manifest, CampaignFlags.of(flags))
-    written = {each.purchase: each.rating for each in decisions.read(place.decisions, place.decisions_name)}
+    workspace = open_workspace(manifest, CampaignFlags.of(flags))
+    written = {
+        each.purchase: each.rating for each in decisions.read(workspace.decisions, workspace.decisions_name)
+    }
     rng = random.Random()  # noqa: S311 - jitter is no secret
-    with known(place, writable=True) as facts, vendor(place, _TIMEOUT) as provider:
+    with open_campaign(workspace, writable=True) as state, vendor(workspace, _TIMEOUT) as provider:
         for name in names:
-            purchase = purchase_named(name, facts.serving, facts.records)
+            purchase = purchase_named(name, state.assignment, state.records)
             stars = rating or written.get(purchase.id)
             if stars is None and not delivered:
                 raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
@@ -48,7 +50,7 @@ def command(
                 repeated(partial(_tell, provider, purchase, changes), time.sleep, rng)
             except VendorError as error:
                 raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
-            if not manner().quiet:
+            if not verbosity().quiet:
                 say(f"{printable(purchase.key, 2000)} ({purchase.id}): told")
 
 

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
+from pipeline.assignment import assign
+from pipeline.cli.context import open_workspace
 from pipeline.cli.naming import purchase_named
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, manner
-from pipeline.cli.scene import scene
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
 from pipeline.cli.terminal import say
 from pipeline.engine.updating import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
-from pipeline.operations.known import Known, known
-from pipeline.operations.publishing import Publisher
-from pipeline.operations.scene import now
-from pipeline.operations.vendor import vendor
+from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.provider import vendor
+from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.workspace import now
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status
-from pipeline.serving import serve
-from pipeline.state.machine import Event, GivenUp, Identified, advance
 from pipeline.state.store import Change
+from pipeline.state.transitions import Event, GivenUp, Identified, advance
 
 _TIMEOUT = 60.0
 
@@ -39,16 +39,16 @@ def command(
     """
     if sum([workflow_id is not None, resubmit, abandon]) != 1:
         raise UsageError("say one of --workflow-id ID, --resubmit and --abandon")
-    place = scene(manifest, CampaignFlags.of(flags))
-    with known(place, writable=True) as facts:
-        purchase = purchase_named(name, facts.serving, facts.records)
+    workspace = open_workspace(manifest, CampaignFlags.of(flags))
+    with open_campaign(workspace, writable=True) as state:
+        purchase = purchase_named(name, state.assignment, state.records)
         if workflow_id is None:
             event: Event = _given_up(purchase, again=resubmit)
         else:
-            with vendor(place, _TIMEOUT) as provider:
-                event = _identified(purchase, workflow_id, facts, provider)
-        after = _commit(facts, purchase, event)
-    if not manner().quiet:
+            with vendor(workspace, _TIMEOUT) as provider:
+                event = _identified(purchase, workflow_id, state, provider)
+        after = _commit(state, purchase, event)
+    if not verbosity().quiet:
         say(
             f"{printable(after.key)} ({after.id}): {after.status}{f' ({after.reason})' if after.reason else ''}"
         )
@@ -58,12 +58,12 @@ def command(
             say("It stays marked to be made again: the next run buys it again, unless one has done so.")
 
 
-def _commit(facts: Known, purchase: Purchase, event: Event) -> Purchase:
+def _commit(state: CampaignState, purchase: Purchase, event: Event) -> Purchase:
     after = advance(purchase, event)
-    facts.store.commit([Change(purchase, after, now(), event)])
-    records = facts.store.records()
-    serving = serve(facts.jobs, records, facts.decisions)
-    Publisher(facts.scene, facts.published).publish(serving, records, facts.decisions, {})
+    state.store.commit([Change(purchase, after, now(), event)])
+    records = state.store.records()
+    assignment = assign(state.jobs, records, state.decisions)
+    Publisher(state.workspace, state.published).publish(assignment, records, state.decisions, {})
     return after
 
 
@@ -76,7 +76,7 @@ def _given_up(purchase: Purchase, *, again: bool) -> Event:
     return GivenUp("given up as lost", again)
 
 
-def _identified(purchase: Purchase, workflow_id: str, facts: Known, provider: Provider) -> Event:
+def _identified(purchase: Purchase, workflow_id: str, state: CampaignState, provider: Provider) -> Event:
     """Check the workflow that a person named: a wrong one would pass for the result of this job.
 
     Raises:
@@ -90,7 +90,7 @@ def _identified(purchase: Purchase, workflow_id: str, facts: Known, provider: Pr
             f"{purchase.id} was deleted here, and nothing follows it any more: what "
             f"{printable(workflow_id)} made is to be had at the vendor's site only"
         )
-    owner = next((each for each in facts.records.purchases.values() if each.workflow_id == workflow_id), None)
+    owner = next((each for each in state.records.purchases.values() if each.workflow_id == workflow_id), None)
     if owner is not None and owner.id != purchase.id:
         raise UsageError(f"{printable(workflow_id)} is the workflow of {owner.id} ({printable(owner.key)})")
     try:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner
-from pipeline.cli.scene import scene
+from pipeline.cli.context import open_workspace
+from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, verbosity
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
-from pipeline.operations.known import known
-from pipeline.operations.publishing import Publisher
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.results_publisher import Publisher
 
 
 @click.command("results")
@@ -17,8 +17,10 @@ from pipeline.operations.publishing import Publisher
 @campaign_options
 def command(manifest: Path, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
-    place = scene(manifest, CampaignFlags.of(flags))
-    with known(place, writable=False) as facts:
-        written = Publisher(place, facts.published).publish(facts.serving, facts.records, facts.decisions, {})
-    if not manner().quiet:
-        say(f"{printable(place.results_name)}: {'written' if written else 'stands as it is'}")
+    workspace = open_workspace(manifest, CampaignFlags.of(flags))
+    with open_campaign(workspace, writable=False) as state:
+        written = Publisher(workspace, state.published).publish(
+            state.assignment, state.records, state.decisions, {}
+        )
+    if not verbosity().quiet:
+        say(f"{printable(workspace.results_name)}: {'written' if written else 'stands as it is'}")

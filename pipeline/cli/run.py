@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli import planfile
+from pipeline.cli import plan_file
+from pipeline.cli.context import open_workspace
 from pipeline.cli.events import events_to
 from pipeline.cli.options import (
     INPUT,
@@ -21,20 +22,19 @@ from pipeline.cli.options import (
     together,
 )
 from pipeline.cli.reporting import write_junit
-from pipeline.cli.running import Running
-from pipeline.cli.scene import scene
-from pipeline.cli.selecting import asked, asked_by
-from pipeline.cli.stopping import stopping
+from pipeline.cli.run_output import Running
+from pipeline.cli.selection import asked, asked_by
+from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.report import RunSettings
+from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
-from pipeline.operations.known import Known, known
-from pipeline.operations.operation import Orders
-from pipeline.operations.scene import Scene
-from pipeline.operations.vendor import assert_vendor_installed
-from pipeline.planning.actions import Plan
-from pipeline.planning.saved import SavedPlan
+from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.provider import assert_vendor_installed
+from pipeline.operations.run import RunOptions
+from pipeline.operations.workspace import Workspace
+from pipeline.planning.plan import Plan
+from pipeline.planning.saved_plan import SavedPlan
 from pipeline.state.store import Caps, Change
 
 pacing_options = together(
@@ -92,22 +92,22 @@ def command(source: Path, **given: Any) -> int:
     Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
     that `plan --out` saved is carried out exactly, or refused with what has changed since.
     """
-    saved = planfile.read(source)
-    place = _scene(source, saved, given)
-    assert_vendor_installed(place)
-    _require_records(place, required=given["require_results"])
+    saved = plan_file.read(source)
+    workspace = _scene(source, saved, given)
+    assert_vendor_installed(workspace)
+    _require_records(workspace, required=given["require_results"])
     with ExitStack() as held:
         stop = held.enter_context(stopping())
-        facts = held.enter_context(known(place, writable=True))
+        state = held.enter_context(open_campaign(workspace, writable=True))
         events = held.enter_context(events_to(given["events"])) if given["events"] else None
-        orders = _orders(facts, saved, given, events or _nobody)
+        orders = _orders(state, saved, given, events or _nobody)
         aside, replaces = given["events"] == "-", bool(given["replaced"])
-        running = Running(facts, orders, stop, aside=aside, replaces=replaces)
-        check = partial(planfile.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
-        outcome = running.carry_out(check, ask=not (given["yes"] or saved or place.emulated))
+        running = Running(state, orders, stop, aside=aside, replaces=replaces)
+        check = partial(plan_file.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
+        outcome = running.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         reports = [events.assert_written] if events is not None else []
         if given["junit"]:
-            reports.append(partial(write_junit, Path(given["junit"]), place.campaign.name, outcome.jobs))
+            reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome.jobs))
         return most_urgent({outcome.code, *_reported(reports)})
 
 
@@ -129,10 +129,10 @@ def _any_plan(_plan: Plan) -> None:
     """No plan was reviewed, so any will do."""
 
 
-def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Scene:
+def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Workspace:
     flags = CampaignFlags.of(given)
     if saved is None:
-        return scene(source, flags)
+        return open_workspace(source, flags)
     own = ("chosen", "excluded", "replaced", "retry_failed", "variables", "variable_files")
     if any(given[name] for name in own):
         raise UsageError(
@@ -140,23 +140,25 @@ def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Scen
         )
     if saved.emulated != given["emulate"] and not saved.emulated:
         raise UsageError("this plan was not made with --emulate")
-    place = scene(source.parent / saved.manifest, replace(flags, emulate=saved.emulated), saved.variables)
-    if place.campaign.name != saved.campaign:
-        raise InvalidInput(f"{source}: the plan of '{saved.campaign}', not of '{place.campaign.name}'")
-    return place
+    workspace = open_workspace(
+        source.parent / saved.manifest, replace(flags, emulate=saved.emulated), saved.variables
+    )
+    if workspace.campaign.name != saved.campaign:
+        raise InvalidInput(f"{source}: the plan of '{saved.campaign}', not of '{workspace.campaign.name}'")
+    return workspace
 
 
 def _orders(
-    facts: Known,
+    state: CampaignState,
     saved: SavedPlan | None,
     given: dict[str, Any],
     on_change: Callable[[Change], None],
-) -> Orders:
-    limits = facts.scene.campaign.limits
-    return Orders(
-        settings=_settings(facts.scene, given),
+) -> RunOptions:
+    limits = state.workspace.campaign.limits
+    return RunOptions(
+        settings=_settings(state.workspace, given),
         timeout=given["request_timeout"],
-        asked=asked(facts, given) if saved is None else asked_by(saved, facts),
+        asked=asked(state, given) if saved is None else asked_by(saved, state),
         checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
         on_change=on_change,
         frozen=given["frozen"],
@@ -164,26 +166,26 @@ def _orders(
     )
 
 
-def _require_records(place: Scene, *, required: bool) -> None:
-    if required and not (place.state.exists() or place.results.exists()):
+def _require_records(workspace: Workspace, *, required: bool) -> None:
+    if required and not (workspace.state.exists() or workspace.results.exists()):
         raise InvalidInput(
-            f"{place.results_name}: missing, and so is the state: buying anew what may have been bought before "
+            f"{workspace.results_name}: missing, and so is the state: buying anew what may have been bought before "
             "is what --require-results forbids"
         )
 
 
-def _settings(place: Scene, given: dict[str, Any]) -> RunSettings:
-    limits = place.campaign.limits
+def _settings(workspace: Workspace, given: dict[str, Any]) -> RunSettings:
+    limits = workspace.campaign.limits
     return RunSettings(
         concurrency=given["concurrency"] or limits.concurrency,
         in_flight=given["in_flight"] or limits.in_flight,
-        poll_ceiling=given["poll_interval"],
+        max_poll_interval=given["poll_interval"],
         caps=Caps(
             _lower("--max-creates", given["max_creates"], limits.max_creates),
             _lower("--max-credits", given["max_credits"], limits.max_credits),
             limits.budget,
         ),
-        report_errors=place.campaign.provider.report_errors,
+        report_errors=workspace.campaign.provider.report_errors,
         wait=not given["no_wait"],
         download=not given["no_download"],
         fail_fast=given["fail_fast"],

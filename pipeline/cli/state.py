@@ -7,21 +7,27 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, manner, manner_options
-from pipeline.cli.scene import scene
+from pipeline.assignment import assign
+from pipeline.cli.context import open_workspace
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    manifest_argument,
+    verbosity,
+    verbosity_options,
+)
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput
-from pipeline.operations.known import known
-from pipeline.operations.publishing import Publisher
-from pipeline.operations.scene import now
-from pipeline.serving import serve
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.workspace import now
 from pipeline.state import snapshot
 
 _LARGEST = 1 << 30
 
 
 @click.group("state")
-@manner_options
+@verbosity_options
 def command() -> None:
     """The state as JSON: `export` prints it, `import` joins what it reads."""
 
@@ -31,9 +37,9 @@ def command() -> None:
 @campaign_options
 def export(manifest: Path, **flags: object) -> None:
     """Print the state of MANIFEST as JSON: every purchase, what serves what, every event."""
-    place = scene(manifest, CampaignFlags.of(flags))
-    with known(place, writable=False) as facts:
-        say_json(dict(facts.store.export()))
+    workspace = open_workspace(manifest, CampaignFlags.of(flags))
+    with open_campaign(workspace, writable=False) as state:
+        say_json(dict(state.store.export()))
 
 
 @command.command("import")
@@ -42,16 +48,18 @@ def export(manifest: Path, **flags: object) -> None:
 def import_(manifest: Path, **flags: object) -> None:
     """Join a state that was exported, read from standard input, into that of MANIFEST. Nothing is dropped."""
     document = _read()
-    place = scene(manifest, CampaignFlags.of(flags))
+    workspace = open_workspace(manifest, CampaignFlags.of(flags))
     read = snapshot.read(document, "standard input")
-    if read.campaign != place.campaign.name:
-        raise InvalidInput(f"standard input: the state of '{read.campaign}', not of '{place.campaign.name}'")
-    with known(place, writable=True) as facts:
-        before = len(facts.records.purchases)
-        records = facts.store.absorb(read.records, facts.decisions, now())
-        serving = serve(facts.jobs, records, facts.decisions)
-        Publisher(place, facts.published).publish(serving, records, facts.decisions, {})
-    if not manner().quiet:
+    if read.campaign != workspace.campaign.name:
+        raise InvalidInput(
+            f"standard input: the state of '{read.campaign}', not of '{workspace.campaign.name}'"
+        )
+    with open_campaign(workspace, writable=True) as state:
+        before = len(state.records.purchases)
+        records = state.store.absorb(read.records, state.decisions, now())
+        assignment = assign(state.jobs, records, state.decisions)
+        Publisher(workspace, state.published).publish(assignment, records, state.decisions, {})
+    if not verbosity().quiet:
         say(f"{len(records.purchases) - before:,} purchase(s) were new, {len(records.purchases):,} in all.")
 
 

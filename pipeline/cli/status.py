@@ -9,22 +9,22 @@ from typing import Any
 
 import click
 
+from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
     campaign_options,
     flag,
     format_option,
-    manner,
     selection_options,
+    verbosity,
 )
-from pipeline.cli.scene import scene
-from pipeline.cli.selecting import selected
+from pipeline.cli.selection import selected
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Json
-from pipeline.manifest import find
-from pipeline.operations.known import Known, known
+from pipeline.manifest.discover import find
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.purchases import Purchase, Status, bought_nothing
 from pipeline.results.build import Standing, standing
 
@@ -51,25 +51,25 @@ def command(manifests: tuple[Path, ...], form: str, watch: bool, **given: Any) -
 def _show(manifests: tuple[Path, ...], form: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
     for path in find(manifests):
-        place = scene(path, CampaignFlags.of(given))
-        with known(place, writable=False) as facts:
-            keys = selected(facts, given["chosen"], given["excluded"])
+        workspace = open_workspace(path, CampaignFlags.of(given))
+        with open_campaign(workspace, writable=False) as state:
+            keys = selected(state, given["chosen"], given["excluded"])
             if form == "json":
-                documents.append({"campaign": place.campaign.name, **_as_json(facts, keys)})
+                documents.append({"campaign": workspace.campaign.name, **_as_json(state, keys)})
             else:
-                _print(facts, keys)
+                _print(state, keys)
     if form == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
 
 
-def _standings(facts: Known, keys: frozenset[str] | None) -> dict[str, Standing]:
-    chosen = (job for job in facts.jobs if keys is None or job.name in keys)
-    return {job.name: standing(job, facts.serving, {}) for job in chosen}
+def _standings(state: CampaignState, keys: frozenset[str] | None) -> dict[str, Standing]:
+    chosen = (job for job in state.jobs if keys is None or job.key in keys)
+    return {job.key: standing(job, state.assignment, {}) for job in chosen}
 
 
-def _needing_attention(facts: Known) -> list[Purchase]:
+def _needing_attention(state: CampaignState) -> list[Purchase]:
     """Purchases that serve no job and whose outcome is unknown: they count like any other."""
-    others = (*facts.serving.earlier, *facts.serving.orphans)
+    others = (*state.assignment.earlier, *state.assignment.orphans)
     return [purchase for purchase in others if purchase.status is Status.ATTENTION]
 
 
@@ -84,16 +84,16 @@ def _cost(purchases: Collection[Purchase]) -> str:
     return f"{known} + {unpriced:,} purchase(s) with no known price" if unpriced else known
 
 
-def _as_json(facts: Known, keys: frozenset[str] | None) -> dict[str, Json]:
-    stands = _standings(facts, keys)
+def _as_json(state: CampaignState, keys: frozenset[str] | None) -> dict[str, Json]:
+    stands = _standings(state, keys)
     counts = Counter(stand.status for stand in stands.values())
     return {
         "jobs": [_job_json(key, stand) for key, stand in stands.items()],
         "summary": {
             "jobs": {status: counts[status] for status in sorted(counts)},
-            "credits": _spent(facts.records.purchases.values()),
-            "earlier": len(facts.serving.earlier),
-            "orphans": len(facts.serving.orphans),
+            "credits": _spent(state.records.purchases.values()),
+            "earlier": len(state.assignment.earlier),
+            "orphans": len(state.assignment.orphans),
         },
     }
 
@@ -111,21 +111,23 @@ def _job_json(key: str, stand: Standing) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _print(facts: Known, keys: frozenset[str] | None) -> None:
-    paint = paint_for(sys.stdout, no_color=manner().no_color)
-    stands = _standings(facts, keys)
+def _print(state: CampaignState, keys: frozenset[str] | None) -> None:
+    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    stands = _standings(state, keys)
     counts = Counter(stand.status for stand in stands.values())
     with untrusted_block():
         for key, stand in stands.items():
             if stand.status != Status.DONE.value:
                 error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
                 say(f"  {printable(key)}: {stand.status}{f': {printable(error)}' if error else ''}")
-        idle = _needing_attention(facts)
+        idle = _needing_attention(state)
         for purchase in idle:
             say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
         shown = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
-        say(f"{facts.scene.campaign.name}: {shown}; {_cost(facts.records.purchases.values())} spent in all.")
+        say(
+            f"{state.workspace.campaign.name}: {shown}; {_cost(state.records.purchases.values())} spent in all."
+        )
         if idle or counts[Status.ATTENTION.value]:
             say("Nobody can tell whether what needs attention was bought: `pipeline resolve` settles it.")
-        if facts.serving.orphans:
-            say(f"{len(facts.serving.orphans):,} orphan(s): bought for jobs that have left the manifest.")
+        if state.assignment.orphans:
+            say(f"{len(state.assignment.orphans):,} orphan(s): bought for jobs that have left the manifest.")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from pipeline.cli.environment import surroundings
-from pipeline.cli.options import flag, format_option, manner_options
+from pipeline.cli.environment import read_environment
+from pipeline.cli.options import flag, format_option, verbosity_options
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput, did_you_mean, printable
 from pipeline.jobs import Json
@@ -21,11 +21,11 @@ _TIMEOUT = 60.0
 @click.argument("template_id", required=False, metavar="[ID]")
 @flag("--refresh", is_flag=True, help="Ask the vendor for its live catalogue (v2); needs the key.")
 @format_option("text", "json")
-@manner_options
+@verbosity_options
 def command(template_id: str | None, refresh: bool, form: str) -> None:
     """List the known templates, or tell all that is known of ID."""
     if refresh:
-        live = Vimmerse(surroundings().provider_settings("v2", _TIMEOUT, None)).templates()
+        live = Vimmerse(read_environment().provider_settings("v2", _TIMEOUT, None)).templates()
         _print_live(live, template_id, form)
         return
     known = catalog.built_in().templates

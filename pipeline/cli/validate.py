@@ -9,21 +9,24 @@ from pipeline.cli.diagnostics import as_github, as_gitlab, as_json
 from pipeline.cli.options import (
     INPUT,
     format_option,
-    manner,
-    manner_options,
     read_variables,
     variable_options,
+    verbosity,
+    verbosity_options,
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, InvalidInput, Problem
-from pipeline.manifest import Campaign, expand, find, load
+from pipeline.manifest.discover import find
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.manifest.model import Campaign
 
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, type=INPUT)
 @format_option("text", "json", "github", "gitlab")
 @variable_options
-@manner_options
+@verbosity_options
 def command(
     paths: tuple[Path, ...], form: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
 ) -> int:
@@ -75,11 +78,11 @@ def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], form:
 
 
 def _print_text(problems: list[Problem], campaigns: list[tuple[Campaign, int]]) -> None:
-    paint = paint_for(sys.stdout, no_color=manner().no_color)
+    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
         for line in problem_lines(problems, paint):
             say(line)
-        if not manner().quiet:
+        if not verbosity().quiet:
             for campaign, number in campaigns:
                 say(
                     f"{campaign.manifest.name}: {campaign.name} is {paint('valid', 'green')}, {number:,} job(s)"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pipeline.documents.yaml_reader import dotted, read_yaml
 from pipeline.emulator.faults import (
     Alter,
     Cut,
@@ -19,7 +20,6 @@ from pipeline.emulator.faults import (
 )
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Json
-from pipeline.manifest.document import dotted, read_yaml
 
 _HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

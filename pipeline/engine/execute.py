@@ -8,17 +8,17 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from pipeline.artifacts.shelf import Shelf
-from pipeline.engine.air import Air
-from pipeline.engine.books import Books
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.engine.calls import CallPool
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clock import Clock, SystemClock
-from pipeline.engine.customers import Customers
 from pipeline.engine.executors import hands
-from pipeline.engine.report import Reporter, RunReport, RunSettings, Stop
-from pipeline.engine.run import Run
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
+from pipeline.engine.runner import Run
+from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.workplace import Workplace
-from pipeline.planning.actions import Plan
+from pipeline.planning.plan import Plan
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase, Records
 from pipeline.state.store import Change, Store
@@ -30,7 +30,7 @@ def execute(
     *,
     store: Store,
     provider: Provider,
-    shelf: Shelf,
+    outputs: OutputFolder,
     manifest_folder: Path,
     settings: RunSettings,
     reporter: Reporter,
@@ -56,7 +56,7 @@ def execute(
         workplace = Workplace(
             store=store,
             provider=provider,
-            shelf=shelf,
+            outputs=outputs,
             manifest_folder=manifest_folder,
             clock=clock,
             executor=pool,
@@ -66,9 +66,9 @@ def execute(
             settings=settings,
             reporter=reporter,
             report=report,
-            books=Books(store, clock, settings.caps, records, reporter.warn, on_change),
-            air=Air(clock, settings.concurrency),
-            customers=Customers(plan),
+            journal=Journal(store, clock, settings.caps, records, reporter.warn, on_change),
+            calls=CallPool(clock, settings.concurrency),
+            served_jobs=ServedJobs(plan),
             publish=publish,
             others=others,
             checkpoint=checkpoint,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.engine.orders import outputs_of
+from pipeline.engine.prepare import outputs_of
 from pipeline.providers.base import DownloadFailed, Fetched, Media, Provider, VendorError, Workflow
 from pipeline.purchases import Output, Purchase
-from pipeline.state.machine import Fetched as Done
+from pipeline.state.transitions import Fetched as Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ import heapq
 import itertools
 from concurrent.futures import Future
 
-from pipeline.engine import pacing
+from pipeline.engine import backoff
 from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
-from pipeline.planning.actions import Entry, Wording
+from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase
-from pipeline.state.machine import Reworded
+from pipeline.state.transitions import Reworded
 
 PATIENCE = 5
 
@@ -73,7 +73,7 @@ class Updating:
         entry = heapq.heappop(self._due)[2]
         if entry.purchase is None or entry.wording is None:
             return False
-        self._at.air.send(
+        self._at.calls.send(
             self._at.executor,
             lambda future: self._updated(entry, future),
             update,
@@ -90,7 +90,7 @@ class Updating:
         answer = outcome(future)
         if isinstance(answer, Workflow) and entry.purchase is not None and entry.wording is not None:
             request = reworded(entry.purchase, entry.wording)
-            self._at.books.record(entry.purchase.id, Reworded(request))
+            self._at.journal.record(entry.purchase.id, Reworded(request))
             self._at.reporter.tell(entry.key, "updated at the vendor")
         elif isinstance(answer, VendorError) and not isinstance(answer, CallRefused | NotFound):
             self._again(entry, answer)
@@ -103,7 +103,7 @@ class Updating:
         if attempt >= PATIENCE or (error.after or 0.0) > patience:
             self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
         else:
-            self._schedule(entry, pacing.backoff(attempt, self._at.rng, error.after))
+            self._schedule(entry, backoff.backoff(attempt, self._at.rng, error.after))
 
 
 def reworded(purchase: Purchase, wording: Wording) -> dict[str, Json]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.artifacts.shelf import Shelf
-from pipeline.engine.air import Air
-from pipeline.engine.books import Books
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.engine.calls import CallPool
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clock import Clock
-from pipeline.engine.customers import Customers
-from pipeline.engine.report import Reporter, RunReport, RunSettings
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings
+from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase
@@ -34,7 +34,7 @@ class Workplace:
 
     store: Store
     provider: Provider
-    shelf: Shelf
+    outputs: OutputFolder
     manifest_folder: Path
     clock: Clock
     executor: Executor
@@ -44,9 +44,9 @@ class Workplace:
     settings: RunSettings
     reporter: Reporter
     report: RunReport
-    books: Books
-    air: Air
-    customers: Customers
+    journal: Journal
+    calls: CallPool
+    served_jobs: ServedJobs
     publish: Callable[[], object]
     others: Callable[[], Collection[Purchase]]
     checkpoint: Checkpoint | None = None

@@ -6,12 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from pipeline.documents.location import Location, Written
+from pipeline.documents.yaml_reader import Document
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog
 from pipeline.manifest.chains import sound_chains
 from pipeline.manifest.context import Context
-from pipeline.manifest.document import Document
+from pipeline.manifest.image_sets import build_set
 from pipeline.manifest.images import Images
 from pipeline.manifest.model import (
     Campaign,
@@ -19,10 +21,8 @@ from pipeline.manifest.model import (
     Template,
 )
 from pipeline.manifest.options import build_options
-from pipeline.manifest.places import Place, Written
 from pipeline.manifest.prompts import build_prompt
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
-from pipeline.manifest.sets import build_set
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
 from pipeline.manifest.texts import Text, compile_text
 
@@ -44,7 +44,7 @@ def build_campaign(
     name = whole.text_of("name")
     if whole.is_mapping and whole.get("name") is None:
         context.report(
-            whole.place, "missing key 'name': a campaign has one, a file without is a base for others"
+            whole.location, "missing key 'name': a campaign has one, a file without is a base for others"
         )
     known = _catalog(whole.get("catalog"), context)
     plain_vars = _vars(whole.get("vars"), variables, context)
@@ -58,7 +58,7 @@ def build_campaign(
         {key: build_set(key, written, context) for key, written in sets.items()},
         {key: build_prompt(key, written, context) for key, written in prompts.items()},
         plain_vars,
-        output_path(None if output is None else output.get("path"), context) or _default_path(whole.place),
+        output_path(None if output is None else output.get("path"), context) or _default_path(whole.location),
         output is not None and (steps := output.get("steps")) is not None and steps.flag is True,
     )
     rules = _rules(whole, parts, context)
@@ -71,14 +71,14 @@ def build_campaign(
         root=root,
         provider=build_provider(whole.get("provider")),
         limits=build_limits(whole.get("limits")),
-        output=build_output(output, parts.steps, name, manifest, context, whole.place),
+        output=build_output(output, parts.steps, name, manifest, context, whole.location),
         rules=rules,
         templates=_sound(templates),
         image_sets=_sound(parts.image_sets),
         prompts=_sound(parts.prompts),
         vars=plain_vars,
         catalog=known,
-        place=whole.place,
+        location=whole.location,
     )
 
 
@@ -113,7 +113,7 @@ def _vars(written: Written | None, variables: Mapping[str, Json], context: Conte
         if written is not None and name in values:
             child = written.node.child(name)
             context.report(
-                written.key_place if child is None else Written(child, (*written.path, name)).key_place,
+                written.key_location if child is None else Written(child, (*written.path, name)).key_location,
                 message,
             )
         if name in variables:
@@ -127,7 +127,7 @@ def _templates(
     written = _named(whole.get("templates"))
     section = whole.node.child("templates") if whole.is_mapping else None
     if not written and section is not None and not section.value:
-        context.report(Written(section, ("templates",)).place, "a campaign needs at least one template")
+        context.report(Written(section, ("templates",)).location, "a campaign needs at least one template")
     templates = {name: _template(name, each, known, context) for name, each in written.items()}
     return {name: each.get("options") for name, each in written.items()}, templates
 
@@ -140,7 +140,7 @@ def _template(name: str, written: Written, known: catalog.Catalog, context: Cont
     if entry is None:
         near = did_you_mean(template_id.text, known.templates)
         message = f"the catalogue knows no template '{template_id.text}'{near}"
-        context.problems.append(template_id.place.problem(message, "error" if known.strict else "warning"))
+        context.problems.append(template_id.location.problem(message, "error" if known.strict else "warning"))
     visibility = written.text_of("visibility")
     return Template(
         name,
@@ -150,7 +150,7 @@ def _template(name: str, written: Written, known: catalog.Catalog, context: Cont
         context.text(written.get("description")),
         context.text(written.get("event_id")),
         Visibility(visibility) if visibility in set(Visibility) else Visibility.PRIVATE,
-        written.place,
+        written.location,
         entry,
     )
 
@@ -166,7 +166,7 @@ def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
         if rule_id is not None and rule_id.text is not None:
             if rule_id.text in first:
                 context.report(
-                    rule_id.place, f"two rules are called '{rule_id.text}'; first at {first[rule_id.text]}"
+                    rule_id.location, f"two rules are called '{rule_id.text}'; first at {first[rule_id.text]}"
                 )
                 continue
             first[rule_id.text] = rule_id.node.position
@@ -179,8 +179,8 @@ def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
 def _is_reported(rule: Written, context: Context) -> bool:
     """Whether something in it is wrong, so that it cannot be expanded."""
     errors = (problem for problem in context.problems if problem.severity == "error")
-    return bool(rule.path) and any(problem.path.startswith(f"{rule.place.path}.") for problem in errors)
+    return bool(rule.path) and any(problem.path.startswith(f"{rule.location.path}.") for problem in errors)
 
 
-def _default_path(place: Place) -> Text:
-    return compile_text(EXTENSION.sub("", DEFAULT_PATH), place, None)
+def _default_path(location: Location) -> Text:
+    return compile_text(EXTENSION.sub("", DEFAULT_PATH), location, None)

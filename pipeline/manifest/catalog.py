@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.documents import schema
+from pipeline.documents.location import Written
+from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType, Option
-from pipeline.manifest import schema
-from pipeline.manifest.document import Document, Node, merge, read_yaml
 from pipeline.manifest.option_specs import OptionSpec, OptionType
-from pipeline.manifest.places import Written
 
 _BUILT_IN = Path(__file__).with_name("catalog.yaml")
 _DEFAULT_MODE = "video"

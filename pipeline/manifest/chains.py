@@ -21,7 +21,7 @@ def sound_chains(
         if chain is None:
             continue
         if chain.rule not in written:
-            context.report(chain.place, unknown("job rule", chain.rule, written))
+            context.report(chain.location, unknown("job rule", chain.rule, written))
         elif chain.step is not None and chain.rule in by_id:
             _check_step(chain.step, chain, by_id[chain.rule], context)
     verdicts: dict[str, bool] = {}
@@ -72,7 +72,7 @@ def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, boo
         chain = pending[current].pop()
         if chain.rule in path:
             circle = " → ".join((*path[path.index(chain.rule) :], chain.rule))
-            context.report(chain.place, f"the rules hang on each other in a circle: {circle}")
+            context.report(chain.location, f"the rules hang on each other in a circle: {circle}")
             verdicts[current] = False
         elif chain.rule not in by_id or verdicts.get(chain.rule) is False:
             verdicts[current] = False

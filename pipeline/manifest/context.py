@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import files
+from pipeline.documents.location import Location, Written
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
+from pipeline.manifest.extends import beside
 from pipeline.manifest.images import Images
-from pipeline.manifest.layers import beside
-from pipeline.manifest.places import Place, Written
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.manifest.urls import check_url, is_url
 
@@ -21,20 +21,20 @@ class Context:
     images: Images
     problems: list[Problem] = field(default_factory=list)
 
-    def report(self, place: Place, message: str) -> None:
+    def report(self, location: Location, message: str) -> None:
         """An error; the rest is judged nevertheless."""
-        self.problems.append(place.problem(message))
+        self.problems.append(location.problem(message))
 
     def text(self, written: Written | None) -> Text | None:
         """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
         if written is None or written.text is None:
             return None
-        return self.compiled(written.text, written) or compile_text("", written.place, written.node)
+        return self.compiled(written.text, written) or compile_text("", written.location, written.node)
 
     def compiled(self, source: str, written: Written) -> Text | None:
         """The same for a part of what was written; None where it was reported as wrong."""
         try:
-            return compile_text(source, written.place, written.node)
+            return compile_text(source, written.location, written.node)
         except InvalidInput as error:
             self.problems += error.problems
             return None
@@ -46,16 +46,16 @@ class Context:
         try:
             real = files.confined(written.text, written.node.source.path.parent, self.root)
         except ValueError as error:
-            self.report(written.place, str(error))
+            self.report(written.location, str(error))
             return None
         if not real.exists() or real.is_dir():
             what = "this is a folder, expected a file" if real.exists() else "there is no such file"
-            self.report(written.place, f"{what}: {written.text}")
+            self.report(written.location, f"{what}: {written.text}")
             return None
         return real, beside(written.node.source.name, written.text)
 
     def image(
-        self, text: str, base: Path, place: Place, version: str | None = None
+        self, text: str, base: Path, location: Location, version: str | None = None
     ) -> LocalFile | RemoteFile:
         """An image by path or url; one that was reported as wrong still counts as an image."""
         try:
@@ -64,5 +64,5 @@ class Context:
                 return RemoteFile(text, version)
             return self.images.local(text, base)
         except ValueError as error:
-            self.report(place, str(error))
+            self.report(location, str(error))
             return RemoteFile(text) if is_url(text) else LocalFile(text, "")

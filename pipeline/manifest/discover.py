@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline import files
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.manifest.document import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
 _MARKS = (
@@ -71,4 +71,4 @@ def _looks_like_campaign(path: Path) -> bool:
         return True  # Nobody can tell, and a campaign that is left out unsaid would pass for checked.
     except OSError:
         return False
-    return all(mark.search(text) for mark in _MARKS)
+    return all(pattern.search(text) for pattern in _MARKS)

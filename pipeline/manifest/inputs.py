@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pipeline.documents.location import Location
 from pipeline.errors import Problem
 from pipeline.jobs import LocalFile, MediaType, Source, UpstreamOutput
 from pipeline.manifest.catalog import Inputs
 from pipeline.manifest.model import Item, Template
-from pipeline.manifest.places import Place
 
 
 def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
@@ -21,7 +21,7 @@ def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
     )
 
 
-def wrong_inputs(item: Item | None, template: Template, rule: Place) -> Iterator[Problem]:
+def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Iterator[Problem]:
     """What is wrong with the item for this template, by what the catalogue knows."""
     inputs = None if template.known is None else template.known.inputs
     if inputs is None:
@@ -34,13 +34,13 @@ def wrong_inputs(item: Item | None, template: Template, rule: Place) -> Iterator
         return
     number = len(item.images)
     if not inputs.least <= number <= inputs.most:
-        yield item.place.problem(
+        yield item.location.problem(
             f"template '{template.name}' takes {_wanted(inputs)}, '{item.id}' has {number}"
         )
     local = any(isinstance(image, LocalFile) for image in item.images)
     given = MediaType.IMAGE if local else item.gives
     if given not in (inputs.type, None):
-        yield item.place.problem(
+        yield item.location.problem(
             f"template '{template.name}' takes {_a(inputs.type)}, and '{item.id}' is {_a(given)}"
         )
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.documents.location import Location
 from pipeline.errors import Problem
 from pipeline.jobs import Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
 from pipeline.manifest import catalog
-from pipeline.manifest.places import Place
 from pipeline.manifest.texts import Text
 
 
@@ -55,7 +55,7 @@ class Item:
     id: str
     images: tuple[LocalFile | RemoteFile | UpstreamOutput, ...]
     vars: Mapping[str, Json]
-    place: Place = field(compare=False)
+    location: Location = field(compare=False)
     gives: MediaType | None = None
 
 
@@ -69,8 +69,8 @@ class Chain:
     rule: str
     step: str | None
     approved: bool
-    place: Place
-    step_place: Place
+    location: Location
+    step_place: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class OptionEntry:
 
     tree: OptionTree
     names: frozenset[str] | None
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Template:
     description: Text | None
     event_id: Text | None
     visibility: Visibility
-    place: Place
+    location: Location
     known: catalog.Template | None
 
 
@@ -123,7 +123,7 @@ class Row:
     """A row of `exclude` or `include`: `template`, `image`, `prompt` and axes by name."""
 
     values: Mapping[str, Json]
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Rule:
     steps: bool
     timeout: float
     retries: int
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,5 +166,5 @@ class Campaign:
     prompts: Mapping[str, Prompt]
     vars: Mapping[str, Json]
     catalog: catalog.Catalog
-    place: Place
+    location: Location
     warnings: tuple[Problem, ...] = ()

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
+from pipeline.documents.location import Written
+from pipeline.documents.yaml_reader import Node, merge
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
 from pipeline.manifest import catalog
 from pipeline.manifest.context import Context
-from pipeline.manifest.document import Node, merge
 from pipeline.manifest.model import OptionEntry, OptionTree
 from pipeline.manifest.option_specs import OptionSpec
-from pipeline.manifest.places import Written
 from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
 
@@ -34,7 +34,7 @@ def build_options(
         spec = None if known is None else known.options.get(name)
         if known is not None and spec is None and not known.other_options:
             near = did_you_mean(name, known.options)
-            context.report(written.key_place, f"unknown option of {known.id}{near}")
+            context.report(written.key_location, f"unknown option of {known.id}{near}")
             continue
         try:
             tree = _tree(written, spec, context)
@@ -43,7 +43,7 @@ def build_options(
             continue
         texts = list(_texts(tree))
         names = frozenset().union(*(text.names for text in texts)) if texts else None
-        entries[name] = OptionEntry(tree, names, written.place)
+        entries[name] = OptionEntry(tree, names, written.location)
         if names is None:
             context.problems += findings(spec, plain(tree), entries[name])
     return entries
@@ -58,7 +58,7 @@ def findings(spec: OptionSpec | None, value: Option, entry: OptionEntry) -> list
     """What the catalogue says of a value; null is left out, so nothing is said of it."""
     if spec is None or value is None:
         return []
-    return [entry.place.problem(found.message, found.severity) for found in spec.check(value)]
+    return [entry.location.problem(found.message, found.severity) for found in spec.check(value)]
 
 
 def render(tree: OptionTree, scope: Scope) -> Option:
@@ -72,7 +72,7 @@ def render(tree: OptionTree, scope: Scope) -> Option:
 
 def plain(tree: OptionTree) -> Option:
     """The value of an option that has no text in it."""
-    return _mapped(tree, lambda text: text.place.path)
+    return _mapped(tree, lambda text: text.location.path)
 
 
 def _mapped(tree: OptionTree, of_text: Callable[[Text], Option]) -> Option:
@@ -117,6 +117,6 @@ def _file(written: Written, path: str, spec: OptionSpec | None, context: Context
     if is_url(path):
         return path
     if spec is not None and not spec.takes_file:
-        raise InvalidInput(written.place.problem("this option takes no file, as it takes no url"))
-    image = context.image(path, written.node.source.path.parent, written.place)
+        raise InvalidInput(written.location.problem("this option takes no file, as it takes no url"))
+    image = context.image(path, written.node.source.path.parent, written.location)
     return image if isinstance(image, LocalFile) else path

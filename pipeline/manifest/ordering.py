@@ -30,7 +30,7 @@ class TemplateOrder:
     def wrong_inputs(self, item: Item | None) -> list[Problem]:
         """What is wrong with the item for this template."""
         if self._inputs is None or self._inputs[0] is not item:
-            self._inputs = (item, list(wrong_inputs(item, self._template, self._rule.place)))
+            self._inputs = (item, list(wrong_inputs(item, self._template, self._rule.location)))
         return self._inputs[1]
 
     def options(self, scope: Scope, faults: Faults) -> dict[str, Option]:
@@ -46,7 +46,7 @@ class TemplateOrder:
             # One that is there and failed is told already.
             if name not in values and (name not in self._options or not faults.are_errors):
                 message = f"missing option '{name}', which {self._template.template_id} needs"
-                faults.problems.append(self._template.place.problem(message))
+                faults.problems.append(self._template.location.problem(message))
         return values
 
     def event_id(self, scope: Scope) -> str | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from pipeline.documents.location import Written
 from pipeline.errors import did_you_mean
 from pipeline.manifest.context import Context
-from pipeline.manifest.globbing import has_magic
-from pipeline.manifest.places import Written
+from pipeline.manifest.globs import has_magic
 
 T = TypeVar("T")
 _MOST_NAMED = 8
@@ -36,11 +36,11 @@ def _named(written: Written, known: Mapping[str, object], what: str, context: Co
     if name in known:
         return [name]
     if not has_magic(name):
-        context.report(written.place, unknown(what, name, known))
+        context.report(written.location, unknown(what, name, known))
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:
-        context.report(written.place, f"no {what} matches '{name}'{there_are(known)}")
+        context.report(written.location, f"no {what} matches '{name}'{there_are(known)}")
     return found
 
 

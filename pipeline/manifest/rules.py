@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pipeline.documents.location import Written
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.options import build_options
-from pipeline.manifest.places import Written
 from pipeline.manifest.references import chosen, unknown
 from pipeline.manifest.texts import Text
 
@@ -58,7 +58,7 @@ def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
         _flag(output, "steps", parts.steps),
         _timeout(written.get("timeout")),
         _integer(written, "retries", 0),
-        written.place,
+        written.location,
     )
     return rule if rule_id and templates else None
 
@@ -85,11 +85,12 @@ def _matrix(
     for name, axis in () if written is None else written.items():
         if name in RESERVED:
             context.report(
-                axis.key_place, f"an axis cannot be called '{name}', which templates know as something else"
+                axis.key_location,
+                f"an axis cannot be called '{name}', which templates know as something else",
             )
         elif name in parts.vars:
             context.report(
-                axis.key_place, f"'{name}' is an axis here and a var too; one of them needs another name"
+                axis.key_location, f"'{name}' is an axis here and a var too; one of them needs another name"
             )
         values = tuple(each.node.plain() for each in axis.elements())
         if values:  # an axis without values is as if it were not there
@@ -117,14 +118,14 @@ def _rows(
         known = (*_ROW_KEYS, *axes)
         for key in values:
             if key not in known:
-                place = Written(row.node.child(key) or row.node, (*row.path, key)).key_place
+                location = Written(row.node.child(key) or row.node, (*row.path, key)).key_location
                 near = did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
-                context.report(place, f"neither an axis nor one of template, image, prompt{near}")
+                context.report(location, f"neither an axis nor one of template, image, prompt{near}")
         _check_names(row, parts, context)
         missing = [axis for axis in axes if axis not in values]
         if complete and missing:
-            context.report(row.place, f"the row must name every axis; missing: {', '.join(missing)}")
-        rows.append(Row(values, row.place))
+            context.report(row.location, f"the row must name every axis; missing: {', '.join(missing)}")
+        rows.append(Row(values, row.location))
     return tuple(rows)
 
 
@@ -132,7 +133,7 @@ def _check_names(row: Written, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
         if named is not None and named.text not in known:
-            context.report(named.place, unknown(key, str(named.node.plain()), known))
+            context.report(named.location, unknown(key, str(named.node.plain()), known))
 
 
 def _timeout(written: Written | None) -> float:

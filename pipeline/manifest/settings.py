@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pipeline import files
+from pipeline.documents.location import Location, Written
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
-from pipeline.manifest.places import Place, Written
 
 DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
@@ -47,15 +47,17 @@ def build_limits(written: Written | None) -> Limits:
 
 
 def build_output(
-    written: Written | None, steps: bool, name: str, manifest: Path, context: Context, place: Place
+    written: Written | None, steps: bool, name: str, manifest: Path, context: Context, location: Location
 ) -> OutputSettings:
-    """Where files go; `place` is the manifest's, for what it does not say itself."""
+    """Where files go; `location` is the manifest's, for what it does not say itself."""
     folder = None if written is None else written.get("dir")
     path = None if written is None else written.text_of("path")
     chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
     try:
         real = files.confined(chosen, manifest.parent, context.root)
     except ValueError as error:
-        context.report(place if folder is None else folder.place, f"the output folder '{chosen}': {error}")
+        context.report(
+            location if folder is None else folder.location, f"the output folder '{chosen}': {error}"
+        )
         real = manifest.parent
     return OutputSettings(real, path or DEFAULT_PATH, steps)

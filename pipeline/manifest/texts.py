@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from pipeline.documents.location import Location
+from pipeline.documents.yaml_reader import Node, text_position
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-from pipeline.manifest.document import Node, text_position
-from pipeline.manifest.places import Place
 from pipeline.manifest.templating import Template, TemplateError
 
 Scope = Mapping[str, object]
@@ -20,7 +20,7 @@ class Text:
     """A template with the place of its text. A `node` of None is a whole file, whose lines are its own."""
 
     template: Template
-    place: Place
+    location: Location
     node: Node | None = field(default=None, compare=False)
 
     @property
@@ -58,29 +58,29 @@ class Text:
 
     def problem(self, error: TemplateError) -> Problem:
         """What is wrong with it, at the line where it is."""
-        return _problem(error, self.place, self.node)
+        return _problem(error, self.location, self.node)
 
 
-def compile_text(source: str, place: Place, node: Node | None) -> Text:
+def compile_text(source: str, location: Location, node: Node | None) -> Text:
     """Make a text ready to be rendered.
 
     Raises:
         InvalidInput: it is no template that we take.
     """
     try:
-        return Text(Template.compile(source), place, node)
+        return Text(Template.compile(source), location, node)
     except TemplateError as error:
-        raise InvalidInput(_problem(error, place, node)) from None
+        raise InvalidInput(_problem(error, location, node)) from None
 
 
-def _problem(error: TemplateError, place: Place, node: Node | None) -> Problem:
+def _problem(error: TemplateError, location: Location, node: Node | None) -> Problem:
     line = error.line or 1
     if node is None:
-        place = replace(place, line=line, column=1)
+        location = replace(location, line=line, column=1)
     else:
         position = text_position(node, line)
-        place = replace(place, line=position.line, column=position.column)
-    return place.problem(error.message)
+        location = replace(location, line=position.line, column=position.column)
+    return location.problem(error.message)
 
 
 class Remembered(Generic[T]):

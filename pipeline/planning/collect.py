@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from pipeline.planning.actions import BUYING, Action, Plan, Presence
+from pipeline.assignment import Assignment
+from pipeline.planning.plan import BUYING, Action, Plan, Presence
 from pipeline.purchases import UNFINISHED, Purchase, Reason, Status
-from pipeline.serving import Serving
 
 _UNPAID = BUYING | {Action.SHARE, Action.WAIT}
 
@@ -22,18 +22,18 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
         if entry.presence is Presence.MISSING and entry.purchase is not None
     ]
     orphans = [entry.purchase for entry in plan.of(Action.ORPHAN) if entry.purchase is not None]
-    earlier = [each for each in plan.serving.earlier if plan.entry(each.key) is not None]
+    earlier = [each for each in plan.assignment.earlier if plan.entry(each.key) is not None]
     idle = [each for each in (*earlier, *orphans) if lacks(each)]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return Plan(entries, plan.serving, (*plan.followed, *missing, *idle, *failed))
+    return Plan(entries, plan.assignment, (*plan.followed, *missing, *idle, *failed))
 
 
-def everything(serving: Serving, purchases: Iterable[Purchase]) -> Plan:
-    """The same where no manifest tells of jobs, so that `serving` has none: all of `purchases`."""
+def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
+    """The same where no manifest tells of jobs, so that `assignment` has none: all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
         (),
-        serving,
+        assignment,
         [
             each
             for each in purchases

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline.jobs import Job, Json
-from pipeline.planning.actions import Difference
+from pipeline.planning.plan import Difference
 from pipeline.purchases import Purchase
 
 # A new title is no reason to buy: these can be changed at the vendor.

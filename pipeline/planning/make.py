@@ -3,29 +3,31 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job
-from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan, Presence
+from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, Records
-from pipeline.serving import Serving, serve
 
 
 def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
     """Rules as written, then keys: the order in which a plan is shown and bought."""
     listed = list(jobs)
-    rules = {rule: number for number, rule in enumerate(dict.fromkeys(job.key.rule for job in listed))}
-    return sorted(listed, key=lambda job: (rules[job.key.rule], job.name))
+    rules = {
+        rule: number for number, rule in enumerate(dict.fromkeys(job.coordinates.rule for job in listed))
+    }
+    return sorted(listed, key=lambda job: (rules[job.coordinates.rule], job.key))
 
 
-def make(serving: Serving, presence: Mapping[str, Presence], asked: Asked = ALL) -> Plan:
+def make(assignment: Assignment, presence: Mapping[str, Presence], asked: Asked = ALL) -> Plan:
     """The plan for `serving.jobs`, which stand in the plan's order. Linear in jobs and purchases.
 
     `presence` tells, by key, where the files of a finished job are.
     """
     asked = replace(asked, replace=asked.replace - asked.carried_out)
-    marked = _made_again(serving, asked.replace)
-    planner = Planner(marked, serving, presence, asked)
-    entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.name)]
+    marked = _made_again(assignment, asked.replace)
+    planner = Planner(marked, assignment, presence, asked)
+    entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
     orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
     earlier = [each for each in marked.earlier if planner.is_selected(each.key)]
     pinned = [
@@ -35,22 +37,22 @@ def make(serving: Serving, presence: Mapping[str, Presence], asked: Asked = ALL)
     return Plan((*entries, *(_orphan(each) for each in orphans)), marked, followed)
 
 
-def _made_again(serving: Serving, keys: Collection[str]) -> Serving:
+def _made_again(assignment: Assignment, keys: Collection[str]) -> Assignment:
     """What would serve if all that might serve these jobs were marked to be made again."""
-    marks = {
+    replaces = {
         purchase.id
         for key in keys
-        if key in serving.by_key
-        for purchase in (serving.by_key[key], *serving.fitting.all_that_fit(key))
+        if key in assignment.by_key
+        for purchase in (assignment.by_key[key], *assignment.matcher.matching(key))
     }
-    if not marks:
-        return serving
-    records = serving.fitting.records
+    if not replaces:
+        return assignment
+    records = assignment.matcher.records
     purchases = {
-        mark: replace(purchase, again=True) if mark in marks else purchase
-        for mark, purchase in records.purchases.items()
+        purchase_id: replace(purchase, again=True) if purchase_id in replaces else purchase
+        for purchase_id, purchase in records.purchases.items()
     }
-    return serve(serving.jobs, Records(purchases, records.served), serving.fitting.decisions)
+    return assign(assignment.jobs, Records(purchases, records.served), assignment.matcher.decisions)
 
 
 def _orphan(purchase: Purchase) -> Entry:

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from pipeline.planning.actions import CHANGING, Plan
+from pipeline.planning.plan import CHANGING, Plan
 from pipeline.planning.show import as_text
 
 # Found again by whoever posts it, so that one comment is updated and not followed by another.

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from pipeline.assignment import Assignment
 from pipeline.jobs import Job, Visibility
-from pipeline.planning.actions import Action, Asked, Difference, Entry, Presence, Wording
 from pipeline.planning.differences import differences
+from pipeline.planning.plan import Action, Asked, Difference, Entry, Presence, Wording
 from pipeline.purchases import Purchase, Reason, Status
-from pipeline.serving import Serving
 
 # A job whose upstream ends the run in one of these has something to be made from.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -16,22 +16,22 @@ _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 class Planner:
     """Decides job by job. Who waits is settled first, as only one that does not wait can buy for others.
 
-    `serving` is what serves under the marks that the plan sets, `before` what serves without them.
+    `assignment` is what serves under the marks that the plan sets, `before` what serves without them.
     """
 
     def __init__(
-        self, serving: Serving, before: Serving, presence: Mapping[str, Presence], asked: Asked
+        self, assignment: Assignment, before: Assignment, presence: Mapping[str, Presence], asked: Asked
     ) -> None:
-        self._serving = serving
+        self._assignment = assignment
         self._before = before
         self._presence = presence
         self._asked = asked
         self._waits: dict[str, str] = {}
         self._buyers: dict[tuple[str, ...], str] = {}
-        self._marks: dict[str, list[str]] = {}
+        self._replaces: dict[str, list[str]] = {}
         self._first: dict[str, str] = {}
-        self._failures = _failures(serving)
-        for job in serving.jobs:
+        self._failures = _failures(assignment)
+        for job in assignment.jobs:
             self._take_up(job)
 
     def is_selected(self, key: str) -> bool:
@@ -40,39 +40,39 @@ class Planner:
 
     def entry(self, job: Job) -> Entry:
         """What is done for `job`."""
-        purchase = self._serving.by_key.get(job.name)
+        purchase = self._assignment.by_key.get(job.key)
         if purchase is None or self._is_retried(job):
             return self._buy(job, purchase)
         return self._follow(job, purchase)
 
     def _take_up(self, job: Job) -> None:
         """Note who buys what, and which job speaks for each purchase: the first in the plan's order."""
-        purchase = self._serving.by_key.get(job.name)
-        if purchase is not None and self._serving.fitting.fits(purchase, job):
-            self._first.setdefault(purchase.id, job.name)
+        purchase = self._assignment.by_key.get(job.key)
+        if purchase is not None and self._assignment.matcher.matches(purchase, job):
+            self._first.setdefault(purchase.id, job.key)
         unserved = purchase is None or self._is_retried(job)
-        if not unserved or job.name in self._serving.settled:
+        if not unserved or job.key in self._assignment.not_needed:
             return
-        if not self.is_selected(job.name) or self._waits_for(job):
+        if not self.is_selected(job.key) or self._waits_for(job):
             return
-        buyer = self._buyers.setdefault(self._serving.fitting.ask(job.name), job.name)
-        replaced = self._before.by_key.get(job.name)
-        if job.name in self._asked.replace and replaced is not None:
+        buyer = self._buyers.setdefault(self._assignment.matcher.ask(job.key), job.key)
+        replaced = self._before.by_key.get(job.key)
+        if job.key in self._asked.replace and replaced is not None:
             # Also another machine's purchase of the same, which would serve in its place.
-            fitting = self._before.fitting.all_that_fit(job.name)
-            self._marks.setdefault(buyer, []).extend(each.id for each in (replaced, *fitting))
+            matcher = self._before.matcher.matching(job.key)
+            self._replaces.setdefault(buyer, []).extend(each.id for each in (replaced, *matcher))
 
     # A purchase serves
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
             reason = purchase.error or "whether it was bought is unknown"
-            return Entry(job.name, Action.ATTENTION, reason, job, purchase)
-        presence = self._presence.get(job.name, Presence.MISSING) if purchase.status is Status.DONE else None
-        if not self._serving.fitting.fits(purchase, job):
+            return Entry(job.key, Action.ATTENTION, reason, job, purchase)
+        presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
+        if not self._assignment.matcher.matches(purchase, job):
             changes = differences(purchase, job)
             return Entry(
-                job.name, Action.PINNED, _pinned(changes), job, purchase, None, changes, presence=presence
+                job.key, Action.PINNED, _pinned(changes), job, purchase, None, changes, presence=presence
             )
         wording = self._due_wording(job, purchase)
         match purchase.status:
@@ -88,11 +88,11 @@ class Planner:
                 action, reason = Action.UPDATE, _rewording(purchase, wording)
             case _:
                 action, reason = Action.KEEP, _kept(presence)
-        return Entry(job.name, action, reason, job, purchase, presence=presence, wording=wording)
+        return Entry(job.key, action, reason, job, purchase, presence=presence, wording=wording)
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:
         """What the vendor is to be told; the first job that a purchase serves speaks for it."""
-        if self._first.get(purchase.id) != job.name:
+        if self._first.get(purchase.id) != job.key:
             return None
         wanted = Wording(job.title(purchase.id), job.description(purchase.id), job.visibility)
         return None if wanted == last_sent(purchase) else wanted
@@ -100,30 +100,30 @@ class Planner:
     # Nothing does
 
     def _buy(self, job: Job, failed: Purchase | None) -> Entry:
-        if job.name in self._serving.settled:
-            return Entry(job.name, Action.PINNED, "another take of it is approved", job)
+        if job.key in self._assignment.not_needed:
+            return Entry(job.key, Action.PINNED, "another take of it is approved", job)
         if waits_for := self._waits_for(job):
-            return Entry(job.name, Action.WAIT, waits_for, job, after=job.upstream)
-        buyer = self._buyers[self._serving.fitting.ask(job.name)]
-        if buyer != job.name:
+            return Entry(job.key, Action.WAIT, waits_for, job, after=job.upstream)
+        buyer = self._buyers[self._assignment.matcher.ask(job.key)]
+        if buyer != job.key:
             reason = f"asks for the same as {buyer}"
-            return Entry(job.name, Action.SHARE, reason, job, failed, buyer=buyer)
+            return Entry(job.key, Action.SHARE, reason, job, failed, buyer=buyer)
         after = self._after(job)
         behind = "" if after is None else f", after {after}"
-        source = self._serving.fitting.source(job) if job.approved_of else None
-        marks = tuple(dict.fromkeys(self._marks.get(job.name, ())))
+        source = self._assignment.matcher.source(job) if job.approved_of else None
+        replaces = tuple(dict.fromkeys(self._replaces.get(job.key, ())))
         if failed is not None:
             reason = f"failed ({failed.reason}){behind}"
-            return Entry(job.name, Action.RETRY, reason, job, failed, job.credits, after=after, source=source)
-        last = self._serving.fitting.last(job.name)
+            return Entry(job.key, Action.RETRY, reason, job, failed, job.credits, after=after, source=source)
+        last = self._assignment.matcher.last(job.key)
         if last is None:
             return Entry(
-                job.name, Action.CREATE, f"new{behind}", job, None, job.credits, after=after, source=source
+                job.key, Action.CREATE, f"new{behind}", job, None, job.credits, after=after, source=source
             )
         changes = self._changes(last, job)
-        reason = self._what_changed(last, changes, job.name) + behind
+        reason = self._what_changed(last, changes, job.key) + behind
         return Entry(
-            job.name,
+            job.key,
             Action.REPLACE,
             reason,
             job,
@@ -131,55 +131,55 @@ class Planner:
             job.credits,
             changes,
             after,
-            marks=marks,
+            replaces=replaces,
             source=source,
         )
 
     def _is_retried(self, job: Job) -> bool:
         """Whether what serves has failed, and is to be bought again."""
-        purchase = self._serving.by_key.get(job.name)
-        if purchase is None or purchase.status is not Status.FAILED or not self.is_selected(job.name):
+        purchase = self._assignment.by_key.get(job.key)
+        if purchase is None or purchase.status is not Status.FAILED or not self.is_selected(job.key):
             return False
         if self._approved(purchase):
             return False
-        return (self._asked.retry_failed and job.name not in self._asked.carried_out) or (
+        return (self._asked.retry_failed and job.key not in self._asked.carried_out) or (
             purchase.reason is Reason.VENDOR
             and self._failures.get((purchase.fingerprint, purchase.inputs), 0) <= job.retries
         )
 
     def _waits_for(self, job: Job) -> str:
         """Why an unserved job cannot be bought in this plan; empty if it can."""
-        if job.name not in self._waits:
-            self._waits[job.name] = self._what_upstream_lacks(job)
-        return self._waits[job.name]
+        if job.key not in self._waits:
+            self._waits[job.key] = self._what_upstream_lacks(job)
+        return self._waits[job.key]
 
     def _what_upstream_lacks(self, job: Job) -> str:
         if job.upstream is None:
             return ""
-        purchase = self._serving.fitting.source(job)
+        purchase = self._assignment.matcher.source(job)
         if purchase is not None and purchase.status in _MADE:
             return ""
         if job.approved_of:
             return f"no take of {job.upstream} is approved"
-        upstream = self._serving.fitting.jobs[job.upstream]
-        if not self.is_selected(upstream.name):
-            return f"{upstream.name} is not selected and has not succeeded"
-        if upstream.name in self._serving.settled:
-            return f"{upstream.name} is not bought, as another take of it is approved"
+        upstream = self._assignment.matcher.jobs[job.upstream]
+        if not self.is_selected(upstream.key):
+            return f"{upstream.key} is not selected and has not succeeded"
+        if upstream.key in self._assignment.not_needed:
+            return f"{upstream.key} is not bought, as another take of it is approved"
         if purchase is None or self._is_retried(upstream):
-            return f"{upstream.name} waits" if self._waits_for(upstream) else ""
+            return f"{upstream.key} waits" if self._waits_for(upstream) else ""
         if purchase.status is Status.FAILED:
-            return f"{upstream.name} failed"
-        return "" if purchase.status is Status.SUBMITTED else f"{upstream.name} needs attention"
+            return f"{upstream.key} failed"
+        return "" if purchase.status is Status.SUBMITTED else f"{upstream.key} needs attention"
 
     def _after(self, job: Job) -> str | None:
         """The upstream that must succeed first, None where it has."""
-        purchase = self._serving.fitting.source(job)
+        purchase = self._assignment.matcher.source(job)
         return None if purchase is not None and purchase.status in _MADE else job.upstream
 
     def _changes(self, before: Purchase, job: Job) -> tuple[Difference, ...]:
         changes = differences(before, job)
-        upstream = self._serving.fitting.source(job)
+        upstream = self._assignment.matcher.source(job)
         made_from = before.inputs[0] if before.inputs else None
         now = upstream.id if upstream is not None else None
         if job.upstream is not None and made_from != now:
@@ -189,7 +189,7 @@ class Planner:
     def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: str) -> str:
         if key in self._asked.replace:
             return "to be made again (--replace)"
-        if before.id in self._serving.fitting.decisions.redo:
+        if before.id in self._assignment.matcher.decisions.redo:
             return "to be made again (redo)"
         if before.again:
             return "to be made again"
@@ -200,7 +200,7 @@ class Planner:
         return f"changed: {names}{more}" if names else "asked for anew"
 
     def _approved(self, purchase: Purchase | None) -> bool:
-        return purchase is not None and purchase.id in self._serving.fitting.decisions.approved
+        return purchase is not None and purchase.id in self._assignment.matcher.decisions.approved
 
 
 def last_sent(purchase: Purchase) -> Wording:
@@ -213,9 +213,9 @@ def last_sent(purchase: Purchase) -> Wording:
     )
 
 
-def _failures(serving: Serving) -> Counter[tuple[str, tuple[str, ...]]]:
+def _failures(assignment: Assignment) -> Counter[tuple[str, tuple[str, ...]]]:
     """How often the vendor failed each request, over all runs."""
-    purchases = serving.fitting.records.purchases.values()
+    purchases = assignment.matcher.records.purchases.values()
     return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.planning.actions import Plan
+from pipeline.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

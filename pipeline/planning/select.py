@@ -85,19 +85,19 @@ def _with_upstreams(keys: set[str], candidates: Sequence[Candidate]) -> set[str]
 _FIELDS: dict[str, Callable[[Candidate], str | None]] = {
     "status": lambda each: each.status,
     "action": lambda each: each.action,
-    "template": lambda each: each.job.key.template if each.job else None,
-    "image": lambda each: each.job.key.image if each.job else None,
-    "prompt": lambda each: each.job.key.prompt if each.job else None,
-    "job": lambda each: each.job.key.rule if each.job else None,
+    "template": lambda each: each.job.coordinates.template if each.job else None,
+    "image": lambda each: each.job.coordinates.image if each.job else None,
+    "prompt": lambda each: each.job.coordinates.prompt if each.job else None,
+    "job": lambda each: each.job.coordinates.rule if each.job else None,
 }
 
 
 def _test(expression: str) -> Test:
-    name, mark, wanted = expression.partition(":")
+    name, separator, wanted = expression.partition(":")
     if not expression:
         raise UsageError("an empty selection fits nothing")
     # A colon behind the first part of a key is a name's own.
-    if not mark or "/" in name or "*" in name:
+    if not separator or "/" in name or "*" in name:
         return partial(_key_fits, _pattern(expression))
     if name.startswith("matrix."):
         return partial(_axis_fits, name.removeprefix("matrix."), wanted)
@@ -114,7 +114,7 @@ def _field_fits(read: Callable[[Candidate], str | None], wanted: str, candidate:
 
 
 def _axis_fits(name: str, wanted: str, candidate: Candidate) -> bool:
-    axes = dict(candidate.job.key.axes) if candidate.job else {}
+    axes = dict(candidate.job.coordinates.axes) if candidate.job else {}
     return name in axes and fnmatchcase(axis_text(axes[name]), wanted)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.errors import printable
 from pipeline.jobs import Json
-from pipeline.planning.actions import Action, Difference, Entry, Plan, Presence
+from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.purchases import Status
 
 Colour = Literal["green", "yellow", "red", "cyan", "dim", "plain"]

@@ -18,9 +18,9 @@ class AddressRefused(ValueError):
 def shown_url(url: str) -> str:
     """`url` as it may be shown: without query, fragment and user, which can be secrets, and printable."""
     bare = url.partition("#")[0].partition("?")[0]
-    scheme, mark, rest = bare.partition("://")
+    scheme, separator, rest = bare.partition("://")
     host, slash, path = rest.partition("/")
-    return printable(f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}", limit=200)
+    return printable(f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}", limit=200)
 
 
 def is_loopback_host(host: str) -> bool:

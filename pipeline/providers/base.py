@@ -1,6 +1,6 @@
 """The port to a vendor: what can be asked, and what came of it.
 
-Outcomes of a create are values, matched exhaustively in `pipeline.engine.submit`; how an answer becomes an
+Outcomes of a create are values, matched exhaustively in `pipeline.engine.create`; how an answer becomes an
 outcome is each provider's business. Everything here is plain data that can be pickled.
 """
 
@@ -24,7 +24,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CreateRequest:
     """What one create sends. `images` are urls or attachments, in order.
 
     Before `Provider.prepare`, options may hold a `LocalFile` whose bytes are in `attached`, by hash;
@@ -211,14 +211,14 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def prepare(self, order: Order) -> Order:
+    def prepare(self, order: CreateRequest) -> CreateRequest:
         """Upload what must be a url before the create. Free, and remembered by hash within the run.
 
         Raises `CallRefused` for an order that cannot be sent as it is.
         """
         ...
 
-    def create(self, order: Order) -> CreateOutcome:
+    def create(self, order: CreateRequest) -> CreateOutcome:
         """Buy, once. Raises for nothing that network or vendor do. Only `engine.submit` calls it."""
         ...
 

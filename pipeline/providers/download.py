@@ -19,11 +19,11 @@ from pipeline.errors import printable
 from pipeline.files import sha256_of
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.base import DownloadFailed, Fetched, Media
-from pipeline.providers.http.line import Call, Incoming, Line
-from pipeline.providers.http.unanswered import Unanswered
+from pipeline.providers.http.errors import TransportError
+from pipeline.providers.http.transport import Call, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, agrees, may_be_media, sniffed
 from pipeline.providers.network import Network
-from pipeline.providers.part import Part
+from pipeline.providers.partial_file import Part
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Downloads:
             fetched = self._fetch(media, Part(target))
         except AddressRefused as error:
             raise DownloadFailed(str(error), lasting=True) from None
-        except Unanswered as error:
+        except TransportError as error:
             raise DownloadFailed(f"{shown}: {error}") from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -91,7 +91,7 @@ class Downloads:
         return False
 
     @contextmanager
-    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[Incoming]:
+    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[StreamedResponse]:
         for _ in range(_MOST_REDIRECTS + 1):
             self.guard.check(url)
             with self._line.open(Call("GET", url, headers), self.timeout, streamed=True) as incoming:
@@ -102,13 +102,13 @@ class Downloads:
         raise DownloadFailed(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects", lasting=True)
 
     @property
-    def _line(self) -> Line:
+    def _line(self) -> Transport:
         if not hasattr(self._lines, "media"):
-            self._lines.media = Line(self.network, self.guard)
-        line: Line = self._lines.media
+            self._lines.media = Transport(self.network, self.guard)
+        line: Transport = self._lines.media
         return line
 
-    def _receive(self, incoming: Incoming, part: Part, start: int, media: Media) -> None:
+    def _receive(self, incoming: StreamedResponse, part: Part, start: int, media: Media) -> None:
         """Write the body behind the `start` bytes that are here, and sync it."""
         self._check_promise(incoming, start, media)
         size = start
@@ -123,7 +123,7 @@ class Downloads:
             file.flush()
             os.fsync(file.fileno())
 
-    def _check_promise(self, incoming: Incoming, start: int, media: Media) -> None:
+    def _check_promise(self, incoming: StreamedResponse, start: int, media: Media) -> None:
         """Refuse by its headers what would be of no use once it is here."""
         shown = shown_url(media.url)
         content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -142,12 +142,12 @@ class Downloads:
                 raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
 
 
-def _expect(incoming: Incoming, status: int, url: str) -> None:
+def _expect(incoming: StreamedResponse, status: int, url: str) -> None:
     if incoming.status != status:
         raise DownloadFailed(f"{shown_url(url)}: HTTP {incoming.status}", expired=incoming.status in _GONE)
 
 
-def _continues(incoming: Incoming, start: int, etag: str) -> bool:
+def _continues(incoming: StreamedResponse, start: int, etag: str) -> bool:
     """Whether a 206 holds all that follows the first `start` bytes, of the same file."""
     found = re.fullmatch(
         r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", incoming.headers.get("content-range", "")
@@ -174,7 +174,7 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
         now = time.monotonic()
         if now - since >= timeout:
             if came < _SLOWEST * timeout:
-                raise Unanswered("it comes too slowly")
+                raise TransportError("it comes too slowly")
             since, came = now, 0
 
 

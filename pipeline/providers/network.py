@@ -87,8 +87,8 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
     except ValueError:
         pass
-    domain, mark, wanted = entry.lower().rpartition(":")
-    if mark and wanted.isdigit():
+    domain, separator, wanted = entry.lower().rpartition(":")
+    if separator and wanted.isdigit():
         if port is not None and int(wanted) != port:
             return False
     else:

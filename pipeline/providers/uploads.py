@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pipeline.jobs import LocalFile, Option
-from pipeline.providers.base import Attachment, CallRefused, Order
+from pipeline.providers.base import Attachment, CallRefused, CreateRequest
 
 Upload = Callable[[Attachment], str]
 
@@ -29,7 +29,7 @@ class Uploads:
                 self._urls[digest] = self.upload(attachment)
             return self._urls[digest]
 
-    def prepared(self, order: Order, *, all_urls: bool) -> Order:
+    def prepared(self, order: CreateRequest, *, all_urls: bool) -> CreateRequest:
         """The order with each file in its options as a url, and its images all files or all urls.
 
         Images stay files, sent with the create, where all of them are and `all_urls` does not forbid it.
@@ -46,11 +46,11 @@ class Uploads:
             attached={},
         )
 
-    def _urls_of(self, order: Order) -> Iterator[str]:
+    def _urls_of(self, order: CreateRequest) -> Iterator[str]:
         for image in order.images:
             yield image if isinstance(image, str) else self.url_of(image)
 
-    def _sent(self, value: Option, order: Order) -> Option:
+    def _sent(self, value: Option, order: CreateRequest) -> Option:
         match value:
             case LocalFile():
                 attachment = order.attached.get(value.sha256)

@@ -11,34 +11,34 @@ from pathlib import Path
 
 from pipeline.errors import AccountError, BuyingStopped, printable
 from pipeline.jobs import Json
-from pipeline.providers.answers import (
+from pipeline.providers.base import (
+    Attachment,
+    CallRefused,
+    Changes,
+    CreateOutcome,
+    CreateRequest,
+    Fetched,
+    JobRefused,
+    Media,
+    NotFound,
+    VendorError,
+    Workflow,
+)
+from pipeline.providers.create_outcome import verdict
+from pipeline.providers.download import Downloads
+from pipeline.providers.http.connection import Transit
+from pipeline.providers.http.errors import TransportError, why
+from pipeline.providers.http.transport import Call, Ending, Response, Transport
+from pipeline.providers.payloads import Body, changes_as_json, form_of, json_body, json_of, upload_of
+from pipeline.providers.responses import (
     complaint,
     is_workflow_id,
     read_object,
     seconds_to_wait,
     workflow_from,
 )
-from pipeline.providers.base import (
-    Attachment,
-    CallRefused,
-    Changes,
-    CreateOutcome,
-    Fetched,
-    JobRefused,
-    Media,
-    NotFound,
-    Order,
-    VendorError,
-    Workflow,
-)
-from pipeline.providers.download import Downloads
-from pipeline.providers.http.connection import Transit
-from pipeline.providers.http.line import Answer, Call, Ending, Line
-from pipeline.providers.http.unanswered import Unanswered, why
-from pipeline.providers.orders import Body, changes_as_json, form_of, json_body, json_of, upload_of
 from pipeline.providers.settings import Settings
 from pipeline.providers.uploads import Uploads
-from pipeline.providers.verdict import verdict
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +72,12 @@ class Vimmerse:
     def name(self) -> str:
         return self.settings.name
 
-    def prepare(self, order: Order) -> Order:
+    def prepare(self, order: CreateRequest) -> CreateRequest:
         prepared = self._uploads.prepared(order, all_urls=self.settings.api == "v2")
         self._body(prepared)  # what cannot be sent is told before anything is intended
         return prepared
 
-    def create(self, order: Order) -> CreateOutcome:
+    def create(self, order: CreateRequest) -> CreateOutcome:
         try:
             body = self._body(order)
         except CallRefused as error:
@@ -87,10 +87,10 @@ class Vimmerse:
         answer, reason = None, ""
         # A connection of its own: one that was idle may be closed by the server while the request is on its
         # way, and nobody could tell that from a create that was processed.
-        line = Line(self.settings.network)
+        line = Transport(self.settings.network)
         try:
             answer = self._without_key(line.ask(call, self.settings.request_timeout, transit))
-        except Unanswered as error:
+        except TransportError as error:
             reason = str(error)
         except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
             reason = why(error)
@@ -130,7 +130,7 @@ class Vimmerse:
     def download(self, media: Media, target: Path) -> Fetched:
         return self._downloads.fetch(media, target)
 
-    def _body(self, order: Order) -> Body:
+    def _body(self, order: CreateRequest) -> Body:
         return json_of(order) if self.settings.api == "v2" else form_of(order)
 
     def _workflow_path(self) -> str:
@@ -180,34 +180,34 @@ class Vimmerse:
             headers["Content-Type"] = body.content_type
         return Call(method, self.settings.base_url.rstrip("/") + path, headers, body.content if body else b"")
 
-    def _ask(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Answer:
+    def _ask(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Response:
         """One call that may be repeated; its answer if it is a whole 2xx."""
         if not hasattr(self._lines, "api"):
-            self._lines.api = Line(self.settings.network)
-        line: Line = self._lines.api
+            self._lines.api = Transport(self.settings.network)
+        line: Transport = self._lines.api
         call = self._call(method, path, body, with_key=with_key)
         try:
             answer = self._without_key(line.ask(call, self.settings.request_timeout))
-        except Unanswered as error:
+        except TransportError as error:
             raise VendorError(f"{method} {path}: {error}") from None
         log.debug("%s %s: HTTP %d", method, path, answer.status)
         _check(answer, f"{method} {path}")
         return answer
 
-    def _without_key(self, answer: Answer) -> Answer:
+    def _without_key(self, answer: Response) -> Response:
         """The answer without our key: a server that repeats it must not get it printed or stored."""
         key = self.settings.key.encode()
         # A very short one, such as the emulator takes, may stand in an answer by chance.
         return replace(answer, body=answer.body.replace(key, b"***")) if len(key) >= 8 else answer
 
-    def _object(self, answer: Answer) -> Mapping[str, Json]:
+    def _object(self, answer: Response) -> Mapping[str, Json]:
         try:
             return read_object(answer.body)
         except ValueError as error:
             raise VendorError(str(error)) from None
 
 
-def _check(answer: Answer, what: str) -> None:
+def _check(answer: Response, what: str) -> None:
     """Raise what a status other than 2xx means to a call that may be repeated."""
     if 200 <= answer.status < 300:
         if answer.ending is Ending.CUT:

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pipeline.artifacts.names import named
+from pipeline.artifacts.file_names import named
+from pipeline.assignment import Assignment
 from pipeline.jobs import Job, Json
 from pipeline.purchases import Decisions, Purchase, Reason, Records, Status, as_json
-from pipeline.serving import Serving
 
 VERSION = 1
 PENDING = "pending"
@@ -33,16 +33,16 @@ class Standing:
 
 
 def standing(
-    job: Job, serving: Serving, inputs: Mapping[str, str], blocked: Collection[str] = ()
+    job: Job, assignment: Assignment, inputs: Mapping[str, str], blocked: Collection[str] = ()
 ) -> Standing:
     """How `job` stands. `inputs` and `blocked` are what the run that just ended knows of it."""
-    purchase = serving.by_key.get(job.name)
+    purchase = assignment.by_key.get(job.key)
     if purchase is None:
-        failed = job.name in inputs
+        failed = job.key in inputs
         return Standing(
             Status.FAILED.value if failed else PENDING, Reason.INPUT.value if failed else None, None
         )
-    if purchase.status is Status.DONE and job.name in blocked:
+    if purchase.status is Status.DONE and job.key in blocked:
         # Its files are here, but not where the manifest wants them.
         return Standing(Status.SUCCEEDED.value, None, purchase)
     return Standing(purchase.status.value, purchase.reason.value if purchase.reason else None, purchase)
@@ -50,7 +50,7 @@ def standing(
 
 def build(
     heading: Heading,
-    serving: Serving,
+    assignment: Assignment,
     records: Records,
     decisions: Decisions,
     inputs: Mapping[str, str],
@@ -61,20 +61,20 @@ def build(
     `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
     read that must learn of it.
     """
-    jobs = sorted(serving.jobs, key=lambda job: job.name)
+    jobs = sorted(assignment.jobs, key=lambda job: job.key)
     shown = [
         purchase
         for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
         if purchase.status is not Status.VOID or purchase.id in published
     ]
-    standings = {job.name: standing(job, serving, inputs) for job in jobs}
+    standings = {job.key: standing(job, assignment, inputs) for job in jobs}
     counts = Counter(each.status for each in standings.values())
     return {
         "version": VERSION,
         "campaign": heading.campaign,
         "manifest": heading.manifest,
         "tool": heading.tool,
-        "jobs": [_job_json(job, standings[job.name], serving, decisions, heading.output) for job in jobs],
+        "jobs": [_job_json(job, standings[job.key], assignment, decisions, heading.output) for job in jobs],
         "purchases": [as_json(purchase) for purchase in shown],
         "summary": {
             "jobs": {status: counts[status] for status in sorted(counts)},
@@ -84,12 +84,12 @@ def build(
 
 
 def _job_json(
-    job: Job, stands: Standing, serving: Serving, decisions: Decisions, output: str
+    job: Job, stands: Standing, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
     purchase = stands.purchase
-    last = serving.fitting.last(job.name) if purchase is None else None
+    last = assignment.matcher.last(job.key) if purchase is None else None
     written: dict[str, Json] = {
-        "key": job.name,
+        "key": job.key,
         "fingerprint": job.fingerprint,
         "status": stands.status,
         "reason": stands.reason,

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import read_limited, stamp, write_atomically
 from pipeline.jobs import Json, canonical_json
-from pipeline.manifest import schema
-from pipeline.manifest.document import dump_yaml, read_yaml
 from pipeline.purchases import Purchase, Records, Status, as_json, from_json
-from pipeline.state.machine import PLACES, place
+from pipeline.state.transitions import PHASES, phase
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _TOLD = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -124,9 +124,9 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         purchases[purchase.id] = purchase
     served = {}
     for job in document["jobs"]:
-        mark = named_in(job)
-        if mark in purchases:
-            served[job["key"]] = mark
+        purchase_id = named_in(job)
+        if purchase_id in purchases:
+            served[job["key"]] = purchase_id
     return ResultsFile(
         document["campaign"],
         document["manifest"],
@@ -139,15 +139,15 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
 
 def named_in(row: Mapping[str, Any]) -> str | None:
     """The purchase that a job's row names: what serves it, else what did before."""
-    mark: str | None = row.get("purchase") or row.get("last")
-    return mark
+    purchase_id: str | None = row.get("purchase") or row.get("last")
+    return purchase_id
 
 
 def _assert_sound(purchase: Purchase, name: str) -> None:
     """What no schema says: that the parts of a purchase agree, and can be written again."""
     has_id = purchase.workflow_id is not None
     needs_id = purchase.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
-    if place(purchase) not in PLACES or (needs_id and not has_id):
+    if phase(purchase) not in PHASES or (needs_id and not has_id):
         _refuse(name, 1, 1, f"purchases: {purchase.id} cannot be {purchase.status} like this")
     try:
         canonical_json(as_json(purchase)).encode()

@@ -54,9 +54,9 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     """Of the rows of one job, that whose purchase served it last, told as that purchase stands now."""
-    mark = records.served.get(rows[0]["key"])
+    purchase_id = records.served.get(rows[0]["key"])
     told = [_as_it_stands(row, records) for row in rows]
-    return max(told, key=lambda row: (named_in(row) == mark, canonical_json(row)))
+    return max(told, key=lambda row: (named_in(row) == purchase_id, canonical_json(row)))
 
 
 def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:

@@ -22,16 +22,16 @@ def _rows(
 ) -> Iterator[str]:
     theirs = {row[name]: row for row in written}
     ours = {row[name]: row for row in wanted}
-    for mark in sorted({*theirs, *ours}):
-        if mark not in theirs:
-            yield f"{kind} {mark}: not in the results"
-        elif mark not in ours:
-            yield f"{kind} {mark}: only in the results"
+    for purchase_id in sorted({*theirs, *ours}):
+        if purchase_id not in theirs:
+            yield f"{kind} {purchase_id}: not in the results"
+        elif purchase_id not in ours:
+            yield f"{kind} {purchase_id}: only in the results"
         else:
-            for field in sorted({*theirs[mark], *ours[mark]}):
-                old, new = theirs[mark].get(field), ours[mark].get(field)
+            for field in sorted({*theirs[purchase_id], *ours[purchase_id]}):
+                old, new = theirs[purchase_id].get(field), ours[purchase_id].get(field)
                 if old != new:
-                    yield f"{kind} {mark}: {field} is {_short(old)} in the results, {_short(new)} by the state"
+                    yield f"{kind} {purchase_id}: {field} is {_short(old)} in the results, {_short(new)} by the state"
 
 
 def _short(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipeline.jobs import Json
 from pipeline.purchases import Decisions, Purchase, Records
-from pipeline.state.machine import Event
+from pipeline.state.transitions import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then."""
         ...
 
-    def serve(self, served: Mapping[str, str]) -> None:
+    def save_assignment(self, served: Mapping[str, str]) -> None:
         """Remember which purchase serves each key now."""
         ...
 
@@ -121,7 +121,7 @@ class Store(Protocol):
         """Where files lie on this machine, as far as this state knows."""
         ...
 
-    def place(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
+    def index_files(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
         """Remember where files lie now, and forget the paths `removed`."""
         ...
 
@@ -129,7 +129,7 @@ class Store(Protocol):
         """By template id: the mean seconds from create to success, as far as known."""
         ...
 
-    def learn(self, template_id: str, seconds: float) -> None:
+    def learn_duration(self, template_id: str, seconds: float) -> None:
         """Remember how long one workflow of a template took."""
         ...
 

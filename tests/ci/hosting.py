@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support.calling import is_foreign, surroundings
+from support.calling import is_foreign, vendor_environment
 
 ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -27,9 +27,9 @@ PATIENCE = 120.0
 _PROGRAM = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from pipeline.engine import pacing
-pacing.FLOOR = pacing._FIRST_BACKOFF = 0.02
-pacing._LONGEST_BACKOFF = 0.05
+from pipeline.engine import backoff
+backoff.FLOOR = backoff._FIRST_BACKOFF = 0.02
+backoff._LONGEST_BACKOFF = 0.05
 from pipeline.cli.main import main
 main()
 """
@@ -129,7 +129,7 @@ class Machine:
         program.chmod(0o755)
         self.environment = {
             **bare_environment(),
-            **surroundings(url),
+            **vendor_environment(url),
             "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
             "RUNNER_TEMP": str(self.temp),
             "GITHUB_ACTIONS": "true",

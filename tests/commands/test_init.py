@@ -6,7 +6,7 @@ import pytest
 from support.calling import Pipeline
 
 from pipeline.emulator.settings import Settings
-from pipeline.manifest import load
+from pipeline.manifest.load import load
 
 
 @pytest.fixture

@@ -189,11 +189,11 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
 def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    serving, own = (
+    assignment, own = (
         next(each.id for each in vendor.work.workflows() if word in each.title) for word in ("dance", "walk")
     )
     shutil.rmtree(orphaned.folder / ".pipeline")
-    orphaned.results_file.write_text(orphaned.results_file.read_text().replace(own, serving))
+    orphaned.results_file.write_text(orphaned.results_file.read_text().replace(own, assignment))
 
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
     assert len(vendor.work.workflows()) == 2

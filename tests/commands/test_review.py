@@ -11,9 +11,9 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, spring
 from support.processes import Running
 
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.emulator.embedded import Emulator
-from pipeline.manifest.decisions import Decision, write
-from pipeline.manifest.document import read_yaml
+from pipeline.results.decisions import Decision, write
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 CHANGED = spring(prompts={"walk": "a run", "dance": "a dance in the rain"})
@@ -120,7 +120,7 @@ def test_what_two_say_at_the_same_moment_is_kept_of_both(
             other[0].ended()
         write(path, written)
 
-    monkeypatch.setattr("pipeline.manifest.decisions.write", write_late)
+    monkeypatch.setattr("pipeline.results.decisions.write", write_late)
     assert pipeline("approve", bought.manifest, WALK).code == 0
     ended = other[0].ended()
 

@@ -117,7 +117,7 @@ def test_load_and_expand_give_the_jobs(project: Project) -> None:
     loaded = face.load(project.manifest)
 
     assert loaded.name == "spring"
-    assert [job.name for job in face.expand(loaded)] == [WALK, DANCE]
+    assert [job.key for job in face.expand(loaded)] == [WALK, DANCE]
 
 
 def test_variables_win_over_those_of_the_manifest(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:

@@ -10,20 +10,20 @@ from typing import Protocol
 from model.manifest import CREDITS, Manifest
 from model.oracle import Oracle
 from model.vendor import Ending, Fate, Vendor
-from pipeline.engine.buying import Buying
-from pipeline.engine.customers import Customers
-from pipeline.engine.purchasing import intended
-from pipeline.engine.submit import settled
+from pipeline.assignment import Assignment, assign
+from pipeline.engine.buy_queue import Buying
+from pipeline.engine.buyer import intended
+from pipeline.engine.create import settled
+from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, Json
-from pipeline.planning.actions import ALL, Action, Asked, Entry, Plan
 from pipeline.planning.make import make
+from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan
 from pipeline.providers.base import AccountRefused, NotSent
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merged
-from pipeline.serving import Serving, serve
-from pipeline.state import machine as life
+from pipeline.state import transitions as life
 
 HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
 MP4 = Output("video/mp4", url="https://media.example/film.mp4")
@@ -119,11 +119,11 @@ class Machine:
         return self.checkout.manifest.jobs()
 
     def oracle(self) -> Oracle:
-        return Oracle({job.name: job for job in self.jobs()}, self.state, self.checkout.decisions)
+        return Oracle({job.key: job for job in self.jobs()}, self.state, self.checkout.decisions)
 
     # What every command that writes begins and ends with
 
-    def open(self) -> Serving:
+    def open(self) -> Assignment:
         """Recover, join the results in, and work out what serves what."""
         before, theirs = self.state, self.checkout.records()
         recovered = {mark: self._recovered(each) for mark, each in before.purchases.items()}
@@ -142,22 +142,22 @@ class Machine:
         event = life.recovery(purchase, self._rescued.get(purchase.id))
         return purchase if event is None else life.advance(purchase, event)
 
-    def _serve(self) -> Serving:
-        serving = serve(self.jobs(), self.state, self.checkout.decisions)
-        served = {key: purchase.id for key, purchase in serving.by_key.items()}
+    def _serve(self) -> Assignment:
+        assignment = assign(self.jobs(), self.state, self.checkout.decisions)
+        served = {key: purchase.id for key, purchase in assignment.by_key.items()}
         self.state = replace(self.state, served={**self.state.served, **served})
-        self._assert_serves_what_fits(serving)
-        return serving
+        self._assert_serves_what_fits(assignment)
+        return assignment
 
-    def _assert_serves_what_fits(self, serving: Serving) -> None:
+    def _assert_serves_what_fits(self, assignment: Assignment) -> None:
         oracle = self.oracle()
-        for job in serving.jobs:
-            purchase = serving.by_key.get(job.name)
+        for job in assignment.jobs:
+            purchase = assignment.by_key.get(job.key)
             if purchase is None:
-                assert not oracle.is_served(job), f"{job.name}: something fits and does not serve"
+                assert not oracle.is_served(job), f"{job.key}: something fits and does not serve"
             else:
                 assert oracle.is_usable(purchase), f"{purchase.id} serves and must not"
-                assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.name}"
+                assert oracle.may_serve(purchase, job), f"{purchase.id} does not fit {job.key}"
 
     def publish(self) -> None:
         """Write the results manifest of what is in the state."""
@@ -168,9 +168,9 @@ class Machine:
         assert paid <= self.checkout.records().purchases.keys()
 
     def document(self) -> dict[str, Json]:
-        serving, results = self._serve(), self.checkout.results
+        assignment, results = self._serve(), self.checkout.results
         told = results.published if results is not None else frozenset()
-        return build(HEADING, serving, self.state, self.checkout.decisions, {}, told)
+        return build(HEADING, assignment, self.state, self.checkout.decisions, {}, told)
 
     def happens(self, mark: str, event: life.Event) -> Purchase:
         """One step in the life of a purchase, written to the state."""
@@ -199,7 +199,7 @@ class Machine:
         """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
         plan = self.plan(asked)
         try:
-            _Run(self, plan, Customers(plan), luck, push).carry_out()
+            _Run(self, plan, ServedJobs(plan), luck, push).carry_out()
         except Killed:
             return
         self.publish()
@@ -208,8 +208,8 @@ class Machine:
 
     def intend(self, entry: Entry, job: Job, source: Purchase | None) -> Purchase:
         """The intent of one create, in the state, after it was asked whether it is one too many."""
-        for mark in entry.marks:
-            self.happens(mark, life.MarkedAgain())
+        for mark in entry.replaces:
+            self.happens(mark, life.Superseded())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
         purchase = intended(job, f"{tick:016x}", source, when)
@@ -224,10 +224,10 @@ class Machine:
             same = (old.fingerprint, old.inputs) == (new.fingerprint, new.inputs) and oracle.is_usable(old)
             if same or oracle.may_serve(old, job):
                 failed = is_retry and old.status is Status.FAILED
-                assert failed, f"{job.name} is bought as {new.id}, though {old.id} serves it"
+                assert failed, f"{job.key} is bought as {new.id}, though {old.id} serves it"
         if job.upstream is not None:
-            now = serve(self.jobs(), self.state, self.checkout.decisions).by_key[job.upstream]
-            assert new.inputs == (now.id,), f"{job.name} is made from what does not serve its upstream"
+            now = assign(self.jobs(), self.state, self.checkout.decisions).by_key[job.upstream]
+            assert new.inputs == (now.id,), f"{job.key} is made from what does not serve its upstream"
             assert now.status in {Status.SUCCEEDED, Status.DONE}
 
     def rescue(self, mark: str, workflow_id: str) -> None:
@@ -242,7 +242,7 @@ class _Run:
         self,
         machine: Machine,
         plan: Plan,
-        customers: Customers,
+        customers: ServedJobs,
         luck: Luck,
         push: Callable[[], None] | None,
     ) -> None:
@@ -275,7 +275,7 @@ class _Run:
 
     def _buy(self, entry: Entry, job: Job) -> None:
         self._may_die()
-        source = self._machine.state.purchases.get(self._customers.serving.get(job.upstream or "", ""))
+        source = self._machine.state.purchases.get(self._customers.assignment.get(job.upstream or "", ""))
         purchase = self._machine.intend(entry, job, source)
         self._customers.buys(job, purchase.id)
         self._may_die()
@@ -326,7 +326,7 @@ class _Run:
                 self._machine.happens(mark, life.Finished((MP4,), credits=CREDITS))
                 self._under_way.append(mark)
                 for job in self._customers.of(mark):
-                    self._buying.made(job.name)
+                    self._buying.made(job.key)
             case Ending.FAIL:
                 self._machine.happens(mark, life.VendorFailed("the vendor says: fail"))
             case Ending.VANISHED:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.jobs import Job, JobKey, LocalFile, Request, UpstreamOutput
+from pipeline.jobs import Coordinates, Job, LocalFile, Request, UpstreamOutput
 from pipeline.planning.make import in_plan_order
 
 TEMPLATE = "overlay"
@@ -35,9 +35,9 @@ class Manifest:
         names: dict[int, str] = {}
         for number in sorted(self.rows):
             job = self._job(self.rows[number], names)
-            if job is not None and job.name not in made:
-                made[job.name] = job
-                names[number] = job.name
+            if job is not None and job.key not in made:
+                made[job.key] = job
+                names[number] = job.key
         return in_plan_order(made.values())
 
     def _job(self, row: Row, names: Mapping[int, str]) -> Job | None:
@@ -50,7 +50,7 @@ class Manifest:
         request = Request(
             "vimmerse", TEMPLATE, {"prompt": self.prompts[row.prompt]}, (source,), take=row.take
         )
-        key = JobKey(row.rule, TEMPLATE, self._item(row), row.prompt, take=row.take)
+        key = Coordinates(row.rule, TEMPLATE, self._item(row), row.prompt, take=row.take)
         return Job(key, request, path=key.for_path, credits=CREDITS)
 
     def _item(self, row: Row) -> str:

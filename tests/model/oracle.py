@@ -27,7 +27,7 @@ class Oracle:
                 return purchase
         return None
 
-    def fits(self, purchase: Purchase, job: Job) -> bool:
+    def matches(self, purchase: Purchase, job: Job) -> bool:
         if not self.is_usable(purchase) or purchase.fingerprint != job.fingerprint:
             return False
         if job.upstream is None:
@@ -36,11 +36,11 @@ class Oracle:
             return False
         pinned = self.pinned(job.upstream)
         source = self._records.purchases[purchase.inputs[0]]
-        return source == pinned if pinned is not None else self.fits(source, self._jobs[job.upstream])
+        return source == pinned if pinned is not None else self.matches(source, self._jobs[job.upstream])
 
     def may_serve(self, purchase: Purchase, job: Job) -> bool:
-        pinned = self.pinned(job.name)
-        return purchase == pinned if pinned is not None else self.fits(purchase, job)
+        pinned = self.pinned(job.key)
+        return purchase == pinned if pinned is not None else self.matches(purchase, job)
 
     def is_served(self, job: Job) -> bool:
         return any(self.may_serve(each, job) for each in self._records.purchases.values())

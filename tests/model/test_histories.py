@@ -20,9 +20,9 @@ from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
 from model.machine import Checkout, Machine
 from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
-from pipeline.planning.actions import Asked
+from pipeline.planning.plan import Asked
 from pipeline.purchases import Decisions, Purchase, Status
-from pipeline.state import machine as life
+from pipeline.state import transitions as life
 
 T = TypeVar("T")
 
@@ -132,10 +132,10 @@ class Histories(RuleBasedStateMachine):
     def someone_approves(self, which: int, key: int | None) -> None:
         """For the job that it was bought for, or for another that there is."""
         purchase = _pick(self.head.records().purchases, which)
-        job = None if key is None else _pick({each.name: each for each in self.head.manifest.jobs()}, key)
+        job = None if key is None else _pick({each.key: each for each in self.head.manifest.jobs()}, key)
         if purchase is not None:
             said = self.head.decisions
-            approved = {**said.approved, purchase.id: job.name if job is not None else purchase.key}
+            approved = {**said.approved, purchase.id: job.key if job is not None else purchase.key}
             self.head.decisions = replace(said, approved=approved, redo=said.redo - {purchase.id})
 
     @precondition(lambda self: self.head.records().purchases)
@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
     def someone_marks_one_to_be_made_again(self, number: int, which: int) -> None:
         purchase = _pick(self.purchases_on(number, *set(Status) - {Status.VOID}), which)
         if purchase is not None:
-            self.happens(number, purchase, life.MarkedAgain())
+            self.happens(number, purchase, life.Superseded())
 
     def purchases_on(self, number: int, *statuses: Status) -> dict[str, Purchase]:
         machine = self.machines[number]
@@ -213,8 +213,8 @@ class Histories(RuleBasedStateMachine):
         """At times with `--retry-failed`, or `--replace` for one job that no approval holds."""
         machine = self.machines[number]
         approved = machine.checkout.decisions.approved
-        serving = {key: each.id for key, each in machine.open().by_key.items() if each.id not in approved}
-        key = None if again is None else _pick({key: key for key in serving}, again)
+        assignment = {key: each.id for key, each in machine.open().by_key.items() if each.id not in approved}
+        key = None if again is None else _pick({key: key for key in assignment}, again)
         asked = Asked(replace=frozenset() if key is None else frozenset({key}), retry_failed=retries)
         machine.run(Fortune(data, None), None, asked)
 

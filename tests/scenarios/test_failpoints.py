@@ -20,10 +20,10 @@ HANDS = 4
 class Walk:
     """Trials at N = 1, 2, …, by a few hands at once, until one was not struck any more."""
 
-    def __init__(self, folder: Path, vendor: Emulator, manner: str, flags: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, vendor: Emulator, failure: str, flags: tuple[str, ...]) -> None:
         self._folder = folder
         self._vendor = vendor
-        self._manner = manner
+        self._manner = failure
         self._flags = flags
         self._numbers = itertools.count(1)
         self._is_clean = threading.Event()
@@ -49,17 +49,17 @@ class Walk:
 
 
 @pytest.mark.parametrize(
-    ("manner", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
+    ("failure", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
 )
 def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
-    tmp_path: Path, vendor: Emulator, manner: str, flags: tuple[str, ...]
+    tmp_path: Path, vendor: Emulator, failure: str, flags: tuple[str, ...]
 ) -> None:
-    walk = Walk(tmp_path / "walk", vendor, manner, flags)
+    walk = Walk(tmp_path / "walk", vendor, failure, flags)
     with ThreadPoolExecutor(HANDS) as hands:
         for ended in [hands.submit(walk.go) for _ in range(HANDS)]:
             ended.result()
 
-    assert walk.codes == FAILED[manner]
+    assert walk.codes == FAILED[failure]
     assert len(walk.struck) > 30
 
 

@@ -26,7 +26,7 @@ LARGE = picture() + bytes(16_000_000)
 # The command, which dies where a name is reached: a failpoint, or a function in the place of another.
 DIES = """
 import os, signal, sys
-import pipeline.operations.known
+import pipeline.operations.campaign_state
 from pipeline import failpoints
 from pipeline.cli.main import main
 
@@ -38,7 +38,7 @@ def die(*_):
 
 
 if where == "expanding":
-    pipeline.operations.known.expand = die
+    pipeline.operations.campaign_state.expand = die
 failpoints.arm(lambda name: die() if name == where else None)
 main()
 """

@@ -316,14 +316,14 @@ def grow_and_shrink(desk: Desk) -> None:
     assert grown.difference.jobs == grown.bought.keys() == french
 
     everything = loops(products, ("dance", "walk"), LOCALES) | scenes(*products)
-    serving = {desk.purchase(key) for key in everything}
+    assignment = {desk.purchase(key) for key in everything}
     desk.wishes.title = "Spring ({{ purchase }})"
     desk.edit()
     retitled = desk.step()
     assert _without_orphans(retitled) == all_of("update", everything)
-    assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(serving))
+    assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(assignment))
     titles = {workflow.title for workflow in desk.vendor.work.workflows()}
-    assert {f"Spring ({mark})" for mark in serving} <= titles
+    assert {f"Spring ({mark})" for mark in assignment} <= titles
 
     gone = loops(("blue",), ("dance", "walk"), LOCALES) | scenes("blue")
     desk.wishes.products.pop(0)

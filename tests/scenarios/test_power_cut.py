@@ -28,7 +28,7 @@ import pickle, sys
 from pathlib import Path
 from support.disk import Recorder
 from pipeline.purchases import Purchase, Status
-from pipeline.state.machine import Accepted, Finished, advance
+from pipeline.state.transitions import Accepted, Finished, advance
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Change
 

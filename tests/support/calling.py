@@ -20,7 +20,7 @@ def is_foreign(name: str) -> bool:
     return name.upper().startswith(_FOREIGN)
 
 
-def surroundings(url: str) -> dict[str, str]:
+def vendor_environment(url: str) -> dict[str, str]:
     """The environment in which a campaign talks to the vendor at `url`, asking often."""
     return {"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": KEY, "PIPELINE_POLL_INTERVAL": "0.1"}
 
@@ -49,12 +49,12 @@ class Pipeline:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> None:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
-        for name, value in surroundings(url).items():
+        for name, value in vendor_environment(url).items():
             monkeypatch.setenv(name, value)
         # How long is waited between two attempts proves nothing here; that it is tried again does.
-        monkeypatch.setattr("pipeline.engine.pacing.FLOOR", 0.02)
-        monkeypatch.setattr("pipeline.engine.pacing._FIRST_BACKOFF", 0.01)
-        monkeypatch.setattr("pipeline.engine.pacing._LONGEST_BACKOFF", 0.05)
+        monkeypatch.setattr("pipeline.engine.backoff.FLOOR", 0.02)
+        monkeypatch.setattr("pipeline.engine.backoff._FIRST_BACKOFF", 0.01)
+        monkeypatch.setattr("pipeline.engine.backoff._LONGEST_BACKOFF", 0.05)
 
     def set(self, name: str, value: str | None) -> None:
         """Set a variable of the environment from now on; None: take it away."""

@@ -26,12 +26,12 @@ R = TypeVar("R")
 
 _LOADED = """
 import json, os, sys
-import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.pacing
+import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.backoff
 import pipeline.state.sql.store, sqlalchemy.dialects.sqlite
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
-pipeline.engine.pacing.FLOOR = pipeline.engine.pacing._FIRST_BACKOFF = 0.01
-pipeline.engine.pacing._LONGEST_BACKOFF = 0.05
+pipeline.engine.backoff.FLOOR = pipeline.engine.backoff._FIRST_BACKOFF = 0.01
+pipeline.engine.backoff._LONGEST_BACKOFF = 0.05
 
 for line in sys.stdin:
     asked = json.loads(line)

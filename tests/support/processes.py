@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from support.calling import Ended, is_foreign, surroundings
+from support.calling import Ended, is_foreign, vendor_environment
 
 PATIENCE = 30.0
 PROGRAM = (sys.executable, "-c", "from pipeline.cli.main import main; main()")
@@ -18,7 +18,7 @@ PROGRAM = (sys.executable, "-c", "from pipeline.cli.main import main; main()")
 def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a process that talks to the vendor at `url` finds around it."""
     own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    return {**own, **surroundings(url), **(more or {})}
+    return {**own, **vendor_environment(url), **(more or {})}
 
 
 class Running:

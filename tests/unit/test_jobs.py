@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.jobs import (
+    Coordinates,
     Job,
-    JobKey,
     Json,
     LocalFile,
     MediaType,
@@ -154,10 +154,10 @@ def test_the_order_and_number_of_images_count() -> None:
 
 
 def test_how_a_job_is_told_and_kept_is_no_part_of_what_is_asked_for() -> None:
-    job = Job(JobKey("r", "t"), Request("vimmerse", "t", {"urls": ["a"]}), path="a")
+    job = Job(Coordinates("r", "t"), Request("vimmerse", "t", {"urls": ["a"]}), path="a")
     reworded = replace(
         job,
-        key=JobKey("other", "t"),
+        coordinates=Coordinates("other", "t"),
         title=constant("new"),
         description=constant("new"),
         visibility=Visibility.PUBLIC,
@@ -201,7 +201,7 @@ def test_an_encoded_name_reads_back_and_holds_nothing_that_has_a_meaning(name: s
 
 
 keys = st.builds(
-    lambda rule, template, image, prompt, axes, take: JobKey(
+    lambda rule, template, image, prompt, axes, take: Coordinates(
         rule, template, image, prompt, tuple(axes.items()), take
     ),
     names,
@@ -214,21 +214,21 @@ keys = st.builds(
 
 
 @given(keys, keys)
-def test_two_jobs_have_one_key_only_if_their_parts_are_the_same(one: JobKey, other: JobKey) -> None:
+def test_two_jobs_have_one_key_only_if_their_parts_are_the_same(one: Coordinates, other: Coordinates) -> None:
     same = replace(one, axes=tuple(sorted(one.axes))) == replace(other, axes=tuple(sorted(other.axes)))
     assert (str(one) == str(other)) == same
 
 
 @given(keys)
-def test_the_order_in_which_axes_are_written_does_not_matter(key: JobKey) -> None:
+def test_the_order_in_which_axes_are_written_does_not_matter(key: Coordinates) -> None:
     assert str(replace(key, axes=key.axes[::-1])) == str(key)
 
 
 def test_a_key_reads_as_it_is_documented() -> None:
-    key = JobKey("hero", "overlay", "blue", "walk", (("locale", "en"), ("duration", 5)), 2)
+    key = Coordinates("hero", "overlay", "blue", "walk", (("locale", "en"), ("duration", 5)), 2)
     assert str(key) == "hero/overlay/blue/walk/duration=5/locale=en#2"
     assert key.for_path == "hero/overlay/blue/walk/duration=5/locale=en-take2"
-    assert str(JobKey("main", "t")) == "main/t"
+    assert str(Coordinates("main", "t")) == "main/t"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_job_knows_its_files_and_what_it_is_made_from() -> None:
     asked = Request(
         "v", "t", {"x": files[1], "y": [{"z": files[2]}], "n": 1}, (files[0], UpstreamOutput("r/t/up"))
     )
-    job = Job(JobKey("r", "t"), asked, "p")
+    job = Job(Coordinates("r", "t"), asked, "p")
     assert list(job.local_files()) == files
     assert job.upstream == "r/t/up"
-    assert Job(JobKey("r", "t"), Request("v", "t"), "p").upstream is None
+    assert Job(Coordinates("r", "t"), Request("v", "t"), "p").upstream is None

@@ -10,7 +10,7 @@ import pytest
     "statement",
     [
         "import pipeline.files",
-        "import pipeline.engine.customers",
+        "import pipeline.engine.served_jobs",
         "from pipeline import failpoints",
         "from pipeline import jobs, api",
         "import pipeline; pipeline.plan",

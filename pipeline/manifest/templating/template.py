@@ -9,8 +9,8 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
+from pipeline.documents.scalars import LONGEST_TEXT
 from pipeline.jobs import Json
-from pipeline.manifest.scalars import LONGEST_TEXT
 from pipeline.manifest.templating import guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.errors import TemplateError
@@ -60,7 +60,7 @@ class Template:
         Raises:
             TemplateError: it is no template, is too large, or uses something that is not allowed.
         """
-        if not any(mark in source for mark in ("{{", "{%", "{#")):
+        if not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
             return Template(source, None)
         if len(source.encode("utf-8", "surrogatepass")) > _LONGEST_SOURCE:
             raise TemplateError(f"the template is longer than {_LONGEST_SOURCE:,} bytes", 1)

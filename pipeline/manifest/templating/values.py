@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Final, Self
 
+from pipeline.documents.scalars import check_text
 from pipeline.jobs import Json
-from pipeline.manifest.scalars import check_text
 from pipeline.manifest.templating.missing import Missing
 
 _LARGEST_INTEGER: Final = 10**18

@@ -11,7 +11,7 @@ from pipeline import failpoints
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import Json
 from pipeline.purchases import Decisions, Records, Status
-from pipeline.state import machine, snapshot
+from pipeline.state import snapshot, transitions
 from pipeline.state.rescue import Rescue
 from pipeline.state.sql import tables
 from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile
@@ -61,9 +61,10 @@ class SqlStore:
             return known
         # An id that is only in the rescue file is on disk too, until the next run takes it over.
         rescued = {
-            mark: machine.advance(known.purchases[mark], event)
-            for mark, workflow_id in self._access.writing.rescue.held().items()
-            if mark in known.purchases and (event := machine.recovery(known.purchases[mark], workflow_id))
+            purchase_id: transitions.advance(known.purchases[purchase_id], event)
+            for purchase_id, workflow_id in self._access.writing.rescue.held().items()
+            if purchase_id in known.purchases
+            and (event := transitions.recovery(known.purchases[purchase_id], workflow_id))
         }
         return replace(known, purchases={**known.purchases, **rescued})
 
@@ -72,9 +73,9 @@ class SqlStore:
         with self._writes() as connection:
             known = tables.records(connection).purchases
             changes = [
-                Change(purchase, machine.advance(purchase, event), at, event)
+                Change(purchase, transitions.advance(purchase, event), at, event)
                 for purchase in known.values()
-                if (event := machine.recovery(purchase, rescued.get(purchase.id))) is not None
+                if (event := transitions.recovery(purchase, rescued.get(purchase.id))) is not None
             ]
             self._apply(connection, changes)
         failpoints.reach("recovered")
@@ -102,18 +103,18 @@ class SqlStore:
     def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
         with self._writes() as connection:
             mine = tables.records(connection)
-            joined = machine.absorb(mine, records, decisions)
+            joined = transitions.absorb(mine, records, decisions)
             brought = [
-                Change(mine.purchases.get(mark), purchase, at)
-                for mark, purchase in joined.purchases.items()
-                if mine.purchases.get(mark) != purchase
+                Change(mine.purchases.get(purchase_id), purchase, at)
+                for purchase_id, purchase in joined.purchases.items()
+                if mine.purchases.get(purchase_id) != purchase
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
             self._apply(connection, brought, run="")
             _serve(connection, mine.served, joined.served)
         return joined
 
-    def serve(self, served: Mapping[str, str]) -> None:
+    def save_assignment(self, served: Mapping[str, str]) -> None:
         with self._writes() as connection:
             _serve(connection, tables.served(connection), served)
 
@@ -125,7 +126,7 @@ class SqlStore:
         with self._transaction() as connection:
             return tables.files(connection)
 
-    def place(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
+    def index_files(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
         with self._writes() as connection:
             tables.delete(connection, tables.FILES, "path", removed)
             tables.put(connection, tables.FILES, "path", tables.file_rows(placed))
@@ -134,7 +135,7 @@ class SqlStore:
         with self._transaction() as connection:
             return tables.durations(connection)
 
-    def learn(self, template_id: str, seconds: float) -> None:
+    def learn_duration(self, template_id: str, seconds: float) -> None:
         with self._writes() as connection:
             tables.learn(connection, template_id, seconds)
 
@@ -184,21 +185,23 @@ class SqlStore:
         held = tables.held(connection, {change.after.id for change in changes})
         log: list[tables.Row] = []
         for change in changes:
-            mark, was = change.after.id, held.get(change.after.id)
+            purchase_id, was = change.after.id, held.get(change.after.id)
             if (was.document if was else None) != (tables.text_of(change.before) if change.before else None):
-                raise PipelineError(f"purchase {mark} is not any more as this step found it")
+                raise PipelineError(f"purchase {purchase_id} is not any more as this step found it")
             if was is None or change.before is None:
-                held[mark] = tables.add_purchase(connection, change.after, self._run if run is None else run)
+                held[purchase_id] = tables.add_purchase(
+                    connection, change.after, self._run if run is None else run
+                )
             else:
-                held[mark] = tables.set_purchase(connection, change.after, was, change.before.status)
-            log.append(tables.row(tables.EVENTS, (mark, held[mark].revision, *_told(change))))
+                held[purchase_id] = tables.set_purchase(connection, change.after, was, change.before.status)
+            log.append(tables.row(tables.EVENTS, (purchase_id, held[purchase_id].revision, *_told(change))))
         tables.insert(connection, tables.EVENTS, log)
 
 
 def _told(change: Change) -> tuple[str, str, str | None, str, str]:
     """When, what, from where, to where, and what is kept for people."""
     if change.event is not None:
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(change.event).__name__).lower()
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
     else:
         name = "intent" if change.before is None and change.after.status is Status.SUBMITTING else "joined"
     before = change.before.status.value if change.before else None

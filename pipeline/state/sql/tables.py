@@ -116,11 +116,11 @@ def files(connection: sa.Connection) -> list[PlacedFile]:
     return [PlacedFile(*each) for each in connection.execute(sa.select(*FILES.c).order_by(FILES.c.path))]
 
 
-def held(connection: sa.Connection, marks: Iterable[str]) -> dict[str, Held]:
-    """What the state holds of the purchases named `marks`."""
+def held(connection: sa.Connection, purchase_ids: Iterable[str]) -> dict[str, Held]:
+    """What the state holds of the purchases named `purchase_ids`."""
     found: dict[str, Held] = {}
     columns = sa.select(PURCHASES.c.id, PURCHASES.c.revision, PURCHASES.c.document)
-    for chunk in _chunks(sorted(marks)):
+    for chunk in _chunks(sorted(purchase_ids)):
         for mark, revision, document in connection.execute(columns.where(PURCHASES.c.id.in_(chunk))):
             found[mark] = Held(revision, document)
     return found

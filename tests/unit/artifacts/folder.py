@@ -4,12 +4,12 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.artifacts.contents import needed
-from pipeline.artifacts.shelf import Shelf
-from pipeline.jobs import Job, JobKey, Request
-from pipeline.planning.actions import Presence
+from pipeline.artifacts.inventory import needed
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.assignment import Assignment, assign
+from pipeline.jobs import Coordinates, Job, Request
+from pipeline.planning.plan import Presence
 from pipeline.purchases import Output, Purchase, Records, Status, Step
-from pipeline.serving import Serving, serve
 from pipeline.state.store import PlacedFile
 
 
@@ -24,20 +24,20 @@ def film(content: str, content_type: str = "video/mp4") -> Output:
 
 def job(name: str, path: str | None = None, asks: str = "", steps: bool = False) -> Job:
     request = Request("vimmerse", "t", {"prompt": asks or name})
-    return Job(JobKey("r", "t", name), request, path=path or f"r/{name}", steps=steps)
+    return Job(Coordinates("r", "t", name), request, path=path or f"r/{name}", steps=steps)
 
 
-def bought(number: int, for_job: Job, *contents: str, steps: tuple[Step, ...] = ()) -> Purchase:
+def bought(number: int, for_job: Job, *inventory: str, steps: tuple[Step, ...] = ()) -> Purchase:
     """A purchase that is done, and brought files with these contents; its id begins with its number."""
     return Purchase(
         id=f"{number:07}{0:09}",
-        key=for_job.name,
+        key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=Status.DONE,
         bought_at=f"2026-01-01T00:{number:02}:00Z",
         template_id="t",
         workflow_id=f"wf-{number}",
-        outputs=tuple(film(content) for content in contents),
+        outputs=tuple(film(content) for content in inventory),
         steps=steps,
         path=for_job.path,
     )
@@ -51,16 +51,16 @@ class Campaign:
     purchases: list[Purchase]
     placed: dict[str, PlacedFile] = field(default_factory=dict)
 
-    def serving(self, *jobs: Job) -> Serving:
-        return serve(jobs, Records({each.id: each for each in self.purchases}))
+    def assignment(self, *jobs: Job) -> Assignment:
+        return assign(jobs, Records({each.id: each for each in self.purchases}))
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> OutputFolder:
         """A shelf as the next command opens it."""
-        return Shelf(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
+        return OutputFolder(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
 
-    def keep(self, shelf: Shelf) -> None:
+    def keep(self, shelf: OutputFolder) -> None:
         """Have the state remember what the shelf has learnt."""
-        moved, removed = shelf.notes.news()
+        moved, removed = shelf.index.news()
         for path in removed:
             self.placed.pop(path, None)
         self.placed.update({each.path: each for each in moved})
@@ -76,14 +76,14 @@ class Campaign:
     def survey(self, *jobs: Job) -> dict[str, Presence]:
         return {
             key.removeprefix("r/t/"): each
-            for key, each in self.shelf().contents.survey(self.serving(*jobs)).items()
+            for key, each in self.shelf().inventory.survey(self.assignment(*jobs)).items()
         }
 
     def put(self, *jobs: Job) -> list[bool]:
         """Put in place what is here under another path, for each job in turn, as a run does."""
-        serving, shelf = self.serving(*jobs), self.shelf()
+        assignment, shelf = self.assignment(*jobs), self.shelf()
         try:
-            return [shelf.put(each, serving.by_key[each.name], needed(serving)) for each in jobs]
+            return [shelf.put(each, assignment.by_key[each.key], needed(assignment)) for each in jobs]
         finally:
             self.keep(shelf)
 

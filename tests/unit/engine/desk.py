@@ -9,18 +9,18 @@ from typing import cast
 
 from engine.simulated import FakeClock, Hands
 from engine.vendor import ScriptedVendor
-from pipeline.artifacts.shelf import Shelf
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.assignment import assign
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.execute import execute
 from pipeline.engine.executors import hands
-from pipeline.engine.report import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.errors import ExitCode, Unfinished
-from pipeline.jobs import Job, JobKey, Request, Source, UpstreamOutput, constant
-from pipeline.planning.actions import Asked
+from pipeline.jobs import Coordinates, Job, Request, Source, UpstreamOutput, constant
 from pipeline.planning.collect import paid_for
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import Asked
 from pipeline.purchases import Purchase, Records
-from pipeline.serving import serve
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Change, Store
@@ -45,9 +45,9 @@ def job(
 
     Its title is its name, and the description that is sent tells the purchase.
     """
-    sources = images if upstream is None else (UpstreamOutput(upstream.name),)
+    sources = images if upstream is None else (UpstreamOutput(upstream.key),)
     return Job(
-        JobKey("hero", template, name),
+        Coordinates("hero", template, name),
         Request("scripted", template, {"prompt": asks or name}, sources),
         path=name,
         title=constant(title or name),
@@ -124,9 +124,9 @@ class Ran:
     @property
     def statuses(self) -> dict[str, str]:
         """How each job stands, by its short name."""
-        serving = serve(self.asked_for, self.records).by_key
+        assignment = assign(self.asked_for, self.records).by_key
         return {
-            each.path: _spelled(serving[each.name]) if each.name in serving else "pending"
+            each.path: _spelled(assignment[each.key]) if each.key in assignment else "pending"
             for each in self.asked_for
         }
 
@@ -135,7 +135,7 @@ class Ran:
         return [_spelled(each) for each in self.bought(wanted)]
 
     def bought(self, wanted: Job) -> list[Purchase]:
-        found = [each for each in self.records.purchases.values() if each.key == wanted.name]
+        found = [each for each in self.records.purchases.values() if each.key == wanted.key]
         return sorted(found, key=lambda each: each.age)
 
 
@@ -145,7 +145,7 @@ def _spelled(purchase: Purchase) -> str:
 
 
 def _keys(named: Collection[Job] | None) -> frozenset[str] | None:
-    return None if named is None else frozenset(each.name for each in named)
+    return None if named is None else frozenset(each.key for each in named)
 
 
 def _standing(store: Store) -> dict[str, str]:
@@ -192,15 +192,15 @@ class Desk:
         with closing(self._opened()) as store:
             store.recover(self.clock.now())
             records = store.records()
-            shelf = Shelf(self.folder / "output", store.files(), records.purchases)
-            serving = serve(wanted_in_order, records)
-            plan = make(serving, shelf.contents.survey(serving), asked)
+            outputs = OutputFolder(self.folder / "output", store.files(), records.purchases)
+            assignment = assign(wanted_in_order, records)
+            plan = make(assignment, outputs.inventory.survey(assignment), asked)
             execute(
-                paid_for(plan, records.purchases.values(), shelf.contents.lacks) if collecting else plan,
+                paid_for(plan, records.purchases.values(), outputs.inventory.lacks) if collecting else plan,
                 records,
                 store=cast("Store", FailingStore(store, self.disk_is_full)),
                 provider=self.vendor,
-                shelf=shelf,
+                outputs=outputs,
                 manifest_folder=self.folder,
                 settings=settings,
                 reporter=told,

@@ -12,7 +12,7 @@ import pytest
 from engine.desk import Desk, Publishing, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.report import RunSettings
+from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
 from pipeline.providers.base import AccountRefused, NotSent, Refusal
@@ -141,7 +141,7 @@ def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> Non
 
 
 def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
-    purchase = Purchase("f" * 16, what.name, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay")
+    purchase = Purchase("f" * 16, what.key, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay")
     return replace(purchase, **changed)
 
 

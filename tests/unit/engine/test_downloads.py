@@ -2,7 +2,7 @@
 
 from engine.desk import Desk, job
 from engine.vendor import FILM, success
-from pipeline.engine.report import RunSettings
+from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound
 
@@ -93,7 +93,7 @@ def test_a_file_of_somebody_else_is_left_alone_and_the_job_says_what_is_in_its_w
     ran = desk.run(BLUE)
 
     assert ran.statuses == {"blue": "succeeded"}
-    assert "not a file of this campaign" in ran.report.blocked[BLUE.name]
+    assert "not a file of this campaign" in ran.report.blocked[BLUE.key]
     assert ran.codes == {ExitCode.UNFINISHED}
     assert desk.files() == {"blue.mp4": "holidays"}
 
@@ -106,7 +106,7 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(desk: Desk) -> None:
     ran = desk.run(inner, BLUE)
 
     assert ran.statuses == {"inner/blue": "succeeded", "blue": "done"}
-    assert ran.report.blocked.keys() == {inner.name}
+    assert ran.report.blocked.keys() == {inner.key}
 
 
 def test_all_outputs_and_the_steps_where_wanted_are_fetched(desk: Desk) -> None:

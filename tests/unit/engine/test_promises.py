@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.desk import Desk, Publishing, Ran, job
-from engine.vendor import Answer, failure, running, success
-from pipeline.engine.report import RunSettings, Stop
+from engine.vendor import Response, failure, running, success
+from pipeline.engine.reporter import RunSettings, Stop
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import (
     AccountRefused,
@@ -34,7 +34,7 @@ WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), 
 TAKES = (0.0, 0.25, 0.5, 2.0)
 NAMES = [each.path for each in WANTED]
 
-bought: Answer[CreateOutcome | None] = None
+bought: Response[CreateOutcome | None] = None
 creates = st.sampled_from(
     [
         bought,
@@ -68,9 +68,9 @@ downloads = st.sampled_from([DownloadFailed("reset"), DownloadFailed("403", expi
 class Fate:
     """What becomes of one job's calls, before all goes well."""
 
-    creating: list[Answer[CreateOutcome | None]]
-    telling: list[Answer[Workflow]]
-    sending: list[Answer[bytes]]
+    creating: list[Response[CreateOutcome | None]]
+    telling: list[Response[Workflow]]
+    sending: list[Response[bytes]]
 
 
 fates = st.builds(
@@ -116,7 +116,7 @@ def assert_kept(desk: Desk, ran: Ran) -> None:
 def test_nothing_is_paid_twice_and_nothing_lost(
     tmp_path_factory: pytest.TempPathFactory,
     lots: list[Fate],
-    manner: RunSettings,
+    verbosity: RunSettings,
     together: bool,
     newest_first: bool,
     publishes: bool,
@@ -134,10 +134,10 @@ def test_nothing_is_paid_twice_and_nothing_lost(
         desk.clock.later(stopped_after, lambda: desk.stop.request(ExitCode.TERMINATED))
     checkpoint = Publishing() if publishes else None
 
-    assert_kept(desk, desk.run(*WANTED, settings=manner, checkpoint=checkpoint))
+    assert_kept(desk, desk.run(*WANTED, settings=verbosity, checkpoint=checkpoint))
     # The checkpoint's command is none of the vendor's calls.
-    assert desk.hands.most <= manner.concurrency + publishes
-    assert desk.vendor.most_running <= manner.in_flight
+    assert desk.hands.most <= verbosity.concurrency + publishes
+    assert desk.vendor.most_running <= verbosity.in_flight
 
     # Another run, of a vendor that is well again, brings the rest to its end.
     desk.stop = Stop()

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from engine.vendor import Script
-from pipeline.engine.repeating import ATTEMPTS, repeated
+from pipeline.engine.repeated import ATTEMPTS, repeated
 from pipeline.errors import AccountError, PipelineError
 from pipeline.providers.base import CallRefused, NotFound, VendorError
 

@@ -8,7 +8,7 @@ import pytest
 from engine.desk import Desk, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.executors import hands
-from pipeline.engine.report import RunSettings, Stop
+from pipeline.engine.reporter import RunSettings, Stop
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Bought, CreateOutcome
 

@@ -4,7 +4,7 @@ import pytest
 
 from engine.desk import Desk, Ran, job
 from engine.vendor import FILM, running, success
-from pipeline.engine.report import RunSettings
+from pipeline.engine.reporter import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.jobs import Job
 from pipeline.providers.base import CallRefused, NotFound, VendorError, Workflow

@@ -11,9 +11,9 @@ from pipeline.providers.base import (
     Bought,
     Changes,
     CreateOutcome,
+    CreateRequest,
     Fetched,
     Media,
-    Order,
     OutcomeUnknown,
     Progress,
     Workflow,
@@ -22,7 +22,7 @@ from pipeline.providers.base import (
 T = TypeVar("T")
 
 # What is done instead of answering: raise, or work the answer out.
-Answer: TypeAlias = T | Exception | Callable[[], T]
+Response: TypeAlias = T | Exception | Callable[[], T]
 
 FILM = Media("https://media.test/film.mp4?signature=1", "video/mp4")
 
@@ -42,10 +42,10 @@ def failure(error: str | None = None, status: str = "fail") -> Workflow:
 
 
 @dataclass
-class Script(dict[str, list[Answer[T]]]):
+class Script(dict[str, list[Response[T]]]):
     """By name: what is answered, in turn; the last answer is given again and again, where `lasts`."""
 
-    usual: Callable[[str], Answer[T]]
+    usual: Callable[[str], Response[T]]
     lasts: bool = False
 
     def answer(self, name: str) -> T:
@@ -71,27 +71,27 @@ class ScriptedVendor:
     name: str = "scripted"
     calls: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    orders: list[CreateRequest] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     perhaps_sold: list[str] = field(default_factory=list)
     most_running: int = 0
 
     def __post_init__(self) -> None:
-        self.preparing: Script[Order | None] = Script(lambda _: None)
+        self.preparing: Script[CreateRequest | None] = Script(lambda _: None)
         self.creating: Script[CreateOutcome | None] = Script(lambda _: None)
         self.telling: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
         self.updating: Script[Workflow | None] = Script(lambda _: None)
         self.sending: Script[bytes] = Script(str.encode)
-        self._workflows: dict[str, Order] = {}
+        self._workflows: dict[str, CreateRequest] = {}
         self._running: set[str] = set()
 
     # The port
 
-    def prepare(self, order: Order) -> Order:
+    def prepare(self, order: CreateRequest) -> CreateRequest:
         self._note("prepare", order.title)
         return self.preparing.answer(order.title) or order
 
-    def create(self, order: Order) -> CreateOutcome:
+    def create(self, order: CreateRequest) -> CreateOutcome:
         self._note("create", order.title)
         self.orders.append(order)
         self.perhaps_sold.append(order.title)
@@ -142,7 +142,7 @@ class ScriptedVendor:
     # The ledger
 
     @property
-    def sold(self) -> dict[str, Order]:
+    def sold(self) -> dict[str, CreateRequest]:
         """By workflow id: the order that it was made for."""
         return dict(self._workflows)
 

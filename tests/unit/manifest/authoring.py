@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, Json
-from pipeline.manifest import Campaign, expand, load
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.manifest.model import Campaign
 
 HEAD = "version: 1\nname: spring\n"
 OVERLAY = "templates: {overlay: {template_id: overlay_gray_5443}}\n"
@@ -56,7 +58,7 @@ class Project:
 
     def keys(self, text: str) -> list[str]:
         """Their keys."""
-        return [job.name for job in self.jobs(text)]
+        return [job.key for job in self.jobs(text)]
 
     def problems(self, text: str, path: str = "campaign.yaml") -> list[Problem]:
         """What is wrong with such a manifest, or doubtful."""

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem
-from pipeline.manifest import expand, load
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 

@@ -3,10 +3,10 @@ from collections.abc import Mapping
 import pytest
 
 from manifest.authoring import Project
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.jobs import LocalFile, MediaType, Option
-from pipeline.manifest import schema
 from pipeline.manifest.catalog import _BUILT_IN, Inputs, built_in, read_catalog
-from pipeline.manifest.document import read_yaml
 from pipeline.manifest.option_specs import OptionSpec, OptionType
 
 DOCUMENTED = {

@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.limited import outcomes
-from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.jobs import Json
-from pipeline.manifest import tree_builder
-from pipeline.manifest.document import (
+from pipeline.documents import builder
+from pipeline.documents.yaml_reader import (
     Document,
     Node,
     SourceFile,
@@ -22,6 +20,8 @@ from pipeline.manifest.document import (
     read_yaml,
     text_position,
 )
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.jobs import Json
 
 SOURCE = SourceFile(Path("/project/c.yaml"), "c.yaml", "")
 
@@ -102,16 +102,16 @@ class TestPlaces:
     TEXT = "a:\n  - b: 'é😀'\n    c: x\n  - |\n    line\nd: {e: [1, 22]}\n"
 
     @pytest.mark.parametrize(
-        ("path", "place"),
+        ("path", "location"),
         [
             *((("a",), (2, 3)), (("a", 0), (2, 5)), (("a", 0, "b"), (2, 8)), (("a", 0, "c"), (3, 8))),
             *((("a", 1), (4, 5)), (("d",), (6, 4)), (("d", "e", 1), (6, 12))),
         ],
     )
     def test_every_value_knows_where_it_begins(
-        self, path: tuple[str | int, ...], place: tuple[int, int]
+        self, path: tuple[str | int, ...], location: tuple[int, int]
     ) -> None:
-        assert at(Document(read(self.TEXT)).node(*path)) == place
+        assert at(Document(read(self.TEXT)).node(*path)) == location
 
     def test_a_problem_tells_place_path_and_line(self) -> None:
         problem = Document(read(self.TEXT)).problem("bad", "d", "e", 1)
@@ -134,7 +134,7 @@ class TestPlaces:
         assert len(Document(read(f"a: {'x' * 5000}\n")).problem("bad", "a").source) < 200
 
     @pytest.mark.parametrize(
-        ("text", "line", "place"),
+        ("text", "line", "location"),
         [
             *(("a: |\n  one\n  two\n  three\n", 3, (4, 3)), ("a: |\n\n    one\n", 2, (3, 5))),
             *(
@@ -145,11 +145,11 @@ class TestPlaces:
         ],
     )
     def test_a_line_of_a_text_is_found_in_the_file(
-        self, text: str, line: int, place: tuple[int, int]
+        self, text: str, line: int, location: tuple[int, int]
     ) -> None:
         node = read(text).child("a")
         assert node is not None
-        assert text_position(node, line) == Position("c.yaml", *place)
+        assert text_position(node, line) == Position("c.yaml", *location)
 
 
 class TestRefused:
@@ -306,7 +306,7 @@ def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pathlib import Path
 from pipeline.errors import InvalidInput
-from pipeline.manifest.document import SourceFile, parse_yaml
+from pipeline.documents.yaml_reader import SourceFile, parse_yaml
 
 def judge(case):
     try:
@@ -389,12 +389,12 @@ class TestWithoutTheFastParser:
                 return [str(problem) for problem in error.problems]
 
         fast = outcome()
-        monkeypatch.setattr("pipeline.manifest.document._LOADER", yaml.SafeLoader)
+        monkeypatch.setattr("pipeline.documents.yaml_reader._LOADER", yaml.SafeLoader)
         assert outcome() == fast
 
     @pytest.mark.parametrize("escape", [r'"\ud83d"', r'"\UFFFFFFFF"', r'"\U00110000"'])
     def test_a_bad_escape_is_a_problem_too(self, escape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("pipeline.manifest.document._LOADER", yaml.SafeLoader)
+        monkeypatch.setattr("pipeline.documents.yaml_reader._LOADER", yaml.SafeLoader)
         assert problems(f"a: {escape}\n")
 
 
@@ -514,7 +514,7 @@ def test_the_place_of_a_key_is_where_it_stands_in_the_text(value: dict[str, Json
 
 
 def test_the_deepest_that_is_allowed_can_be_used() -> None:
-    depth = tree_builder._DEEPEST
+    depth = builder._DEEPEST
     node = read("[" * depth + "]" * depth)
     assert dump_yaml(node.plain())
     assert merge(node, node).plain() == node.plain()

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, MediaType, RemoteFile, UpstreamOutput
-from pipeline.manifest import count, expand, load
 from pipeline.manifest.combinations import typed
+from pipeline.manifest.expand import count, expand
+from pipeline.manifest.load import load
 
 SHOES = "image_sets: {shoes: ['https://a.example/red.png', 'https://a.example/blue.png']}\n"
 PROMPTS = "prompts: {walk: walking, run: running}\n"
@@ -128,7 +129,7 @@ class TestExcludeAndInclude:
             "  include: [{template: b, image: blue, prompt: run}]\n"
         )
         first, second = project.jobs(text)
-        assert (first.name, second.name) == ("hero/a", "hero/b/blue/run")
+        assert (first.key, second.key) == ("hero/a", "hero/b/blue/run")
         assert second.request.options == {"x": 1, "y": 1}
 
     @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ class TestExcludeAndInclude:
         problems: list[Problem] = []
         found = []
         try:
-            found = [dict(job.key.axes) for job in expand(load(path))]
+            found = [dict(job.coordinates.axes) for job in expand(load(path))]
         except InvalidInput as error:
             problems += error.problems
         if not expected:
@@ -416,13 +417,13 @@ class TestChains:
             "- {id: hero, templates: [overlay], image_sets: [sketches]}\n"
             "- {id: sketch, templates: [sketch], image_sets: [people], prompts: [], matrix: {l: [en]}, repeat: 2}\n"
         )
-        assert [job.name for job in jobs[:4]] == [
+        assert [job.key for job in jobs[:4]] == [
             f"hero/overlay/{image}/walk" for image in ("ada-en", "ada-en-take2", "bob-en", "bob-en-take2")
         ]
         assert jobs[1].request.images == (
             UpstreamOutput("sketch/sketch/ada/l=en#2", "result", MediaType.IMAGE),
         )
-        assert jobs[1].upstream == jobs[5].name
+        assert jobs[1].upstream == jobs[5].key
 
     def test_an_items_name_tells_all_that_the_upstream_ranges_over(self, project: Project) -> None:
         jobs = project.jobs(
@@ -432,7 +433,7 @@ class TestChains:
             + "jobs:\n- {id: one, image_sets: [s], prompts: [walk], matrix: {z: [1], y: [a b]}}\n"
             "- {id: two, templates: [a], image_sets: [next], prompts: []}\n"
         )
-        assert [job.key.image for job in jobs[2:]] == ["a-red-walk-a b-1", "b-red-walk-a b-1"]
+        assert [job.coordinates.image for job in jobs[2:]] == ["a-red-walk-a b-1", "b-red-walk-a b-1"]
 
     def test_an_item_without_any_name_of_its_own_has_that_of_the_template(self, project: Project) -> None:
         keys = project.keys(
@@ -460,7 +461,7 @@ class TestChains:
         text = f"{ANYTHING}image_sets:\n  s0: ['https://a.example/red.png']\n{sets}jobs:\n{rules}"
         jobs = project.jobs(text)
         assert len(jobs) == 200
-        assert [job.upstream for job in jobs] == [*(job.name for job in jobs[1:]), None]
+        assert [job.upstream for job in jobs] == [*(job.key for job in jobs[1:]), None]
 
     def test_only_what_the_upstream_makes_gives_items(self, project: Project) -> None:
         jobs = project.jobs(
@@ -470,7 +471,7 @@ class TestChains:
             "  include: [{image: bob, l: de}]\n"
             "- {id: hero, templates: [overlay], image_sets: [sketches]}\n"
         )
-        assert [job.key.image for job in jobs] == ["ada", "bob", "ada-en", "bob-de"]
+        assert [job.coordinates.image for job in jobs] == ["ada", "bob", "ada-en", "bob-de"]
 
     def test_a_step_that_fits_is_taken_where_the_result_would_not(self, project: Project) -> None:
         rules = (
@@ -543,7 +544,8 @@ MEASURED = """
 import re, sys
 from pathlib import Path
 from pipeline.errors import InvalidInput, Problem
-from pipeline.manifest import expand, load
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
 try:
     print(sum(1 for _ in expand(load(Path(sys.argv[1])))))
 except InvalidInput as error:

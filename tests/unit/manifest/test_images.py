@@ -14,9 +14,9 @@ from PIL import Image
 from manifest.authoring import ANYTHING, Project, png
 from pipeline import files
 from pipeline.jobs import LocalFile, RemoteFile
-from pipeline.manifest import globbing
+from pipeline.manifest import globs
 from pipeline.manifest.images import LARGEST, Images
-from pipeline.manifest.table import read_table
+from pipeline.manifest.tables import read_table
 
 Form = Literal["NFC", "NFD"]
 
@@ -158,7 +158,7 @@ class TestPlaces:
         (image,) = job.request.images
         assert isinstance(image, LocalFile)
         assert image.path == unicodedata.normalize("NFC", name)
-        assert job.key.image == unicodedata.normalize("NFC", "tür-ñ")
+        assert job.coordinates.image == unicodedata.normalize("NFC", "tür-ñ")
         assert files.as_on_disk(project.root / image.path).exists()
 
 
@@ -167,7 +167,7 @@ class TestUrls:
         url = "HTTPS://cdn.example.com/Ä%20b/./x/../red.png?sig=a+b%2F&x=1#part"
         (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: ['{url}']}}\n")
         assert job.request.images == (RemoteFile(url),)
-        assert job.key.image == "red"
+        assert job.coordinates.image == "red"
 
     def test_an_items_version_goes_with_its_urls(self, project: Project) -> None:
         (job,) = project.jobs(
@@ -181,7 +181,7 @@ class TestUrls:
             ANYTHING + "image_sets: {shoes: [{images: ['https://cdn.example.com/a.png', front.png]}]}\n"
         )
         assert [type(image) for image in job.request.images] == [RemoteFile, LocalFile]
-        assert job.key.image == "a"
+        assert job.coordinates.image == "a"
 
     @pytest.mark.parametrize(
         "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
@@ -223,20 +223,20 @@ class TestGlobs:
     ) -> None:
         for name in ("e.png", "a/b.png", "a/c/d.png"):
             project.image(name)
-        assert globbing.matching(pattern, project.root, project.root) == found
+        assert globs.matching(pattern, project.root, project.root) == found
 
     def test_a_pattern_may_begin_above_its_file_but_not_above_the_project(self, project: Project) -> None:
         project.image("images/a.png")
         (project.root / "spring").mkdir()
-        assert globbing.matching("../images/*", project.root / "spring", project.root) == ["../images/a.png"]
+        assert globs.matching("../images/*", project.root / "spring", project.root) == ["../images/a.png"]
         for pattern in ("../../*", "/*", "*/../../*"):
             with pytest.raises(ValueError, match=r"project|absolute|beginning"):
-                globbing.matching(pattern, project.root / "spring", project.root)
+                globs.matching(pattern, project.root / "spring", project.root)
 
     def test_a_folder_that_links_to_itself_is_walked_once(self, project: Project) -> None:
         project.image("images/a.png")
         (project.root / "images" / "again").symlink_to(".")
-        assert globbing.matching("**/*.png", project.root, project.root) == ["images/a.png"]
+        assert globs.matching("**/*.png", project.root, project.root) == ["images/a.png"]
 
 
 class TestTables:
@@ -269,7 +269,7 @@ class TestTables:
     def test_a_row_is_told_by_the_line_at_which_it_begins(self, project: Project) -> None:
         path = project.write("rows.csv", 'path,name\na.png,"two\nlines"\n,x\n')
         rows, (problem,) = read_table(path, "rows.csv")
-        assert [row.place.line for row in rows] == [2]
+        assert [row.location.line for row in rows] == [2]
         assert str(problem) == "rows.csv:4:1: neither 'path' nor 'url' is filled"
 
     @pytest.mark.parametrize(

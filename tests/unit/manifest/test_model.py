@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from manifest import golden
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import Node, read_yaml
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json, LocalFile, Visibility
-from pipeline.manifest import Limits, ProviderSettings, expand, find, load, schema
-from pipeline.manifest.document import Node, read_yaml
+from pipeline.manifest.discover import find
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.manifest.model import Limits, ProviderSettings
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +223,7 @@ class TestMerging:
         assert isinstance(image, LocalFile)
         assert image.path == "../../common/images/red.png"
         assert red.request.options == {"p": "walking\nslowly", "u": image}
-        assert row.name == "main/any/row/walk"
+        assert row.key == "main/any/row/walk"
         assert row.request.images == red.request.images
 
     def test_a_problem_in_a_base_is_told_where_the_base_says_it(self, project: Project) -> None:

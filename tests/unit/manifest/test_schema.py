@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.documents import schema
+from pipeline.documents.node import merge
+from pipeline.documents.yaml_reader import Document, SourceFile, parse_yaml
 from pipeline.errors import Problem
 from pipeline.jobs import Json
-from pipeline.manifest import schema
-from pipeline.manifest.document import Document, SourceFile, parse_yaml
-from pipeline.manifest.tree import merge
 
 TEXT: Json = {"type": "string", "minLength": 1}
 
@@ -176,7 +176,7 @@ def watch(event, arguments):
     if event.startswith("socket.") or (event == "open" and "hostname" in str(arguments[0])):
         print("REACHED OUT", event, flush=True)
 sys.addaudithook(watch)
-from pipeline.manifest import schema
+from pipeline.documents import schema
 try:
     schema.findings({}, schema.make_validator({"$ref": sys.argv[1]}))
 except Exception as error:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from pipeline.jobs import Job, JobKey, Request, UpstreamOutput
-from pipeline.planning.actions import Asked, Entry, Plan, Presence
+from pipeline.assignment import assign
+from pipeline.jobs import Coordinates, Job, Request, UpstreamOutput
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import Asked, Entry, Plan, Presence
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Records, Status
-from pipeline.serving import serve
 
 
 def job(
@@ -18,16 +18,16 @@ def job(
     template: str = "overlay",
 ) -> Job:
     """A job with the key `<rule>/<template>/<name>`, which asks for `asks`."""
-    images = (UpstreamOutput(upstream.name),) if upstream else ()
+    images = (UpstreamOutput(upstream.key),) if upstream else ()
     request = Request("vimmerse", template, {"prompt": asks}, images)
-    return Job(JobKey(rule, template, name), request, path=name, credits=price)
+    return Job(Coordinates(rule, template, name), request, path=name, credits=price)
 
 
 def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Purchase) -> Purchase:
     """A purchase for a job; the larger its number, the newer it is."""
     return Purchase(
         id=f"{number:016x}",
-        key=for_job.name,
+        key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=status,
         bought_at=f"2026-01-01T00:{number:02}:00Z",
@@ -51,14 +51,14 @@ def plan(
     records = Records({each.id: each for each in purchases})
     asked = Asked(
         selected=None if selected is None else frozenset(selected),
-        replace=frozenset(each.name for each in replacing),
+        replace=frozenset(each.key for each in replacing),
         retry_failed=retry_failed,
     )
-    return make(serve(in_plan_order(jobs), records, decisions), presence or {}, asked)
+    return make(assign(in_plan_order(jobs), records, decisions), presence or {}, asked)
 
 
 def only(made: Plan, of: Job) -> Entry:
     """The entry of one job."""
-    entry = made.entry(of.name)
+    entry = made.entry(of.key)
     assert entry is not None
     return entry

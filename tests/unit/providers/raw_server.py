@@ -189,7 +189,7 @@ class RawServer:
 
 
 @contextmanager
-def serving(
+def assignment(
     play: Play,
     certificate: Certificate | None = None,
     *,

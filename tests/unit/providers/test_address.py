@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.providers.address import AddressRefused, Guard, is_loopback_host, shown_url
-from providers.orders_for_tests import is_harmless
+from providers.create_requests import is_harmless
 
 OUTSIDE = Guard(loopback=False)
 REHEARSING = Guard(loopback=True)

@@ -21,8 +21,8 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
-from providers.orders_for_tests import KEY, PNG, a_client, an_attachment, an_order
-from providers.raw_server import Peer, Play, serving
+from providers.create_requests import KEY, PNG, a_client, an_attachment, an_order
+from providers.raw_server import Peer, Play, assignment
 
 
 def answering(status: int, told: Json = None, *headers: str) -> Play:
@@ -38,7 +38,7 @@ WORKFLOW: Json = {"data": {"id": "wf-1", "processing_status": "processing"}}
 
 
 def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         assert client.get("wf-1").progress is Progress.RUNNING
         client.get("wf-1")
@@ -53,7 +53,7 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with serving(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
+    with assignment(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
         client = a_client(server.url)
         client.create(an_order())
         client.get("wf-1")
@@ -64,7 +64,7 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
 
 
 def test_v2_has_its_own_paths() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
         client.get("wf-1")
         client.delete("wf-1")
@@ -77,19 +77,19 @@ def test_v2_has_its_own_paths() -> None:
 
 
 def test_base_url_may_have_a_path() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         a_client(f"{server.url}/vendor/").get("wf-1")
     assert server.received[0].path == "/vendor/workflow/wf-1"
 
 
 def test_health_asks_without_the_key() -> None:
-    with serving(answering(200, "fine")) as server:
+    with assignment(answering(200, "fine")) as server:
         a_client(server.url).health()
     assert "x-api-key" not in server.received[0].headers
 
 
 def test_update_sends_only_what_changes() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         a_client(server.url).update("wf-1", Changes(title="é", visibility=Visibility.PUBLIC, rating=5))
     request = server.received[0]
     assert request.method == "PUT"
@@ -97,7 +97,7 @@ def test_update_sends_only_what_changes() -> None:
 
 
 def test_error_report_tells_the_message_and_its_context() -> None:
-    with serving(answering(200, {"data": {}})) as server:
+    with assignment(answering(200, {"data": {}})) as server:
         a_client(server.url).report_error("it broke", {"workflow": "wf-1"})
     assert server.received[0].path == "/workflow/error-log"
     assert json.loads(server.received[0].body) == {
@@ -107,7 +107,7 @@ def test_error_report_tells_the_message_and_its_context() -> None:
 
 
 def test_what_is_not_there_counts_as_deleted() -> None:
-    with serving(answering(404, {"message": "NOT_FOUND"})) as server:
+    with assignment(answering(404, {"message": "NOT_FOUND"})) as server:
         a_client(server.url).delete("wf-1")
     assert server.received[0].method == "DELETE"
 
@@ -131,22 +131,22 @@ def test_what_is_not_there_counts_as_deleted() -> None:
 def test_status_raises_what_it_means_and_tells_what_the_vendor_said(
     status: int, error: type[PipelineError]
 ) -> None:
-    with serving(answering(status, {"message": "so \x1b[0m"})) as server:
+    with assignment(answering(status, {"message": "so \x1b[0m"})) as server:
         with pytest.raises(error, match=rf"GET /workflow/wf-1: HTTP {status}, so \\x1b") as raised:
             a_client(server.url).get("wf-1")
         assert type(raised.value) is error
 
 
 def test_vendor_may_ask_to_wait() -> None:
-    with serving(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
+    with assignment(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
         a_client(server.url).get("wf-1")
     assert raised.value.after == 7
 
 
 def test_redirect_of_a_get_reaches_no_other_host() -> None:
-    with serving(answering(200, WORKFLOW)) as other:
+    with assignment(answering(200, WORKFLOW)) as other:
         elsewhere = answering(302, None, f"Location: {other.url}/workflow/wf-1")
-        with serving(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
+        with assignment(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
             a_client(server.url).get("wf-1")
         assert other.connections == 0
 
@@ -167,7 +167,7 @@ def test_unsound_answer_to_a_get_is_an_error_that_may_pass(body: str) -> None:
         peer.read()
         peer.answer(200, UNSOUND[body])
 
-    with serving(play) as server, pytest.raises(VendorError):
+    with assignment(play) as server, pytest.raises(VendorError):
         a_client(server.url).get("wf-1")
 
 
@@ -176,13 +176,13 @@ def test_answer_that_is_compressed_unasked_is_not_unpacked() -> None:
         assert peer.read().headers["accept-encoding"] == "identity"
         peer.answer(200, gzip.compress(json.dumps(WORKFLOW).encode()), "Content-Encoding: gzip")
 
-    with serving(play) as server, pytest.raises(VendorError, match="not JSON"):
+    with assignment(play) as server, pytest.raises(VendorError, match="not JSON"):
         a_client(server.url).get("wf-1")
 
 
 @pytest.mark.parametrize("mark", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
 def test_id_that_would_lead_elsewhere_is_never_asked_for(mark: str) -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with pytest.raises(NotFound):
             client.get(mark)
@@ -191,7 +191,7 @@ def test_id_that_would_lead_elsewhere_is_never_asked_for(mark: str) -> None:
 
 
 def test_client_can_be_pickled_and_fits_the_port() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         client: Provider = a_client(server.url)
         client.get("wf-1")
         copy = pickle.loads(pickle.dumps(client))
@@ -199,7 +199,7 @@ def test_client_can_be_pickled_and_fits_the_port() -> None:
 
 
 def test_many_threads_may_ask_at_once() -> None:
-    with serving(answering(200, WORKFLOW)) as server:
+    with assignment(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with ThreadPoolExecutor(8) as threads:
             found = list(threads.map(client.get, ["wf-1"] * 100))
@@ -211,14 +211,14 @@ UPLOADED: Json = {"data": {"id": "i", "results": ["https://cdn.example.com/up.pn
 
 
 def test_local_images_go_with_a_v1_create_and_nothing_is_uploaded() -> None:
-    with serving(answering(200, UPLOADED)) as server:
+    with assignment(answering(200, UPLOADED)) as server:
         order = an_order(images=(an_attachment(),))
         assert a_client(server.url).prepare(order).images == order.images
     assert server.connections == 0
 
 
 def test_mixed_images_become_urls_in_their_order() -> None:
-    with serving(answering(200, UPLOADED)) as server:
+    with assignment(answering(200, UPLOADED)) as server:
         order = an_order(images=("https://cdn.example.com/1.png", an_attachment(path="../../etc/passwd")))
         prepared = a_client(server.url).prepare(order)
     assert prepared.images == ("https://cdn.example.com/1.png", "https://cdn.example.com/up.png")
@@ -230,7 +230,7 @@ def test_mixed_images_become_urls_in_their_order() -> None:
 
 
 def test_v2_uploads_every_image() -> None:
-    with serving(answering(200, UPLOADED)) as server:
+    with assignment(answering(200, UPLOADED)) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
         prepared = client.prepare(an_order(images=(an_attachment(),)))
     assert prepared.images == ("https://cdn.example.com/up.png",)
@@ -238,7 +238,7 @@ def test_v2_uploads_every_image() -> None:
 
 def test_file_in_the_options_becomes_its_url_wherever_it_stands() -> None:
     image = an_attachment()
-    with serving(answering(200, UPLOADED)) as server:
+    with assignment(answering(200, UPLOADED)) as server:
         order = an_order(
             options={"product_image": image.file, "more": [{"deep": image.file}]},
             attached={image.file.sha256: image},
@@ -256,7 +256,7 @@ def test_file_without_its_bytes_is_refused_before_anything_is_sent() -> None:
 
 
 def test_same_bytes_are_uploaded_once_however_many_threads_ask() -> None:
-    with serving(answering(200, UPLOADED)) as server:
+    with assignment(answering(200, UPLOADED)) as server:
         client = a_client(server.url)
         order = an_order(images=("https://cdn.example.com/1.png", an_attachment()))
         with ThreadPoolExecutor(8) as threads:
@@ -274,7 +274,7 @@ def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None
             status = next(failures, 200)
             peer.answer(status, json.dumps(UPLOADED).encode(), "Retry-After: 3")
 
-    with serving(play) as server:
+    with assignment(play) as server:
         client = Vimmerse(Settings(KEY, server.url), pause=waits.append)
         client.prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
     assert waits == [3.0, 3.0]
@@ -282,7 +282,7 @@ def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None
 
 
 def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_the_run() -> None:
-    with serving(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
+    with assignment(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
         a_client(server.url).prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
     assert raised.value.after == 120
     assert len(server.received) == 1
@@ -290,7 +290,7 @@ def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_t
 
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (402, 1), (401, 1), (500, 4)])
 def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries: int) -> None:
-    with serving(answering(status, {})) as server, pytest.raises(PipelineError):
+    with assignment(answering(status, {})) as server, pytest.raises(PipelineError):
         a_client(server.url).prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
     assert len(server.received) == tries
 
@@ -305,7 +305,7 @@ def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureF
 
     echoes = (answering(status, {"message": f"not {KEY}"}) for status in (401, 422, 500, 200))
     for play in (fail, *echoes, answering(200, WORKFLOW)):
-        with serving(play) as server:
+        with assignment(play) as server:
             client = a_client(server.url, timeout=0.5)
             texts += [repr(client), repr(client.settings), str(client.create(an_order()))]
             texts.append(repr(vars(client)))

@@ -21,8 +21,8 @@ from pipeline.providers.base import (
 from pipeline.providers.http.connection import Connection, Route, Stage
 from pipeline.providers.network import Network
 from pipeline.providers.vimmerse import Vimmerse
-from providers.orders_for_tests import KEY, a_client, an_attachment, an_order
-from providers.raw_server import Certificate, Peer, Play, serving
+from providers.create_requests import KEY, a_client, an_attachment, an_order
+from providers.raw_server import Certificate, Peer, Play, assignment
 
 SHORT = 0.4  # seconds, where the client is to give up waiting
 LARGE = an_attachment(b"\x89PNG\r\n\x1a\n" + bytes(30 << 20))
@@ -116,7 +116,7 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
 def test_create_that_may_have_arrived_is_unknown_and_was_sent_once(
     fault: str, tls: bool, certificate: Certificate
 ) -> None:
-    with serving(AFTER_IT_WAS_SENT[fault], certificate if tls else None) as server:
+    with assignment(AFTER_IT_WAS_SENT[fault], certificate if tls else None) as server:
         client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
         outcome = client.create(an_order())
     assert isinstance(outcome, OutcomeUnknown), outcome
@@ -130,7 +130,7 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
             pass
         peer.reset()
 
-    with serving(reset_unread) as server:
+    with assignment(reset_unread) as server:
         outcome = a_client(server.url).create(an_order())
     assert isinstance(outcome, OutcomeUnknown)
     assert server.received == []
@@ -139,7 +139,7 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
 
 def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:
     play = after_reading(lambda peer: peer.send_raw(b"\x17\x03\x03\x00\x20" + b"?" * 32))
-    with serving(play, certificate) as server:
+    with assignment(play, certificate) as server:
         outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
     assert isinstance(outcome, OutcomeUnknown)
     assert "TLS failed" in outcome.reason
@@ -147,7 +147,7 @@ def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: 
 
 
 def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> None:
-    with serving(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
+    with assignment(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
         outcome = a_client(server.url).create(an_order())
     assert isinstance(outcome, OutcomeUnknown)
     assert outcome.answer.startswith("<html>x")
@@ -199,7 +199,7 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
 @pytest.mark.parametrize("answer", ANSWERED)
 def test_whole_answer_says_what_came_of_it(answer: str, tls: bool, certificate: Certificate) -> None:
     play, expected = ANSWERED[answer]
-    with serving(play, certificate if tls else None) as server:
+    with assignment(play, certificate if tls else None) as server:
         outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
     assert outcome == expected
     assert len(server.received) == 1
@@ -215,7 +215,7 @@ MID_UPLOAD: dict[str, Callable[[Peer], None]] = {
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("fault", MID_UPLOAD)
 def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certificate: Certificate) -> None:
-    with serving(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
+    with assignment(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
         client = a_client(server.url, ca_bundle=str(certificate.path))
         outcome = client.create(an_order(images=(LARGE,)))
     assert isinstance(outcome, NotSent), outcome
@@ -224,7 +224,7 @@ def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certif
 
 
 def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.providers.http.line._SLOWEST_UPLOAD", 1 << 40)
+    monkeypatch.setattr("pipeline.providers.http.transport._SLOWEST_UPLOAD", 1 << 40)
     finished = threading.Event()
 
     def take_no_more_for_long(peer: Peer) -> None:
@@ -232,7 +232,7 @@ def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: 
         peer.answer(200, SOUND)
         peer.stall()
 
-    with serving(in_mid_upload(take_no_more_for_long)) as server:
+    with assignment(in_mid_upload(take_no_more_for_long)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(an_order(images=(LARGE,)))
         finished.set()
     assert isinstance(outcome, NotSent)
@@ -247,7 +247,7 @@ def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
         if takes_the_rest:
             peer.stall()
 
-    with serving(in_mid_upload(refuse)) as server:
+    with assignment(in_mid_upload(refuse)) as server:
         outcome = a_client(server.url).create(an_order(images=(LARGE,)))
     assert outcome == AccountRefused(Refusal.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
 
@@ -269,7 +269,7 @@ def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_serve
             never.wait(0.02)
             peer.send(b"x")  # which fails when the client has gone
 
-    with serving(after_reading(drip)) as server:
+    with assignment(after_reading(drip)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(an_order())
     assert outcome == OutcomeUnknown("it was sent, then: no answer came in time")
 
@@ -284,7 +284,7 @@ BEFORE_TLS: dict[str, Play] = {
 
 @pytest.mark.parametrize("fault", BEFORE_TLS)
 def test_create_that_fails_in_the_handshake_was_not_sent(fault: str, certificate: Certificate) -> None:
-    with serving(BEFORE_TLS[fault], certificate, handshake=False) as server:
+    with assignment(BEFORE_TLS[fault], certificate, handshake=False) as server:
         client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
         outcome = client.create(an_order())
     assert isinstance(outcome, NotSent)
@@ -292,7 +292,7 @@ def test_create_that_fails_in_the_handshake_was_not_sent(fault: str, certificate
 
 
 def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate: Certificate) -> None:
-    with serving(answering(200, SOUND), certificate) as server:
+    with assignment(answering(200, SOUND), certificate) as server:
         outcome = a_client(server.url).create(an_order())
     assert isinstance(outcome, NotSent)
     assert "REQUESTS_CA_BUNDLE" in outcome.reason
@@ -301,7 +301,7 @@ def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
 def test_a_vendor_that_is_reached_by_ipv6_alone_is_reached() -> None:
-    with serving(answering(200, SOUND), host="::1") as server:
+    with assignment(answering(200, SOUND), host="::1") as server:
         assert a_client(server.url).create(an_order()) == Bought("wf-1")
     assert len(server.received) == 1
 
@@ -339,7 +339,7 @@ PROXY_FAULTS: dict[str, Play] = {
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS)
 def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> None:
-    with serving(PROXY_FAULTS[fault]) as proxy:
+    with assignment(PROXY_FAULTS[fault]) as proxy:
         network = Network(proxies={"https": proxy.url})
         outcome = a_client("https://api.example.com", timeout=SHORT, network=network).create(an_order())
     assert isinstance(outcome, NotSent), outcome
@@ -363,7 +363,7 @@ def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certif
         peer.read()
         peer.answer(200, SOUND)
 
-    with serving(tunnel, certificate, handshake=False) as proxy:
+    with assignment(tunnel, certificate, handshake=False) as proxy:
         network = Network(
             proxies={"https": f"http://user:pass@127.0.0.1:{proxy.port}"}, ca_bundle=str(certificate.path)
         )
@@ -382,7 +382,7 @@ def test_each_create_has_a_connection_of_its_own() -> None:
             peer.read()
             peer.answer(200, SOUND)
 
-    with serving(keep_alive) as server:
+    with assignment(keep_alive) as server:
         client = a_client(server.url)
         for _ in range(3):
             assert client.create(an_order()) == Bought("wf-1")
@@ -390,8 +390,8 @@ def test_each_create_has_a_connection_of_its_own() -> None:
 
 
 def test_redirect_of_a_create_reaches_no_other_host() -> None:
-    with serving(answering(200, SOUND)) as other:
-        with serving(answering(308, b"", f"Location: {other.url}/workflow")) as server:
+    with assignment(answering(200, SOUND)) as other:
+        with assignment(answering(308, b"", f"Location: {other.url}/workflow")) as server:
             outcome = a_client(server.url).create(an_order())
         assert isinstance(outcome, OutcomeUnknown)
         assert other.connections == 0
@@ -416,7 +416,7 @@ def test_interrupt_after_sending_is_told_as_unknown() -> None:
         interrupt_main_thread()
         peer.stall()
 
-    with serving(after_reading(interrupt)) as server:
+    with assignment(after_reading(interrupt)) as server:
         outcome = created(a_client(server.url))
     assert isinstance(outcome, OutcomeUnknown)
 
@@ -428,7 +428,7 @@ def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate
         interrupt_main_thread()
         peer.stall()
 
-    with serving(after_hello(interrupt), certificate, handshake=False) as server:
+    with assignment(after_hello(interrupt), certificate, handshake=False) as server:
         outcome = created(a_client(server.url, ca_bundle=str(certificate.path)))
     assert isinstance(outcome, NotSent)
 
@@ -452,7 +452,7 @@ class InterruptedAfterTheLastByte:
 
 
 def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> None:
-    with serving(after_reading(Peer.stall)) as server:
+    with assignment(after_reading(Peer.stall)) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
         route.transit.begin(10)
@@ -465,7 +465,7 @@ def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> N
 
 
 def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() -> None:
-    with serving(Peer.stall) as server:
+    with assignment(Peer.stall) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
         route.transit.begin(10)

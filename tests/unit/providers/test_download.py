@@ -17,8 +17,8 @@ from pipeline.providers.address import Guard
 from pipeline.providers.base import DownloadFailed, Fetched, Media
 from pipeline.providers.download import Downloads
 from pipeline.providers.network import Network
-from providers.orders_for_tests import PNG, a_client
-from providers.raw_server import Certificate, Peer, Play, RawServer, serving
+from providers.create_requests import PNG, a_client
+from providers.raw_server import Certificate, Peer, Play, RawServer, assignment
 
 ETAG = '"strong-1"'
 
@@ -61,7 +61,7 @@ def with_part(target: Path, content: bytes, etag: str = ETAG) -> Iterator[None]:
 
 
 def test_file_comes_to_its_place_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
-    with serving(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
+    with assignment(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
         fetched = fetch(server, tmp_path / "new" / "f.png", size=len(PNG))
     assert fetched == Fetched(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
     assert names_in(tmp_path / "new") == ["f.png"]
@@ -72,7 +72,7 @@ def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.Monkey
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with serving(answering(200, PNG)) as server:
+    with assignment(answering(200, PNG)) as server:
         a_client(server.url).download(Media(f"{server.url}/f.png", "image/png"), tmp_path / "f.png")
     assert not {"x-api-key", "authorization", "cookie"} & set(server.received[0].headers)
 
@@ -101,7 +101,7 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
     play, message = UNSOUND[fault]
     target = tmp_path / "f.png"
     target.write_bytes(b"what was there")
-    with serving(play) as server, pytest.raises(DownloadFailed, match=message) as raised:
+    with assignment(play) as server, pytest.raises(DownloadFailed, match=message) as raised:
         fetch(server, target)
     assert "s3cret" not in str(raised.value)
     assert not raised.value.expired
@@ -110,7 +110,7 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
 
 def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with serving(answering(200, PNG)) as server:
+    with assignment(answering(200, PNG)) as server:
         fetch(server, tmp_path / "f.png")
     assert "f.png" in caplog.text
     assert "s3cret" not in caplog.text
@@ -118,15 +118,15 @@ def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("size", [len(PNG) - 1, len(PNG) + 1])
 def test_file_of_another_size_than_the_vendor_said_is_refused(size: int, tmp_path: Path) -> None:
-    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
+    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
         fetch(server, tmp_path / "f.png", size=size)
     assert not (tmp_path / "f.png").exists()
 
 
 def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -> None:
-    with serving(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
+    with assignment(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
         assert fetch(server, tmp_path / "f.png", size=len(PNG)).bytes == len(PNG)
-    with serving(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
+    with assignment(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
         fetch(server, tmp_path / "g.png", size=len(PNG))
 
 
@@ -139,7 +139,7 @@ def test_file_that_grows_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
         peer.send(b"0\r\n\r\n")
 
     downloads = Downloads(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
-    with serving(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
+    with assignment(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
         downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
     assert raised.value.lasting
 
@@ -153,14 +153,14 @@ def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:
             peer.send(PNG[number : number + 1])
             never.wait(0.02)
 
-    with serving(drip) as server, pytest.raises(DownloadFailed, match="too slowly"):
+    with assignment(drip) as server, pytest.raises(DownloadFailed, match="too slowly"):
         fetch(server, tmp_path / "f.png", timeout=0.3)
     assert PNG.startswith((tmp_path / "f.png.part").read_bytes())
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_url_that_has_expired_is_told_as_such(status: int, tmp_path: Path) -> None:
-    with serving(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
+    with assignment(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
     assert raised.value.expired
 
@@ -181,7 +181,7 @@ def test_download_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
         peer.answer(206, PNG[100:], content_range, f"ETag: {ETAG}")
 
     target = tmp_path / "f.png"
-    with serving(play) as server:
+    with assignment(play) as server:
         with pytest.raises(DownloadFailed, match="cut off"):
             fetch(server, target)
         fetched = fetch(server, target, size=len(PNG))
@@ -215,7 +215,7 @@ def test_download_begins_anew_where_it_cannot_go_on(answer: str, tmp_path: Path)
                 peer.answer(200, PNG)
 
     target = tmp_path / "f.png"
-    with with_part(target, b"y" * 100), serving(play) as server:
+    with with_part(target, b"y" * 100), assignment(play) as server:
         fetched = fetch(server, target)
     assert fetched.sha256 == hashlib.sha256(PNG).hexdigest()
     assert names_in(tmp_path) == ["f.png"]
@@ -224,7 +224,7 @@ def test_download_begins_anew_where_it_cannot_go_on(answer: str, tmp_path: Path)
 @pytest.mark.parametrize("etag", ['W/"weak"', "", "no quotes"])
 def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path) -> None:
     target = tmp_path / "f.png"
-    with with_part(target, b"y" * 100, etag), serving(answering(200, PNG, f"ETag: {etag}")) as server:
+    with with_part(target, b"y" * 100, etag), assignment(answering(200, PNG, f"ETag: {etag}")) as server:
         fetch(server, target)
     assert "range" not in server.received[0].headers
     assert target.read_bytes() == PNG
@@ -234,7 +234,7 @@ def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     (tmp_path / "f.png.part").symlink_to(victim)
-    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="cannot be written"):
+    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="cannot be written"):
         fetch(server, tmp_path / "f.png")
     assert victim.read_bytes() == b"precious"
 
@@ -246,7 +246,7 @@ def test_disk_without_space_keeps_the_part_and_says_so(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
         with (
-            serving(answering(200, large, f"ETag: {ETAG}")) as server,
+            assignment(answering(200, large, f"ETag: {ETAG}")) as server,
             pytest.raises(DownloadFailed) as raised,
         ):
             fetch(server, tmp_path / "f.png")
@@ -268,7 +268,7 @@ def test_redirects_are_followed_but_not_for_ever(tmp_path: Path) -> None:
             else:
                 peer.answer(200, PNG)
 
-    with serving(play) as server:
+    with assignment(play) as server:
         assert fetch(server, tmp_path / "f.png", path="/5").bytes == len(PNG)
         with pytest.raises(DownloadFailed, match="more than 5 redirects"):
             fetch(server, tmp_path / "g.png", path="/6")
@@ -289,7 +289,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("location", ELSEWHERE)
 def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp_path: Path) -> None:
     play = answering(302, b"", f"Location: {location}")
-    with serving(play) as server, pytest.raises(DownloadFailed) as raised:
+    with assignment(play) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
     assert raised.value.lasting
     assert len(server.received) == 1
@@ -301,7 +301,7 @@ def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host: str, tmp_path: Path) -> None:
     downloads = Downloads(Network(), Guard(loopback=False), 5.0)
-    with serving(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
+    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
         downloads.fetch(Media(f"{scheme}://{host}:{server.port}/f.png", "image/png"), tmp_path / "f.png")
     assert raised.value.lasting
     assert server.connections == 0
@@ -319,7 +319,7 @@ def test_name_is_resolved_once_and_tls_still_checks_it(
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     downloads = Downloads(Network(ca_bundle=str(certificate.path)), Guard(loopback=True), 5.0)
-    with serving(answering(200, PNG), certificate) as server:
+    with assignment(answering(200, PNG), certificate) as server:
         media = Media(f"https://media.example.com:{server.port}/f.png", "image/png")
         downloads.fetch(media, tmp_path / "f.png")
         assert asked.count("media.example.com") == 1
@@ -330,7 +330,7 @@ def test_name_is_resolved_once_and_tls_still_checks_it(
 
 
 def test_address_is_judged_behind_a_proxy_too(tmp_path: Path) -> None:
-    with serving(answering(200)) as proxy:
+    with assignment(answering(200)) as proxy:
         downloads = Downloads(Network(proxies={"https": proxy.url}), Guard(loopback=False), 5.0)
         with pytest.raises(DownloadFailed, match="not a public address"):
             downloads.fetch(Media("https://10.0.0.1/f.png", "image/png"), tmp_path / "f.png")

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.jobs import Job, JobKey, Json, Request, UpstreamOutput
+from pipeline.assignment import Assignment, assign
+from pipeline.jobs import Coordinates, Job, Json, Request, UpstreamOutput
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
-from pipeline.serving import Serving, serve
 
 Document = dict[str, Json]
 HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
@@ -17,9 +17,9 @@ FILM = Output("video/mp4", url="https://media.example/film.mp4", sha256="c" * 64
 
 def job(name: str, asks: str = "walk", upstream: Job | None = None, steps: bool = False) -> Job:
     """A job with the key `r/t/<name>`, which asks for `asks`."""
-    images = (UpstreamOutput(upstream.name),) if upstream else ()
+    images = (UpstreamOutput(upstream.key),) if upstream else ()
     request = Request("vimmerse", "t", {"prompt": asks}, images)
-    return Job(JobKey("r", "t", name), request, path=f"r/{name}", credits=10, steps=steps)
+    return Job(Coordinates("r", "t", name), request, path=f"r/{name}", credits=10, steps=steps)
 
 
 def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Purchase) -> Purchase:
@@ -27,7 +27,7 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
     named = status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
     return Purchase(
         id=f"{number:016x}",
-        key=for_job.name,
+        key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=status,
         bought_at=f"2026-01-01T00:{number:02}:00Z",
@@ -42,8 +42,8 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
     )
 
 
-def serving_of(jobs: Sequence[Job], *purchases: Purchase, decisions: Decisions = UNDECIDED) -> Serving:
-    return serve(jobs, Records({each.id: each for each in purchases}), decisions)
+def serving_of(jobs: Sequence[Job], *purchases: Purchase, decisions: Decisions = UNDECIDED) -> Assignment:
+    return assign(jobs, Records({each.id: each for each in purchases}), decisions)
 
 
 def document(
@@ -54,8 +54,8 @@ def document(
     heading: Heading = HEADING,
 ) -> Document:
     """The results manifest of a campaign with these jobs and purchases."""
-    serving = serving_of(jobs, *purchases, decisions=decisions)
-    return build(heading, serving, serving.fitting.records, decisions, {}, published)
+    assignment = serving_of(jobs, *purchases, decisions=decisions)
+    return build(heading, assignment, assignment.matcher.records, decisions, {}, published)
 
 
 def read_back(made: Document, name: str = "spring.results.json") -> ResultsFile:

@@ -46,14 +46,14 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     purchases = [bought(1, sketch), bought(2, film, Status.FAILED, bought(1, sketch))]
     results = read_back(document([sketch, film], *purchases))
     assert dict(results.records.purchases) == {each.id: each for each in purchases}
-    assert results.records.served == {sketch.name: purchases[0].id, film.name: purchases[1].id}
+    assert results.records.served == {sketch.key: purchases[0].id, film.key: purchases[1].id}
     assert (results.campaign, results.manifest) == ("spring", "campaign.yaml")
 
 
 def test_jobs_are_by_key_and_purchases_by_key_then_time() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     made = document([b, a], bought(3, b), bought(2, a), bought(1, b))
-    assert [each["key"] for each in read_back(made).jobs] == [a.name, b.name]
+    assert [each["key"] for each in read_back(made).jobs] == [a.key, b.key]
     assert list(read_back(made).records.purchases) == [f"{number:016x}" for number in (2, 1, 3)]
     assert made == document([a, b], bought(1, b), bought(3, b), bought(2, a))
 
@@ -62,7 +62,7 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
     a = job("a")
     row = read_back(document([a], bought(1, a))).jobs[0]
     assert row == {
-        "key": a.name,
+        "key": a.key,
         "fingerprint": a.fingerprint,
         "status": "done",
         "purchase": f"{1:016x}",

@@ -29,8 +29,8 @@ def test_each_side_brings_its_purchases() -> None:
     a, b = job("a", "walk"), job("b", "dance")
     both = merge(document([a, b], bought(1, a)), document([a, b], bought(2, b)))
     assert read_back(both).records.purchases.keys() == {f"{1:016x}", f"{2:016x}"}
-    assert row(both, a.name)["purchase"] == f"{1:016x}"
-    assert row(both, b.name)["purchase"] == f"{2:016x}"
+    assert row(both, a.key)["purchase"] == f"{1:016x}"
+    assert row(both, b.key)["purchase"] == f"{2:016x}"
     assert both["summary"] == {"jobs": {"done": 2}, "credits": 20}
 
 
@@ -40,7 +40,7 @@ def test_a_job_is_told_as_its_purchase_stands_now() -> None:
     both = merge(
         document([a], early), document([a], replace(early, status=Status.FAILED, reason=Reason.VENDOR))
     )
-    assert (row(both, a.name)["status"], row(both, a.name)["reason"]) == ("failed", "vendor")
+    assert (row(both, a.key)["status"], row(both, a.key)["reason"]) == ("failed", "vendor")
 
 
 def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
@@ -50,8 +50,8 @@ def test_a_job_whose_create_bought_nothing_after_all_is_pending() -> None:
     learned = document([a], replace(intent, status=Status.VOID), published={intent.id})
     for one, other in ((told, learned), (learned, told)):
         both = merge(one, other)
-        assert row(both, a.name)["status"] == "pending"
-        assert "purchase" not in row(both, a.name)
+        assert row(both, a.key)["status"] == "pending"
+        assert "purchase" not in row(both, a.key)
         assert read_back(both).records.purchases[intent.id].status is Status.VOID
 
 
@@ -61,7 +61,7 @@ def test_a_job_keeps_the_newest_that_served_it_though_it_serves_no_more() -> Non
     newer_knows = document([after], new)  # nothing serves it now, `new` did
     older_serves = document([before], old)
     for files in permutations([newer_knows, older_serves]):
-        assert read_back(merge(*files)).records.served == {before.name: new.id}
+        assert read_back(merge(*files)).records.served == {before.key: new.id}
 
 
 def test_results_of_two_campaigns_are_not_joined() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.purchases import Purchase, Status
-from pipeline.state.machine import Event, advance
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change
+from pipeline.state.transitions import Event, advance
 
 NOW = "2026-03-01T12:00:00Z"
 UNCAPPED = Caps()

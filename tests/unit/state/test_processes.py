@@ -17,7 +17,7 @@ from state.conftest import NOW, Desk, buy, purchase
 BUYS_WITHOUT_END = """
 import itertools, sys
 from pathlib import Path
-from pipeline.state.machine import Accepted
+from pipeline.state.transitions import Accepted
 from state.conftest import *
 
 desk = Desk(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ from purchase_strategies import purchases, records
 
 from pipeline.errors import InvalidInput
 from pipeline.purchases import UNDECIDED, Purchase, Records, Status, join
-from pipeline.state import machine, snapshot
+from pipeline.state import snapshot, transitions
 from state.conftest import NOW, Desk, buy, move, purchase
 
 
@@ -27,8 +27,8 @@ def test_any_purchase_survives_the_way(bought: Purchase) -> None:
 
 def test_a_state_moves_to_another_machine_by_export_and_import(desk: Desk) -> None:
     store = desk.open()
-    done = move(store, buy(store), machine.Accepted("w1"))
-    store.serve({"hero/overlay": done.id})
+    done = move(store, buy(store), transitions.Accepted("w1"))
+    store.save_assignment({"hero/overlay": done.id})
     exported = json.loads(json.dumps(store.export()))
     assert [event["event"] for event in exported["events"]] == ["intent", "accepted"]
     store.close()
@@ -40,9 +40,9 @@ def test_a_state_moves_to_another_machine_by_export_and_import(desk: Desk) -> No
 
 def test_an_import_twice_or_into_a_newer_state_changes_nothing(desk: Desk) -> None:
     store = desk.open()
-    bought = move(store, buy(store), machine.Accepted("w1"))
+    bought = move(store, buy(store), transitions.Accepted("w1"))
     old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
-    failed = move(store, bought, machine.VendorFailed("no"))
+    failed = move(store, bought, transitions.VendorFailed("no"))
     assert (
         store.absorb(old, UNDECIDED, NOW) == store.absorb(old, UNDECIDED, NOW) == join(store.records(), old)
     )

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records
-from pipeline.state import machine, schema
+from pipeline.state import schema, transitions
 from pipeline.state.opening import open_store
 from pipeline.state.sqlite import connect
 from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase
@@ -289,7 +289,7 @@ def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sen
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         store.begin([intent(purchase(2))], UNCAPPED)
     with pytest.raises(InvalidInput, match="deleted or replaced"):
-        move(store, bought, machine.Accepted("w1"))
+        move(store, bought, transitions.Accepted("w1"))
 
 
 def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(desk: Desk) -> None:
@@ -374,7 +374,7 @@ def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable
     with pytest.raises(Unfinished, match="full"):
         store.begin(many, UNCAPPED)
     assert list(store.records().purchases) == [bought.id]
-    moved = move(store, bought, machine.Accepted("w1"))
+    moved = move(store, bought, transitions.Accepted("w1"))
     raw.execute("PRAGMA max_page_count=100000")
     assert store.begin(many, UNCAPPED) == many
     assert store.records().purchases[bought.id] == moved
@@ -384,7 +384,7 @@ WITHOUT_ROOM = """
 import resource, signal, sys
 from pathlib import Path
 from pipeline.errors import Unfinished
-from pipeline.state.machine import Accepted
+from pipeline.state.transitions import Accepted
 from state.conftest import *
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -9,7 +9,7 @@ from purchase_strategies import decisions, purchases, records
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Records, Status
-from pipeline.state import machine
+from pipeline.state import transitions
 from pipeline.state.store import Caps, Change, PlacedFile
 from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase, step
 
@@ -22,9 +22,9 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None
     done = move(
         store,
         buy(store),
-        machine.Accepted("w1"),
-        machine.Finished((output,)),
-        machine.Fetched((output,)),
+        transitions.Accepted("w1"),
+        transitions.Finished((output,)),
+        transitions.Fetched((output,)),
     )
     reopened = desk.again(store)
     assert reopened.records().purchases == {done.id: done}
@@ -42,9 +42,9 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
 ) -> None:
     store = desk.open()
     first, second = buy(store, 1), buy(store, 2)
-    move(store, first, machine.Accepted("w1"))
+    move(store, first, transitions.Accepted("w1"))
     held = store.records()
-    stale = [step(second, machine.Accepted("w2")), step(first, machine.OutcomeLost("late"))]
+    stale = [step(second, transitions.Accepted("w2")), step(first, transitions.OutcomeUnknown("late"))]
     with pytest.raises(PipelineError, match=first.id):
         store.commit(stale)
     assert store.records() == held
@@ -53,17 +53,17 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
 
 def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
     store = desk.open()
-    submitted = move(store, buy(store), machine.Accepted("w1"))
-    marked = move(store, submitted, machine.MarkedAgain())
+    submitted = move(store, buy(store), transitions.Accepted("w1"))
+    marked = move(store, submitted, transitions.Superseded())
     with pytest.raises(PipelineError):
-        store.commit([step(submitted, machine.Reported(credits=9))])
+        store.commit([step(submitted, transitions.Reported(credits=9))])
     assert store.records().purchases[marked.id] == marked
 
 
 def test_steps_of_one_purchase_may_come_in_one_batch(desk: Desk) -> None:
     store = desk.open()
-    accepted = step(buy(store), machine.Accepted("w1"))
-    finished = step(accepted.after, machine.Finished(()))
+    accepted = step(buy(store), transitions.Accepted("w1"))
+    finished = step(accepted.after, transitions.Finished(()))
     store.commit([accepted, finished])
     assert store.records().purchases == {finished.after.id: finished.after}
 
@@ -104,11 +104,11 @@ def test_creates_are_counted_for_this_run_and_the_budget_for_all(desk: Desk) -> 
 def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk: Desk) -> None:
     store = desk.open()
     caps = Caps(max_creates=3, budget=10)
-    move(store, buy(store, 1, 5), machine.NothingBought("not sent"))
+    move(store, buy(store, 1, 5), transitions.NothingBought("not sent"))
     assert store.spent() == (0, 0)
-    move(store, buy(store, 2, 5), machine.Rejected("no such template"))
+    move(store, buy(store, 2, 5), transitions.Rejected("no such template"))
     assert store.spent() == (1, 0)
-    move(store, buy(store, 3, 5), machine.OutcomeLost("timed out"))
+    move(store, buy(store, 3, 5), transitions.OutcomeUnknown("timed out"))
     assert store.spent() == (2, 5)
     assert store.begin([intent(purchase(4, 5))], caps)
     assert not store.begin([intent(purchase(5, 0))], caps)
@@ -116,7 +116,7 @@ def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk:
 
 def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) -> None:
     store = desk.open()
-    move(store, buy(store, 1, 5), machine.Accepted("w1"), machine.Reported(credits=8))
+    move(store, buy(store, 1, 5), transitions.Accepted("w1"), transitions.Reported(credits=8))
     assert store.spent() == (1, 8)
 
 
@@ -152,8 +152,8 @@ def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, ca
 
 def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk: Desk) -> None:
     store = desk.open()
-    old = move(store, buy(store, 1), machine.Accepted("w1"))
-    mark = step(old, machine.MarkedAgain())
+    old = move(store, buy(store, 1), transitions.Accepted("w1"))
+    mark = step(old, transitions.Superseded())
     assert not store.begin([intent(purchase(2)), mark], Caps(max_creates=1))
     assert not store.records().purchases[old.id].again
     store.begin([intent(purchase(2)), mark], UNCAPPED)
@@ -163,7 +163,7 @@ def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk:
 def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> None:
     store = desk.open()
     unanswered = buy(store, 1)
-    answered = move(store, buy(store, 2), machine.Accepted("w2"))
+    answered = move(store, buy(store, 2), transitions.Accepted("w2"))
     second = desk.again(store)
     changes = second.recover(NOW)
     assert [change.before for change in changes] == [unanswered]
@@ -177,7 +177,7 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
     store = desk.open()
     bought = buy(store)
     if lost_first:
-        bought = move(store, bought, machine.OutcomeLost("the answer could not be stored"))
+        bought = move(store, bought, transitions.OutcomeUnknown("the answer could not be stored"))
     store.rescue(bought.id, "w-rescued")
     second = desk.again(store)
     (change,) = second.recover(NOW)
@@ -230,7 +230,7 @@ def test_the_state_holds_what_the_join_says(
     store = desk.open()
     held = store.absorb(mine, said, NOW)
     joined = store.absorb(theirs, said, NOW)
-    assert joined == store.records() == machine.absorb(held, theirs, said)
+    assert joined == store.records() == transitions.absorb(held, theirs, said)
     assert store.absorb(theirs, said, NOW) == joined
     assert desk.again(store).records() == joined
     desk.opened[-1].close()
@@ -261,8 +261,8 @@ def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk
 def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None:
     store = desk.open()
     one, two = buy(store, 1), buy(store, 2)
-    store.serve({"a": one.id, "b": one.id})
-    store.serve({"b": two.id})
+    store.save_assignment({"a": one.id, "b": one.id})
+    store.save_assignment({"b": two.id})
     assert desk.again(store).records().served == {"a": one.id, "b": two.id}
 
 
@@ -270,23 +270,23 @@ def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
     store = desk.open()
     first = PlacedFile("a.mp4", "p1", "result/0", "aa", 1, 10)
     second = PlacedFile("b.mp4", "p2", "steps/2/0", "bb", 2, 2**60)
-    store.place([first, second])
-    store.place([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
+    store.index_files([first, second])
+    store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
     assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
 
 
 def test_many_files_are_placed_at_once(desk: Desk) -> None:
     store = desk.open()
-    store.place(PlacedFile(f"{number:04}.mp4", "p", "result/0", "aa", 1, 1) for number in range(1200))
-    store.place([], removed=[f"{number:04}.mp4" for number in range(1199)])
+    store.index_files(PlacedFile(f"{number:04}.mp4", "p", "result/0", "aa", 1, 1) for number in range(1200))
+    store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]
 
 
 def test_durations_are_a_mean_for_each_template(desk: Desk) -> None:
     store = desk.open()
     for seconds in (10, 20, 60):
-        store.learn("slow", seconds)
-    store.learn("fast", 1.5)
+        store.learn_duration("slow", seconds)
+    store.learn_duration("fast", 1.5)
     assert desk.again(store).durations() == {"slow": pytest.approx(30), "fast": 1.5}
 
 
@@ -305,8 +305,8 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
     reading = desk.read()
     for write in (
         lambda: reading.begin([intent(purchase(2))], UNCAPPED),
-        lambda: reading.commit([step(bought, machine.Accepted("w"))]),
-        lambda: reading.serve({"a": bought.id}),
+        lambda: reading.commit([step(bought, transitions.Accepted("w"))]),
+        lambda: reading.save_assignment({"a": bought.id}),
         lambda: reading.recover(NOW),
     ):
         with pytest.raises(PipelineError):
@@ -322,7 +322,7 @@ def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) ->
     second = desk.open("run-2")
     for write in (
         lambda: store.begin([intent(purchase(2))], UNCAPPED),
-        lambda: store.serve({"a": bought.id}),
+        lambda: store.save_assignment({"a": bought.id}),
     ):
         with pytest.raises(InvalidInput, match="another run"):
             write()

@@ -18,11 +18,11 @@ from pipeline.providers.base import (
     CallRefused,
     Changes,
     CreateOutcome,
+    CreateRequest,
     Fetched,
     JobRefused,
     Media,
     NotFound,
-    Order,
     Progress,
     Workflow,
 )
@@ -45,12 +45,12 @@ class Acme:
     def name(self) -> str:
         return "acme"
 
-    def prepare(self, order: Order) -> Order:
+    def prepare(self, order: CreateRequest) -> CreateRequest:
         if not all(isinstance(image, Attachment) for image in order.images):
             raise CallRefused("ACME takes no urls")
         return order
 
-    def create(self, order: Order) -> CreateOutcome:
+    def create(self, order: CreateRequest) -> CreateOutcome:
         """Buy, once: every way out of here is one of the outcomes."""
         if not order.images:
             return JobRefused("ACME needs an image")

@@ -1,0 +1,66 @@
+"""What the files of a purchase are called: never by the server, always by manifest and content type."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.files import safe_path
+from pipeline.purchases import Output, Purchase
+
+# What a vendor of media may send, and the suffix each gets.
+_SUFFIXES = {
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/ogg": "ogg",
+}
+
+
+def suffix(content_type: str) -> str:
+    """The suffix for a content type, without the dot; `bin` for one that is not known."""
+    return _SUFFIXES.get(content_type.partition(";")[0].strip().lower(), "bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One file of a purchase under its name. `path` is below the output folder; `slot` says which it is."""
+
+    path: str
+    slot: str
+    output: Output
+
+
+def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]:
+    """Every file of `purchase` as it is called under `stem`, with those of its steps if asked for.
+
+    Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
+    may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
+    """
+    suffix = set_aside("", purchase.id)
+    # Only the mark that is our own may hold what is made safe elsewhere.
+    aside = suffix if stem.endswith(suffix) else ""
+    safe = f"{safe_path(stem.removesuffix(suffix)) or purchase.id}{aside}"
+    for index, output in enumerate(purchase.outputs):
+        yield Named(_numbered(safe, index, output), f"result/{index}", output)
+    if steps:
+        for number, step in enumerate(purchase.steps):
+            for index, output in enumerate(step.outputs):
+                name = f"{safe}.steps/{safe_path(f'{number + 1:02}-{step.flow}')}"
+                yield Named(_numbered(name, index, output), f"steps/{number}/{index}", output)
+
+
+def _numbered(stem: str, index: int, output: Output) -> str:
+    further = f"-{index + 1}" if index else ""
+    return f"{stem}{further}.{suffix(output.content_type)}"
+
+
+def set_aside(stem: str, purchase: str) -> str:
+    """The stem of a purchase's files once another purchase has taken their place."""
+    return f"{stem}~{purchase[:7]}"

@@ -1,0 +1,113 @@
+"""What the output folder holds of what was bought: read, never changed."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from pipeline.artifacts.file_index import FileIndex
+from pipeline.artifacts.file_names import Named, named, set_aside
+from pipeline.assignment import Assignment
+from pipeline.jobs import Job
+from pipeline.planning.plan import Presence
+from pipeline.purchases import Purchase, Status
+
+
+class Inventory:
+    """What lies in the output folder, as far as it matters to the campaign."""
+
+    def __init__(self, folder: Path, index: FileIndex) -> None:
+        self._folder = folder
+        self._notes = index
+
+    def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[Path, str, str], ...]]:
+        """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
+        slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
+        for number, step in enumerate(purchase.steps):
+            slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
+        found: dict[str, tuple[tuple[Path, str, str], ...]] = {}
+        for name, files in slots.items():
+            here = [(self.find(purchase, Named("", slot, output)), output) for slot, output in files]
+            found[name] = tuple(
+                (self._folder / path, output.sha256 or "", output.content_type)
+                for path, output in here
+                if path
+            )
+        return found
+
+    def survey(self, assignment: Assignment) -> dict[str, Presence]:
+        """By key of each job that is done: where its files are."""
+        return {
+            job.key: self.presence(job, purchase)
+            for job in assignment.jobs
+            if (purchase := assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
+        }
+
+    def presence(self, job: Job, purchase: Purchase) -> Presence:
+        """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
+        found = {self._presence(purchase, file) for file in fetched(purchase, job)}
+        order = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
+        return next((each for each in order if each in found), Presence.IN_PLACE)
+
+    def _presence(self, purchase: Purchase, file: Named) -> Presence:
+        digest = self._notes.digest(file.path)
+        if digest == file.output.sha256:
+            return Presence.IN_PLACE
+        if digest is not None and not self._notes.is_ours(digest):
+            return Presence.ALTERED
+        return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
+
+    def holds(self, purchase: Purchase) -> bool:
+        """Whether everything that a finished purchase brought is on this machine, wherever it lies."""
+        if purchase.status is not Status.DONE:
+            return False
+        files = [file for file in named(purchase, purchase.path) if file.output.sha256 is not None]
+        return all(
+            self._notes.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
+        )
+
+    def lacks(self, purchase: Purchase) -> bool:
+        """Whether a file of a finished purchase that serves no job is missing here; one that was altered is not."""
+        if purchase.status is not Status.DONE:
+            return False
+        found = {
+            self._presence(purchase, file)
+            for stem in (purchase.path, set_aside(purchase.path, purchase.id))
+            for file in named(purchase, stem)
+            if file.output.sha256 is not None
+        }
+        return Presence.MISSING in found and Presence.ALTERED not in found
+
+    def find(self, purchase: Purchase, file: Named) -> str | None:
+        """Another path where the bytes of `file` lie, whole, on this machine."""
+        for path in dict.fromkeys(self._candidates(purchase, file)):
+            if path != file.path and self._notes.digest(path) == file.output.sha256:
+                return path
+        return None
+
+    def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
+        yield from sorted(self._notes.paths_of(file.output.sha256))
+        for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
+            for other in named(purchase, stem, steps=True):
+                if other.slot == file.slot:
+                    yield other.path
+                    yield aside(other.path, purchase.id)
+
+
+def aside(path: str, purchase_id: str) -> str:
+    """Where a file of `purchase_id` goes when another purchase takes `path` over."""
+    pure = PurePosixPath(path)
+    return str(pure.with_name(f"{set_aside(pure.stem, purchase_id)}{pure.suffix}"))
+
+
+def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
+    """The files of `purchase` that `job` wants and that were fetched once, so that their hash is known."""
+    return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
+
+
+def needed(assignment: Assignment) -> dict[str, str | None]:
+    """By path: the hash of the file that a job wants there, None where it is not known yet."""
+    return {
+        file.path: file.output.sha256
+        for job in assignment.jobs
+        if (purchase := assignment.by_key.get(job.key)) is not None
+        for file in named(purchase, job.path, job.steps)
+    }

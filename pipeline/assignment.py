@@ -1,0 +1,211 @@
+"""Which purchase fits which job, and which one serves it.
+
+Worked out anew each time from what is asked for and what was bought, so that renames, swaps, reverts, sharing
+and forgetful machines need no rule of their own. All of this is pure.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.jobs import Job
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
+
+# What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
+# before one that failed: else the failure would be bought anew while nobody knows of the last attempt.
+_SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
+
+
+class Matcher:
+    """Which purchases fit which jobs, for one set of jobs and one of purchases.
+
+    Purchases are looked up by what they were bought for and made from. By the fingerprint alone, all films of
+    a thousand sketches would be compared with each other: they ask for the same, of another sketch each.
+    """
+
+    def __init__(self, jobs: Iterable[Job], records: Records, decisions: Decisions = UNDECIDED) -> None:
+        self.jobs: dict[str, Job] = {job.key: job for job in jobs}
+        self.records = records
+        self.decisions = decisions
+        self._usable: dict[tuple[str, tuple[str, ...]], list[Purchase]] = {}
+        for purchase in records.purchases.values():
+            if is_usable(purchase, decisions):
+                self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
+        self._by_key: dict[str, list[Purchase]] = {}
+        for purchase in records.purchases.values():
+            if purchase.status is not Status.VOID:
+                self._by_key.setdefault(purchase.key, []).append(purchase)
+        self._approved_for: dict[str, list[Purchase]] = {}
+        approvals = {(key, purchase_id) for purchase_id, key in decisions.approved.items()}
+        approvals |= {
+            (key, purchase_id)
+            for key, purchase_id in records.served.items()
+            if purchase_id in decisions.approved
+        }
+        for key, purchase_id in approvals:
+            if purchase_id in records.purchases:
+                self._approved_for.setdefault(key, []).append(records.purchases[purchase_id])
+        self._chosen: dict[str, Purchase | None] = {}
+        self._matching: dict[str, list[Purchase]] = {}
+
+    def purchase_for(self, key: str) -> Purchase | None:
+        """The purchase that serves the job, None where nothing fits it yet."""
+        for each in self._upstreams_first(key):
+            if each not in self._chosen:
+                self._chosen[each] = self._choose(self.jobs[each])
+        return self._chosen[key]
+
+    def matches(self, purchase: Purchase, job: Job) -> bool:
+        """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
+        return any(each.id == purchase.id for each in self.matching(job.key))
+
+    def matching(self, key: str) -> list[Purchase]:
+        """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
+        for each in self._upstreams_first(key):
+            if each not in self._matching:
+                job = self.jobs[each]
+                self._matching[each] = [
+                    purchase
+                    for asked in job.fingerprints
+                    for inputs in self._inputs(job)
+                    for purchase in self._usable.get((asked, inputs), ())
+                ]
+        return self._matching[key]
+
+    def last(self, key: str) -> Purchase | None:
+        """The purchase that served the key last, or was bought for it, whether or not it fits now."""
+        marked = self.records.purchases.get(self.records.served.get(key, ""))
+        if marked is not None and marked.status is not Status.VOID:
+            return marked
+        return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
+
+    def ask(self, key: str) -> tuple[str, ...]:
+        """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
+
+        An approved purchase stands in for what its job asks: whatever is made from the job is made from that one.
+        """
+        asked: list[str] = []
+        upstream: str | None = key
+        while upstream is not None and upstream in self.jobs:
+            assignment = self.purchase_for(upstream)
+            if assignment is not None and assignment.id in self.decisions.approved:
+                return (*asked, assignment.id)
+            job = self.jobs[upstream]
+            asked.append(job.fingerprint)
+            if job.approved_of:
+                approved = self.source(job)
+                return (*asked, approved.id if approved is not None else job.key)
+            upstream = job.upstream
+        return tuple(asked)
+
+    def source(self, job: Job) -> Purchase | None:
+        """The purchase that a new one for `job` would be made from: what serves its upstream, None if nothing does.
+
+        Where only an approved take goes on: the newest of those that are approved.
+        """
+        if job.approved_of:
+            approved = (self._pinned(take) for take in job.approved_of)
+            found = (purchase for purchase in approved if purchase is not None)
+            return max(found, key=lambda purchase: purchase.age, default=None)
+        return (
+            None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
+        )
+
+    def _upstreams_first(self, key: str) -> list[str]:
+        chain = [key]
+        while (upstream := self.jobs[chain[-1]].upstream) is not None and upstream in self.jobs:
+            chain.append(upstream)
+        return chain[::-1]
+
+    def _pinned(self, key: str) -> Purchase | None:
+        usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
+        return max(usable, key=lambda purchase: purchase.age, default=None)
+
+    def _inputs(self, job: Job) -> list[tuple[str, ...]]:
+        """From what a purchase may be made to fit the job: any one that fits its upstream, or the approved one."""
+        if job.upstream is None:
+            return [()]
+        if job.upstream not in self.jobs:
+            return []
+        if job.approved_of:
+            approved = self.source(job)
+            return [] if approved is None else [(approved.id,)]
+        pinned = self._pinned(job.upstream)
+        if pinned is not None:
+            return [(pinned.id,)]
+        return [(source.id,) for source in self._matching.get(job.upstream, ())]
+
+    def _choose(self, job: Job) -> Purchase | None:
+        pinned = self._pinned(job.key)
+        if pinned is not None:
+            return pinned
+        matching = self.matching(job.key)
+        return max(matching, key=lambda purchase: self._preference(purchase, job), default=None)
+
+    def _preference(
+        self, purchase: Purchase, job: Job
+    ) -> tuple[bool, int, bool, bool, bool, tuple[str, str]]:
+        upstream = self.source(job)
+        return (
+            purchase.id in self.decisions.approved,
+            _SOUNDNESS.get(purchase.status, len(_SOUNDNESS)),
+            upstream is None or upstream.id in purchase.inputs,
+            self.records.served.get(job.key) == purchase.id,
+            purchase.key == job.key,
+            purchase.age,
+        )
+
+
+def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
+    """Whether it may serve at all: it bought something, is still there, and is not to be made again."""
+    return not (
+        purchase.status is Status.VOID or purchase.deleted or purchase.again or purchase.id in decisions.redo
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The jobs in the plan's order, by key what serves each, and what serves none.
+
+    `earlier` are the purchases whose key is still asked for but that serve no job; `orphans` those whose key
+    has left the manifest. Both were paid for: they are followed to their end like any other. `not_needed` are the
+    keys of jobs that nothing serves and nothing will, as another take of the same is approved.
+    """
+
+    jobs: Sequence[Job]
+    by_key: Mapping[str, Purchase]
+    earlier: tuple[Purchase, ...]
+    orphans: tuple[Purchase, ...]
+    matcher: Matcher
+    not_needed: Collection[str] = frozenset()
+
+
+def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Assignment:
+    """Work out which purchase serves which job. Linear in jobs and purchases."""
+    matcher = Matcher(jobs, records, decisions)
+    by_key = {job.key: purchase for job in jobs if (purchase := matcher.purchase_for(job.key)) is not None}
+    idle = list(_idle(records.purchases.values(), {purchase.id for purchase in by_key.values()}))
+    return Assignment(
+        jobs,
+        by_key,
+        tuple(purchase for purchase in idle if purchase.key in matcher.jobs),
+        tuple(purchase for purchase in idle if purchase.key not in matcher.jobs),
+        matcher,
+        _not_needed(jobs, by_key, decisions),
+    )
+
+
+def _not_needed(jobs: Iterable[Job], by_key: Mapping[str, Purchase], decisions: Decisions) -> frozenset[str]:
+    approved = {
+        replace(job.coordinates, take=1)
+        for job in jobs
+        if (purchase := by_key.get(job.key)) is not None and purchase.id in decisions.approved
+    }
+    return frozenset(
+        job.key for job in jobs if job.key not in by_key and replace(job.coordinates, take=1) in approved
+    )
+
+
+def _idle(purchases: Iterable[Purchase], assignment: Collection[str]) -> Iterator[Purchase]:
+    for purchase in sorted(purchases, key=lambda each: (each.key, each.age)):
+        if purchase.id not in assignment and not purchase.deleted and purchase.status is not Status.VOID:
+            yield purchase

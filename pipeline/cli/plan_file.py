@@ -1,0 +1,77 @@
+"""Saved plans on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.documents import schema
+from pipeline.errors import InvalidInput, Problem, Unfinished
+from pipeline.files import read_limited, write_atomically
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.workspace import relative, shown_path
+from pipeline.planning.plan import Plan
+from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
+
+_LARGEST = 1 << 30
+
+
+def save(path: Path, state: CampaignState, plan: Plan, given: dict[str, Any], variables: Any) -> None:
+    """Write `plan` to `path`, with the arguments it was made with.
+
+    Raises:
+        Unfinished: it cannot be written.
+    """
+    saved = SavedPlan(
+        state.workspace.campaign.name,
+        relative(state.workspace.campaign.manifest, path.resolve().parent),
+        state.workspace.emulated,
+        variables,
+        given["chosen"],
+        given["excluded"],
+        given["replaced"],
+        given["retry_failed"],
+    )
+    document = json.dumps(to_json(saved, plan), indent=2, ensure_ascii=False)
+    try:
+        write_atomically(path, f"{document}\n".encode())
+    except OSError as error:
+        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def read(path: Path) -> SavedPlan | None:
+    """The plan saved at `path`; None where that is something else: a manifest.
+
+    Raises:
+        InvalidInput: a plan that is not valid by its schema, or of another version.
+    """
+    try:
+        content = read_limited(path, _LARGEST)
+    except (OSError, ValueError):
+        return None  # the reader of manifests says what is wrong with it
+    if not content.lstrip().startswith(b"{"):
+        return None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or "actions" not in document:
+        return None
+    findings = schema.check_json(document, "plan")
+    if "version" not in document:
+        findings.append(
+            "printed by `plan --format json`: `plan --out FILE` saves one that can be carried out"
+        )
+    if findings:
+        raise InvalidInput([Problem(f"{shown_path(path)}: {finding}") for finding in findings])
+    return from_json(document)
+
+
+def assert_stands(saved: SavedPlan, plan: Plan, name: str) -> None:
+    """Refuse a plan that was overtaken: nothing is bought or changed that it does not list.
+
+    Raises:
+        InvalidInput: with every difference.
+    """
+    found = list(departures(saved, plan))
+    if found:
+        raise InvalidInput([Problem(f"{name} is stale: {each}") for each in found])

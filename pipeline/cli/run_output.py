@@ -1,0 +1,154 @@
+"""What a person sees of a run: the plan that it shows, the question, and the sentence that it ends with."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from functools import partial
+
+import click
+
+from pipeline.cli.environment import is_terminal
+from pipeline.cli.options import verbosity
+from pipeline.cli.progress import BarReporter, LineReporter
+from pipeline.cli.signals import asking
+from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
+from pipeline.engine.reporter import Reporter, Stop
+from pipeline.errors import ExitCode, printable
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.provider import vendor
+from pipeline.operations.run import CampaignRun, Outcome, RunOptions
+from pipeline.operations.workspace import shown_path
+from pipeline.planning.plan import Action, Plan
+from pipeline.planning.show import as_text, totals
+from pipeline.purchases import Status
+from pipeline.results.build import Standing
+
+_MOST_LISTED = 40
+_WORDS = {
+    Status.DONE.value: "done",
+    Status.SUCCEEDED.value: "finished, not fetched",
+    Status.SUBMITTED.value: "still running",
+    Status.SUBMITTING.value: "in need of attention",
+    Status.ATTENTION.value: "in need of attention",
+    Status.FAILED.value: "failed",
+    "pending": "not bought",
+}
+_UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
+
+
+class Running:
+    """Carries out the plan of one campaign and tells of it.
+
+    `aside`: on stderr, as stdout is for something else; `replaces`: `--replace` was given.
+    """
+
+    def __init__(
+        self,
+        state: CampaignState,
+        orders: RunOptions,
+        stop: Stop,
+        *,
+        aside: bool = False,
+        replaces: bool = False,
+    ) -> None:
+        self._facts = state
+        self._orders = orders
+        self._stop = stop
+        self._operation = CampaignRun(state, orders, stop)
+        self._replaces = replaces
+        self._say = partial(say, err=aside)
+        self._paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+
+    def carry_out(self, check: Callable[[Plan], None], *, ask: bool) -> Outcome:
+        """Show the plan, buy what it says, fetch, write the results, and say how it ended.
+
+        `check` raises where the plan is not the one that was reviewed.
+        """
+        plan = self._operation.plan()
+        check(plan)
+        with untrusted_block():
+            self._announce(plan)
+        return self._carried_out(plan, lambda: self._may_begin(plan, ask=ask))
+
+    def collect(self) -> Outcome:
+        """Fetch what is paid for and not here, and buy nothing."""
+        return self._carried_out(self._operation.plan_of_collecting(), lambda: True)
+
+    def _carried_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
+        outcome = self._operation.carry_out(plan, partial(self._reporter, plan), may_begin)
+        with untrusted_block():
+            for line in self._closing(outcome, plan):
+                self._say(line)
+        return outcome
+
+    def _announce(self, plan: Plan) -> None:
+        if verbosity().quiet:
+            return
+        for warning in problem_lines(self._facts.workspace.campaign.warnings, self._paint):
+            self._say(warning)
+        lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
+        for line in lines:
+            self._say(line)
+
+    def _may_begin(self, plan: Plan, *, ask: bool) -> bool:
+        if why := self._operation.refusal(plan):
+            self._operation.report.stop(ExitCode.STOPPED_BUYING, why)
+            return False
+        person = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        if ask and plan.buying and person and not self._says_yes():
+            self._operation.report.stop(ExitCode.UNFINISHED, "nothing was bought")
+            return False
+        return True
+
+    def _says_yes(self) -> bool:
+        with vendor(self._facts.workspace, self._orders.timeout):
+            pass  # Without a key there is nothing to ask.
+        try:
+            with asking(self._stop):
+                return click.confirm("Buy?", default=False)
+        except click.Abort:
+            self._say()  # The cursor still stands behind the question.
+            return False
+
+    def _reporter(self, plan: Plan) -> AbstractContextManager[Reporter]:
+        if is_terminal(sys.stderr) and not verbosity().quiet:
+            jobs = sum(entry.action is not Action.ORPHAN for entry in plan.entries)
+            return closing(BarReporter(sys.stderr, jobs, verbose=verbosity().verbose > 0))
+        return closing(LineReporter(partial(say, err=True), quiet=verbosity().quiet))
+
+    def _closing(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
+        inputs = self._operation.report.inputs
+        for key, stand in list(_unhappy(outcome.jobs))[:_MOST_LISTED]:
+            error = inputs.get(key) or (stand.purchase.error if stand.purchase else None)
+            reason = f" ({stand.reason})" if stand.reason else ""
+            line = self._paint(f"  {printable(key)}: {_WORDS[stand.status]}{reason}", "red")
+            yield f"{line}: {printable(error)}" if error else line
+        for idle in outcome.unsettled:
+            line = f"  {printable(idle.key)} ({idle.id}): in need of attention, serves no job now"
+            yield self._paint(line, "red")
+        for note in outcome.notes:
+            yield printable(note)
+        if verbosity().quiet:
+            return
+        stands = outcome.jobs.values()
+        counts = Counter(_WORDS[stand.status] for stand in stands)
+        yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
+        unknown = any(stand.status in _UNKNOWN for stand in stands)
+        if unknown or outcome.unsettled:
+            yield "Look for them on the vendor's site, then settle each with `pipeline resolve`."
+        elif not plan.buying and all(stand.purchase is not None for stand in stands):
+            yield "Nothing was bought: everything that is asked for was bought before."
+        if any(stand.status == Status.DONE.value for stand in stands):
+            yield f"Files:   {printable(shown_path(self._facts.workspace.output))}/"
+        if outcome.published:
+            yield f"Results: {printable(self._facts.workspace.results_name)}"
+        if self._stop.code is not None:
+            # With it, what was just made again would be made once more.
+            without = ", without --replace," if self._replaces else ""
+            yield f"Stopped; run again{without} to go on."
+
+
+def _unhappy(stands: Mapping[str, Standing]) -> Iterator[tuple[str, Standing]]:
+    bad = {Status.FAILED.value, *_UNKNOWN}
+    return ((key, stand) for key, stand in stands.items() if stand.status in bad)

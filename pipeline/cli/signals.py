@@ -1,0 +1,56 @@
+"""Signals: the first asks for an orderly stop, a second Ctrl-C ends the process at once, and just as safely."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pipeline.engine.reporter import Stop
+from pipeline.errors import ExitCode
+
+_CODES = {
+    signal.SIGHUP: ExitCode.HUNG_UP,
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+}
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """A `Stop` that signals ask for while this lasts.
+
+    CI runners send SIGTERM a few seconds after SIGINT; that is no second Ctrl-C.
+    """
+    stop = Stop()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and stop.code is not None:
+            # Whatever is in the air has its intent on disk, so this loses nothing and buys nothing twice.
+            os._exit(ExitCode.INTERRUPTED)
+        stop.request(_CODES[signal.Signals(number)])
+
+    with _handling(ask):
+        yield stop
+
+
+@contextmanager
+def asking(stop: Stop) -> Iterator[None]:
+    """While a person is asked, a signal is an answer: it asks for the stop and raises KeyboardInterrupt at once."""
+
+    def answer(number: int, _frame: FrameType | None) -> None:
+        stop.request(_CODES[signal.Signals(number)])
+        raise KeyboardInterrupt
+
+    with _handling(answer):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _CODES}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -1,0 +1,215 @@
+"""Builds a tree of values from what a YAML parser meets, one call for each, and judges it on the way.
+
+Depth, size and aliases are judged before anything is built of them, so a file made to hurt costs nothing.
+"""
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, NamedTuple, NoReturn
+
+from pipeline.documents import yaml_messages
+from pipeline.documents.node import Node, NodeValue, dotted
+from pipeline.documents.scalars import Scalar, check_text, resolve
+from pipeline.documents.source import SourceFile
+from pipeline.errors import Problem, did_you_mean
+
+MOST_NODES: Final = 200_000
+_DEEPEST = 64
+_MOST_PROBLEMS = 100
+# An alias to a long text costs memory where it is written out, so a text weighs more than one value.
+_CHARACTERS_PER_NODE = 100
+
+
+class Enough(Exception):
+    """What was found makes reading on pointless, or dangerous; the problem is told."""
+
+
+class LineColumn(NamedTuple):
+    """Where something begins, counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end is not reached yet.
+
+    `key` is the last key of a mapping, and `name` what it says while its value is awaited. A key that was
+    wrong has no name: what it holds is read and dropped. `is_key` tells a collection in the place of a key.
+    """
+
+    location: LineColumn
+    anchor: str | None
+    is_key: bool
+    is_mapping: bool
+    weight: int = 1
+    awaits_key: bool = False
+    key: LineColumn = LineColumn(1, 1)
+    name: str | None = None
+    mapping: dict[str, Node] = field(default_factory=dict)
+    sequence: list[Node] = field(default_factory=list)
+
+
+class TreeBuilder:
+    """`root` is the tree once all is taken, `problems` what is wrong with it."""
+
+    def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
+        self.root: Node | None = None
+        self.problems: list[Problem] = []
+        self._source = source
+        self._most_nodes = most_nodes
+        self._weight = 0
+        self._documents = 0
+        self._open: list[_Open] = []
+        # A finished value and its weight; None while it is open, when an alias to it would be a cycle.
+        self._anchors: dict[str, tuple[Node, int] | None] = {}
+
+    def document(self, location: LineColumn) -> None:
+        """A document begins."""
+        self._documents += 1
+        if self._documents > 1:
+            self._stop("a second document begins here; a file holds one", location)
+
+    def scalar(
+        self,
+        text: str,
+        location: LineColumn,
+        *,
+        plain: bool,
+        block: bool,
+        anchor: str | None,
+        tag: str | None,
+    ) -> None:
+        """A word (`plain`), or a text in quotes or as a `block`."""
+        self._refuse_tag(tag, location)
+        inside = self._open[-1] if self._open else None
+        if inside and inside.awaits_key:
+            self._key(inside, text, location, plain)
+            return
+        value: Scalar = text
+        try:
+            check_text(text)
+            if plain:
+                value = resolve(text)
+        except ValueError as error:
+            self._report(str(error), location)
+        self._finish(
+            self._node(value, location, block), 1 + len(text) // _CHARACTERS_PER_NODE, anchor, location
+        )
+
+    def start(self, location: LineColumn, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
+        """A mapping or a sequence begins."""
+        self._refuse_tag(tag, location)
+        if len(self._open) >= _DEEPEST:
+            self._stop(f"nested more than {_DEEPEST} levels deep", location)
+        is_key = bool(self._open) and self._open[-1].awaits_key
+        if is_key:
+            self._report(
+                yaml_messages.collection_as_key(self._source.raw_line(location.line), location.column),
+                location,
+            )
+        if anchor is not None:
+            self._anchors[anchor] = None
+        self._count(1, location)
+        self._open.append(_Open(location, anchor, is_key, is_mapping, awaits_key=is_mapping))
+
+    def end(self) -> None:
+        """The innermost mapping or sequence ends."""
+        ended = self._open.pop()
+        if ended.is_key:
+            self._await_value(self._open[-1], None, ended.location)
+            return
+        value = MappingProxyType(ended.mapping) if ended.is_mapping else tuple(ended.sequence)
+        self._finish(self._node(value, ended.location), ended.weight, ended.anchor, ended.location)
+
+    def alias(self, anchor: str, location: LineColumn) -> None:
+        """A value written elsewhere under `anchor` stands here too."""
+        inside = self._open[-1] if self._open else None
+        if inside and inside.awaits_key:
+            self._report("an alias cannot be a key; write the key itself", location)
+            self._await_value(inside, None, location)
+            return
+        if anchor not in self._anchors:
+            near = did_you_mean(anchor, self._anchors) or "; a text that begins with * needs quotes"
+            self._report(f"no anchor &{anchor[:60]} stands above{near}", location)
+        elif self._anchors[anchor] is None:
+            self._report(
+                f"the alias *{anchor[:60]} stands inside what it names, so it would never end", location
+            )
+        node, weight = self._anchors.get(anchor) or (self._node(None, location), 1)
+        self._count(weight, location)
+        key = self._key_place(location)
+        self._attach(replace(node, key_line=key.line, key_column=key.column), weight)
+
+    def _key(self, inside: _Open, text: str, location: LineColumn, plain: bool) -> None:
+        self._count(1 + len(text) // _CHARACTERS_PER_NODE, location)
+        wrong = yaml_messages.wrong_key(text, plain=plain)
+        if not wrong and (first := inside.mapping.get(text)):
+            wrong = f"the key {yaml_messages.quoted(text)} is written twice, first at {first.key_position}"
+        if wrong:
+            self._report(wrong, location)
+        self._await_value(inside, None if wrong else text, location)
+
+    @staticmethod
+    def _await_value(inside: _Open, name: str | None, location: LineColumn) -> None:
+        inside.awaits_key = False
+        inside.name, inside.key = name, location
+
+    def _node(self, value: NodeValue, location: LineColumn, block: bool = False) -> Node:
+        return Node(value, self._source, *location, *self._key_place(location), block)
+
+    def _key_place(self, location: LineColumn) -> LineColumn:
+        """Where the key of a value stands that stands at `location` itself."""
+        return self._open[-1].key if self._open and self._open[-1].is_mapping else location
+
+    def _finish(self, node: Node, weight: int, anchor: str | None, location: LineColumn) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (node, weight)
+        # A collection counted itself when it began and its values as they came.
+        if not isinstance(node.value, MappingProxyType | tuple):
+            self._count(weight, location)
+        self._attach(node, weight)
+
+    def _attach(self, node: Node, weight: int) -> None:
+        if not self._open:
+            self.root = node
+            return
+        inside = self._open[-1]
+        inside.weight += weight
+        if not inside.is_mapping:
+            inside.sequence.append(node)
+            return
+        if inside.name is not None:
+            inside.mapping[inside.name] = node
+        inside.awaits_key = True
+
+    def _count(self, weight: int, location: LineColumn) -> None:
+        self._weight += weight
+        if self._weight > self._most_nodes:
+            self._stop(f"too large: more than {self._most_nodes:,} values, aliases written out", location)
+
+    def _refuse_tag(self, tag: str | None, location: LineColumn) -> None:
+        if tag is not None:
+            shown = yaml_messages.quoted(tag.replace("tag:yaml.org,2002:", "!!"))
+            self._report(f"the tag {shown} is not allowed; a text that begins with ! needs quotes", location)
+
+    def _report(self, message: str, location: LineColumn) -> None:
+        path = [self._step(each) for each in self._open]
+        known = [step for step in path if step is not None]
+        self.problems.append(
+            self._source.problem(message, location.line, location.column, dotted(tuple(known)))
+        )
+        if len(self.problems) >= _MOST_PROBLEMS:
+            self.problems.append(self._source.problem("too many problems, reading stops here", *location))
+            raise Enough
+
+    @staticmethod
+    def _step(inside: _Open) -> str | int | None:
+        if not inside.is_mapping:
+            return len(inside.sequence)
+        return None if inside.awaits_key else inside.name
+
+    def _stop(self, message: str, location: LineColumn) -> NoReturn:
+        self._report(message, location)
+        raise Enough

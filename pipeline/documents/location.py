@@ -1,0 +1,104 @@
+"""Values as they were written: read leniently, each with the place that a problem with it is reported at."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.documents.yaml_reader import Node, SourceFile, dotted
+from pipeline.errors import Position, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something was written, kept for problems that show long after it was read."""
+
+    source: SourceFile
+    line: int
+    column: int
+    path: str = ""
+
+    def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
+        """A problem here, with the line quoted."""
+        position = Position(self.source.name, self.line, self.column)
+        return Problem(message, position, self.path, severity, self.source.line(self.line, self.column))
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, by position; what has none comes first."""
+    nowhere = Position("", 0, 0)
+    return sorted(
+        dict.fromkeys(problems), key=lambda each: (each.position or nowhere, each.path, each.message)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A node and its path from the root.
+
+    What has the wrong type reads as absent: the schema has reported it, and the rest can still be judged.
+    """
+
+    node: Node
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def location(self) -> Location:
+        """Where the value stands."""
+        return Location(self.node.source, self.node.line, self.node.column, dotted(self.path))
+
+    @property
+    def key_location(self) -> Location:
+        """Where its key stands."""
+        return Location(self.node.source, self.node.key_line, self.node.key_column, dotted(self.path))
+
+    def get(self, key: str) -> "Written | None":
+        """The value under `key`; None where it is missing or null."""
+        child = self.node.child(key)
+        return None if child is None or child.value is None else Written(child, (*self.path, key))
+
+    def items(self) -> Iterator[tuple[str, "Written"]]:
+        """What a mapping holds, nulls left out."""
+        if isinstance(self.node.value, Mapping):
+            for key, child in self.node.value.items():
+                if child.value is not None:
+                    yield key, Written(child, (*self.path, key))
+
+    def elements(self) -> Iterator["Written"]:
+        """What a list holds."""
+        if isinstance(self.node.value, tuple):
+            for index, child in enumerate(self.node.value):
+                yield Written(child, (*self.path, index))
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node.value, Mapping)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.node.value, tuple)
+
+    @property
+    def text(self) -> str | None:
+        """The value if it is a text."""
+        return self.node.value if isinstance(self.node.value, str) else None
+
+    @property
+    def number(self) -> float | int | None:
+        """The value if it is a number."""
+        value = self.node.value
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    @property
+    def integer(self) -> int | None:
+        """The value if it is a whole number."""
+        return self.number if isinstance(self.number, int) else None
+
+    @property
+    def flag(self) -> bool | None:
+        """The value if it is true or false."""
+        return self.node.value if isinstance(self.node.value, bool) else None
+
+    def text_of(self, key: str) -> str | None:
+        """The text under `key`."""
+        found = self.get(key)
+        return None if found is None else found.text

@@ -1,0 +1,172 @@
+"""Values that know where they were written, and how the trees of several files become one."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Union
+
+from pipeline.documents.scalars import Scalar
+from pipeline.documents.source import SourceFile
+from pipeline.errors import Position, Problem
+from pipeline.jobs import Json
+
+NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP007  # "Node" is not there yet
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value with the place where it was written. Lines and columns count from 1.
+
+    `key_line` and `key_column` tell where its key stands if it is in a mapping, else where it does itself.
+    A `block` is a text whose own lines begin below `line` (`|` and `>`).
+    """
+
+    value: NodeValue
+    source: SourceFile
+    line: int
+    column: int
+    key_line: int
+    key_column: int
+    block: bool = False
+
+    @property
+    def position(self) -> Position:
+        """Where the value begins."""
+        return Position(self.source.name, self.line, self.column)
+
+    @property
+    def key_position(self) -> Position:
+        """Where its key begins, or the value where it has none."""
+        return Position(self.source.name, self.key_line, self.key_column)
+
+    def child(self, step: str | int) -> "Node | None":
+        """The value under a key, or at an index; None where there is none."""
+        match self.value:
+            case Mapping() if isinstance(step, str):
+                return self.value.get(step)
+            case tuple() if isinstance(step, int) and 0 <= step < len(self.value):
+                return self.value[step]
+            case _:
+                return None
+
+    def plain(self) -> Json:
+        """The value without positions. Its size is bounded, as the reader bounds what aliases expand to."""
+        match self.value:
+            case Mapping():
+                return {key: node.plain() for key, node in self.value.items()}
+            case tuple():
+                return [node.plain() for node in self.value]
+            case _:
+                return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A tree, of one file or merged from several."""
+
+    root: Node
+
+    def node(self, *path: str | int) -> Node | None:
+        """The value at `path`: keys and indexes from the root down. None where there is none."""
+        node: Node | None = self.root
+        for step in path:
+            if node is None:
+                return None
+            node = node.child(step)
+        return node
+
+    def at(self, *path: str | int) -> Position:
+        """Where the value at `path` was written, or the nearest one around it."""
+        return self._nearest(path).position
+
+    def problem(
+        self,
+        message: str,
+        *path: str | int,
+        at_key: bool = False,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Problem:
+        """A problem with the value at `path`, or with its key; if missing, with what is around it."""
+        node = self._nearest(path)
+        position = node.key_position if at_key else node.position
+        quoted = node.source.line(position.line, position.column)
+        return Problem(message, position, dotted(path), severity, quoted)
+
+    def _nearest(self, path: tuple[str | int, ...]) -> Node:
+        node = self.root
+        for step in path:
+            inner = node.child(step)
+            if inner is None:
+                break
+            node = inner
+        return node
+
+
+_LONGEST_PATH = 200
+_PLAIN_KEY = re.compile(r"[\w-]{1,100}")
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """A path as people read it: `jobs[0].matrix.locale`, `vars["a.b"]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}"
+        else:
+            text += f"[{json.dumps(step[:100], ensure_ascii=False)}]"
+    text = text.removeprefix(".")
+    return text if len(text) <= _LONGEST_PATH else f"…{text[-_LONGEST_PATH:]}"
+
+
+def merge(base: Node, over: Node) -> Node:
+    """`over` laid on `base`: mappings merge, anything else replaces, and a null removes the key.
+
+    Every value keeps the file and the place where it was written; a merged mapping has those of `over`.
+    """
+    if not (isinstance(base.value, Mapping) and isinstance(over.value, Mapping)):
+        return over
+    merged = dict(base.value)
+    for key, node in over.value.items():
+        if node.value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged[key], node) if key in merged else node
+    return Node(MappingProxyType(merged), over.source, over.line, over.column, over.key_line, over.key_column)
+
+
+def text_position(node: Node, line_in_text: int) -> Position:
+    """Where line `line_in_text` (from 1) of a text stands in the file.
+
+    Exact for a `|` text; for a `>` text the first of the lines that were folded into that one; a text in
+    quotes stands where it begins.
+    """
+    if not node.block:
+        return node.position
+    line = node.line + 1
+    if node.source.raw_line(node.line)[node.column - 1 : node.column] == ">":
+        line = _folded_line(node, line_in_text)
+    else:
+        line += line_in_text - 1
+    text = node.source.raw_line(line)
+    return Position(node.source.name, line, len(text) - len(text.lstrip(" ")) + 1)
+
+
+def _folded_line(node: Node, line_in_text: int) -> int:
+    """The file's line at which a line of a folded text begins; blank and indented lines are not folded."""
+    first = line = node.line + 1
+    indent = _indent(node.source.raw_line(first))
+    reached = 1
+    while reached < line_in_text and line < first + len(node.source.text):
+        here, below = node.source.raw_line(line), node.source.raw_line(line + 1)
+        joined = here and _indent(here) == indent and (not below or _indent(below) == indent)
+        line += 1
+        reached += 0 if joined else 1
+    return line
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

@@ -1,0 +1,215 @@
+"""The schema library's errors in words for people: what was expected, what was found, what was meant."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from jsonschema import ValidationError
+
+from pipeline.documents.schema_terms import cut, either, found, one_of, shown, wanted
+from pipeline.errors import did_you_mean
+
+Path = tuple[str | int, ...]
+
+# What leads calls and money elsewhere is never a manifest's to say, as that may come from a stranger.
+_OF_THE_OPERATOR: Final = frozenset(
+    {
+        "base_url",
+        "api_url",
+        "address",
+        "key",
+        "api_key",
+        "proxy",
+        "webhook",
+        "webhook_url",
+        "state",
+        "results",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong: where, what, and whether it is the key that is wrong, not its value."""
+
+    path: Path
+    message: str
+    at_key: bool = False
+
+
+def explain(error: ValidationError) -> Iterator[Finding]:
+    """What one error of the library means: one finding, or some, as it tells all unknown keys in one."""
+    path = tuple(error.absolute_path)
+    if error.validator in ("oneOf", "anyOf"):
+        yield from _explain_branches(error, path)
+    elif error.validator in ("additionalProperties", "unevaluatedProperties"):
+        yield from _unknown_keys(error, path)
+    elif error.validator == "required":
+        yield from (Finding(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
+    elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
+        # The library tells the mapping's path; what is wrong is this key of it.
+        yield Finding((*path, error.instance), f"the key {_say(error)}", at_key=True)
+    else:
+        yield Finding(path, _say(error))
+
+
+def _say(error: ValidationError) -> str:
+    say = _RULES.get(str(error.validator))
+    return say(error) if say else f"this does not fit the rule '{error.validator}' of the schema"
+
+
+def _type(error: ValidationError) -> str:
+    return f"expected {wanted(error.schema)}, found {found(error.instance)}"
+
+
+def _enum(error: ValidationError) -> str:
+    known = [value for value in _listed(error) if value is not None]
+    near = did_you_mean(error.instance, map(str, known)) if isinstance(error.instance, str) else ""
+    return f"expected {one_of(map(shown, known))}, found {shown(error.instance)}{near}"
+
+
+def _const(error: ValidationError) -> str:
+    return f"expected {shown(error.validator_value)}, found {shown(error.instance)}"
+
+
+def _pattern(error: ValidationError) -> str:
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    rule = str(schema.get("description", "another form is expected")).partition(". ")[0].rstrip(".")
+    examples = schema.get("examples") or [None]
+    example = f", for example {shown(examples[0])}" if examples[0] is not None else ""
+    return f"{shown(error.instance)} does not fit: {rule}{example}"
+
+
+def _min_length(error: ValidationError) -> str:
+    if error.validator_value == 1:
+        return "expected a text that is not empty"
+    return f"expected at least {error.validator_value} characters, found {_length(error)}"
+
+
+def _bound(words: str) -> Callable[[ValidationError], str]:
+    return lambda error: f"expected {words} {error.validator_value}, found {shown(error.instance)}"
+
+
+def _size(words: str, what: str) -> Callable[[ValidationError], str]:
+    return lambda error: f"expected {words} {error.validator_value} {what}, found {_length(error)}"
+
+
+def _not(_error: ValidationError) -> str:
+    return "this is not allowed here"
+
+
+_RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "pattern": _pattern,
+    "minLength": _min_length,
+    "maxLength": _size("at most", "characters"),
+    "minItems": _size("at least", "in the list"),
+    "maxItems": _size("at most", "in the list"),
+    "minProperties": _size("at least", "keys"),
+    "maxProperties": _size("at most", "keys"),
+    "minimum": _bound("at least"),
+    "maximum": _bound("at most"),
+    "exclusiveMinimum": _bound("more than"),
+    "exclusiveMaximum": _bound("less than"),
+    "multipleOf": _bound("a multiple of"),
+    "not": _not,
+}
+
+
+def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
+    known = list(_properties(error.schema))
+    yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error))
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    if near := did_you_mean(key, known):
+        return f"unknown key{near}"
+    if key in _OF_THE_OPERATOR:
+        return "unknown key; only the operator sets this, by a flag or the environment"
+    return f"unknown key; expected {one_of(known)}" if known else "unknown key; none is expected here"
+
+
+def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
+    """Of several forms that are allowed, tell what is wrong by the one that was most likely meant."""
+    branches: dict[int, list[ValidationError]] = defaultdict(list)
+    for inner in error.context or ():
+        branches[int(inner.relative_schema_path[0])].append(inner)
+    meant = [errors for errors in branches.values() if not any(map(_is_of_another_type, errors))]
+    if not meant:
+        forms = [wanted(schema) for schema in _listed(error)]
+        yield Finding(path, f"expected {either(forms)}, found {found(error.instance)}")
+        return
+    if isinstance(error.instance, Mapping):
+        unknown = frozenset(error.instance).intersection(*map(_refused, meant))
+        if unknown:
+            known = list({key: None for schema in _listed(error) for key in _properties(schema)})
+            yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
+            return
+        lacking = [_lacking(errors) for errors in meant]
+        if len(meant) > 1 and all(lacking):
+            keys = [f"'{key}'" for keys in lacking for key in keys]
+            yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
+            return
+    for inner in min(meant, key=_weight):
+        yield from _beside(inner, path) if _is_of_another_form(inner) else explain(inner)
+
+
+def _is_of_another_type(error: ValidationError) -> bool:
+    return not error.relative_path and error.validator in ("type", "const", "enum")
+
+
+def _is_of_another_form(error: ValidationError) -> bool:
+    return not error.relative_path and error.validator == "additionalProperties"
+
+
+def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
+    """Keys that another form has, and this one not."""
+    required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
+    beside = f" beside '{required[0]}'" if required else " here"
+    for key in _surplus_keys(error):
+        yield Finding((*path, key), f"'{cut(key)}' cannot stand{beside}", at_key=True)
+
+
+def _lacking(errors: list[ValidationError]) -> list[str]:
+    """The keys that a branch wants and the mapping has not."""
+    top = [error for error in errors if error.validator == "required" and not error.relative_path]
+    return [key for error in top[:1] for key in _missing_keys(error)]
+
+
+def _refused(errors: list[ValidationError]) -> set[str]:
+    """The keys that a branch does not know."""
+    return {key for error in errors if _is_of_another_form(error) for key in _surplus_keys(error)}
+
+
+def _weight(errors: list[ValidationError]) -> tuple[int, int]:
+    return len(_lacking(errors)), len(errors)
+
+
+# The library types what an error carries as anything; here it becomes what its rule makes it.
+
+
+def _properties(schema: object) -> Mapping[str, object]:
+    return schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+
+
+def _listed(error: ValidationError) -> list[object]:
+    return list(error.validator_value) if isinstance(error.validator_value, list) else []
+
+
+def _keys(error: ValidationError) -> list[str]:
+    return list(error.instance) if isinstance(error.instance, Mapping) else []
+
+
+def _missing_keys(error: ValidationError) -> list[str]:
+    return [str(key) for key in _listed(error) if key not in _keys(error)]
+
+
+def _surplus_keys(error: ValidationError) -> list[str]:
+    return [key for key in _keys(error) if key not in _properties(error.schema)]
+
+
+def _length(error: ValidationError) -> int:
+    return len(error.instance) if isinstance(error.instance, str | list | Mapping) else 0

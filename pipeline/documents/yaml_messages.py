@@ -1,0 +1,106 @@
+"""What the YAML reader says to people: a syntax error in their words, with the usual cause and its cure."""
+
+import re
+
+from pipeline.documents.scalars import check_text, resolve
+from pipeline.documents.source import SourceFile
+from pipeline.errors import Problem
+
+_LONGEST = 60
+_LONGEST_KEY = 1024
+_LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+# What libyaml says, or PyYAML's own parser, and what it means; the first that fits.
+_MEANINGS = (
+    (
+        "mapping values are not allowed",
+        "a ':' is not expected here; put the text in quotes if it belongs to it",
+    ),
+    ("could not find expected ':'", "a key without ':' (write 'key: value')"),
+    ("unexpected end of stream", "a quote that is opened here is never closed"),
+    ("unknown escape character", "an unknown escape; write a backslash as \\\\, or use single quotes"),
+    (
+        "invalid Unicode character escape",
+        "an escape that stands for no character; write the character itself",
+    ),
+    ("expected ',' or ']'", "the list that is opened here is not closed; expected ',' or ']'"),
+    ("expected ',' or '}'", "the mapping that is opened here is not closed; expected ',' or '}'"),
+    ("node content", "a bracket is opened and never closed"),
+    ("sequence entries are not allowed", "a list ('- …') begins on a line of its own, below its key"),
+    ("mapping keys are not allowed", "a '?' is not expected here; put the text in quotes"),
+    ("expected comment or line break", "the text after '|' or '>' begins on the next line"),
+    ("chomping or indentation", "the text after '|' or '>' begins on the next line"),
+    ("document start", "expected the end of the file; is the indentation wrong, or a bracket closed twice?"),
+    ("expected key", "this does not belong here; check the indentation, and the quotes of the line"),
+    ("expected <block end>", "this does not belong here; check the indentation, and the quotes of the line"),
+    (
+        "expected '-' indicator",
+        "this does not belong here; check the indentation, and the quotes of the line",
+    ),
+    ("alphabetic or numeric", "a text that begins with '*' or '&' needs quotes"),
+    ("nesting depth", "nested too deep"),
+    ("incompatible YAML", "this version of YAML is unknown; leave the %YAML line out"),
+)
+# These tell where something was opened, which helps more than where its end was missed.
+_OPENED = ("unexpected end of stream", "could not find expected ':'", "',' or ']'", "',' or '}'")
+_UNQUOTED_TEMPLATE = re.compile(r"(?:^\s*|[:\-,\[{]\s+|\[)\{[{%]")
+
+
+def quoted(text: str) -> str:
+    """`text` between quotes, cut where it is long."""
+    return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}…'"
+
+
+def explain(problem: str, line: str, column: int) -> str:
+    """What a parser's complaint about `line` means to the one who wrote it."""
+    if _UNQUOTED_TEMPLATE.search(line):
+        return 'a text that begins with a template needs quotes around all of it: "{{ … }} …"'
+    if "cannot start any token" in problem:
+        return _bad_start(line[column - 1 : column])
+    if "could not find expected ':'" in problem and len(line) > _LONGEST_KEY:
+        return f"a key longer than {_LONGEST_KEY:,} characters, or one without ':'"
+    matcher = (meaning for words, meaning in _MEANINGS if words in problem)
+    return next(matcher, f"this is not YAML: {problem}")
+
+
+def points_at_opening(problem: str) -> bool:
+    """Whether the place where something was opened tells more than where the parser stopped."""
+    return any(word in problem for word in _OPENED)
+
+
+def wrong_key(text: str, *, plain: bool) -> str | None:
+    """Why a scalar cannot be a key; None if it can."""
+    if plain and text == "<<":
+        return "merge keys (<<) are not supported; use 'extends', or write the values out"
+    try:
+        check_text(text)
+        value = resolve(text) if plain else text
+    except ValueError:
+        value = None
+    if isinstance(value, str):
+        return None
+    return f"the key {quoted(text)} is not a text; write it in quotes"
+
+
+def collection_as_key(line: str, column: int) -> str:
+    """What to say of a mapping or list in the place of a key."""
+    if line[column - 2 : column] == "{{" or line[column - 1 : column + 1] == "{{":
+        return 'a template needs quotes around all of it: "{{ … }}"'
+    return "a key must be a text, found a mapping or a list"
+
+
+def foreign_line_breaks(source: SourceFile) -> list[Problem]:
+    """Characters that end a line in one version of YAML and not in the other."""
+    message = (
+        "a Unicode line separator (U+{:04X}), which YAML's versions read differently; write a line break"
+    )
+    return [
+        source.problem_at(found.start(), message.format(ord(found[0])))
+        for found in _LINE_BREAKS.finditer(source.text)
+    ][:100]
+
+
+def _bad_start(character: str) -> str:
+    if character == "\t":
+        return "a tab in the indentation; YAML indents by spaces"
+    return f"a text that begins with '{character}' needs quotes"

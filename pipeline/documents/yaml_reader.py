@@ -1,0 +1,174 @@
+"""Reads YAML that may come from a stranger: every value with its place, or every problem that can be named.
+
+This is the only module that knows the YAML library, and it takes nothing from it but the parser's events.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from pipeline.documents import yaml_messages
+from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
+from pipeline.documents.node import Document, Node, dotted, merge, text_position
+from pipeline.documents.scalars import Scalar, check_text, resolve
+from pipeline.documents.source import MANIFEST_LIMIT, SourceFile, conflicts, decode, read_source
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import Json
+
+__all__ = [
+    "MANIFEST_LIMIT",
+    "Document",
+    "Node",
+    "Scalar",
+    "SourceFile",
+    "conflicts",
+    "dotted",
+    "dump_yaml",
+    "merge",
+    "parse_yaml",
+    "read_scalar",
+    "read_source",
+    "read_yaml",
+    "text_position",
+]
+
+# The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_TAG = "tag:yaml.org,2002:"
+
+
+def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
+    """Read a YAML file of at most `limit` bytes; `name` is what people know it by.
+
+    Raises:
+        InvalidInput: it cannot be read, or is no YAML that we take; with every problem found.
+    """
+    # A file that may be larger may hold more.
+    return Document(_parse(read_source(path, name, limit), max(MOST_NODES, limit // 8)))
+
+
+def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
+    """The one document in `text`; `source` tells by what path and name it is known.
+
+    Raises:
+        InvalidInput: it is no YAML that we take; with every problem found.
+    """
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return _parse(decode(content, source.path, source.name), MOST_NODES)
+
+
+def _parse(source: SourceFile, most_nodes: int) -> Node:
+    if problems := [*conflicts(source), *yaml_messages.foreign_line_breaks(source)]:
+        raise InvalidInput(problems)
+    builder = TreeBuilder(source, most_nodes)
+    try:
+        for event in yaml.parse(source.text, _LOADER):
+            _take(event, builder)
+    except Enough:
+        pass
+    except yaml.MarkedYAMLError as error:
+        problem = _syntax_problem(error, source)
+        # What was wrong on this line already is the likely cause.
+        if all(told.source != problem.source for told in builder.problems):
+            builder.problems.append(problem)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML's own parser lets some bad escapes through as errors of another family.
+        builder.problems.append(source.problem(f"this is not YAML: {error}"))
+    root = builder.root
+    if builder.problems:
+        raise InvalidInput(builder.problems)
+    if root is None or root.value is None:
+        raise InvalidInput(source.problem("the file is empty"))
+    return root
+
+
+def _take(event: yaml.Event, builder: TreeBuilder) -> None:
+    mark = event.start_mark
+    location = LineColumn(mark.line + 1, mark.column + 1) if mark else LineColumn(1, 1)
+    match event:
+        case yaml.ScalarEvent():
+            builder.scalar(
+                event.value,
+                location,
+                plain=not event.style,
+                block=event.style in ("|", ">"),
+                anchor=event.anchor,
+                tag=event.tag,
+            )
+        case yaml.CollectionStartEvent():
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            builder.start(location, is_mapping=is_mapping, anchor=event.anchor, tag=event.tag)
+        case yaml.CollectionEndEvent():
+            builder.end()
+        case yaml.AliasEvent():
+            builder.alias(event.anchor or "", location)
+        case yaml.DocumentStartEvent():
+            builder.document(location)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceFile) -> Problem:
+    problem = error.problem or error.context or "unreadable"
+    mark = error.problem_mark
+    if mark is None or (error.context_mark and yaml_messages.points_at_opening(problem)):
+        mark = error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    message = yaml_messages.explain(problem, source.raw_line(line), column)
+    return source.problem(message, line, column)
+
+
+def read_scalar(text: str) -> Scalar:
+    """The value of one YAML scalar, as `--var x=5` gives it: in quotes, a word, or else plain text.
+
+    Raises:
+        ValueError: a number that cannot be kept, a text that cannot be sent, or quotes that do not match.
+    """
+    word = text.strip()
+    check_text(word)
+    if word[:1] not in ("'", '"'):
+        return resolve(word)
+    try:
+        scalars = [event for event in yaml.parse(word, _LOADER) if isinstance(event, yaml.NodeEvent)]
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise ValueError("the quotes do not match") from None
+    if len(scalars) != 1 or not isinstance(scalars[0], yaml.ScalarEvent):
+        raise ValueError("expected one value, found more after the quotes")
+    value: str = scalars[0].value
+    check_text(value)
+    return value
+
+
+def dump_yaml(value: Json) -> str:
+    """`value` as YAML in block style, keys in their order; `read_yaml` gives the same value back."""
+    text: str = yaml.serialize(_yaml_node(value), Dumper=_DUMPER, allow_unicode=True, width=110)
+    return text
+
+
+def _yaml_node(value: Json) -> yaml.Node:
+    match value:
+        case dict():
+            pairs = [(_yaml_node(key), _yaml_node(inner)) for key, inner in value.items()]
+            return yaml.MappingNode(f"{_TAG}map", pairs, flow_style=not pairs)
+        case list():
+            return yaml.SequenceNode(f"{_TAG}seq", [_yaml_node(each) for each in value], flow_style=not value)
+        case str():
+            return yaml.ScalarNode(f"{_TAG}str", value, style=None if _stays_text(value) else '"')
+        case None:
+            return yaml.ScalarNode(f"{_TAG}null", "null")
+        case bool():
+            return yaml.ScalarNode(f"{_TAG}bool", "true" if value else "false")
+        case int():
+            return yaml.ScalarNode(f"{_TAG}int", str(value))
+        case float():
+            # Older readers know a number with an exponent by its point only.
+            digits, exponent, power = repr(value).partition("e")
+            digits += "" if "." in digits else ".0"
+            return yaml.ScalarNode(f"{_TAG}float", digits + exponent + power)
+
+
+def _stays_text(text: str) -> bool:
+    """Whether `text` can stand without quotes as far as our own rules go; the library knows its own."""
+    try:
+        return resolve(text) == text and text.isprintable()
+    except ValueError:
+        return False

@@ -1,0 +1,175 @@
+"""What is known while a run goes on, and what of it is on disk.
+
+Changes gather during one turn of the coordinator and go to disk in one transaction; what follows from one (a
+create that may leave now, a workflow to be polled) happens only after that.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline import failpoints
+from pipeline.engine.clock import Clock
+from pipeline.errors import PipelineError
+from pipeline.purchases import Purchase, Records
+from pipeline.state.store import Caps, Change, Store
+from pipeline.state.transitions import Accepted, Event, Superseded, advance
+
+# As a purchase's id looks; one of them stands in each title, unless the manifest says otherwise.
+_IDS = re.compile("[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    change: Change
+    then: Callable[[Purchase], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    purchase: Purchase
+    at: str
+    then: Callable[[bool], None]
+    replaces: Sequence[str]
+
+
+def _nothing(_purchase: Purchase) -> None:
+    """Nothing follows."""
+
+
+class Journal:
+    """The purchases of a run.
+
+    `warn` is told of an id that could not be written where it belongs, `on_change` of all that is on disk.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        caps: Caps,
+        records: Records,
+        warn: Callable[[str], None],
+        on_change: Callable[[Change], None],
+    ) -> None:
+        self.purchases: dict[str, Purchase] = dict(records.purchases)
+        self._store = store
+        self._clock = clock
+        self._caps = caps
+        self._warn = warn
+        self._on_change = on_change
+        self._changes: list[_Pending] = []
+        self._intents: list[_Intent] = []
+        self._bought: set[str] = set()
+        self._workflows = {each.workflow_id for each in records.purchases.values()}
+
+    def has_workflow(self, workflow_id: str) -> bool:
+        """Whether a purchase has the workflow of that id."""
+        return workflow_id in self._workflows
+
+    def named_in(self, title: str) -> str | None:
+        """The id of a purchase that stands in the title of a workflow."""
+        return next(
+            (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
+        )
+
+    def intend(self, purchase: Purchase, then: Callable[[bool], None], replaces: Sequence[str] = ()) -> None:
+        """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.
+
+        `replaces` are purchases whose place it takes: they are marked in the same transaction.
+        """
+        self._intents.append(_Intent(purchase, self._clock.now(), then, replaces))
+
+    def withdraw(self) -> None:
+        """Forget the intents that are not on disk yet; nobody learns of them any more."""
+        self._intents.clear()
+
+    def record(
+        self,
+        purchase_id: str,
+        event: Event,
+        then: Callable[[Purchase], None] = _nothing,
+        detail: str = "",
+    ) -> None:
+        """Note what happened to a purchase; `then` is called with it once that is on disk."""
+        before = self.purchases[purchase_id]
+        after = advance(before, event)
+        self.purchases[purchase_id] = after
+        self._workflows.add(after.workflow_id)
+        self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), then))
+
+    def flush(self) -> None:
+        """Write down all that was noted, then do what follows from it.
+
+        Raises:
+            PipelineError: it cannot be written. Nothing that was not is acted upon; the ids of workflows that
+                were just bought are kept in the rescue file.
+        """
+        changes, self._changes = self._changes, []
+        intents, self._intents = self._intents, []
+        begun: set[str] = set()
+        if changes:
+            self._commit([each.change for each in changes])
+        if intents:
+            begun = self._begin([change for intent in intents for change in self._changes_of(intent)])
+        for pending in changes:
+            pending.then(pending.change.after)
+        for intent in intents:
+            intent.then(intent.purchase.id in begun)
+
+    @property
+    def spent(self) -> int:
+        """The credits of what this run has bought."""
+        return sum(self.purchases[purchase_id].cost for purchase_id in self._bought)
+
+    def _changes_of(self, intent: _Intent) -> Iterator[Change]:
+        """The intent and its marks, on top of what is on disk by now: what it replaces may have moved on."""
+        yield Change(None, intent.purchase, intent.at)
+        for purchase_id in intent.replaces:
+            replaced = self.purchases[purchase_id]
+            if not replaced.again:
+                yield Change(replaced, advance(replaced, Superseded()), intent.at, Superseded())
+
+    def _begin(self, intents: list[Change]) -> set[str]:
+        failpoints.reach("before intents")
+        written = self._store.begin(intents, self._caps)
+        failpoints.reach("after intents")
+        self.purchases.update({change.after.id: change.after for change in written})
+        begun = {change.after.id for change in written if change.before is None}
+        self._bought |= begun
+        self._tell(written)
+        return begun
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._on_change(change)
+
+    def _commit(self, changes: list[Change]) -> None:
+        try:
+            failpoints.reach("before commit")
+            self._store.commit(changes)
+            self._tell(changes)
+            failpoints.reach("after commit")
+        except PipelineError:
+            for change in reversed(changes):
+                if change.before is not None:
+                    self.purchases[change.before.id] = change.before
+            for change in changes:
+                if isinstance(change.event, Accepted):
+                    self._save(change, change.event.workflow_id)
+            raise
+
+    def _save(self, change: Change, workflow_id: str) -> None:
+        """An id that reached us must not be lost: again alone, then in the rescue file, and said aloud."""
+        try:
+            self._store.commit([change])
+        except PipelineError:
+            self._warn(
+                f"{change.after.key}: bought as workflow {workflow_id}, but the state cannot be written"
+            )
+            try:
+                self._store.rescue(change.after.id, workflow_id)
+            except PipelineError as error:
+                self._warn(f"{error}: note the id, `pipeline resolve --workflow-id` takes it")
+        else:
+            self.purchases[change.after.id] = change.after

@@ -1,0 +1,55 @@
+"""Which jobs of a run each purchase serves, as it changes while the run buys."""
+
+from collections.abc import Iterable
+
+from pipeline.artifacts.file_names import set_aside
+from pipeline.jobs import Job
+from pipeline.planning.plan import Action, Plan
+from pipeline.purchases import Purchase
+
+
+class ServedJobs:
+    """Jobs by the purchase that serves them, in the plan's order."""
+
+    def __init__(self, plan: Plan) -> None:
+        assignment = plan.assignment
+        self.assignment: dict[str, str] = {key: purchase.id for key, purchase in assignment.by_key.items()}
+        self._jobs: dict[str, list[Job]] = {}
+        self._sharing: dict[str, list[Job]] = {}
+        self._stems = {job.path.casefold() for job in assignment.jobs}
+        for job in assignment.jobs:
+            if job.key in self.assignment:
+                self._jobs.setdefault(self.assignment[job.key], []).append(job)
+        for entry in plan.of(Action.SHARE):
+            if entry.buyer is not None and entry.job is not None:
+                self._sharing.setdefault(entry.buyer, []).append(entry.job)
+
+    def of(self, purchase: str) -> list[Job]:
+        """The jobs that a purchase serves."""
+        return self._jobs.get(purchase, [])
+
+    def buys(self, job: Job, purchase: str) -> None:
+        """`purchase` is bought for `job`, and for those that share it."""
+        served = [job, *self._sharing.get(job.key, ())]
+        self._jobs[purchase] = served
+        self.assignment.update({each.key: purchase for each in served})
+
+    def gave_nothing(self, purchase: str) -> None:
+        """`purchase` turned out to have bought nothing: its jobs are served by none."""
+        for job in self._jobs.pop(purchase, ()):
+            self.assignment.pop(job.key, None)
+
+    def stem(self, purchase: Purchase) -> tuple[str, bool]:
+        """Where the files of a purchase go: its first job's path, else the one that it was bought for.
+
+        Also whether the media of its steps are wanted.
+        """
+        jobs = self.of(purchase.id)
+        if jobs:
+            return jobs[0].path, any(job.steps for job in jobs)
+        taken = purchase.path.casefold() in self._stems
+        return (set_aside(purchase.path, purchase.id) if taken else purchase.path), False
+
+    def keys(self, purchase: Purchase) -> Iterable[str]:
+        """The keys to name when something happens to a purchase."""
+        return [job.key for job in self.of(purchase.id)] or [purchase.key]

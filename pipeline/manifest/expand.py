@@ -1,0 +1,234 @@
+"""A campaign becomes its jobs, one after the other: nothing is kept of a job that was handed out."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from pipeline.documents.location import Location, in_order
+from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.jobs import Coordinates, Job
+from pipeline.manifest import combinations
+from pipeline.manifest.chain_items import Upstream, upstream
+from pipeline.manifest.chains import chains_of, upstreams_first
+from pipeline.manifest.combinations import Combination, Exclusion
+from pipeline.manifest.job_builder import Maker
+from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
+
+MOST_JOBS = 1_000_000
+_MOST_PROBLEMS = 100
+_MOST_COMPARED = 1000
+
+Warn = Callable[[Problem], None]
+
+
+def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
+    """The campaign's jobs: rules in their order, each rule's in the order of its axes.
+
+    The jobs count only if the iterator ends by itself. `warn` is told what is doubtful about rendered values.
+
+    Raises:
+        InvalidInput: with every problem found, at the end or when there are too many of them; or at once when
+            there would be more than a million jobs.
+    """
+    count(campaign)
+    expansion = _Expansion(campaign, warn or (lambda _problem: None))
+    made = 0
+    for job in expansion.jobs():
+        made += 1
+        yield job
+    if not made and not expansion.is_at_fault:
+        expansion.report(
+            campaign.location.problem("no job is left: 'when' and 'exclude' take away every one")
+        )
+    expansion.raise_problems()
+
+
+def count(campaign: Campaign) -> int:
+    """How many jobs there are at most, before any is made.
+
+    Raises:
+        InvalidInput: more than a million, or none.
+    """
+    bounds = _bounds(campaign)
+    total = sum(bounds.values())
+    if total > MOST_JOBS:
+        largest = max(campaign.rules, key=lambda rule: bounds[rule.id])
+        of_all = "" if total == bounds[largest.id] else f" of {total:,} in all"
+        raise InvalidInput(
+            largest.location.problem(f"{bounds[largest.id]:,} jobs{of_all}; at most {MOST_JOBS:,} are made")
+        )
+    if not total:
+        raise InvalidInput(campaign.location.problem("the campaign has no job"))
+    return total
+
+
+def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
+    """What expanding would report, as far as that is cheap to say."""
+    total = sum(_bounds(campaign).values())
+    if not total or most_jobs < total <= MOST_JOBS:
+        return []
+    expansion = _Expansion(campaign, lambda _problem: None)
+    try:
+        count(campaign)
+        for _ in expansion.jobs():
+            pass
+        expansion.raise_problems()
+    except InvalidInput as error:
+        return list(error.problems)
+    return []
+
+
+def _bounds(campaign: Campaign) -> dict[str, int]:
+    bounds: dict[str, int] = {}
+    for rule in upstreams_first(campaign.rules):
+        sets = rule.image_sets
+        items = sum(len(each.items) if each.chain is None else bounds[each.chain.rule] for each in sets)
+        bounds[rule.id] = combinations.bound(rule, items)
+    return bounds
+
+
+@dataclass
+class _Expansion:
+    campaign: Campaign
+    warn: Warn
+    problems: dict[Problem, Coordinates | None] = field(default_factory=dict)
+    _upstreams: dict[str, tuple[Upstream, ...]] = field(default_factory=dict)
+    _keys: set[bytes] = field(default_factory=set)
+    _paths: set[bytes] = field(default_factory=set)
+
+    @cached_property
+    def _anywhere(self) -> dict[str, Item]:
+        """The items of all sets that are no chains; of two with one id, the first."""
+        anywhere: dict[str, Item] = {}
+        for image_set in self.campaign.image_sets.values():
+            for item in image_set.items:
+                anywhere.setdefault(item.id, item)
+        return anywhere
+
+    def report(self, problem: Problem, job: Coordinates | None = None) -> None:
+        """Keep what is wrong or doubtful, with the first job that it is about."""
+        if problem in self.problems:
+            return
+        if problem.severity == "error" or len(self.problems) < _MOST_PROBLEMS:
+            self.problems[problem] = job
+        if self.is_at_fault and len(self.problems) >= _MOST_PROBLEMS:
+            self.raise_problems()
+
+    @property
+    def is_at_fault(self) -> bool:
+        """Whether the campaign cannot be taken."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+    def raise_problems(self) -> None:
+        """Raise what is wrong, if anything is; tell what is only doubtful."""
+        told = [_of_job(problem, job) for problem, job in self.problems.items()]
+        if wrong := [problem for problem in told if problem.severity == "error"]:
+            raise InvalidInput(in_order(wrong))
+        for problem in in_order(told):
+            self.warn(problem)
+
+    def jobs(self) -> Iterator[Job]:
+        """Every sound job; what is wrong with the others is told to `report`."""
+        self._prepare_upstreams()
+        for rule in self.campaign.rules:
+            maker = Maker(self.campaign, rule, self.report)
+            exclusion = Exclusion(rule.exclude)
+            for combination, take in self._combinations(rule, maker, exclusion):
+                job = maker.job(combination, take)
+                if job is not None and self._is_new(job, rule):
+                    yield job
+            for row in exclusion.unused:
+                self.report(row.location.problem("this row excludes nothing", "warning"))
+
+    def _combinations(
+        self, rule: Rule, maker: Maker, exclusion: Exclusion
+    ) -> Iterator[tuple[Combination, int]]:
+        items = self._items(rule)
+        takes = range(1, rule.repeat + 1)
+        if items or not rule.image_sets:
+            for combination in combinations.product(rule, tuple(items.values())):
+                if not exclusion.covers(combination):
+                    yield from ((combination, take) for take in takes if maker.wanted(combination, take))
+        for row in rule.include:
+            image = row.values.get("image")
+            chosen = tuple(items.values()) if image is None else self._named(str(image), items, row.location)
+            for combination in combinations.included(row, rule, chosen, self.campaign):
+                yield from ((combination, take) for take in takes)
+
+    def _named(self, name: str, items: Mapping[str, Item], location: Location) -> tuple[Item, ...]:
+        """The item of that id: of the rule, or of any other set that is no chain."""
+        found = items.get(name) or self._anywhere.get(name)
+        if found is not None:
+            return (found,)
+        known = itertools.islice(itertools.chain(items, self._anywhere), _MOST_COMPARED)
+        self.report(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
+        return ()
+
+    def _items(self, rule: Rule) -> dict[str, Item]:
+        items: dict[str, Item] = {}
+        for image_set in rule.image_sets:
+            for item in self._items_of(image_set):
+                first = items.setdefault(item.id, item)
+                if first != item:
+                    self.report(
+                        item.location.problem(
+                            f"two images of rule '{rule.id}' have the id '{item.id}' and are not the same; "
+                            "give one of them another 'id'"
+                        )
+                    )
+        return items
+
+    def _items_of(self, image_set: ImageSet) -> Iterator[Item]:
+        if image_set.chain is None:
+            yield from image_set.items
+            return
+        upstreams = self._upstreams[image_set.chain.rule]
+        if not image_set.chain.approved:
+            yield from (each.item(image_set.chain) for each in upstreams)
+            return
+        takes: dict[str, list[Upstream]] = {}
+        for each in upstreams:
+            takes.setdefault(each.common_id, []).append(each)
+        for first, *others in takes.values():
+            keys = (first.key, *(other.key for other in others))
+            yield first.item_of_approved(image_set.chain, keys)
+
+    def _prepare_upstreams(self) -> None:
+        """Work out what chains take, each rule after those that it hangs on itself."""
+        needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
+        for rule in upstreams_first(self.campaign.rules):
+            if rule.id in needed:
+                maker = Maker(self.campaign, rule, self.report)
+                self._upstreams[rule.id] = tuple(
+                    upstream(rule, combination, take, maker)
+                    for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
+                )
+
+    def _is_new(self, job: Job, rule: Rule) -> bool:
+        if not _add(self._keys, job.key):
+            self.report(rule.location.problem(f"two jobs have the key {job.key}"))
+            return False
+        if not _add(self._paths, job.path.casefold()):
+            self.report(
+                rule.path.location.problem(
+                    f"two jobs would write to '{job.path}', the second is {job.key}; "
+                    "output.path must tell them apart, as {{ job.key }} does"
+                )
+            )
+            return False
+        return True
+
+
+def _of_job(problem: Problem, job: Coordinates | None) -> Problem:
+    return problem if job is None else replace(problem, message=f"{problem.message} (job {job})")
+
+
+def _add(seen: set[bytes], text: str) -> bool:
+    """Remember a text in little room; False where it was there before."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    if digest in seen:
+        return False
+    seen.add(digest)
+    return True

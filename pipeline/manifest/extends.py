@@ -1,0 +1,108 @@
+"""A manifest and the base files that it extends become one tree, every value keeping its own file."""
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline import files
+from pipeline.documents.location import Written, in_order
+from pipeline.documents.yaml_reader import Node, merge, read_yaml
+from pipeline.errors import InvalidInput, Problem
+
+_MOST_FILES = 64
+
+
+def read_layers(manifest: Path, name: str, root: Path) -> Node:
+    """The merged tree of a manifest.
+
+    Raises:
+        InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
+    """
+    layers = _Layers(root)
+    tree = layers.merged(manifest, read_yaml(manifest, name).root, ())
+    # What a base that is not there would have said is anybody's guess, so nothing else is judged.
+    if layers.problems:
+        raise InvalidInput(in_order(layers.problems))
+    return tree
+
+
+@dataclass(slots=True)
+class _Layers:
+    root: Path
+    problems: list[Problem] = field(default_factory=list)
+    _bases: dict[Path, Node | None] = field(default_factory=dict)
+
+    def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
+        """`own`, the tree of the file `path`, laid on its bases; `above` are the files that extend it."""
+        merged: Node | None = None
+        bases = _bases_of(own)
+        if (bases or above) and isinstance(own.value, Mapping) and "version" not in own.value:
+            self.problems.append(
+                Written(own).location.problem("missing key 'version'; each file has its own")
+            )
+        for written in bases:
+            base = self._base(written, path, (*above, path))
+            if base is not None:
+                merged = base if merged is None else merge(merged, base)
+        if not (isinstance(own.value, Mapping) and bases):
+            return own
+        own = _without(own, ("extends",))
+        return own if merged is None else merge(merged, own)
+
+    def _base(self, written: Written, path: Path, above: tuple[Path, ...]) -> Node | None:
+        text = written.text or ""
+        try:
+            real = files.confined(text, path.parent, self.root)
+        except ValueError as error:
+            self._report(written, f"cannot extend '{text}': {error}")
+            return None
+        if real in above:
+            circle = " → ".join(each.name for each in (*above[above.index(real) :], real))
+            self._report(written, f"the files extend each other in a circle: {circle}")
+            return None
+        if real not in self._bases:
+            self._bases[real] = None
+            if len(self._bases) > _MOST_FILES:
+                self._report(written, f"more than {_MOST_FILES} base files")
+                return None
+            self._bases[real] = self._read_base(real, beside(written.node.source.name, text), above, written)
+        return self._bases[real]
+
+    def _read_base(self, real: Path, name: str, above: tuple[Path, ...], written: Written) -> Node | None:
+        if not real.exists():
+            self._report(written, f"there is no such file: {name}")
+            return None
+        try:
+            own = read_yaml(real, name).root
+        except InvalidInput as error:
+            self.problems += error.problems
+            return None
+        if not isinstance(own.value, Mapping):
+            self.problems.append(Written(own).location.problem("expected a mapping, as in a manifest"))
+            return None
+        return _without(self.merged(real, own, above), ("name",))
+
+    def _report(self, written: Written, message: str) -> None:
+        self.problems.append(written.location.problem(message))
+
+
+def beside(name: str, path: str) -> str:
+    """What a file is called to people that the file called `name` names by `path`."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+
+
+def _bases_of(own: Node) -> list[Written]:
+    extends = Written(own).get("extends")
+    if extends is None:
+        return []
+    written = list(extends.elements()) if extends.is_list else [extends]
+    # What is no text is left for the schema to tell.
+    return written if all(each.text for each in written) else []
+
+
+def _without(node: Node, keys: Iterable[str]) -> Node:
+    assert isinstance(node.value, Mapping)  # noqa: S101 - the callers have looked
+    kept = {key: value for key, value in node.value.items() if key not in keys}
+    return replace(node, value=MappingProxyType(kept))

@@ -1,0 +1,124 @@
+"""Image sets: lists of paths and urls, globs and CSV files become items; chains are told by their rule."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from pipeline.documents.location import Location, Written
+from pipeline.jobs import Json
+from pipeline.manifest import globs, urls
+from pipeline.manifest.context import Context
+from pipeline.manifest.model import Chain, ImageSet, Item
+from pipeline.manifest.tables import read_table
+
+_NO_VARS: Mapping[str, Json] = {}
+
+
+def build_set(name: str, written: Written, context: Context) -> ImageSet:
+    """One image set; without items where it was reported as wrong."""
+    if (upstream := written.get("outputs_of")) is not None and upstream.text is not None:
+        step = written.get("step")
+        step_place = upstream.location if step is None else step.location
+        approved = written.text_of("only") == "approved"
+        chain = Chain(upstream.text, written.text_of("step"), approved, upstream.location, step_place)
+        return ImageSet(name, chain=chain)
+    return ImageSet(name, tuple(_items(written, context)))
+
+
+def _items(written: Written, context: Context) -> Iterator[Item]:
+    if (glob := written.get("glob")) is not None:
+        yield from _globbed(glob, context)
+    elif (csv := written.get("csv")) is not None:
+        yield from _tabled(csv, context)
+    else:
+        for element in written.elements():
+            item = _listed(element, context)
+            if item is not None:
+                yield item
+
+
+def _listed(written: Written, context: Context) -> Item | None:
+    images, version = written.get("images"), written.text_of("version")
+    single = written if written.text is not None else written.get("path") or written.get("url")
+    named = list(images.elements()) if images is not None else [single] if single is not None else []
+    texts = [(each.text, each.location) for each in named if each.text is not None]
+    base = written.node.source.path.parent
+    variables = written.get("vars")
+    plain = variables.node.plain() if variables is not None and variables.is_mapping else None
+    return _item(
+        texts,
+        base,
+        written.text_of("id"),
+        version,
+        plain if isinstance(plain, dict) else _NO_VARS,
+        written.location,
+        context,
+    )
+
+
+def _globbed(written: Written, context: Context) -> Iterator[Item]:
+    if written.text is None:
+        return
+    base = written.node.source.path.parent
+    try:
+        paths = globs.matching(written.text, base, context.root)
+    except ValueError as error:
+        context.report(written.location, str(error))
+        return
+    if not paths:
+        context.report(written.location, f"'{written.text}' matches no file{_nearest(written.text, base)}")
+    for path in paths:
+        item = _item([(path, written.location)], base, None, None, _NO_VARS, written.location, context)
+        if item is not None:
+            yield item
+
+
+def _nearest(pattern: str, base: Path) -> str:
+    """How far down the pattern's folders exist."""
+    folder = base
+    for part in PurePosixPath(pattern).parts[:-1]:
+        if globs.has_magic(part):
+            break
+        if not (folder / part).is_dir():
+            return f"; there is no folder '{part}' in '{folder.name}'"
+        folder /= part
+    return ""
+
+
+def _tabled(written: Written, context: Context) -> Iterator[Item]:
+    found = context.path(written)
+    if found is None:
+        return
+    # The rows' paths are written in the manifest's name: relative to the file that names the table.
+    base = written.node.source.path.parent
+    rows, problems = read_table(*found)
+    context.problems += problems
+    for row in rows:
+        texts = [(image, row.location) for image in row.images]
+        item = _item(texts, base, row.id, row.version, row.vars, row.location, context)
+        if item is not None:
+            yield item
+
+
+def _item(
+    texts: list[tuple[str, Location]],
+    base: Path,
+    name: str | None,
+    version: str | None,
+    variables: Mapping[str, Json],
+    location: Location,
+    context: Context,
+) -> Item | None:
+    if not texts:
+        return None
+    images = tuple(context.image(text, base, at, version) for text, at in texts)
+    name = name or _default_id(texts[0][0])
+    if not name:
+        context.report(location, "the url's path ends in no name; give the item an 'id'")
+        return None
+    return Item(name, images, variables, location)
+
+
+def _default_id(text: str) -> str:
+    stem = urls.stem(text) if urls.is_url(text) else PurePosixPath(text).stem
+    return unicodedata.normalize("NFC", stem)

@@ -1,0 +1,75 @@
+"""A manifest becomes a campaign, or every problem that it has."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline import files
+from pipeline.documents import schema
+from pipeline.documents.location import in_order
+from pipeline.documents.yaml_reader import Document
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.jobs import Json
+from pipeline.manifest.build import build_campaign
+from pipeline.manifest.expand import problems_of
+from pipeline.manifest.extends import read_layers
+from pipeline.manifest.model import Campaign
+
+_MOST_JOBS_CHECKED = 20_000
+# What a manifest must not say, as it may come from a stranger: where the key goes, where records are kept.
+_OPERATORS = frozenset({"address", "api_key", "api_url", "base_url", "ca_bundle", "endpoint", "host", "key"})
+_OPERATORS |= {"proxies", "proxy", "results", "secret", "state", "token", "url", "webhook", "webhook_url"}
+
+
+def load(
+    path: Path,
+    *,
+    name: str | None = None,
+    variables: Mapping[str, Json] = MappingProxyType({}),
+    provider: str | None = None,
+) -> Campaign:
+    """Read a manifest with the files that it names. No network, no environment; nothing is written.
+
+    `name` is what the manifest is called in messages (its path when left out), `variables` go over its vars,
+    `provider` over its provider's name.
+
+    Raises:
+        InvalidInput: with every problem, in the order of their positions.
+    """
+    name = name or str(path)
+    manifest = _followed(path, name)
+    root = files.project_root(manifest)
+    document = Document(read_layers(manifest, name, root))
+    problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
+    campaign = build_campaign(document, manifest, root, variables, problems)
+    if campaign is not None and provider is not None:
+        campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
+    if any(problem.severity == "error" for problem in problems) or campaign is None:
+        if campaign is not None:
+            # One go is to tell all: what the sound rest would say when it is expanded is told now.
+            problems += problems_of(campaign, _MOST_JOBS_CHECKED)
+        raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
+    return replace(campaign, warnings=tuple(in_order(problems)))
+
+
+def _followed(path: Path, name: str) -> Path:
+    """The real path of a manifest. A link is not followed out of the project that it lies in.
+
+    Else a stranger's link could have the lines of any file quoted to whoever reads the problems.
+    """
+    real = files.real_path(path)
+    project = files.project_of(files.real_path(path.parent))
+    if not real.is_relative_to(project) and path.is_symlink():
+        told = f"this link leads out of the project ({project.name or project}/); name the file itself"
+        raise InvalidInput(Problem(told, Position(name, 1, 1)))
+    return real
+
+
+def _of_the_operator(problem: Problem) -> Problem:
+    where, _, key = problem.path.rpartition(".")
+    if key in _OPERATORS and where in ("", "provider") and problem.message.startswith("unknown key"):
+        return replace(
+            problem, message="unknown key; the operator's flags and environment say this, never a manifest"
+        )
+    return problem

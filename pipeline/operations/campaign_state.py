@@ -1,0 +1,137 @@
+"""What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.assignment import Assignment, assign
+from pipeline.errors import InvalidInput
+from pipeline.files import real_path, sweep
+from pipeline.jobs import Job
+from pipeline.manifest.expand import expand
+from pipeline.manifest.model import Campaign
+from pipeline.operations.workspace import Workspace, now, run_id, shown_path
+from pipeline.planning.make import in_plan_order
+from pipeline.purchases import Decisions, Records
+from pipeline.results import decisions
+from pipeline.results.decisions import in_force
+from pipeline.results.file import ResultsFile, read
+from pipeline.state.opening import open_store
+from pipeline.state.store import Store
+from pipeline.state.transitions import absorb
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignState:
+    """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read."""
+
+    workspace: Workspace
+    jobs: list[Job]
+    store: Store
+    records: Records
+    decisions: Decisions
+    assignment: Assignment
+    published: ResultsFile | None
+
+    def outputs(self) -> OutputFolder:
+        """What lies in the output folder."""
+        return OutputFolder(self.workspace.output, self.store.files(), self.records.purchases)
+
+
+@contextmanager
+def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignState]:
+    """What is known of the campaign; `writable`: with the lock held, joined and recovered on disk.
+
+    Raises:
+        InvalidInput: manifest, state or results are wrong, or belong to another campaign.
+        StateLocked: another run holds the state.
+    """
+    jobs = in_plan_order(expand(workspace.campaign))
+    results = published(workspace)
+    with ExitStack() as held:
+        store = open_store(
+            workspace.state,
+            campaign=workspace.campaign.name,
+            manifest=workspace.campaign.manifest,
+            run=run_id(),
+            writable=writable,
+            now=now(),
+            command=workspace.environment.command,
+            allow_network=workspace.environment.allows_network_file_system,
+        )
+        held.callback(store.close)
+        if writable:
+            sweep(workspace.results)
+            # Another run may have ended, and written them, before the lock was ours.
+            results = published(workspace)
+        decided = in_force(decisions.read(workspace.decisions, workspace.decisions_name))
+        records = _joined(store, results, decided, writable=writable)
+        assignment = assign(jobs, records, decided)
+        if writable:
+            store.save_assignment(served_by(assignment))
+        yield CampaignState(workspace, jobs, store, records, decided, assignment, results)
+
+
+def served_by(assignment: Assignment) -> dict[str, str]:
+    """By key, the purchase that serves it."""
+    return {key: purchase.id for key, purchase in assignment.by_key.items()}
+
+
+def _joined(store: Store, results: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:
+    theirs = results.records if results is not None else Records()
+    if writable:
+        store.recover(now())
+        return store.absorb(theirs, decisions, now())
+    return absorb(store.records(), theirs, decisions)
+
+
+def published(workspace: Workspace) -> ResultsFile | None:
+    """The results manifest as it is now, None where there is none.
+
+    Raises:
+        InvalidInput: it is wrong, or belongs to another campaign.
+    """
+    results = read(workspace.results, workspace.results_name)
+    _assert_ours(workspace, results)
+    return results
+
+
+def _assert_ours(workspace: Workspace, results: ResultsFile | None) -> None:
+    """Refuse records that are another campaign's, or this one's under a name that it had before."""
+    campaign = workspace.campaign
+    if results is not None:
+        if results.campaign != campaign.name:
+            raise InvalidInput(
+                f"{workspace.results_name}: the results of another campaign, '{results.campaign}', "
+                f"not of '{campaign.name}'"
+            )
+        other = real_path(workspace.results.parent / results.manifest)
+        if other.exists() and other != campaign.manifest:
+            raise InvalidInput(
+                f"{workspace.results_name}: the results of another manifest that still exists, {shown_path(other)}"
+            )
+        return
+    # They may be kept elsewhere, or have been beside the manifest before.
+    folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
+    for path in (each for folder in folders for each in sorted(folder.glob("*.results.json"))):
+        if path.name.endswith(".emulated.results.json") or workspace.emulated:
+            continue
+        try:
+            other_results = read(path, shown_path(path))
+        except InvalidInput:
+            continue  # whoever it belongs to is told when its own campaign is read
+        if other_results is not None and _was_named_otherwise(other_results, path, campaign):
+            raise InvalidInput(
+                f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
+                f"'{other_results.campaign}' then and is '{campaign.name}' now. Call it so again; or, to take "
+                f'them over, write the new name at "campaign" in them and rename the file to '
+                f"{campaign.name}.results.json"
+            )
+
+
+def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:
+    return (
+        results.campaign != campaign.name and real_path(path.parent / results.manifest) == campaign.manifest
+    )

@@ -1,0 +1,53 @@
+"""The provider that a command talks to: the vendor's, or an emulator that lives as long as the command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from pipeline.operations.environment import Environment
+from pipeline.operations.workspace import Workspace
+from pipeline.providers.base import Provider
+from pipeline.providers.registry import maker_named, provider_named
+
+
+def assert_vendor_installed(workspace: Workspace) -> None:
+    """What `vendor` needs is installed. To be asked before anything is written.
+
+    Raises:
+        UsageError: the campaign is emulated, and the extra for that is missing.
+    """
+    if workspace.emulated:
+        import_module("pipeline.emulator")
+
+
+@contextmanager
+def vendor(workspace: Workspace, timeout: float) -> Iterator[Provider]:
+    """The campaign's provider; `timeout` is what one call may take, in seconds.
+
+    Raises:
+        AccountError: there is no key.
+        InvalidInput: there is no such provider.
+    """
+    settings = workspace.campaign.provider
+    home = workspace.emulator_folder if workspace.emulated else None
+    with vendor_of(settings.name, settings.api, home, timeout, workspace.environment) as provider:
+        yield provider
+
+
+@contextmanager
+def vendor_of(
+    name: str, api: str, emulator: Path | None, timeout: float, environment: Environment
+) -> Iterator[Provider]:
+    """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
+    if emulator is None:
+        maker = maker_named(name)
+        yield maker(environment.provider_settings(api, timeout, None))
+        return
+    # An extra, and heavy: only where it is asked for.
+    from pipeline.emulator.embedded import Emulator
+    from pipeline.emulator.settings import Settings
+
+    emulator.mkdir(parents=True, exist_ok=True)
+    with Emulator(Settings(emulator)) as server:
+        yield provider_named("emulator", environment.provider_settings(api, timeout, server.url))

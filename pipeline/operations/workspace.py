@@ -1,0 +1,133 @@
+"""A campaign, and where its records lie on this machine."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline import __version__
+from pipeline.errors import UsageError
+from pipeline.files import real_path
+from pipeline.jobs import Json
+from pipeline.manifest.load import load
+from pipeline.manifest.model import Campaign
+from pipeline.operations.environment import Environment
+from pipeline.results.build import Heading
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPaths:
+    """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal."""
+
+    state: str | None = None
+    results: str | None = None
+    output: str | None = None
+    emulate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A campaign and where its records lie on this machine. An emulated one keeps records of its own."""
+
+    campaign: Campaign
+    emulated: bool
+    state: Path
+    results: Path
+    output: Path
+    environment: Environment
+
+    @property
+    def emulator_folder(self) -> Path:
+        """Where the embedded emulator keeps its work."""
+        return self.campaign.manifest.parent / ".pipeline" / f"{self.campaign.name}.emulator"
+
+    @property
+    def decisions(self) -> Path:
+        """The decisions file beside the manifest."""
+        suffix = ".emulated" if self.emulated else ""
+        return self.campaign.manifest.with_name(f"{self.campaign.name}{suffix}.decisions.yaml")
+
+    @property
+    def decisions_name(self) -> str:
+        """The decisions file as people know it."""
+        return shown_path(self.decisions)
+
+    @property
+    def results_name(self) -> str:
+        """The results manifest as people know it."""
+        return shown_path(self.results)
+
+    def heading(self) -> Heading:
+        """What the results manifest says of itself."""
+        folder = self.campaign.manifest.parent
+        return Heading(
+            self.campaign.name,
+            relative(self.campaign.manifest, self.results.parent),
+            relative(self.output, folder),
+            f"pipeline {__version__}",
+        )
+
+
+def shown_path(path: Path) -> str:
+    """`path` as a person in the working folder would write it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def relative(path: Path, folder: Path) -> str:
+    """`path` as seen from `folder`, with `/` on every system."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def run_id() -> str:
+    """Names one run, for its caps; no two runs have the same."""
+    return f"{now()} {secrets.token_hex(4)}"
+
+
+def now() -> str:
+    """The time of day, for records."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def open_workspace(
+    manifest: Path, variables: Mapping[str, Json], places: RecordPaths, environment: Environment
+) -> Workspace:
+    """Read the manifest and find where its records lie. `variables` win over its vars.
+
+    Raises:
+        InvalidInput: the manifest is wrong; all its problems at once.
+        UsageError: places that go against a rehearsal.
+    """
+    campaign = load(manifest, variables=variables)
+    emulated = places.emulate or campaign.provider.name == "emulator"
+    elsewhere = {"--state": places.state, "--results": places.results, "--output": places.output}
+    given = [name for name, value in elsewhere.items() if value is not None]
+    if emulated and given:
+        raise UsageError(
+            f"{' and '.join(given)}: a rehearsal on the emulator keeps records of its own, "
+            "so that the real ones stay untouched"
+        )
+    folder = campaign.manifest.parent
+    name = f"{campaign.name}.emulated" if emulated else campaign.name
+    output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
+    return Workspace(
+        campaign,
+        emulated,
+        real_path(Path(places.state)) if places.state else folder / ".pipeline" / f"{name}.db",
+        _results_path(places.results, folder, name),
+        real_path(Path(places.output)) if places.output else output,
+        environment,
+    )
+
+
+def _results_path(given: str | None, folder: Path, name: str) -> Path:
+    file = f"{name}.results.json"
+    if given is None:
+        return folder / file
+    path = real_path(Path(given))
+    # Unlike pathlib's, this takes a name that is too long for one that is absent.
+    return path / file if os.path.isdir(path) or given.endswith(("/", os.sep)) else path  # noqa: PTH112

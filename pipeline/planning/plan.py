@@ -1,0 +1,160 @@
+"""The vocabulary of a plan: actions, what each says of a job, and the facts on disk it is given."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pipeline.assignment import Assignment
+from pipeline.jobs import Job, Json, Visibility
+from pipeline.purchases import Purchase
+
+
+class Action(StrEnum):
+    """What a run does for one job."""
+
+    ATTENTION = "attention"
+    PINNED = "pinned"
+    WAIT = "wait"
+    RESUME = "resume"
+    DOWNLOAD = "download"
+    SHARE = "share"
+    REPLACE = "replace"
+    RETRY = "retry"
+    CREATE = "create"
+    MOVE = "move"
+    UPDATE = "update"
+    KEEP = "keep"
+    ORPHAN = "orphan"
+
+
+BUYING = frozenset({Action.CREATE, Action.REPLACE, Action.RETRY})
+
+# What `plan --detailed-exitcode` counts as changes, and `plan` prints without being asked.
+CHANGING = frozenset(Action) - {Action.KEEP, Action.ORPHAN, Action.PINNED, Action.WAIT}
+
+
+class Presence(StrEnum):
+    """Where the files of a finished job are on this machine."""
+
+    IN_PLACE = "in place"
+    ELSEWHERE = "elsewhere"
+    MISSING = "missing"
+    ALTERED = "altered"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value of a request that changed, by its place in it."""
+
+    name: str
+    old: Json
+    new: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What the vendor shows of a workflow, and a PUT can set."""
+
+    title: str
+    description: str
+    visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the plan says of one job, or of one orphan (`job` is then None).
+
+    `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
+    price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
+    bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
+    vendor is to be told of what serves, where it differs from what was last sent. `replaces` are purchases that
+    are to be made again: they are marked with the intent of the new one. `source` is the approved purchase
+    that it is made from, where only such a one goes on.
+    """
+
+    key: str
+    action: Action
+    reason: str
+    job: Job | None = None
+    purchase: Purchase | None = None
+    credits: int | None = None
+    changes: tuple[Difference, ...] = ()
+    after: str | None = None
+    buyer: str | None = None
+    presence: Presence | None = None
+    wording: Wording | None = None
+    replaces: tuple[str, ...] = ()
+    source: Purchase | None = None
+
+    @property
+    def buys(self) -> bool:
+        """Whether it costs a create."""
+        return self.action in BUYING
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One entry for each selected job, in the plan's order, then the orphans.
+
+    `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
+    brought to their end.
+    """
+
+    entries: Sequence[Entry]
+    assignment: Assignment
+    followed: Sequence[Purchase] = ()
+    _by_key: dict[str, Entry] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_key.update({entry.key: entry for entry in self.entries if entry.action is not Action.ORPHAN})
+
+    def entry(self, key: str) -> Entry | None:
+        """The entry of a selected job."""
+        return self._by_key.get(key)
+
+    def of(self, *actions: Action) -> Iterator[Entry]:
+        """The entries with one of these actions."""
+        return (entry for entry in self.entries if entry.action in actions)
+
+    @property
+    def buying(self) -> list[Entry]:
+        """The entries that cost a create, in the order they are bought."""
+        return [entry for entry in self.entries if entry.buys]
+
+    @property
+    def asks_vendor(self) -> bool:
+        """Whether anything of it needs the vendor, and so a key."""
+        paid = any(self.of(Action.RESUME, Action.DOWNLOAD)) or bool(self.followed)
+        return bool(self.buying) or paid or any(entry.wording for entry in self.entries)
+
+    @property
+    def moves_files(self) -> bool:
+        """Whether it puts files in place that are on this machine."""
+        return any(entry.presence is Presence.ELSEWHERE for entry in self.entries)
+
+    @property
+    def credits(self) -> int:
+        """The known prices of all that is bought."""
+        return sum(entry.credits or 0 for entry in self.buying)
+
+    @property
+    def unpriced(self) -> list[Entry]:
+        """What is bought at a price that nobody told us."""
+        return [entry for entry in self.buying if entry.credits is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks of a plan besides what the manifest says.
+
+    `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be made again,
+    `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
+    """
+
+    selected: frozenset[str] | None = None
+    replace: frozenset[str] = frozenset()
+    retry_failed: bool = False
+    carried_out: frozenset[str] = frozenset()
+
+
+ALL = Asked()

@@ -1,0 +1,147 @@
+"""A plan that was saved, to be reviewed and then carried out: exactly that, and nothing else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.jobs import Json
+from pipeline.planning.plan import BUYING, Action, Entry, Plan
+from pipeline.planning.show import as_json
+from pipeline.purchases import Records, Status
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAction:
+    """What the plan said of one job.
+
+    `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.
+    """
+
+    key: str
+    action: Action
+    fingerprint: str | None
+    credits: int | None
+    bought: int
+    buyer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A saved plan, with the arguments it was made with. `manifest` is relative to the plan's file."""
+
+    campaign: str
+    manifest: str
+    emulated: bool
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    retry_failed: bool = False
+    actions: Sequence[SavedAction] = ()
+
+
+def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
+    """The document of `plan`, which was made with the arguments that `saved` holds."""
+    records = plan.assignment.matcher.records
+    shown: Any = as_json(plan)
+    for written, entry in zip(shown["actions"], plan.entries, strict=True):
+        if entry.job is not None:
+            written["fingerprint"] = entry.job.fingerprint
+            written["bought"] = bought(records, entry.key, entry.job.fingerprint)
+    arguments: dict[str, Json] = {
+        "vars": dict(saved.variables),
+        "select": list(saved.chosen),
+        "exclude": list(saved.excluded),
+        "replace": list(saved.replaced),
+        "retry_failed": saved.retry_failed,
+        "emulate": saved.emulated,
+    }
+    return {
+        "version": VERSION,
+        "campaign": saved.campaign,
+        "manifest": saved.manifest,
+        "arguments": arguments,
+        **shown,
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> SavedPlan:
+    """The plan that `to_json` wrote; the caller has checked it against the plan schema."""
+    arguments = document["arguments"]
+    return SavedPlan(
+        document["campaign"],
+        document["manifest"],
+        arguments["emulate"],
+        arguments["vars"],
+        tuple(arguments["select"]),
+        tuple(arguments["exclude"]),
+        tuple(arguments["replace"]),
+        arguments["retry_failed"],
+        tuple(
+            SavedAction(
+                each["key"],
+                Action(each["action"]),
+                each.get("fingerprint"),
+                each["credits"],
+                each.get("bought", 0),
+                each.get("buyer"),
+            )
+            for each in document["actions"]
+        ),
+    )
+
+
+def bought(records: Records, key: str, fingerprint: str) -> int:
+    """How many purchases of that key and fingerprint there are, void ones aside."""
+    return sum(
+        each.key == key and each.fingerprint == fingerprint and each.status is not Status.VOID
+        for each in records.purchases.values()
+    )
+
+
+def carried_out(saved: SavedPlan, records: Records) -> frozenset[str]:
+    """The keys of which there are more purchases than the plan saw, and those that share one: it was carried out."""
+    counts: dict[tuple[str, str], int] = {}
+    for each in records.purchases.values():
+        if each.status is not Status.VOID:
+            place = (each.key, each.fingerprint)
+            counts[place] = counts.get(place, 0) + 1
+    bought_for = {
+        action.key
+        for action in saved.actions
+        if action.fingerprint is not None and counts.get((action.key, action.fingerprint), 0) > action.bought
+    }
+    return frozenset(action.key for action in saved.actions if bought_for & {action.key, action.buyer})
+
+
+def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
+    """What `plan`, made now, would buy or change that the saved one does not list with that price."""
+    listed = {action.key: action for action in saved.actions}
+    for entry in plan.entries:
+        if entry.buys or entry.wording is not None:
+            reason = _departs(entry, listed.get(entry.key))
+            if reason:
+                yield f"{entry.key}: {reason}"
+
+
+def _departs(entry: Entry, listed: SavedAction | None) -> str:
+    if listed is None:
+        return f"{entry.action} now, and not in the plan"
+    asked = entry.job.fingerprint if entry.job is not None else None
+    if entry.buys and listed.action not in {*BUYING, Action.SHARE}:
+        return f"{entry.action} now, {listed.action} in the plan"
+    if not entry.buys and listed.action not in {
+        *BUYING,
+        Action.UPDATE,
+        Action.RESUME,
+        Action.DOWNLOAD,
+        Action.MOVE,
+    }:
+        return f"{entry.action} now, {listed.action} in the plan"
+    if asked != listed.fingerprint:
+        return "asks for something else than in the plan (manifest or inputs changed)"
+    if entry.buys and listed.action in BUYING and entry.credits != listed.credits:
+        return f"{entry.credits} credits now, {listed.credits} in the plan"
+    return ""

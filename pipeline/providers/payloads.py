@@ -1,0 +1,148 @@
+"""How an order reads on the wire: the fields of a create, in v1 as a form and in v2 as JSON. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.jobs import Json, LocalFile, Option, Visibility
+from pipeline.providers.base import Attachment, CallRefused, Changes, CreateRequest
+from pipeline.providers.http.form import Field, multipart
+
+_VISIBILITY = {Visibility.PRIVATE: "0", Visibility.UNLISTED: "1", Visibility.PUBLIC: "2"}
+_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The bytes of a request, and what they are."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+
+
+def json_body(value: Mapping[str, Json]) -> Body:
+    """`value` as JSON.
+
+    Raises:
+        CallRefused: it holds what JSON or UTF-8 has no way to write.
+    """
+    return Body(_encoded(_json(value)), "application/json")
+
+
+def form_of(order: CreateRequest) -> Body:
+    """A create for v1.
+
+    Raises:
+        CallRefused: the order cannot be sent as it is; the message says why.
+    """
+    fields: list[Field] = list(_texts(order).items())
+    fields.append(("options", _json(_options(order))))
+    for number, image in enumerate(order.images, start=1):
+        fields.append(
+            ("image_urls", image) if isinstance(image, str) else ("image_files", _file(image, number))
+        )
+    if len({name for name, _ in fields if name.startswith("image_")}) > 1:
+        raise CallRefused("local and remote images cannot go in one form: prepare the order first")
+    return _form(fields)
+
+
+def json_of(order: CreateRequest) -> Body:
+    """A create for v2, which takes images as urls only.
+
+    Raises:
+        CallRefused: the order cannot be sent as it is; the message says why.
+    """
+    urls: list[Json] = [image for image in order.images if isinstance(image, str)]
+    if len(urls) != len(order.images):
+        raise CallRefused("v2 takes no files: prepare the order first")
+    images: dict[str, Json] = {"image_urls": urls} if urls else {}
+    return json_body({**_texts(order), "options": _options(order), **images})
+
+
+def upload_of(attachment: Attachment) -> Body:
+    """An upload of one image, under a name of ours: a file's own can hold anything."""
+    return _form([("image_file", _file(attachment, 1))])
+
+
+def changes_as_json(changes: Changes) -> dict[str, Json]:
+    """The fields of a PUT; what does not change is left out."""
+    rating = None if changes.rating is None else str(changes.rating)
+    written: dict[str, Json] = {
+        "title": changes.title,
+        "description": changes.description,
+        "visibility_status": None if changes.visibility is None else _VISIBILITY[changes.visibility],
+        "rating": rating,
+        "delivered_at": changes.delivered_at,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _texts(order: CreateRequest) -> dict[str, str]:
+    written = {
+        "template_id": order.template_id,
+        "title": order.title,
+        "description": order.description,
+        "visibility_status": _VISIBILITY[order.visibility],
+    }
+    # Left out they mean what the vendor's default means; sent empty they would mean something else.
+    optional = {"event_id": order.event_id, "webhook_url": order.webhook_url}
+    return written | {name: value for name, value in optional.items() if value is not None}
+
+
+def _options(order: CreateRequest) -> dict[str, Json]:
+    return {
+        name: _joined(name, value)
+        if name in order.joined and isinstance(value, list)
+        else _plain(name, value)
+        for name, value in order.options.items()
+    }
+
+
+def _joined(name: str, items: list[Option]) -> str:
+    texts = []
+    for item in items:
+        text = item if isinstance(item, str) else _json(_plain(name, item))
+        if "," in text:
+            raise CallRefused(
+                f"options.{name}: an item holds a comma, which would make it two items at the vendor"
+            )
+        texts.append(text)
+    return ",".join(texts)
+
+
+def _plain(name: str, value: Option) -> Json:
+    match value:
+        case LocalFile():
+            raise CallRefused(f"options.{name}: a file that is not uploaded: prepare the order first")
+        case list():
+            return [_plain(name, item) for item in value]
+        case dict():
+            return {key: _plain(name, item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _file(image: Attachment, number: int) -> tuple[str, bytes, str]:
+    name = f"image-{number}.{_SUFFIXES.get(image.content_type, 'bin')}"
+    return name, image.content, image.content_type
+
+
+def _form(fields: list[Field]) -> Body:
+    try:
+        return Body(*multipart(fields))
+    except ValueError:
+        raise CallRefused("a text holds half of a surrogate pair, which cannot be sent") from None
+
+
+def _json(value: Json | Mapping[str, Json]) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        raise CallRefused("an option is not a number that JSON can write") from None
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except ValueError:
+        raise CallRefused("a text holds half of a surrogate pair, which cannot be sent") from None

@@ -1,0 +1,74 @@
+"""The exit code that a run has earned, from how its jobs stand and why it stopped."""
+
+from collections.abc import Collection, Mapping
+
+from pipeline.assignment import Assignment
+from pipeline.errors import ExitCode, most_urgent
+from pipeline.jobs import Job
+from pipeline.purchases import Purchase, Status
+from pipeline.results.build import PENDING, standing
+
+_UNKNOWN = {Status.ATTENTION.value, Status.SUBMITTING.value}
+_UNDER_WAY = {Status.SUBMITTED.value, Status.SUCCEEDED.value}
+
+
+def exit_code(
+    assignment: Assignment,
+    selected: Collection[str],
+    stopped: Collection[ExitCode],
+    inputs: Mapping[str, str],
+    blocked: Collection[str],
+    fail_threshold: float,
+    enough: Collection[str] = (),
+) -> ExitCode:
+    """What to end with.
+
+    `stopped` are the reasons that the run gave, `selected` the keys it was about, `enough` the statuses under
+    way with which it was to leave a job.
+    """
+    jobs = [job for job in assignment.jobs if job.key in selected]
+    stands = {job.key: standing(job, assignment, inputs, blocked).status for job in assignment.jobs}
+    chosen = {stands[job.key] for job in jobs}
+    codes = set(stopped)
+    failed = [job for job in jobs if _failed(job, assignment, stands)]
+    if jobs and len(failed) / len(jobs) > fail_threshold:
+        codes.add(ExitCode.FAILED)
+    if chosen & _UNKNOWN or any(each.status is Status.ATTENTION for each in _others(assignment)):
+        codes.add(ExitCode.ATTENTION)
+    if (chosen | {each.status.value for each in _others(assignment)}) & (_UNDER_WAY - set(enough)):
+        codes.add(ExitCode.UNFINISHED)
+    # Where a failure stopped the buying, what was not bought for it is no news.
+    if ExitCode.FAILED not in stopped and any(
+        stands[job.key] == PENDING and not _waits_in_vain(job, assignment, stands, selected) for job in jobs
+    ):
+        codes.add(ExitCode.UNFINISHED)
+    return most_urgent(codes)
+
+
+def _others(assignment: Assignment) -> tuple[Purchase, ...]:
+    return (*assignment.earlier, *assignment.orphans)
+
+
+def _root(job: Job, assignment: Assignment, stands: Mapping[str, str]) -> Job:
+    """The job that a pending one waits for in the end: the first upstream that is not pending, or stays so."""
+    while stands[job.key] == PENDING and job.upstream is not None and job.key not in assignment.not_needed:
+        job = assignment.matcher.jobs[job.upstream]
+    return job
+
+
+def _failed(job: Job, assignment: Assignment, stands: Mapping[str, str]) -> bool:
+    """Whether it failed, or waits for one that did: nothing comes of it either."""
+    return stands[_root(job, assignment, stands).key] == Status.FAILED.value
+
+
+def _waits_in_vain(
+    job: Job, assignment: Assignment, stands: Mapping[str, str], selected: Collection[str]
+) -> bool:
+    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code.
+
+    Or for nothing at all: another take is approved, so this one, or what it would be made from, is not bought.
+    """
+    root = _root(job, assignment, stands)
+    if root.key in assignment.not_needed:
+        return True
+    return root.key in selected and stands[root.key] in {Status.FAILED.value, *_UNKNOWN}

@@ -1,0 +1,306 @@
+"""The life of a purchase, as a table. Nothing else changes a status.
+
+submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─▶ done
+│ nothing bought ─▶ void         │ gave up at the vendor ─▶ failed (vendor)
+│ rejected ─▶ failed (rejected)  │ vanished ─▶ failed (lost)
+│                                │ disowned ─▶ attention
+└ outcome unknown ─▶ attention ─identified─▶ submitted
+└ given up ─▶ failed (lost)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from pipeline.jobs import Json
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status, Step, join
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The vendor took the create and named the workflow."""
+
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NothingBought:
+    """The create provably never arrived whole, or the account was refused."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The vendor refused the request for what it asks."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """Nobody can tell whether the create was bought."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The vendor told more of a workflow that is still running."""
+
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The workflow ended well, with these outputs."""
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+    credits: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFailed:
+    """The workflow ended without a result."""
+
+    error: str
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The vendor does not know the workflow any more."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disowned:
+    """The workflow that the vendor named is another purchase's: which one is its own nobody can tell."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Every output is on disk, whole: with hash and size."""
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A person, or a receipt, named the workflow of a lost create, and a GET confirmed it."""
+
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A person gave it up as lost; `again`: to be bought once more."""
+
+    error: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A new purchase is to take its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The vendor is told to delete it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The vendor has deleted it, or does not know it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """Title, description or visibility were changed at the vendor."""
+
+    request: Mapping[str, Json] = field(default_factory=dict)
+
+
+Event = (
+    Accepted
+    | NothingBought
+    | Rejected
+    | OutcomeUnknown
+    | Reported
+    | Finished
+    | VendorFailed
+    | Vanished
+    | Disowned
+    | Fetched
+    | Identified
+    | GivenUp
+    | Superseded
+    | Deleted
+    | Removed
+    | Reworded
+)
+
+Phase = tuple[Status, Reason | None]
+
+SUBMITTING: Phase = (Status.SUBMITTING, None)
+ATTENTION: Phase = (Status.ATTENTION, None)
+VOID: Phase = (Status.VOID, None)
+SUBMITTED: Phase = (Status.SUBMITTED, None)
+SUCCEEDED: Phase = (Status.SUCCEEDED, None)
+DONE: Phase = (Status.DONE, None)
+REJECTED: Phase = (Status.FAILED, Reason.REJECTED)
+FAILED_AT_VENDOR: Phase = (Status.FAILED, Reason.VENDOR)
+LOST: Phase = (Status.FAILED, Reason.LOST)
+
+# From where, by what, to where. What each event writes besides is in `_written`.
+TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
+    (SUBMITTING, Accepted): SUBMITTED,
+    (SUBMITTING, NothingBought): VOID,
+    (SUBMITTING, Rejected): REJECTED,
+    (SUBMITTING, OutcomeUnknown): ATTENTION,
+    (ATTENTION, Identified): SUBMITTED,
+    (ATTENTION, GivenUp): LOST,
+    (SUBMITTED, Reported): SUBMITTED,
+    (SUBMITTED, Finished): SUCCEEDED,
+    (SUBMITTED, VendorFailed): FAILED_AT_VENDOR,
+    (SUBMITTED, Vanished): LOST,
+    (SUBMITTED, GivenUp): LOST,
+    # A join with an older copy brings the false workflow back; then the next poll finds it out again.
+    (SUBMITTED, Disowned): ATTENTION,
+    # The vendor may answer late: what it said to have failed, or what was given up, can still turn up.
+    (FAILED_AT_VENDOR, Finished): SUCCEEDED,
+    (LOST, Identified): SUBMITTED,
+    (SUCCEEDED, Fetched): DONE,
+}
+
+# Every place that a purchase can be in.
+PHASES = frozenset({SUBMITTING, *TRANSITIONS.values()})
+
+# These leave the status as it is, and are allowed wherever something may have been bought.
+FLAGS: tuple[type[Event], ...] = (Superseded, Deleted, Removed, Reworded)
+
+
+# Scripts read the names of events, in `--events` and in the state; these are called otherwise in the code.
+_RECORDED_NAMES: Mapping[type[Event], str] = {OutcomeUnknown: "OutcomeLost", Superseded: "MarkedAgain"}
+
+
+def event_name(event: Event) -> str:
+    """The name of an event as records and scripts know it."""
+    return _RECORDED_NAMES.get(type(event), type(event).__name__)
+
+
+class IllegalTransition(AssertionError):
+    """An event that cannot happen where the purchase is: a bug, caught before anything is written."""
+
+
+def phase(purchase: Purchase) -> Phase:
+    """Where in its life the purchase is."""
+    return (purchase.status, purchase.reason)
+
+
+def advance(purchase: Purchase, event: Event) -> Purchase:
+    """The purchase after `event`.
+
+    Raises:
+        IllegalTransition: the table has no such step.
+    """
+    here = phase(purchase)
+    there = here if isinstance(event, FLAGS) and here != VOID else TRANSITIONS.get((here, type(event)))
+    if there is None:
+        raise IllegalTransition(f"{purchase.id}: {type(event).__name__} while {purchase.status}")
+    return replace(_written(purchase, event), status=there[0], reason=there[1])
+
+
+def _written(purchase: Purchase, event: Event) -> Purchase:
+    match event:
+        case Accepted(workflow_id) | Identified(workflow_id):
+            return replace(purchase, workflow_id=workflow_id, error=None)
+        case NothingBought(error) | Rejected(error) | OutcomeUnknown(error) | Vanished(error):
+            return replace(purchase, error=error)
+        case Disowned(error):
+            return replace(purchase, workflow_id=None, error=error)
+        case Reported(credits_charged, created_at, updated_at):
+            return _told(purchase, credits_charged, created_at, updated_at)
+        case Finished(outputs, steps, credits_charged, created_at, updated_at):
+            told = _told(purchase, credits_charged, created_at, updated_at)
+            return replace(told, outputs=outputs, steps=steps, error=None)
+        case VendorFailed(error, updated_at):
+            return replace(_told(purchase, None, None, updated_at), error=error)
+        case Fetched(outputs, steps):
+            return replace(purchase, outputs=outputs, steps=steps, error=None)
+        case GivenUp(error, again):
+            return replace(purchase, error=error, again=purchase.again or again)
+        case Superseded() | Deleted() | Removed() | Reworded():
+            return _flagged(purchase, event)
+    assert_never(event)
+
+
+def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded) -> Purchase:
+    match flag:
+        case Superseded():
+            return replace(purchase, again=True)
+        case Deleted():
+            return replace(purchase, deleted=True)
+        case Removed():
+            return purchase
+        case Reworded(request):
+            return replace(purchase, request=request)
+    assert_never(flag)
+
+
+def _told(
+    purchase: Purchase, credits_charged: int | None, created_at: str | None, updated_at: str | None
+) -> Purchase:
+    """What the vendor says wins over what we assumed; what it leaves out stays."""
+    return replace(
+        purchase,
+        credits=purchase.credits if credits_charged is None else credits_charged,
+        created_at=created_at or purchase.created_at,
+        updated_at=updated_at or purchase.updated_at,
+    )
+
+
+def recovery(purchase: Purchase, rescued: str | None = None) -> Event | None:
+    """What a new run has to tell of a purchase that a dead one left behind, None where that is nothing.
+
+    `rescued` is the workflow id that the dead run could not store in the state.
+    """
+    if rescued is not None and purchase.workflow_id is None:
+        if purchase.status is Status.SUBMITTING:
+            return Accepted(rescued)
+        if phase(purchase) in (ATTENTION, LOST):
+            return Identified(rescued)
+    if purchase.status is Status.SUBMITTING:
+        return OutcomeUnknown("the run ended before the vendor's answer was known")
+    return None
+
+
+def recover(purchase: Purchase) -> Purchase:
+    """What a purchase of a dead run, or of another machine, is to us: `submitting` becomes `attention`."""
+    event = recovery(purchase)
+    return purchase if event is None else advance(purchase, event)
+
+
+def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
+    """Both joined. For a `submitting` that only the other side knows nobody here waits: it is `attention`."""
+    joined = join(mine, theirs, decisions)
+    ours = {
+        purchase_id
+        for purchase_id, purchase in mine.purchases.items()
+        if purchase.status is Status.SUBMITTING
+    }
+    known = {
+        purchase_id: purchase if purchase_id in ours else recover(purchase)
+        for purchase_id, purchase in joined.purchases.items()
+    }
+    return replace(joined, purchases=known)

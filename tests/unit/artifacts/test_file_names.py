@@ -1,0 +1,78 @@
+"""Files are called by the manifest and their content type, never by the server."""
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifacts.folder import bought, film, job
+from pipeline.artifacts.file_names import named, set_aside, suffix
+from pipeline.purchases import Step
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("video/mp4", "mp4"),
+        ("VIDEO/MP4", "mp4"),
+        ("video/mp4; codecs=avc1", "mp4"),
+        ("image/jpeg", "jpg"),
+        ("audio/mpeg", "mp3"),
+        ("text/html", "bin"),
+        ("", "bin"),
+        ("../../etc/passwd", "bin"),
+    ],
+)
+def test_the_suffix_comes_from_the_content_type(content_type: str, expected: str) -> None:
+    assert suffix(content_type) == expected
+
+
+def test_further_outputs_are_numbered() -> None:
+    a = job("a")
+    purchase = replace(bought(1, a), outputs=(film("1"), film("2", "image/png"), film("3")))
+    assert [(each.path, each.slot) for each in named(purchase, "r/a")] == [
+        ("r/a.mp4", "result/0"),
+        ("r/a-2.png", "result/1"),
+        ("r/a-3.mp4", "result/2"),
+    ]
+
+
+def test_steps_are_in_a_folder_of_their_own_in_order_and_only_if_wanted() -> None:
+    crop = Step("crop_to_content", (film("1", "image/png"), film("2", "image/png")))
+    purchase = bought(1, job("a"), "film", steps=(crop, Step("create_media", (film("3"),))))
+    assert [each.path for each in named(purchase, "r/a")] == ["r/a.mp4"]
+    assert [(each.path, each.slot) for each in named(purchase, "r/a", steps=True)] == [
+        ("r/a.mp4", "result/0"),
+        ("r/a.steps/01-crop_to_content.png", "steps/0/0"),
+        ("r/a.steps/01-crop_to_content-2.png", "steps/0/1"),
+        ("r/a.steps/02-create_media.mp4", "steps/1/0"),
+    ]
+
+
+def test_what_is_set_aside_is_called_so_and_no_other_mark_is_kept() -> None:
+    one = replace(bought(1, job("a"), "film"), id="0123456789abcdef")
+    assert next(named(one, set_aside("r/a", one.id))).path == "r/a~0123456.mp4"
+    assert next(named(one, "r/a~7654321")).path == "r/a-7654321.mp4"
+
+
+def test_one_that_is_set_aside_bears_its_purchase() -> None:
+    assert set_aside("r/a", "0123456789abcdef") == "r/a~0123456"
+
+
+hostile = st.text(alphabet=st.sampled_from("a.é/\\~:\0\n\ud800-＊ \u202e"), max_size=12) | st.sampled_from(
+    ["../../etc/passwd", "/etc/passwd", "C:\\x", "con", "nul.txt", ".ssh/id", "a" * 300, "a/../../b", ""]
+)
+
+
+@given(hostile, hostile)
+def test_no_stem_and_no_step_leads_out_of_the_folder(stem: str, flow: str) -> None:
+    purchase = bought(1, job("a"), "film", steps=(Step(flow, (film("s"),)),))
+    for each in named(purchase, stem, steps=True):
+        path = PurePosixPath(each.path)
+        assert not path.is_absolute()
+        assert not any(part.startswith((".", "-")) or part in ("", "..") for part in path.parts)
+        assert not any(character in each.path for character in "\0\n\\:\u202e\ud800")
+        assert all(len(part.encode()) <= 120 for part in path.parts)
+        each.path.encode()

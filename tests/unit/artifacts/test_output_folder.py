@@ -1,0 +1,301 @@
+"""Files follow their jobs, and nothing that is not ours is ever harmed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from artifacts.folder import Campaign, bought, digest, film, job
+from pipeline.artifacts.output_folder import NotOurs
+from pipeline.planning.plan import Presence
+from pipeline.purchases import Step
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "output"
+
+
+def test_a_fetched_file_is_in_its_place(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    assert campaign.survey(a) == {"a": Presence.MISSING}
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.survey(a) == {"a": Presence.IN_PLACE}
+    assert campaign.files() == {"r/a.mp4": "film"}
+
+
+def test_a_renamed_job_takes_its_file_along(out: Path) -> None:
+    old, new = job("old", asks="x"), job("new", asks="x")
+    campaign = Campaign(out, [bought(1, old, "film")])
+    campaign.fetch(campaign.purchases[0], "r/old.mp4", "film")
+    assert campaign.survey(new) == {"new": Presence.ELSEWHERE}
+    assert campaign.put(new) == [True]
+    assert campaign.files() == {"r/new.mp4": "film"}
+    assert campaign.placed.keys() == {"r/new.mp4"}
+
+
+def test_two_jobs_that_swapped_swap_their_files(out: Path) -> None:
+    campaign = Campaign(out, [bought(1, job("a", asks="x"), "X"), bought(2, job("b", asks="y"), "Y")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "X")
+    campaign.fetch(campaign.purchases[1], "r/b.mp4", "Y")
+    a, b = job("a", asks="y"), job("b", asks="x")
+    assert campaign.survey(a, b) == {"a": Presence.ELSEWHERE, "b": Presence.ELSEWHERE}
+    assert campaign.put(a, b) == [True, True]
+    assert campaign.files() == {"r/a.mp4": "Y", "r/b.mp4": "X"}
+    assert campaign.survey(a, b) == {"a": Presence.IN_PLACE, "b": Presence.IN_PLACE}
+
+
+def test_two_jobs_that_swapped_swap_their_files_on_a_machine_that_forgot(out: Path) -> None:
+    campaign = Campaign(out, [bought(1, job("a", asks="x"), "X"), bought(2, job("b", asks="y"), "Y")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "X")
+    campaign.fetch(campaign.purchases[1], "r/b.mp4", "Y")
+    campaign.placed.clear()
+    a, b = job("a", asks="y"), job("b", asks="x")
+    assert campaign.put(a, b) == [True, True]
+    assert campaign.files() == {"r/a.mp4": "Y", "r/b.mp4": "X"}
+
+
+def test_jobs_that_share_a_purchase_get_a_file_each(out: Path) -> None:
+    a, b = job("a", asks="x"), job("b", asks="x")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.put(a, b) == [True, True]
+    assert campaign.files() == {"r/a.mp4": "film", "r/b.mp4": "film"}
+    assert not (out / "r/a.mp4").samefile(out / "r/b.mp4")
+
+
+def test_a_purchase_that_brought_the_same_bytes_takes_no_file_from_another(out: Path) -> None:
+    a, b, c = job("a", asks="x"), job("old", asks="y"), job("c", asks="z")
+    campaign = Campaign(out, [bought(1, a, "film"), bought(2, b, "film"), bought(3, c, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    campaign.fetch(campaign.purchases[1], "r/old.mp4", "film")
+    # One is renamed, one was bought on another machine: the same bytes lie here.
+    b = job("b", asks="y")
+
+    assert campaign.put(a, b, c) == [True, True, True]
+    assert campaign.survey(a, b, c) == dict.fromkeys("abc", Presence.IN_PLACE)
+
+
+def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out: Path) -> None:
+    before, after, gone = job("a", asks="x"), job("a", asks="y"), job("b")
+    old, new, orphan = bought(2, before, "film"), bought(3, after, "new"), bought(1, gone, "film")
+    campaign = Campaign(out, [orphan, old, new])
+    for purchase, path, content in (
+        (orphan, "r/b.mp4", "film"),
+        (old, "r/a.mp4", "film"),
+        (new, "r/a.mp4", "new"),
+    ):
+        campaign.fetch(purchase, path, content)
+
+    shelf = campaign.shelf()
+    shelf.remove(orphan, {"r/a.mp4"})
+
+    assert sorted(campaign.files().values()) == ["film", "new"]
+    assert not (out / "r/b.mp4").exists()
+
+
+def test_one_whose_place_is_taken_is_set_aside_under_its_own_name(out: Path) -> None:
+    before, after = job("a", asks="x"), job("a", asks="y")
+    old, new = bought(1, before, "old"), bought(2, after, "new")
+    campaign = Campaign(out, [old, new])
+    campaign.fetch(old, "r/a.mp4", "old")
+    campaign.fetch(new, "r/a.mp4", "new")
+    assert campaign.files() == {"r/a.mp4": "new", "r/a~0000001.mp4": "old"}
+    # Reverted, it comes back from there.
+    assert campaign.survey(before) == {"a": Presence.ELSEWHERE}
+    assert campaign.put(before) == [True]
+    assert campaign.files() == {"r/a.mp4": "old", "r/a~0000002.mp4": "new"}
+
+
+def test_a_further_output_that_was_set_aside_is_found_by_a_machine_that_forgot(out: Path) -> None:
+    before, after = job("a", asks="x"), job("a", asks="y")
+    old, new = bought(1, before, "old", "old too"), bought(2, after, "new", "new too")
+    campaign = Campaign(out, [old, new])
+    for purchase, inventory in ((old, ("old", "old too")), (new, ("new", "new too"))):
+        campaign.fetch(purchase, "r/a.mp4", inventory[0])
+        campaign.fetch(purchase, "r/a-2.mp4", inventory[1], "result/1")
+    campaign.placed.clear()
+
+    assert campaign.survey(before) == {"a": Presence.ELSEWHERE}
+    assert campaign.put(before) == [True]
+    assert (out / "r/a-2.mp4").read_text() == "old too"
+
+
+def test_a_foreign_file_is_left_alone(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    (out / "r").mkdir(parents=True)
+    (out / "r/a.mp4").write_text("mine")
+    with pytest.raises(NotOurs, match=r"a\.mp4"):
+        campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.files() == {"r/a.mp4": "mine"}
+
+
+def test_a_foreign_file_is_left_alone_when_files_are_put_in_place(out: Path) -> None:
+    old, new = job("old", asks="x"), job("new", asks="x")
+    campaign = Campaign(out, [bought(1, old, "film")])
+    campaign.fetch(campaign.purchases[0], "r/old.mp4", "film")
+    (out / "r/new.mp4").write_text("mine")
+    with pytest.raises(NotOurs):
+        campaign.put(new)
+    assert campaign.files() == {"r/new.mp4": "mine", "r/old.mp4": "film"}
+
+
+def test_an_altered_file_is_told_from_a_missing_one_and_left_alone(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    (out / "r/a.mp4").write_text("cut by hand")
+    assert campaign.survey(a) == {"a": Presence.ALTERED}
+    with pytest.raises(NotOurs):
+        campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.files() == {"r/a.mp4": "cut by hand"}
+    (out / "r/a.mp4").unlink()
+    assert campaign.survey(a) == {"a": Presence.MISSING}
+
+
+def test_a_file_altered_to_the_same_size_and_time_is_believed_and_to_another_time_is_not(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    (out / "r/a.mp4").write_text("FILM")
+    os.utime(out / "r/a.mp4", ns=(1, 1))
+    assert campaign.survey(a) == {"a": Presence.ALTERED}
+
+
+def test_another_purchases_file_in_the_place_counts_as_missing(out: Path) -> None:
+    a, b = job("a"), job("b")
+    campaign = Campaign(out, [bought(1, a, "A"), bought(2, b, "B")])
+    campaign.fetch(campaign.purchases[1], "r/a.mp4", "B")
+    assert campaign.survey(a)["a"] is Presence.MISSING
+
+
+def test_the_worst_of_several_files_says_how_a_job_stands(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "one", "two")])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "one")
+    assert campaign.survey(a) == {"a": Presence.MISSING}
+    campaign.fetch(campaign.purchases[0], "r/a-2.mp4", "two", "result/1")
+    assert campaign.survey(a) == {"a": Presence.IN_PLACE}
+    (out / "r/a-2.mp4").write_text("cut")
+    assert campaign.survey(a) == {"a": Presence.ALTERED}
+
+
+def test_only_a_job_that_wants_the_steps_misses_them(out: Path) -> None:
+    plain, full = job("a"), job("a", steps=True)
+    step = Step("crop", (film("cropped", "image/png"),))
+    campaign = Campaign(out, [bought(1, plain, "film", steps=(step,))])
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.survey(plain) == {"a": Presence.IN_PLACE}
+    assert campaign.survey(full) == {"a": Presence.MISSING}
+    campaign.fetch(campaign.purchases[0], "r/a.steps/01-crop.png", "cropped", "steps/0/0")
+    assert campaign.survey(full) == {"a": Presence.IN_PLACE}
+
+
+def test_what_is_not_here_is_not_put_in_place(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    assert campaign.put(a) == [False]
+    assert campaign.files() == {}
+
+
+def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    (out / "r").mkdir(parents=True)
+    (out / "r/a.mp4").write_text("film")
+    campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert campaign.files() == {"r/a.mp4": "film"}
+    assert campaign.placed.keys() == {"r/a.mp4"}
+
+
+def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    out.mkdir()
+    (out / "r").symlink_to(outside)
+    with pytest.raises(NotOurs, match="a link leads out"):
+        campaign.shelf().target("r/a.mp4")
+    with pytest.raises(NotOurs):
+        campaign.shelf().clear("r/a.mp4")
+    assert not list(outside.iterdir())
+
+
+def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    out.mkdir()
+    (out / "r").symlink_to(outside)
+    with pytest.raises(NotOurs):
+        Campaign(out, []).shelf().target("r/deep/down/a.mp4")
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, dangling: bool) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    secret = tmp_path / "secret"
+    if not dangling:
+        secret.write_text("film")
+    (out / "r").mkdir(parents=True)
+    (out / "r/a.mp4").symlink_to(secret)
+    assert campaign.survey(a) == {"a": Presence.MISSING}
+    with pytest.raises(NotOurs):
+        campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert (out / "r/a.mp4").is_symlink()
+    assert secret.exists() is not dangling
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(out: Path) -> None:
+    a = job("a")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    (out / "r/a.mp4").mkdir(parents=True)
+    with pytest.raises(NotOurs):
+        campaign.fetch(campaign.purchases[0], "r/a.mp4", "film")
+    assert (out / "r/a.mp4").is_dir()
+
+
+def test_a_file_in_the_place_of_a_folder_is_left_alone(out: Path) -> None:
+    old, new = job("old", path="old", asks="x"), job("new", path="r/new", asks="x")
+    campaign = Campaign(out, [bought(1, old, "film")])
+    campaign.fetch(campaign.purchases[0], "old.mp4", "film")
+    (out / "r").write_text("mine")
+    with pytest.raises(NotOurs, match="not a folder"):
+        campaign.put(new)
+    assert campaign.files() == {"old.mp4": "film", "r": "mine"}
+
+
+def test_a_foreign_file_under_the_name_for_what_is_set_aside_is_left_alone(out: Path) -> None:
+    old, new = bought(1, job("a", asks="x"), "old"), bought(2, job("a", asks="y"), "new")
+    campaign = Campaign(out, [old, new])
+    campaign.fetch(old, "r/a.mp4", "old")
+    (out / "r/a~0000001.mp4").write_text("mine")
+    with pytest.raises(NotOurs, match="a~0000001"):
+        campaign.fetch(new, "r/a.mp4", "new")
+    assert campaign.files() == {"r/a.mp4": "old", "r/a~0000001.mp4": "mine"}
+
+
+def test_a_name_that_differs_by_case_only_is_not_overwritten_where_case_counts(out: Path) -> None:
+    a = job("a", path="r/Hero")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    (out / "r").mkdir(parents=True)
+    (out / "r/hero.mp4").write_text("mine")
+    if (out / "r/HERO.mp4").exists():
+        pytest.skip("this file system holds both names for one")
+    campaign.fetch(campaign.purchases[0], "r/Hero.mp4", "film")
+    assert campaign.files() == {"r/Hero.mp4": "film", "r/hero.mp4": "mine"}
+
+
+def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
+    a = job("a")
+    purchase = bought(1, a, "film", steps=(Step("crop", (film("cropped", "image/png"),)),))
+    campaign = Campaign(out, [purchase])
+    campaign.fetch(purchase, "r/a.mp4", "film")
+    assert campaign.shelf().inventory.files_of(purchase) == {
+        "result": ((out / "r/a.mp4", digest("film"), "video/mp4"),),
+        "crop": (),
+    }

@@ -1,0 +1,150 @@
+"""Nothing follows before it is on disk, and an id that reached us is not lost."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from engine.desk import Desk, job, jobs
+from engine.vendor import FILM, running, success
+from pipeline.engine.reporter import RunSettings
+from pipeline.errors import AccountError, ExitCode
+from pipeline.providers.base import Workflow
+from pipeline.state.store import Change
+from pipeline.state.transitions import Accepted, Fetched, Finished
+
+BLUE, RED = job("blue"), job("red")
+LEAVING = RunSettings(wait=False)
+
+
+def holds(kind: type, *names: str) -> Callable[[Sequence[Change]], bool]:
+    """Whether a transaction has such an event, of one of these jobs (or of any)."""
+    return lambda changes: any(
+        isinstance(each.event, kind) and (not names or each.after.path in names) for each in changes
+    )
+
+
+def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change]], bool]:
+    left = [True]
+    return lambda changes: fails(changes) and bool(left and left.pop())
+
+
+def test_a_create_is_sent_only_once_its_intent_is_on_disk(desk: Desk) -> None:
+    seen: list[list[str]] = []
+    for each in jobs(3):
+        desk.vendor.creating[each.path] = [lambda: seen.append(desk.on_disk())]
+
+    desk.run(*jobs(3), settings=RunSettings(concurrency=1, wait=False))
+
+    assert seen == [["submitting"], ["submitted", "submitting"], ["submitted", "submitted", "submitting"]]
+
+
+def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(desk: Desk) -> None:
+    seen: list[list[str]] = []
+
+    def told() -> Workflow:
+        seen.append(desk.on_disk())
+        return success(FILM)
+
+    def sent() -> bytes:
+        seen.append(desk.on_disk())
+        return b"film"
+
+    desk.vendor.telling["blue"] = [told]
+    desk.vendor.sending[FILM.url] = [sent]
+
+    desk.run(BLUE)
+
+    assert seen == [["submitted"], ["succeeded"]]
+
+
+def test_an_id_that_fails_to_be_written_with_others_is_written_alone(desk: Desk) -> None:
+    desk.disk_is_full = once(holds(Accepted))
+
+    ran = desk.run(BLUE, RED, settings=RunSettings(concurrency=1))
+
+    assert ran.statuses == {"blue": "submitted", "red": "pending"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    desk.disk_is_full = lambda changes: False
+    assert desk.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
+    assert desk.vendor.creates == ["blue", "red"]
+
+
+def test_an_id_that_cannot_be_written_at_all_is_rescued_said_aloud_and_taken_up_by_the_next_run(
+    desk: Desk,
+) -> None:
+    desk.disk_is_full = holds(Accepted)
+
+    ran = desk.run(*jobs(4), settings=RunSettings(concurrency=1))
+
+    assert desk.vendor.creates == ["job-00"]
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "bought as workflow wf-1" in ran.told.warnings[0]
+    desk.disk_is_full = lambda changes: False
+    assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
+    assert desk.vendor.creates == [each.path for each in jobs(4)]
+
+
+def test_all_ids_that_were_in_the_air_are_kept_when_the_disk_is_full(desk: Desk) -> None:
+    desk.hands.together = True
+    desk.hands.held = {"submit"}
+    desk.clock.later(1, desk.let_go)
+    desk.disk_is_full = holds(Accepted)
+
+    desk.run(*jobs(4))
+
+    desk.disk_is_full = lambda changes: False
+    ran = desk.run(*jobs(4))
+    assert set(ran.statuses.values()) == {"done"}
+    assert len(desk.vendor.creates) == 4
+
+
+@pytest.mark.parametrize("kind", [Finished, Fetched])
+def test_what_else_cannot_be_written_is_found_out_again(desk: Desk, kind: type) -> None:
+    desk.disk_is_full = holds(kind)
+
+    ran = desk.run(BLUE)
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert bool(desk.vendor.of("download")) == (kind is Fetched)
+    desk.disk_is_full = lambda changes: False
+    assert desk.run(BLUE).statuses == {"blue": "done"}
+    assert desk.files() == {"blue.mp4": FILM.url}
+    assert desk.vendor.creates == ["blue"]
+
+
+@pytest.mark.parametrize("create_comes_first", [True, False])
+def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
+    desk: Desk, create_comes_first: bool
+) -> None:
+    desk.run(*jobs(2), settings=LEAVING)
+    for each in jobs(2):
+        desk.vendor.telling[each.path] = [AccountError("401")]
+    desk.hands.together = True
+    desk.hands.newest_first = create_comes_first
+    desk.hands.held = {"poll", "submit"}
+    desk.clock.later(1, desk.let_go)
+
+    ran = desk.run(*jobs(2), BLUE)
+
+    assert ran.codes == {ExitCode.ACCOUNT}
+    assert ran.statuses["blue"] == "submitted"
+
+
+def test_a_run_goes_on_with_what_an_earlier_one_bought(desk: Desk) -> None:
+    desk.vendor.telling["blue"] = [running()]
+    desk.run(job("blue", timeout=5))
+    desk.vendor.telling["blue"] = [success(FILM)]
+
+    ran = desk.run(BLUE, RED)
+
+    assert ran.statuses == {"blue": "done", "red": "done"}
+    assert desk.vendor.creates == ["blue", "red"]
+
+
+def test_what_this_run_spent_is_told(desk: Desk) -> None:
+    desk.run(job("old", price=500))
+    ran = desk.run(job("old", price=500), *jobs(3))
+
+    assert ran.told.tally is not None
+    assert ran.told.tally.credits == 30
+    assert ran.told.tally.ended == ran.told.tally.total == 4

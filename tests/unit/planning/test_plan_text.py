@@ -1,0 +1,144 @@
+"""A plan as people and scripts read it."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.jobs import Json
+from pipeline.planning.plan import Presence
+from pipeline.planning.show import as_json, as_text, totals
+from pipeline.purchases import Purchase, Status
+from planning.campaign import bought, job, plan
+
+
+def lost(purchase: Purchase, error: str) -> Purchase:
+    return replace(purchase, error=error)
+
+
+def test_a_plan_reads_as_this() -> None:
+    changed = job("changed", "dance", price=320)
+    fresh, alike = job("fresh", "run"), job("fresh-too", "run")
+    unpriced = job("unpriced", "jump", price=None, template="other")
+    sketch = job("sketch", "sketch")
+    film = job("film", "film", sketch)
+    unknown, failed, kept = job("unknown", "u"), job("failed", "f"), job("kept", "k")
+    made = plan(
+        [changed, fresh, alike, unpriced, sketch, film, unknown, failed, kept],
+        bought(1, job("changed", "walk")),
+        lost(bought(2, unknown, Status.ATTENTION), "a time-out after sending"),
+        lost(bought(3, failed, Status.FAILED), "no face found"),
+        bought(4, kept),
+        bought(5, sketch, Status.SUBMITTED),
+        bought(6, job("gone", "gone")),
+    )
+    assert "\n".join(as_text(made)) == (
+        "  + hero/other/unpriced  create (price unknown): new\n"
+        "-/+ hero/overlay/changed  re-create (320 credits): changed: options.prompt\n"
+        "      options.prompt: walk → dance\n"
+        "  ✗ hero/overlay/failed  failed: failed (vendor): no face found; --retry-failed buys it again\n"
+        "  + hero/overlay/film  create (10 credits): new, after hero/overlay/sketch\n"
+        "  + hero/overlay/fresh  create (10 credits): new\n"
+        "  = hero/overlay/fresh-too  share (free): asks for the same as hero/overlay/fresh\n"
+        "  » hero/overlay/sketch  resume (paid): bought 2026-01-01T00:05:00Z, not finished\n"
+        "  ! hero/overlay/unknown  needs attention: a time-out after sending\n"
+        "  - hero/overlay/gone  orphan: its job has left the manifest; it is done\n"
+        "Plan: 1 in need of attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
+        "  other: 1 to buy, 1 job(s) with no known price\n"
+        "  overlay: 3 to buy, 340 credits\n"
+        "Buys 4: 340 credits + 1 job(s) with no known price.\n"
+        "1 finished job(s) have no file on this machine: `pipeline collect` fetches them.\n"
+        "1 job(s) may have been bought, nobody can tell: `pipeline resolve` settles them.\n"
+        "1 job(s) failed before: --retry-failed buys them again."
+    )
+
+
+def test_a_price_that_nobody_knows_is_never_shown_as_zero() -> None:
+    made = plan([job(name, name, price=None) for name in "abcd"])
+    shown = list(totals(made))
+    assert "Buys 4: 4 job(s) with no known price." in shown
+    assert not any("0 credits" in line for line in shown)
+    summary = as_json(made)["summary"]
+    assert isinstance(summary, dict)
+    assert (summary["credits"], summary["unpriced"]) == (None, 4)
+
+
+def test_a_price_of_nothing_is_known_and_shown() -> None:
+    assert "Buys 1: 0 credits." in list(totals(plan([job("a", price=0)])))
+
+
+def test_a_plan_that_buys_nothing_says_so() -> None:
+    a = job("a")
+    shown = list(as_text(plan([a], bought(1, a), presence={a.key: Presence.IN_PLACE})))
+    assert shown == ["Plan: 1 to keep.", "Nothing is bought."]
+    assert next(iter(totals(plan([])))) == "Plan: nothing to do."
+
+
+def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
+    a, b = job("a", "walk"), job("b", "run")
+    failed = [bought(1, a, Status.FAILED), bought(2, b, Status.FAILED)]
+    asked = list(totals(plan([a, b], *failed, retry_failed=True)))
+    assert "Plan: 2 to retry." in asked
+    assert not any("--retry-failed" in line for line in asked)
+    again = list(totals(plan([a, b], replace(failed[0], again=True), failed[1])))
+    assert "1 job(s) failed before: --retry-failed buys them again." in again
+
+
+def test_an_altered_file_is_counted() -> None:
+    a = job("a")
+    shown = list(totals(plan([a], bought(1, a), presence={a.key: Presence.ALTERED})))
+    assert any("altered" in line for line in shown)
+
+
+def test_a_long_value_is_cut_and_a_hostile_one_is_harmless() -> None:
+    before, after = job("a", "x" * 500), job("a", "red\x1b[31m\nfake line")
+    shown = list(as_text(plan([after], bought(1, before))))
+    assert not any("\x1b" in line or "\n" in line for line in shown)
+    assert all(len(line) < 400 for line in shown)
+
+
+def test_colours_are_those_of_the_painter() -> None:
+    shown = list(as_text(plan([job("a")]), lambda text, colour: f"<{colour}>{text}</{colour}>"))
+    assert shown[0].startswith("<green>  + hero/overlay/a</green>")
+
+
+def test_scripts_get_every_entry_and_the_sums() -> None:
+    changed = job("changed", "dance", price=320)
+    fresh, alike = job("fresh", "run"), job("fresh-too", "run")
+    old = bought(1, job("changed", "walk"))
+    made: Json = as_json(plan([changed, fresh, alike], old))
+    assert made == {
+        "actions": [
+            {
+                "key": changed.key,
+                "action": "replace",
+                "reason": "changed: options.prompt",
+                "credits": 320,
+                "changes": [{"name": "options.prompt", "old": "walk", "new": "dance"}],
+                "purchase": old.id,
+            },
+            {"key": fresh.key, "action": "create", "reason": "new", "credits": 10, "changes": []},
+            {
+                "key": alike.key,
+                "action": "share",
+                "reason": f"asks for the same as {fresh.key}",
+                "credits": 0,
+                "changes": [],
+                "buyer": fresh.key,
+            },
+        ],
+        "summary": {
+            "actions": {"create": 1, "replace": 1, "share": 1},
+            "creates": 2,
+            "credits": 330,
+            "unpriced": 0,
+            "templates": {"overlay": {"creates": 2, "credits": 330, "unpriced": 0}},
+        },
+    }
+
+
+@pytest.mark.parametrize(("price", "shown"), [(None, None), (10, 10)])
+def test_scripts_get_null_for_a_price_that_is_not_known(price: int | None, shown: int | None) -> None:
+    actions = as_json(plan([job("a", price=price)]))["actions"]
+    assert isinstance(actions, list)
+    assert isinstance(actions[0], dict)
+    assert actions[0]["credits"] == shown

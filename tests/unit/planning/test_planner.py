@@ -1,0 +1,407 @@
+"""Each job gets one action: the first of the table that fits."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.assignment import assign
+from pipeline.jobs import Job
+from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import Action, Asked, Difference, Presence
+from pipeline.purchases import Decisions, Reason, Records, Status
+from planning.campaign import bought, job, only, plan
+
+
+def test_what_was_never_bought_is_created_at_its_price() -> None:
+    a = job("a", price=120)
+    entry = only(plan([a]), a)
+    assert (entry.action, entry.credits, entry.buys) == (Action.CREATE, 120, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        (Status.SUBMITTING, Action.ATTENTION),
+        (Status.ATTENTION, Action.ATTENTION),
+        (Status.SUBMITTED, Action.RESUME),
+        (Status.SUCCEEDED, Action.DOWNLOAD),
+        (Status.FAILED, Action.KEEP),
+        (Status.DONE, Action.KEEP),
+        (Status.VOID, Action.CREATE),
+    ],
+)
+def test_what_was_bought_is_followed_and_never_bought_again(status: Status, action: Action) -> None:
+    a = job("a")
+    entry = only(plan([a], bought(1, a, status)), a)
+    assert entry.action is action
+    assert entry.buys == (status is Status.VOID)
+
+
+def test_an_unknown_outcome_says_why() -> None:
+    a = job("a")
+    lost = replace(bought(1, a, Status.ATTENTION), error="a time-out after sending")
+    assert only(plan([a], lost), a).reason == "a time-out after sending"
+
+
+def test_a_failure_says_why_and_what_to_do() -> None:
+    a = job("a")
+    failed = replace(bought(1, a, Status.FAILED), error="no face found")
+    assert only(plan([a], failed), a).reason == "failed (vendor): no face found; --retry-failed buys it again"
+
+
+@pytest.mark.parametrize(
+    ("presence", "action", "says"),
+    [
+        (Presence.IN_PLACE, Action.KEEP, "up to date"),
+        (Presence.ELSEWHERE, Action.MOVE, "under another path"),
+        (Presence.MISSING, Action.KEEP, "collect"),
+        (Presence.ALTERED, Action.KEEP, "altered"),
+    ],
+)
+def test_a_finished_job_is_kept_wherever_its_file_is(presence: Presence, action: Action, says: str) -> None:
+    a = job("a")
+    entry = only(plan([a], bought(1, a), presence={a.key: presence}), a)
+    assert (entry.action, entry.presence) == (action, presence)
+    assert says in entry.reason
+    assert not entry.buys
+
+
+def test_a_changed_request_is_replaced_with_what_changed_old_to_new() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    old = bought(1, before)
+    entry = only(plan([after], old), after)
+    assert (entry.action, entry.purchase) == (Action.REPLACE, old)
+    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert "options.prompt" in entry.reason
+
+
+def test_another_template_is_a_difference_and_new_wording_is_none() -> None:
+    before = job("a", template="overlay")
+    after = replace(before, request=replace(before.request, template_id="other"), title=lambda _: "new")
+    entry = only(plan([after], bought(1, before)), after)
+    assert entry.changes == (Difference("template_id", "overlay", "other"),)
+
+
+def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
+    before = job("a")
+    after = replace(before, request=replace(before.request, options={"duration": 5}))
+    assert only(plan([after], bought(1, before)), after).changes == (
+        Difference("options.prompt", "walk", None),
+        Difference("options.duration", None, 5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"), [({"again": True}, "to be made again"), ({"deleted": True}, "was deleted")]
+)
+def test_what_is_marked_or_deleted_is_replaced_and_says_so(mark: dict[str, bool], says: str) -> None:
+    a = job("a")
+    entry = only(plan([a], replace(bought(1, a), **mark)), a)  # type: ignore[arg-type]  # both marks are flags
+    assert entry.action is Action.REPLACE
+    assert says in entry.reason
+
+
+def test_redo_replaces_once() -> None:
+    a = job("a")
+    first, second = bought(1, a), bought(2, a)
+    said = Decisions(redo=frozenset({first.id}))
+    assert only(plan([a], first, decisions=said), a).action is Action.REPLACE
+    assert only(plan([a], first, second, decisions=said), a).action is Action.KEEP
+
+
+# Sharing
+
+
+def test_jobs_that_ask_for_the_same_are_bought_once() -> None:
+    first, second, third = job("a"), job("b"), job("c", "dance")
+    made = plan([first, second, third])
+    assert [entry.key for entry in made.buying] == [first.key, third.key]
+    shared = only(made, second)
+    assert (shared.action, shared.buyer, shared.credits) == (Action.SHARE, first.key, None)
+
+
+def test_the_first_selected_job_buys_for_the_others() -> None:
+    first, second, third = job("a"), job("b"), job("c")
+    made = plan([first, second, third], selected={second.key, third.key})
+    assert [entry.key for entry in made.buying] == [second.key]
+    assert only(made, third).buyer == second.key
+
+
+def test_one_that_waits_buys_for_nobody() -> None:
+    broken, sound = job("s1", "sketch"), job("s2", "sketch")
+    waiting, free = job("f1", "film", broken), job("f2", "film", sound)
+    # The failed sketch serves both: they ask for the same, and nothing is to be made from it.
+    failed = bought(1, broken, Status.FAILED)
+    both = plan([broken, sound, waiting, free], failed)
+    assert [only(both, each).action for each in (waiting, free)] == [Action.WAIT, Action.WAIT]
+    # An approved sketch serves only its own: the other film is bought for itself.
+    good = bought(2, sound)
+    said = Decisions(approved={good.id: sound.key, failed.id: broken.key})
+    made = plan([broken, sound, waiting, free], failed, good, decisions=said)
+    assert only(made, waiting).action is Action.WAIT
+    assert only(made, free).action is Action.CREATE
+
+
+def test_one_whose_upstream_is_not_selected_lets_another_buy() -> None:
+    first, second = job("s1", "sketch"), job("s2", "sketch")
+    behind_first, behind_second = job("f1", "film", first), job("f2", "film", second)
+    jobs = [first, second, behind_first, behind_second]
+    made = plan(jobs, selected={second.key, behind_first.key, behind_second.key})
+    assert only(made, behind_first).action is Action.WAIT
+    assert [entry.key for entry in made.buying] == [behind_second.key, second.key]
+
+
+def test_films_of_sketches_that_ask_for_the_same_are_shared_whichever_sketch_is_approved() -> None:
+    one, other = job("s1", "sketch"), job("s2", "sketch")
+    films = [job("f1", "film", one), job("f2", "film", other)]
+    approved, newer = bought(1, one), bought(2, other)
+    said = Decisions(approved={approved.id: one.key})
+    made = plan([one, other, *films], approved, newer, decisions=said)
+    assert [entry.action for entry in made.entries if entry.job in films] == [Action.CREATE, Action.SHARE]
+
+
+# Chains
+
+
+def test_a_chain_is_bought_in_one_plan_each_after_its_upstream() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    cut = job("c", "cut", film)
+    made = plan([sketch, film, cut])
+    assert [only(made, each).action for each in (sketch, film, cut)] == [Action.CREATE] * 3
+    assert [only(made, each).after for each in (sketch, film, cut)] == [None, sketch.key, film.key]
+    assert made.credits == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "says"),
+    [
+        (Status.SUCCEEDED, Action.CREATE, "new"),
+        (Status.DONE, Action.CREATE, "new"),
+        (Status.SUBMITTED, Action.CREATE, "after"),
+        (Status.FAILED, Action.WAIT, "failed"),
+        (Status.ATTENTION, Action.WAIT, "needs attention"),
+        (Status.SUBMITTING, Action.WAIT, "needs attention"),
+    ],
+)
+def test_a_chained_job_waits_for_what_its_upstream_lacks(status: Status, action: Action, says: str) -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    entry = only(plan([sketch, film], bought(1, sketch, status)), film)
+    assert entry.action is action
+    assert says in entry.reason
+    made = status in {Status.SUCCEEDED, Status.DONE}
+    assert entry.after == (None if made else sketch.key)
+
+
+def test_waiting_goes_down_the_chain_and_says_for_what() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    cut = job("c", "cut", film)
+    made = plan([sketch, film, cut], bought(1, sketch, Status.FAILED))
+    assert only(made, film).reason == f"{sketch.key} failed"
+    assert only(made, cut).reason == f"{film.key} waits"
+    assert not made.buying
+
+
+def test_a_chained_job_does_not_wait_for_an_upstream_that_is_done_though_not_selected() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    assert only(plan([sketch, film], bought(1, sketch), selected={film.key}), film).buys
+    entry = only(plan([sketch, film], bought(1, sketch, Status.SUBMITTED), selected={film.key}), film)
+    assert (entry.action, entry.after) == (Action.WAIT, sketch.key)
+    assert entry.reason == f"{sketch.key} is not selected and has not succeeded"
+
+
+def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
+    before, after = job("s", "sketch"), job("s", "sharper")
+    film = job("f", "film", before)
+    sketched = bought(1, before)
+    filmed = bought(2, film, Status.DONE, sketched)
+    made = plan([after, film], sketched, filmed)
+    assert only(made, film).action is Action.REPLACE
+    assert only(made, film).after == after.key
+    assert only(made, film).changes == (Difference("upstream", sketched.id, f"the next of {after.key}"),)
+    again = bought(3, after)
+    assert only(plan([after, film], sketched, filmed, again), film).changes == (
+        Difference("upstream", sketched.id, again.id),
+    )
+
+
+# What serves no job
+
+
+def test_an_orphan_has_an_entry_and_one_under_way_is_followed() -> None:
+    kept, gone = job("a"), job("gone", "other")
+    orphan = bought(2, gone, Status.SUBMITTED)
+    made = plan([kept], bought(1, kept), orphan)
+    assert [(entry.key, entry.purchase, entry.job) for entry in made.of(Action.ORPHAN)] == [
+        (gone.key, orphan, None)
+    ]
+    assert list(made.followed) == [orphan]
+
+
+def test_an_earlier_one_has_no_entry_and_is_followed_to_its_end() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    under_way, ended = bought(1, before, Status.SUBMITTED), bought(2, job("a", "run"))
+    made = plan([after], under_way, ended)
+    assert [entry.key for entry in made.entries] == [after.key]
+    assert list(made.followed) == [under_way]
+
+
+def test_a_deleted_one_is_neither_listed_nor_followed() -> None:
+    gone = replace(bought(1, job("gone"), Status.SUBMITTED), deleted=True)
+    made = plan([job("a")], gone)
+    assert not list(made.of(Action.ORPHAN))
+    assert not made.followed
+
+
+# Selection and order
+
+
+def test_only_what_is_selected_is_planned_and_followed() -> None:
+    a, b, gone = job("a", "walk"), job("b", "dance"), job("gone", "other")
+    earlier = bought(1, job("b", "before"), Status.SUBMITTED)
+    orphan = bought(2, gone, Status.SUBMITTED)
+    made = plan([a, b], earlier, orphan, selected={a.key})
+    assert [entry.key for entry in made.entries] == [a.key]
+    assert not made.followed
+    assert [entry.key for entry in plan([a, b], earlier, orphan, selected={gone.key}).entries] == [gone.key]
+
+
+def test_the_order_is_that_of_rules_as_written_then_of_keys() -> None:
+    listed = [job("b", rule="z"), job("a", rule="z"), job("c", rule="a")]
+    assert [each.key for each in in_plan_order(listed)] == ["z/overlay/a", "z/overlay/b", "a/overlay/c"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz")), max_size=8))
+def test_what_is_asked_for_several_times_is_bought_once_whatever_the_order(
+    asked: list[tuple[str, str]],
+) -> None:
+    jobs = list({name: job(name, asks) for name, asks in asked}.values())
+    made = plan(jobs)
+    buyers = {entry.key: entry for entry in made.buying}
+    assert len(buyers) == len({each.fingerprint for each in jobs})
+    for each in jobs:
+        entry = only(made, each)
+        buyer = entry if entry.buyer is None else buyers[entry.buyer]
+        assert buyer.job is not None
+        assert buyer.job.fingerprint == each.fingerprint
+
+
+# What a person asks for besides
+
+
+def test_retry_failed_buys_a_failed_one_again_and_nothing_else() -> None:
+    a, b = job("a", "walk"), job("b", "dance")
+    failed = bought(1, a, Status.FAILED)
+    made = plan([a, b], failed, bought(2, b), retry_failed=True)
+    assert (only(made, a).action, only(made, a).purchase) == (Action.RETRY, failed)
+    assert [entry.key for entry in made.buying] == [a.key]
+
+
+def test_a_retry_waits_until_it_is_known_what_the_last_one_brought() -> None:
+    a = job("a")
+    failed, unknown = bought(1, a, Status.FAILED), bought(2, a, Status.ATTENTION)
+    served = Records({each.id: each for each in (failed, unknown)}, {a.key: failed.id})
+    made = make(assign([a], served), {}, Asked(retry_failed=True))
+    assert only(made, a).action is Action.ATTENTION
+
+
+@pytest.mark.parametrize(("retries", "action"), [(0, Action.KEEP), (1, Action.KEEP), (2, Action.RETRY)])
+def test_retries_are_counted_over_all_that_failed(retries: int, action: Action) -> None:
+    a = replace(job("a"), retries=retries)
+    twice = [bought(1, a, Status.FAILED), bought(2, a, Status.FAILED)]
+    assert only(plan([a], *twice), a).action is action
+
+
+def test_what_was_rejected_is_not_retried_by_itself() -> None:
+    a = replace(job("a"), retries=5)
+    rejected = replace(bought(1, a, Status.FAILED), reason=Reason.REJECTED)
+    assert only(plan([a], rejected), a).action is Action.KEEP
+    assert only(plan([a], rejected, retry_failed=True), a).action is Action.RETRY
+
+
+def test_what_is_made_from_a_retried_one_comes_after_it() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    made = plan([sketch, film], bought(1, sketch, Status.FAILED), retry_failed=True)
+    assert (only(made, film).action, only(made, film).after) == (Action.CREATE, sketch.key)
+
+
+def test_replace_marks_what_it_replaces_for_all_that_share_it() -> None:
+    a, b = job("a"), job("b")
+    old = bought(1, a)
+    made = plan([a, b], old, replacing=[a])
+    assert (only(made, a).action, only(made, a).replaces) == (Action.REPLACE, (old.id,))
+    assert only(made, b).action is Action.SHARE
+
+
+def test_replace_marks_also_what_another_machine_bought_for_the_same() -> None:
+    sketch = job("s", "sketch")
+    film = job("f", "film", sketch)
+    ours, theirs = bought(1, sketch), bought(2, sketch)
+    made = plan([sketch, film], ours, theirs, bought(3, film, Status.DONE, ours), replacing=[sketch])
+    assert only(made, sketch).action is Action.REPLACE
+    assert set(only(made, sketch).replaces) == {ours.id, theirs.id}
+    assert only(made, film).after == sketch.key
+
+
+def test_an_approved_one_is_pinned_whatever_is_asked_for_now() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    approved = bought(1, before)
+    said = Decisions(approved={approved.id: before.key})
+    entry = only(plan([after], approved, decisions=said), after)
+    assert (entry.action, entry.purchase) == (Action.PINNED, approved)
+    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert only(plan([before], approved, decisions=said), before).action is Action.KEEP
+
+
+def test_a_new_title_is_told_once_by_the_first_job_and_costs_nothing() -> None:
+    a, b = job("a"), job("b")
+    purchase = bought(1, a)
+    renamed = [replace(each, title=lambda _: "new") for each in (a, b)]
+    here = {each.key: Presence.IN_PLACE for each in renamed}
+    made = plan(renamed, purchase, presence=here)
+    assert [only(made, each).action for each in renamed] == [Action.UPDATE, Action.KEEP]
+    assert not made.buying
+    wording = only(made, renamed[0]).wording
+    assert wording is not None
+    assert wording.title == "new"
+
+
+def take(number: int, rule: str = "hero") -> Job:
+    made = job("a", rule=rule)
+    return replace(
+        made,
+        coordinates=replace(made.coordinates, take=number),
+        request=replace(made.request, take=number),
+        path=f"a{number}",
+    )
+
+
+def test_of_the_other_takes_of_an_approved_one_nothing_more_is_bought() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).key})
+    made = plan([take(1), take(2)], approved, decisions=said)
+    assert only(made, take(2)).action is Action.PINNED
+    assert not made.buying
+
+
+def test_a_take_that_is_not_bought_as_another_is_approved_buys_for_nobody() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).key})
+    elsewhere = take(2, rule="teaser")
+    made = plan([take(1), take(2), elsewhere], approved, decisions=said)
+    assert only(made, elsewhere).action is Action.CREATE
+
+
+def test_what_is_made_from_a_take_that_is_not_bought_waits() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).key})
+    film = job("f", "film", take(2))
+    made = plan([take(1), take(2), film], approved, decisions=said)
+    assert only(made, film).action is Action.WAIT
+    assert not made.buying

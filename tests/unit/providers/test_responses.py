@@ -1,0 +1,274 @@
+"""What is read out of answers, and what never is."""
+
+import json
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import printable
+from pipeline.jobs import Json
+from pipeline.providers.base import Bought, Media, NotSent, OutcomeUnknown, Progress
+from pipeline.providers.create_outcome import verdict
+from pipeline.providers.http.connection import Stage
+from pipeline.providers.http.transport import Ending, Response
+from pipeline.providers.media import agrees, content_type_of, sniffed
+from pipeline.providers.responses import (
+    LONGEST_WAIT,
+    complaint,
+    is_workflow_id,
+    read_object,
+    seconds_to_wait,
+    workflow_from,
+)
+from providers.create_requests import is_harmless
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        "id",
+        "processing_status",
+        "progress_percentage",
+        "model",
+        "title",
+        "result",
+        "media_result",
+        "completions",
+        "credits",
+        "created_at",
+        "error",
+        "url",
+        "content_type",
+        "size",
+        "flow",
+    ]
+)
+ODD_WORKFLOWS = st.dictionaries(
+    FIELDS, ANY_JSON | st.lists(st.dictionaries(FIELDS, ANY_JSON, max_size=4), max_size=3), max_size=8
+)
+
+
+def test_workflow_is_read_as_the_vendor_documents_it() -> None:
+    url = "https://cdn.example.com/final.mp4"
+    told: dict[str, Json] = {
+        "id": "wf-1",
+        "processing_status": "success",
+        "progress_percentage": 100,
+        "model": "overlay_gray_5443",
+        "title": "a title",
+        "primary_user_id": "secret-user",
+        "completions": [
+            {"flow": "upscale", "result": [{"content_type": "image/png", "url": f"{url}.png?s=1"}]}
+        ],
+        "result": [{"content_type": "video/mp4; codecs=avc1", "url": f"{url}?sig=1"}],
+        "media_result": [{"url": f"{url}?sig=2", "size": 1234, "updated_at": "x"}],
+        "created_at": "2025-04-11 18:33:59.780864+00:00",
+    }
+    workflow = workflow_from(told, "wf-1")
+    assert workflow.progress is Progress.SUCCEEDED
+    assert workflow.percent == 100
+    assert workflow.template_id == "overlay_gray_5443"
+    assert workflow.result == (Media(f"{url}?sig=1", "video/mp4", 1234),)
+    assert workflow.steps == (("upscale", (Media(f"{url}.png?s=1", "image/png"),)),)
+    assert workflow.created_at == "2025-04-11 18:33:59.780864+00:00"
+    assert workflow.credits is None
+    assert "secret-user" not in repr(workflow)
+
+
+@pytest.mark.parametrize(
+    ("status", "progress", "known"),
+    [
+        ("success", Progress.SUCCEEDED, True),
+        ("SUCCESS", Progress.SUCCEEDED, True),
+        ("fail", Progress.FAILED, True),
+        ("cancel", Progress.FAILED, True),
+        ("processing", Progress.RUNNING, True),
+        ("failing", Progress.RUNNING, False),
+        ("", Progress.RUNNING, False),
+        (None, Progress.RUNNING, False),
+        (1, Progress.RUNNING, False),
+    ],
+)
+def test_every_status_but_the_documented_ends_is_still_running(
+    status: Json, progress: Progress, known: bool
+) -> None:
+    workflow = workflow_from({"processing_status": status}, "wf-1")
+    assert (workflow.progress, workflow.known_status) == (progress, known)
+
+
+@given(ODD_WORKFLOWS)
+def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, Json]) -> None:
+    workflow = workflow_from(told, "wf-1")
+    assert workflow.percent is None or 0 <= workflow.percent <= 100
+    assert workflow.credits is None or workflow.credits >= 0
+    for text in (workflow.status, workflow.title, workflow.template_id, workflow.error or ""):
+        assert "\0" not in text
+        text.encode()
+    for media in workflow.result:
+        assert media.url.startswith(("http://", "https://"))
+        assert media.size is None or media.size > 0
+
+
+def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
+    workflow = workflow_from({"title": "a\0b", "error": "half \ud83d", "model": "x" * 5000}, "w")
+    assert (workflow.title, workflow.error, workflow.template_id) == ("ab", "half ?", "x" * 2000)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///x", "javascript:x", "//x/y", "", 7, None, "https://x/\n", "https://x/" + "y" * 9000]
+)
+def test_url_that_is_none_is_dropped(url: Json) -> None:
+    assert workflow_from({"result": [{"url": url, "content_type": "video/mp4"}, "x", None]}, "w").result == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "percent"), [(-5, 0.0), (250, 100.0), (12.5, 12.5), (True, None), ("50", None), (math.nan, None)]
+)
+def test_percentage_is_between_0_and_100_or_not_told(told: Json, percent: float | None) -> None:
+    assert workflow_from({"progress_percentage": told}, "w").percent == percent
+
+
+def test_type_that_is_not_told_is_guessed_from_the_url() -> None:
+    result: Json = [{"url": "https://x/a.MP4?s=.png"}, {"url": "https://x/a", "content_type": 7}]
+    types = [media.content_type for media in workflow_from({"result": result}, "w").result]
+    assert types == ["video/mp4", "application/octet-stream"]
+
+
+@pytest.mark.parametrize(
+    ("value", "sound"),
+    [
+        *((sound, True) for sound in ("wf-1", "A.b_c-9", "x" * 128)),
+        *((odd, False) for odd in ("x" * 129, "", ".", "..", "a/b", "a\n", "é", 7, None)),
+    ],
+)
+def test_id_is_one_that_a_url_can_hold(value: object, sound: bool) -> None:
+    assert is_workflow_id(value) is sound
+
+
+REASONS = ("the answer is not JSON", "the answer is no JSON object", "a name occurs twice in the answer")
+
+
+@given(st.binary(max_size=200) | ANY_JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_an_object_or_an_error_in_our_words(body: bytes) -> None:
+    for strict in (False, True):
+        told = ""
+        try:
+            assert isinstance(read_object(body, strict=strict), dict)
+        except ValueError as error:
+            told = str(error)
+        assert told in ("", *REASONS)
+    assert is_harmless(complaint(body))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2", 2.0),
+        (" 7 ", 7.0),
+        ("86401", LONGEST_WAIT),
+        ("999999999", LONGEST_WAIT),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Thu, 01 Jan 2026 00:00:30", 30.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("banana", None),
+        ("-5", None),
+        ("1e9", None),
+        ("٣", None),
+        ("", None),
+    ],
+)
+def test_wait_that_the_vendor_asks_for(text: str, seconds: float | None) -> None:
+    assert seconds_to_wait({"retry-after": text}, NOW) == seconds
+
+
+@given(st.text(max_size=40))
+def test_any_retry_after_is_a_sound_wait_or_none(text: str) -> None:
+    wait = seconds_to_wait({"retry-after": text}, NOW)
+    assert wait is None or 0 <= wait <= LONGEST_WAIT
+
+
+BODIES = st.sampled_from(
+    [b"", b"{}", b'{"data": {"id": "wf-1"}}', b'{"data": {"id": ""}}', b'{"data": {"id": "wf-1"}', b"<html>"]
+)
+ANSWERS = st.builds(
+    Response, st.integers(100, 599), st.just({}), BODIES | st.binary(max_size=30), st.sampled_from(Ending)
+)
+
+
+@given(st.sampled_from(Stage), st.none() | ANSWERS)
+def test_verdict_never_calls_not_sent_what_was_sent_nor_bought_what_has_no_id(
+    stage: Stage, answer: Response | None
+) -> None:
+    outcome = verdict(stage, answer, "why", NOW)
+    if isinstance(outcome, NotSent):
+        assert stage is not Stage.SENT
+        assert outcome.started is (stage is Stage.SENDING)
+    if isinstance(outcome, Bought):
+        assert answer is not None
+        assert 200 <= answer.status < 300
+        assert json.loads(answer.body)["data"]["id"] == outcome.workflow_id
+    if stage is Stage.SENT and (answer is None or answer.ending is Ending.CUT):
+        assert isinstance(outcome, OutcomeUnknown)
+    if answer is not None and answer.status >= 500 and answer.ending is Ending.WHOLE:
+        assert isinstance(outcome, OutcomeUnknown)
+
+
+HEADS = [
+    (b"\x89PNG\r\n\x1a\n....", "image/png", "image/png"),
+    (b"\xff\xd8\xff\xe0....", "image/jpg", "image/jpeg"),
+    (b"GIF89a..", "image/gif", "image/gif"),
+    (b"RIFF....WEBPVP8 ", "image/webp", "image/webp"),
+    (b"RIFF....WAVEfmt ", "audio/wav", "audio/wav"),
+    (b"\0\0\0\x20ftypisom", "video/mp4", "video/mp4"),
+    (b"\0\0\0\x20ftypisom", "audio/x-m4a", "audio/mp4"),
+    (b"\0\0\0\x20ftypM4A ", "", "audio/mp4"),
+    (b"\0\0\0\x14ftypqt  ", "", "video/quicktime"),
+    (b"\x1aE\xdf\xa3..webm", "video/webm", "video/webm"),
+    (b"ID3\x04", "audio/mp3", "audio/mpeg"),
+    (b"\xff\xfb\x90\0", "audio/mpeg", "audio/mpeg"),
+    (b"OggS", "", "audio/ogg"),
+]
+
+
+@pytest.mark.parametrize(("head", "declared", "found"), HEADS)
+def test_media_is_known_by_its_first_bytes(head: bytes, declared: str, found: str) -> None:
+    assert sniffed(head, declared) == found
+    assert agrees(found, declared)
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"<html>", b"<?xml", b"<svg", b"MZ", b"PK\3\4", b"\x89PNG", b"RIFF....AVI ", b"#!/bin"]
+)
+def test_what_is_no_media_is_known_as_such(head: bytes) -> None:
+    assert sniffed(head, "video/mp4") is None
+
+
+@given(st.binary(max_size=64), st.text(max_size=20))
+def test_any_bytes_can_be_looked_at(head: bytes, declared: str) -> None:
+    found = sniffed(head, declared)
+    assert found is None or found.partition("/")[0] in ("image", "video", "audio")
+
+
+def test_suffix_tells_a_type() -> None:
+    assert content_type_of("https://x/a.webm") == "video/webm"
+    assert content_type_of("https://x/a.exe") == "application/octet-stream"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_printable_is_one_short_line_that_can_be_encoded(text: str, limit: int) -> None:
+    shown = printable(text, limit)
+    assert len(shown) <= limit
+    assert is_harmless(shown)
+    shown.encode()
+
+
+def test_printable_leaves_words_of_any_script_alone() -> None:
+    for text in ("Zürich", "« café »", "日本語", "हिन्दी", "🎬 film"):
+        assert printable(text) == text

@@ -1,0 +1,186 @@
+"""The exit code of a run: which it is when several hold, and how jobs lead to it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from pipeline.errors import PRECEDENCE, ExitCode
+from pipeline.jobs import Job
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Status
+from pipeline.results.exit_code import exit_code
+from results.campaign import bought, job, serving_of
+
+A, B = job("a", "walk"), job("b", "dance")
+SKETCH = job("sketch", "sketch")
+FILM = job("film", "film", SKETCH)
+CUT = job("cut", "cut", FILM)
+
+
+def code(
+    jobs: Sequence[Job],
+    *purchases: Purchase,
+    selected: Collection[Job] | None = None,
+    stopped: Collection[ExitCode] = (),
+    inputs: Mapping[str, str] | None = None,
+    blocked: Collection[str] = (),
+    threshold: float = 0.0,
+    enough: Collection[str] = (),
+    decisions: Decisions = UNDECIDED,
+) -> ExitCode:
+    """What a run ends with that leaves these purchases."""
+    keys = {each.key for each in (jobs if selected is None else selected)}
+    assignment = serving_of(jobs, *purchases, decisions=decisions)
+    return exit_code(assignment, keys, stopped, inputs or {}, blocked, threshold, enough)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (Status.DONE, ExitCode.OK),
+        (Status.SUCCEEDED, ExitCode.UNFINISHED),
+        (Status.SUBMITTED, ExitCode.UNFINISHED),
+        (Status.FAILED, ExitCode.FAILED),
+        (Status.ATTENTION, ExitCode.ATTENTION),
+        (Status.SUBMITTING, ExitCode.ATTENTION),
+        (Status.VOID, ExitCode.UNFINISHED),
+    ],
+)
+def test_how_one_job_stands_decides(status: Status, expected: ExitCode) -> None:
+    assert code([A], bought(1, A, status)) is expected
+
+
+def test_a_job_that_was_not_bought_is_unfinished() -> None:
+    assert code([A]) is ExitCode.UNFINISHED
+
+
+def test_a_job_whose_input_is_gone_has_failed() -> None:
+    assert code([A], inputs={A.key: "red.png is not there any more"}) is ExitCode.FAILED
+
+
+def test_a_finished_job_whose_file_is_blocked_is_unfinished() -> None:
+    assert code([A], bought(1, A), blocked={A.key}) is ExitCode.UNFINISHED
+
+
+@pytest.mark.parametrize(("urgent", "other"), list(combinations(PRECEDENCE, 2)))
+def test_of_any_two_reasons_the_more_urgent_is_told(urgent: ExitCode, other: ExitCode) -> None:
+    assert code([A], bought(1, A), stopped=[other, urgent]) is urgent
+
+
+def test_the_order_of_urgency_is_this() -> None:
+    assert [int(each) for each in PRECEDENCE] == [129, 130, 143, 70, 64, 3, 5, 6, 7, 4, 8, 1]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((Status.FAILED, Status.SUBMITTED), ExitCode.UNFINISHED),
+        ((Status.FAILED, Status.ATTENTION), ExitCode.ATTENTION),
+        ((Status.SUBMITTED, Status.ATTENTION), ExitCode.ATTENTION),
+        ((Status.DONE, Status.FAILED), ExitCode.FAILED),
+        ((Status.DONE, Status.DONE), ExitCode.OK),
+    ],
+)
+def test_of_two_jobs_the_more_urgent_decides(statuses: tuple[Status, Status], expected: ExitCode) -> None:
+    assert code([A, B], bought(1, A, statuses[0]), bought(2, B, statuses[1])) is expected
+
+
+def test_a_stop_and_a_job_are_weighed_together() -> None:
+    lost = bought(1, A, Status.ATTENTION)
+    assert code([A, B], lost, stopped=[ExitCode.STOPPED_BUYING]) is ExitCode.ATTENTION
+    assert code([A, B], bought(1, A), stopped=[ExitCode.STOPPED_BUYING]) is ExitCode.STOPPED_BUYING
+    assert code([A, B], lost, stopped=[ExitCode.INTERRUPTED]) is ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"), [(0.0, ExitCode.FAILED), (0.49, ExitCode.FAILED), (0.5, ExitCode.OK)]
+)
+def test_failures_within_the_threshold_are_no_failure(threshold: float, expected: ExitCode) -> None:
+    assert code([A, B], bought(1, A), bought(2, B, Status.FAILED), threshold=threshold) is expected
+
+
+# Chains
+
+
+def test_what_waits_for_a_failure_failed_too_and_is_not_unfinished() -> None:
+    failed = bought(1, SKETCH, Status.FAILED)
+    assert code([SKETCH, FILM, CUT], failed) is ExitCode.FAILED
+    # All three come to nothing: of four jobs, that is more than half.
+    assert code([SKETCH, FILM, CUT, A], failed, bought(2, A), threshold=0.5) is ExitCode.FAILED
+    assert code([SKETCH, FILM, CUT, A], failed, bought(2, A), threshold=0.75) is ExitCode.OK
+
+
+def test_what_waits_for_an_unknown_outcome_is_told_by_that() -> None:
+    assert code([SKETCH, FILM], bought(1, SKETCH, Status.ATTENTION)) is ExitCode.ATTENTION
+
+
+def test_what_waits_for_one_that_was_not_selected_is_unfinished() -> None:
+    assert code([SKETCH, FILM], selected=[FILM]) is ExitCode.UNFINISHED
+    assert code([SKETCH, FILM], bought(1, SKETCH, Status.SUBMITTED), selected=[FILM]) is ExitCode.UNFINISHED
+
+
+def test_what_could_have_been_bought_and_was_not_is_unfinished() -> None:
+    assert code([SKETCH, FILM], bought(1, SKETCH)) is ExitCode.UNFINISHED
+
+
+# Selection, and what serves no job
+
+
+def test_only_the_selected_jobs_count() -> None:
+    failed = bought(1, A, Status.FAILED)
+    assert code([A, B], failed, bought(2, B), selected=[B]) is ExitCode.OK
+    assert code([A, B], failed, bought(2, B), selected=[A]) is ExitCode.FAILED
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (Status.ATTENTION, ExitCode.ATTENTION),
+        (Status.SUBMITTED, ExitCode.UNFINISHED),
+        (Status.SUCCEEDED, ExitCode.UNFINISHED),
+        (Status.FAILED, ExitCode.OK),
+        (Status.DONE, ExitCode.OK),
+        (Status.VOID, ExitCode.OK),
+    ],
+)
+@pytest.mark.parametrize("served", ["earlier", "orphan"])
+def test_what_serves_no_job_counts_where_it_is_under_way_or_unknown(
+    status: Status, expected: ExitCode, served: str
+) -> None:
+    other = job("a", "before") if served == "earlier" else job("gone", "gone")
+    assert code([A], bought(2, A), bought(1, other, status)) is expected
+
+
+def test_a_deleted_one_counts_for_nothing() -> None:
+    gone = replace(bought(1, job("gone", "gone"), Status.ATTENTION), deleted=True)
+    assert code([A], bought(2, A), gone) is ExitCode.OK
+
+
+# What a run was told to leave
+
+
+@pytest.mark.parametrize("status", [Status.SUBMITTED, Status.SUCCEEDED])
+def test_a_run_that_was_to_leave_it_there_is_done(status: Status) -> None:
+    assert code([A], bought(1, A, status), enough=[status.value]) is ExitCode.OK
+    assert code([A], bought(1, A, Status.FAILED), enough=[status.value]) is ExitCode.FAILED
+
+
+def test_where_a_failure_stopped_the_buying_what_was_not_bought_is_no_news() -> None:
+    failed = replace(bought(1, A, Status.FAILED), reason=Reason.VENDOR)
+    assert code([A, B], failed, stopped=[ExitCode.FAILED]) is ExitCode.FAILED
+
+
+def take(number: int) -> Job:
+    made = job("t", "take")
+    return replace(
+        made, coordinates=replace(made.coordinates, take=number), request=replace(made.request, take=number)
+    )
+
+
+def test_a_take_that_is_not_bought_as_another_is_approved_is_not_missing() -> None:
+    approved = bought(1, take(1))
+    said = Decisions(approved={approved.id: take(1).key})
+    film = job("film", "film", take(2))
+    assert code([take(1), take(2), film], approved, decisions=said) is ExitCode.OK
+    assert code([take(1), take(2), film], approved) is ExitCode.UNFINISHED

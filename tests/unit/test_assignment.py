@@ -1,0 +1,309 @@
+"""Which purchase serves which job: nothing is bought again unasked, and nothing is served that must not be."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.assignment import Assignment, Matcher, assign
+from pipeline.jobs import Coordinates, Job, Request, UpstreamOutput
+from pipeline.purchases import Decisions, Purchase, Reason, Records, Status
+
+
+def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
+    """A job with the key `r/t/<name>`, which asks for `asks`."""
+    images = (UpstreamOutput(f"r/t/{upstream}"),) if upstream else ()
+    return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": asks}, images), path=name)
+
+
+def bought(
+    number: int, for_job: Job, *inputs: Purchase, status: Status = Status.DONE, time: int | None = None
+) -> Purchase:
+    return Purchase(
+        id=f"{number:016x}",
+        key=for_job.key,
+        fingerprint=for_job.fingerprint,
+        status=status,
+        bought_at=f"2026-01-01T00:{time if time is not None else number:02}:00Z",
+        template_id="t",
+        inputs=tuple(each.id for each in inputs),
+        reason=Reason.VENDOR if status is Status.FAILED else None,
+    )
+
+
+def records(*purchases: Purchase, **served: Purchase) -> Records:
+    return Records(
+        {each.id: each for each in purchases}, {f"r/t/{name}": each.id for name, each in served.items()}
+    )
+
+
+def who(assignment: Assignment) -> dict[str, str]:
+    """By the job's short name: the purchase that serves it."""
+    return {key.removeprefix("r/t/"): purchase.id for key, purchase in assignment.by_key.items()}
+
+
+def test_a_renamed_job_is_served_by_what_was_bought_under_the_old_name() -> None:
+    old, new = job("old"), job("new")
+    purchase = bought(1, old)
+    assert who(assign([new], records(purchase, old=purchase))) == {"new": purchase.id}
+
+
+def test_two_jobs_that_swapped_what_they_ask_for_swap_what_serves_them() -> None:
+    first, second = bought(1, job("a", "walk")), bought(2, job("b", "dance"))
+    held = records(first, second, a=first, b=second)
+    assert who(assign([job("a", "dance"), job("b", "walk")], held)) == {"a": second.id, "b": first.id}
+
+
+def test_a_revert_is_served_by_what_was_bought_before() -> None:
+    before, after = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
+    held = records(before, after, a=after)
+    assert who(assign([job("a", "dance")], held)) == {"a": after.id}
+    assert who(assign([job("a", "walk")], held)) == {"a": before.id}
+
+
+def test_jobs_that_ask_for_the_same_share_one_purchase() -> None:
+    purchase = bought(1, job("a"))
+    assignment = assign([job("a"), job("b")], records(purchase))
+    assert who(assignment) == {"a": purchase.id, "b": purchase.id}
+    assert assignment.matcher.ask("r/t/a") == assignment.matcher.ask("r/t/b")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda purchase: replace(purchase, status=Status.VOID),
+        lambda purchase: replace(purchase, deleted=True),
+        lambda purchase: replace(purchase, again=True),
+        lambda purchase: replace(purchase, fingerprint="v1:other"),
+        lambda purchase: replace(purchase, inputs=("0" * 16,)),
+    ],
+)
+def test_what_bought_nothing_is_gone_or_is_to_be_made_again_serves_nothing(harm) -> None:  # type: ignore[no-untyped-def]  # a lambda for each row
+    purchase = harm(bought(1, job("a")))
+    assert who(assign([job("a")], records(purchase, a=purchase))) == {}
+
+
+def test_redo_makes_a_purchase_unfit_and_its_successor_fits() -> None:
+    first, second = bought(1, job("a")), bought(2, job("a"))
+    said = Decisions(redo=frozenset({first.id}))
+    assert who(assign([job("a")], records(first, a=first), said)) == {}
+    assert who(assign([job("a")], records(first, second, a=first), said)) == {"a": second.id}
+
+
+def test_rejected_buys_nothing_and_goes_on_serving() -> None:
+    purchase = bought(1, job("a"))
+    assert who(assign([job("a")], records(purchase), Decisions(rejected=frozenset({purchase.id})))) == {
+        "a": purchase.id
+    }
+
+
+def test_of_several_the_preferences_decide_in_their_order() -> None:
+    asked = job("a")
+    newest = bought(9, asked)
+    under_this_key = bought(8, asked)
+    served_last = replace(bought(7, job("b")), id="7" * 16)
+    sound = replace(bought(6, job("b")), id="6" * 16)
+    approved = replace(bought(5, job("b"), status=Status.FAILED), id="5" * 16)
+    elsewhere = replace(newest, key=job("b").key)
+    assert who(assign([asked], records(under_this_key, newest))) == {"a": newest.id}
+    assert who(assign([asked], records(under_this_key, elsewhere))) == {"a": under_this_key.id}
+    assert who(assign([asked], records(under_this_key, served_last, a=served_last))) == {"a": served_last.id}
+    for status in (Status.FAILED, Status.ATTENTION):
+        ill = replace(served_last, status=status)
+        assert who(assign([asked], records(ill, sound, a=ill))) == {"a": sound.id}
+    said = Decisions(approved={approved.id: job("c").key})
+    assert who(assign([asked], records(approved, sound, newest, a=newest), said)) == {"a": approved.id}
+
+
+def test_a_failed_purchase_serves_where_there_is_no_other() -> None:
+    failed = bought(1, job("a"), status=Status.FAILED)
+    assert who(assign([job("a")], records(failed))) == {"a": failed.id}
+
+
+def test_one_that_may_have_been_bought_comes_before_one_that_failed_though_that_served_last() -> None:
+    failed, unknown = bought(1, job("a"), status=Status.FAILED), bought(2, job("a"), status=Status.ATTENTION)
+    assert who(assign([job("a")], records(failed, unknown, a=failed))) == {"a": unknown.id}
+
+
+def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None:
+    approved, other = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
+    held = records(approved, other, b=approved)
+    said = Decisions(approved={approved.id: "r/t/a"})
+    assert who(assign([job("a", "dance"), job("b", "run")], held, said)) == {
+        "a": approved.id,
+        "b": approved.id,
+    }
+
+
+def test_of_several_approved_for_one_key_the_newest_serves() -> None:
+    old, new = bought(1, job("a")), bought(2, job("a"))
+    said = Decisions(approved={old.id: "r/t/a", new.id: "r/t/a"})
+    assert who(assign([job("a", "changed")], records(old, new, a=old), said)) == {"a": new.id}
+
+
+def test_an_approved_purchase_that_was_deleted_serves_nothing() -> None:
+    gone = replace(bought(1, job("a")), deleted=True)
+    assert who(assign([job("a")], records(gone, a=gone), Decisions(approved={gone.id: "r/t/a"}))) == {}
+
+
+def test_a_changed_upstream_changes_what_hangs_on_it() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    first = bought(1, sketch)
+    held = records(first, bought(2, film, first))
+    assert who(assign([sketch, film], held)) == {"sketch": first.id, "film": f"{2:016x}"}
+    assert who(assign([job("sketch", "changed"), film], held)) == {}
+    reverted = assign([film, sketch], held)
+    assert who(reverted) == {"sketch": first.id, "film": f"{2:016x}"}
+
+
+def test_what_two_machines_made_in_a_chain_is_kept_together() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    sketch_a, sketch_b = bought(1, sketch, time=1), bought(2, sketch, time=2)
+    film_a, film_b = bought(3, film, sketch_a, time=9), bought(4, film, sketch_b, time=3)
+    assignment = assign([sketch, film], records(sketch_a, sketch_b, film_a, film_b))
+    # The newer sketch serves, so its own film does, though the other film is newer.
+    assert who(assignment) == {"sketch": sketch_b.id, "film": film_b.id}
+    assert {each.id for each in assignment.earlier} == {sketch_a.id, film_a.id}
+    alone = assign([sketch, film], records(sketch_a, sketch_b, film_a))
+    assert who(alone) == {"sketch": sketch_b.id, "film": film_a.id}
+
+
+def test_below_an_approved_upstream_only_what_was_made_from_that_one_fits() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    approved, newer = bought(1, sketch), bought(2, sketch)
+    film_of_newer = bought(3, film, newer)
+    said = Decisions(approved={approved.id: sketch.key})
+    assert who(assign([sketch, film], records(approved, newer, film_of_newer), said)) == {
+        "sketch": approved.id
+    }
+    film_of_approved = bought(4, film, approved, time=0)
+    held = records(approved, newer, film_of_newer, film_of_approved)
+    assert who(assign([sketch, film], held, said))["film"] == film_of_approved.id
+
+
+def test_a_chain_of_three_follows_from_its_first() -> None:
+    jobs = [job("a"), job("b", upstream="a"), job("c", upstream="b")]
+    a = bought(1, jobs[0])
+    b = bought(2, jobs[1], a)
+    c = bought(3, jobs[2], b)
+    assert who(assign(jobs, records(a, b, c))) == {"a": a.id, "b": b.id, "c": c.id}
+    assert who(assign([job("a", "changed"), *jobs[1:]], records(a, b, c))) == {}
+    assert who(assign(jobs, records(replace(a, deleted=True), b, c))) == {}
+
+
+def test_what_is_made_from_several_or_from_nothing_known_does_not_fit_a_chained_job() -> None:
+    sketch, film = job("sketch"), job("film", upstream="sketch")
+    a, b = bought(1, sketch), bought(2, sketch)
+    assert "film" not in who(assign([sketch, film], records(a, b, bought(3, film, a, b), bought(4, film))))
+
+
+def test_purchases_that_serve_nothing_are_earlier_or_orphans() -> None:
+    earlier = bought(1, job("a", "before"))
+    serving_now = bought(2, job("a"))
+    orphan = bought(3, job("gone", "other"))
+    deleted = replace(bought(4, job("gone", "deleted")), deleted=True)
+    void = bought(5, job("gone", "void"), status=Status.VOID)
+    assignment = assign([job("a")], records(earlier, serving_now, orphan, deleted, void))
+    assert assignment.earlier == (earlier,)
+    assert assignment.orphans == (orphan,)
+
+
+def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() -> None:
+    one, two = bought(1, job("a", "x")), bought(2, job("a", "y"))
+    void = bought(3, job("a", "z"), status=Status.VOID)
+    assert Matcher([job("a")], records(one, two, void, a=one)).last("r/t/a") == one
+    assert Matcher([job("a")], records(one, two, void)).last("r/t/a") == two
+    assert Matcher([job("a")], records(one, two, void, a=void)).last("r/t/a") == two
+    assert Matcher([job("a")], records()).last("r/t/a") is None
+
+
+def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_approved() -> None:
+    jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
+    alike = Matcher(jobs, records())
+    assert alike.ask("r/t/c") == alike.ask("r/t/d")
+    one, other = bought(1, jobs[0]), bought(2, jobs[1])
+    each_its_own = Decisions(approved={one.id: "r/t/a", other.id: "r/t/b"})
+    pinned = Matcher(jobs, records(one, other), each_its_own)
+    assert pinned.ask("r/t/c") != pinned.ask("r/t/d")
+
+
+def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
+    jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
+    approved, newer = bought(1, jobs[0]), bought(2, jobs[1])
+    pinned = Matcher(jobs, records(approved, newer), Decisions(approved={approved.id: "r/t/a"}))
+    # Both are made from the approved one: bought twice, it would be the same film.
+    assert pinned.ask("r/t/c") == pinned.ask("r/t/d")
+
+
+@given(st.data())
+def test_a_purchase_serves_exactly_where_it_fits(data: st.DataObject) -> None:
+    jobs = [job(name, data.draw(st.sampled_from("xy"))) for name in "abc"]
+    jobs += [job(name, "z", upstream=data.draw(st.sampled_from("abc"))) for name in "de"]
+    purchases: list[Purchase] = []
+    for number in range(data.draw(st.integers(0, 6))):
+        of = data.draw(st.sampled_from(jobs))
+        inputs = [data.draw(st.sampled_from(purchases))] if of.upstream and purchases else []
+        made = bought(number, of, *inputs, status=data.draw(st.sampled_from(Status)))
+        purchases.append(replace(made, again=data.draw(st.booleans()), deleted=data.draw(st.booleans())))
+    assignment = assign(jobs, records(*purchases))
+    for each in jobs:
+        fitting = [purchase for purchase in purchases if assignment.matcher.matches(purchase, each)]
+        assert (each.key in assignment.by_key) == bool(fitting)
+        assert not fitting or assignment.by_key[each.key] in fitting
+        for purchase in fitting:
+            assert purchase.status is not Status.VOID
+            assert not purchase.deleted
+            assert not purchase.again
+    paid = {each.id for each in purchases if each.status is not Status.VOID and not each.deleted}
+    told = {each.id for each in (*assignment.by_key.values(), *assignment.earlier, *assignment.orphans)}
+    assert told == paid
+    assert who(assign(jobs[::-1], records(*purchases[::-1]))) == who(assignment)
+
+
+def calls_to_serve(jobs: Sequence[Job], held: Records) -> int:
+    """How many function calls it takes: a measure of work that is the same on every machine."""
+    count = 0
+
+    def counting(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counting)
+    try:
+        assign(jobs, held)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def alone(size: int) -> tuple[list[Job], Records]:
+    jobs = [job(f"j{number}", f"prompt {number}") for number in range(size)]
+    return jobs, records(*(bought(number, each, time=0) for number, each in enumerate(jobs)))
+
+
+def shared(size: int) -> tuple[list[Job], Records]:
+    return [job(f"j{number}") for number in range(size)], records(bought(1, job("j0")))
+
+
+def chained(size: int) -> tuple[list[Job], Records]:
+    """Sketches that differ, and films of them that ask for the same but for what they are made from."""
+    sketches = [job(f"s{number}", f"prompt {number}") for number in range(size)]
+    films = [job(f"f{number}", "film", upstream=f"s{number}") for number in range(size)]
+    first = [bought(number, each, time=0) for number, each in enumerate(sketches)]
+    second = [
+        bought(size + number, each, source, time=0)
+        for number, (each, source) in enumerate(zip(films, first, strict=True))
+    ]
+    return sketches + films, records(*first, *second)
+
+
+@pytest.mark.parametrize("campaign", [alone, shared, chained])
+def test_the_work_grows_with_the_jobs_and_not_with_their_square(campaign) -> None:  # type: ignore[no-untyped-def]  # a function for each row
+    few, many = campaign(100), campaign(400)
+    for jobs, held in (few, many):
+        assert len(who(assign(jobs, held))) == len(jobs)  # and the fingerprints are worked out, once
+    assert calls_to_serve(*many) < 5 * calls_to_serve(*few)
