@@ -22,7 +22,7 @@ from pipeline.errors import (
     StateLocked,
     UsageError,
 )
-from pipeline.jobs import Job, Json
+from pipeline.jobs import Job, JobKey, Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
@@ -165,11 +165,12 @@ class _Listener:
     def show(self, tally: Tally) -> None:
         """Nobody looks."""
 
-    def tell(self, key: str, what: str) -> None:
+    def tell(self, key: JobKey, what: str) -> None:
         """Pass it on."""
         if self._on_event is not None:
             self._on_event(key, what)
 
     def warn(self, message: str) -> None:
         """Pass it on, as of no job."""
-        self.tell("", message)
+        if self._on_event is not None:
+            self._on_event("", message)

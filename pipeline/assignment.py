@@ -7,8 +7,8 @@ and forgetful machines need no rule of their own. All of this is pure.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.jobs import Job
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records, Status
+from pipeline.jobs import Job, JobKey
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status
 
 # What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
 # before one that failed: else the failure would be bought anew while nobody knows of the last attempt.
@@ -23,18 +23,18 @@ class Matcher:
     """
 
     def __init__(self, jobs: Iterable[Job], records: Records, decisions: Decisions = UNDECIDED) -> None:
-        self.jobs: dict[str, Job] = {job.key: job for job in jobs}
+        self.jobs: dict[JobKey, Job] = {job.key: job for job in jobs}
         self.records = records
         self.decisions = decisions
-        self._usable: dict[tuple[str, tuple[str, ...]], list[Purchase]] = {}
+        self._usable: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
         for purchase in records.purchases.values():
             if is_usable(purchase, decisions):
                 self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
-        self._by_key: dict[str, list[Purchase]] = {}
+        self._by_key: dict[JobKey, list[Purchase]] = {}
         for purchase in records.purchases.values():
             if purchase.status is not Status.VOID:
                 self._by_key.setdefault(purchase.key, []).append(purchase)
-        self._approved_for: dict[str, list[Purchase]] = {}
+        self._approved_for: dict[JobKey, list[Purchase]] = {}
         approvals = {(key, purchase_id) for purchase_id, key in decisions.approved.items()}
         approvals |= {
             (key, purchase_id)
@@ -44,10 +44,10 @@ class Matcher:
         for key, purchase_id in approvals:
             if purchase_id in records.purchases:
                 self._approved_for.setdefault(key, []).append(records.purchases[purchase_id])
-        self._chosen: dict[str, Purchase | None] = {}
-        self._matching: dict[str, list[Purchase]] = {}
+        self._chosen: dict[JobKey, Purchase | None] = {}
+        self._matching: dict[JobKey, list[Purchase]] = {}
 
-    def purchase_for(self, key: str) -> Purchase | None:
+    def purchase_for(self, key: JobKey) -> Purchase | None:
         """The purchase that serves the job, None where nothing fits it yet."""
         for each in self._upstreams_first(key):
             if each not in self._chosen:
@@ -58,7 +58,7 @@ class Matcher:
         """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
         return any(each.id == purchase.id for each in self.matching(job.key))
 
-    def matching(self, key: str) -> list[Purchase]:
+    def matching(self, key: JobKey) -> list[Purchase]:
         """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
         for each in self._upstreams_first(key):
             if each not in self._matching:
@@ -71,20 +71,21 @@ class Matcher:
                 ]
         return self._matching[key]
 
-    def last(self, key: str) -> Purchase | None:
+    def last(self, key: JobKey) -> Purchase | None:
         """The purchase that served the key last, or was bought for it, whether or not it fits now."""
-        marked = self.records.purchases.get(self.records.served.get(key, ""))
-        if marked is not None and marked.status is not Status.VOID:
-            return marked
+        served = self.records.served.get(key)
+        last = None if served is None else self.records.purchases.get(served)
+        if last is not None and last.status is not Status.VOID:
+            return last
         return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
 
-    def ask(self, key: str) -> tuple[str, ...]:
+    def ask(self, key: JobKey) -> tuple[str, ...]:
         """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
 
         An approved purchase stands in for what its job asks: whatever is made from the job is made from that one.
         """
         asked: list[str] = []
-        upstream: str | None = key
+        upstream: JobKey | None = key
         while upstream is not None and upstream in self.jobs:
             assignment = self.purchase_for(upstream)
             if assignment is not None and assignment.id in self.decisions.approved:
@@ -110,17 +111,17 @@ class Matcher:
             None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
         )
 
-    def _upstreams_first(self, key: str) -> list[str]:
+    def _upstreams_first(self, key: JobKey) -> list[JobKey]:
         chain = [key]
         while (upstream := self.jobs[chain[-1]].upstream) is not None and upstream in self.jobs:
             chain.append(upstream)
         return chain[::-1]
 
-    def _pinned(self, key: str) -> Purchase | None:
+    def _pinned(self, key: JobKey) -> Purchase | None:
         usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
-    def _inputs(self, job: Job) -> list[tuple[str, ...]]:
+    def _inputs(self, job: Job) -> list[tuple[PurchaseId, ...]]:
         """From what a purchase may be made to fit the job: any one that fits its upstream, or the approved one."""
         if job.upstream is None:
             return [()]
@@ -172,11 +173,11 @@ class Assignment:
     """
 
     jobs: Sequence[Job]
-    by_key: Mapping[str, Purchase]
+    by_key: Mapping[JobKey, Purchase]
     earlier: tuple[Purchase, ...]
     orphans: tuple[Purchase, ...]
     matcher: Matcher
-    not_needed: Collection[str] = frozenset()
+    not_needed: Collection[JobKey] = frozenset()
 
 
 def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Assignment:
@@ -194,7 +195,9 @@ def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECID
     )
 
 
-def _not_needed(jobs: Iterable[Job], by_key: Mapping[str, Purchase], decisions: Decisions) -> frozenset[str]:
+def _not_needed(
+    jobs: Iterable[Job], by_key: Mapping[JobKey, Purchase], decisions: Decisions
+) -> frozenset[JobKey]:
     approved = {
         replace(job.coordinates, take=1)
         for job in jobs

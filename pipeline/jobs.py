@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NewType
+
+# `hero/overlay/blue/walk/duration=5/locale=en#2`: which job it is, as people and records spell it.
+JobKey = NewType("JobKey", str)
 
 Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -54,10 +58,10 @@ class UpstreamOutput:
     With `takes`, the keys of all takes of that job, only an approved one of them is taken.
     """
 
-    job: str
+    job: JobKey
     output: str = "result"
     media: MediaType | None = None
-    takes: tuple[str, ...] = ()
+    takes: tuple[JobKey, ...] = ()
 
 
 Source = LocalFile | RemoteFile | UpstreamOutput
@@ -156,9 +160,9 @@ class Job:
     output_media: MediaType | None = None
 
     @cached_property
-    def key(self) -> str:
+    def key(self) -> JobKey:
         """The key's one spelling, by which purchases and selections know the job."""
-        return str(self.coordinates)
+        return JobKey(str(self.coordinates))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -172,13 +176,13 @@ class Job:
         return (self.fingerprint, *(fingerprint(self.request, version) for version in older))
 
     @property
-    def approved_of(self) -> tuple[str, ...]:
+    def approved_of(self) -> tuple[JobKey, ...]:
         """The takes of which an approved one is what this job is made from; empty where it is no such job."""
         sources = self.request.images
         return next((source.takes for source in sources if isinstance(source, UpstreamOutput)), ())
 
     @property
-    def upstream(self) -> str | None:
+    def upstream(self) -> JobKey | None:
         """The key of the job whose output this one is made from, if it is chained."""
         return next(
             (source.job for source in self.request.images if isinstance(source, UpstreamOutput)), None

@@ -7,9 +7,12 @@ all the truth there is; what they mean for the jobs is worked out in `pipeline.a
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NewType
 
-from pipeline.jobs import Json, canonical_json
+from pipeline.jobs import JobKey, Json, canonical_json
+
+PurchaseId = NewType("PurchaseId", str)
+WorkflowId = NewType("WorkflowId", str)
 
 
 class Status(StrEnum):
@@ -68,15 +71,15 @@ class Purchase:
     vendor was told to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
     """
 
-    id: str
-    key: str
+    id: PurchaseId
+    key: JobKey
     fingerprint: str
     status: Status
     bought_at: str
     template_id: str
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[PurchaseId, ...] = ()
     reason: Reason | None = None
-    workflow_id: str | None = None
+    workflow_id: WorkflowId | None = None
     request: Mapping[str, Json] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -108,9 +111,9 @@ def bought_nothing(purchase: Purchase) -> bool:
 class Decisions:
     """What people said of purchases: `approved` maps each to the key it was approved for."""
 
-    approved: Mapping[str, str] = field(default_factory=dict)
-    rejected: frozenset[str] = frozenset()
-    redo: frozenset[str] = frozenset()
+    approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
+    rejected: frozenset[PurchaseId] = frozenset()
+    redo: frozenset[PurchaseId] = frozenset()
 
 
 UNDECIDED = Decisions()
@@ -120,8 +123,8 @@ UNDECIDED = Decisions()
 class Records:
     """A set of purchases by id, and by key the id of the one of them that served it last."""
 
-    purchases: Mapping[str, Purchase] = field(default_factory=dict)
-    served: Mapping[str, str] = field(default_factory=dict)
+    purchases: Mapping[PurchaseId, Purchase] = field(default_factory=dict)
+    served: Mapping[JobKey, PurchaseId] = field(default_factory=dict)
 
 
 def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Records:
@@ -160,7 +163,7 @@ def _knowledge(purchase: Purchase) -> tuple[bool, int, str, str]:
 
 
 def _last_to_serve(
-    purchase_id: str, purchases: Mapping[str, Purchase], decisions: Decisions
+    purchase_id: PurchaseId, purchases: Mapping[PurchaseId, Purchase], decisions: Decisions
 ) -> tuple[bool, tuple[str, str]]:
     return (purchase_id in decisions.approved, purchases[purchase_id].age)
 

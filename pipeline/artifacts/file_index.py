@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pipeline.files import sha256_of
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
 
 
@@ -15,13 +15,15 @@ class FileIndex:
     still agree; otherwise the bytes decide.
     """
 
-    def __init__(self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[str, Purchase]) -> None:
+    def __init__(
+        self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
+    ) -> None:
         self._folder = folder
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
         for each in placed:
             self._take_note(each)
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, PurchaseId] = {}
         self._news: dict[str, PlacedFile] = {}
         self._removed: set[str] = set()
         for purchase in purchases.values():
@@ -34,9 +36,9 @@ class FileIndex:
             if output.sha256 is not None:
                 self.own(output.sha256, purchase.id)
 
-    def own(self, digest: str, purchase: str) -> None:
-        """Take note that `purchase` brought these bytes; who did so first stays their owner."""
-        self._owners.setdefault(digest, purchase)
+    def own(self, digest: str, purchase_id: PurchaseId) -> None:
+        """Take note that `purchase_id` brought these bytes; who did so first stays their owner."""
+        self._owners.setdefault(digest, purchase_id)
 
     def news(self) -> tuple[list[PlacedFile], list[str]]:
         """What the state should remember since this was last asked: files put in place, and paths left."""
@@ -69,17 +71,17 @@ class FileIndex:
         """Whether a purchase brought a file with these bytes."""
         return digest in self._owners
 
-    def purchase_id(self, path: str, digest: str | None) -> str | None:
+    def purchase_id(self, path: str, digest: str | None) -> PurchaseId | None:
         """Whose file with these bytes lies at `path`, None for nobody's; several may have brought the same bytes."""
         placed = self._placed.get(path)
         if digest in self._owners and placed is not None and placed.sha256 == digest:
             return placed.purchase
         return self._owners.get(digest or "")
 
-    def remember(self, path: str, purchase: str, slot: str, digest: str) -> None:
+    def remember(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
         """Take note of a file that lies at `path` now."""
         stat = (self._folder / path).stat()
-        placed = PlacedFile(path, purchase, slot, digest, stat.st_size, stat.st_mtime_ns)
+        placed = PlacedFile(path, purchase_id, slot, digest, stat.st_size, stat.st_mtime_ns)
         self._drop_note(path)
         self._take_note(placed)
         self._news[path] = placed
@@ -89,7 +91,7 @@ class FileIndex:
         """Take note that the file that lay at `path` lies at `other` now."""
         purchase_id, noted = self.purchase_id(path, digest), self._placed.get(path)
         self.forget(path)
-        self.remember(other, purchase_id or "", noted.slot if noted is not None else "", digest)
+        self.remember(other, purchase_id or PurchaseId(""), noted.slot if noted is not None else "", digest)
 
     def forget(self, path: str) -> None:
         """Take note that nothing of ours lies at `path` any more."""

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import Named, named, set_aside
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Presence
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 
 
 class Inventory:
@@ -33,7 +33,7 @@ class Inventory:
             )
         return found
 
-    def survey(self, assignment: Assignment) -> dict[str, Presence]:
+    def survey(self, assignment: Assignment) -> dict[JobKey, Presence]:
         """By key of each job that is done: where its files are."""
         return {
             job.key: self.presence(job, purchase)
@@ -92,7 +92,7 @@ class Inventory:
                     yield aside(other.path, purchase.id)
 
 
-def aside(path: str, purchase_id: str) -> str:
+def aside(path: str, purchase_id: PurchaseId) -> str:
     """Where a file of `purchase_id` goes when another purchase takes `path` over."""
     pure = PurePosixPath(path)
     return str(pure.with_name(f"{set_aside(pure.stem, purchase_id)}{pure.suffix}"))

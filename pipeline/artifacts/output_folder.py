@@ -15,7 +15,7 @@ from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import sync_folder
 from pipeline.jobs import Job
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
 
 
@@ -26,7 +26,9 @@ class NotOurs(Unfinished):
 class OutputFolder:
     """Puts files in their places below `folder`. `inventory` is what lies there, `index` what is remembered of it."""
 
-    def __init__(self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[str, Purchase]) -> None:
+    def __init__(
+        self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
+    ) -> None:
         self.folder = folder
         self.index = FileIndex(folder, placed, purchases)
         self.inventory = Inventory(folder, self.index)
@@ -96,7 +98,7 @@ class OutputFolder:
         sync_folder(target.parent)
         self.index.moved(path, other, digest)
 
-    def settle(self, fresh: Path, path: str, purchase: str, slot: str, digest: str) -> None:
+    def settle(self, fresh: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
         """Put a file that was just fetched to `fresh` in its place.
 
         A file with the same bytes that lies there already is as good: a run may have died after the
@@ -117,8 +119,8 @@ class OutputFolder:
         except NotOurs:
             fresh.unlink(missing_ok=True)
             raise
-        self.index.own(digest, purchase)
-        self.index.remember(path, purchase, slot, digest)
+        self.index.own(digest, purchase_id)
+        self.index.remember(path, purchase_id, slot, digest)
 
     def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
         """Delete the files of `purchase` that lie here, whole, under any of their names.

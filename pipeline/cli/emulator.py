@@ -7,6 +7,7 @@ import click
 from pipeline.cli.options import flag, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished
+from pipeline.jobs import JobKey
 
 
 @click.command("emulator")
@@ -27,7 +28,7 @@ def command(
     balance: int | None,
     size: str,
     faults: Path | None,
-    key: str | None,
+    key: JobKey | None,
 ) -> None:
     """Be the vendor's API until interrupted: the same calls, real images and videos, no cost.
 

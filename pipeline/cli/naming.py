@@ -2,6 +2,7 @@
 
 from pipeline.assignment import Assignment
 from pipeline.errors import UsageError, did_you_mean, printable
+from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, Records, Status
 
 _SHORTEST = 4
@@ -15,19 +16,20 @@ def purchase_named(name: str, assignment: Assignment, records: Records) -> Purch
     Raises:
         UsageError: there is none, or there are several.
     """
-    by_key = [
-        each for each in records.purchases.values() if each.key == name and each.status is Status.ATTENTION
+    key = JobKey(name)
+    in_attention = [
+        each for each in records.purchases.values() if each.key == key and each.status is Status.ATTENTION
     ]
-    if name in assignment.by_key and not by_key:
-        return assignment.by_key[name]
-    last = assignment.matcher.last(name)
-    candidates = by_key or ([last] if last is not None else _by_id(name, records))
+    if key in assignment.by_key and not in_attention:
+        return assignment.by_key[key]
+    last = assignment.matcher.last(key)
+    candidates = in_attention or ([last] if last is not None else _by_id(name, records))
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
         ids = ", ".join(sorted(each.id for each in candidates))
         raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
-    if name in assignment.matcher.jobs:
+    if key in assignment.matcher.jobs:
         raise UsageError(f"nothing was bought for {printable(name)} yet")
     known = [*assignment.matcher.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")

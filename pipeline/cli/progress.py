@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from pipeline.engine.reporter import Tally
 from pipeline.errors import printable
+from pipeline.jobs import JobKey
 from pipeline.purchases import Status
 
 # What a person wants to know first, and in which words.
@@ -45,7 +46,7 @@ class BarReporter:
         self._bar.n = tally.ended
         self._bar.set_postfix_str(_standing(tally), refresh=True)
 
-    def tell(self, key: str, what: str) -> None:
+    def tell(self, key: JobKey, what: str) -> None:
         """Above the bar, where asked for or where it is bad news."""
         if self._verbose or what.startswith("failed"):
             self.warn(f"{key}: {what}")
@@ -69,7 +70,7 @@ class LineReporter:
     def show(self, tally: Tally) -> None:
         """Lines tell what happened, not how it stands."""
 
-    def tell(self, key: str, what: str) -> None:
+    def tell(self, key: JobKey, what: str) -> None:
         """A line, unless only warnings are wanted."""
         if not self._quiet:
             self.warn(f"{key}: {what}")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from pipeline.errors import Unfinished
 from pipeline.files import write_atomically
+from pipeline.jobs import JobKey
 from pipeline.results.build import Standing
 from pipeline.results.junit import as_junit
 
 
-def write_junit(path: Path, campaign: str, stands: Mapping[str, Standing]) -> None:
+def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, Standing]) -> None:
     """The jobs as a JUnit report.
 
     Raises:

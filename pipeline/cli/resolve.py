@@ -16,7 +16,7 @@ from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.workspace import now
 from pipeline.providers.base import NotFound, Provider
-from pipeline.purchases import Purchase, Reason, Status
+from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Event, GivenUp, Identified, advance
 
@@ -31,7 +31,7 @@ _TIMEOUT = 60.0
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
 @campaign_options
 def command(
-    manifest: Path, name: str, workflow_id: str | None, resubmit: bool, abandon: bool, **flags: object
+    manifest: Path, name: str, workflow_id: WorkflowId | None, resubmit: bool, abandon: bool, **flags: object
 ) -> None:
     """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
 
@@ -76,7 +76,9 @@ def _given_up(purchase: Purchase, *, again: bool) -> Event:
     return GivenUp("given up as lost", again)
 
 
-def _identified(purchase: Purchase, workflow_id: str, state: CampaignState, provider: Provider) -> Event:
+def _identified(
+    purchase: Purchase, workflow_id: WorkflowId, state: CampaignState, provider: Provider
+) -> Event:
     """Check the workflow that a person named: a wrong one would pass for the result of this job.
 
     Raises:

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.files import alone_in
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.purchases import Purchase, Status
 from pipeline.results import decisions
@@ -104,9 +105,9 @@ def _assert_can_serve(purchase: Purchase) -> None:
         raise UsageError(f"{purchase.id} is {state}: only what has succeeded can be approved")
 
 
-def _key(name: str, purchase: Purchase, state: CampaignState) -> str:
+def _key(name: str, purchase: Purchase, state: CampaignState) -> JobKey:
     """The key that was named, else the first job that the purchase serves, else the one it was bought for."""
     if name in state.assignment.matcher.jobs:
-        return name
+        return JobKey(name)
     serves = (key for key, each in state.assignment.by_key.items() if each.id == purchase.id)
     return next(serves, purchase.key)

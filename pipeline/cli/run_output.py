@@ -15,6 +15,7 @@ from pipeline.cli.signals import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
 from pipeline.engine.reporter import Reporter, Stop
 from pipeline.errors import ExitCode, printable
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import vendor
 from pipeline.operations.run import CampaignRun, Outcome, RunOptions
@@ -149,6 +150,6 @@ class Running:
             yield f"Stopped; run again{without} to go on."
 
 
-def _unhappy(stands: Mapping[str, Standing]) -> Iterator[tuple[str, Standing]]:
+def _unhappy(stands: Mapping[JobKey, Standing]) -> Iterator[tuple[JobKey, Standing]]:
     bad = {Status.FAILED.value, *_UNKNOWN}
     return ((key, stand) for key, stand in stands.items() if stand.status in bad)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import UsageError, printable
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Asked
@@ -15,7 +16,7 @@ from pipeline.results.build import standing
 
 def selected(
     state: CampaignState, chosen: tuple[str, ...], excluded: tuple[str, ...]
-) -> frozenset[str] | None:
+) -> frozenset[JobKey] | None:
     """The keys that are meant; None, which is all, where nothing was said.
 
     Raises:
@@ -58,7 +59,7 @@ def asked_by(saved: SavedPlan, state: CampaignState) -> Asked:
     return wish
 
 
-def _assert_not_approved(state: CampaignState, keys: frozenset[str]) -> None:
+def _assert_not_approved(state: CampaignState, keys: frozenset[JobKey]) -> None:
     for key in sorted(keys):
         purchase = state.assignment.by_key.get(key)
         if purchase is not None and purchase.id in state.decisions.approved:

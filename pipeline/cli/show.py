@@ -12,7 +12,7 @@ from pipeline.cli.naming import purchase_named
 from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, verbosity
 from pipeline.cli.terminal import paint_for, say, untrusted_block
 from pipeline.errors import printable
-from pipeline.jobs import Job, canonical_json
+from pipeline.jobs import Job, JobKey, canonical_json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.make import make
@@ -31,7 +31,7 @@ def command(manifest: Path, name: str, **flags: object) -> None:
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with open_campaign(workspace, writable=False) as state:
-        job = state.assignment.matcher.jobs.get(name)
+        job = state.assignment.matcher.jobs.get(JobKey(name))
         if job is not None:
             lines = [*_job(job, state, paint), *_purchases_of(job, state, paint)]
         else:

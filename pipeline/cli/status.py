@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 from pipeline.cli.selection import selected
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
-from pipeline.jobs import Json
+from pipeline.jobs import JobKey, Json
 from pipeline.manifest.discover import find
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.purchases import Purchase, Status, bought_nothing
@@ -62,7 +62,7 @@ def _show(manifests: tuple[Path, ...], form: str, given: dict[str, Any]) -> None
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
 
 
-def _standings(state: CampaignState, keys: frozenset[str] | None) -> dict[str, Standing]:
+def _standings(state: CampaignState, keys: frozenset[JobKey] | None) -> dict[JobKey, Standing]:
     chosen = (job for job in state.jobs if keys is None or job.key in keys)
     return {job.key: standing(job, state.assignment, {}) for job in chosen}
 
@@ -84,7 +84,7 @@ def _cost(purchases: Collection[Purchase]) -> str:
     return f"{known} + {unpriced:,} purchase(s) with no known price" if unpriced else known
 
 
-def _as_json(state: CampaignState, keys: frozenset[str] | None) -> dict[str, Json]:
+def _as_json(state: CampaignState, keys: frozenset[JobKey] | None) -> dict[str, Json]:
     stands = _standings(state, keys)
     counts = Counter(stand.status for stand in stands.values())
     return {
@@ -98,7 +98,7 @@ def _as_json(state: CampaignState, keys: frozenset[str] | None) -> dict[str, Jso
     }
 
 
-def _job_json(key: str, stand: Standing) -> dict[str, Json]:
+def _job_json(key: JobKey, stand: Standing) -> dict[str, Json]:
     purchase = stand.purchase
     written: dict[str, Json] = {
         "key": key,
@@ -111,7 +111,7 @@ def _job_json(key: str, stand: Standing) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _print(state: CampaignState, keys: frozenset[str] | None) -> None:
+def _print(state: CampaignState, keys: frozenset[JobKey] | None) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     stands = _standings(state, keys)
     counts = Counter(stand.status for stand in stands.values())

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.engine.backoff import backoff
+from pipeline.jobs import JobKey
 from pipeline.planning.plan import Entry
 
 # A create of which a part had left is sent anew this often in one run; one that never left, a little more.
@@ -53,7 +54,7 @@ class Buying:
             else:
                 self.behind.setdefault(entry.after, []).append(entry)
 
-    def made(self, key: str) -> None:
+    def made(self, key: JobKey) -> None:
         """The purchase that serves `key` has succeeded: what is made from it may be bought."""
         self.ready.extend(self.behind.pop(key, ()))
 

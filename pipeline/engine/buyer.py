@@ -21,7 +21,7 @@ from pipeline.providers.base import (
     CreateRequest,
     VendorError,
 )
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.transitions import NothingBought
 
 PREPARE_PATIENCE = 5
@@ -114,7 +114,7 @@ class Purchasing:
 
     def _prepare(self, entry: Entry, job: Job) -> None:
         self._preparing += 1
-        purchase_id = self._at.new_id()
+        purchase_id = PurchaseId(self._at.new_id())
         source = entry.source or self._upstream(job)
         self._at.calls.send(
             self._at.till,
@@ -129,7 +129,8 @@ class Purchasing:
 
     def _upstream(self, job: Job) -> Purchase | None:
         """The purchase that serves the job's upstream: a chained job is made from no other."""
-        return self._at.journal.purchases.get(self._at.served_jobs.assignment.get(job.upstream or "", ""))
+        serving = None if job.upstream is None else self._at.served_jobs.assignment.get(job.upstream)
+        return None if serving is None else self._at.journal.purchases.get(serving)
 
     def _as_upstream(self, source: Purchase | None) -> Upstream | None:
         if source is None or source.workflow_id is None:
@@ -142,7 +143,7 @@ class Purchasing:
         self,
         entry: Entry,
         job: Job,
-        purchase_id: str,
+        purchase_id: PurchaseId,
         source: Purchase | None,
         future: "Future[CreateRequest]",
     ) -> None:
@@ -236,7 +237,7 @@ class Purchasing:
         self._settling.settle(prepared.entry, prepared.purchase, future.result())
 
 
-def intended(job: Job, purchase_id: str, source: Purchase | None, now: str) -> Purchase:
+def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
     """The purchase that is about to be sent for `job`, made from `source` where it is chained."""
     return Purchase(
         id=purchase_id,

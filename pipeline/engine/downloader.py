@@ -11,7 +11,7 @@ from pipeline.engine.tracked import TrackedPurchase
 from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import ExitCode, PipelineError, Unfinished
 from pipeline.providers.base import DownloadFailed, VendorError
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, Status, WorkflowId
 
 # Failures in a row before this run leaves the files to the next one.
 PATIENCE = 5
@@ -36,7 +36,7 @@ class Downloader:
             lambda future: self._fetched(tracked, future),
             fetch,
             self._at.provider,
-            tracked.purchase.workflow_id or "",
+            tracked.purchase.workflow_id or WorkflowId(""),
             targets,
             tracked.latest,
         )

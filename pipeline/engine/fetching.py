@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.engine.prepare import outputs_of
 from pipeline.providers.base import DownloadFailed, Fetched, Media, Provider, VendorError, Workflow
-from pipeline.purchases import Output, Purchase
+from pipeline.purchases import Output, Purchase, WorkflowId
 from pipeline.state.transitions import Fetched as Done
 
 
@@ -28,7 +28,7 @@ class Landed:
 
 
 def fetch(
-    provider: Provider, workflow_id: str, targets: tuple[Target, ...], latest: Workflow | None
+    provider: Provider, workflow_id: WorkflowId, targets: tuple[Target, ...], latest: Workflow | None
 ) -> tuple[Landed, ...]:
     """Fetch every target by the urls of `latest` or of a fresh answer; an expired one is asked for anew once.
 

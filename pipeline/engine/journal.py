@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline import failpoints
 from pipeline.engine.clock import Clock
 from pipeline.errors import PipelineError
-from pipeline.purchases import Purchase, Records
+from pipeline.purchases import Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.store import Caps, Change, Store
 from pipeline.state.transitions import Accepted, Event, Superseded, advance
 
@@ -30,7 +30,7 @@ class _Intent:
     purchase: Purchase
     at: str
     then: Callable[[bool], None]
-    replaces: Sequence[str]
+    replaces: Sequence[PurchaseId]
 
 
 def _nothing(_purchase: Purchase) -> None:
@@ -52,7 +52,7 @@ class Journal:
         warn: Callable[[str], None],
         on_change: Callable[[Change], None],
     ) -> None:
-        self.purchases: dict[str, Purchase] = dict(records.purchases)
+        self.purchases: dict[PurchaseId, Purchase] = dict(records.purchases)
         self._store = store
         self._clock = clock
         self._caps = caps
@@ -60,20 +60,22 @@ class Journal:
         self._on_change = on_change
         self._changes: list[_Pending] = []
         self._intents: list[_Intent] = []
-        self._bought: set[str] = set()
+        self._bought: set[PurchaseId] = set()
         self._workflows = {each.workflow_id for each in records.purchases.values()}
 
-    def has_workflow(self, workflow_id: str) -> bool:
+    def has_workflow(self, workflow_id: WorkflowId) -> bool:
         """Whether a purchase has the workflow of that id."""
         return workflow_id in self._workflows
 
-    def named_in(self, title: str) -> str | None:
+    def named_in(self, title: str) -> PurchaseId | None:
         """The id of a purchase that stands in the title of a workflow."""
         return next(
             (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
         )
 
-    def intend(self, purchase: Purchase, then: Callable[[bool], None], replaces: Sequence[str] = ()) -> None:
+    def intend(
+        self, purchase: Purchase, then: Callable[[bool], None], replaces: Sequence[PurchaseId] = ()
+    ) -> None:
         """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.
 
         `replaces` are purchases whose place it takes: they are marked in the same transaction.
@@ -86,7 +88,7 @@ class Journal:
 
     def record(
         self,
-        purchase_id: str,
+        purchase_id: PurchaseId,
         event: Event,
         then: Callable[[Purchase], None] = _nothing,
         detail: str = "",
@@ -107,7 +109,7 @@ class Journal:
         """
         changes, self._changes = self._changes, []
         intents, self._intents = self._intents, []
-        begun: set[str] = set()
+        begun: set[PurchaseId] = set()
         if changes:
             self._commit([each.change for each in changes])
         if intents:
@@ -130,7 +132,7 @@ class Journal:
             if not replaced.again:
                 yield Change(replaced, advance(replaced, Superseded()), intent.at, Superseded())
 
-    def _begin(self, intents: list[Change]) -> set[str]:
+    def _begin(self, intents: list[Change]) -> set[PurchaseId]:
         failpoints.reach("before intents")
         written = self._store.begin(intents, self._caps)
         failpoints.reach("after intents")
@@ -159,7 +161,7 @@ class Journal:
                     self._save(change, change.event.workflow_id)
             raise
 
-    def _save(self, change: Change, workflow_id: str) -> None:
+    def _save(self, change: Change, workflow_id: WorkflowId) -> None:
         """An id that reached us must not be lost: again alone, then in the rescue file, and said aloud."""
         try:
             self._store.commit([change])

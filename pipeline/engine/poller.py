@@ -9,14 +9,14 @@ from pipeline.engine.workplace import Workplace, outcome
 from pipeline.errors import printable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.state.transitions import Disowned, Finished
 
 # Failures in a row before this run leaves a workflow to the next one.
 PATIENCE = 12
 
 
-def poll(provider: Provider, workflow_id: str) -> Workflow:
+def poll(provider: Provider, workflow_id: WorkflowId) -> Workflow:
     """Ask for one workflow."""
     return provider.get(workflow_id)
 
@@ -46,7 +46,7 @@ class Poller:
             lambda future: self._polled(tracked, future),
             poll,
             self._at.provider,
-            tracked.purchase.workflow_id or "",
+            tracked.purchase.workflow_id or WorkflowId(""),
         )
 
     def _polled(self, tracked: TrackedPurchase, future: "Future[Workflow]") -> None:

@@ -10,6 +10,7 @@ from pipeline.files import as_on_disk, read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.providers.base import Attachment, CreateRequest, Media, NotFound, Provider, Workflow
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
+from pipeline.purchases import WorkflowId
 
 # The vendor's limit for an image; a video from upstream may be larger.
 LARGEST_IMAGE = 25 * 1024 * 1024
@@ -24,7 +25,7 @@ class InputFailed(PipelineError):
 class Upstream:
     """The purchase that a chained job is made from; by output, the files that it brought to this machine."""
 
-    workflow_id: str
+    workflow_id: WorkflowId
     files: Mapping[str, tuple[tuple[Path, str, str], ...]]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.errors import ExitCode
+from pipeline.jobs import JobKey
 from pipeline.purchases import Status
 from pipeline.state.store import Caps
 
@@ -51,7 +52,7 @@ class Reporter(Protocol):
         """The jobs stand like this now."""
         ...
 
-    def tell(self, key: str, what: str) -> None:
+    def tell(self, key: JobKey, what: str) -> None:
         """Something happened to a job."""
         ...
 

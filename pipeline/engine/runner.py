@@ -17,6 +17,7 @@ from pipeline.engine.tracker import Tracker
 from pipeline.engine.updating import Updating
 from pipeline.engine.workplace import Workplace
 from pipeline.errors import AccountError, ExitCode, PipelineError
+from pipeline.jobs import JobKey
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.purchases import Status
 
@@ -216,8 +217,9 @@ class Run:
                 counts[self._standing(entry.key)] += 1
         self._at.reporter.show(Tally(counts.total(), counts, self._at.journal.spent))
 
-    def _standing(self, key: str) -> str:
+    def _standing(self, key: JobKey) -> str:
         if key in self._at.report.inputs:
             return Status.FAILED.value
-        purchase = self._at.journal.purchases.get(self._at.served_jobs.assignment.get(key, ""))
+        purchase_id = self._at.served_jobs.assignment.get(key)
+        purchase = None if purchase_id is None else self._at.journal.purchases.get(purchase_id)
         return purchase.status.value if purchase is not None else "pending"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from pipeline.artifacts.file_names import set_aside
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Action, Plan
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, PurchaseId
 
 
 class ServedJobs:
@@ -13,7 +13,9 @@ class ServedJobs:
 
     def __init__(self, plan: Plan) -> None:
         assignment = plan.assignment
-        self.assignment: dict[str, str] = {key: purchase.id for key, purchase in assignment.by_key.items()}
+        self.assignment: dict[JobKey, PurchaseId] = {
+            key: purchase.id for key, purchase in assignment.by_key.items()
+        }
         self._jobs: dict[str, list[Job]] = {}
         self._sharing: dict[str, list[Job]] = {}
         self._stems = {job.path.casefold() for job in assignment.jobs}
@@ -24,19 +26,19 @@ class ServedJobs:
             if entry.buyer is not None and entry.job is not None:
                 self._sharing.setdefault(entry.buyer, []).append(entry.job)
 
-    def of(self, purchase: str) -> list[Job]:
+    def of(self, purchase_id: PurchaseId) -> list[Job]:
         """The jobs that a purchase serves."""
-        return self._jobs.get(purchase, [])
+        return self._jobs.get(purchase_id, [])
 
-    def buys(self, job: Job, purchase: str) -> None:
-        """`purchase` is bought for `job`, and for those that share it."""
+    def buys(self, job: Job, purchase_id: PurchaseId) -> None:
+        """`purchase_id` is bought for `job`, and for those that share it."""
         served = [job, *self._sharing.get(job.key, ())]
-        self._jobs[purchase] = served
-        self.assignment.update({each.key: purchase for each in served})
+        self._jobs[purchase_id] = served
+        self.assignment.update({each.key: purchase_id for each in served})
 
-    def gave_nothing(self, purchase: str) -> None:
-        """`purchase` turned out to have bought nothing: its jobs are served by none."""
-        for job in self._jobs.pop(purchase, ()):
+    def gave_nothing(self, purchase_id: PurchaseId) -> None:
+        """`purchase_id` turned out to have bought nothing: its jobs are served by none."""
+        for job in self._jobs.pop(purchase_id, ()):
             self.assignment.pop(job.key, None)
 
     def stem(self, purchase: Purchase) -> tuple[str, bool]:
@@ -50,6 +52,6 @@ class ServedJobs:
         taken = purchase.path.casefold() in self._stems
         return (set_aside(purchase.path, purchase.id) if taken else purchase.path), False
 
-    def keys(self, purchase: Purchase) -> Iterable[str]:
+    def keys(self, purchase: Purchase) -> Iterable[JobKey]:
         """The keys to name when something happens to a purchase."""
         return [job.key for job in self.of(purchase.id)] or [purchase.key]

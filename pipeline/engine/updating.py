@@ -11,7 +11,7 @@ from pipeline.jobs import Json
 from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, WorkflowId
 from pipeline.state.transitions import Reworded
 
 PATIENCE = 5
@@ -26,7 +26,7 @@ def update(provider: Provider, purchase: Purchase, wording: Wording) -> Workflow
         InvalidInput: the workflow has another template or title than what was sent.
         VendorError, AccountError: as the calls of the port.
     """
-    workflow_id = purchase.workflow_id or ""
+    workflow_id = purchase.workflow_id or WorkflowId("")
     assert_bought(provider.get(workflow_id), purchase, wording.title)
     return provider.update(workflow_id, Changes(wording.title, wording.description, wording.visibility))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.jobs import Json, MediaType, UpstreamOutput, axis_text
+from pipeline.jobs import JobKey, Json, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest.combinations import Combination
 from pipeline.manifest.job_builder import Maker, key_of
 from pipeline.manifest.model import Chain, Item, Rule
@@ -16,7 +16,7 @@ class Upstream:
     `common_id` is what all takes of the job share.
     """
 
-    key: str
+    key: JobKey
     id: str
     common_id: str
     vars: Mapping[str, Json]
@@ -29,7 +29,7 @@ class Upstream:
         output = UpstreamOutput(self.key, chain.step or "result")
         return Item(self.id, (output,), self.vars, chain.location, self._gives(chain))
 
-    def item_of_approved(self, chain: Chain, takes: tuple[str, ...]) -> Item:
+    def item_of_approved(self, chain: Chain, takes: tuple[JobKey, ...]) -> Item:
         """The one item that all `takes` of a job, of which this is the first, give to a chain."""
         output = UpstreamOutput(self.key, chain.step or "result", takes=takes)
         return Item(self.common_id, (output,), self.vars, chain.location, self._gives(chain))
@@ -50,7 +50,7 @@ def upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> U
     ]
     common = "-".join(part for part in parts if part is not None) or template.name
     return Upstream(
-        str(key_of(rule, combination, take)),
+        JobKey(str(key_of(rule, combination, take))),
         f"{common}-take{take}" if take > 1 else common,
         common,
         {**({} if item is None else item.vars), **dict(axes)},

@@ -9,12 +9,12 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, sweep
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
 from pipeline.operations.workspace import Workspace, now, run_id, shown_path
 from pipeline.planning.make import in_plan_order
-from pipeline.purchases import Decisions, Records
+from pipeline.purchases import Decisions, PurchaseId, Records
 from pipeline.results import decisions
 from pipeline.results.decisions import in_force
 from pipeline.results.file import ResultsFile, read
@@ -74,7 +74,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         yield CampaignState(workspace, jobs, store, records, decided, assignment, results)
 
 
-def served_by(assignment: Assignment) -> dict[str, str]:
+def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     """By key, the purchase that serves it."""
     return {key: purchase.id for key, purchase in assignment.by_key.items()}
 

@@ -9,6 +9,7 @@ from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.execute import execute
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.errors import ExitCode, PipelineError
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, served_by
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
@@ -54,7 +55,7 @@ class Outcome:
     `unsettled` are purchases in `attention` that serve no job now; `published`: the results manifest tells all this.
     """
 
-    jobs: Mapping[str, Standing]
+    jobs: Mapping[JobKey, Standing]
     code: ExitCode
     notes: tuple[str, ...]
     unsettled: tuple[Purchase, ...] = ()

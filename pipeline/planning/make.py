@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, Records
@@ -19,7 +19,7 @@ def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
     return sorted(listed, key=lambda job: (rules[job.coordinates.rule], job.key))
 
 
-def make(assignment: Assignment, presence: Mapping[str, Presence], asked: Asked = ALL) -> Plan:
+def make(assignment: Assignment, presence: Mapping[JobKey, Presence], asked: Asked = ALL) -> Plan:
     """The plan for `serving.jobs`, which stand in the plan's order. Linear in jobs and purchases.
 
     `presence` tells, by key, where the files of a finished job are.
@@ -37,7 +37,7 @@ def make(assignment: Assignment, presence: Mapping[str, Presence], asked: Asked 
     return Plan((*entries, *(_orphan(each) for each in orphans)), marked, followed)
 
 
-def _made_again(assignment: Assignment, keys: Collection[str]) -> Assignment:
+def _made_again(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
     """What would serve if all that might serve these jobs were marked to be made again."""
     replaces = {
         purchase.id

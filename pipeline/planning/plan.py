@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, Json, Visibility
-from pipeline.purchases import Purchase
+from pipeline.jobs import Job, JobKey, Json, Visibility
+from pipeline.purchases import Purchase, PurchaseId
 
 
 class Action(StrEnum):
@@ -72,18 +72,18 @@ class Entry:
     that it is made from, where only such a one goes on.
     """
 
-    key: str
+    key: JobKey
     action: Action
     reason: str
     job: Job | None = None
     purchase: Purchase | None = None
     credits: int | None = None
     changes: tuple[Difference, ...] = ()
-    after: str | None = None
-    buyer: str | None = None
+    after: JobKey | None = None
+    buyer: JobKey | None = None
     presence: Presence | None = None
     wording: Wording | None = None
-    replaces: tuple[str, ...] = ()
+    replaces: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
 
     @property
@@ -108,7 +108,7 @@ class Plan:
     def __post_init__(self) -> None:
         self._by_key.update({entry.key: entry for entry in self.entries if entry.action is not Action.ORPHAN})
 
-    def entry(self, key: str) -> Entry | None:
+    def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""
         return self._by_key.get(key)
 
@@ -151,10 +151,10 @@ class Asked:
     `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
     """
 
-    selected: frozenset[str] | None = None
-    replace: frozenset[str] = frozenset()
+    selected: frozenset[JobKey] | None = None
+    replace: frozenset[JobKey] = frozenset()
     retry_failed: bool = False
-    carried_out: frozenset[str] = frozenset()
+    carried_out: frozenset[JobKey] = frozenset()
 
 
 ALL = Asked()

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, Visibility
+from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.differences import differences
 from pipeline.planning.plan import Action, Asked, Difference, Entry, Presence, Wording
-from pipeline.purchases import Purchase, Reason, Status
+from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 # A job whose upstream ends the run in one of these has something to be made from.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -20,21 +20,21 @@ class Planner:
     """
 
     def __init__(
-        self, assignment: Assignment, before: Assignment, presence: Mapping[str, Presence], asked: Asked
+        self, assignment: Assignment, before: Assignment, presence: Mapping[JobKey, Presence], asked: Asked
     ) -> None:
         self._assignment = assignment
         self._before = before
         self._presence = presence
         self._asked = asked
-        self._waits: dict[str, str] = {}
-        self._buyers: dict[tuple[str, ...], str] = {}
-        self._replaces: dict[str, list[str]] = {}
-        self._first: dict[str, str] = {}
+        self._waits: dict[JobKey, str] = {}
+        self._buyers: dict[tuple[str, ...], JobKey] = {}
+        self._replaces: dict[JobKey, list[PurchaseId]] = {}
+        self._first: dict[PurchaseId, JobKey] = {}
         self._failures = _failures(assignment)
         for job in assignment.jobs:
             self._take_up(job)
 
-    def is_selected(self, key: str) -> bool:
+    def is_selected(self, key: JobKey) -> bool:
         """Whether the plan is about this key."""
         return self._asked.selected is None or key in self._asked.selected
 
@@ -172,7 +172,7 @@ class Planner:
             return f"{upstream.key} failed"
         return "" if purchase.status is Status.SUBMITTED else f"{upstream.key} needs attention"
 
-    def _after(self, job: Job) -> str | None:
+    def _after(self, job: Job) -> JobKey | None:
         """The upstream that must succeed first, None where it has."""
         purchase = self._assignment.matcher.source(job)
         return None if purchase is not None and purchase.status in _MADE else job.upstream
@@ -186,7 +186,7 @@ class Planner:
             changes += (Difference("upstream", made_from, now or f"the next of {job.upstream}"),)
         return changes
 
-    def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: str) -> str:
+    def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: JobKey) -> str:
         if key in self._asked.replace:
             return "to be made again (--replace)"
         if before.id in self._assignment.matcher.decisions.redo:

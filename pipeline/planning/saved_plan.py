@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.jobs import Json
+from pipeline.jobs import JobKey, Json
 from pipeline.planning.plan import BUYING, Action, Entry, Plan
 from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status
@@ -19,12 +19,12 @@ class SavedAction:
     `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.
     """
 
-    key: str
+    key: JobKey
     action: Action
     fingerprint: str | None
     credits: int | None
     bought: int
-    buyer: str | None = None
+    buyer: JobKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def from_json(document: Mapping[str, Any]) -> SavedPlan:
     )
 
 
-def bought(records: Records, key: str, fingerprint: str) -> int:
+def bought(records: Records, key: JobKey, fingerprint: str) -> int:
     """How many purchases of that key and fingerprint there are, void ones aside."""
     return sum(
         each.key == key and each.fingerprint == fingerprint and each.status is not Status.VOID
@@ -101,13 +101,13 @@ def bought(records: Records, key: str, fingerprint: str) -> int:
     )
 
 
-def carried_out(saved: SavedPlan, records: Records) -> frozenset[str]:
+def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
     """The keys of which there are more purchases than the plan saw, and those that share one: it was carried out."""
     counts: dict[tuple[str, str], int] = {}
     for each in records.purchases.values():
         if each.status is not Status.VOID:
-            place = (each.key, each.fingerprint)
-            counts[place] = counts.get(place, 0) + 1
+            request = (each.key, each.fingerprint)
+            counts[request] = counts.get(request, 0) + 1
     bought_for = {
         action.key
         for action in saved.actions

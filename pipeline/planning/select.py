@@ -7,14 +7,14 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from pipeline.errors import UsageError, did_you_mean, printable
-from pipeline.jobs import Job, axis_text
+from pipeline.jobs import Job, JobKey, axis_text
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A job, or an orphan (`job` is then None), with what a selection may ask of it."""
 
-    key: str
+    key: JobKey
     job: Job | None
     status: str
     action: str
@@ -23,7 +23,9 @@ class Candidate:
 Test = Callable[[Candidate], bool]
 
 
-def select(candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]) -> frozenset[str]:
+def select(
+    candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]
+) -> frozenset[JobKey]:
     """The keys that fit one of `chosen` (all, where there is none) and none of `excluded`.
 
     A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from.
@@ -43,7 +45,7 @@ def select(candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Ite
 
 def matching(
     candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]
-) -> frozenset[str]:
+) -> frozenset[JobKey]:
     """The same, where it is no mistake that nothing fits: it may have, when the expressions were written.
 
     Raises:
@@ -58,19 +60,19 @@ def matching(
     return frozenset(keys)
 
 
-def _chosen(expression: str, candidates: Sequence[Candidate]) -> set[str]:
+def _chosen(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
     found = _fitting(expression.removeprefix("+"), candidates)
     return _with_upstreams(found, candidates) if expression.startswith("+") else found
 
 
-def _fitting(expression: str, candidates: Sequence[Candidate]) -> set[str]:
+def _fitting(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
     tests = [_test(part.strip()) for part in expression.split(",")]
     return {each.key for each in candidates if all(test(each) for test in tests)}
 
 
-def _with_upstreams(keys: set[str], candidates: Sequence[Candidate]) -> set[str]:
+def _with_upstreams(keys: set[JobKey], candidates: Sequence[Candidate]) -> set[JobKey]:
     jobs = {each.key: each.job for each in candidates if each.job is not None}
-    reached: set[str] = set()
+    reached: set[JobKey] = set()
     left = list(keys)
     while left:
         key = left.pop()

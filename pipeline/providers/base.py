@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.jobs import Json, LocalFile, MediaType, Option, Visibility
+from pipeline.purchases import WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class CreateRequest:
 class Bought:
     """The vendor took it and gave it an id: paid."""
 
-    workflow_id: str
+    workflow_id: WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +223,11 @@ class Provider(Protocol):
         """Buy, once. Raises for nothing that network or vendor do. Only `engine.submit` calls it."""
         ...
 
-    def get(self, workflow_id: str) -> Workflow: ...
+    def get(self, workflow_id: WorkflowId) -> Workflow: ...
 
-    def update(self, workflow_id: str, changes: Changes) -> Workflow: ...
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow: ...
 
-    def delete(self, workflow_id: str) -> None:
+    def delete(self, workflow_id: WorkflowId) -> None:
         """Delete the workflow and its files at the vendor; one that is not there counts as deleted."""
         ...
 

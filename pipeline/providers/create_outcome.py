@@ -20,6 +20,7 @@ from pipeline.providers.base import (
 from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
 from pipeline.providers.responses import complaint, is_workflow_id, read_object, seconds_to_wait
+from pipeline.purchases import WorkflowId
 
 _JOB_REFUSED = frozenset({400, 404, 405, 413, 415, 422})
 _KEPT = 10_000
@@ -68,7 +69,7 @@ def _bought(answer: Response) -> Bought | None:
         return None
     match told:
         case {"data": {"id": str(workflow_id)}} if is_workflow_id(workflow_id):
-            return Bought(workflow_id)
+            return Bought(WorkflowId(workflow_id))
         case _:
             return None
 

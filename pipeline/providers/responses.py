@@ -11,6 +11,7 @@ from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of
+from pipeline.purchases import WorkflowId
 
 LONGEST_WAIT = 86_400.0
 _LONGEST_TEXT = 2_000
@@ -94,7 +95,7 @@ def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
-def workflow_from(data: Mapping[str, Json], workflow_id: str) -> Workflow:
+def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow:
     """The workflow that an answer tells of. What has an odd shape counts as not told."""
     status = _text(data.get("processing_status")).strip()
     said = status.casefold()

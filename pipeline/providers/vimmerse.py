@@ -39,6 +39,7 @@ from pipeline.providers.responses import (
 )
 from pipeline.providers.settings import Settings
 from pipeline.providers.uploads import Uploads
+from pipeline.purchases import WorkflowId
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +101,13 @@ class Vimmerse:
         log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
         return outcome
 
-    def get(self, workflow_id: str) -> Workflow:
+    def get(self, workflow_id: WorkflowId) -> Workflow:
         return self._workflow("GET", workflow_id)
 
-    def update(self, workflow_id: str, changes: Changes) -> Workflow:
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
         return self._workflow("PUT", workflow_id, json_body(changes_as_json(changes)))
 
-    def delete(self, workflow_id: str) -> None:
+    def delete(self, workflow_id: WorkflowId) -> None:
         try:
             self._ask("DELETE", self._path_of(workflow_id))
         except NotFound:
@@ -136,13 +137,13 @@ class Vimmerse:
     def _workflow_path(self) -> str:
         return "/v2/workflow" if self.settings.api == "v2" else "/workflow"
 
-    def _path_of(self, workflow_id: str) -> str:
+    def _path_of(self, workflow_id: WorkflowId) -> str:
         # It may come from a file that a stranger wrote.
         if not is_workflow_id(workflow_id):
             raise NotFound(f"{printable(workflow_id, 40)!r} cannot be the id of a workflow")
         return f"{self._workflow_path()}/{workflow_id}"
 
-    def _workflow(self, method: str, workflow_id: str, body: Body | None = None) -> Workflow:
+    def _workflow(self, method: str, workflow_id: WorkflowId, body: Body | None = None) -> Workflow:
         answer = self._object(self._ask(method, self._path_of(workflow_id), body))
         data = answer.get("data")
         if not isinstance(data, dict):

@@ -10,8 +10,8 @@ from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.files import write_atomically
-from pipeline.jobs import Json
-from pipeline.purchases import Decisions
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import Decisions, PurchaseId
 
 _MODELINE = (
     "# Written by pipeline approve, reject and redo, or by hand: the last decision on a purchase counts.\n"
@@ -30,8 +30,8 @@ class Verdict(StrEnum):
 class Decision:
     """What somebody said of one purchase, for the job of that key."""
 
-    purchase: str
-    key: str
+    purchase: PurchaseId
+    key: JobKey
     decision: Verdict
     rating: int | None = None
     note: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from pipeline.assignment import Assignment
 from pipeline.errors import ExitCode, most_urgent
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Purchase, Status
 from pipeline.results.build import PENDING, standing
 
@@ -14,7 +14,7 @@ _UNDER_WAY = {Status.SUBMITTED.value, Status.SUCCEEDED.value}
 
 def exit_code(
     assignment: Assignment,
-    selected: Collection[str],
+    selected: Collection[JobKey],
     stopped: Collection[ExitCode],
     inputs: Mapping[str, str],
     blocked: Collection[str],
@@ -49,20 +49,20 @@ def _others(assignment: Assignment) -> tuple[Purchase, ...]:
     return (*assignment.earlier, *assignment.orphans)
 
 
-def _root(job: Job, assignment: Assignment, stands: Mapping[str, str]) -> Job:
+def _root(job: Job, assignment: Assignment, stands: Mapping[JobKey, str]) -> Job:
     """The job that a pending one waits for in the end: the first upstream that is not pending, or stays so."""
     while stands[job.key] == PENDING and job.upstream is not None and job.key not in assignment.not_needed:
         job = assignment.matcher.jobs[job.upstream]
     return job
 
 
-def _failed(job: Job, assignment: Assignment, stands: Mapping[str, str]) -> bool:
+def _failed(job: Job, assignment: Assignment, stands: Mapping[JobKey, str]) -> bool:
     """Whether it failed, or waits for one that did: nothing comes of it either."""
     return stands[_root(job, assignment, stands).key] == Status.FAILED.value
 
 
 def _waits_in_vain(
-    job: Job, assignment: Assignment, stands: Mapping[str, str], selected: Collection[str]
+    job: Job, assignment: Assignment, stands: Mapping[JobKey, str], selected: Collection[JobKey]
 ) -> bool:
     """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code.
 

@@ -13,7 +13,7 @@ from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import read_limited, stamp, write_atomically
 from pipeline.jobs import Json, canonical_json
-from pipeline.purchases import Purchase, Records, Status, as_json, from_json
+from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json, from_json
 from pipeline.state.transitions import PHASES, phase
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
@@ -137,9 +137,9 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
     )
 
 
-def named_in(row: Mapping[str, Any]) -> str | None:
+def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
     """The purchase that a job's row names: what serves it, else what did before."""
-    purchase_id: str | None = row.get("purchase") or row.get("last")
+    purchase_id: PurchaseId | None = row.get("purchase") or row.get("last")
     return purchase_id
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pipeline.errors import printable
+from pipeline.jobs import JobKey
 from pipeline.purchases import Status
 from pipeline.results.build import Standing
 
@@ -14,7 +15,7 @@ _KINDS = {
 }
 
 
-def as_junit(campaign: str, stands: Mapping[str, Standing]) -> bytes:
+def as_junit(campaign: str, stands: Mapping[JobKey, Standing]) -> bytes:
     """One test case for each job: passed when done, failed when failed, an error when unknown, else skipped."""
     statuses = [stand.status for stand in stands.values()]
     suite = Element(

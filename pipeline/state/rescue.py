@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.lock import beside, cannot_write
 
 # Blank lines, to be written over: enough for several hundred ids.
@@ -41,13 +42,13 @@ class Rescue:
             raise cannot_write(path, error) from error
         return cls(path, descriptor, end)
 
-    def append(self, purchase: str, workflow_id: str) -> None:
+    def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         """Keep the id of a purchase's workflow, durably.
 
         Raises:
             Unfinished, InvalidInput: not even this could be written.
         """
-        line = _line(purchase, workflow_id)
+        line = _line(purchase_id, workflow_id)
         try:
             _write(self.descriptor, line, self.end)
             os.fsync(self.descriptor)
@@ -55,11 +56,11 @@ class Rescue:
             raise cannot_write(self.path, error) from error
         self.end += len(line)
 
-    def held(self) -> Mapping[str, str]:
+    def held(self) -> Mapping[PurchaseId, WorkflowId]:
         """By purchase: the ids that were kept and not yet forgotten."""
         return _parsed(_content(self.descriptor))
 
-    def forget(self, purchases: Collection[str]) -> None:
+    def forget(self, purchases: Collection[PurchaseId]) -> None:
         """Drop the ids of `purchases`, once they are in the state; the others stay."""
         left = b"".join(_line(*kept) for kept in self.held().items() if kept[0] not in purchases)
         # In one write: what is left must not be gone for a moment.
@@ -77,7 +78,7 @@ def rescue_path(state: Path) -> Path:
     return beside(state, ".rescue.jsonl")
 
 
-def read(path: Path) -> Mapping[str, str]:
+def read(path: Path) -> Mapping[PurchaseId, WorkflowId]:
     """By purchase: the workflow ids kept in the rescue file at `path`; none where there is no such file."""
     try:
         return _parsed(path.read_bytes())
@@ -85,12 +86,12 @@ def read(path: Path) -> Mapping[str, str]:
         return {}
 
 
-def _line(purchase: str, workflow_id: str) -> bytes:
-    return json.dumps({"purchase": purchase, "workflow_id": workflow_id}).encode() + b"\n"
+def _line(purchase_id: PurchaseId, workflow_id: WorkflowId) -> bytes:
+    return json.dumps({"purchase": purchase_id, "workflow_id": workflow_id}).encode() + b"\n"
 
 
-def _parsed(content: bytes) -> dict[str, str]:
-    kept: dict[str, str] = {}
+def _parsed(content: bytes) -> dict[PurchaseId, WorkflowId]:
+    kept: dict[PurchaseId, WorkflowId] = {}
     for line in content.rstrip(b"\n").splitlines():
         try:
             entry = json.loads(line)
@@ -98,7 +99,7 @@ def _parsed(content: bytes) -> dict[str, str]:
         except (ValueError, KeyError, TypeError):
             continue  # cut off by a power loss before it was acknowledged
         if isinstance(purchase, str) and isinstance(workflow, str):
-            kept[purchase] = workflow
+            kept[PurchaseId(purchase)] = WorkflowId(workflow)
     return kept
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TypeGuard
 
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Json
-from pipeline.purchases import Purchase, Records, as_json, from_json
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import Purchase, PurchaseId, Records, as_json, from_json
 from pipeline.state.store import LoggedEvent
 
 VERSION = 1
@@ -54,7 +54,7 @@ def read(document: Json, name: str) -> Snapshot:
             f"{name}: a state export has a campaign, a list of purchases, and what served each key"
         )
     problems: list[Problem] = []
-    purchases: dict[str, Purchase] = {}
+    purchases: dict[PurchaseId, Purchase] = {}
     for number, each in enumerate(written):
         place = f"{name}: purchases[{number}]"
         try:
@@ -70,7 +70,7 @@ def read(document: Json, name: str) -> Snapshot:
     return Snapshot(campaign, Records(purchases, served))
 
 
-def _is_texts(value: Json) -> TypeGuard[dict[str, str]]:
+def _is_texts(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.jobs import Json
-from pipeline.purchases import Decisions, Purchase, Records
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.transitions import Event
 
 
@@ -42,7 +42,7 @@ class PlacedFile:
     """
 
     path: str
-    purchase: str
+    purchase: PurchaseId
     slot: str
     sha256: str
     bytes: int
@@ -54,7 +54,7 @@ class LoggedEvent:
     """One row of a purchase's history."""
 
     at: str
-    purchase: str
+    purchase: PurchaseId
     event: str
     before: str | None
     after: str
@@ -88,7 +88,7 @@ class Store(Protocol):
         """
         ...
 
-    def rescue(self, purchase: str, workflow_id: str) -> None:
+    def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         """Keep a paid workflow's id where `commit` failed, durably, until the next `recover`.
 
         Raises:
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then."""
         ...
 
-    def save_assignment(self, served: Mapping[str, str]) -> None:
+    def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
         """Remember which purchase serves each key now."""
         ...
 
@@ -133,7 +133,7 @@ class Store(Protocol):
         """Remember how long one workflow of a template took."""
         ...
 
-    def events(self, purchase: str) -> Sequence[LoggedEvent]:
+    def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:
         """A purchase's history, oldest first."""
         ...
 

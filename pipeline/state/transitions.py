@@ -13,14 +13,25 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from pipeline.jobs import Json
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status, Step, join
+from pipeline.purchases import (
+    UNDECIDED,
+    Decisions,
+    Output,
+    Purchase,
+    Reason,
+    Records,
+    Status,
+    Step,
+    WorkflowId,
+    join,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The vendor took the create and named the workflow."""
 
-    workflow_id: str
+    workflow_id: WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class Fetched:
 class Identified:
     """A person, or a receipt, named the workflow of a lost create, and a GET confirmed it."""
 
-    workflow_id: str
+    workflow_id: WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +281,7 @@ def _told(
     )
 
 
-def recovery(purchase: Purchase, rescued: str | None = None) -> Event | None:
+def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | None:
     """What a new run has to tell of a purchase that a dead one left behind, None where that is nothing.
 
     `rescued` is the workflow id that the dead run could not store in the state.

@@ -18,6 +18,7 @@ from support.campaigns import Project, campaign, spring
 import pipeline as face
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import Settings
+from pipeline.jobs import JobKey
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "python" / "render.py"
@@ -193,7 +194,7 @@ def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
 
 
 def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    outcome = face.run(project.manifest, asked=face.Asked(frozenset({WALK})))
+    outcome = face.run(project.manifest, asked=face.Asked(frozenset({JobKey(WALK)})))
 
     assert outcome.is_done
     assert list(outcome.jobs) == [WALK]

@@ -15,11 +15,21 @@ from pipeline.engine.buy_queue import Buying
 from pipeline.engine.buyer import intended
 from pipeline.engine.create import settled
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.jobs import Job, Json
+from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan
 from pipeline.providers.base import AccountRefused, NotSent
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
+from pipeline.purchases import (
+    UNDECIDED,
+    Decisions,
+    Output,
+    Purchase,
+    PurchaseId,
+    Reason,
+    Records,
+    Status,
+    WorkflowId,
+)
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merged
@@ -80,15 +90,19 @@ class Checkout:
 
 
 def assert_nothing_forgotten(after: Records, *before: Records) -> None:
-    """No purchase, no workflow and no mark that `before` knew is gone."""
-    for mark, purchase in ((mark, each) for records in before for mark, each in records.purchases.items()):
-        assert mark in after.purchases, f"{mark} is forgotten"
-        now = after.purchases[mark]
-        assert purchase.workflow_id in (None, now.workflow_id), f"the workflow of {mark} is forgotten"
+    """No purchase, no workflow and no purchase_id that `before` knew is gone."""
+    for purchase_id, purchase in (
+        (purchase_id, each) for records in before for purchase_id, each in records.purchases.items()
+    ):
+        assert purchase_id in after.purchases, f"{purchase_id} is forgotten"
+        now = after.purchases[purchase_id]
+        assert purchase.workflow_id in (None, now.workflow_id), f"the workflow of {purchase_id} is forgotten"
         if now.workflow_id == purchase.workflow_id:
-            assert _ADVANCE[now.status] >= _ADVANCE[purchase.status], f"what {mark} came to is forgotten"
-        assert now.deleted >= purchase.deleted, f"that {mark} was deleted is forgotten"
-        assert now.again >= purchase.again, f"that {mark} is to be made again is forgotten"
+            assert _ADVANCE[now.status] >= _ADVANCE[purchase.status], (
+                f"what {purchase_id} came to is forgotten"
+            )
+        assert now.deleted >= purchase.deleted, f"that {purchase_id} was deleted is forgotten"
+        assert now.again >= purchase.again, f"that {purchase_id} is to be made again is forgotten"
 
 
 def under_way(plan: Plan) -> Iterator[Purchase]:
@@ -106,7 +120,7 @@ class Machine:
         self.checkout = checkout
         self.vendor = vendor
         self.state = Records()
-        self._rescued: dict[str, str] = {}
+        self._rescued: dict[PurchaseId, WorkflowId] = {}
         self._clock = clock
         self._hour = hour
 
@@ -126,7 +140,7 @@ class Machine:
     def open(self) -> Assignment:
         """Recover, join the results in, and work out what serves what."""
         before, theirs = self.state, self.checkout.records()
-        recovered = {mark: self._recovered(each) for mark, each in before.purchases.items()}
+        recovered = {purchase_id: self._recovered(each) for purchase_id, each in before.purchases.items()}
         joined = life.absorb(replace(before, purchases=recovered), theirs, self.checkout.decisions)
         assert_nothing_forgotten(joined, before, theirs)
         self.state = joined
@@ -164,7 +178,11 @@ class Machine:
         before = self.checkout.records()
         self.checkout.write(self.document())
         assert_nothing_forgotten(self.checkout.records(), before)
-        paid = {mark for mark, each in self.state.purchases.items() if each.status is not Status.VOID}
+        paid = {
+            purchase_id
+            for purchase_id, each in self.state.purchases.items()
+            if each.status is not Status.VOID
+        }
         assert paid <= self.checkout.records().purchases.keys()
 
     def document(self) -> dict[str, Json]:
@@ -172,10 +190,10 @@ class Machine:
         told = results.published if results is not None else frozenset()
         return build(HEADING, assignment, self.state, self.checkout.decisions, {}, told)
 
-    def happens(self, mark: str, event: life.Event) -> Purchase:
+    def happens(self, purchase_id: PurchaseId, event: life.Event) -> Purchase:
         """One step in the life of a purchase, written to the state."""
-        after = life.advance(self.state.purchases[mark], event)
-        self.state = replace(self.state, purchases={**self.state.purchases, mark: after})
+        after = life.advance(self.state.purchases[purchase_id], event)
+        self.state = replace(self.state, purchases={**self.state.purchases, purchase_id: after})
         return after
 
     # A run
@@ -184,7 +202,7 @@ class Machine:
         plan = make(self.open(), {}, asked)
         self._assert_follows_all_that_is_paid(plan)
         for entry in plan.of(Action.SHARE):
-            buyer = plan.entry(entry.buyer or "")
+            buyer = plan.entry(JobKey(entry.buyer or ""))
             assert buyer is not None
             assert buyer.buys, f"{entry.key} shares what is never bought"
         return plan
@@ -208,11 +226,11 @@ class Machine:
 
     def intend(self, entry: Entry, job: Job, source: Purchase | None) -> Purchase:
         """The intent of one create, in the state, after it was asked whether it is one too many."""
-        for mark in entry.replaces:
-            self.happens(mark, life.Superseded())
+        for purchase_id in entry.replaces:
+            self.happens(purchase_id, life.Superseded())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"
-        purchase = intended(job, f"{tick:016x}", source, when)
+        purchase = intended(job, PurchaseId(f"{tick:016x}"), source, when)
         self._assert_may_buy(job, purchase, is_retry=entry.action is Action.RETRY)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase.id: purchase})
         return purchase
@@ -230,9 +248,9 @@ class Machine:
             assert new.inputs == (now.id,), f"{job.key} is made from what does not serve its upstream"
             assert now.status in {Status.SUCCEEDED, Status.DONE}
 
-    def rescue(self, mark: str, workflow_id: str) -> None:
+    def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         """The state could not be written: the id of the workflow is kept beside it."""
-        self._rescued[mark] = workflow_id
+        self._rescued[purchase_id] = workflow_id
 
 
 class _Run:
@@ -275,7 +293,9 @@ class _Run:
 
     def _buy(self, entry: Entry, job: Job) -> None:
         self._may_die()
-        source = self._machine.state.purchases.get(self._customers.assignment.get(job.upstream or "", ""))
+        source = self._machine.state.purchases.get(
+            self._customers.assignment.get(job.upstream or JobKey(""), PurchaseId(""))
+        )
         purchase = self._machine.intend(entry, job, source)
         self._customers.buys(job, purchase.id)
         self._may_die()
@@ -313,21 +333,21 @@ class _Run:
             self._under_way.append(after.id)
         self._may_die()
 
-    def _poll(self, mark: str) -> None:
+    def _poll(self, purchase_id: PurchaseId) -> None:
         self._may_die()
-        purchase = self._machine.state.purchases[mark]
+        purchase = self._machine.state.purchases[purchase_id]
         if purchase.status is Status.SUCCEEDED:
-            self._machine.happens(mark, life.Fetched((FETCHED,)))
+            self._machine.happens(purchase_id, life.Fetched((FETCHED,)))
             return
         match self._luck.ending():
             case Ending.RUNNING:
                 return
             case Ending.SUCCESS:
-                self._machine.happens(mark, life.Finished((MP4,), credits=CREDITS))
-                self._under_way.append(mark)
-                for job in self._customers.of(mark):
+                self._machine.happens(purchase_id, life.Finished((MP4,), credits=CREDITS))
+                self._under_way.append(purchase_id)
+                for job in self._customers.of(purchase_id):
                     self._buying.made(job.key)
             case Ending.FAIL:
-                self._machine.happens(mark, life.VendorFailed("the vendor says: fail"))
+                self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
             case Ending.VANISHED:
-                self._machine.happens(mark, life.Vanished("404"))
+                self._machine.happens(purchase_id, life.Vanished("404"))

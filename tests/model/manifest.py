@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.jobs import Coordinates, Job, LocalFile, Request, UpstreamOutput
+from pipeline.jobs import Coordinates, Job, JobKey, LocalFile, Request, UpstreamOutput
 from pipeline.planning.make import in_plan_order
 
 TEMPLATE = "overlay"
@@ -44,7 +44,7 @@ class Manifest:
         if row.upstream is None:
             source: LocalFile | UpstreamOutput = LocalFile(f"{row.image}.png", self.images[row.image])
         elif row.upstream in names:
-            source = UpstreamOutput(names[row.upstream])
+            source = UpstreamOutput(JobKey(names[row.upstream]))
         else:
             return None
         request = Request(

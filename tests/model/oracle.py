@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Decisions, Purchase, Records, Status
 
 
@@ -18,7 +18,7 @@ class Oracle:
         out = purchase.status is Status.VOID or purchase.deleted or purchase.again
         return not out and purchase.id not in self._decisions.redo
 
-    def pinned(self, key: str) -> Purchase | None:
+    def pinned(self, key: JobKey) -> Purchase | None:
         """The newest approved purchase that was approved for the key or served it last."""
         for purchase in sorted(self._records.purchases.values(), key=lambda each: each.age, reverse=True):
             for_key = self._decisions.approved.get(purchase.id)

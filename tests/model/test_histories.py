@@ -21,10 +21,11 @@ from model.machine import Checkout, Machine
 from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
 from pipeline.planning.plan import Asked
-from pipeline.purchases import Decisions, Purchase, Status
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state import transitions as life
 
 T = TypeVar("T")
+K = TypeVar("K", bound=str)
 
 NUMBERS = st.integers(0, 99)
 # Most creates are bought and many workflows outlast a run, or there would be little to lose.
@@ -160,7 +161,9 @@ class Histories(RuleBasedStateMachine):
         if purchase is not None:
             workflow = self.vendor.workflows.get(purchase.id)
             given_up = life.GivenUp("given up by hand", again)
-            self.happens(number, purchase, life.Identified(workflow) if workflow is not None else given_up)
+            self.happens(
+                number, purchase, life.Identified(WorkflowId(workflow)) if workflow is not None else given_up
+            )
 
     @rule(number=machines, which=NUMBERS)
     def someone_deletes(self, number: int, which: int) -> None:
@@ -174,7 +177,7 @@ class Histories(RuleBasedStateMachine):
         if purchase is not None:
             self.happens(number, purchase, life.Superseded())
 
-    def purchases_on(self, number: int, *statuses: Status) -> dict[str, Purchase]:
+    def purchases_on(self, number: int, *statuses: Status) -> dict[PurchaseId, Purchase]:
         machine = self.machines[number]
         machine.open()
         held = machine.state.purchases
@@ -255,7 +258,7 @@ class Histories(RuleBasedStateMachine):
         self.machines[number].publish()
 
 
-def _pick(values: Mapping[str, T], number: int) -> T | None:
+def _pick(values: Mapping[K, T], number: int) -> T | None:
     """One of `values`; the same one for the same number, in whatever order they came."""
     return values[sorted(values)[number % len(values)]] if values else None
 

@@ -12,7 +12,7 @@ from pipeline.providers.base import (
     OutcomeUnknown,
     Refusal,
 )
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, WorkflowId
 
 
 class Fate(StrEnum):
@@ -53,7 +53,7 @@ class Vendor:
 
 _PAID = {Fate.BOUGHT, Fate.ANSWER_LOST}
 _OUTCOMES: dict[Fate, Callable[[str], CreateOutcome]] = {
-    Fate.BOUGHT: Bought,
+    Fate.BOUGHT: lambda workflow: Bought(WorkflowId(workflow)),
     Fate.ANSWER_LOST: lambda _: OutcomeUnknown("a time-out after sending"),
     Fate.NEVER_SEEN: lambda _: OutcomeUnknown("a reset after sending"),
     Fate.REJECTED: lambda _: JobRefused("422"),

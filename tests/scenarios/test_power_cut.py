@@ -16,7 +16,7 @@ from support.calling import Pipeline
 from support.campaigns import campaign, spring
 from support.disk import Platter, Step
 
-from pipeline.purchases import Status
+from pipeline.purchases import PurchaseId, Status, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.rescue import Rescue
 
@@ -125,7 +125,10 @@ def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowled
         store.close()
 
         for mark, status in acknowledged.items():
-            assert FURTHER.index(held[mark].status) >= FURTHER.index(Status(status)), (tried, mark)
+            assert FURTHER.index(held[PurchaseId(mark)].status) >= FURTHER.index(Status(status)), (
+                tried,
+                mark,
+            )
     assert tried > 300
 
 
@@ -179,7 +182,7 @@ def test_an_id_that_is_rescued_is_on_disk(tmp_path: Path, monkeypatch: pytest.Mo
     rescue = Rescue.open(tmp_path / "s.rescue.jsonl")
     done = syncs_and_renames(monkeypatch)
 
-    rescue.append("f" * 16, "w1")
+    rescue.append(PurchaseId("f" * 16), WorkflowId("w1"))
 
     assert done == [("sync", rescue.path.stat().st_ino)]
     rescue.close()

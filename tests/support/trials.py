@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import Entry
 from pipeline.jobs import Json
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from support.calling import Ended
 from support.campaigns import Project, campaign
@@ -111,7 +111,7 @@ class Trial:
     def name(self) -> str:
         return self.project.name
 
-    def purchases(self) -> dict[str, Purchase]:
+    def purchases(self) -> dict[PurchaseId, Purchase]:
         """What the state holds."""
         store = open_store(
             self.project.state,
@@ -143,17 +143,20 @@ class Trial:
         paid = Counter(entry.title.rpartition(" (")[0] for entry in self.creates if entry.bought)
         assert not [title for title, times in paid.items() if times > 1], paid
 
-    def _assert_nothing_forgotten(self, purchases: dict[str, Purchase]) -> None:
+    def _assert_nothing_forgotten(self, purchases: dict[PurchaseId, Purchase]) -> None:
         published = {each["id"]: each for each in self.project.results()["purchases"]}
-        assert all(purchases[mark].workflow_id == each.get("workflow_id") for mark, each in published.items())
+        assert all(
+            purchases[purchase_id].workflow_id == each.get("workflow_id")
+            for purchase_id, each in published.items()
+        )
         for entry in self.creates:
             if not entry.bought:
                 continue
-            mark = entry.title.rpartition("(")[2].rstrip(")")
-            assert mark in purchases, entry
-            purchase = purchases[mark]
+            purchase_id = PurchaseId(entry.title.rpartition("(")[2].rstrip(")"))
+            assert purchase_id in purchases, entry
+            purchase = purchases[purchase_id]
             assert purchase.workflow_id == entry.workflow_id or purchase.status is Status.ATTENTION, entry
-            assert mark in published, entry
+            assert purchase_id in published, entry
 
     def _assert_honest(self, ended: Ended, results: dict[str, Any]) -> None:
         statuses = {job["key"]: job["status"] for job in results["jobs"]}

@@ -4,8 +4,18 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from pipeline.jobs import Json
-from pipeline.purchases import Decisions, Output, Purchase, Reason, Records, Status, Step
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import (
+    Decisions,
+    Output,
+    Purchase,
+    PurchaseId,
+    Reason,
+    Records,
+    Status,
+    Step,
+    WorkflowId,
+)
 
 IDS = [f"{number:016x}" for number in range(4)]
 KEYS = ["a/b", "a/c", "a/d=1"]
@@ -39,8 +49,8 @@ def _born(mark: str) -> Purchase:
     """Key, time and fingerprint follow from the id, as they are written once."""
     number = IDS.index(mark)
     return Purchase(
-        id=mark,
-        key=KEYS[number % len(KEYS)],
+        id=PurchaseId(mark),
+        key=JobKey(KEYS[number % len(KEYS)]),
         fingerprint=f"v1:{number % 2}",
         status=Status.SUBMITTING,
         bought_at=TIMES[number % 2],
@@ -57,7 +67,7 @@ def purchases(draw: st.DrawFn) -> Purchase:
         status=status,
         reason=draw(reasons) if status is Status.FAILED else None,
         inputs=draw(st.sampled_from([(), (IDS[0],)])),
-        workflow_id=draw(st.sampled_from([None, "w1", "w2"])),
+        workflow_id=draw(st.sampled_from([None, WorkflowId("w1"), WorkflowId("w2")])),
         request=draw(st.dictionaries(texts, json_values, max_size=2)),
         outputs=draw(st.lists(outputs, max_size=2).map(tuple)),
         steps=draw(st.lists(steps, max_size=2).map(tuple)),
@@ -85,7 +95,7 @@ def _copies(mark: str) -> st.SearchStrategy[Purchase]:
             again=again,
         ),
         st.sampled_from(Status),
-        st.sampled_from([None, "w1", "w2"]),
+        st.sampled_from([None, WorkflowId("w1"), WorkflowId("w2")]),
         st.sampled_from([None, *TIMES]),
         st.sampled_from(["x", "y"]),
         st.booleans(),

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.assignment import Assignment, Matcher, assign
-from pipeline.jobs import Coordinates, Job, Request, UpstreamOutput
-from pipeline.purchases import Decisions, Purchase, Reason, Records, Status
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Records, Status
 
 
 def job(name: str, asks: str = "walk", upstream: str | None = None) -> Job:
     """A job with the key `r/t/<name>`, which asks for `asks`."""
-    images = (UpstreamOutput(f"r/t/{upstream}"),) if upstream else ()
+    images = (UpstreamOutput(JobKey(f"r/t/{upstream}")),) if upstream else ()
     return Job(Coordinates("r", "t", name), Request("vimmerse", "t", {"prompt": asks}, images), path=name)
 
 
@@ -24,7 +24,7 @@ def bought(
     number: int, for_job: Job, *inputs: Purchase, status: Status = Status.DONE, time: int | None = None
 ) -> Purchase:
     return Purchase(
-        id=f"{number:016x}",
+        id=PurchaseId(f"{number:016x}"),
         key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=status,
@@ -37,7 +37,8 @@ def bought(
 
 def records(*purchases: Purchase, **served: Purchase) -> Records:
     return Records(
-        {each.id: each for each in purchases}, {f"r/t/{name}": each.id for name, each in served.items()}
+        {each.id: each for each in purchases},
+        {JobKey(f"r/t/{name}"): each.id for name, each in served.items()},
     )
 
 
@@ -69,7 +70,7 @@ def test_jobs_that_ask_for_the_same_share_one_purchase() -> None:
     purchase = bought(1, job("a"))
     assignment = assign([job("a"), job("b")], records(purchase))
     assert who(assignment) == {"a": purchase.id, "b": purchase.id}
-    assert assignment.matcher.ask("r/t/a") == assignment.matcher.ask("r/t/b")
+    assert assignment.matcher.ask(JobKey("r/t/a")) == assignment.matcher.ask(JobKey("r/t/b"))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +106,9 @@ def test_of_several_the_preferences_decide_in_their_order() -> None:
     asked = job("a")
     newest = bought(9, asked)
     under_this_key = bought(8, asked)
-    served_last = replace(bought(7, job("b")), id="7" * 16)
-    sound = replace(bought(6, job("b")), id="6" * 16)
-    approved = replace(bought(5, job("b"), status=Status.FAILED), id="5" * 16)
+    served_last = replace(bought(7, job("b")), id=PurchaseId("7" * 16))
+    sound = replace(bought(6, job("b")), id=PurchaseId("6" * 16))
+    approved = replace(bought(5, job("b"), status=Status.FAILED), id=PurchaseId("5" * 16))
     elsewhere = replace(newest, key=job("b").key)
     assert who(assign([asked], records(under_this_key, newest))) == {"a": newest.id}
     assert who(assign([asked], records(under_this_key, elsewhere))) == {"a": under_this_key.id}
@@ -132,7 +133,7 @@ def test_one_that_may_have_been_bought_comes_before_one_that_failed_though_that_
 def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None:
     approved, other = bought(1, job("a", "walk")), bought(2, job("a", "dance"))
     held = records(approved, other, b=approved)
-    said = Decisions(approved={approved.id: "r/t/a"})
+    said = Decisions(approved={approved.id: JobKey("r/t/a")})
     assert who(assign([job("a", "dance"), job("b", "run")], held, said)) == {
         "a": approved.id,
         "b": approved.id,
@@ -141,13 +142,15 @@ def test_an_approved_purchase_serves_its_keys_whatever_is_edited_later() -> None
 
 def test_of_several_approved_for_one_key_the_newest_serves() -> None:
     old, new = bought(1, job("a")), bought(2, job("a"))
-    said = Decisions(approved={old.id: "r/t/a", new.id: "r/t/a"})
+    said = Decisions(approved={old.id: JobKey("r/t/a"), new.id: JobKey("r/t/a")})
     assert who(assign([job("a", "changed")], records(old, new, a=old), said)) == {"a": new.id}
 
 
 def test_an_approved_purchase_that_was_deleted_serves_nothing() -> None:
     gone = replace(bought(1, job("a")), deleted=True)
-    assert who(assign([job("a")], records(gone, a=gone), Decisions(approved={gone.id: "r/t/a"}))) == {}
+    assert (
+        who(assign([job("a")], records(gone, a=gone), Decisions(approved={gone.id: JobKey("r/t/a")}))) == {}
+    )
 
 
 def test_a_changed_upstream_changes_what_hangs_on_it() -> None:
@@ -215,28 +218,28 @@ def test_purchases_that_serve_nothing_are_earlier_or_orphans() -> None:
 def test_the_last_of_a_key_is_what_served_it_or_else_what_was_bought_for_it() -> None:
     one, two = bought(1, job("a", "x")), bought(2, job("a", "y"))
     void = bought(3, job("a", "z"), status=Status.VOID)
-    assert Matcher([job("a")], records(one, two, void, a=one)).last("r/t/a") == one
-    assert Matcher([job("a")], records(one, two, void)).last("r/t/a") == two
-    assert Matcher([job("a")], records(one, two, void, a=void)).last("r/t/a") == two
-    assert Matcher([job("a")], records()).last("r/t/a") is None
+    assert Matcher([job("a")], records(one, two, void, a=one)).last(JobKey("r/t/a")) == one
+    assert Matcher([job("a")], records(one, two, void)).last(JobKey("r/t/a")) == two
+    assert Matcher([job("a")], records(one, two, void, a=void)).last(JobKey("r/t/a")) == two
+    assert Matcher([job("a")], records()).last(JobKey("r/t/a")) is None
 
 
 def test_asks_differ_where_an_upstream_asks_for_something_else_or_another_is_approved() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     alike = Matcher(jobs, records())
-    assert alike.ask("r/t/c") == alike.ask("r/t/d")
+    assert alike.ask(JobKey("r/t/c")) == alike.ask(JobKey("r/t/d"))
     one, other = bought(1, jobs[0]), bought(2, jobs[1])
-    each_its_own = Decisions(approved={one.id: "r/t/a", other.id: "r/t/b"})
+    each_its_own = Decisions(approved={one.id: JobKey("r/t/a"), other.id: JobKey("r/t/b")})
     pinned = Matcher(jobs, records(one, other), each_its_own)
-    assert pinned.ask("r/t/c") != pinned.ask("r/t/d")
+    assert pinned.ask(JobKey("r/t/c")) != pinned.ask(JobKey("r/t/d"))
 
 
 def test_asks_are_the_same_where_one_approved_upstream_serves_both() -> None:
     jobs = [job("a", "x"), job("b", "x"), job("c", upstream="a"), job("d", upstream="b")]
     approved, newer = bought(1, jobs[0]), bought(2, jobs[1])
-    pinned = Matcher(jobs, records(approved, newer), Decisions(approved={approved.id: "r/t/a"}))
+    pinned = Matcher(jobs, records(approved, newer), Decisions(approved={approved.id: JobKey("r/t/a")}))
     # Both are made from the approved one: bought twice, it would be the same film.
-    assert pinned.ask("r/t/c") == pinned.ask("r/t/d")
+    assert pinned.ask(JobKey("r/t/c")) == pinned.ask(JobKey("r/t/d"))
 
 
 @given(st.data())

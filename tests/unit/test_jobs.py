@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.jobs import (
     Coordinates,
     Job,
+    JobKey,
     Json,
     LocalFile,
     MediaType,
@@ -137,9 +138,9 @@ def test_json_knows_one_kind_of_number(number: int) -> None:
         (RemoteFile("https://x/a?sig=1", "3"), RemoteFile("https://x/a?sig=1", "4"), False),
         (RemoteFile("https://x/a", "3"), RemoteFile("https://x/b", "3"), False),
         (RemoteFile("https://x/a"), RemoteFile("https://x/a", "3"), False),
-        (UpstreamOutput("r/t/a"), UpstreamOutput("r/t/b"), True),
-        (UpstreamOutput("r/t/a"), UpstreamOutput("r/t/a", "upscale"), False),
-        (UpstreamOutput("r/t/a"), UpstreamOutput("r/t/a", media=MediaType.VIDEO), True),
+        (UpstreamOutput(JobKey("r/t/a")), UpstreamOutput(JobKey("r/t/b")), True),
+        (UpstreamOutput(JobKey("r/t/a")), UpstreamOutput(JobKey("r/t/a"), "upscale"), False),
+        (UpstreamOutput(JobKey("r/t/a")), UpstreamOutput(JobKey("r/t/a"), media=MediaType.VIDEO), True),
     ],
 )
 def test_what_counts_of_an_image(one: Any, other: Any, same: bool) -> None:
@@ -241,7 +242,10 @@ def test_an_axis_value_is_spelled_as_people_write_it(value: Json, text: str) -> 
 def test_a_job_knows_its_files_and_what_it_is_made_from() -> None:
     files = [LocalFile(name, name) for name in "abc"]
     asked = Request(
-        "v", "t", {"x": files[1], "y": [{"z": files[2]}], "n": 1}, (files[0], UpstreamOutput("r/t/up"))
+        "v",
+        "t",
+        {"x": files[1], "y": [{"z": files[2]}], "n": 1},
+        (files[0], UpstreamOutput(JobKey("r/t/up"))),
     )
     job = Job(Coordinates("r", "t"), asked, "p")
     assert list(job.local_files()) == files

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from purchase_strategies import IDS, decisions, ids, purchases, records
 
-from pipeline.jobs import canonical_json
+from pipeline.jobs import JobKey, canonical_json
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,
     Purchase,
+    PurchaseId,
     Reason,
     Records,
     Status,
@@ -21,7 +22,7 @@ from pipeline.purchases import (
 
 
 def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
-    made = Purchase(IDS[0], "a/b", "v1:0", status, "2026-01-01T00:00:00Z", "t")
+    made = Purchase(PurchaseId(IDS[0]), JobKey("a/b"), "v1:0", status, "2026-01-01T00:00:00Z", "t")
     return replace(made, **fields)  # type: ignore[arg-type]  # each test names fields of its own
 
 
@@ -51,7 +52,7 @@ def test_any_order_of_three_machines_ends_in_the_same(machines: list[Records], s
         canonical_json(
             [
                 [as_json(each) for each in sorted(ended.purchases.values(), key=lambda p: p.id)],
-                dict(ended.served),
+                {str(key): each for key, each in ended.served.items()},
             ]
         )
         for order in permutations(machines)
@@ -105,18 +106,18 @@ ORDER = [
 def test_of_two_statuses_the_more_advanced_wins_from_either_side(less: Status, more: Status) -> None:
     early, late = bought(less, updated_at="2026-12-31"), bought(more, updated_at="2026-01-01")
     for one, other in ((early, late), (late, early)):
-        assert join(_only(one), _only(other)).purchases[IDS[0]].status is more
+        assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])].status is more
 
 
 @pytest.mark.parametrize("status", ORDER)
 def test_a_copy_that_knows_the_workflow_wins_over_a_more_advanced_one(status: Status) -> None:
     knows, lacks = bought(status, workflow_id="w1"), bought(Status.DONE)
-    assert join(_only(lacks), _only(knows)).purchases[IDS[0]] == knows
+    assert join(_only(lacks), _only(knows)).purchases[PurchaseId(IDS[0])] == knows
 
 
 def test_of_two_copies_with_one_status_the_later_update_wins() -> None:
     old, new = bought(updated_at="2026-01-01 10:00"), bought(updated_at="2026-01-01 11:00")
-    assert join(_only(new), _only(old)).purchases[IDS[0]] == new
+    assert join(_only(new), _only(old)).purchases[PurchaseId(IDS[0])] == new
 
 
 def test_of_two_copies_that_know_as_much_every_machine_keeps_the_same() -> None:
@@ -127,10 +128,10 @@ def test_of_two_copies_that_know_as_much_every_machine_keeps_the_same() -> None:
 def test_an_approved_purchase_stays_what_served_the_key_last() -> None:
     older = bought()
     newer = bought(id=IDS[1], bought_at="2026-02-01T00:00:00Z")
-    a = Records({older.id: older}, {"a/b": older.id})
-    b = Records({newer.id: newer}, {"a/b": newer.id})
-    assert join(a, b).served == {"a/b": newer.id}
-    assert join(a, b, Decisions(approved={older.id: "a/b"})).served == {"a/b": older.id}
+    a = Records({older.id: older}, {JobKey("a/b"): older.id})
+    b = Records({newer.id: newer}, {JobKey("a/b"): newer.id})
+    assert join(a, b).served == {JobKey("a/b"): newer.id}
+    assert join(a, b, Decisions(approved={older.id: JobKey("a/b")})).served == {JobKey("a/b"): older.id}
 
 
 @given(purchases())

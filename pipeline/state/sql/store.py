@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from pipeline import failpoints
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.jobs import Json
-from pipeline.purchases import Decisions, Records, Status
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import Decisions, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import snapshot, transitions
 from pipeline.state.rescue import Rescue
 from pipeline.state.sql import tables
@@ -97,8 +97,8 @@ class SqlStore:
         with self._writes() as connection:
             self._apply(connection, changes)
 
-    def rescue(self, purchase: str, workflow_id: str) -> None:
-        self._writing.rescue.append(purchase, workflow_id)
+    def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
+        self._writing.rescue.append(purchase_id, workflow_id)
 
     def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
         with self._writes() as connection:
@@ -114,7 +114,7 @@ class SqlStore:
             _serve(connection, mine.served, joined.served)
         return joined
 
-    def save_assignment(self, served: Mapping[str, str]) -> None:
+    def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
         with self._writes() as connection:
             _serve(connection, tables.served(connection), served)
 
@@ -139,9 +139,9 @@ class SqlStore:
         with self._writes() as connection:
             tables.learn(connection, template_id, seconds)
 
-    def events(self, purchase: str) -> Sequence[LoggedEvent]:
+    def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:
         with self._transaction() as connection:
-            return tables.events(connection, tables.EVENTS.c.purchase == purchase)
+            return tables.events(connection, tables.EVENTS.c.purchase == purchase_id)
 
     def export(self) -> Mapping[str, Json]:
         with self._transaction() as connection:
@@ -208,7 +208,9 @@ def _told(change: Change) -> tuple[str, str, str | None, str, str]:
     return (change.at, name, before, change.after.status.value, change.detail)
 
 
-def _serve(connection: sa.Connection, known: Mapping[str, str], served: Mapping[str, str]) -> None:
+def _serve(
+    connection: sa.Connection, known: Mapping[JobKey, PurchaseId], served: Mapping[JobKey, PurchaseId]
+) -> None:
     news = [tables.row(tables.SERVED, pair) for pair in served.items() if known.get(pair[0]) != pair[1]]
     tables.put(connection, tables.SERVED, "key", news)
 

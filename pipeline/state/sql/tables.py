@@ -7,7 +7,8 @@ from dataclasses import astuple, dataclass, fields
 import sqlalchemy as sa
 
 from pipeline.errors import PipelineError
-from pipeline.purchases import Purchase, Records, Status, as_json, from_json
+from pipeline.jobs import JobKey
+from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json, from_json
 from pipeline.state.store import LoggedEvent, PlacedFile
 
 
@@ -63,9 +64,9 @@ def records(connection: sa.Connection) -> Records:
     return Records({purchase.id: purchase for purchase in purchases}, served(connection))
 
 
-def served(connection: sa.Connection) -> dict[str, str]:
+def served(connection: sa.Connection) -> dict[JobKey, PurchaseId]:
     """By key: the purchase that served it last."""
-    return {str(key): str(purchase) for key, purchase in connection.execute(sa.select(*SERVED.c))}
+    return {JobKey(key): PurchaseId(purchase) for key, purchase in connection.execute(sa.select(*SERVED.c))}
 
 
 def spent(connection: sa.Connection, run: str) -> tuple[int, int]:
@@ -116,7 +117,7 @@ def files(connection: sa.Connection) -> list[PlacedFile]:
     return [PlacedFile(*each) for each in connection.execute(sa.select(*FILES.c).order_by(FILES.c.path))]
 
 
-def held(connection: sa.Connection, purchase_ids: Iterable[str]) -> dict[str, Held]:
+def held(connection: sa.Connection, purchase_ids: Iterable[PurchaseId]) -> dict[str, Held]:
     """What the state holds of the purchases named `purchase_ids`."""
     found: dict[str, Held] = {}
     columns = sa.select(PURCHASES.c.id, PURCHASES.c.revision, PURCHASES.c.document)

@@ -9,7 +9,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Coordinates, Job, Request
 from pipeline.planning.plan import Presence
-from pipeline.purchases import Output, Purchase, Records, Status, Step
+from pipeline.purchases import Output, Purchase, PurchaseId, Records, Status, Step, WorkflowId
 from pipeline.state.store import PlacedFile
 
 
@@ -30,13 +30,13 @@ def job(name: str, path: str | None = None, asks: str = "", steps: bool = False)
 def bought(number: int, for_job: Job, *inventory: str, steps: tuple[Step, ...] = ()) -> Purchase:
     """A purchase that is done, and brought files with these contents; its id begins with its number."""
     return Purchase(
-        id=f"{number:07}{0:09}",
+        id=PurchaseId(f"{number:07}{0:09}"),
         key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=Status.DONE,
         bought_at=f"2026-01-01T00:{number:02}:00Z",
         template_id="t",
-        workflow_id=f"wf-{number}",
+        workflow_id=WorkflowId(f"wf-{number}"),
         outputs=tuple(film(content) for content in inventory),
         steps=steps,
         path=for_job.path,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from artifacts.folder import bought, film, job
 from pipeline.artifacts.file_names import named, set_aside, suffix
-from pipeline.purchases import Step
+from pipeline.purchases import PurchaseId, Step
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_steps_are_in_a_folder_of_their_own_in_order_and_only_if_wanted() -> Non
 
 
 def test_what_is_set_aside_is_called_so_and_no_other_mark_is_kept() -> None:
-    one = replace(bought(1, job("a"), "film"), id="0123456789abcdef")
+    one = replace(bought(1, job("a"), "film"), id=PurchaseId("0123456789abcdef"))
     assert next(named(one, set_aside("r/a", one.id))).path == "r/a~0123456.mp4"
     assert next(named(one, "r/a~7654321")).path == "r/a-7654321.mp4"
 

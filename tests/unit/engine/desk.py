@@ -16,7 +16,7 @@ from pipeline.engine.execute import execute
 from pipeline.engine.executors import hands
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.errors import ExitCode, Unfinished
-from pipeline.jobs import Coordinates, Job, Request, Source, UpstreamOutput, constant
+from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant
 from pipeline.planning.collect import paid_for
 from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.plan import Asked
@@ -144,7 +144,7 @@ def _spelled(purchase: Purchase) -> str:
     return f"{purchase.status}{reason}"
 
 
-def _keys(named: Collection[Job] | None) -> frozenset[str] | None:
+def _keys(named: Collection[Job] | None) -> frozenset[JobKey] | None:
     return None if named is None else frozenset(each.key for each in named)
 
 

@@ -21,6 +21,7 @@ from pipeline.providers.base import (
     Refusal,
     VendorError,
 )
+from pipeline.purchases import WorkflowId
 from pipeline.state.store import Caps
 
 BLUE, RED = job("blue"), job("red")
@@ -213,8 +214,8 @@ def test_what_a_provider_raises_within_a_create_may_have_been_bought(desk: Desk)
 
 
 def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [Bought("wf-1")]
-    desk.vendor.creating["red"] = [Bought("wf-1")]
+    desk.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
+    desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
 
     ran = desk.run(BLUE, RED)
 
@@ -224,7 +225,7 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> No
 
 def test_an_id_of_an_earlier_run_is_known_too(desk: Desk) -> None:
     desk.run(BLUE)
-    desk.vendor.creating["red"] = [Bought("wf-1")]
+    desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
 
     assert desk.run(BLUE, RED).statuses == {"blue": "done", "red": "attention"}
 

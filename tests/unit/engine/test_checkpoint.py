@@ -16,7 +16,7 @@ from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
 from pipeline.providers.base import AccountRefused, NotSent, Refusal
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 
 BLUE = job("blue")
 
@@ -141,7 +141,9 @@ def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> Non
 
 
 def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
-    purchase = Purchase("f" * 16, what.key, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay")
+    purchase = Purchase(
+        PurchaseId("f" * 16), what.key, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay"
+    )
     return replace(purchase, **changed)
 
 

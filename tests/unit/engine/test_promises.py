@@ -26,7 +26,7 @@ from pipeline.providers.base import (
     VendorError,
     Workflow,
 )
-from pipeline.purchases import Status
+from pipeline.purchases import PurchaseId, Status
 
 SKETCH = job("a-sketch")
 WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), job("f", asks="e"))
@@ -91,7 +91,7 @@ def assert_kept(desk: Desk, ran: Ran) -> None:
     sent = [order.description for order in desk.vendor.orders]
     assert len(sent) == len(set(sent)), "a purchase was sent twice"
     assert set(sent) <= known.keys(), "what was sent is not in the state"
-    assert {known[order.description].workflow_id for order in desk.vendor.sold.values()} == set(
+    assert {known[PurchaseId(order.description)].workflow_id for order in desk.vendor.sold.values()} == set(
         desk.vendor.sold
     ), "a workflow was forgotten"
     for name, purchases in Counter(each.key for each in known.values() if each.status != Status.VOID).items():

@@ -11,6 +11,7 @@ from pipeline.engine.executors import hands
 from pipeline.engine.reporter import RunSettings, Stop
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Bought, CreateOutcome
+from pipeline.purchases import WorkflowId
 
 BLUE = job("blue")
 
@@ -46,7 +47,7 @@ def test_a_call_that_hangs_is_waited_for_seven_seconds_and_is_attention_to_the_n
 def test_a_stop_within_a_create_still_keeps_its_id(desk: Desk) -> None:
     def stopped() -> CreateOutcome:
         interrupt(desk)
-        return Bought("wf-late")
+        return Bought(WorkflowId("wf-late"))
 
     desk.vendor.creating["job-00"] = [stopped]
 
@@ -104,7 +105,7 @@ def test_with_threads_calls_are_in_the_air_at_once_and_a_stop_takes_them_in(tmp_
     def bought(workflow_id: str) -> CreateOutcome:
         both.wait()
         interrupt(desk)
-        return Bought(workflow_id)
+        return Bought(WorkflowId(workflow_id))
 
     desk.vendor.creating["job-00"] = [lambda: bought("wf-a")]
     desk.vendor.creating["job-01"] = [lambda: bought("wf-b")]

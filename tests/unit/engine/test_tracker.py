@@ -11,6 +11,7 @@ from engine.vendor import FILM, failure, running, success
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
+from pipeline.purchases import WorkflowId
 
 BLUE, RED = job("blue"), job("red")
 BEGINNING = 1000.0
@@ -329,7 +330,7 @@ def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own
     desk: Desk, told: Workflow
 ) -> None:
     desk.vendor.creating["blue"] = [OutcomeUnknown("garbage")]
-    desk.vendor.creating["red"] = [Bought("wf-of-blue")]
+    desk.vendor.creating["red"] = [Bought(WorkflowId("wf-of-blue"))]
     desk.vendor.telling["red"] = [replace(told, title=f"blue {1:016x}")]
 
     first = desk.run(BLUE, RED, settings=RunSettings(concurrency=1))

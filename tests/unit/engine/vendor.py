@@ -18,6 +18,7 @@ from pipeline.providers.base import (
     Progress,
     Workflow,
 )
+from pipeline.purchases import WorkflowId
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class ScriptedVendor:
         self._note("create", order.title)
         self.orders.append(order)
         self.perhaps_sold.append(order.title)
-        came = self.creating.answer(order.title) or Bought(f"wf-{len(self._workflows) + 1}")
+        came = self.creating.answer(order.title) or Bought(WorkflowId(f"wf-{len(self._workflows) + 1}"))
         if not isinstance(came, Bought | OutcomeUnknown):
             self.perhaps_sold.pop()
         if isinstance(came, Bought):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Job, MediaType, RemoteFile, UpstreamOutput
+from pipeline.jobs import Job, JobKey, MediaType, RemoteFile, UpstreamOutput
 from pipeline.manifest.combinations import typed
 from pipeline.manifest.expand import count, expand
 from pipeline.manifest.load import load
@@ -421,7 +421,7 @@ class TestChains:
             f"hero/overlay/{image}/walk" for image in ("ada-en", "ada-en-take2", "bob-en", "bob-en-take2")
         ]
         assert jobs[1].request.images == (
-            UpstreamOutput("sketch/sketch/ada/l=en#2", "result", MediaType.IMAGE),
+            UpstreamOutput(JobKey("sketch/sketch/ada/l=en#2"), "result", MediaType.IMAGE),
         )
         assert jobs[1].upstream == jobs[5].key
 
@@ -480,7 +480,7 @@ class TestChains:
         )
         jobs = project.jobs(self.STAGES + rules % "cropped")
         assert jobs[2].request.images == (
-            UpstreamOutput("hero/overlay/ada", "crop_to_content", MediaType.IMAGE),
+            UpstreamOutput(JobKey("hero/overlay/ada"), "crop_to_content", MediaType.IMAGE),
         )
         assert "takes an image, and 'ada' is a video (job sketch/sketch/ada)" in project.told(
             self.STAGES + rules % "made"
@@ -505,7 +505,7 @@ class TestChains:
             + "image_sets: {s: ['https://a.example/red.png'], next: {outputs_of: one, step: polish}}\n"
             "jobs: [{id: one, image_sets: [s]}, {id: two, image_sets: [next]}]\n"
         )
-        assert jobs[1].request.images == (UpstreamOutput("one/any/red", "polish", None),)
+        assert jobs[1].request.images == (UpstreamOutput(JobKey("one/any/red"), "polish", None),)
 
     def test_a_rule_that_takes_all_sets_may_not_take_its_own_outputs(self, project: Project) -> None:
         told = project.told(

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.assignment import assign
-from pipeline.jobs import Coordinates, Job, Request, UpstreamOutput
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
 from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.plan import Asked, Entry, Plan, Presence
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Records, Status
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Records, Status
 
 
 def job(
@@ -26,7 +26,7 @@ def job(
 def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Purchase) -> Purchase:
     """A purchase for a job; the larger its number, the newer it is."""
     return Purchase(
-        id=f"{number:016x}",
+        id=PurchaseId(f"{number:016x}"),
         key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=status,
@@ -41,8 +41,8 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
 def plan(
     jobs: Sequence[Job],
     *purchases: Purchase,
-    presence: Mapping[str, Presence] | None = None,
-    selected: Collection[str] | None = None,
+    presence: Mapping[JobKey, Presence] | None = None,
+    selected: Collection[JobKey] | None = None,
     replacing: Collection[Job] = (),
     retry_failed: bool = False,
     decisions: Decisions = UNDECIDED,

@@ -21,6 +21,7 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
+from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, PNG, a_client, an_attachment, an_order
 from providers.raw_server import Peer, Play, assignment
 
@@ -40,8 +41,8 @@ WORKFLOW: Json = {"data": {"id": "wf-1", "processing_status": "processing"}}
 def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
     with assignment(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
-        assert client.get("wf-1").progress is Progress.RUNNING
-        client.get("wf-1")
+        assert client.get(WorkflowId("wf-1")).progress is Progress.RUNNING
+        client.get(WorkflowId("wf-1"))
     assert [(each.method, each.path) for each in server.received] == [("GET", "/workflow/wf-1")] * 2
     assert server.received[0].headers["x-api-key"] == KEY
     assert server.connections == 1
@@ -56,8 +57,8 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
     with assignment(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
         client = a_client(server.url)
         client.create(an_order())
-        client.get("wf-1")
-        client.get("wf-1")
+        client.get(WorkflowId("wf-1"))
+        client.get(WorkflowId("wf-1"))
     assert len(server.received) == 3
     for each in server.received:
         assert not {"authorization", "cookie"} & set(each.headers)
@@ -66,8 +67,8 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
 def test_v2_has_its_own_paths() -> None:
     with assignment(answering(200, WORKFLOW)) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
-        client.get("wf-1")
-        client.delete("wf-1")
+        client.get(WorkflowId("wf-1"))
+        client.delete(WorkflowId("wf-1"))
         client.templates()
     assert [f"{each.method} {each.path}" for each in server.received] == [
         "GET /v2/workflow/wf-1",
@@ -78,7 +79,7 @@ def test_v2_has_its_own_paths() -> None:
 
 def test_base_url_may_have_a_path() -> None:
     with assignment(answering(200, WORKFLOW)) as server:
-        a_client(f"{server.url}/vendor/").get("wf-1")
+        a_client(f"{server.url}/vendor/").get(WorkflowId("wf-1"))
     assert server.received[0].path == "/vendor/workflow/wf-1"
 
 
@@ -90,7 +91,9 @@ def test_health_asks_without_the_key() -> None:
 
 def test_update_sends_only_what_changes() -> None:
     with assignment(answering(200, WORKFLOW)) as server:
-        a_client(server.url).update("wf-1", Changes(title="é", visibility=Visibility.PUBLIC, rating=5))
+        a_client(server.url).update(
+            WorkflowId("wf-1"), Changes(title="é", visibility=Visibility.PUBLIC, rating=5)
+        )
     request = server.received[0]
     assert request.method == "PUT"
     assert json.loads(request.body) == {"title": "é", "visibility_status": "2", "rating": "5"}
@@ -108,7 +111,7 @@ def test_error_report_tells_the_message_and_its_context() -> None:
 
 def test_what_is_not_there_counts_as_deleted() -> None:
     with assignment(answering(404, {"message": "NOT_FOUND"})) as server:
-        a_client(server.url).delete("wf-1")
+        a_client(server.url).delete(WorkflowId("wf-1"))
     assert server.received[0].method == "DELETE"
 
 
@@ -133,13 +136,13 @@ def test_status_raises_what_it_means_and_tells_what_the_vendor_said(
 ) -> None:
     with assignment(answering(status, {"message": "so \x1b[0m"})) as server:
         with pytest.raises(error, match=rf"GET /workflow/wf-1: HTTP {status}, so \\x1b") as raised:
-            a_client(server.url).get("wf-1")
+            a_client(server.url).get(WorkflowId("wf-1"))
         assert type(raised.value) is error
 
 
 def test_vendor_may_ask_to_wait() -> None:
     with assignment(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
-        a_client(server.url).get("wf-1")
+        a_client(server.url).get(WorkflowId("wf-1"))
     assert raised.value.after == 7
 
 
@@ -147,7 +150,7 @@ def test_redirect_of_a_get_reaches_no_other_host() -> None:
     with assignment(answering(200, WORKFLOW)) as other:
         elsewhere = answering(302, None, f"Location: {other.url}/workflow/wf-1")
         with assignment(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
-            a_client(server.url).get("wf-1")
+            a_client(server.url).get(WorkflowId("wf-1"))
         assert other.connections == 0
 
 
@@ -168,7 +171,7 @@ def test_unsound_answer_to_a_get_is_an_error_that_may_pass(body: str) -> None:
         peer.answer(200, UNSOUND[body])
 
     with assignment(play) as server, pytest.raises(VendorError):
-        a_client(server.url).get("wf-1")
+        a_client(server.url).get(WorkflowId("wf-1"))
 
 
 def test_answer_that_is_compressed_unasked_is_not_unpacked() -> None:
@@ -177,7 +180,7 @@ def test_answer_that_is_compressed_unasked_is_not_unpacked() -> None:
         peer.answer(200, gzip.compress(json.dumps(WORKFLOW).encode()), "Content-Encoding: gzip")
 
     with assignment(play) as server, pytest.raises(VendorError, match="not JSON"):
-        a_client(server.url).get("wf-1")
+        a_client(server.url).get(WorkflowId("wf-1"))
 
 
 @pytest.mark.parametrize("mark", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
@@ -185,15 +188,15 @@ def test_id_that_would_lead_elsewhere_is_never_asked_for(mark: str) -> None:
     with assignment(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with pytest.raises(NotFound):
-            client.get(mark)
-        client.delete(mark)
+            client.get(WorkflowId(mark))
+        client.delete(WorkflowId(mark))
     assert server.connections == 0
 
 
 def test_client_can_be_pickled_and_fits_the_port() -> None:
     with assignment(answering(200, WORKFLOW)) as server:
         client: Provider = a_client(server.url)
-        client.get("wf-1")
+        client.get(WorkflowId("wf-1"))
         copy = pickle.loads(pickle.dumps(client))
         assert copy.get("wf-1").id == "wf-1"
 
@@ -310,7 +313,7 @@ def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureF
             texts += [repr(client), repr(client.settings), str(client.create(an_order()))]
             texts.append(repr(vars(client)))
             try:
-                client.get("wf-1")
+                client.get(WorkflowId("wf-1"))
             except PipelineError as error:
                 texts += [str(error), repr(error), repr(error.__cause__), repr(error.__context__)]
     for text in [*texts, *caplog.messages, caplog.text]:

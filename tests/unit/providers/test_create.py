@@ -21,6 +21,7 @@ from pipeline.providers.base import (
 from pipeline.providers.http.connection import Connection, Route, Stage
 from pipeline.providers.network import Network
 from pipeline.providers.vimmerse import Vimmerse
+from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, a_client, an_attachment, an_order
 from providers.raw_server import Certificate, Peer, Play, assignment
 
@@ -155,22 +156,22 @@ def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> Non
 
 
 ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
-    "a sound id": (answering(200, SOUND), Bought("wf-1")),
-    "201": (answering(201, SOUND), Bought("wf-1")),
+    "a sound id": (answering(200, SOUND), Bought(WorkflowId("wf-1"))),
+    "201": (answering(201, SOUND), Bought(WorkflowId("wf-1"))),
     "chunks": (
         sending(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
             % (len(SOUND), SOUND)
         ),
-        Bought("wf-1"),
+        Bought(WorkflowId("wf-1")),
     ),
-    "whole JSON without a length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND), Bought("wf-1")),
+    "whole JSON without a length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND), Bought(WorkflowId("wf-1"))),
     "100 before": (
         sending(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
             % (len(SOUND), SOUND)
         ),
-        Bought("wf-1"),
+        Bought(WorkflowId("wf-1")),
     ),
     "402": (
         answering(402, b'{"message": "INSUFFICIENT_CREDIT"}'),
@@ -302,7 +303,7 @@ def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
 def test_a_vendor_that_is_reached_by_ipv6_alone_is_reached() -> None:
     with assignment(answering(200, SOUND), host="::1") as server:
-        assert a_client(server.url).create(an_order()) == Bought("wf-1")
+        assert a_client(server.url).create(an_order()) == Bought(WorkflowId("wf-1"))
     assert len(server.received) == 1
 
 
@@ -368,7 +369,7 @@ def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certif
             proxies={"https": f"http://user:pass@127.0.0.1:{proxy.port}"}, ca_bundle=str(certificate.path)
         )
         outcome = a_client("https://api.example.com", network=network).create(an_order())
-    assert outcome == Bought("wf-1")
+    assert outcome == Bought(WorkflowId("wf-1"))
     connect, create = proxy.received
     assert "x-api-key" not in connect.headers
     assert connect.headers["proxy-authorization"].startswith("Basic ")
@@ -385,7 +386,7 @@ def test_each_create_has_a_connection_of_its_own() -> None:
     with assignment(keep_alive) as server:
         client = a_client(server.url)
         for _ in range(3):
-            assert client.create(an_order()) == Bought("wf-1")
+            assert client.create(an_order()) == Bought(WorkflowId("wf-1"))
     assert server.connections == 3
 
 

@@ -23,6 +23,7 @@ from pipeline.providers.responses import (
     seconds_to_wait,
     workflow_from,
 )
+from pipeline.purchases import WorkflowId
 from providers.create_requests import is_harmless
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,7 +72,7 @@ def test_workflow_is_read_as_the_vendor_documents_it() -> None:
         "media_result": [{"url": f"{url}?sig=2", "size": 1234, "updated_at": "x"}],
         "created_at": "2025-04-11 18:33:59.780864+00:00",
     }
-    workflow = workflow_from(told, "wf-1")
+    workflow = workflow_from(told, WorkflowId("wf-1"))
     assert workflow.progress is Progress.SUCCEEDED
     assert workflow.percent == 100
     assert workflow.template_id == "overlay_gray_5443"
@@ -99,13 +100,13 @@ def test_workflow_is_read_as_the_vendor_documents_it() -> None:
 def test_every_status_but_the_documented_ends_is_still_running(
     status: Json, progress: Progress, known: bool
 ) -> None:
-    workflow = workflow_from({"processing_status": status}, "wf-1")
+    workflow = workflow_from({"processing_status": status}, WorkflowId("wf-1"))
     assert (workflow.progress, workflow.known_status) == (progress, known)
 
 
 @given(ODD_WORKFLOWS)
 def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, Json]) -> None:
-    workflow = workflow_from(told, "wf-1")
+    workflow = workflow_from(told, WorkflowId("wf-1"))
     assert workflow.percent is None or 0 <= workflow.percent <= 100
     assert workflow.credits is None or workflow.credits >= 0
     for text in (workflow.status, workflow.title, workflow.template_id, workflow.error or ""):
@@ -117,7 +118,7 @@ def test_odd_workflow_never_breaks_and_gives_only_what_is_sound(told: dict[str, 
 
 
 def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
-    workflow = workflow_from({"title": "a\0b", "error": "half \ud83d", "model": "x" * 5000}, "w")
+    workflow = workflow_from({"title": "a\0b", "error": "half \ud83d", "model": "x" * 5000}, WorkflowId("w"))
     assert (workflow.title, workflow.error, workflow.template_id) == ("ab", "half ?", "x" * 2000)
 
 
@@ -125,19 +126,24 @@ def test_what_no_database_and_no_encoding_takes_is_left_out_of_a_text() -> None:
     "url", ["file:///x", "javascript:x", "//x/y", "", 7, None, "https://x/\n", "https://x/" + "y" * 9000]
 )
 def test_url_that_is_none_is_dropped(url: Json) -> None:
-    assert workflow_from({"result": [{"url": url, "content_type": "video/mp4"}, "x", None]}, "w").result == ()
+    assert (
+        workflow_from(
+            {"result": [{"url": url, "content_type": "video/mp4"}, "x", None]}, WorkflowId("w")
+        ).result
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
     ("told", "percent"), [(-5, 0.0), (250, 100.0), (12.5, 12.5), (True, None), ("50", None), (math.nan, None)]
 )
 def test_percentage_is_between_0_and_100_or_not_told(told: Json, percent: float | None) -> None:
-    assert workflow_from({"progress_percentage": told}, "w").percent == percent
+    assert workflow_from({"progress_percentage": told}, WorkflowId("w")).percent == percent
 
 
 def test_type_that_is_not_told_is_guessed_from_the_url() -> None:
     result: Json = [{"url": "https://x/a.MP4?s=.png"}, {"url": "https://x/a", "content_type": 7}]
-    types = [media.content_type for media in workflow_from({"result": result}, "w").result]
+    types = [media.content_type for media in workflow_from({"result": result}, WorkflowId("w")).result]
     assert types == ["video/mp4", "application/octet-stream"]
 
 

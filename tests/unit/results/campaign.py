@@ -6,7 +6,17 @@ from pathlib import Path
 
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Coordinates, Job, Json, Request, UpstreamOutput
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Reason, Records, Status
+from pipeline.purchases import (
+    UNDECIDED,
+    Decisions,
+    Output,
+    Purchase,
+    PurchaseId,
+    Reason,
+    Records,
+    Status,
+    WorkflowId,
+)
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 
@@ -26,7 +36,7 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
     """A purchase for a job; the larger its number, the newer it is."""
     named = status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
     return Purchase(
-        id=f"{number:016x}",
+        id=PurchaseId(f"{number:016x}"),
         key=for_job.key,
         fingerprint=for_job.fingerprint,
         status=status,
@@ -34,7 +44,7 @@ def bought(number: int, for_job: Job, status: Status = Status.DONE, *inputs: Pur
         template_id="t",
         inputs=tuple(each.id for each in inputs),
         reason=Reason.VENDOR if status is Status.FAILED else None,
-        workflow_id=f"wf-{number}" if named or status is Status.FAILED else None,
+        workflow_id=WorkflowId(f"wf-{number}") if named or status is Status.FAILED else None,
         request=for_job.request_json(f"{number:016x}"),
         outputs=(FILM,) if status is Status.DONE else (),
         credits=10,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Json
-from pipeline.purchases import Decisions, Purchase, Reason, Status
+from pipeline.jobs import JobKey, Json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.file import ResultsFile, read, write
 from results.campaign import HEADING, Document, bought, document, job, read_back
 
@@ -87,8 +87,8 @@ def test_a_job_that_nothing_serves_is_pending_and_names_the_last_that_did() -> N
 @pytest.mark.parametrize(
     ("said", "decision"),
     [
-        (Decisions(approved={f"{1:016x}": "r/t/a"}), "approved"),
-        (Decisions(rejected=frozenset({f"{1:016x}"})), "rejected"),
+        (Decisions(approved={PurchaseId(f"{1:016x}"): JobKey("r/t/a")}), "approved"),
+        (Decisions(rejected=frozenset({PurchaseId(f"{1:016x}")})), "rejected"),
         (Decisions(), None),
     ],
 )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.purchases import Purchase, Status
+from pipeline.jobs import JobKey
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change
@@ -61,7 +62,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def purchase(number: int = 1, price: int | None = 5, key: str = "hero/overlay") -> Purchase:
     return Purchase(
-        f"{number:016x}", key, "v1:ff", Status.SUBMITTING, NOW, "overlay_gray_5443", credits=price
+        PurchaseId(f"{number:016x}"),
+        JobKey(key),
+        "v1:ff",
+        Status.SUBMITTING,
+        NOW,
+        "overlay_gray_5443",
+        credits=price,
     )
 
 

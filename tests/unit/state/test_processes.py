@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InvalidInput, StateLocked
-from pipeline.purchases import Status
+from pipeline.purchases import PurchaseId, Status
 from pipeline.state.opening import open_store
 from state.conftest import NOW, Desk, buy, purchase
 
@@ -68,7 +68,7 @@ def test_what_a_killed_run_was_told_to_be_on_disk_is_there(desk: Desk) -> None:
         store.recover(NOW)
         held = store.records().purchases
         assert seen.keys() == held.keys()
-        assert all(held[mark].status is Status.SUBMITTED for mark in accepted)
+        assert all(held[PurchaseId(mark)].status is Status.SUBMITTED for mark in accepted)
         assert all(each.status in {Status.SUBMITTED, Status.ATTENTION} for each in held.values())
         assert sum(each.status is Status.ATTENTION for each in held.values()) <= round_number + 1
         store.close()

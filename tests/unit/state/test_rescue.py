@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
+from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.rescue import Rescue, read, rescue_path
 
 names = st.text(min_size=1, max_size=6)
@@ -19,7 +20,7 @@ def test_every_id_that_was_kept_is_read_again_whoever_opened_the_file(
     for entries in kept:
         rescue = Rescue.open(path)
         for purchase, workflow in entries.items():
-            rescue.append(purchase, workflow)
+            rescue.append(PurchaseId(purchase), WorkflowId(workflow))
         rescue.close()
         everything |= entries
         assert read(path) == everything
@@ -31,11 +32,11 @@ def test_what_is_forgotten_is_gone_and_the_rest_stays(
 ) -> None:
     rescue = Rescue.open(tmp_path_factory.mktemp("rescue") / "r.jsonl")
     for purchase, workflow in kept.items():
-        rescue.append(purchase, workflow)
-    rescue.forget(gone)
+        rescue.append(PurchaseId(purchase), WorkflowId(workflow))
+    rescue.forget([PurchaseId(each) for each in gone])
     left = {purchase: workflow for purchase, workflow in kept.items() if purchase not in gone}
     assert rescue.held() == read(rescue.path) == left
-    rescue.append(later, "w")
+    rescue.append(PurchaseId(later), WorkflowId("w"))
     assert read(rescue.path) == left | {later: "w"}
     rescue.close()
 
@@ -45,7 +46,7 @@ def test_room_is_taken_in_advance_so_that_a_full_disk_has_a_place(tmp_path: Path
     rescue = Rescue.open(path)
     size = path.stat().st_size
     for number in range(500):
-        rescue.append(f"{number:016x}", f"workflow-{number}")
+        rescue.append(PurchaseId(f"{number:016x}"), WorkflowId(f"workflow-{number}"))
     assert path.stat().st_size == size
     assert len(read(path)) == 500
     rescue.close()
@@ -55,7 +56,7 @@ def test_a_line_cut_off_by_a_power_loss_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(b'{"purchase": "a", "workflow_id": "w1"}\n{"purchase": "b", "wor')
     rescue = Rescue.open(path)
-    rescue.append("c", "w3")
+    rescue.append(PurchaseId("c"), WorkflowId("w3"))
     rescue.close()
     assert read(path) == {"a": "w1", "c": "w3"}
 

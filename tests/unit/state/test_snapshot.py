@@ -7,7 +7,8 @@ from hypothesis import given
 from purchase_strategies import purchases, records
 
 from pipeline.errors import InvalidInput
-from pipeline.purchases import UNDECIDED, Purchase, Records, Status, join
+from pipeline.jobs import JobKey
+from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from state.conftest import NOW, Desk, buy, move, purchase
 
@@ -27,20 +28,20 @@ def test_any_purchase_survives_the_way(bought: Purchase) -> None:
 
 def test_a_state_moves_to_another_machine_by_export_and_import(desk: Desk) -> None:
     store = desk.open()
-    done = move(store, buy(store), transitions.Accepted("w1"))
-    store.save_assignment({"hero/overlay": done.id})
+    done = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
+    store.save_assignment({JobKey("hero/overlay"): done.id})
     exported = json.loads(json.dumps(store.export()))
     assert [event["event"] for event in exported["events"]] == ["intent", "accepted"]
     store.close()
     desk.state.rename(desk.state.with_name("kept.db"))
     fresh = desk.open("run-2")
     fresh.absorb(snapshot.read(exported, "x.json").records, UNDECIDED, NOW)
-    assert fresh.records() == Records({done.id: done}, {"hero/overlay": done.id})
+    assert fresh.records() == Records({done.id: done}, {JobKey("hero/overlay"): done.id})
 
 
 def test_an_import_twice_or_into_a_newer_state_changes_nothing(desk: Desk) -> None:
     store = desk.open()
-    bought = move(store, buy(store), transitions.Accepted("w1"))
+    bought = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     old = snapshot.read(json.loads(json.dumps(store.export())), "x.json").records
     failed = move(store, bought, transitions.VendorFailed("no"))
     assert (
@@ -50,7 +51,7 @@ def test_an_import_twice_or_into_a_newer_state_changes_nothing(desk: Desk) -> No
 
 
 def an_export() -> dict[str, Any]:
-    made = replace(purchase(), status=Status.SUBMITTED, workflow_id="w1")
+    made = replace(purchase(), status=Status.SUBMITTED, workflow_id=WorkflowId("w1"))
     exported: dict[str, Any] = json.loads(
         json.dumps(snapshot.write("spring", Records({made.id: made}), [], {}))
     )

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
-from pipeline.purchases import Records
+from pipeline.purchases import Records, WorkflowId
 from pipeline.state import schema, transitions
 from pipeline.state.opening import open_store
 from pipeline.state.sqlite import connect
@@ -289,7 +289,7 @@ def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sen
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         store.begin([intent(purchase(2))], UNCAPPED)
     with pytest.raises(InvalidInput, match="deleted or replaced"):
-        move(store, bought, transitions.Accepted("w1"))
+        move(store, bought, transitions.Accepted(WorkflowId("w1")))
 
 
 def test_a_state_that_nobody_closed_is_closed_when_it_is_dropped(desk: Desk) -> None:
@@ -374,7 +374,7 @@ def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable
     with pytest.raises(Unfinished, match="full"):
         store.begin(many, UNCAPPED)
     assert list(store.records().purchases) == [bought.id]
-    moved = move(store, bought, transitions.Accepted("w1"))
+    moved = move(store, bought, transitions.Accepted(WorkflowId("w1")))
     raw.execute("PRAGMA max_page_count=100000")
     assert store.begin(many, UNCAPPED) == many
     assert store.records().purchases[bought.id] == moved

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from purchase_strategies import decisions, purchases, records
 
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, Records, Status
+from pipeline.jobs import JobKey
+from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.store import Caps, Change, PlacedFile
 from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase, step
@@ -22,7 +23,7 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None
     done = move(
         store,
         buy(store),
-        transitions.Accepted("w1"),
+        transitions.Accepted(WorkflowId("w1")),
         transitions.Finished((output,)),
         transitions.Fetched((output,)),
     )
@@ -42,9 +43,12 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
 ) -> None:
     store = desk.open()
     first, second = buy(store, 1), buy(store, 2)
-    move(store, first, transitions.Accepted("w1"))
+    move(store, first, transitions.Accepted(WorkflowId("w1")))
     held = store.records()
-    stale = [step(second, transitions.Accepted("w2")), step(first, transitions.OutcomeUnknown("late"))]
+    stale = [
+        step(second, transitions.Accepted(WorkflowId("w2"))),
+        step(first, transitions.OutcomeUnknown("late")),
+    ]
     with pytest.raises(PipelineError, match=first.id):
         store.commit(stale)
     assert store.records() == held
@@ -53,7 +57,7 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
 
 def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
     store = desk.open()
-    submitted = move(store, buy(store), transitions.Accepted("w1"))
+    submitted = move(store, buy(store), transitions.Accepted(WorkflowId("w1")))
     marked = move(store, submitted, transitions.Superseded())
     with pytest.raises(PipelineError):
         store.commit([step(submitted, transitions.Reported(credits=9))])
@@ -62,7 +66,7 @@ def test_a_stale_copy_with_the_same_status_is_refused_too(desk: Desk) -> None:
 
 def test_steps_of_one_purchase_may_come_in_one_batch(desk: Desk) -> None:
     store = desk.open()
-    accepted = step(buy(store), transitions.Accepted("w1"))
+    accepted = step(buy(store), transitions.Accepted(WorkflowId("w1")))
     finished = step(accepted.after, transitions.Finished(()))
     store.commit([accepted, finished])
     assert store.records().purchases == {finished.after.id: finished.after}
@@ -116,7 +120,7 @@ def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk:
 
 def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) -> None:
     store = desk.open()
-    move(store, buy(store, 1, 5), transitions.Accepted("w1"), transitions.Reported(credits=8))
+    move(store, buy(store, 1, 5), transitions.Accepted(WorkflowId("w1")), transitions.Reported(credits=8))
     assert store.spent() == (1, 8)
 
 
@@ -152,7 +156,7 @@ def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, ca
 
 def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk: Desk) -> None:
     store = desk.open()
-    old = move(store, buy(store, 1), transitions.Accepted("w1"))
+    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
     mark = step(old, transitions.Superseded())
     assert not store.begin([intent(purchase(2)), mark], Caps(max_creates=1))
     assert not store.records().purchases[old.id].again
@@ -163,7 +167,7 @@ def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk:
 def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> None:
     store = desk.open()
     unanswered = buy(store, 1)
-    answered = move(store, buy(store, 2), transitions.Accepted("w2"))
+    answered = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")))
     second = desk.again(store)
     changes = second.recover(NOW)
     assert [change.before for change in changes] == [unanswered]
@@ -178,7 +182,7 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
     bought = buy(store)
     if lost_first:
         bought = move(store, bought, transitions.OutcomeUnknown("the answer could not be stored"))
-    store.rescue(bought.id, "w-rescued")
+    store.rescue(bought.id, WorkflowId("w-rescued"))
     second = desk.again(store)
     (change,) = second.recover(NOW)
     assert change.after.workflow_id == "w-rescued"
@@ -188,11 +192,13 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
 
 def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(desk: Desk) -> None:
     store = desk.open()
-    store.rescue("f" * 16, "w-elsewhere")
+    store.rescue(PurchaseId("f" * 16), WorkflowId("w-elsewhere"))
     second = desk.again(store)
     assert second.recover(NOW) == []
     third = desk.again(second, "run-3")
-    third.absorb(Records({"f" * 16: replace(purchase(), id="f" * 16)}), UNDECIDED, NOW)
+    third.absorb(
+        Records({PurchaseId("f" * 16): replace(purchase(), id=PurchaseId("f" * 16))}), UNDECIDED, NOW
+    )
     assert [change.after.workflow_id for change in third.recover(NOW)] == ["w-elsewhere"]
 
 
@@ -214,7 +220,7 @@ def test_our_own_create_in_the_air_is_not_taken_for_a_lost_one(desk: Desk) -> No
 
 def test_what_another_machine_bought_counts_for_the_budget_only(desk: Desk) -> None:
     store = desk.open()
-    theirs = replace(purchase(7, 9), status=Status.DONE, workflow_id="w7")
+    theirs = replace(purchase(7, 9), status=Status.DONE, workflow_id=WorkflowId("w7"))
     store.absorb(Records({theirs.id: theirs}), UNDECIDED, NOW)
     assert store.spent() == (0, 0)
     assert not store.begin([intent(purchase(1, 2))], Caps(budget=10))
@@ -261,15 +267,15 @@ def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk
 def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None:
     store = desk.open()
     one, two = buy(store, 1), buy(store, 2)
-    store.save_assignment({"a": one.id, "b": one.id})
-    store.save_assignment({"b": two.id})
-    assert desk.again(store).records().served == {"a": one.id, "b": two.id}
+    store.save_assignment({JobKey("a"): one.id, JobKey("b"): one.id})
+    store.save_assignment({JobKey("b"): two.id})
+    assert desk.again(store).records().served == {JobKey("a"): one.id, JobKey("b"): two.id}
 
 
 def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
     store = desk.open()
-    first = PlacedFile("a.mp4", "p1", "result/0", "aa", 1, 10)
-    second = PlacedFile("b.mp4", "p2", "steps/2/0", "bb", 2, 2**60)
+    first = PlacedFile("a.mp4", PurchaseId("p1"), "result/0", "aa", 1, 10)
+    second = PlacedFile("b.mp4", PurchaseId("p2"), "steps/2/0", "bb", 2, 2**60)
     store.index_files([first, second])
     store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
     assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
@@ -277,7 +283,9 @@ def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
 
 def test_many_files_are_placed_at_once(desk: Desk) -> None:
     store = desk.open()
-    store.index_files(PlacedFile(f"{number:04}.mp4", "p", "result/0", "aa", 1, 1) for number in range(1200))
+    store.index_files(
+        PlacedFile(f"{number:04}.mp4", PurchaseId("p"), "result/0", "aa", 1, 1) for number in range(1200)
+    )
     store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]
 
@@ -305,8 +313,8 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
     reading = desk.read()
     for write in (
         lambda: reading.begin([intent(purchase(2))], UNCAPPED),
-        lambda: reading.commit([step(bought, transitions.Accepted("w"))]),
-        lambda: reading.save_assignment({"a": bought.id}),
+        lambda: reading.commit([step(bought, transitions.Accepted(WorkflowId("w")))]),
+        lambda: reading.save_assignment({JobKey("a"): bought.id}),
         lambda: reading.recover(NOW),
     ):
         with pytest.raises(PipelineError):
@@ -322,7 +330,7 @@ def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) ->
     second = desk.open("run-2")
     for write in (
         lambda: store.begin([intent(purchase(2))], UNCAPPED),
-        lambda: store.save_assignment({"a": bought.id}),
+        lambda: store.save_assignment({JobKey("a"): bought.id}),
     ):
         with pytest.raises(InvalidInput, match="another run"):
             write()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from purchase_strategies import decisions, records
 
-from pipeline.purchases import Output, Purchase, Reason, Records, Status, join
+from pipeline.jobs import JobKey
+from pipeline.purchases import Output, Purchase, PurchaseId, Reason, Records, Status, WorkflowId, join
 from pipeline.state import transitions
 from pipeline.state.transitions import (
     ATTENTION,
@@ -33,7 +34,7 @@ from pipeline.state.transitions import (
 
 OUTPUT = Output("video/mp4", "https://media.example.com/a", "ab", 3)
 EXAMPLES: dict[type[Event], Event] = {
-    transitions.Accepted: transitions.Accepted("w1"),
+    transitions.Accepted: transitions.Accepted(WorkflowId("w1")),
     transitions.NothingBought: transitions.NothingBought("refused"),
     transitions.Rejected: transitions.Rejected("no such template"),
     transitions.OutcomeUnknown: transitions.OutcomeUnknown("timed out"),
@@ -43,7 +44,7 @@ EXAMPLES: dict[type[Event], Event] = {
     transitions.Vanished: transitions.Vanished("not found"),
     transitions.Disowned: transitions.Disowned("the workflow of another"),
     transitions.Fetched: transitions.Fetched((OUTPUT,)),
-    transitions.Identified: transitions.Identified("w1"),
+    transitions.Identified: transitions.Identified(WorkflowId("w1")),
     transitions.GivenUp: transitions.GivenUp("given up", again=True),
     transitions.Superseded: transitions.Superseded(),
     transitions.Deleted: transitions.Deleted(),
@@ -54,9 +55,17 @@ PHASES = [SUBMITTING, ATTENTION, VOID, SUBMITTED, SUCCEEDED, DONE, REJECTED, FAI
 
 
 def at(here: Phase) -> Purchase:
-    workflow = None if here in (SUBMITTING, ATTENTION, VOID, REJECTED) else "w1"
+    workflow = None if here in (SUBMITTING, ATTENTION, VOID, REJECTED) else WorkflowId("w1")
     return Purchase(
-        "0" * 16, "a/b", "v1:0", here[0], "2026-01-01", "t", reason=here[1], workflow_id=workflow, credits=5
+        PurchaseId("0" * 16),
+        JobKey("a/b"),
+        "v1:0",
+        here[0],
+        "2026-01-01",
+        "t",
+        reason=here[1],
+        workflow_id=workflow,
+        credits=5,
     )
 
 
@@ -159,7 +168,7 @@ def test_a_rescued_id_is_taken_where_the_purchase_waits_for_one(here: Phase) -> 
     purchase = at(here)
     if here == LOST:
         purchase = advance(at(ATTENTION), transitions.GivenUp("lost"))
-    event = recovery(purchase, "w-rescued")
+    event = recovery(purchase, WorkflowId("w-rescued"))
     if here in (SUBMITTING, ATTENTION, LOST):
         assert event is not None
         after = advance(purchase, event)
@@ -169,8 +178,8 @@ def test_a_rescued_id_is_taken_where_the_purchase_waits_for_one(here: Phase) -> 
 
 
 def test_a_rescued_id_does_not_replace_one_that_is_known() -> None:
-    assert recovery(at(SUBMITTED), "w-other") is None
-    assert recovery(at(LOST), "w-other") is None
+    assert recovery(at(SUBMITTED), WorkflowId("w-other")) is None
+    assert recovery(at(LOST), WorkflowId("w-other")) is None
 
 
 @given(records, records, decisions)

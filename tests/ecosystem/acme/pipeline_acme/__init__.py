@@ -27,6 +27,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.providers.settings import Settings
+from pipeline.purchases import WorkflowId
 
 
 def provider(settings: Settings) -> "Acme":
@@ -62,7 +63,7 @@ class Acme:
         self._write(
             folder, {"title": order.title, "template_id": order.template_id, "type": image.content_type}
         )
-        return Bought(workflow)
+        return Bought(WorkflowId(workflow))
 
     def get(self, workflow_id: str) -> Workflow:
         sold = self._read(workflow_id)
