@@ -37,7 +37,7 @@ soak: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m soak
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/model
 
-# PROOF='words' selects protections by what they are against, or by their file.
+# PROOF='words' selects protections by their function or their test.
 proof: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m proof $(PROOF)
 

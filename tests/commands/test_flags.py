@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -207,6 +208,11 @@ def test_what_the_vendor_rejected_is_not_retried_by_itself(
     assert creates(vendor) == 1
 
 
+@fails_without(
+    "pipeline.engine.retry:Failures._retry",
+    "if not jobs or purchase.reason",
+    swap=("Reason.VENDOR or self._has_another(jobs[0])", "Reason.VENDOR"),
+)
 def test_what_failed_is_not_bought_again_where_another_machine_bought_the_same(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

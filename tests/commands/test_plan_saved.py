@@ -10,6 +10,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.checks import assert_nothing_bought_twice, assert_valid
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -98,6 +99,12 @@ def add_a_job(project: Project) -> None:
     project.write({"campaign.yaml": spring(prompts=prompts)})
 
 
+@fails_without(
+    "pipeline.planning.saved_plan:_departs",
+    "return f'{entry.action} now, and",
+    swap=("f'{entry.action} now, and not in the plan", "'"),
+)
+@fails_without("pipeline.planning.saved_plan:_departs", "if asked != listed.fingerprint")
 @pytest.mark.parametrize(
     ("change", "told"),
     [

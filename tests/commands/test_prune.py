@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.calling import Ended, Pipeline
 from support.campaigns import Project, campaign, chained, picture, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -170,6 +171,11 @@ def test_replaced_also_deletes_what_was_replaced(
 # What is another's
 
 
+@fails_without(
+    "pipeline.cli.delete:delete",
+    "assert_bought(provider.get",
+    swap=("assert_bought(provider.get(purchase.workflow_id), purchase", "provider.get(purchase.workflow_id"),
+)
 def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""
     foreign = next(each for each in vendor.work.workflows() if "dance" in each.title)
@@ -186,6 +192,11 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
     assert {each.id for each in vendor.work.workflows()} == {foreign.id, own.id}
 
 
+@fails_without(
+    "pipeline.planning.prune:prunable",
+    "return [each for each in",
+    swap=("each.workflow_id not in shared and has_ended", "has_ended"),
+)
 def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.workflow import Workflow
@@ -101,6 +102,7 @@ def test_a_vendor_out_of_reach_is_told(bought: Project, pipeline: Pipeline, vend
     assert "the vendor could not be told" in ended.err
 
 
+@fails_without("pipeline.cli.rate:_tell", "assert_bought(provider.get")
 def test_a_foreign_workflow_that_the_results_name_is_not_touched(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.checks import assert_nothing_forgotten, assert_whole
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
@@ -51,6 +52,7 @@ def test_a_second_run_buys_nothing_says_so_and_leaves_the_results_as_they_are(
     assert (bought.results_file.read_bytes(), bought.results_file.stat().st_mtime_ns) == results
 
 
+@fails_without("pipeline.operations.run:CampaignRun._execute", "if not plan.asks_vendor and")
 def test_a_run_that_has_nothing_to_do_needs_neither_key_nor_network(
     bought: Project, pipeline: Pipeline
 ) -> None:
@@ -68,6 +70,11 @@ def forget_the_results(project: Project) -> None:
     project.results_file.unlink()
 
 
+@fails_without(
+    "pipeline.operations.campaign_state:_joined",
+    "theirs = results.records",
+    swap=("results.records if results is not None else Records", "Records"),
+)
 @pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
 def test_either_state_or_results_are_enough_to_buy_nothing_again(
     bought: Project, pipeline: Pipeline, vendor: Emulator, forget: Callable[[Project], None]
@@ -287,6 +294,7 @@ def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, ven
 # Caps
 
 
+@fails_without("pipeline.planning.price:refusal", "if limits.budget is not None")
 @pytest.mark.parametrize(
     ("limits", "named"),
     [
@@ -840,6 +848,11 @@ def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
 # Rehearsals
 
 
+@fails_without(
+    "pipeline.operations.workspace:open_workspace",
+    "name = f'{campaign.name}",
+    swap=("f'{campaign.name}.emulated' if emulated else campaign", "campaign"),
+)
 @pytest.mark.parametrize("flags", [("--emulate",), ()], ids=["flag", "manifest"])
 def test_a_rehearsal_brings_real_files_and_touches_no_real_record(
     project: Project, pipeline: Pipeline, vendor: Emulator, flags: tuple[str, ...]
@@ -893,6 +906,14 @@ def test_records_go_where_flags_and_environment_say(
     assert project.output() == {}
 
 
+@fails_without(
+    "pipeline.operations.campaign_state:_assert_ours",
+    "if results.campaign != campaign",
+    swap=(
+        'results.campaign != campaign.name:\n    raise InvalidInput(f"{workspace',
+        'False:\n    raise InvalidInput(f"{workspace',
+    ),
+)
 def test_results_of_another_campaign_are_refused_before_anything_is_bought(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from support.calling import KEY, Ended, Pipeline
 from support.campaigns import Project, campaign, picture, spring
 from support.processes import Running, environment
+from support.protection import fails_without
 
 from pipeline.providers import base
 
@@ -167,6 +168,11 @@ def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:
     assert "there is no provider 'acne'; did you mean 'acme'? (known: acme, emulator, vimmerse)" in ended.err
 
 
+@fails_without(
+    "pipeline.providers.registry:_made",
+    "said = printable(str(error",
+    swap=(".replace(settings.key, '…')", ""),
+)
 @pytest.mark.parametrize(
     ("code", "told"),
     [

@@ -1,11 +1,10 @@
 """Takes the protections out of the code, one at a time, and sees their tests fail; `make proof`.
 
-Works on copies of the checkout. Words given as arguments select the protections in whose `against` or files one
-of them stands. Ends with 1 if there is a protection without which one of its tests still passes.
+Works on copies of the checkout. Words given as arguments select the protections in whose function or test one of
+them stands. Ends with 1 if there is a protection without which its test still passes.
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -32,21 +31,18 @@ def copy_of_the_checkout(folder: Path) -> Path:
     return folder
 
 
-def still_passing(protection: Protection) -> list[str]:
-    """The tests of `protection` that do not fail without it."""
+def why_unproved(protection: Protection) -> str | None:
+    """What shows that `protection` may be missing unnoticed; None where its test fails without it."""
     with tempfile.TemporaryDirectory() as folder:
         root = copy_of_the_checkout(Path(folder).resolve())
-        for edit in protection.edits:
-            edit.apply(root)
-        command = [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *protection.tests]
+        path = root / protection.file
+        path.write_text(protection.taken_out(path.read_text()))
+        command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", protection.test]
         code, said = ended(["env", f"PYTHONPATH={root}", *command], root)
-    if code is None:
-        return []
-    if code not in {0, 1}:
-        # Not a test that failed, but code or tests that cannot be loaded: this proves nothing.
-        return [f"{test} (pytest ended with {code})\n{said[-2000:]}" for test in protection.tests]
-    failed = re.findall(r"^FAILED (.+)", said, re.MULTILINE)
-    return [test for test in protection.tests if not any(_is(test, line) for line in failed)]
+    if code == 1 or code is None:
+        return None
+    # Anything but 0 is no test that failed, but code or tests that cannot be loaded: this proves nothing.
+    return "it passes without it" if code == 0 else f"pytest ended with {code}\n{said[-2000:]}"
 
 
 def ended(command: list[str], folder: Path) -> tuple[int | None, str]:
@@ -68,26 +64,23 @@ def ended(command: list[str], folder: Path) -> tuple[int | None, str]:
     return process.returncode, said
 
 
-def _is(test: str, line: str) -> bool:
-    """Whether a line of pytest's summary is about `test`; one without parameters stands for any of its cases."""
-    return line.startswith(test) and line[len(test) :][:1] in ("", " ", "[")
-
-
 def main() -> int:
     words = sys.argv[1:]
     chosen = [
         each
         for each in protections()
-        if not words
-        or any(word in each.against or any(word in edit.file for edit in each.edits) for word in words)
+        if not words or any(word in each.function or word in each.test for word in words)
     ]
     unproved = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for protection, passing in zip(chosen, pool.map(still_passing, chosen), strict=True):
-            print(f"{'NOT PROVED' if passing else 'proved'}: {protection.against}", flush=True)
-            for test in passing:
-                print(f"    passes without it: {test}", flush=True)
-            unproved += bool(passing)
+        for protection, why in zip(chosen, pool.map(why_unproved, chosen), strict=True):
+            print(
+                f"{'NOT PROVED' if why else 'proved'}: {protection.function} `{protection.statement}`",
+                flush=True,
+            )
+            if why is not None:
+                print(f"    {protection.test}: {why}", flush=True)
+                unproved += 1
     print(f"{len(chosen) - unproved} of {len(chosen)} protections proved: without them their tests fail")
     return 1 if unproved else 0
 

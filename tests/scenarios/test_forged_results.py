@@ -15,6 +15,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
 from support.hostile import HOSTILE, assert_harmless, outside_of_fences
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -56,6 +57,11 @@ def test_a_path_of_the_results_stays_in_the_output_folder(bought: Project, pipel
     assert found.is_relative_to(bought.folder / "output/spring")
 
 
+@fails_without(
+    "pipeline.artifacts.file_names:named",
+    "safe = f'{safe_path(stem",
+    swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
+)
 def test_prune_deletes_no_file_out_of_the_output_folder(bought: Project, pipeline: Pipeline) -> None:
     image = bought.folder / "images/red.png"
     mine = {

@@ -11,6 +11,7 @@ from support.campaigns import Project, campaign, spring
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
 from support.limits import bound, crowded, leave_room
 from support.processes import PATIENCE, Running
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import Entry
@@ -172,6 +173,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
     assert_whole(project)
 
 
+@fails_without("pipeline.operations.run:CampaignRun._execute", "self._publisher.assert_writable")
 @pytest.mark.parametrize("here", ["read-only", "a file", "too long a name"])
 def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
     project: Project, vendor: Emulator, here: str

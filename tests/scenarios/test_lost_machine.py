@@ -16,6 +16,7 @@ from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
 from support.machines import PUBLISH, Machine, Remote, git
 from support.nursery import Child, Nursery, Ward
 from support.processes import PATIENCE, PROGRAM
+from support.protection import fails_without
 from support.trials import UPSTREAM, every_way
 
 from pipeline.emulator.embedded import Emulator
@@ -120,6 +121,11 @@ def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(t
     assert all(statuses.count("attention") <= 2 for statuses in purchases)
 
 
+@fails_without(
+    "pipeline.state.transitions:absorb",
+    "known = {purchase_id: purchase",
+    swap=("if purchase_id in ours else recover(purchase) for", "for"),
+)
 def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
     tmp_path: Path, remote: Remote, nursery: Nursery, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

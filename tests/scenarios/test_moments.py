@@ -15,6 +15,7 @@ from support.campaigns import Project, campaign, picture, spring
 from support.checks import assert_nothing_forgotten, assert_whole
 from support.nursery import Nursery
 from support.processes import PATIENCE, Running, environment, until
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
@@ -89,6 +90,7 @@ def test_before_the_intent_nothing_was_sent_and_it_is_bought_by_the_next_run(
     assert_whole(one)
 
 
+@fails_without("pipeline.operations.campaign_state:_joined", "store.recover(now())")
 @pytest.mark.parametrize(
     ("where", "sent"),
     [

@@ -12,6 +12,7 @@ from support.calling import KEY, Pipeline
 from support.campaigns import Project, campaign, spring
 from support.hostile import HOSTILE, assert_harmless
 from support.processes import Running
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
@@ -77,6 +78,7 @@ def test_the_key_is_in_no_traceback_of_a_bug(
     assert "Traceback" not in ended.said
 
 
+@fails_without("pipeline.cli.main:main", "_leave_no_core()")
 @pytest.mark.skipif(sys.platform != "linux", reason="tells of itself in /proc")
 def test_a_crash_leaves_no_copy_of_the_memory_in_which_the_key_is(start: Callable[..., Running]) -> None:
     before = resource.getrlimit(resource.RLIMIT_CORE)

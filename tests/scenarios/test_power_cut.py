@@ -15,6 +15,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import campaign, spring
 from support.disk import Platter, Step
+from support.protection import fails_without
 
 from pipeline.purchases import PurchaseId, Status, WorkflowId
 from pipeline.state.opening import open_store
@@ -99,6 +100,11 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
         platter.take(step)
 
 
+@fails_without(
+    "pipeline.state.writing:WritableFile._begin",
+    "self.raw.execute('PRAGMA synchronous",
+    swap=("FULL", "NORMAL"),
+)
 def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowledged(tmp_path: Path) -> None:
     before, steps = recorded(tmp_path)
     assert sum(step.what == "ack" for step in steps) == 3 * 8 * 3

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from purchase_strategies import IDS, decisions, ids, purchases, records
+from support.protection import fails_without
 
 from pipeline.jobs import JobKey, canonical_json
 from pipeline.purchases import (
@@ -61,6 +62,9 @@ def test_any_order_of_three_machines_ends_in_the_same(machines: list[Records], s
     assert len(ends) == 1
 
 
+@fails_without(
+    "pipeline.purchases:join", "for purchase_id, purchase", swap=("()", "() if not purchases else ()")
+)
 @given(records, records, decisions)
 def test_no_purchase_is_dropped(a: Records, b: Records, said: Decisions) -> None:
     joined = join(a, b, said)
@@ -109,6 +113,11 @@ def test_of_two_statuses_the_more_advanced_wins_from_either_side(less: Status, m
         assert join(_only(one), _only(other)).purchases[PurchaseId(IDS[0])].status is more
 
 
+@fails_without(
+    "pipeline.purchases:_knowledge",
+    "return (purchase.workflow_id",
+    swap=("(purchase.workflow_id is not None, _ADVANCE", "(_ADVANCE"),
+)
 @pytest.mark.parametrize("status", ORDER)
 def test_a_copy_that_knows_the_workflow_wins_over_a_more_advanced_one(status: Status) -> None:
     knows, lacks = bought(status, workflow_id="w1"), bought(Status.DONE)

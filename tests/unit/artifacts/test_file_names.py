@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from artifacts.folder import bought, film, job
 from pipeline.artifacts.file_names import named, set_aside, suffix
@@ -66,6 +67,19 @@ hostile = st.text(alphabet=st.sampled_from("a.é/\\~:\0\n\ud800-＊ \u202e"), ma
 )
 
 
+@fails_without(
+    "pipeline.artifacts.file_names:named",
+    'name = f"{safe}.steps/{safe_path',
+    swap=(
+        "f\"{safe}.steps/{safe_path(f'{number + 1:02}-{step.flow}')}\"",
+        "f'{safe}.steps/{number + 1:02}-{step.flow}'",
+    ),
+)
+@fails_without(
+    "pipeline.artifacts.file_names:named",
+    "safe = f'{safe_path(stem",
+    swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
+)
 @given(hostile, hostile)
 def test_no_stem_and_no_step_leads_out_of_the_folder(stem: str, flow: str) -> None:
     purchase = bought(1, job("a"), "film", steps=(Step(flow, (film("s"),)),))

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.protection import fails_without
 
 from artifacts.folder import Campaign, bought, digest, film, job
 from pipeline.artifacts.output_folder import NotOurs
@@ -210,6 +211,7 @@ def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Pat
     assert campaign.placed.keys() == {"r/a.mp4"}
 
 
+@fails_without("pipeline.artifacts.output_folder:OutputFolder.target", "if not target.parent.resolve")
 def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
@@ -234,6 +236,16 @@ def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path:
     assert not list(outside.iterdir())
 
 
+@fails_without(
+    "pipeline.artifacts.file_index:FileIndex.digest",
+    "return sha256_of(target)",
+    swap=("and (not target.is_symlink()) else", "else"),
+)
+@fails_without(
+    "pipeline.artifacts.output_folder:OutputFolder.clear",
+    "if not os.path.lexists(target",
+    swap=(")", ") or target.is_symlink()"),
+)
 @pytest.mark.parametrize("dangling", [False, True])
 def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, dangling: bool) -> None:
     a = job("a")
@@ -250,6 +262,11 @@ def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, 
     assert secret.exists() is not dangling
 
 
+@fails_without(
+    "pipeline.artifacts.output_folder:OutputFolder.clear",
+    "if digest is None or purchase_id",
+    swap=("None or", "not None and"),
+)
 def test_a_folder_in_the_place_of_a_file_is_left_alone(out: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])

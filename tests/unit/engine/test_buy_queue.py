@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from support.protection import fails_without
 
 from engine.desk import Desk, Publishing, job, jobs
 from engine.vendor import FILM, failure, running, success
@@ -66,6 +67,9 @@ def test_in_flight_is_used_as_far_as_it_goes(desk: Desk) -> None:
 # Chains
 
 
+@fails_without(
+    "pipeline.engine.buy_queue:Buying.add", "if entry.after is None:", swap=("entry.after is None", "True")
+)
 def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_serves_it(desk: Desk) -> None:
     film = job("film", upstream=BLUE)
     desk.vendor.telling["blue"] = [running(), success(FILM)]
@@ -194,6 +198,11 @@ def test_a_refused_job_fails_and_hinders_no_other(desk: Desk) -> None:
     assert not ran.codes
 
 
+@fails_without(
+    "pipeline.engine.create:settled",
+    "return transitions.OutcomeUnknown",
+    swap=("transitions.OutcomeUnknown", "NothingBought"),
+)
 def test_an_unknown_outcome_is_never_sent_again(desk: Desk) -> None:
     desk.vendor.creating["blue"] = [LOST]
 
@@ -204,6 +213,7 @@ def test_an_unknown_outcome_is_never_sent_again(desk: Desk) -> None:
     assert "may have been bought" in first.told.warnings[0]
 
 
+@fails_without("pipeline.engine.create:submit", "try:", swap=("Exception", "OSError"))
 def test_what_a_provider_raises_within_a_create_may_have_been_bought(desk: Desk) -> None:
     desk.vendor.creating["blue"] = [KeyError("data")]
 
@@ -213,6 +223,8 @@ def test_what_a_provider_raises_within_a_create_may_have_been_bought(desk: Desk)
     assert first.lives(BLUE) == second.lives(BLUE) == ["attention"]
 
 
+@fails_without("pipeline.engine.journal:Journal.record", "self._workflows.add(after")
+@fails_without("pipeline.engine.outcomes:Settling.settle", "came = self._believed(came")
 def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> None:
     desk.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
     desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
@@ -223,6 +235,14 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> No
     assert "wf-1" in ran.told.warnings[0]
 
 
+@fails_without(
+    "pipeline.engine.journal:Journal.__init__",
+    "self._workflows = {each.workflow_id",
+    swap=(
+        "self._workflows = {each.workflow_id for each in records.purchases.values()}",
+        "self._workflows: set[str | None] = set()",
+    ),
+)
 def test_an_id_of_an_earlier_run_is_known_too(desk: Desk) -> None:
     desk.run(BLUE)
     desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
@@ -230,6 +250,7 @@ def test_an_id_of_an_earlier_run_is_known_too(desk: Desk) -> None:
     assert desk.run(BLUE, RED).statuses == {"blue": "done", "red": "attention"}
 
 
+@fails_without("pipeline.engine.buy_queue:", "BREAKER = 3", swap=("3", "300"))
 def test_three_unknown_outcomes_in_a_row_stop_all_buying(desk: Desk) -> None:
     for each in jobs(6):
         desk.vendor.creating[each.path] = [LOST]
@@ -257,6 +278,11 @@ def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_hands_there_are(
     assert ran.codes == {ExitCode.ATTENTION}
 
 
+@fails_without(
+    "pipeline.engine.buy_queue:Buying.count_outcome",
+    "self.unknown_in_a_row = 0",
+    swap=("= 0 if known else self.unknown_in_a_row + 1", "+= not known"),
+)
 def test_an_outcome_that_is_known_begins_the_count_anew(desk: Desk) -> None:
     for each in [*jobs(2), *jobs(5)[3:]]:
         desk.vendor.creating[each.path] = [LOST]
@@ -276,6 +302,7 @@ def test_unknown_outcomes_of_a_dead_run_do_not_count(desk: Desk) -> None:
     assert desk.run(*jobs(5), settings=ONE_HAND).statuses["job-04"] == "done"
 
 
+@fails_without("pipeline.engine.outcomes:Settling._refused", "self.stop(ExitCode.STOPPED_BUYING")
 def test_402_stops_buying_and_what_is_in_flight_runs_on(desk: Desk) -> None:
     desk.vendor.telling["job-00"] = [running(), running(), success(FILM)]
     desk.vendor.creating["job-01"] = [AccountRefused(Refusal.CREDIT, "INSUFFICIENT_CREDIT")]
@@ -288,6 +315,7 @@ def test_402_stops_buying_and_what_is_in_flight_runs_on(desk: Desk) -> None:
     assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
 
 
+@fails_without("pipeline.engine.buyer:Purchasing.hand_out", "if self._buying.stopped:")
 @pytest.mark.parametrize("checkpoint", [None, Publishing()], ids=["at once", "in a wave"])
 @pytest.mark.parametrize("refusal", Refusal)
 def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
@@ -306,6 +334,7 @@ def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
     assert set(desk.run(*jobs(9)).statuses.values()) == {"done"}
 
 
+@fails_without("pipeline.engine.outcomes:Settling._refused", "self.stop(ExitCode.ACCOUNT")
 def test_a_refused_key_stops_the_run_and_fails_no_job(desk: Desk) -> None:
     desk.vendor.telling["job-00"] = [running()]
     desk.vendor.creating["job-01"] = [AccountRefused(Refusal.KEY, "401")]
@@ -366,6 +395,11 @@ def test_a_local_image_is_sent_as_it_was_planned(desk: Desk) -> None:
     assert (image.content, image.content_type) == (PNG, "image/png")
 
 
+@fails_without(
+    "pipeline.engine.prepare:_attachment",
+    "if hashlib.sha256(content",
+    swap=("hashlib.sha256(content).hexdigest() !=", "not"),
+)
 @pytest.mark.parametrize("content", [None, PNG + b"!"], ids=["gone", "changed"])
 def test_an_image_that_is_not_what_was_planned_fails_its_job_without_a_purchase(
     desk: Desk, content: bytes | None
@@ -436,6 +470,12 @@ def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_b
 # Caps
 
 
+@fails_without("pipeline.state.sql.store:_within", "if any((cap is not None and")
+@fails_without(
+    "pipeline.purchases:bought_nothing",
+    "return purchase.status is",
+    swap=("is Status.VOID", "in {Status.VOID, Status.SUBMITTING}"),
+)
 @pytest.mark.parametrize("most", [0, 2, 3])
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])
 def test_a_cap_is_never_passed_however_many_hands_there_are(desk: Desk, most: int, cap: str) -> None:
@@ -468,6 +508,11 @@ def test_a_cap_that_is_met_and_not_passed_stops_nothing(desk: Desk) -> None:
     assert not ran.codes
 
 
+@fails_without(
+    "pipeline.state.sql.store:SqlStore.begin",
+    "allowed = _within(caps, intents",
+    swap=("tables.spent_ever(connection)", "credits_spent"),
+)
 def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(desk: Desk) -> None:
     desk.run(*jobs(2))
 
@@ -501,6 +546,11 @@ def test_retries_count_over_all_runs(desk: Desk) -> None:
     assert desk.vendor.creates == ["blue"] * 3
 
 
+@fails_without(
+    "pipeline.engine.retry:Failures._retry",
+    "if not jobs or purchase.reason",
+    swap=("purchase.reason is not Reason.VENDOR or self", "self"),
+)
 def test_what_was_rejected_is_not_bought_again_by_itself(desk: Desk) -> None:
     desk.vendor.creating["blue"] = [JobRefused("422")]
 

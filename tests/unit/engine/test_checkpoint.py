@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from support.protection import fails_without
 
 from engine.desk import Desk, Publishing, job, jobs
 from engine.vendor import FILM, running, success
@@ -32,6 +33,16 @@ def failing_after(times: int) -> Callable[[], None]:
     return push
 
 
+@fails_without(
+    "pipeline.engine.buyer:Purchasing._durable",
+    "if self._at.checkpoint is",
+    swap=("self._at.checkpoint is None", "True"),
+)
+@fails_without(
+    "pipeline.engine.buyer:Purchasing._is_crowded",
+    "waiting = len(self._wave",
+    swap=("len(self._wave) + len(self._begun) + len(self._cleared)", "0"),
+)
 def test_nothing_is_sent_before_the_whole_wave_is_published(desk: Desk) -> None:
     sent: list[int] = []
 
@@ -65,6 +76,11 @@ def test_every_purchase_stood_in_the_published_results_before_it_was_sent(desk: 
     assert len(known) == len(desk.vendor.creates) == 9
 
 
+@fails_without(
+    "pipeline.engine.publisher:Publishing._ended",
+    "then(str(answer) if isinstance",
+    swap=("then(str(answer) if isinstance(answer, PipelineError) else self", "then(self"),
+)
 def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(desk: Desk) -> None:
     ran = desk.run(*jobs(5), checkpoint=Publishing(does=failing_after(0)), settings=RunSettings(in_flight=2))
 
@@ -84,6 +100,11 @@ def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(desk: Desk
     assert len(desk.vendor.creates) == 2
 
 
+@fails_without(
+    "pipeline.engine.buyer:Purchasing.withdraw",
+    "unsent = [*self._cleared",
+    swap=("self._cleared, *self._begun", "self._cleared"),
+)
 @pytest.mark.parametrize("seconds", [1, 60])
 def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
     desk: Desk, seconds: float
@@ -147,6 +168,11 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
     return replace(purchase, **changed)
 
 
+@fails_without(
+    "pipeline.engine.publisher:Publishing._ended",
+    "then(str(answer) if isinstance",
+    swap=("self.overtaken()", "None"),
+)
 def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_void(desk: Desk) -> None:
     pulls = Publishing(does=lambda: desk.others.append(bought_elsewhere(jobs(2)[1])))
 
@@ -177,6 +203,11 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
     assert desk.run(BLUE, checkpoint=Publishing()).statuses == {"blue": "done"}
 
 
+@fails_without(
+    "pipeline.engine.buyer:Purchasing.publish",
+    "if (why := self._publishing",
+    swap=("self._publishing.overtaken()", "''"),
+)
 def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(desk: Desk) -> None:
     desk.vendor.telling["job-00"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
     desk.others.append(bought_elsewhere(jobs(2)[1]))
@@ -192,6 +223,7 @@ def test_a_command_that_ends_well_has_published() -> None:
     Checkpoint("true")()
 
 
+@fails_without("pipeline.engine.checkpoint:Checkpoint.__call__", "if ended.returncode != 0")
 def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
     with pytest.raises(Unfinished, match=r"^the checkpoint command failed with 3: no \\x1b\[0m way$"):
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()

@@ -1,5 +1,7 @@
 """Files are fetched whole or not at all, and nothing of anybody else's is harmed."""
 
+from support.protection import fails_without
+
 from engine.desk import Desk, job
 from engine.vendor import FILM, success
 from pipeline.engine.reporter import RunSettings
@@ -109,6 +111,11 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(desk: Desk) -> None:
     assert ran.report.blocked.keys() == {inner.key}
 
 
+@fails_without(
+    "pipeline.engine.tracked:_outputs",
+    "return (Output(each.content_type",
+    swap=("without_query(each.url)", "each.url"),
+)
 def test_all_outputs_and_the_steps_where_wanted_are_fetched(desk: Desk) -> None:
     desk.vendor.telling["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]
 

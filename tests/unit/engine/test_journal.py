@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
+from support.protection import fails_without
 
 from engine.desk import Desk, job, jobs
 from engine.vendor import FILM, running, success
@@ -28,6 +29,11 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
     return lambda changes: fails(changes) and bool(left and left.pop())
 
 
+@fails_without(
+    "pipeline.engine.journal:Journal._begin",
+    "written = self._store.begin",
+    swap=("self._store.begin(intents, self._caps)", "intents"),
+)
 def test_a_create_is_sent_only_once_its_intent_is_on_disk(desk: Desk) -> None:
     seen: list[list[str]] = []
     for each in jobs(3):
@@ -38,6 +44,7 @@ def test_a_create_is_sent_only_once_its_intent_is_on_disk(desk: Desk) -> None:
     assert seen == [["submitting"], ["submitted", "submitting"], ["submitted", "submitted", "submitting"]]
 
 
+@fails_without("pipeline.engine.journal:Journal._commit", "self._store.commit(changes")
 def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(desk: Desk) -> None:
     seen: list[list[str]] = []
 
@@ -69,6 +76,7 @@ def test_an_id_that_fails_to_be_written_with_others_is_written_alone(desk: Desk)
     assert desk.vendor.creates == ["blue", "red"]
 
 
+@fails_without("pipeline.engine.journal:Journal._save", "self._store.rescue(change")
 def test_an_id_that_cannot_be_written_at_all_is_rescued_said_aloud_and_taken_up_by_the_next_run(
     desk: Desk,
 ) -> None:

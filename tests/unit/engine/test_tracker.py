@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from support.protection import fails_without
 
 from engine.desk import Desk, job
 from engine.simulated import FakeClock
@@ -69,6 +70,11 @@ def test_one_404_is_a_hiccup(desk: Desk) -> None:
     assert desk.run(BLUE).statuses == {"blue": "done"}
 
 
+@fails_without(
+    "pipeline.planning.planner:Planner._is_retried",
+    "return self._asked.retry_failed",
+    swap=("purchase.reason is Reason.VENDOR and ", ""),
+)
 def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(desk: Desk) -> None:
     desk.vendor.telling["blue"] = [gone()]
     begun = desk.clock.time
@@ -325,6 +331,11 @@ def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(desk: Desk) -
     assert [each.again for each in ran.bought(BLUE)] == [True, False]
 
 
+@fails_without(
+    "pipeline.engine.poller:Poller._polled",
+    "event = self._disowned(tracked",
+    swap=("self._disowned(tracked.purchase, answer) or tracked", "tracked"),
+)
 @pytest.mark.parametrize("told", [running(10), success(FILM), failure("no")])
 def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own(
     desk: Desk, told: Workflow

@@ -1,6 +1,7 @@
 """A changed title is told to the vendor, and to the right workflow only."""
 
 import pytest
+from support.protection import fails_without
 
 from engine.desk import Desk, Ran, job
 from engine.vendor import FILM, running, success
@@ -35,6 +36,12 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Desk) -> N
     assert not sold.vendor.calls
 
 
+@fails_without("pipeline.engine.updating:update", "assert_bought(provider.get")
+@fails_without(
+    "pipeline.engine.updating:assert_bought",
+    "if workflow.template_id ",
+    swap=("or not is_titled", "and (not is_titled)"),
+)
 @pytest.mark.parametrize(
     "other",
     [

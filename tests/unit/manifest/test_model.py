@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from manifest import golden
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
@@ -297,6 +298,11 @@ class TestCampaign:
         campaign = load(link)
         assert (campaign.manifest, campaign.root) == (real, project.root)
 
+    @fails_without(
+        "pipeline.manifest.load:_followed",
+        "if not real.is_relative_to",
+        swap=("real.is_relative_to(project) and path.is_symlink", "real.is_absolute"),
+    )
     def test_a_link_to_a_manifest_is_not_followed_out_of_its_project(
         self, project: Project, tmp_path: Path
     ) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from pipeline.providers.address import AddressRefused, Guard, is_loopback_host, shown_url
 from providers.create_requests import is_harmless
@@ -46,6 +47,14 @@ PRIVATE = [
 PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"]
 
 
+@fails_without(
+    "pipeline.providers.address:_is_public",
+    "return address.is_global",
+    swap=(
+        "address.is_global and (not (address.is_multicast or address.is_reserved)",
+        "not (address.is_multicast or address.is_reserved",
+    ),
+)
 @pytest.mark.parametrize("host", THIS_MACHINE + PRIVATE)
 def test_address_that_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
     with pytest.raises(AddressRefused, match="not a public address"):
@@ -70,6 +79,11 @@ def test_no_other_machine_of_this_network_is_allowed_even_then(host: str) -> Non
         REHEARSING.addresses(host, 443, tls=True)
 
 
+@fails_without(
+    "pipeline.providers.address:Guard.check",
+    "if parts.scheme not in (",
+    swap=("not in ('http', 'https') or not host", "is None"),
+)
 @pytest.mark.parametrize(
     "url",
     [

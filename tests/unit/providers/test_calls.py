@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.protection import fails_without
 
 from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.jobs import Json, LocalFile, Visibility
@@ -183,6 +184,7 @@ def test_answer_that_is_compressed_unasked_is_not_unpacked() -> None:
         a_client(server.url).get(WorkflowId("wf-1"))
 
 
+@fails_without("pipeline.providers.vimmerse:Vimmerse._path_of", "if not is_workflow_id(workflow_id")
 @pytest.mark.parametrize("mark", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
 def test_id_that_would_lead_elsewhere_is_never_asked_for(mark: str) -> None:
     with assignment(answering(200, WORKFLOW)) as server:
@@ -298,6 +300,16 @@ def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries
     assert len(server.received) == tries
 
 
+@fails_without(
+    "pipeline.providers.vimmerse:Vimmerse._without_key",
+    "return replace(answer, body",
+    swap=("replace(answer, body=answer.body.replace(key, b'***')) if len(key) >= 8 else answer", "answer"),
+)
+@fails_without(
+    "pipeline.providers.vimmerse:Vimmerse._without_key",
+    "return replace(answer, body",
+    swap=("replace(answer, body=answer.body.replace(key, b'***')) if len(key) >= 8 else answer", "answer"),
+)
 def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     texts: list[str] = []

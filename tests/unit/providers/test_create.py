@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from support.protection import fails_without
 
 from pipeline.providers.base import (
     AccountRefused,
@@ -138,6 +139,9 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
     assert server.connections == 1
 
 
+@fails_without(
+    "pipeline.providers.http.transport:Transport.__init__", "super().__init__(max_retries", swap=("0", "3")
+)
 def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:
     play = after_reading(lambda peer: peer.send_raw(b"\x17\x03\x03\x00\x20" + b"?" * 32))
     with assignment(play, certificate) as server:
@@ -390,6 +394,14 @@ def test_each_create_has_a_connection_of_its_own() -> None:
     assert server.connections == 3
 
 
+@fails_without(
+    "pipeline.providers.http.transport:Transport._send",
+    "response = self.send(request",
+    swap=(
+        "response = self",
+        "session = requests.Session()\nsession.mount('http://', self)\nresponse = session",
+    ),
+)
 def test_redirect_of_a_create_reaches_no_other_host() -> None:
     with assignment(answering(200, SOUND)) as other:
         with assignment(answering(308, b"", f"Location: {other.url}/workflow")) as server:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.protection import fails_without
 
 from pipeline.providers.address import Guard
 from pipeline.providers.base import DownloadFailed, Fetched, Media
@@ -230,6 +231,11 @@ def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path
     assert target.read_bytes() == PNG
 
 
+@fails_without(
+    "pipeline.providers.partial_file:Part.opened",
+    "descriptor = os.open(self",
+    swap=("os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC"),
+)
 def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
@@ -286,6 +292,11 @@ ELSEWHERE = [
 ]
 
 
+@fails_without(
+    "pipeline.providers.download:Downloads._line",
+    "self._lines.media = Transport",
+    swap=("Transport(self.network, self.guard", "Transport(self.network"),
+)
 @pytest.mark.parametrize("location", ELSEWHERE)
 def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp_path: Path) -> None:
     play = answering(302, b"", f"Location: {location}")
@@ -307,6 +318,11 @@ def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host:
     assert server.connections == 0
 
 
+@fails_without(
+    "pipeline.providers.http.connection:Connection._connect_judged",
+    "return create_connection",
+    swap=("create_connection((address", "create_connection((self.host"),
+)
 def test_name_is_resolved_once_and_tls_still_checks_it(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from pipeline.errors import AccountError, InvalidInput, UsageError
 from pipeline.providers.network import Network, network_from
@@ -17,6 +18,12 @@ def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
     assert clean_key(text) == "k-1"
 
 
+@fails_without("pipeline.providers.settings:", "_KEY = re.compile('[\\\\x21", swap=("x7e", "x7e\\\\r\\\\n"))
+@fails_without(
+    "pipeline.providers.settings:clean_key",
+    "raise AccountError('the key",
+    swap=("AccountError('the key", "AccountError(f'the key {key}"),
+)
 @pytest.mark.parametrize(
     "text", ["", " \n", "sec ret", "sec\nret", "sec\r\nX-Evil: 1", "sécret", "sec\x00ret", "sec\x7fret"]
 )
@@ -35,6 +42,11 @@ def test_clean_key_is_one_that_settings_take(text: str) -> None:
     assert Settings(key).key == key
 
 
+@fails_without(
+    "pipeline.providers.settings:Settings",
+    "key: str = field(repr=False",
+    swap=("str = field(repr=False)", "str"),
+)
 def test_key_is_not_in_the_representation() -> None:
     settings = Settings("canary-1", network=Network({"https": "http://u:canary-2@proxy.example:1"}))
     assert "canary" not in repr(settings)

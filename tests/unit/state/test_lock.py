@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, StateLocked
 from pipeline.state.lock import Lock, refuse_network_file_system
@@ -63,6 +64,11 @@ def test_who_finds_the_state_locked_is_told_by_whom_and_since_when(tmp_path: Pat
         assert word in str(caught.value)
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire",
+    "descriptor = os.open(path",
+    swap=("os.O_CLOEXEC", "os.O_EXCL | os.O_CLOEXEC"),
+)
 def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state) as process:
@@ -72,6 +78,9 @@ def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> No
     assert (tmp_path / "s.db.lock").exists()
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire", "fcntl.flock(descriptor, fcntl", swap=("fcntl.flock", "fcntl.lockf")
+)
 def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state, "fork") as process:
@@ -95,6 +104,7 @@ def test_a_second_lock_in_the_same_process_is_refused_too(tmp_path: Path) -> Non
     lock.release()
 
 
+@fails_without("pipeline.state.lock:_told", "try:", swap=("(ValueError, KeyError, TypeError)", "ValueError"))
 @pytest.mark.parametrize(
     "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000]
 )
@@ -106,6 +116,11 @@ def test_what_stands_in_the_file_is_never_trusted(tmp_path: Path, note: bytes) -
     lock.release()
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire",
+    "if _is_at(descriptor, path",
+    swap=("_is_at(descriptor, path)", "True"),
+)
 def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +138,11 @@ def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
     lock.release()
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire",
+    "descriptor = os.open(path",
+    swap=("os.O_CLOEXEC | os.O_NOFOLLOW", "os.O_CLOEXEC"),
+)
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -132,6 +152,11 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
     assert victim.read_text() == "mine"
 
 
+@fails_without(
+    "pipeline.state.lock:Lock.acquire",
+    "fcntl.flock(descriptor, fcntl",
+    swap=("fcntl.LOCK_EX", "fcntl.LOCK_SH"),
+)
 def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) -> None:
     store = desk.open()
     with pytest.raises(StateLocked):
@@ -157,6 +182,7 @@ def mounts(tmp_path: Path, *lines: str) -> Path:
     return table
 
 
+@fails_without("pipeline.state.lock:refuse_network_file_system", "if kind in _NETWORK:")
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "lustre"])
 def test_a_network_file_system_is_refused(tmp_path: Path, kind: str) -> None:
     table = mounts(tmp_path, f"server:/x {tmp_path} {kind}")
@@ -170,6 +196,7 @@ def test_a_local_file_system_below_a_network_one_is_fine(tmp_path: Path) -> None
     refuse_network_file_system(tmp_path.parent / "deeper" / "s.db", table)
 
 
+@fails_without("pipeline.state.lock:_file_system", "if real.is_relative_to(point", swap=(">=", ">"))
 def test_of_two_mounts_on_one_place_the_later_counts(tmp_path: Path) -> None:
     refuse_network_file_system(tmp_path, mounts(tmp_path, f"a {tmp_path} nfs", f"b {tmp_path} ext4"))
     with pytest.raises(InvalidInput):
@@ -187,6 +214,9 @@ def test_where_there_is_no_table_of_mounts_nothing_is_refused(tmp_path: Path) ->
     refuse_network_file_system(tmp_path, tmp_path / "missing")
 
 
+@fails_without(
+    "pipeline.state.opening:open_store", "if not allow_network:", swap=("not allow_network", "True")
+)
 def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Desk, tmp_path: Path) -> None:
     table = mounts(tmp_path, f"server:/x {desk.folder} nfs")
 

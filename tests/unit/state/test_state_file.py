@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records, WorkflowId
@@ -92,6 +93,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@fails_without(
+    "pipeline.state.opening:open_store",
+    "if campaign is not None and manifest is not None and",
+    swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
+)
+@fails_without("pipeline.state.sqlite:inspect", "if application != schema")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
     a_state(desk)
@@ -135,6 +142,7 @@ def test_a_function_that_the_schema_of_a_state_from_elsewhere_names_is_not_run(d
     assert ran == []
 
 
+@fails_without("pipeline.state.opening:_identified", "if campaign is not None and")
 def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
     a_state(desk)
     for attempt in (desk.read, desk.open):
@@ -142,6 +150,7 @@ def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
             attempt(campaign="summer")
 
 
+@fails_without("pipeline.state.opening:_identified", "if owner.exists() and (not")
 def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
     a_state(desk)
     other = desk.folder / "other.yaml"
@@ -239,6 +248,7 @@ def test_closed_well_the_main_file_is_all_there_is(desk: Desk) -> None:
     assert len(reading.records().purchases) == 59
 
 
+@fails_without("pipeline.state.sqlite:_assert_sound", "if dirty and (not _has_wal")
 def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)
@@ -262,6 +272,7 @@ def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(desk: Desk) -
     assert len(desk.read().records().purchases) == 59
 
 
+@fails_without("pipeline.state.sqlite:assert_nothing_left", "if os.path.lexists(beside")
 def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(desk: Desk) -> None:
     store = desk.open()
     buy(store)
@@ -278,6 +289,12 @@ def replace_with_a_copy(path: Path) -> None:
     path.with_name("copy").rename(path)
 
 
+@fails_without("pipeline.state.writing:WritableFile.assert_in_place", "if self._look() != self._inodes")
+@fails_without(
+    "pipeline.state.writing:WritableFile._look",
+    "looked = [each.stat() for",
+    swap=(" beside(self.path, '-wal')", ""),
+)
 @pytest.mark.parametrize("which", ["state", "wal"])
 @pytest.mark.parametrize("harm", [Path.unlink, replace_with_a_copy])
 def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sent(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from purchase_strategies import decisions, purchases, records
+from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
@@ -80,6 +81,7 @@ def test_an_intent_is_written_once(desk: Desk) -> None:
     assert len(store.events(bought.id)) == 1
 
 
+@fails_without("pipeline.state.sql.store:SqlStore.commit", "if any((change.before is")
 def test_an_intent_does_not_slip_past_the_caps(desk: Desk) -> None:
     store = desk.open()
     with pytest.raises(PipelineError):
@@ -105,6 +107,11 @@ def test_creates_are_counted_for_this_run_and_the_budget_for_all(desk: Desk) -> 
     assert second.begin(wanted, Caps(max_creates=1, max_credits=6, budget=10)) == wanted[:1]
 
 
+@fails_without(
+    "pipeline.purchases:bought_nothing",
+    "return purchase.status is",
+    swap=("is Status.VOID", "in {Status.VOID, Status.ATTENTION}"),
+)
 def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk: Desk) -> None:
     store = desk.open()
     caps = Caps(max_creates=3, budget=10)
@@ -146,6 +153,7 @@ def test_no_order_of_buying_passes_a_cap(
     assert caps.budget is None or credits_spent <= caps.budget
 
 
+@fails_without("pipeline.state.sql.store:SqlStore.begin", "_assert_priced(intents, caps")
 @pytest.mark.parametrize("caps", [Caps(max_credits=100), Caps(budget=100)])
 def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, caps: Caps) -> None:
     store = desk.open()
@@ -154,6 +162,14 @@ def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, ca
     assert store.records() == Records()
 
 
+@fails_without(
+    "pipeline.state.sql.store:_within",
+    "return changes[:position",
+    swap=(
+        "changes[:position",
+        "[*changes[:position], *(each for each in changes[position:] if each.before is not None)",
+    ),
+)
 def test_a_mark_on_what_is_replaced_is_held_back_with_the_intent_before_it(desk: Desk) -> None:
     store = desk.open()
     old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
@@ -176,6 +192,11 @@ def test_a_dead_run_leaves_its_unanswered_creates_in_attention(desk: Desk) -> No
     assert not second.recover(NOW)
 
 
+@fails_without(
+    "pipeline.state.sql.store:SqlStore.recover",
+    "changes = [Change(purchase",
+    swap=("transitions.recovery(purchase, rescued.get(purchase.id)", "transitions.recovery(purchase"),
+)
 @pytest.mark.parametrize("lost_first", [False, True])
 def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: bool) -> None:
     store = desk.open()
@@ -190,6 +211,11 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
     assert desk.again(second, "run-3").recover(NOW) == []
 
 
+@fails_without(
+    "pipeline.state.sql.store:SqlStore.recover",
+    "self._writing.rescue.forget",
+    swap=("self._writing.rescue.forget(known", "self._writing.rescue.forget(rescued"),
+)
 def test_a_rescued_id_of_a_purchase_that_is_not_here_is_kept(desk: Desk) -> None:
     store = desk.open()
     store.rescue(PurchaseId("f" * 16), WorkflowId("w-elsewhere"))
@@ -322,6 +348,11 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
     assert store.records().purchases == {bought.id: bought}
 
 
+@fails_without(
+    "pipeline.state.sql.store:SqlStore._writes",
+    "if connection.execute(sa",
+    swap=("!= self._writing.epoch", "is None"),
+)
 def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from purchase_strategies import decisions, records
+from support.protection import fails_without
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Output, Purchase, PurchaseId, Reason, Records, Status, WorkflowId, join
@@ -158,6 +159,11 @@ def test_an_error_that_was_mended_is_told_no_more() -> None:
     assert advance(failed, transitions.Finished((OUTPUT,))).error is None
 
 
+@fails_without(
+    "pipeline.state.transitions:recovery",
+    'return OutcomeUnknown("the',
+    swap=("OutcomeUnknown", "NothingBought"),
+)
 @pytest.mark.parametrize("here", PHASES)
 def test_only_an_unanswered_create_of_a_dead_run_becomes_attention(here: Phase) -> None:
     assert phase(recover(at(here))) == (ATTENTION if here == SUBMITTING else here)
