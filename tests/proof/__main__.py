@@ -1,11 +1,11 @@
 """Takes the protections out of the code, one at a time, and sees their tests fail; `make proof`.
 
 Works on copies of the checkout. Words given as arguments select the protections in whose function or test one of
-them stands. Ends with 1 if there is a protection without which its test still passes.
+them stands. Then the modules that decide over money are mutated. Ends with 1 if there is a protection without which
+its test still passes, or a mutant that no test notices.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +13,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from proof.protections import ROOT, Protection, protections
+from proof.checkout import copy_of_the_checkout
+from proof.mutants import MODULES, survivors
+from proof.protections import Protection, protections
 
 # Seconds after which tests that wait for something in vain have failed too.
 PATIENCE = 180.0
 AT_ONCE = 2
-
-
-def copy_of_the_checkout(folder: Path) -> Path:
-    """Every file that git knows or does not ignore, as it is now."""
-    asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists() or (ROOT / name).is_symlink():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
-    return folder
 
 
 def why_unproved(protection: Protection) -> str | None:
@@ -82,7 +73,12 @@ def main() -> int:
                 print(f"    {protection.test}: {why}", flush=True)
                 unproved += 1
     print(f"{len(chosen) - unproved} of {len(chosen)} protections proved: without them their tests fail")
-    return 1 if unproved else 0
+    survived = 0
+    for module in (each for each in MODULES if not words or any(word in each for word in words)):
+        found = list(survivors(module))
+        survived += len(found)
+        print(f"{module}: {len(found)} mutants survive", *found, sep="\n", flush=True)
+    return 1 if unproved or survived else 0
 
 
 if __name__ == "__main__":
