@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeline.engine.reporter import RunSettings, Stop, Tally
+from pipeline.engine.reporter import Stop, Tally
 from pipeline.errors import (
     AccountError,
     BuyingStopped,
@@ -28,19 +28,17 @@ from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.run import CampaignRun, Outcome, RunOptions
+from pipeline.operations.run import CampaignRun, Outcome
+from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import RecordPaths, Workspace, open_workspace
-from pipeline.planning.make import make
-from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan
+from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
-from pipeline.results.build import Standing
-from pipeline.state.store import Caps
+from pipeline.results.standing import Standing
 
 __all__ = [
     "AccountError",
     "Action",
-    "Asked",
     "BuyingStopped",
     "Campaign",
     "Entry",
@@ -50,6 +48,7 @@ __all__ = [
     "Outcome",
     "PipelineError",
     "Plan",
+    "PlanOptions",
     "Problem",
     "Provider",
     "Purchase",
@@ -77,15 +76,15 @@ def plan(
     *,
     variables: Mapping[str, Json] | None = None,
     emulate: bool = False,
-    asked: Asked = ALL,
+    options: PlanOptions = ALL,
 ) -> Plan:
     """What a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
     """
-    with open_campaign(_scene(manifest, variables, emulate=emulate), writable=False) as state:
-        return make(state.assignment, state.outputs().inventory.survey(state.assignment), asked)
+    with open_campaign(_open_workspace(manifest, variables, emulate=emulate), writable=False) as state:
+        return state.plan(options)
 
 
 def run(
@@ -93,7 +92,7 @@ def run(
     *,
     variables: Mapping[str, Json] | None = None,
     emulate: bool = False,
-    asked: Asked = ALL,
+    options: PlanOptions = ALL,
     provider: Provider | None = None,
     on_event: Callable[[str, str], None] | None = None,
 ) -> Outcome:
@@ -109,22 +108,13 @@ def run(
         AccountError: there is no key.
         KeyboardInterrupt: after a Ctrl-C, once what was in the air is saved.
     """
-    workspace = _scene(manifest, variables, emulate=emulate)
-    limits = workspace.campaign.limits
-    settings = RunSettings(
-        concurrency=limits.concurrency,
-        in_flight=limits.in_flight,
-        caps=Caps(limits.max_creates, limits.max_credits, limits.budget),
-        report_errors=workspace.campaign.provider.report_errors,
-        canary=limits.canary,
-    )
-    orders = RunOptions(settings, asked=asked, provider=provider, fail_threshold=limits.fail_threshold)
+    workspace = _open_workspace(manifest, variables, emulate=emulate)
     with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
-        operation = CampaignRun(state, orders, stop)
-        made = operation.plan()
-        if why := operation.refusal(made):
+        campaign_run = CampaignRun(state, RunOptions(plan=options, provider=provider), stop)
+        made = campaign_run.plan()
+        if why := campaign_run.refusal(made):
             raise BuyingStopped(why)
-        return operation.carry_out(made, lambda: nullcontext(_Listener(on_event)))
+        return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 
 
 @contextmanager
@@ -150,27 +140,28 @@ def _saving_first() -> Iterator[Stop]:
         raise KeyboardInterrupt
 
 
-def _scene(manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool) -> Workspace:
+def _open_workspace(
+    manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool
+) -> Workspace:
     return open_workspace(
         Path(manifest), variables or {}, RecordPaths(emulate=emulate), Environment(os.environ)
     )
 
 
-class _Listener:
+class _EventReporter:
     """A reporter that passes on what happens and shows nothing."""
 
     def __init__(self, on_event: Callable[[str, str], None] | None) -> None:
         self._on_event = on_event
 
     def show(self, tally: Tally) -> None:
-        """Nobody looks."""
+        pass
 
     def tell(self, key: JobKey, what: str) -> None:
-        """Pass it on."""
         if self._on_event is not None:
             self._on_event(key, what)
 
     def warn(self, message: str) -> None:
-        """Pass it on, as of no job."""
+        # Of no job.
         if self._on_event is not None:
             self._on_event("", message)

@@ -179,6 +179,11 @@ class Assignment:
     matcher: Matcher
     not_needed: Collection[JobKey] = frozenset()
 
+    @property
+    def idle(self) -> tuple[Purchase, ...]:
+        """The purchases that serve no job."""
+        return (*self.earlier, *self.orphans)
+
 
 def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECIDED) -> Assignment:
     """Work out which purchase serves which job. Linear in jobs and purchases."""

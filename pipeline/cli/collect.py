@@ -6,18 +6,19 @@ from typing import Any
 
 import click
 
-from pipeline.cli.collect_records import bare_of, carry_out
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, plan_arguments, record_paths
+from pipeline.cli.environment import read_environment
 from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options, verbosity
-from pipeline.cli.run_output import Running
-from pipeline.cli.selection import asked
+from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say
-from pipeline.engine.reporter import RunSettings
-from pipeline.errors import InvalidInput
+from pipeline.errors import ExitCode, InvalidInput, printable
+from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.run import RunOptions
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.collect_records import RecordsCollection
+from pipeline.operations.run_options import RunOptions
+from pipeline.operations.selection import plan_options
+from pipeline.operations.workspace import Workspace, shown_path
 
 _MOST_TOLD = 5
 
@@ -32,33 +33,52 @@ _MOST_TOLD = 5
 )
 @selection_options
 @campaign_options
-def command(source: Path, request_timeout: float, poll_interval: float, **selection: Any) -> int:
+def command(source: Path, **given: Any) -> int:
     """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
 
     Needs the key, and the state or the results only: it works when the images are gone, when a job has left
     the manifest, and for a manifest that no longer reads.
     """
-    given = CampaignFlags.of(selection)
-    settings = RunSettings(max_poll_interval=poll_interval)
-    records = bare_of(source, given)
-    if records is None:
-        try:
-            workspace = open_workspace(source, given)
-        except InvalidInput as error:
-            records = bare_of(source, given, beside=True)
-            if records is None:
-                raise
-            for line in problem_lines(
-                error.problems[:_MOST_TOLD], paint_for(sys.stderr, no_color=verbosity().no_color)
-            ):
-                say(line, err=True)
-            say(
-                f"{source} does not read, so what is collected is what {shown_path(records.state)} knows.",
-                err=True,
-            )
-        else:
-            with stopping() as stop, open_campaign(workspace, writable=True) as state:
-                orders = RunOptions(settings, request_timeout, asked(state, selection))
-                return Running(state, orders, stop).collect().code
+    flags = CampaignFlags.of(given)
+    records = records_at(source, record_paths(flags))
+    if records is not None:
+        return _collect_records(records, given)
+    try:
+        workspace = open_workspace(source, flags)
+    except InvalidInput as error:
+        records = records_beside(source, record_paths(flags))
+        if records is None:
+            raise
+        _tell_problems(source, error, records)
+        return _collect_records(records, given)
+    return _collect_campaign(workspace, given)
+
+
+def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
+    with stopping() as stop, open_campaign(workspace, writable=True) as state:
+        options = RunOptions(
+            plan=plan_options(state, plan_arguments(given)),
+            request_timeout=given["request_timeout"],
+            max_poll_interval=given["poll_interval"],
+        )
+        return RunConsole(state, options, stop).collect().code
+
+
+def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
+    paint = paint_for(sys.stderr, no_color=verbosity().no_color)
+    for line in problem_lines(error.problems[:_MOST_TOLD], paint):
+        say(line, err=True)
+    say(f"{source} does not read, so what is collected is what {shown_path(records.state)} knows.", err=True)
+
+
+def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:
+    options = RunOptions(request_timeout=given["request_timeout"], max_poll_interval=given["poll_interval"])
     with stopping() as stop:
-        return carry_out(records, settings, stop, request_timeout)
+        collection = RecordsCollection(records, options, read_environment(), stop)
+        collected = collection.carry_out(open_line_reporter)
+    for note in collected.notes:
+        say(printable(note))
+    if not verbosity().quiet:
+        files = printable(shown_path(collected.output))
+        say(f"{collected.purchases:,} purchase(s) looked after. Files: {files}/")
+    return collected.code

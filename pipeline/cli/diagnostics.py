@@ -41,14 +41,14 @@ def _diagnostic(problem: Problem) -> Json:
 def as_github(problems: Iterable[Problem]) -> Iterator[str]:
     """Workflow commands that GitHub shows beside the lines of a pull request."""
     for problem in problems:
-        workspace = ""
+        location = ""
         if problem.position is not None:
-            workspace = (
+            location = (
                 f" file={_property(problem.position.file)},line={problem.position.line},"
                 f"col={problem.position.column}"
             )
         text = f"{problem.path}: {problem.message}" if problem.path else problem.message
-        yield f"::{problem.severity}{workspace}::{_data(printable(text, _LONGEST))}"
+        yield f"::{problem.severity}{location}::{_data(printable(text, _LONGEST))}"
 
 
 def _data(text: str) -> str:

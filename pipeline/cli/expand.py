@@ -15,13 +15,13 @@ from pipeline.cli.options import (
     read_variables,
     selection_options,
 )
-from pipeline.cli.selection import selected
 from pipeline.cli.terminal import as_json_text, say, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.selection import selected_keys
 
 
 @click.command("expand")
@@ -30,18 +30,18 @@ from pipeline.operations.campaign_state import open_campaign
 @selection_options
 @campaign_options
 def command(
-    manifest: Path, form: str, chosen: tuple[str, ...], excluded: tuple[str, ...], **given: Any
+    manifest: Path, output_format: str, select: tuple[str, ...], exclude: tuple[str, ...], **given: Any
 ) -> None:
     """The jobs of MANIFEST, in the order written, each with what would be sent.
 
     Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
     """
     flags = CampaignFlags.of(given)
-    if chosen or excluded:
-        jobs = _selected(manifest, flags, chosen, excluded)
+    if select or exclude:
+        jobs = _selected(manifest, flags, select, exclude)
     else:
         jobs = expand(load(manifest, variables=read_variables(flags.variables, flags.variable_files)))
-    match form:
+    match output_format:
         case "json":
             _print_json(jobs)
         case "jsonl":
@@ -54,12 +54,12 @@ def command(
 
 
 def _selected(
-    manifest: Path, flags: CampaignFlags, chosen: tuple[str, ...], excluded: tuple[str, ...]
+    manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
 ) -> Iterator[Job]:
     """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
     workspace = open_workspace(manifest, flags)
     with open_campaign(workspace, writable=False) as state:
-        keys = selected(state, chosen, excluded) or frozenset()
+        keys = selected_keys(state, select, exclude) or frozenset()
     return (job for job in expand(workspace.campaign) if job.key in keys)
 
 

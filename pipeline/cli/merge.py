@@ -4,12 +4,10 @@ from pathlib import Path
 
 import click
 
-from pipeline import __version__
 from pipeline.cli.options import INPUT, flag, verbosity, verbosity_options
 from pipeline.cli.terminal import say
-from pipeline.errors import InvalidInput, Unfinished, printable
-from pipeline.results.file import read, write
-from pipeline.results.merge import merged
+from pipeline.errors import printable
+from pipeline.operations.merge import merge_files
 
 
 @click.command("merge")
@@ -23,16 +21,6 @@ def command(results: tuple[Path, ...], out: Path) -> None:
 
     As git's merge driver: `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`.
     """
-    files = []
-    for path in results:
-        file = read(path, str(path))
-        if file is None:
-            raise InvalidInput(f"{path}: there is no such file")
-        files.append(file)
-    document = merged(files, f"pipeline {__version__}")
-    try:
-        write(out, document, None)
-    except OSError as error:
-        raise Unfinished(f"{out}: cannot be written: {error.strerror}") from error
+    merge_files(results, out)
     if not verbosity().quiet:
-        say(f"{printable(str(out))}: {len(files)} files joined")
+        say(f"{printable(str(out))}: {len(results)} files joined")

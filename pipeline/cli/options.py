@@ -30,7 +30,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
     return decorate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFlags:
     """What `campaign_options` were given as."""
 
@@ -48,30 +48,30 @@ class CampaignFlags:
 
 
 @dataclass
-class Manner:
-    """How to speak. Set by flags before the command's name or after it."""
+class Verbosity:
+    """How much to say, and whether in colour. Set by flags before the command's name or after it."""
 
     verbose: int = 0
     quiet: bool = False
     no_color: bool = False
 
 
-def _set_manner(ctx: click.Context, option: click.Parameter, value: int | bool) -> None:
-    verbosity = ctx.find_root().ensure_object(Manner)
+def _set_verbosity(ctx: click.Context, option: click.Parameter, value: int | bool) -> None:
+    verbosity = ctx.find_root().ensure_object(Verbosity)
     if value and option.name is not None:
         setattr(verbosity, option.name, value)
 
 
 verbosity_options = together(
-    flag("--verbose", "-v", count=True, expose_value=False, callback=_set_manner, help="Tell more."),
-    flag("--quiet", "-q", is_flag=True, expose_value=False, callback=_set_manner, help="Only problems."),
-    flag("--no-color", is_flag=True, expose_value=False, callback=_set_manner, help="No colours."),
+    flag("--verbose", "-v", count=True, expose_value=False, callback=_set_verbosity, help="Tell more."),
+    flag("--quiet", "-q", is_flag=True, expose_value=False, callback=_set_verbosity, help="Only problems."),
+    flag("--no-color", is_flag=True, expose_value=False, callback=_set_verbosity, help="No colours."),
 )
 
 
-def verbosity() -> Manner:
+def verbosity() -> Verbosity:
     """How the running command is to speak."""
-    return click.get_current_context().find_root().ensure_object(Manner)
+    return click.get_current_context().find_root().ensure_object(Verbosity)
 
 
 # Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
@@ -97,18 +97,17 @@ campaign_options = together(
 selection_options = together(
     flag(
         "--select",
-        "chosen",
         multiple=True,
         metavar="EXPR",
         help="Only these jobs: a key's glob, status:failed, …",
     ),
-    flag("--exclude", "excluded", multiple=True, metavar="EXPR", help="Not these jobs."),
+    flag("--exclude", multiple=True, metavar="EXPR", help="Not these jobs."),
 )
 
 
 replanning_options = together(
     flag("--retry-failed", is_flag=True, help="Buy again what has failed."),
-    flag("--replace", "replaced", multiple=True, metavar="EXPR", help="Make these jobs again."),
+    flag("--replace", multiple=True, metavar="EXPR", help="Make these jobs again."),
 )
 
 
@@ -116,7 +115,7 @@ def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
     """`--format`, with the first as the default."""
     return flag(
         "--format",
-        "form",
+        "output_format",
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import plan_file
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, plan_arguments
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -19,13 +18,13 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.selection import asked
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.manifest.discover import find
+from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.planning.make import make
+from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import CHANGING, Plan
 from pipeline.planning.show import as_json, as_text
@@ -45,26 +44,24 @@ from pipeline.planning.show import as_json, as_text
 @flag("--detailed-exitcode", is_flag=True, help="End with 2 if there is something to do.")
 @campaign_options
 def command(
-    manifests: tuple[Path, ...], form: str, detailed_exitcode: bool, out: Path | None, **given: Any
+    manifests: tuple[Path, ...], output_format: str, detailed_exitcode: bool, out: Path | None, **given: Any
 ) -> int:
     """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
     paths = find(manifests)
     if out is not None and len(paths) != 1:
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
-    flags = CampaignFlags.of(given)
+    flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
     for path in paths:
         workspace = open_workspace(path, flags)
         with open_campaign(workspace, writable=False) as state:
-            plans[workspace.campaign.name] = make(
-                state.assignment, state.outputs().inventory.survey(state.assignment), asked(state, given)
-            )
+            plan = plans[workspace.campaign.name] = state.plan(plan_options(state, arguments))
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)
-                plan_file.save(out, state, plans[workspace.campaign.name], given, variables)
-    if form == "json":
+                plan_file.save(out, state, plan, arguments, variables)
+    if output_format == "json":
         say_json(_as_json(plans))
-    elif form == "markdown":
+    elif output_format == "markdown":
         say(as_markdown(plans).rstrip())
     else:
         _print_text(plans)

@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.errors import Unfinished
 from pipeline.files import write_atomically
 from pipeline.jobs import JobKey
-from pipeline.results.build import Standing
 from pipeline.results.junit import as_junit
+from pipeline.results.standing import Standing
 
 
 def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, Standing]) -> None:

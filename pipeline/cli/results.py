@@ -9,7 +9,7 @@ from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argum
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.results_publisher import publish
 
 
 @click.command("results")
@@ -19,8 +19,6 @@ def command(manifest: Path, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with open_campaign(workspace, writable=False) as state:
-        written = Publisher(workspace, state.published).publish(
-            state.assignment, state.records, state.decisions, {}
-        )
+        written = publish(state)
     if not verbosity().quiet:
         say(f"{printable(workspace.results_name)}: {'written' if written else 'stands as it is'}")

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import plan_file
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, plan_arguments
 from pipeline.cli.events import events_to
 from pipeline.cli.options import (
     INPUT,
@@ -22,20 +21,21 @@ from pipeline.cli.options import (
     together,
 )
 from pipeline.cli.reporting import write_junit
-from pipeline.cli.run_output import Running
-from pipeline.cli.selection import asked, asked_by
+from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
+from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import assert_vendor_installed
-from pipeline.operations.run import RunOptions
+from pipeline.operations.run import require_records
+from pipeline.operations.run_options import RunOptions, ignore_change
+from pipeline.operations.selection import plan_options, saved_plan_options
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
-from pipeline.state.store import Caps, Change
+from pipeline.state.store import Change
 
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Calls in the air at once."),
@@ -93,25 +93,26 @@ def command(source: Path, **given: Any) -> int:
     that `plan --out` saved is carried out exactly, or refused with what has changed since.
     """
     saved = plan_file.read(source)
-    workspace = _scene(source, saved, given)
+    workspace = _open_workspace(source, saved, given)
     assert_vendor_installed(workspace)
-    _require_records(workspace, required=given["require_results"])
-    with ExitStack() as held:
-        stop = held.enter_context(stopping())
-        state = held.enter_context(open_campaign(workspace, writable=True))
-        events = held.enter_context(events_to(given["events"])) if given["events"] else None
-        orders = _orders(state, saved, given, events or _nobody)
-        aside, replaces = given["events"] == "-", bool(given["replaced"])
-        running = Running(state, orders, stop, aside=aside, replaces=replaces)
-        check = partial(plan_file.assert_stands, saved, name=str(source)) if saved is not None else _any_plan
-        outcome = running.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
+    if given["require_results"]:
+        require_records(workspace)
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        state = stack.enter_context(open_campaign(workspace, writable=True))
+        events = stack.enter_context(events_to(given["events"])) if given["events"] else None
+        options = _options(state, saved, given, events or ignore_change)
+        on_stderr, replaces = given["events"] == "-", bool(given["replace"])
+        console = RunConsole(state, options, stop, on_stderr=on_stderr, replaces=replaces)
+        check = partial(plan_file.assert_current, saved, name=str(source)) if saved is not None else _any_plan
+        outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         reports = [events.assert_written] if events is not None else []
         if given["junit"]:
             reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome.jobs))
-        return most_urgent({outcome.code, *_reported(reports)})
+        return most_urgent({outcome.code, *_write_reports(reports)})
 
 
-def _reported(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
+def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
     """Write reports; one that cannot be written is told, and hides nothing of how the run itself ended."""
     for write in reports:
         try:
@@ -121,19 +122,15 @@ def _reported(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
             yield error.exit_code
 
 
-def _nobody(_change: Change) -> None:
-    """No events were asked for."""
-
-
 def _any_plan(_plan: Plan) -> None:
     """No plan was reviewed, so any will do."""
 
 
-def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Workspace:
+def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Workspace:
     flags = CampaignFlags.of(given)
     if saved is None:
         return open_workspace(source, flags)
-    own = ("chosen", "excluded", "replaced", "retry_failed", "variables", "variable_files")
+    own = ("select", "exclude", "replace", "retry_failed", "variables", "variable_files")
     if any(given[name] for name in own):
         raise UsageError(
             "a saved plan holds its own vars, selection and what is made again; give none of them"
@@ -148,55 +145,28 @@ def _scene(source: Path, saved: SavedPlan | None, given: dict[str, Any]) -> Work
     return workspace
 
 
-def _orders(
+def _options(
     state: CampaignState,
     saved: SavedPlan | None,
     given: dict[str, Any],
     on_change: Callable[[Change], None],
 ) -> RunOptions:
-    limits = state.workspace.campaign.limits
-    return RunOptions(
-        settings=_settings(state.workspace, given),
-        timeout=given["request_timeout"],
-        asked=asked(state, given) if saved is None else asked_by(saved, state),
-        checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
-        on_change=on_change,
-        frozen=given["frozen"],
-        fail_threshold=limits.fail_threshold if given["fail_threshold"] is None else given["fail_threshold"],
+    planned = (
+        plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
     )
-
-
-def _require_records(workspace: Workspace, *, required: bool) -> None:
-    if required and not (workspace.state.exists() or workspace.results.exists()):
-        raise InvalidInput(
-            f"{workspace.results_name}: missing, and so is the state: buying anew what may have been bought before "
-            "is what --require-results forbids"
-        )
-
-
-def _settings(workspace: Workspace, given: dict[str, Any]) -> RunSettings:
-    limits = workspace.campaign.limits
-    return RunSettings(
-        concurrency=given["concurrency"] or limits.concurrency,
-        in_flight=given["in_flight"] or limits.in_flight,
+    return RunOptions(
+        plan=planned,
+        concurrency=given["concurrency"],
+        in_flight=given["in_flight"],
+        max_creates=given["max_creates"],
+        max_credits=given["max_credits"],
+        fail_threshold=given["fail_threshold"],
+        request_timeout=given["request_timeout"],
         max_poll_interval=given["poll_interval"],
-        caps=Caps(
-            _lower("--max-creates", given["max_creates"], limits.max_creates),
-            _lower("--max-credits", given["max_credits"], limits.max_credits),
-            limits.budget,
-        ),
-        report_errors=workspace.campaign.provider.report_errors,
         wait=not given["no_wait"],
         download=not given["no_download"],
         fail_fast=given["fail_fast"],
-        canary=limits.canary,
+        frozen=given["frozen"],
+        checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
+        on_change=on_change,
     )
-
-
-def _lower(name: str, flag_value: int | None, limit: int | None) -> int | None:
-    """A flag may only lower what the reviewed manifest allows."""
-    if flag_value is not None and limit is not None and flag_value > limit:
-        raise UsageError(
-            f"{name} {flag_value:,} is above the manifest's limit of {limit:,}; it may only lower it"
-        )
-    return limit if flag_value is None else flag_value

@@ -18,12 +18,13 @@ from pipeline.errors import ExitCode, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import vendor
-from pipeline.operations.run import CampaignRun, Outcome, RunOptions
+from pipeline.operations.run import CampaignRun, Outcome
+from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.plan import Action, Plan
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import Status
-from pipeline.results.build import Standing
+from pipeline.results.standing import PENDING, Standing
 
 _MOST_LISTED = 40
 _WORDS = {
@@ -33,32 +34,37 @@ _WORDS = {
     Status.SUBMITTING.value: "in need of attention",
     Status.ATTENTION.value: "in need of attention",
     Status.FAILED.value: "failed",
-    "pending": "not bought",
+    PENDING: "not bought",
 }
 _UNKNOWN = {Status.SUBMITTING.value, Status.ATTENTION.value}
 
 
-class Running:
+def open_line_reporter() -> AbstractContextManager[Reporter]:
+    """Tells what happens in lines on stderr."""
+    return closing(LineReporter(partial(say, err=True), quiet=verbosity().quiet))
+
+
+class RunConsole:
     """Carries out the plan of one campaign and tells of it.
 
-    `aside`: on stderr, as stdout is for something else; `replaces`: `--replace` was given.
+    `on_stderr`: stdout is for something else; `replaces`: `--replace` was given.
     """
 
     def __init__(
         self,
         state: CampaignState,
-        orders: RunOptions,
+        options: RunOptions,
         stop: Stop,
         *,
-        aside: bool = False,
+        on_stderr: bool = False,
         replaces: bool = False,
     ) -> None:
-        self._facts = state
-        self._orders = orders
+        self._state = state
+        self._options = options
         self._stop = stop
-        self._operation = CampaignRun(state, orders, stop)
+        self._run = CampaignRun(state, options, stop)
         self._replaces = replaces
-        self._say = partial(say, err=aside)
+        self._say = partial(say, err=on_stderr)
         self._paint = paint_for(sys.stdout, no_color=verbosity().no_color)
 
     def carry_out(self, check: Callable[[Plan], None], *, ask: bool) -> Outcome:
@@ -66,44 +72,44 @@ class Running:
 
         `check` raises where the plan is not the one that was reviewed.
         """
-        plan = self._operation.plan()
+        plan = self._run.plan()
         check(plan)
         with untrusted_block():
             self._announce(plan)
-        return self._carried_out(plan, lambda: self._may_begin(plan, ask=ask))
+        return self._carry_out(plan, lambda: self._may_begin(plan, ask=ask))
 
     def collect(self) -> Outcome:
         """Fetch what is paid for and not here, and buy nothing."""
-        return self._carried_out(self._operation.plan_of_collecting(), lambda: True)
+        return self._carry_out(self._run.plan_of_collecting(), lambda: True)
 
-    def _carried_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
-        outcome = self._operation.carry_out(plan, partial(self._reporter, plan), may_begin)
+    def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
+        outcome = self._run.carry_out(plan, partial(self._open_reporter, plan), may_begin)
         with untrusted_block():
-            for line in self._closing(outcome, plan):
+            for line in self._closing_lines(outcome, plan):
                 self._say(line)
         return outcome
 
     def _announce(self, plan: Plan) -> None:
         if verbosity().quiet:
             return
-        for warning in problem_lines(self._facts.workspace.campaign.warnings, self._paint):
+        for warning in problem_lines(self._state.workspace.campaign.warnings, self._paint):
             self._say(warning)
         lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
         for line in lines:
             self._say(line)
 
     def _may_begin(self, plan: Plan, *, ask: bool) -> bool:
-        if why := self._operation.refusal(plan):
-            self._operation.report.stop(ExitCode.STOPPED_BUYING, why)
+        if why := self._run.refusal(plan):
+            self._run.report.stop(ExitCode.STOPPED_BUYING, why)
             return False
-        person = is_terminal(sys.stdin) and is_terminal(sys.stdout)
-        if ask and plan.buying and person and not self._says_yes():
-            self._operation.report.stop(ExitCode.UNFINISHED, "nothing was bought")
+        can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        if ask and plan.buying and can_ask and not self._confirmed():
+            self._run.report.stop(ExitCode.UNFINISHED, "nothing was bought")
             return False
         return True
 
-    def _says_yes(self) -> bool:
-        with vendor(self._facts.workspace, self._orders.timeout):
+    def _confirmed(self) -> bool:
+        with vendor(self._state.workspace, self._options.request_timeout):
             pass  # Without a key there is nothing to ask.
         try:
             with asking(self._stop):
@@ -112,26 +118,31 @@ class Running:
             self._say()  # The cursor still stands behind the question.
             return False
 
-    def _reporter(self, plan: Plan) -> AbstractContextManager[Reporter]:
+    def _open_reporter(self, plan: Plan) -> AbstractContextManager[Reporter]:
         if is_terminal(sys.stderr) and not verbosity().quiet:
             jobs = sum(entry.action is not Action.ORPHAN for entry in plan.entries)
             return closing(BarReporter(sys.stderr, jobs, verbose=verbosity().verbose > 0))
-        return closing(LineReporter(partial(say, err=True), quiet=verbosity().quiet))
+        return open_line_reporter()
 
-    def _closing(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
-        inputs = self._operation.report.inputs
-        for key, stand in list(_unhappy(outcome.jobs))[:_MOST_LISTED]:
+    def _closing_lines(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
+        yield from self._problems(outcome)
+        for note in outcome.notes:
+            yield printable(note)
+        if not verbosity().quiet:
+            yield from self._summary(outcome, plan)
+
+    def _problems(self, outcome: Outcome) -> Iterator[str]:
+        inputs = self._run.report.inputs
+        for key, stand in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
             error = inputs.get(key) or (stand.purchase.error if stand.purchase else None)
             reason = f" ({stand.reason})" if stand.reason else ""
             line = self._paint(f"  {printable(key)}: {_WORDS[stand.status]}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
-        for idle in outcome.unsettled:
-            line = f"  {printable(idle.key)} ({idle.id}): in need of attention, serves no job now"
+        for purchase in outcome.unsettled:
+            line = f"  {printable(purchase.key)} ({purchase.id}): in need of attention, serves no job now"
             yield self._paint(line, "red")
-        for note in outcome.notes:
-            yield printable(note)
-        if verbosity().quiet:
-            return
+
+    def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         stands = outcome.jobs.values()
         counts = Counter(_WORDS[stand.status] for stand in stands)
         yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
@@ -141,15 +152,15 @@ class Running:
         elif not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: everything that is asked for was bought before."
         if any(stand.status == Status.DONE.value for stand in stands):
-            yield f"Files:   {printable(shown_path(self._facts.workspace.output))}/"
+            yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:
-            yield f"Results: {printable(self._facts.workspace.results_name)}"
+            yield f"Results: {printable(self._state.workspace.results_name)}"
         if self._stop.code is not None:
             # With it, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""
             yield f"Stopped; run again{without} to go on."
 
 
-def _unhappy(stands: Mapping[JobKey, Standing]) -> Iterator[tuple[JobKey, Standing]]:
+def _failed_or_unknown(stands: Mapping[JobKey, Standing]) -> Iterator[tuple[JobKey, Standing]]:
     bad = {Status.FAILED.value, *_UNKNOWN}
     return ((key, stand) for key, stand in stands.items() if stand.status in bad)

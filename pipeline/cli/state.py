@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from pipeline.assignment import assign
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     CampaignFlags,
@@ -19,11 +18,10 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.results_publisher import Publisher
-from pipeline.operations.workspace import now
-from pipeline.state import snapshot
+from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
 
 _LARGEST = 1 << 30
+_STDIN = "standard input"
 
 
 @click.group("state")
@@ -39,7 +37,7 @@ def export(manifest: Path, **flags: object) -> None:
     """Print the state of MANIFEST as JSON: every purchase, what serves what, every event."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with open_campaign(workspace, writable=False) as state:
-        say_json(dict(state.store.export()))
+        say_json(dict(export_state(state)))
 
 
 @command.command("import")
@@ -47,27 +45,21 @@ def export(manifest: Path, **flags: object) -> None:
 @campaign_options
 def import_(manifest: Path, **flags: object) -> None:
     """Join a state that was exported, read from standard input, into that of MANIFEST. Nothing is dropped."""
-    document = _read()
+    document = _read_stdin()
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    read = snapshot.read(document, "standard input")
-    if read.campaign != workspace.campaign.name:
-        raise InvalidInput(
-            f"standard input: the state of '{read.campaign}', not of '{workspace.campaign.name}'"
-        )
+    imported = read_snapshot(workspace, document, _STDIN)
     with open_campaign(workspace, writable=True) as state:
         before = len(state.records.purchases)
-        records = state.store.absorb(read.records, state.decisions, now())
-        assignment = assign(state.jobs, records, state.decisions)
-        Publisher(workspace, state.published).publish(assignment, records, state.decisions, {})
+        after = len(import_state(state, imported).records.purchases)
     if not verbosity().quiet:
-        say(f"{len(records.purchases) - before:,} purchase(s) were new, {len(records.purchases):,} in all.")
+        say(f"{after - before:,} purchase(s) were new, {after:,} in all.")
 
 
-def _read() -> Any:
+def _read_stdin() -> Any:
     text = sys.stdin.read(_LARGEST)
     try:
         return json.loads(text)
     except RecursionError:
-        raise InvalidInput("standard input: nested too deep for a state export") from None
+        raise InvalidInput(f"{_STDIN}: nested too deep for a state export") from None
     except ValueError as error:
-        raise InvalidInput(f"standard input: not JSON: {error}") from None
+        raise InvalidInput(f"{_STDIN}: not JSON: {error}") from None

@@ -2,8 +2,6 @@
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,16 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.selection import selected
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
 from pipeline.manifest.discover import find
-from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.purchases import Purchase, Status, bought_nothing
-from pipeline.results.build import Standing, standing
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.selection import selected_keys
+from pipeline.operations.status import CampaignStatus, status
+from pipeline.purchases import Status
+from pipeline.results.standing import Standing
+from pipeline.results.summary import Summary
 
 _PAUSE = 2.0
 
@@ -37,63 +37,39 @@ _PAUSE = 2.0
 @flag("--watch", is_flag=True, help="Look again every two seconds, until interrupted.")
 @selection_options
 @campaign_options
-def command(manifests: tuple[Path, ...], form: str, watch: bool, **given: Any) -> None:
+def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **given: Any) -> None:
     """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network."""
     while True:
-        if watch and form == "text":
+        if watch and output_format == "text":
             click.clear()
-        _show(manifests, form, given)
+        _show(manifests, output_format, given)
         if not watch:
             return
         time.sleep(_PAUSE)
 
 
-def _show(manifests: tuple[Path, ...], form: str, given: dict[str, Any]) -> None:
+def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
     for path in find(manifests):
         workspace = open_workspace(path, CampaignFlags.of(given))
         with open_campaign(workspace, writable=False) as state:
-            keys = selected(state, given["chosen"], given["excluded"])
-            if form == "json":
-                documents.append({"campaign": workspace.campaign.name, **_as_json(state, keys)})
-            else:
-                _print(state, keys)
-    if form == "json":
+            current = status(state, selected_keys(state, given["select"], given["exclude"]))
+        if output_format == "json":
+            documents.append(_as_json(current))
+        else:
+            _print(current)
+    if output_format == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
 
 
-def _standings(state: CampaignState, keys: frozenset[JobKey] | None) -> dict[JobKey, Standing]:
-    chosen = (job for job in state.jobs if keys is None or job.key in keys)
-    return {job.key: standing(job, state.assignment, {}) for job in chosen}
-
-
-def _needing_attention(state: CampaignState) -> list[Purchase]:
-    """Purchases that serve no job and whose outcome is unknown: they count like any other."""
-    others = (*state.assignment.earlier, *state.assignment.orphans)
-    return [purchase for purchase in others if purchase.status is Status.ATTENTION]
-
-
-def _spent(purchases: Iterable[Purchase]) -> int:
-    return sum(purchase.cost for purchase in purchases)
-
-
-def _cost(purchases: Collection[Purchase]) -> str:
-    """What was spent, as far as prices are known: an unknown one is not nothing."""
-    unpriced = sum(each.credits is None and not bought_nothing(each) for each in purchases)
-    known = f"{_spent(purchases):,} credits"
-    return f"{known} + {unpriced:,} purchase(s) with no known price" if unpriced else known
-
-
-def _as_json(state: CampaignState, keys: frozenset[JobKey] | None) -> dict[str, Json]:
-    stands = _standings(state, keys)
-    counts = Counter(stand.status for stand in stands.values())
+def _as_json(current: CampaignStatus) -> dict[str, Json]:
     return {
-        "jobs": [_job_json(key, stand) for key, stand in stands.items()],
+        "campaign": current.campaign,
+        "jobs": [_job_json(key, stand) for key, stand in current.jobs.items()],
         "summary": {
-            "jobs": {status: counts[status] for status in sorted(counts)},
-            "credits": _spent(state.records.purchases.values()),
-            "earlier": len(state.assignment.earlier),
-            "orphans": len(state.assignment.orphans),
+            **current.summary.as_json(),
+            "earlier": current.earlier,
+            "orphans": current.orphans,
         },
     }
 
@@ -111,23 +87,25 @@ def _job_json(key: JobKey, stand: Standing) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _print(state: CampaignState, keys: frozenset[JobKey] | None) -> None:
+def _print(current: CampaignStatus) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
-    stands = _standings(state, keys)
-    counts = Counter(stand.status for stand in stands.values())
     with untrusted_block():
-        for key, stand in stands.items():
+        for key, stand in current.jobs.items():
             if stand.status != Status.DONE.value:
                 error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
                 say(f"  {printable(key)}: {stand.status}{f': {printable(error)}' if error else ''}")
-        idle = _needing_attention(state)
-        for purchase in idle:
+        for purchase in current.unsettled:
             say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
-        shown = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
-        say(
-            f"{state.workspace.campaign.name}: {shown}; {_cost(state.records.purchases.values())} spent in all."
-        )
-        if idle or counts[Status.ATTENTION.value]:
+        counts = current.summary.jobs
+        shown = ", ".join(f"{number:,} {status}" for status, number in counts.items())
+        say(f"{current.campaign}: {shown}; {_cost(current.summary)} spent in all.")
+        if current.unsettled or counts.get(Status.ATTENTION.value):
             say("Nobody can tell whether what needs attention was bought: `pipeline resolve` settles it.")
-        if state.assignment.orphans:
-            say(f"{len(state.assignment.orphans):,} orphan(s): bought for jobs that have left the manifest.")
+        if current.orphans:
+            say(f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest.")
+
+
+def _cost(summary: Summary) -> str:
+    """What was spent, as far as prices are known: an unknown one is not nothing."""
+    known = f"{summary.credits:,} credits"
+    return f"{known} + {summary.unpriced:,} purchase(s) with no known price" if summary.unpriced else known

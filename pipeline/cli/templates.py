@@ -22,15 +22,15 @@ _TIMEOUT = 60.0
 @flag("--refresh", is_flag=True, help="Ask the vendor for its live catalogue (v2); needs the key.")
 @format_option("text", "json")
 @verbosity_options
-def command(template_id: str | None, refresh: bool, form: str) -> None:
+def command(template_id: str | None, refresh: bool, output_format: str) -> None:
     """List the known templates, or tell all that is known of ID."""
     if refresh:
         live = Vimmerse(read_environment().provider_settings("v2", _TIMEOUT, None)).templates()
-        _print_live(live, template_id, form)
+        _print_live(live, template_id, output_format)
         return
     known = catalog.built_in().templates
     chosen = [_named(template_id, known)] if template_id is not None else list(known.values())
-    if form == "json":
+    if output_format == "json":
         say_json({"templates": [_as_json(template) for template in chosen]})
     elif template_id is not None:
         for line in _detail(chosen[0]):
@@ -117,7 +117,7 @@ def _as_json(template: Template) -> Json:
     }
 
 
-def _print_live(live: Mapping[str, Json], template_id: str | None, form: str) -> None:
+def _print_live(live: Mapping[str, Json], template_id: str | None, output_format: str) -> None:
     """The vendor's own words, as a document: its shape is not ours to guess."""
     listed = live.get("templates", live.get("data", live))
     entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
@@ -125,7 +125,7 @@ def _print_live(live: Mapping[str, Json], template_id: str | None, form: str) ->
         entries = [each for each in entries if template_id in (each.get("id"), each.get("template_id"))]
         if not entries:
             raise InvalidInput(f"the vendor lists no template '{printable(template_id, 100)}'")
-    if form == "json" or not entries:
+    if output_format == "json" or not entries:
         say_json({"templates": list(entries)} if entries else dict(live))
         return
     for each in entries:

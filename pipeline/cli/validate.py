@@ -28,7 +28,7 @@ from pipeline.manifest.model import Campaign
 @variable_options
 @verbosity_options
 def command(
-    paths: tuple[Path, ...], form: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
+    paths: tuple[Path, ...], output_format: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
 ) -> int:
     """Check manifests: files, or folders with every campaign below them.
 
@@ -47,7 +47,7 @@ def command(
             problems.extend(campaign.warnings)
             campaigns.append((campaign, number))
     problems.extend(_used_twice([campaign for campaign, _ in campaigns]))
-    _print(problems, campaigns, form)
+    _print(problems, campaigns, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
 
 
@@ -64,8 +64,8 @@ def _used_twice(campaigns: list[Campaign]) -> list[Problem]:
     return found
 
 
-def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], form: str) -> None:
-    match form:
+def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], output_format: str) -> None:
+    match output_format:
         case "json":
             say_json(as_json(problems))
         case "gitlab":

@@ -70,8 +70,8 @@ class RunReport:
     """
 
     codes: set[ExitCode] = field(default_factory=set)
-    inputs: dict[str, str] = field(default_factory=dict)
-    blocked: dict[str, str] = field(default_factory=dict)
+    inputs: dict[JobKey, str] = field(default_factory=dict)
+    blocked: dict[JobKey, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def stop(self, code: ExitCode, note: str) -> None:

@@ -48,7 +48,13 @@ class Failures:
             return None
         source = self._at.journal.purchases.get(purchase.inputs[0]) if purchase.inputs else None
         return Entry(
-            jobs[0].key, Action.RETRY, "failed (vendor)", jobs[0], purchase, jobs[0].credits, source=source
+            key=jobs[0].key,
+            action=Action.RETRY,
+            reason="failed (vendor)",
+            job=jobs[0],
+            purchase=purchase,
+            credits=jobs[0].credits,
+            source=source,
         )
 
     def _has_another(self, job: Job) -> bool:

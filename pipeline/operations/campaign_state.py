@@ -1,8 +1,8 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
@@ -13,8 +13,9 @@ from pipeline.jobs import Job, JobKey
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
 from pipeline.operations.workspace import Workspace, now, run_id, shown_path
-from pipeline.planning.make import in_plan_order
-from pipeline.purchases import Decisions, PurchaseId, Records
+from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import ALL, Plan, PlanOptions
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import in_force
 from pipeline.results.file import ResultsFile, read
@@ -23,7 +24,7 @@ from pipeline.state.store import Store
 from pipeline.state.transitions import absorb
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignState:
     """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read."""
 
@@ -39,6 +40,19 @@ class CampaignState:
         """What lies in the output folder."""
         return OutputFolder(self.workspace.output, self.store.files(), self.records.purchases)
 
+    def plan(self, options: PlanOptions = ALL) -> Plan:
+        """What a run would do. Asks no vendor and writes nothing."""
+        return make(self.assignment, self.outputs().inventory.survey(self.assignment), options)
+
+    def reread(self) -> "CampaignState":
+        """The same, as the state on disk has it now."""
+        records = self.store.records()
+        return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
+
+    def served(self) -> dict[JobKey, PurchaseId]:
+        """By key, the purchase that serves it."""
+        return served_by(self.assignment)
+
 
 @contextmanager
 def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignState]:
@@ -49,8 +63,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(workspace.campaign))
-    results = published(workspace)
-    with ExitStack() as held:
+    results = read_published(workspace)
+    with ExitStack() as stack:
         store = open_store(
             workspace.state,
             campaign=workspace.campaign.name,
@@ -61,17 +75,25 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             command=workspace.environment.command,
             allow_network=workspace.environment.allows_network_file_system,
         )
-        held.callback(store.close)
+        stack.callback(store.close)
         if writable:
             sweep(workspace.results)
             # Another run may have ended, and written them, before the lock was ours.
-            results = published(workspace)
+            results = read_published(workspace)
         decided = in_force(decisions.read(workspace.decisions, workspace.decisions_name))
         records = _joined(store, results, decided, writable=writable)
         assignment = assign(jobs, records, decided)
         if writable:
             store.save_assignment(served_by(assignment))
-        yield CampaignState(workspace, jobs, store, records, decided, assignment, results)
+        yield CampaignState(
+            workspace=workspace,
+            jobs=jobs,
+            store=store,
+            records=records,
+            decisions=decided,
+            assignment=assignment,
+            published=results,
+        )
 
 
 def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
@@ -79,15 +101,20 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     return {key: purchase.id for key, purchase in assignment.by_key.items()}
 
 
+def needing_attention(purchases: Collection[Purchase]) -> tuple[Purchase, ...]:
+    """Those of `purchases` whose outcome is unknown."""
+    return tuple(each for each in purchases if each.status is Status.ATTENTION)
+
+
 def _joined(store: Store, results: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:
-    theirs = results.records if results is not None else Records()
+    published = results.records if results is not None else Records()
     if writable:
         store.recover(now())
-        return store.absorb(theirs, decisions, now())
-    return absorb(store.records(), theirs, decisions)
+        return store.absorb(published, decisions, now())
+    return absorb(store.records(), published, decisions)
 
 
-def published(workspace: Workspace) -> ResultsFile | None:
+def read_published(workspace: Workspace) -> ResultsFile | None:
     """The results manifest as it is now, None where there is none.
 
     Raises:

@@ -20,7 +20,7 @@ class Environment:
         """Whether the operator vouches for the locks of a network file system."""
         return self.variables.get("PIPELINE_ALLOW_NETWORK_FS") == "1"
 
-    def provider_settings(self, api: str, timeout: float, emulator: str | None) -> Settings:
+    def provider_settings(self, api: str, request_timeout: float, emulator: str | None) -> Settings:
         """Where the API is and with which key: the operator's, or those of an emulator at the url `emulator`.
 
         Raises:
@@ -29,7 +29,17 @@ class Environment:
         """
         version: Literal["v1", "v2"] = "v2" if api == "v2" else "v1"
         if emulator is not None:
-            return Settings("emulator", emulator, version, timeout, Network())
-        key = clean_key(self.variables.get("VIMMERSE_API_KEY", ""))
-        base_url = self.variables.get("VIMMERSE_BASE_URL") or VENDOR
-        return Settings(key, base_url, version, timeout, network_from(self.variables))
+            return Settings(
+                key="emulator",
+                base_url=emulator,
+                api=version,
+                request_timeout=request_timeout,
+                network=Network(),
+            )
+        return Settings(
+            key=clean_key(self.variables.get("VIMMERSE_API_KEY", "")),
+            base_url=self.variables.get("VIMMERSE_BASE_URL") or VENDOR,
+            api=version,
+            request_timeout=request_timeout,
+            network=network_from(self.variables),
+        )

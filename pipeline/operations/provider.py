@@ -22,27 +22,32 @@ def assert_vendor_installed(workspace: Workspace) -> None:
 
 
 @contextmanager
-def vendor(workspace: Workspace, timeout: float) -> Iterator[Provider]:
-    """The campaign's provider; `timeout` is what one call may take, in seconds.
+def vendor(workspace: Workspace, request_timeout: float = 60.0) -> Iterator[Provider]:
+    """The campaign's provider; `request_timeout` is what one call may take, in seconds.
 
     Raises:
         AccountError: there is no key.
         InvalidInput: there is no such provider.
     """
     settings = workspace.campaign.provider
-    home = workspace.emulator_folder if workspace.emulated else None
-    with vendor_of(settings.name, settings.api, home, timeout, workspace.environment) as provider:
+    with vendor_of(
+        settings.name,
+        settings.api,
+        emulator=workspace.emulator_folder if workspace.emulated else None,
+        request_timeout=request_timeout,
+        environment=workspace.environment,
+    ) as provider:
         yield provider
 
 
 @contextmanager
 def vendor_of(
-    name: str, api: str, emulator: Path | None, timeout: float, environment: Environment
+    name: str, api: str, *, emulator: Path | None, request_timeout: float, environment: Environment
 ) -> Iterator[Provider]:
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
         maker = maker_named(name)
-        yield maker(environment.provider_settings(api, timeout, None))
+        yield maker(environment.provider_settings(api, request_timeout, None))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
@@ -50,4 +55,4 @@ def vendor_of(
 
     emulator.mkdir(parents=True, exist_ok=True)
     with Emulator(Settings(emulator)) as server:
-        yield provider_named("emulator", environment.provider_settings(api, timeout, server.url))
+        yield provider_named("emulator", environment.provider_settings(api, request_timeout, server.url))

@@ -16,8 +16,12 @@ from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.results.build import Heading
 
+# What the results manifest says it was written by.
+TOOL = f"pipeline {__version__}"
+STATE_FOLDER = ".pipeline"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPaths:
     """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal."""
 
@@ -27,7 +31,7 @@ class RecordPaths:
     emulate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """A campaign and where its records lie on this machine. An emulated one keeps records of its own."""
 
@@ -41,7 +45,7 @@ class Workspace:
     @property
     def emulator_folder(self) -> Path:
         """Where the embedded emulator keeps its work."""
-        return self.campaign.manifest.parent / ".pipeline" / f"{self.campaign.name}.emulator"
+        return self.campaign.manifest.parent / STATE_FOLDER / f"{self.campaign.name}.emulator"
 
     @property
     def decisions(self) -> Path:
@@ -63,10 +67,10 @@ class Workspace:
         """What the results manifest says of itself."""
         folder = self.campaign.manifest.parent
         return Heading(
-            self.campaign.name,
-            relative(self.campaign.manifest, self.results.parent),
-            relative(self.output, folder),
-            f"pipeline {__version__}",
+            campaign=self.campaign.name,
+            manifest=relative(self.campaign.manifest, self.results.parent),
+            output=relative(self.output, folder),
+            tool=TOOL,
         )
 
 
@@ -94,18 +98,18 @@ def now() -> str:
 
 
 def open_workspace(
-    manifest: Path, variables: Mapping[str, Json], places: RecordPaths, environment: Environment
+    manifest: Path, variables: Mapping[str, Json], paths: RecordPaths, environment: Environment
 ) -> Workspace:
     """Read the manifest and find where its records lie. `variables` win over its vars.
 
     Raises:
         InvalidInput: the manifest is wrong; all its problems at once.
-        UsageError: places that go against a rehearsal.
+        UsageError: paths that go against a rehearsal.
     """
     campaign = load(manifest, variables=variables)
-    emulated = places.emulate or campaign.provider.name == "emulator"
-    elsewhere = {"--state": places.state, "--results": places.results, "--output": places.output}
-    given = [name for name, value in elsewhere.items() if value is not None]
+    emulated = paths.emulate or campaign.provider.name == "emulator"
+    flags = {"--state": paths.state, "--results": paths.results, "--output": paths.output}
+    given = [name for name, value in flags.items() if value is not None]
     if emulated and given:
         raise UsageError(
             f"{' and '.join(given)}: a rehearsal on the emulator keeps records of its own, "
@@ -115,12 +119,12 @@ def open_workspace(
     name = f"{campaign.name}.emulated" if emulated else campaign.name
     output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
     return Workspace(
-        campaign,
-        emulated,
-        real_path(Path(places.state)) if places.state else folder / ".pipeline" / f"{name}.db",
-        _results_path(places.results, folder, name),
-        real_path(Path(places.output)) if places.output else output,
-        environment,
+        campaign=campaign,
+        emulated=emulated,
+        state=real_path(Path(paths.state)) if paths.state else folder / STATE_FOLDER / f"{name}.db",
+        results=_results_path(paths.results, folder, name),
+        output=real_path(Path(paths.output)) if paths.output else output,
+        environment=environment,
     )
 
 

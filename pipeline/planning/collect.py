@@ -25,16 +25,20 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
     earlier = [each for each in plan.assignment.earlier if plan.entry(each.key) is not None]
     idle = [each for each in (*earlier, *orphans) if lacks(each)]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return Plan(entries, plan.assignment, (*plan.followed, *missing, *idle, *failed))
+    return Plan(
+        entries=entries,
+        assignment=plan.assignment,
+        followed=(*plan.followed, *missing, *idle, *failed),
+    )
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
     """The same where no manifest tells of jobs, so that `assignment` has none: all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
-        (),
-        assignment,
-        [
+        entries=(),
+        assignment=assignment,
+        followed=[
             each
             for each in purchases
             if not each.deleted and (each.status in wanted or each.reason is Reason.VENDOR)

@@ -17,7 +17,7 @@ def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
     old = {"template_id": purchase.template_id, **dict(_leaves(purchase.request))}
     new = {"template_id": job.request.template_id, **dict(_leaves(job.request_json()))}
     return tuple(
-        Difference(name, old.get(name), new.get(name))
+        Difference(name=name, old=old.get(name), new=new.get(name))
         for name in [*old, *(name for name in new if name not in old)]
         if old.get(name) != new.get(name) and not _is_wording(name)
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey
-from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan, Presence
+from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, Records
 
@@ -19,14 +19,14 @@ def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
     return sorted(listed, key=lambda job: (rules[job.coordinates.rule], job.key))
 
 
-def make(assignment: Assignment, presence: Mapping[JobKey, Presence], asked: Asked = ALL) -> Plan:
-    """The plan for `serving.jobs`, which stand in the plan's order. Linear in jobs and purchases.
+def make(assignment: Assignment, presence: Mapping[JobKey, Presence], options: PlanOptions = ALL) -> Plan:
+    """The plan for the jobs of `assignment`, which stand in the plan's order. Linear in jobs and purchases.
 
     `presence` tells, by key, where the files of a finished job are.
     """
-    asked = replace(asked, replace=asked.replace - asked.carried_out)
-    marked = _made_again(assignment, asked.replace)
-    planner = Planner(marked, assignment, presence, asked)
+    options = replace(options, replace=options.replace - options.carried_out)
+    marked = _marked_to_be_replaced(assignment, options.replace)
+    planner = Planner(marked, assignment, presence, options)
     entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
     orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
     earlier = [each for each in marked.earlier if planner.is_selected(each.key)]
@@ -34,22 +34,26 @@ def make(assignment: Assignment, presence: Mapping[JobKey, Presence], asked: Ask
         entry.purchase for entry in entries if entry.action is Action.PINNED and entry.purchase is not None
     ]
     followed = [each for each in (*pinned, *earlier, *orphans) if each.status in UNFINISHED]
-    return Plan((*entries, *(_orphan(each) for each in orphans)), marked, followed)
+    return Plan(
+        entries=(*entries, *(_orphan(each) for each in orphans)),
+        assignment=marked,
+        followed=followed,
+    )
 
 
-def _made_again(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
+def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
     """What would serve if all that might serve these jobs were marked to be made again."""
-    replaces = {
+    marked = {
         purchase.id
         for key in keys
         if key in assignment.by_key
         for purchase in (assignment.by_key[key], *assignment.matcher.matching(key))
     }
-    if not replaces:
+    if not marked:
         return assignment
     records = assignment.matcher.records
     purchases = {
-        purchase_id: replace(purchase, again=True) if purchase_id in replaces else purchase
+        purchase_id: replace(purchase, again=True) if purchase_id in marked else purchase
         for purchase_id, purchase in records.purchases.items()
     }
     return assign(assignment.jobs, Records(purchases, records.served), assignment.matcher.decisions)
@@ -57,4 +61,4 @@ def _made_again(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
 
 def _orphan(purchase: Purchase) -> Entry:
     reason = f"its job has left the manifest; it is {purchase.status}"
-    return Entry(purchase.key, Action.ORPHAN, reason, purchase=purchase)
+    return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)

@@ -42,7 +42,7 @@ class Presence(StrEnum):
     ALTERED = "altered"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One value of a request that changed, by its place in it."""
 
@@ -51,7 +51,7 @@ class Difference:
     new: Json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """What the vendor shows of a workflow, and a PUT can set."""
 
@@ -60,7 +60,7 @@ class Wording:
     visibility: Visibility
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What the plan says of one job, or of one orphan (`job` is then None).
 
@@ -92,7 +92,7 @@ class Entry:
         return self.action in BUYING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One entry for each selected job, in the plan's order, then the orphans.
 
@@ -143,9 +143,9 @@ class Plan:
         return [entry for entry in self.buying if entry.credits is None]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a person asks of a plan besides what the manifest says.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What a person asks of a plan besides what the manifest says, worked out to keys.
 
     `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be made again,
     `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
@@ -157,4 +157,14 @@ class Asked:
     carried_out: frozenset[JobKey] = frozenset()
 
 
-ALL = Asked()
+ALL = PlanOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanArguments:
+    """The same as a person writes it: `select`, `exclude` and `replace` are expressions of `--select`."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    retry_failed: bool = False

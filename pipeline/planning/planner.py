@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.differences import differences
-from pipeline.planning.plan import Action, Asked, Difference, Entry, Presence, Wording
+from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 # A job whose upstream ends the run in one of these has something to be made from.
@@ -20,23 +20,27 @@ class Planner:
     """
 
     def __init__(
-        self, assignment: Assignment, before: Assignment, presence: Mapping[JobKey, Presence], asked: Asked
+        self,
+        assignment: Assignment,
+        before: Assignment,
+        presence: Mapping[JobKey, Presence],
+        options: PlanOptions,
     ) -> None:
         self._assignment = assignment
         self._before = before
         self._presence = presence
-        self._asked = asked
+        self._options = options
         self._waits: dict[JobKey, str] = {}
         self._buyers: dict[tuple[str, ...], JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
         self._failures = _failures(assignment)
         for job in assignment.jobs:
-            self._take_up(job)
+            self._note_buyer(job)
 
     def is_selected(self, key: JobKey) -> bool:
         """Whether the plan is about this key."""
-        return self._asked.selected is None or key in self._asked.selected
+        return self._options.selected is None or key in self._options.selected
 
     def entry(self, job: Job) -> Entry:
         """What is done for `job`."""
@@ -45,7 +49,7 @@ class Planner:
             return self._buy(job, purchase)
         return self._follow(job, purchase)
 
-    def _take_up(self, job: Job) -> None:
+    def _note_buyer(self, job: Job) -> None:
         """Note who buys what, and which job speaks for each purchase: the first in the plan's order."""
         purchase = self._assignment.by_key.get(job.key)
         if purchase is not None and self._assignment.matcher.matches(purchase, job):
@@ -57,7 +61,7 @@ class Planner:
             return
         buyer = self._buyers.setdefault(self._assignment.matcher.ask(job.key), job.key)
         replaced = self._before.by_key.get(job.key)
-        if job.key in self._asked.replace and replaced is not None:
+        if job.key in self._options.replace and replaced is not None:
             # Also another machine's purchase of the same, which would serve in its place.
             matcher = self._before.matcher.matching(job.key)
             self._replaces.setdefault(buyer, []).extend(each.id for each in (replaced, *matcher))
@@ -67,12 +71,18 @@ class Planner:
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
             reason = purchase.error or "whether it was bought is unknown"
-            return Entry(job.key, Action.ATTENTION, reason, job, purchase)
+            return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)
         presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
         if not self._assignment.matcher.matches(purchase, job):
             changes = differences(purchase, job)
             return Entry(
-                job.key, Action.PINNED, _pinned(changes), job, purchase, None, changes, presence=presence
+                key=job.key,
+                action=Action.PINNED,
+                reason=_pinned(changes),
+                job=job,
+                purchase=purchase,
+                changes=changes,
+                presence=presence,
             )
         wording = self._due_wording(job, purchase)
         match purchase.status:
@@ -88,49 +98,63 @@ class Planner:
                 action, reason = Action.UPDATE, _rewording(purchase, wording)
             case _:
                 action, reason = Action.KEEP, _kept(presence)
-        return Entry(job.key, action, reason, job, purchase, presence=presence, wording=wording)
+        return Entry(
+            key=job.key,
+            action=action,
+            reason=reason,
+            job=job,
+            purchase=purchase,
+            presence=presence,
+            wording=wording,
+        )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:
         """What the vendor is to be told; the first job that a purchase serves speaks for it."""
         if self._first.get(purchase.id) != job.key:
             return None
-        wanted = Wording(job.title(purchase.id), job.description(purchase.id), job.visibility)
+        wanted = Wording(
+            title=job.title(purchase.id),
+            description=job.description(purchase.id),
+            visibility=job.visibility,
+        )
         return None if wanted == last_sent(purchase) else wanted
 
     # Nothing does
 
     def _buy(self, job: Job, failed: Purchase | None) -> Entry:
         if job.key in self._assignment.not_needed:
-            return Entry(job.key, Action.PINNED, "another take of it is approved", job)
+            return Entry(key=job.key, action=Action.PINNED, reason="another take of it is approved", job=job)
         if waits_for := self._waits_for(job):
-            return Entry(job.key, Action.WAIT, waits_for, job, after=job.upstream)
+            return Entry(key=job.key, action=Action.WAIT, reason=waits_for, job=job, after=job.upstream)
         buyer = self._buyers[self._assignment.matcher.ask(job.key)]
         if buyer != job.key:
             reason = f"asks for the same as {buyer}"
-            return Entry(job.key, Action.SHARE, reason, job, failed, buyer=buyer)
+            return Entry(
+                key=job.key, action=Action.SHARE, reason=reason, job=job, purchase=failed, buyer=buyer
+            )
         after = self._after(job)
         behind = "" if after is None else f", after {after}"
         source = self._assignment.matcher.source(job) if job.approved_of else None
-        replaces = tuple(dict.fromkeys(self._replaces.get(job.key, ())))
-        if failed is not None:
-            reason = f"failed ({failed.reason}){behind}"
-            return Entry(job.key, Action.RETRY, reason, job, failed, job.credits, after=after, source=source)
         last = self._assignment.matcher.last(job.key)
-        if last is None:
-            return Entry(
-                job.key, Action.CREATE, f"new{behind}", job, None, job.credits, after=after, source=source
-            )
-        changes = self._changes(last, job)
-        reason = self._what_changed(last, changes, job.key) + behind
+        replaces: tuple[PurchaseId, ...] = ()
+        changes: tuple[Difference, ...] = ()
+        if failed is not None:
+            action, reason = Action.RETRY, f"failed ({failed.reason})"
+        elif last is None:
+            action, reason = Action.CREATE, "new"
+        else:
+            changes = self._changes(last, job)
+            action, reason = Action.REPLACE, self._what_changed(last, changes, job.key)
+            replaces = tuple(dict.fromkeys(self._replaces.get(job.key, ())))
         return Entry(
-            job.key,
-            Action.REPLACE,
-            reason,
-            job,
-            last,
-            job.credits,
-            changes,
-            after,
+            key=job.key,
+            action=action,
+            reason=f"{reason}{behind}",
+            job=job,
+            purchase=failed if failed is not None else last,
+            credits=job.credits,
+            changes=changes,
+            after=after,
             replaces=replaces,
             source=source,
         )
@@ -142,7 +166,7 @@ class Planner:
             return False
         if self._approved(purchase):
             return False
-        return (self._asked.retry_failed and job.key not in self._asked.carried_out) or (
+        return (self._options.retry_failed and job.key not in self._options.carried_out) or (
             purchase.reason is Reason.VENDOR
             and self._failures.get((purchase.fingerprint, purchase.inputs), 0) <= job.retries
         )
@@ -183,11 +207,11 @@ class Planner:
         made_from = before.inputs[0] if before.inputs else None
         now = upstream.id if upstream is not None else None
         if job.upstream is not None and made_from != now:
-            changes += (Difference("upstream", made_from, now or f"the next of {job.upstream}"),)
+            changes += (Difference(name="upstream", old=made_from, new=now or f"the next of {job.upstream}"),)
         return changes
 
     def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: JobKey) -> str:
-        if key in self._asked.replace:
+        if key in self._options.replace:
             return "to be made again (--replace)"
         if before.id in self._assignment.matcher.decisions.redo:
             return "to be made again (redo)"
@@ -207,9 +231,9 @@ def last_sent(purchase: Purchase) -> Wording:
     """The wording that the vendor has of a purchase, as far as we told it."""
     sent = purchase.request
     return Wording(
-        str(sent.get("title", "")),
-        str(sent.get("description", "")),
-        Visibility(str(sent.get("visibility", Visibility.PRIVATE))),
+        title=str(sent.get("title", "")),
+        description=str(sent.get("description", "")),
+        visibility=Visibility(str(sent.get("visibility", Visibility.PRIVATE))),
     )
 
 

@@ -1,18 +1,19 @@
 """A plan that was saved, to be reviewed and then carried out: exactly that, and nothing else."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.jobs import JobKey, Json
-from pipeline.planning.plan import BUYING, Action, Entry, Plan
+from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
 from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status
 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAction:
     """What the plan said of one job.
 
@@ -27,7 +28,7 @@ class SavedAction:
     buyer: JobKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """A saved plan, with the arguments it was made with. `manifest` is relative to the plan's file."""
 
@@ -35,27 +36,24 @@ class SavedPlan:
     manifest: str
     emulated: bool
     variables: Mapping[str, Json] = field(default_factory=dict)
-    chosen: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    retry_failed: bool = False
+    arguments: PlanArguments = PlanArguments()
     actions: Sequence[SavedAction] = ()
 
 
 def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
     """The document of `plan`, which was made with the arguments that `saved` holds."""
-    records = plan.assignment.matcher.records
-    shown: Any = as_json(plan)
-    for written, entry in zip(shown["actions"], plan.entries, strict=True):
+    purchases = _purchases_by_request(plan.assignment.matcher.records)
+    document: Any = as_json(plan)
+    for written, entry in zip(document["actions"], plan.entries, strict=True):
         if entry.job is not None:
             written["fingerprint"] = entry.job.fingerprint
-            written["bought"] = bought(records, entry.key, entry.job.fingerprint)
+            written["bought"] = purchases[entry.key, entry.job.fingerprint]
     arguments: dict[str, Json] = {
         "vars": dict(saved.variables),
-        "select": list(saved.chosen),
-        "exclude": list(saved.excluded),
-        "replace": list(saved.replaced),
-        "retry_failed": saved.retry_failed,
+        "select": list(saved.arguments.select),
+        "exclude": list(saved.arguments.exclude),
+        "replace": list(saved.arguments.replace),
+        "retry_failed": saved.arguments.retry_failed,
         "emulate": saved.emulated,
     }
     return {
@@ -63,7 +61,7 @@ def to_json(saved: SavedPlan, plan: Plan) -> dict[str, Json]:
         "campaign": saved.campaign,
         "manifest": saved.manifest,
         "arguments": arguments,
-        **shown,
+        **document,
     }
 
 
@@ -71,49 +69,47 @@ def from_json(document: Mapping[str, Any]) -> SavedPlan:
     """The plan that `to_json` wrote; the caller has checked it against the plan schema."""
     arguments = document["arguments"]
     return SavedPlan(
-        document["campaign"],
-        document["manifest"],
-        arguments["emulate"],
-        arguments["vars"],
-        tuple(arguments["select"]),
-        tuple(arguments["exclude"]),
-        tuple(arguments["replace"]),
-        arguments["retry_failed"],
-        tuple(
-            SavedAction(
-                each["key"],
-                Action(each["action"]),
-                each.get("fingerprint"),
-                each["credits"],
-                each.get("bought", 0),
-                each.get("buyer"),
-            )
-            for each in document["actions"]
+        campaign=document["campaign"],
+        manifest=document["manifest"],
+        emulated=arguments["emulate"],
+        variables=arguments["vars"],
+        arguments=PlanArguments(
+            select=tuple(arguments["select"]),
+            exclude=tuple(arguments["exclude"]),
+            replace=tuple(arguments["replace"]),
+            retry_failed=arguments["retry_failed"],
         ),
+        actions=tuple(_saved_action(each) for each in document["actions"]),
     )
 
 
-def bought(records: Records, key: JobKey, fingerprint: str) -> int:
-    """How many purchases of that key and fingerprint there are, void ones aside."""
-    return sum(
-        each.key == key and each.fingerprint == fingerprint and each.status is not Status.VOID
-        for each in records.purchases.values()
+def _saved_action(written: Mapping[str, Any]) -> SavedAction:
+    return SavedAction(
+        key=JobKey(written["key"]),
+        action=Action(written["action"]),
+        fingerprint=written.get("fingerprint"),
+        credits=written["credits"],
+        bought=written.get("bought", 0),
+        buyer=written.get("buyer"),
+    )
+
+
+def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
+    """How many purchases of each key and fingerprint there are, void ones aside."""
+    return Counter(
+        (each.key, each.fingerprint) for each in records.purchases.values() if each.status is not Status.VOID
     )
 
 
 def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
     """The keys of which there are more purchases than the plan saw, and those that share one: it was carried out."""
-    counts: dict[tuple[str, str], int] = {}
-    for each in records.purchases.values():
-        if each.status is not Status.VOID:
-            request = (each.key, each.fingerprint)
-            counts[request] = counts.get(request, 0) + 1
-    bought_for = {
+    purchases = _purchases_by_request(records)
+    bought = {
         action.key
         for action in saved.actions
-        if action.fingerprint is not None and counts.get((action.key, action.fingerprint), 0) > action.bought
+        if action.fingerprint is not None and purchases[action.key, action.fingerprint] > action.bought
     }
-    return frozenset(action.key for action in saved.actions if bought_for & {action.key, action.buyer})
+    return frozenset(action.key for action in saved.actions if bought & {action.key, action.buyer})
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import Job, JobKey, axis_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A job, or an orphan (`job` is then None), with what a selection may ask of it."""
 
@@ -23,44 +23,44 @@ class Candidate:
 Test = Callable[[Candidate], bool]
 
 
-def select(
-    candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]
+def select_keys(
+    candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
-    """The keys that fit one of `chosen` (all, where there is none) and none of `excluded`.
+    """The keys that fit one of `select` (all, where there is none) and none of `excluded`.
 
     A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from.
 
     Raises:
         UsageError: an expression makes no sense, or nothing fits; with the nearest keys.
     """
-    expressions = list(chosen)
+    expressions = list(select)
     for expression in expressions:
-        if not _chosen(expression, candidates):
-            raise UsageError(_nothing(expression, candidates))
-    keys = matching(candidates, expressions, excluded)
+        if not _selected(expression, candidates):
+            raise UsageError(_fits_nothing(expression, candidates))
+    keys = matching_keys(candidates, expressions, exclude)
     if not keys:
         raise UsageError("the selection leaves no job")
     return keys
 
 
-def matching(
-    candidates: Sequence[Candidate], chosen: Iterable[str], excluded: Iterable[str]
+def matching_keys(
+    candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
     """The same, where it is no mistake that nothing fits: it may have, when the expressions were written.
 
     Raises:
         UsageError: an expression makes no sense.
     """
-    expressions = list(chosen)
+    expressions = list(select)
     keys = set() if expressions else {each.key for each in candidates}
     for expression in expressions:
-        keys |= _chosen(expression, candidates)
-    for expression in excluded:
+        keys |= _selected(expression, candidates)
+    for expression in exclude:
         keys -= _fitting(expression, candidates)
     return frozenset(keys)
 
 
-def _chosen(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
+def _selected(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
     found = _fitting(expression.removeprefix("+"), candidates)
     return _with_upstreams(found, candidates) if expression.startswith("+") else found
 
@@ -132,7 +132,7 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile(f"{body}(?:[/#].*)?", re.DOTALL)
 
 
-def _nothing(expression: str, candidates: Sequence[Candidate]) -> str:
+def _fits_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
     keys = [each.key for each in candidates]
     near = did_you_mean(expression.removeprefix("+"), keys)
     shown = (

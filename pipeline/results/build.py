@@ -1,19 +1,20 @@
 """The results manifest: the same bytes for the same outcome, and nothing that changes by itself."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, Json
-from pipeline.purchases import Decisions, Purchase, Reason, Records, Status, as_json
+from pipeline.jobs import Job, JobKey, Json
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
+from pipeline.results.standing import Standing, standings
+from pipeline.results.summary import summarize
 
 VERSION = 1
-PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
     """Whose results these are. `manifest` is relative to the results file, `output` to the manifest."""
 
@@ -23,40 +24,16 @@ class Heading:
     tool: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one job stands: the status of what serves it, or `pending`; only a run tells of failed inputs."""
-
-    status: str
-    reason: str | None
-    purchase: Purchase | None
-
-
-def standing(
-    job: Job, assignment: Assignment, inputs: Mapping[str, str], blocked: Collection[str] = ()
-) -> Standing:
-    """How `job` stands. `inputs` and `blocked` are what the run that just ended knows of it."""
-    purchase = assignment.by_key.get(job.key)
-    if purchase is None:
-        failed = job.key in inputs
-        return Standing(
-            Status.FAILED.value if failed else PENDING, Reason.INPUT.value if failed else None, None
-        )
-    if purchase.status is Status.DONE and job.key in blocked:
-        # Its files are here, but not where the manifest wants them.
-        return Standing(Status.SUCCEEDED.value, None, purchase)
-    return Standing(purchase.status.value, purchase.reason.value if purchase.reason else None, purchase)
-
-
 def build(
     heading: Heading,
+    *,
     assignment: Assignment,
     records: Records,
     decisions: Decisions,
-    inputs: Mapping[str, str],
-    published: Collection[str] = (),
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    published: Collection[PurchaseId] = (),
 ) -> dict[str, Json]:
-    """The whole results manifest.
+    """The whole results manifest. `inputs` tells, by key, whose inputs failed in the run that just ended.
 
     `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
     read that must learn of it.
@@ -67,32 +44,28 @@ def build(
         for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
         if purchase.status is not Status.VOID or purchase.id in published
     ]
-    standings = {job.key: standing(job, assignment, inputs) for job in jobs}
-    counts = Counter(each.status for each in standings.values())
+    stands = standings(assignment, inputs)
     return {
         "version": VERSION,
         "campaign": heading.campaign,
         "manifest": heading.manifest,
         "tool": heading.tool,
-        "jobs": [_job_json(job, standings[job.key], assignment, decisions, heading.output) for job in jobs],
+        "jobs": [_job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
         "purchases": [as_json(purchase) for purchase in shown],
-        "summary": {
-            "jobs": {status: counts[status] for status in sorted(counts)},
-            "credits": sum(purchase.cost for purchase in records.purchases.values()),
-        },
+        "summary": summarize((each.status for each in stands.values()), records.purchases.values()).as_json(),
     }
 
 
 def _job_json(
-    job: Job, stands: Standing, assignment: Assignment, decisions: Decisions, output: str
+    job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
-    purchase = stands.purchase
+    purchase = stand.purchase
     last = assignment.matcher.last(job.key) if purchase is None else None
     written: dict[str, Json] = {
         "key": job.key,
         "fingerprint": job.fingerprint,
-        "status": stands.status,
-        "reason": stands.reason,
+        "status": stand.status,
+        "reason": stand.reason,
         "purchase": purchase.id if purchase else None,
         "last": last.id if last else None,
         "workflow_id": purchase.workflow_id if purchase else None,

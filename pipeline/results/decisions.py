@@ -13,7 +13,7 @@ from pipeline.files import write_atomically
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, PurchaseId
 
-_MODELINE = (
+_HEADER = (
     "# Written by pipeline approve, reject and redo, or by hand: the last decision on a purchase counts.\n"
 )
 
@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     REDO = "redo"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What somebody said of one purchase, for the job of that key."""
 
@@ -61,7 +61,7 @@ def write(path: Path, decisions: Iterable[Decision]) -> None:
         OSError: it cannot be written.
     """
     document: Json = {"version": 1, "decisions": [_as_json(decision) for decision in decisions]}
-    write_atomically(path, (_MODELINE + dump_yaml(document)).encode())
+    write_atomically(path, (_HEADER + dump_yaml(document)).encode())
 
 
 def with_decision(decisions: Sequence[Decision], new: Decision) -> tuple[Decision, ...]:
@@ -73,9 +73,13 @@ def in_force(decisions: Iterable[Decision]) -> Decisions:
     """What counts: of each purchase, the last decision."""
     last = {decision.purchase: decision for decision in decisions}
     return Decisions(
-        {purchase_id: each.key for purchase_id, each in last.items() if each.decision is Verdict.APPROVED},
-        frozenset(purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REJECTED),
-        frozenset(purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REDO),
+        approved={
+            purchase_id: each.key for purchase_id, each in last.items() if each.decision is Verdict.APPROVED
+        },
+        rejected=frozenset(
+            purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REJECTED
+        ),
+        redo=frozenset(purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REDO),
     )
 
 

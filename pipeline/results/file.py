@@ -17,14 +17,14 @@ from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json, f
 from pipeline.state.transitions import PHASES, phase
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
-_TOLD = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
+_PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 _LARGEST = 1 << 30
 # As deep as the YAML reader goes, so that both forms hold the same.
 _DEEPEST = 64
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsFile:
     """A results manifest that was read.
 
@@ -35,7 +35,7 @@ class ResultsFile:
     campaign: str
     manifest: str
     records: Records
-    published: frozenset[str]
+    published: frozenset[PurchaseId]
     document: Mapping[str, Json] = field(repr=False)
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
     stamp: tuple[int, int, int] | None = None
@@ -128,12 +128,12 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         if purchase_id in purchases:
             served[job["key"]] = purchase_id
     return ResultsFile(
-        document["campaign"],
-        document["manifest"],
-        Records(purchases, served),
-        frozenset(each.id for each in purchases.values() if each.status in _TOLD),
-        document,
-        document["jobs"],
+        campaign=document["campaign"],
+        manifest=document["manifest"],
+        records=Records(purchases=purchases, served=served),
+        published=frozenset(each.id for each in purchases.values() if each.status in _PUBLISHED),
+        document=document,
+        jobs=document["jobs"],
     )
 
 
@@ -161,13 +161,13 @@ def write(path: Path, document: Mapping[str, Json], before: Mapping[str, Json] |
     Raises:
         OSError: it cannot be written; what was there is untouched.
     """
-    if before is not None and _but_tool(before) == _but_tool(document):
+    if before is not None and _without_tool(before) == _without_tool(document):
         return False
     write_atomically(path, _text(path, document).encode())
     return True
 
 
-def _but_tool(document: Mapping[str, Json]) -> dict[str, Json]:
+def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in document.items() if name != "tool"}
 
 

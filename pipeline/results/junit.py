@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from pipeline.errors import printable
 from pipeline.jobs import JobKey
 from pipeline.purchases import Status
-from pipeline.results.build import Standing
+from pipeline.results.standing import Standing
 
 _KINDS = {
     Status.FAILED.value: "failure",

@@ -1,6 +1,5 @@
 """Joins results manifests without their manifest: purchases by their rule, jobs by what served them last."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -8,14 +7,16 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
 from pipeline.purchases import Records, Status, as_json, join
-from pipeline.results.build import PENDING, VERSION
+from pipeline.results.build import VERSION
 from pipeline.results.file import ResultsFile, named_in
+from pipeline.results.standing import PENDING
+from pipeline.results.summary import summarize
 
 # What a job's row says of the purchase that serves it.
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
 
 
-def merged(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
+def merge_results(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
     """The one results manifest that knows all that `files` know, the same in whatever order they come.
 
     Jobs are what one of the files asked for; the next command that reads the manifest sets them right.
@@ -28,7 +29,6 @@ def merged(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
         raise InvalidInput(f"results of different campaigns cannot be joined: {', '.join(names)}")
     records = reduce(join, (file.records for file in files), Records())
     jobs = _jobs(files, records)
-    counts = Counter(str(job["status"]) for job in jobs)
     purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
     return {
         "version": VERSION,
@@ -37,10 +37,7 @@ def merged(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
         "tool": tool,
         "jobs": list(jobs),
         "purchases": [as_json(purchase) for purchase in purchases],
-        "summary": {
-            "jobs": {status: counts[status] for status in sorted(counts)},
-            "credits": sum(purchase.cost for purchase in purchases),
-        },
+        "summary": summarize((str(job["status"]) for job in jobs), purchases).as_json(),
     }
 
 
@@ -55,26 +52,26 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     """Of the rows of one job, that whose purchase served it last, told as that purchase stands now."""
     purchase_id = records.served.get(rows[0]["key"])
-    told = [_as_it_stands(row, records) for row in rows]
-    return max(told, key=lambda row: (named_in(row) == purchase_id, canonical_json(row)))
+    current = [_as_it_stands(row, records) for row in rows]
+    return max(current, key=lambda row: (named_in(row) == purchase_id, canonical_json(row)))
 
 
 def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:
     purchase = records.purchases.get(row.get("purchase", ""))
     if purchase is None:
         return {**row}
-    told = {name: value for name, value in row.items() if name not in _OF_THE_PURCHASE}
+    kept = {name: value for name, value in row.items() if name not in _OF_THE_PURCHASE}
     if purchase.status is Status.VOID:
         # It bought nothing after all, which this row could not know: the job is served by none.
-        return {**told, "status": PENDING, "last": purchase.id}
-    kept = {name: row[name] for name in ("outputs", "decision") if name in row}
+        return {**kept, "status": PENDING, "last": purchase.id}
+    served = {name: row[name] for name in ("outputs", "decision") if name in row}
     reason = {"reason": purchase.reason.value} if purchase.reason else {}
     workflow = {"workflow_id": purchase.workflow_id} if purchase.workflow_id else {}
     return {
-        **told,
+        **kept,
         "status": purchase.status.value,
         **reason,
         "purchase": purchase.id,
         **workflow,
-        **kept,
+        **served,
     }

@@ -20,18 +20,18 @@ def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
 def _rows(
     kind: str, name: str, written: list[Mapping[str, Any]], wanted: list[Mapping[str, Any]]
 ) -> Iterator[str]:
-    theirs = {row[name]: row for row in written}
-    ours = {row[name]: row for row in wanted}
-    for purchase_id in sorted({*theirs, *ours}):
-        if purchase_id not in theirs:
-            yield f"{kind} {purchase_id}: not in the results"
-        elif purchase_id not in ours:
-            yield f"{kind} {purchase_id}: only in the results"
+    written_rows = {row[name]: row for row in written}
+    wanted_rows = {row[name]: row for row in wanted}
+    for row_name in sorted({*written_rows, *wanted_rows}):
+        if row_name not in written_rows:
+            yield f"{kind} {row_name}: not in the results"
+        elif row_name not in wanted_rows:
+            yield f"{kind} {row_name}: only in the results"
         else:
-            for field in sorted({*theirs[purchase_id], *ours[purchase_id]}):
-                old, new = theirs[purchase_id].get(field), ours[purchase_id].get(field)
+            for field in sorted({*written_rows[row_name], *wanted_rows[row_name]}):
+                old, new = written_rows[row_name].get(field), wanted_rows[row_name].get(field)
                 if old != new:
-                    yield f"{kind} {purchase_id}: {field} is {_short(old)} in the results, {_short(new)} by the state"
+                    yield f"{kind} {row_name}: {field} is {_short(old)} in the results, {_short(new)} by the state"
 
 
 def _short(value: object) -> str:

@@ -64,6 +64,11 @@ class LoggedEvent:
 class Store(Protocol):
     """A set of purchases on durable storage, written by one thread of the one run that holds the lock."""
 
+    @property
+    def campaign(self) -> str:
+        """The name of the campaign whose state it is."""
+        ...
+
     def records(self) -> Records:
         """Everything that is known, as it is on disk."""
         ...

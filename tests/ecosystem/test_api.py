@@ -27,7 +27,6 @@ DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 PUBLIC = [
     "AccountError",
     "Action",
-    "Asked",
     "BuyingStopped",
     "Campaign",
     "Entry",
@@ -37,6 +36,7 @@ PUBLIC = [
     "Outcome",
     "PipelineError",
     "Plan",
+    "PlanOptions",
     "Problem",
     "Provider",
     "Purchase",
@@ -105,7 +105,7 @@ def test_a_program_that_uses_it_is_checked_with_its_types(tmp_path: Path) -> Non
     assert checked(EXAMPLE).stdout.startswith("Success")
     told = checked(wrong).stdout
     assert (
-        'wrong.py:3: error: Incompatible types in assignment (expression has type "Mapping[str, Standing]"'
+        'wrong.py:3: error: Incompatible types in assignment (expression has type "Mapping[JobKey, Standing]"'
         in told
     )
     assert 'wrong.py:4: error: Module has no attribute "unheard_of"' in told
@@ -194,7 +194,7 @@ def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
 
 
 def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    outcome = face.run(project.manifest, asked=face.Asked(frozenset({JobKey(WALK)})))
+    outcome = face.run(project.manifest, options=face.PlanOptions(selected=frozenset({JobKey(WALK)})))
 
     assert outcome.is_done
     assert list(outcome.jobs) == [WALK]
@@ -210,7 +210,7 @@ def test_a_failed_job_is_an_outcome_and_no_exception(
 
     assert not outcome.is_done
     assert outcome.code is face.ExitCode.FAILED
-    assert face.run(project.manifest, asked=face.Asked(retry_failed=True)).is_done
+    assert face.run(project.manifest, options=face.PlanOptions(retry_failed=True)).is_done
 
 
 def test_a_wrong_manifest_is_one_exception_with_every_problem(project: Project) -> None:

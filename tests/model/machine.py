@@ -17,7 +17,7 @@ from pipeline.engine.create import settled
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import make
-from pipeline.planning.plan import ALL, Action, Asked, Entry, Plan
+from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
 from pipeline.providers.base import AccountRefused, NotSent
 from pipeline.purchases import (
     UNDECIDED,
@@ -32,10 +32,10 @@ from pipeline.purchases import (
 )
 from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
-from pipeline.results.merge import merged
+from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life
 
-HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
+HEADING = Heading(campaign="spring", manifest="campaign.yaml", output="output/spring", tool="pipeline 1")
 MP4 = Output("video/mp4", url="https://media.example/film.mp4")
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
 FETCHED = replace(MP4, sha256="c" * 64, bytes=1000)
@@ -85,7 +85,7 @@ class Checkout:
         sides = [each.results for each in (self, other) if each.results is not None]
         if sides:
             before = self.records()
-            self.write(merged(sides, HEADING.tool))
+            self.write(merge_results(sides, HEADING.tool))
             assert_nothing_forgotten(self.records(), before, other.records())
 
 
@@ -188,7 +188,13 @@ class Machine:
     def document(self) -> dict[str, Json]:
         assignment, results = self._serve(), self.checkout.results
         told = results.published if results is not None else frozenset()
-        return build(HEADING, assignment, self.state, self.checkout.decisions, {}, told)
+        return build(
+            HEADING,
+            assignment=assignment,
+            records=self.state,
+            decisions=self.checkout.decisions,
+            published=told,
+        )
 
     def happens(self, purchase_id: PurchaseId, event: life.Event) -> Purchase:
         """One step in the life of a purchase, written to the state."""
@@ -198,7 +204,7 @@ class Machine:
 
     # A run
 
-    def plan(self, asked: Asked = ALL) -> Plan:
+    def plan(self, asked: PlanOptions = ALL) -> Plan:
         plan = make(self.open(), {}, asked)
         self._assert_follows_all_that_is_paid(plan)
         for entry in plan.of(Action.SHARE):
@@ -213,7 +219,7 @@ class Machine:
             if purchase.status in {Status.SUBMITTED, Status.SUCCEEDED} and not purchase.deleted:
                 assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
 
-    def run(self, luck: Luck, push: Callable[[], None] | None, asked: Asked = ALL) -> None:
+    def run(self, luck: Luck, push: Callable[[], None] | None, asked: PlanOptions = ALL) -> None:
         """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
         plan = self.plan(asked)
         try:

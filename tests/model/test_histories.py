@@ -20,7 +20,7 @@ from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
 from model.machine import Checkout, Machine
 from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
-from pipeline.planning.plan import Asked
+from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state import transitions as life
 
@@ -218,7 +218,7 @@ class Histories(RuleBasedStateMachine):
         approved = machine.checkout.decisions.approved
         assignment = {key: each.id for key, each in machine.open().by_key.items() if each.id not in approved}
         key = None if again is None else _pick({key: key for key in assignment}, again)
-        asked = Asked(replace=frozenset() if key is None else frozenset({key}), retry_failed=retries)
+        asked = PlanOptions(replace=frozenset() if key is None else frozenset({key}), retry_failed=retries)
         machine.run(Fortune(data, None), None, asked)
 
     @rule(number=machines, data=st.data(), dies_at=st.integers(0, 15))

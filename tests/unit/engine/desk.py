@@ -19,7 +19,7 @@ from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant
 from pipeline.planning.collect import paid_for
 from pipeline.planning.make import in_plan_order, make
-from pipeline.planning.plan import Asked
+from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import Purchase, Records
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
@@ -187,7 +187,11 @@ class Desk:
         With `threads` in earnest: real hands and the machine's own clock.
         """
         wanted_in_order = in_plan_order(wanted)
-        asked = Asked(_keys(selected), _keys(replacing) or frozenset(), retry_failed)
+        asked = PlanOptions(
+            selected=_keys(selected),
+            replace=_keys(replacing) or frozenset(),
+            retry_failed=retry_failed,
+        )
         report, told = RunReport(), Told()
         with closing(self._opened()) as store:
             store.recover(self.clock.now())

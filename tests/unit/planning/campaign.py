@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pipeline.assignment import assign
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
 from pipeline.planning.make import in_plan_order, make
-from pipeline.planning.plan import Asked, Entry, Plan, Presence
+from pipeline.planning.plan import Entry, Plan, PlanOptions, Presence
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Records, Status
 
 
@@ -49,7 +49,7 @@ def plan(
 ) -> Plan:
     """What is planned for jobs where these purchases are known."""
     records = Records({each.id: each for each in purchases})
-    asked = Asked(
+    asked = PlanOptions(
         selected=None if selected is None else frozenset(selected),
         replace=frozenset(each.key for each in replacing),
         retry_failed=retry_failed,

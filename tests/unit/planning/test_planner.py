@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.assignment import assign
 from pipeline.jobs import Job
 from pipeline.planning.make import in_plan_order, make
-from pipeline.planning.plan import Action, Asked, Difference, Presence
+from pipeline.planning.plan import Action, Difference, PlanOptions, Presence
 from pipeline.purchases import Decisions, Reason, Records, Status
 from planning.campaign import bought, job, only, plan
 
@@ -73,7 +73,7 @@ def test_a_changed_request_is_replaced_with_what_changed_old_to_new() -> None:
     old = bought(1, before)
     entry = only(plan([after], old), after)
     assert (entry.action, entry.purchase) == (Action.REPLACE, old)
-    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert entry.changes == (Difference(name="options.prompt", old="walk", new="dance"),)
     assert "options.prompt" in entry.reason
 
 
@@ -81,15 +81,15 @@ def test_another_template_is_a_difference_and_new_wording_is_none() -> None:
     before = job("a", template="overlay")
     after = replace(before, request=replace(before.request, template_id="other"), title=lambda _: "new")
     entry = only(plan([after], bought(1, before)), after)
-    assert entry.changes == (Difference("template_id", "overlay", "other"),)
+    assert entry.changes == (Difference(name="template_id", old="overlay", new="other"),)
 
 
 def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
     before = job("a")
     after = replace(before, request=replace(before.request, options={"duration": 5}))
     assert only(plan([after], bought(1, before)), after).changes == (
-        Difference("options.prompt", "walk", None),
-        Difference("options.duration", None, 5),
+        Difference(name="options.prompt", old="walk", new=None),
+        Difference(name="options.duration", old=None, new=5),
     )
 
 
@@ -223,10 +223,12 @@ def test_a_changed_upstream_replaces_what_hangs_on_it_and_is_named() -> None:
     made = plan([after, film], sketched, filmed)
     assert only(made, film).action is Action.REPLACE
     assert only(made, film).after == after.key
-    assert only(made, film).changes == (Difference("upstream", sketched.id, f"the next of {after.key}"),)
+    assert only(made, film).changes == (
+        Difference(name="upstream", old=sketched.id, new=f"the next of {after.key}"),
+    )
     again = bought(3, after)
     assert only(plan([after, film], sketched, filmed, again), film).changes == (
-        Difference("upstream", sketched.id, again.id),
+        Difference(name="upstream", old=sketched.id, new=again.id),
     )
 
 
@@ -306,7 +308,7 @@ def test_a_retry_waits_until_it_is_known_what_the_last_one_brought() -> None:
     a = job("a")
     failed, unknown = bought(1, a, Status.FAILED), bought(2, a, Status.ATTENTION)
     served = Records({each.id: each for each in (failed, unknown)}, {a.key: failed.id})
-    made = make(assign([a], served), {}, Asked(retry_failed=True))
+    made = make(assign([a], served), {}, PlanOptions(retry_failed=True))
     assert only(made, a).action is Action.ATTENTION
 
 
@@ -355,7 +357,7 @@ def test_an_approved_one_is_pinned_whatever_is_asked_for_now() -> None:
     said = Decisions(approved={approved.id: before.key})
     entry = only(plan([after], approved, decisions=said), after)
     assert (entry.action, entry.purchase) == (Action.PINNED, approved)
-    assert entry.changes == (Difference("options.prompt", "walk", "dance"),)
+    assert entry.changes == (Difference(name="options.prompt", old="walk", new="dance"),)
     assert only(plan([before], approved, decisions=said), before).action is Action.KEEP
 
 

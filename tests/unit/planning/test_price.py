@@ -4,49 +4,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.planning.price import Limits, refusal
+from pipeline.planning.price import refusal
+from pipeline.state.store import Caps
 from planning.campaign import bought, job, plan
 
 TWO = plan([job("a", "walk", price=100), job("b", "dance", price=20)])
 
 
 @pytest.mark.parametrize(
-    ("limits", "spent", "says"),
+    ("caps", "spent", "says"),
     [
-        (Limits(), 10**9, None),
-        (Limits(max_creates=2), 0, None),
-        (Limits(max_creates=1), 0, "2 creates would pass max_creates (1)"),
-        (Limits(max_creates=0), 0, "2 creates would pass max_creates (0)"),
-        (Limits(max_credits=120), 10**9, None),
-        (Limits(max_credits=119), 0, "120 credits would pass max_credits (119)"),
-        (Limits(budget=1120), 1000, None),
-        (Limits(budget=1119), 1000, "120 credits on top of 1,000 spent would pass limits.budget (1,119)"),
-        (Limits(max_creates=1, max_credits=1, budget=1), 0, "2 creates would pass max_creates (1)"),
+        (Caps(), 10**9, None),
+        (Caps(max_creates=2), 0, None),
+        (Caps(max_creates=1), 0, "2 creates would pass max_creates (1)"),
+        (Caps(max_creates=0), 0, "2 creates would pass max_creates (0)"),
+        (Caps(max_credits=120), 10**9, None),
+        (Caps(max_credits=119), 0, "120 credits would pass max_credits (119)"),
+        (Caps(budget=1120), 1000, None),
+        (Caps(budget=1119), 1000, "120 credits on top of 1,000 spent would pass limits.budget (1,119)"),
+        (Caps(max_creates=1, max_credits=1, budget=1), 0, "2 creates would pass max_creates (1)"),
     ],
 )
-def test_each_cap_holds_to_the_last_credit(limits: Limits, spent: int, says: str | None) -> None:
-    assert refusal(TWO, limits, spent) == says
+def test_each_cap_holds_to_the_last_credit(caps: Caps, spent: int, says: str | None) -> None:
+    assert refusal(TWO, caps, spent) == says
 
 
 @pytest.mark.parametrize("cap", ["max_credits", "budget"])
 def test_a_price_that_nobody_knows_is_refused_under_a_cap_on_credits(cap: str) -> None:
     made = plan([job("a", price=None, template="mystery"), job("b", "x", price=1)])
-    told = refusal(made, Limits(**{cap: 10**9}), 0)
+    told = refusal(made, Caps(**{cap: 10**9}), 0)
     assert told is not None
     assert "mystery" in told
     assert f"limits.{cap}" in told
     assert "catalog.credits" in told
-    assert refusal(made, Limits(max_creates=2), 0) is None
+    assert refusal(made, Caps(max_creates=2), 0) is None
 
 
 def test_what_is_shared_or_there_already_costs_nothing() -> None:
     a, b, c = job("a", "x"), job("b", "x"), job("c", "y")
     made = plan([a, b, c], bought(1, c))
-    assert refusal(made, Limits(max_creates=1, max_credits=10), 0) is None
+    assert refusal(made, Caps(max_creates=1, max_credits=10), 0) is None
 
 
 @given(st.lists(st.integers(0, 50), max_size=5), st.integers(0, 200), st.integers(0, 200))
 def test_a_plan_passes_exactly_where_its_sum_fits(prices: list[int], cap: int, spent: int) -> None:
     made = plan([job(f"j{number}", str(number), price=price) for number, price in enumerate(prices)])
-    assert (refusal(made, Limits(max_credits=cap), spent) is None) == (sum(prices) <= cap)
-    assert (refusal(made, Limits(budget=cap), spent) is None) == (spent + sum(prices) <= cap)
+    assert (refusal(made, Caps(max_credits=cap), spent) is None) == (sum(prices) <= cap)
+    assert (refusal(made, Caps(budget=cap), spent) is None) == (spent + sum(prices) <= cap)

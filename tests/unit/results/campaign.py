@@ -21,7 +21,7 @@ from pipeline.results.build import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 
 Document = dict[str, Json]
-HEADING = Heading("spring", "campaign.yaml", "output/spring", "pipeline 1")
+HEADING = Heading(campaign="spring", manifest="campaign.yaml", output="output/spring", tool="pipeline 1")
 FILM = Output("video/mp4", url="https://media.example/film.mp4", sha256="c" * 64, bytes=1000)
 
 
@@ -60,12 +60,18 @@ def document(
     jobs: Sequence[Job],
     *purchases: Purchase,
     decisions: Decisions = UNDECIDED,
-    published: Collection[str] = (),
+    published: Collection[PurchaseId] = (),
     heading: Heading = HEADING,
 ) -> Document:
     """The results manifest of a campaign with these jobs and purchases."""
     assignment = serving_of(jobs, *purchases, decisions=decisions)
-    return build(heading, assignment, assignment.matcher.records, decisions, {}, published)
+    return build(
+        heading,
+        assignment=assignment,
+        records=assignment.matcher.records,
+        decisions=decisions,
+        published=published,
+    )
 
 
 def read_back(made: Document, name: str = "spring.results.json") -> ResultsFile:

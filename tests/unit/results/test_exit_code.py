@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from pipeline.errors import PRECEDENCE, ExitCode
-from pipeline.jobs import Job
+from pipeline.jobs import Job, JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Status
 from pipeline.results.exit_code import exit_code
 from results.campaign import bought, job, serving_of
@@ -23,16 +23,24 @@ def code(
     *purchases: Purchase,
     selected: Collection[Job] | None = None,
     stopped: Collection[ExitCode] = (),
-    inputs: Mapping[str, str] | None = None,
-    blocked: Collection[str] = (),
+    inputs: Mapping[JobKey, str] | None = None,
+    blocked: Collection[JobKey] = (),
     threshold: float = 0.0,
-    enough: Collection[str] = (),
+    accepted: Collection[str] = (),
     decisions: Decisions = UNDECIDED,
 ) -> ExitCode:
     """What a run ends with that leaves these purchases."""
     keys = {each.key for each in (jobs if selected is None else selected)}
     assignment = serving_of(jobs, *purchases, decisions=decisions)
-    return exit_code(assignment, keys, stopped, inputs or {}, blocked, threshold, enough)
+    return exit_code(
+        assignment,
+        selected=keys,
+        stopped=stopped,
+        inputs=inputs or {},
+        blocked=blocked,
+        fail_threshold=threshold,
+        accepted=accepted,
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,8 +170,8 @@ def test_a_deleted_one_counts_for_nothing() -> None:
 
 @pytest.mark.parametrize("status", [Status.SUBMITTED, Status.SUCCEEDED])
 def test_a_run_that_was_to_leave_it_there_is_done(status: Status) -> None:
-    assert code([A], bought(1, A, status), enough=[status.value]) is ExitCode.OK
-    assert code([A], bought(1, A, Status.FAILED), enough=[status.value]) is ExitCode.FAILED
+    assert code([A], bought(1, A, status), accepted=[status.value]) is ExitCode.OK
+    assert code([A], bought(1, A, Status.FAILED), accepted=[status.value]) is ExitCode.FAILED
 
 
 def test_where_a_failure_stopped_the_buying_what_was_not_bought_is_no_news() -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
 from pipeline.purchases import Purchase, Reason, Status
-from pipeline.results.merge import merged
+from pipeline.results.merge import merge_results
 from results.campaign import Document, bought, document, job, read_back
 
 
 def merge(*documents: Document, tool: str = "pipeline 1") -> Document:
     """The whole of several documents, written and read as `pipeline merge` does."""
-    return merged([read_back(each) for each in documents], tool)
+    return merge_results([read_back(each) for each in documents], tool)
 
 
 def row(made: Document, key: str) -> Mapping[str, Json]:

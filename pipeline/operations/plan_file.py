@@ -1,35 +1,35 @@
 """Saved plans on disk."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput, Problem, Unfinished
 from pipeline.files import read_limited, write_atomically
+from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.workspace import relative, shown_path
-from pipeline.planning.plan import Plan
+from pipeline.planning.plan import Plan, PlanArguments
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
 
 _LARGEST = 1 << 30
 
 
-def save(path: Path, state: CampaignState, plan: Plan, given: dict[str, Any], variables: Any) -> None:
+def save(
+    path: Path, state: CampaignState, plan: Plan, arguments: PlanArguments, variables: Mapping[str, Json]
+) -> None:
     """Write `plan` to `path`, with the arguments it was made with.
 
     Raises:
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(
-        state.workspace.campaign.name,
-        relative(state.workspace.campaign.manifest, path.resolve().parent),
-        state.workspace.emulated,
-        variables,
-        given["chosen"],
-        given["excluded"],
-        given["replaced"],
-        given["retry_failed"],
+        campaign=state.workspace.campaign.name,
+        manifest=relative(state.workspace.campaign.manifest, path.resolve().parent),
+        emulated=state.workspace.emulated,
+        variables=variables,
+        arguments=arguments,
     )
     document = json.dumps(to_json(saved, plan), indent=2, ensure_ascii=False)
     try:
@@ -66,8 +66,8 @@ def read(path: Path) -> SavedPlan | None:
     return from_json(document)
 
 
-def assert_stands(saved: SavedPlan, plan: Plan, name: str) -> None:
-    """Refuse a plan that was overtaken: nothing is bought or changed that it does not list.
+def assert_current(saved: SavedPlan, plan: Plan, name: str) -> None:
+    """Refuse a saved plan that was overtaken: nothing is bought or changed that it does not list.
 
     Raises:
         InvalidInput: with every difference.

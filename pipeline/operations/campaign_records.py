@@ -1,0 +1,111 @@
+"""The records of a campaign, a state or results, where there is no manifest that reads."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InvalidInput
+from pipeline.files import real_path
+from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path
+from pipeline.results.file import read
+
+_SQLITE = b"SQLite format 3\0"
+_EMULATED = ".emulated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRecords:
+    """Records without a manifest: where they lie, and where what they tell of goes.
+
+    `campaign` and `manifest` are None where only the state knows them, `output` where the default is meant.
+    """
+
+    state: Path
+    results: Path | None
+    folder: Path
+    emulated: bool
+    output: Path | None
+    campaign: str | None = None
+    manifest: Path | None = None
+
+    def output_folder(self, campaign: str) -> Path:
+        """Where the files of `campaign` go."""
+        default = self.folder / "output" / campaign
+        return self.output or (default / "emulated" if self.emulated else default)
+
+    def emulator_folder(self, campaign: str) -> Path | None:
+        """Where the emulator of a rehearsal keeps its work; None where it was none."""
+        return self.folder / STATE_FOLDER / f"{campaign}.emulator" if self.emulated else None
+
+
+def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
+    """The records that `source` is, a state or results; None where it is neither.
+
+    Raises:
+        InvalidInput: results that cannot be read.
+    """
+    if _begins_with(source, _SQLITE):
+        return _of_state(real_path(source), paths)
+    if source.name.endswith((".results.json", ".results.yaml", ".results.yml")):
+        return _of_results(real_path(source), paths)
+    return None
+
+
+def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None:
+    """The records of the one state that lies beside `manifest`; None where there is none, or several."""
+    state = _only_state_beside(real_path(manifest), paths)
+    return None if state is None else _of_state(state, paths)
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(magic)) == magic
+    return False
+
+
+def _only_state_beside(manifest: Path, paths: RecordPaths) -> Path | None:
+    if paths.state:
+        return real_path(Path(paths.state))
+    states = [
+        path
+        for path in sorted((manifest.parent / STATE_FOLDER).glob("*.db"))
+        if path.name.endswith(f"{_EMULATED}.db") == paths.emulate
+    ]
+    return states[0] if len(states) == 1 else None
+
+
+def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
+    folder = state.parent.parent if state.parent.name == STATE_FOLDER else state.parent
+    default = folder / f"{state.stem}.results.json"
+    return CampaignRecords(
+        state=state,
+        results=real_path(Path(paths.results)) if paths.results else default,
+        folder=folder,
+        emulated=state.stem.endswith(_EMULATED),
+        output=_output(paths),
+    )
+
+
+def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
+    published = read(results, shown_path(results))
+    if published is None:
+        raise InvalidInput(f"{shown_path(results)}: there is no such file")
+    manifest = real_path(results.parent / published.manifest)
+    emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
+    name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
+    default = manifest.parent / STATE_FOLDER / f"{name}.db"
+    return CampaignRecords(
+        state=real_path(Path(paths.state)) if paths.state else default,
+        results=results,
+        folder=manifest.parent,
+        emulated=emulated,
+        output=_output(paths),
+        campaign=published.campaign,
+        manifest=manifest,
+    )
+
+
+def _output(paths: RecordPaths) -> Path | None:
+    return real_path(Path(paths.output)) if paths.output else None

@@ -1,0 +1,163 @@
+"""Collects from records alone, where there is no manifest that reads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.assignment import assign
+from pipeline.engine.execute import execute
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
+from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
+from pipeline.operations.campaign_records import CampaignRecords
+from pipeline.operations.environment import Environment
+from pipeline.operations.provider import vendor_of
+from pipeline.operations.run_options import RunOptions
+from pipeline.operations.workspace import TOOL, now, run_id, shown_path
+from pipeline.planning.collect import everything
+from pipeline.planning.plan import Plan
+from pipeline.purchases import UNDECIDED, Records, Status
+from pipeline.results.file import ResultsFile, read, write
+from pipeline.results.merge import merge_results
+from pipeline.state.opening import open_store
+from pipeline.state.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """How it ended: the number of purchases that were looked after, where their files are, and why it stopped."""
+
+    purchases: int
+    output: Path
+    code: ExitCode
+    notes: tuple[str, ...]
+
+
+class RecordsCollection:
+    """Fetches all that records tell of and that is not here; buys nothing."""
+
+    def __init__(
+        self, known: CampaignRecords, options: RunOptions, environment: Environment, stop: Stop
+    ) -> None:
+        self._known = known
+        self._options = options
+        self._environment = environment
+        self._stop = stop
+        self._report = RunReport()
+
+    def carry_out(self, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> Collected:
+        """Follow what is paid for to its end, fetch it, and write the results.
+
+        Raises:
+            InvalidInput, StateLocked: as for any command.
+            AccountError: there is no key.
+            Unfinished: the results cannot be written.
+        """
+        published = _read_published(self._known)
+        with self._open_store() as store:
+            campaign = self._known.campaign or store.campaign
+            _assert_of(campaign, self._known, published)
+            store.recover(now())
+            joined = published.records if published is not None else Records()
+            records = store.absorb(joined, UNDECIDED, now())
+            outputs = OutputFolder(self._known.output_folder(campaign), store.files(), records.purchases)
+            absent = [each for each in records.purchases.values() if not outputs.inventory.holds(each)]
+            plan = everything(assign([], records), absent)
+            self._execute(plan, records, store, outputs, open_reporter)
+            records = store.records()
+            _publish(self._known, records, published)
+        stopped = {self._stop.code} if self._stop.code is not None else set()
+        return Collected(
+            purchases=len(plan.followed),
+            output=outputs.folder,
+            code=most_urgent({*self._report.codes, *_codes(records), *stopped}),
+            notes=tuple(self._report.notes),
+        )
+
+    @contextmanager
+    def _open_store(self) -> Iterator[Store]:
+        store = open_store(
+            self._known.state,
+            campaign=self._known.campaign,
+            manifest=self._known.manifest,
+            run=run_id(),
+            writable=True,
+            now=now(),
+            command=self._environment.command,
+            allow_network=self._environment.allows_network_file_system,
+        )
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def _execute(
+        self,
+        plan: Plan,
+        records: Records,
+        store: Store,
+        outputs: OutputFolder,
+        open_reporter: Callable[[], AbstractContextManager[Reporter]],
+    ) -> None:
+        with (
+            vendor_of(
+                "vimmerse",
+                "v1",
+                emulator=self._known.emulator_folder(store.campaign),
+                request_timeout=self._options.request_timeout,
+                environment=self._environment,
+            ) as provider,
+            open_reporter() as reporter,
+        ):
+            execute(
+                plan,
+                records,
+                store=store,
+                provider=provider,
+                outputs=outputs,
+                manifest_folder=self._known.folder,
+                # Without a manifest there are no limits but the usual ones.
+                settings=RunSettings(max_poll_interval=self._options.max_poll_interval),
+                reporter=reporter,
+                report=self._report,
+                stop=self._stop,
+                publish=lambda: None,
+            )
+
+
+def _read_published(known: CampaignRecords) -> ResultsFile | None:
+    return read(known.results, shown_path(known.results)) if known.results is not None else None
+
+
+def _assert_of(campaign: str, known: CampaignRecords, published: ResultsFile | None) -> None:
+    if published is not None and published.campaign != campaign:
+        raise InvalidInput(
+            f"{shown_path(known.results or Path())}: the results of another campaign, "
+            f"'{published.campaign}', not of '{campaign}'"
+        )
+
+
+def _publish(known: CampaignRecords, records: Records, published: ResultsFile | None) -> None:
+    """Write the purchases; what the jobs were is known from the last results only, and stays."""
+    if known.results is None or published is None:
+        return
+    ours = replace(published, records=records)
+    # Others may have written to it meanwhile: a `git pull`, say.
+    present = _read_published(known)
+    files = [ours] if present is None else [ours, present]
+    document = merge_results(files, TOOL)
+    try:
+        write(known.results, document, present.document if present is not None else None)
+    except OSError as error:
+        raise Unfinished(f"{shown_path(known.results)}: cannot be written: {error.strerror}") from error
+
+
+def _codes(records: Records) -> Iterator[ExitCode]:
+    for purchase in records.purchases.values():
+        if purchase.deleted:
+            continue
+        if purchase.status is Status.ATTENTION:
+            yield ExitCode.ATTENTION
+        elif purchase.status in {Status.SUBMITTED, Status.SUCCEEDED}:
+            yield ExitCode.UNFINISHED

@@ -1,0 +1,75 @@
+"""All that is known of one job or one purchase, for `pipeline show`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.file_names import named
+from pipeline.jobs import Job, JobKey
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.planning.plan import Entry
+from pipeline.purchases import Purchase
+from pipeline.state.store import LoggedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file of a purchase, by the path where a job wants it, and whether it is there, whole."""
+
+    path: Path
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseDetails:
+    """A purchase, the keys of the jobs that it serves, their files, and its history, oldest first."""
+
+    purchase: Purchase
+    serves: Sequence[JobKey]
+    files: Sequence[KnownFile]
+    events: Sequence[LoggedEvent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetails:
+    """A job, what a run would do for it, and what was bought under its key, what serves it first."""
+
+    job: Job
+    entry: Entry | None
+    purchases: Sequence[PurchaseDetails]
+
+
+def job_details(state: CampaignState, job: Job) -> JobDetails:
+    """All that is known of `job`."""
+    serves = state.assignment.by_key.get(job.key)
+    others = sorted(
+        (each for each in state.records.purchases.values() if each.key == job.key), key=lambda each: each.age
+    )
+    listed = {each.id: each for each in ([serves] if serves else []) + others}
+    return JobDetails(
+        job=job,
+        entry=state.plan().entry(job.key),
+        purchases=[purchase_details(state, each) for each in listed.values()],
+    )
+
+
+def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetails:
+    """All that is known of `purchase`."""
+    return PurchaseDetails(
+        purchase=purchase,
+        serves=[key for key, each in state.assignment.by_key.items() if each.id == purchase.id],
+        files=list(_files(state, purchase)),
+        events=state.store.events(purchase.id),
+    )
+
+
+def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
+    outputs = state.outputs()
+    for job in state.jobs:
+        serves = state.assignment.by_key.get(job.key)
+        if serves is None or serves.id != purchase.id:
+            continue
+        for file in named(purchase, job.path, job.steps):
+            digest = file.output.sha256
+            is_here = digest is not None and outputs.index.digest(file.path) == digest
+            yield KnownFile(state.workspace.output / file.path, is_here)

@@ -1,0 +1,52 @@
+"""Tells the vendor what the review said of a purchase."""
+
+import random
+import time
+from functools import partial
+
+from pipeline.engine.repeated import repeated
+from pipeline.engine.updating import assert_bought
+from pipeline.errors import Unfinished, UsageError, printable
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.selection import purchase_named
+from pipeline.operations.workspace import now
+from pipeline.providers.base import Changes, Provider, VendorError
+from pipeline.purchases import Purchase
+from pipeline.results import decisions
+
+
+def rate(
+    state: CampaignState, name: str, provider: Provider, *, rating: int | None, delivered: bool
+) -> Purchase:
+    """Tell the vendor the rating (else the decided one) of what `name` means, and whether it was delivered.
+
+    Raises:
+        UsageError: no such purchase, it has no workflow, or there is nothing to tell of it.
+        InvalidInput: the workflow is not the one that was bought.
+        Unfinished: the vendor could not be told.
+        AccountError: the vendor refused the key.
+    """
+    purchase = purchase_named(state, name)
+    stars = rating or _decided_rating(state, purchase)
+    if stars is None and not delivered:
+        raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
+    changes = Changes(rating=stars, delivered_at=now() if delivered else None)
+    rng = random.Random()  # noqa: S311 - jitter is no secret
+    try:
+        repeated(partial(_tell, provider, purchase, changes), time.sleep, rng)
+    except VendorError as error:
+        raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
+    return purchase
+
+
+def _decided_rating(state: CampaignState, purchase: Purchase) -> int | None:
+    workspace = state.workspace
+    decided = decisions.read(workspace.decisions, workspace.decisions_name)
+    return {each.purchase: each.rating for each in decided}.get(purchase.id)
+
+
+def _tell(provider: Provider, purchase: Purchase, changes: Changes) -> None:
+    if purchase.workflow_id is None:
+        raise UsageError(f"{purchase.id} has no workflow at the vendor")
+    assert_bought(provider.get(purchase.workflow_id), purchase)
+    provider.update(purchase.workflow_id, changes)

@@ -1,0 +1,69 @@
+"""A person settles a purchase whose outcome nobody could tell."""
+
+from pipeline.engine.updating import assert_bought
+from pipeline.errors import InvalidInput, UsageError, printable
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.workspace import now
+from pipeline.providers.base import NotFound, Provider
+from pipeline.purchases import Purchase, Reason, Status, WorkflowId
+from pipeline.state.store import Change
+from pipeline.state.transitions import Event, GivenUp, Identified, advance
+
+
+def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchase:
+    """Give `purchase` up as lost, and with `again` have the next run buy it again; what it is then.
+
+    Raises:
+        UsageError: it is neither in attention nor stuck.
+        Unfinished, InvalidInput: the records cannot be written.
+    """
+    if purchase.status not in {Status.ATTENTION, Status.SUBMITTED}:
+        hint = "; `pipeline run --retry-failed` buys it again" if purchase.status is Status.FAILED else ""
+        raise UsageError(
+            f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up{hint}"
+        )
+    return _commit(state, purchase, GivenUp("given up as lost", again))
+
+
+def identify(
+    state: CampaignState, purchase: Purchase, workflow_id: WorkflowId, provider: Provider
+) -> Purchase:
+    """Take `workflow_id` for the workflow of `purchase`, once a GET has shown that it is; what it is then.
+
+    A wrong one would pass for the result of this job.
+
+    Raises:
+        UsageError: the purchase is settled already or deleted, or another one has this workflow.
+        InvalidInput: the workflow is not there, or its template or title is not what was sent.
+        Unfinished: the records cannot be written.
+    """
+    _assert_open(purchase, workflow_id)
+    for other in state.records.purchases.values():
+        if other.workflow_id == workflow_id and other.id != purchase.id:
+            raise UsageError(
+                f"{printable(workflow_id)} is the workflow of {other.id} ({printable(other.key)})"
+            )
+    try:
+        workflow = provider.get(workflow_id)
+    except NotFound:
+        raise InvalidInput(f"the vendor knows no workflow {printable(workflow_id)}") from None
+    assert_bought(workflow, purchase)
+    return _commit(state, purchase, Identified(workflow_id))
+
+
+def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
+    if purchase.status is not Status.ATTENTION and purchase.reason is not Reason.LOST:
+        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+    if purchase.deleted:
+        raise UsageError(
+            f"{purchase.id} was deleted here, and nothing follows it any more: what "
+            f"{printable(workflow_id)} made is to be had at the vendor's site only"
+        )
+
+
+def _commit(state: CampaignState, purchase: Purchase, event: Event) -> Purchase:
+    after = advance(purchase, event)
+    state.store.commit([Change(purchase, after, now(), event)])
+    publish_anew(state)
+    return after

@@ -1,0 +1,91 @@
+"""What is asked of one run, and the settings that come of it and of the manifest: put together here only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.reporter import RunSettings
+from pipeline.errors import UsageError
+from pipeline.manifest.model import Campaign, Limits
+from pipeline.planning.plan import ALL, PlanOptions
+from pipeline.providers.base import Provider
+from pipeline.purchases import Status
+from pipeline.state.store import Caps, Change
+
+
+def ignore_change(_change: Change) -> None:
+    """No events were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What is asked of one run besides the manifest; None: as the manifest has it.
+
+    `request_timeout` is what one call may take, `max_poll_interval` the longest wait between two polls of one
+    workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed. `provider` stands in for
+    the one that the manifest names; `on_change` hears of every step that is on disk.
+    """
+
+    plan: PlanOptions = ALL
+    concurrency: int | None = None
+    in_flight: int | None = None
+    max_creates: int | None = None
+    max_credits: int | None = None
+    fail_threshold: float | None = None
+    request_timeout: float = 60.0
+    max_poll_interval: float = 30.0
+    wait: bool = True
+    download: bool = True
+    fail_fast: bool = False
+    frozen: bool = False
+    provider: Provider | None = None
+    checkpoint: Checkpoint | None = None
+    on_change: Callable[[Change], None] = ignore_change
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The statuses under way with which the run is to leave a job."""
+        if not self.wait:
+            return frozenset({Status.SUBMITTED.value, Status.SUCCEEDED.value})
+        return frozenset() if self.download else frozenset({Status.SUCCEEDED.value})
+
+
+def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
+    """How a run of `campaign` goes about it.
+
+    Raises:
+        UsageError: a cap is above the manifest's.
+    """
+    limits = campaign.limits
+    return RunSettings(
+        concurrency=options.concurrency or limits.concurrency,
+        in_flight=options.in_flight or limits.in_flight,
+        max_poll_interval=options.max_poll_interval,
+        caps=_caps(limits, options),
+        report_errors=campaign.provider.report_errors,
+        wait=options.wait,
+        download=options.download,
+        fail_fast=options.fail_fast,
+        canary=limits.canary,
+    )
+
+
+def fail_threshold(campaign: Campaign, options: RunOptions) -> float:
+    """The share of failed jobs, 0 to 1, with which a run of `campaign` still counts as good."""
+    return campaign.limits.fail_threshold if options.fail_threshold is None else options.fail_threshold
+
+
+def _caps(limits: Limits, options: RunOptions) -> Caps:
+    return Caps(
+        max_creates=_lowered("--max-creates", options.max_creates, limits.max_creates),
+        max_credits=_lowered("--max-credits", options.max_credits, limits.max_credits),
+        budget=limits.budget,
+    )
+
+
+def _lowered(name: str, wanted: int | None, limit: int | None) -> int | None:
+    if wanted is not None and limit is not None and wanted > limit:
+        raise UsageError(
+            f"{name} {wanted:,} is above the manifest's limit of {limit:,}; it may only lower it"
+        )
+    return limit if wanted is None else wanted

@@ -1,0 +1,115 @@
+"""What a person names on the command line, as keys and purchases."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from pipeline.errors import UsageError, did_you_mean, printable
+from pipeline.jobs import JobKey
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
+from pipeline.planning.saved_plan import SavedPlan, carried_out
+from pipeline.planning.select import Candidate, matching_keys, select_keys
+from pipeline.purchases import Purchase, Records, Status
+from pipeline.results.standing import standing
+
+_SHORTEST_ID = 4
+
+
+def selected_keys(
+    state: CampaignState, select: Sequence[str], exclude: Sequence[str]
+) -> frozenset[JobKey] | None:
+    """The keys that are meant; None, which is all, where nothing was said.
+
+    Raises:
+        UsageError: an expression makes no sense or nothing fits; with the nearest keys.
+    """
+    return select_keys(_candidates(state, ALL), select, exclude) if select or exclude else None
+
+
+def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
+    """What a person asks of the plan besides what the manifest says.
+
+    Raises:
+        UsageError: as `selected_keys`; or an approved purchase would be made again.
+    """
+    options = PlanOptions(retry_failed=arguments.retry_failed)
+    if arguments.replace:
+        options = replace(options, replace=select_keys(_candidates(state, options), arguments.replace, ()))
+    if arguments.select or arguments.exclude:
+        keys = select_keys(_candidates(state, options), arguments.select, arguments.exclude)
+        options = replace(options, selected=keys, replace=options.replace & keys)
+    _assert_not_approved(state, options.replace)
+    return options
+
+
+def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
+    """What a saved plan asks for now: what it lists stays selected, and what was done for it is not done again.
+
+    Raises:
+        UsageError: an approved purchase would be made again.
+    """
+    arguments, done = saved.arguments, carried_out(saved, state.records)
+    options = PlanOptions(retry_failed=arguments.retry_failed, carried_out=done)
+    if arguments.replace:
+        keys = matching_keys(_candidates(state, options), arguments.replace, ()) - done
+        options = replace(options, replace=keys)
+    if arguments.select or arguments.exclude:
+        listed = {action.key for action in saved.actions}
+        keys = matching_keys(_candidates(state, options), arguments.select, arguments.exclude) | listed
+        options = replace(options, selected=keys, replace=options.replace & keys)
+    _assert_not_approved(state, options.replace)
+    return options
+
+
+def purchase_named(state: CampaignState, name: str) -> Purchase:
+    """The purchase of that id (a unique beginning will do), or the one that serves the job of that key.
+
+    Where a purchase for that key is in `attention`, it is meant.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    assignment, records, key = state.assignment, state.records, JobKey(name)
+    in_attention = [
+        each for each in records.purchases.values() if each.key == key and each.status is Status.ATTENTION
+    ]
+    if key in assignment.by_key and not in_attention:
+        return assignment.by_key[key]
+    last = assignment.matcher.last(key)
+    candidates = in_attention or ([last] if last is not None else _by_id(name, records))
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        ids = ", ".join(sorted(each.id for each in candidates))
+        raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
+    if key in assignment.matcher.jobs:
+        raise UsageError(f"nothing was bought for {printable(name)} yet")
+    known = [*assignment.matcher.jobs, *records.purchases]
+    raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
+
+
+def _by_id(name: str, records: Records) -> list[Purchase]:
+    if len(name) < _SHORTEST_ID:
+        return []
+    return [each for purchase_id, each in records.purchases.items() if purchase_id.startswith(name.lower())]
+
+
+def _assert_not_approved(state: CampaignState, keys: Collection[JobKey]) -> None:
+    for key in sorted(keys):
+        purchase = state.assignment.by_key.get(key)
+        if purchase is not None and purchase.id in state.decisions.approved:
+            raise UsageError(f"{printable(key)}: {purchase.id} is approved; withdraw the approval first")
+
+
+def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
+    """Every job and every orphan, with what a selection may ask of it: also what a plan of `options` would do."""
+    return [_candidate(state, entry) for entry in state.plan(options).entries]
+
+
+def _candidate(state: CampaignState, entry: Entry) -> Candidate:
+    if entry.job is not None:
+        status = standing(entry.job, state.assignment).status
+    else:
+        status = entry.purchase.status.value if entry.purchase is not None else ""
+    action = Action.ORPHAN if entry.job is None else entry.action
+    return Candidate(key=entry.key, job=entry.job, status=status, action=action.value)

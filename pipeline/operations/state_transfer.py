@@ -1,0 +1,38 @@
+"""The state as JSON, out and in: what comes in is joined, so nothing is dropped."""
+
+from collections.abc import Mapping
+
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Json
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.workspace import Workspace, now
+from pipeline.state import snapshot
+from pipeline.state.snapshot import Snapshot
+
+
+def export_state(state: CampaignState) -> Mapping[str, Json]:
+    """Every purchase, what serves what, every event."""
+    return state.store.export()
+
+
+def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
+    """The exported state in `document`, which people know as `name`.
+
+    Raises:
+        InvalidInput: it is none, or another campaign's.
+    """
+    read = snapshot.read(document, name)
+    if read.campaign != workspace.campaign.name:
+        raise InvalidInput(f"{name}: the state of '{read.campaign}', not of '{workspace.campaign.name}'")
+    return read
+
+
+def import_state(state: CampaignState, imported: Snapshot) -> CampaignState:
+    """Join what was exported elsewhere into `state`, and write the results; the campaign as it is then.
+
+    Raises:
+        Unfinished, InvalidInput: the records cannot be written.
+    """
+    state.store.absorb(imported.records, state.decisions, now())
+    return publish_anew(state)

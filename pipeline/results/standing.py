@@ -1,0 +1,48 @@
+"""How each job stands: the status of the purchase that serves it, or what takes its place where none does."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pipeline.assignment import Assignment
+from pipeline.jobs import Job, JobKey
+from pipeline.purchases import Purchase, Reason, Status
+
+PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one job stands: the status of what serves it, or `pending`; only a run tells of failed inputs."""
+
+    status: str
+    reason: str | None
+    purchase: Purchase | None
+
+
+def standing(
+    job: Job,
+    assignment: Assignment,
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    blocked: Collection[JobKey] = (),
+) -> Standing:
+    """How `job` stands. `inputs` and `blocked` are what the run that just ended knows of it."""
+    purchase = assignment.by_key.get(job.key)
+    if purchase is None:
+        if job.key in inputs:
+            return Standing(status=Status.FAILED.value, reason=Reason.INPUT.value, purchase=None)
+        return Standing(status=PENDING, reason=None, purchase=None)
+    if purchase.status is Status.DONE and job.key in blocked:
+        # Its files are here, but not where the manifest wants them.
+        return Standing(status=Status.SUCCEEDED.value, reason=None, purchase=purchase)
+    reason = purchase.reason.value if purchase.reason else None
+    return Standing(status=purchase.status.value, reason=reason, purchase=purchase)
+
+
+def standings(
+    assignment: Assignment,
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    blocked: Collection[JobKey] = (),
+) -> dict[JobKey, Standing]:
+    """How every job stands, in the plan's order."""
+    return {job.key: standing(job, assignment, inputs, blocked) for job in assignment.jobs}
