@@ -67,7 +67,7 @@ def as_gitlab(problems: Iterable[Problem]) -> list[Json]:
 def _quality(problem: Problem) -> Json:
     file = problem.position.file if problem.position else "."
     line = problem.position.line if problem.position else 1
-    # The same problem keeps its mark when lines above it change.
+    # The same problem keeps its fingerprint when lines above it change.
     fingerprint = hashlib.sha256(f"{file}\0{problem.path}\0{problem.message}".encode()).hexdigest()
     return {
         "description": printable(str(problem), _LONGEST),

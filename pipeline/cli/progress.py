@@ -21,7 +21,7 @@ _SHOWN = (
 )
 
 
-def _standing(tally: Tally) -> str:
+def _counts(tally: Tally) -> str:
     counts = [f"{tally.by_status[status]} {word}" for status, word in _SHOWN if tally.by_status.get(status)]
     # Nothing where no price is known: a zero would read as free.
     return ", ".join([*counts, *([f"{tally.credits:,} credits"] if tally.credits else [])])
@@ -42,21 +42,18 @@ class BarReporter:
         )
 
     def show(self, tally: Tally) -> None:
-        """Draw the bar as the jobs stand now."""
         self._bar.n = tally.ended
-        self._bar.set_postfix_str(_standing(tally), refresh=True)
+        self._bar.set_postfix_str(_counts(tally), refresh=True)
 
     def tell(self, key: JobKey, what: str) -> None:
-        """Above the bar, where asked for or where it is bad news."""
+        # A bar says enough where nothing is wrong.
         if self._verbose or what.startswith("failed"):
             self.warn(f"{key}: {what}")
 
     def warn(self, message: str) -> None:
-        """A line above the bar."""
         self._bar.write(printable(message), file=self._bar.fp)
 
     def close(self) -> None:
-        """Leave the last bar on the screen."""
         self._bar.close()
 
 
@@ -68,16 +65,14 @@ class LineReporter:
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
-        """Lines tell what happened, not how it stands."""
+        pass  # Lines tell what happened, not how the jobs stand.
 
     def tell(self, key: JobKey, what: str) -> None:
-        """A line, unless only warnings are wanted."""
         if not self._quiet:
             self.warn(f"{key}: {what}")
 
     def warn(self, message: str) -> None:
-        """A line."""
         self._say(printable(message))
 
     def close(self) -> None:
-        """Nothing is held."""
+        pass

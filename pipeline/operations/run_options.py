@@ -14,7 +14,7 @@ from pipeline.state.store import Caps, Change
 
 
 def ignore_change(_change: Change) -> None:
-    """No events were asked for."""
+    """Do nothing: no events were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
