@@ -172,7 +172,7 @@ def test_replaced_also_deletes_what_was_replaced(
 
 
 @fails_without(
-    "pipeline.cli.delete:delete",
+    "pipeline.operations.delete:delete",
     "assert_bought(provider.get",
     swap=("assert_bought(provider.get(purchase.workflow_id), purchase", "provider.get(purchase.workflow_id"),
 )

@@ -72,7 +72,7 @@ def forget_the_results(project: Project) -> None:
 
 @fails_without(
     "pipeline.operations.campaign_state:_joined",
-    "theirs = results.records",
+    "published = results.records",
     swap=("results.records if results is not None else Records", "Records"),
 )
 @pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
@@ -294,7 +294,7 @@ def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, ven
 # Caps
 
 
-@fails_without("pipeline.planning.price:refusal", "if limits.budget is not None")
+@fails_without("pipeline.planning.price:refusal", "if caps.budget is not None")
 @pytest.mark.parametrize(
     ("limits", "named"),
     [

@@ -72,7 +72,7 @@ def test_one_404_is_a_hiccup(desk: Desk) -> None:
 
 @fails_without(
     "pipeline.planning.planner:Planner._is_retried",
-    "return self._asked.retry_failed",
+    "return self._options.retry_failed",
     swap=("purchase.reason is Reason.VENDOR and ", ""),
 )
 def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(desk: Desk) -> None:
