@@ -19,7 +19,7 @@ def as_markdown(plans: Mapping[str, Plan]) -> str:
     """All campaigns in one comment; one without changes is one line."""
     changed = {name: plan for name, plan in plans.items() if _changes(plan)}
     lines = [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
-    shown = list(_fitting(lines, LONGEST // 2))
+    shown = list(_lines_within(lines, LONGEST // 2))
     if len(shown) < len(lines):
         shown.append(f"\n{len(shown)} of {len(lines)} campaigns shown")
     head = "\n".join([MARKER, "## Campaign plan", "", *shown]) + "\n"
@@ -52,7 +52,7 @@ def _details(name: str, plan: Plan, room: int) -> str:
     """The lines of one campaign, folded, in at most `room` characters; nothing where not one line fits."""
     lines = list(as_text(plan))
     fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0))
-    shown = list(_fitting(lines, room - _FRAME - len(name) - 2 * len(fence)))
+    shown = list(_lines_within(lines, room - _FRAME - len(name) - 2 * len(fence)))
     if not shown:
         return ""
     part = f"{len(shown)} of {len(lines)} lines shown"
@@ -64,7 +64,7 @@ def _details(name: str, plan: Plan, room: int) -> str:
     )
 
 
-def _fitting(lines: list[str], room: int) -> Iterator[str]:
+def _lines_within(lines: list[str], room: int) -> Iterator[str]:
     for line in lines:
         room -= len(line) + 1
         if room < 0:

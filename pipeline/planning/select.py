@@ -36,7 +36,7 @@ def select_keys(
     expressions = list(select)
     for expression in expressions:
         if not _selected(expression, candidates):
-            raise UsageError(_fits_nothing(expression, candidates))
+            raise UsageError(_matches_nothing(expression, candidates))
     keys = matching_keys(candidates, expressions, exclude)
     if not keys:
         raise UsageError("the selection leaves no job")
@@ -56,16 +56,16 @@ def matching_keys(
     for expression in expressions:
         keys |= _selected(expression, candidates)
     for expression in exclude:
-        keys -= _fitting(expression, candidates)
+        keys -= _matching_expression(expression, candidates)
     return frozenset(keys)
 
 
 def _selected(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
-    found = _fitting(expression.removeprefix("+"), candidates)
+    found = _matching_expression(expression.removeprefix("+"), candidates)
     return _with_upstreams(found, candidates) if expression.startswith("+") else found
 
 
-def _fitting(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
+def _matching_expression(expression: str, candidates: Sequence[Candidate]) -> set[JobKey]:
     tests = [_test(part.strip()) for part in expression.split(",")]
     return {each.key for each in candidates if all(test(each) for test in tests)}
 
@@ -100,27 +100,27 @@ def _test(expression: str) -> Test:
         raise UsageError("an empty selection fits nothing")
     # A colon behind the first part of a key is a name's own.
     if not separator or "/" in name or "*" in name:
-        return partial(_key_fits, _pattern(expression))
+        return partial(_key_matches, _pattern(expression))
     if name.startswith("matrix."):
-        return partial(_axis_fits, name.removeprefix("matrix."), wanted)
+        return partial(_axis_matches, name.removeprefix("matrix."), wanted)
     if name not in _FIELDS:
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
         raise UsageError(f"'{printable(expression)}': nothing is selected by '{printable(name)}'{hint}")
-    return partial(_field_fits, _FIELDS[name], wanted)
+    return partial(_field_matches, _FIELDS[name], wanted)
 
 
-def _field_fits(read: Callable[[Candidate], str | None], wanted: str, candidate: Candidate) -> bool:
+def _field_matches(read: Callable[[Candidate], str | None], wanted: str, candidate: Candidate) -> bool:
     value = read(candidate)
     return value is not None and fnmatchcase(value, wanted)
 
 
-def _axis_fits(name: str, wanted: str, candidate: Candidate) -> bool:
+def _axis_matches(name: str, wanted: str, candidate: Candidate) -> bool:
     axes = dict(candidate.job.coordinates.axes) if candidate.job else {}
     return name in axes and fnmatchcase(axis_text(axes[name]), wanted)
 
 
-def _key_fits(pattern: re.Pattern[str], candidate: Candidate) -> bool:
+def _key_matches(pattern: re.Pattern[str], candidate: Candidate) -> bool:
     return pattern.fullmatch(candidate.key) is not None
 
 
@@ -132,7 +132,7 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile(f"{body}(?:[/#].*)?", re.DOTALL)
 
 
-def _fits_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
+def _matches_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
     keys = [each.key for each in candidates]
     near = did_you_mean(expression.removeprefix("+"), keys)
     shown = (
