@@ -1,4 +1,4 @@
-"""What is remembered of the output folder: which file lies where, and whose each is."""
+"""What is remembered of the output folder: which file lies where, and which purchase brought it."""
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -22,28 +22,28 @@ class FileIndex:
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
         for each in placed:
-            self._take_note(each)
-        self._owners: dict[str, PurchaseId] = {}
-        self._news: dict[str, PlacedFile] = {}
+            self._add(each)
+        self._purchase_by_hash: dict[str, PurchaseId] = {}
+        self._changed: dict[str, PlacedFile] = {}
         self._removed: set[str] = set()
         for purchase in purchases.values():
-            self.know(purchase)
+            self.add_purchase(purchase)
 
-    def know(self, purchase: Purchase) -> None:
-        """Take note of the hashes of a purchase's files: these are ours."""
+    def add_purchase(self, purchase: Purchase) -> None:
+        """Note the hashes of a purchase's files: these are ours."""
         outputs = (*purchase.outputs, *(output for step in purchase.steps for output in step.outputs))
         for output in outputs:
             if output.sha256 is not None:
-                self.own(output.sha256, purchase.id)
+                self.add_hash(output.sha256, purchase.id)
 
-    def own(self, digest: str, purchase_id: PurchaseId) -> None:
-        """Take note that `purchase_id` brought these bytes; who did so first stays their owner."""
-        self._owners.setdefault(digest, purchase_id)
+    def add_hash(self, digest: str, purchase_id: PurchaseId) -> None:
+        """Note that `purchase_id` brought these bytes; of several that did, the first counts."""
+        self._purchase_by_hash.setdefault(digest, purchase_id)
 
-    def news(self) -> tuple[list[PlacedFile], list[str]]:
+    def pop_changes(self) -> tuple[list[PlacedFile], list[str]]:
         """What the state should remember since this was last asked: files put in place, and paths left."""
-        placed, removed = list(self._news.values()), sorted(self._removed)
-        self._news.clear()
+        placed, removed = list(self._changed.values()), sorted(self._removed)
+        self._changed.clear()
         self._removed.clear()
         return placed, removed
 
@@ -69,41 +69,45 @@ class FileIndex:
 
     def is_ours(self, digest: str) -> bool:
         """Whether a purchase brought a file with these bytes."""
-        return digest in self._owners
+        return digest in self._purchase_by_hash
 
     def purchase_id(self, path: str, digest: str | None) -> PurchaseId | None:
-        """Whose file with these bytes lies at `path`, None for nobody's; several may have brought the same bytes."""
+        """Which purchase brought the file with these bytes at `path`, None if none did.
+
+        Several may have brought the same bytes.
+        """
         placed = self._placed.get(path)
-        if digest in self._owners and placed is not None and placed.sha256 == digest:
+        if digest in self._purchase_by_hash and placed is not None and placed.sha256 == digest:
             return placed.purchase
-        return self._owners.get(digest or "")
+        return self._purchase_by_hash.get(digest or "")
 
     def remember(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
-        """Take note of a file that lies at `path` now."""
+        """Note the file that lies at `path` now."""
         stat = (self._folder / path).stat()
         placed = PlacedFile(path, purchase_id, slot, digest, stat.st_size, stat.st_mtime_ns)
-        self._drop_note(path)
-        self._take_note(placed)
-        self._news[path] = placed
+        self._discard(path)
+        self._add(placed)
+        self._changed[path] = placed
         self._removed.discard(path)
 
     def moved(self, path: str, other: str, digest: str) -> None:
-        """Take note that the file that lay at `path` lies at `other` now."""
-        purchase_id, noted = self.purchase_id(path, digest), self._placed.get(path)
+        """Note that the file that lay at `path` lies at `other` now."""
+        purchase_id, placed = self.purchase_id(path, digest), self._placed.get(path)
         self.forget(path)
-        self.remember(other, purchase_id or PurchaseId(""), noted.slot if noted is not None else "", digest)
+        slot = placed.slot if placed is not None else ""
+        self.remember(other, purchase_id or PurchaseId(""), slot, digest)
 
     def forget(self, path: str) -> None:
-        """Take note that nothing of ours lies at `path` any more."""
-        self._drop_note(path)
-        self._news.pop(path, None)
+        """Note that nothing of ours lies at `path` any more."""
+        self._discard(path)
+        self._changed.pop(path, None)
         self._removed.add(path)
 
-    def _take_note(self, placed: PlacedFile) -> None:
+    def _add(self, placed: PlacedFile) -> None:
         self._placed[placed.path] = placed
         self._paths.setdefault(placed.sha256, set()).add(placed.path)
 
-    def _drop_note(self, path: str) -> None:
+    def _discard(self, path: str) -> None:
         placed = self._placed.pop(path, None)
         if placed is not None:
             self._paths[placed.sha256].discard(path)

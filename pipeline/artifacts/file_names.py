@@ -44,7 +44,7 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
     may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
     """
     suffix = set_aside("", purchase.id)
-    # Only the mark that is our own may hold what is made safe elsewhere.
+    # Only the suffix that is our own may hold what is made safe elsewhere.
     aside = suffix if stem.endswith(suffix) else ""
     safe = f"{safe_path(stem.removesuffix(suffix)) or purchase.id}{aside}"
     for index, output in enumerate(purchase.outputs):

@@ -16,7 +16,7 @@ class Inventory:
 
     def __init__(self, folder: Path, index: FileIndex) -> None:
         self._folder = folder
-        self._notes = index
+        self._index = index
 
     def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[Path, str, str], ...]]:
         """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
@@ -44,14 +44,14 @@ class Inventory:
     def presence(self, job: Job, purchase: Purchase) -> Presence:
         """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
         found = {self._presence(purchase, file) for file in fetched(purchase, job)}
-        order = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
-        return next((each for each in order if each in found), Presence.IN_PLACE)
+        worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
+        return next((each for each in worst_first if each in found), Presence.IN_PLACE)
 
     def _presence(self, purchase: Purchase, file: Named) -> Presence:
-        digest = self._notes.digest(file.path)
+        digest = self._index.digest(file.path)
         if digest == file.output.sha256:
             return Presence.IN_PLACE
-        if digest is not None and not self._notes.is_ours(digest):
+        if digest is not None and not self._index.is_ours(digest):
             return Presence.ALTERED
         return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
 
@@ -61,7 +61,7 @@ class Inventory:
             return False
         files = [file for file in named(purchase, purchase.path) if file.output.sha256 is not None]
         return all(
-            self._notes.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
+            self._index.digest(f.path) == f.output.sha256 or self.find(purchase, f) is not None for f in files
         )
 
     def lacks(self, purchase: Purchase) -> bool:
@@ -79,12 +79,12 @@ class Inventory:
     def find(self, purchase: Purchase, file: Named) -> str | None:
         """Another path where the bytes of `file` lie, whole, on this machine."""
         for path in dict.fromkeys(self._candidates(purchase, file)):
-            if path != file.path and self._notes.digest(path) == file.output.sha256:
+            if path != file.path and self._index.digest(path) == file.output.sha256:
                 return path
         return None
 
     def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
-        yield from sorted(self._notes.paths_of(file.output.sha256))
+        yield from sorted(self._index.paths_of(file.output.sha256))
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
             for other in named(purchase, stem, steps=True):
                 if other.slot == file.slot:

@@ -98,8 +98,8 @@ class OutputFolder:
         sync_folder(target.parent)
         self.index.moved(path, other, digest)
 
-    def settle(self, fresh: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
-        """Put a file that was just fetched to `fresh` in its place.
+    def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
+        """Put a file that was just fetched to `temporary`, beside it, in its place.
 
         A file with the same bytes that lies there already is as good: a run may have died after the
         rename and before it could note it.
@@ -110,16 +110,16 @@ class OutputFolder:
         try:
             failpoints.reach("before rename")
             if self.index.digest(path) == digest:
-                fresh.unlink()
+                temporary.unlink()
             else:
                 self.clear(path)
-                fresh.replace(self.target(path))
-                sync_folder(fresh.parent)
+                temporary.replace(self.target(path))
+                sync_folder(temporary.parent)
                 failpoints.reach("after rename")
         except NotOurs:
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
-        self.index.own(digest, purchase_id)
+        self.index.add_hash(digest, purchase_id)
         self.index.remember(path, purchase_id, slot, digest)
 
     def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:

@@ -1,24 +1,33 @@
-"""What is still to be bought, in which order, and when buying must end. No I/O."""
+"""What is bought next, what of it goes again after a failure, and when buying ends."""
 
 import heapq
 import itertools
 import random
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pipeline.engine.backoff import backoff
-from pipeline.jobs import JobKey
-from pipeline.planning.plan import Entry
+from pipeline.assignment import Matcher
+from pipeline.engine.calls import CallPool, backoff
+from pipeline.engine.reporter import Reporter, RunReport
+from pipeline.engine.served_jobs import ServedJobs
+from pipeline.errors import ExitCode, printable
+from pipeline.jobs import Job, JobKey
+from pipeline.planning.plan import Action, Entry
+from pipeline.providers.base import Provider, VendorError
+from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 # A create of which a part had left is sent anew this often in one run; one that never left, a little more.
 TORN_SENDS = 2
 UNSENT_SENDS = 5
+# So often the vendor may put off one job in a run, and so often its images may fail to be uploaded.
+DEFERRALS = 10
+PREPARATIONS = 5
 # So many unknown outcomes in a row speak of a broken vendor, and each may have cost something.
 BREAKER = 3
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempts:
     """How often a job's create failed to arrive in this run."""
 
@@ -28,82 +37,195 @@ class Attempts:
     unprepared: int = 0
 
 
-@dataclass
-class Buying:
-    """The entries of a plan that cost a create, in its order; chained ones once their upstream is made."""
+class BuyQueue:
+    """The entries of a plan that cost a create, in its order; chained ones once their upstream is made.
 
-    rng: random.Random
-    ready: deque[Entry] = field(default_factory=deque)
-    behind: dict[str, list[Entry]] = field(default_factory=dict)
-    later: list[tuple[float, int, Entry]] = field(default_factory=list)
-    attempts: dict[str, Attempts] = field(default_factory=dict)
-    canary: bool = False
-    stopped: bool = False
-    not_before: float = 0.0
-    unknown_in_a_row: int = 0
-    _canaries: dict[str, str] = field(default_factory=dict)
-    _proven: set[str] = field(default_factory=set)
-    _held: dict[str, list[Entry]] = field(default_factory=dict)
-    _order: "itertools.count[int]" = field(default_factory=itertools.count)
+    With `canary` one job of each template goes first, the rest of that template when it has succeeded. `report`
+    is told what is given up, and why. `now` is always in monotonic seconds.
+    """
+
+    def __init__(self, *, rng: random.Random, report: RunReport, canary: bool = False) -> None:
+        self.stopped = False
+        self._rng = rng
+        self._report = report
+        self._canary = canary
+        self._ready: deque[Entry] = deque()
+        self._behind: dict[JobKey, list[Entry]] = {}
+        self._later: list[tuple[float, int, Entry]] = []
+        self._sequence = itertools.count()
+        self._not_before = 0.0
+        self._attempts: dict[JobKey, Attempts] = {}
+        self._unknown_in_a_row = 0
+        self._canaries: dict[str, JobKey] = {}
+        self._proven: set[str] = set()
+        self._held_back: dict[str, list[Entry]] = {}
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Take up what a plan buys."""
+        """Queue what a plan buys."""
         for entry in entries:
             if entry.after is None:
-                self.ready.append(entry)
+                self._ready.append(entry)
             else:
-                self.behind.setdefault(entry.after, []).append(entry)
-
-    def made(self, key: JobKey) -> None:
-        """The purchase that serves `key` has succeeded: what is made from it may be bought."""
-        self.ready.extend(self.behind.pop(key, ()))
+                self._behind.setdefault(entry.after, []).append(entry)
 
     def next(self, now: float) -> Entry | None:
         """The next entry to buy, if one may be bought now."""
-        if self.stopped or now < self.not_before:
+        if self.stopped or now < self._not_before:
             return None
-        while self.ready or (self.later and self.later[0][0] <= now):
-            is_due = self.later and self.later[0][0] <= now
-            entry = heapq.heappop(self.later)[2] if is_due else self.ready.popleft()
-            if self._may_fly(entry):
+        while self._ready or (self._later and self._later[0][0] <= now):
+            is_due = self._later and self._later[0][0] <= now
+            entry = heapq.heappop(self._later)[2] if is_due else self._ready.popleft()
+            if self._may_go(entry):
                 return entry
         return None
 
-    def _may_fly(self, entry: Entry) -> bool:
+    def wakes_at(self) -> float | None:
+        """When `next` may have something; None: never by itself."""
+        if self.stopped or not (self._ready or self._later):
+            return None
+        soonest = 0.0 if self._ready else self._later[0][0]
+        return max(soonest, self._not_before)
+
+    def _may_go(self, entry: Entry) -> bool:
         """Whether it is the first of its template, or that one has succeeded; else it is held back."""
-        template = entry.job.request.template_id if entry.job is not None else ""
-        if not self.canary or template in self._proven:
+        template_id = entry.job.request.template_id if entry.job is not None else ""
+        if not self._canary or template_id in self._proven:
             return True
-        if self._canaries.setdefault(template, entry.key) == entry.key:
+        if self._canaries.setdefault(template_id, entry.key) == entry.key:
             return True
-        self._held.setdefault(template, []).append(entry)
+        self._held_back.setdefault(template_id, []).append(entry)
         return False
 
-    def succeeded(self, template: str) -> None:
-        """A workflow of this template ended well: the rest of them may go."""
-        self._proven.add(template)
-        self.ready.extend(self._held.pop(template, ()))
-
-    def held_back(self) -> list[tuple[str, list[Entry]]]:
+    def held_back(self) -> Sequence[tuple[str, Sequence[Entry]]]:
         """By template: what was not bought, as the first of its kind has not succeeded."""
-        return sorted(self._held.items())
+        return sorted(self._held_back.items())
 
-    def wakes_at(self) -> float | None:
-        """When, in monotonic seconds, `next` may have something; None: never by itself."""
-        if self.stopped or not (self.ready or self.later):
+    def succeeded(self, template_id: str, keys: Iterable[JobKey]) -> None:
+        """A workflow has succeeded that serves `keys`: what waits for its template or is made from it may go."""
+        self._proven.add(template_id)
+        self._ready.extend(self._held_back.pop(template_id, ()))
+        for key in keys:
+            self._ready.extend(self._behind.pop(key, ()))
+
+    def stop(self, code: ExitCode, note: str) -> None:
+        """Buy nothing more in this run."""
+        self.stopped = True
+        self._report.stop(code, note)
+
+    # What goes again
+
+    def put_back(self, entry: Entry, now: float, attempt: int, after: float | None = None) -> None:
+        """Queue an entry again, for after a backoff that is no shorter than the vendor asked for."""
+        heapq.heappush(self._later, (now + backoff(attempt, self._rng, after), next(self._sequence), entry))
+
+    def unprepared(self, entry: Entry, error: VendorError, now: float) -> None:
+        """What it needs could not be uploaded, or its upstream not be asked for."""
+        attempts = self._attempts_of(entry)
+        attempts.unprepared += 1
+        if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
+            self._report.stop(ExitCode.UNFINISHED, f"{entry.key}: {error}; run again")
+        else:
+            self.put_back(entry, now, attempts.unprepared, error.after)
+
+    def not_sent(self, entry: Entry, reason: str, now: float, *, started: bool) -> None:
+        """Its create did not arrive whole; `started`: a part of it had left."""
+        attempts = self._attempts_of(entry)
+        attempts.torn += started
+        attempts.unsent += not started
+        if attempts.torn > TORN_SENDS or attempts.unsent >= UNSENT_SENDS:
+            self.stop(ExitCode.UNFINISHED, f"the vendor is out of reach ({printable(reason)}); run again")
+        else:
+            self.put_back(entry, now, attempts.torn + attempts.unsent)
+
+    def deferred(self, entry: Entry, reason: str, now: float, after: float | None) -> None:
+        """Too many requests: everyone waits, but no longer than the job has time."""
+        attempts = self._attempts_of(entry)
+        attempts.deferred += 1
+        if (after or 0.0) > _timeout(entry) or attempts.deferred > DEFERRALS:
+            how_long = f" for {after:,.0f} s" if after is not None else ""
+            self._report.stop(
+                ExitCode.UNFINISHED,
+                f"{entry.key}: put off by the vendor{how_long} ({printable(reason)}); run again later",
+            )
+        else:
+            self._not_before = max(self._not_before, now + (after or 0.0))
+            self.put_back(entry, now, attempts.deferred, after)
+
+    def count_outcome(self, *, is_unknown: bool) -> None:
+        """Count the outcome of one create; too many in a row that nobody can tell end the buying."""
+        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
+        if self._unknown_in_a_row >= BREAKER:
+            self.stop(ExitCode.ATTENTION, "three unknown outcomes in a row: nothing more is bought")
+
+    def _attempts_of(self, entry: Entry) -> Attempts:
+        return self._attempts.setdefault(entry.key, Attempts())
+
+
+def _timeout(entry: Entry) -> float:
+    return entry.job.timeout if entry.job is not None else 0.0
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Failures:
+    """What follows where a purchase has failed: it is told, it may end the buying, and it may be bought again.
+
+    `matcher` says what else might serve the jobs of what failed.
+    """
+
+    provider: Provider
+    calls: CallPool
+    queue: BuyQueue
+    served_jobs: ServedJobs
+    purchases: Mapping[PurchaseId, Purchase]
+    matcher: Matcher
+    reporter: Reporter
+    fail_fast: bool
+    report_errors: bool
+
+    def add(self, purchase: Purchase) -> None:
+        """`purchase` has failed, and that is on disk."""
+        for key in self.served_jobs.keys(purchase):
+            self.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+        if self.fail_fast:
+            self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
+        elif entry := self._retry(purchase):
+            self.reporter.tell(entry.key, "bought again (retries)")
+            self.queue.add([entry])
+        if self.report_errors:
+            self.calls.submit(lambda _: None, report_error, self.provider, purchase)
+
+    def _retry(self, purchase: Purchase) -> Entry | None:
+        """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
+        jobs = self.served_jobs.of(purchase.id)
+        if not jobs or purchase.reason is not Reason.VENDOR or self._is_served_otherwise(jobs[0]):
             return None
-        soonest = 0.0 if self.ready else self.later[0][0]
-        return max(soonest, self.not_before)
+        job = jobs[0]
+        asked = (purchase.fingerprint, purchase.inputs, purchase.reason)
+        failed = sum(
+            (each.fingerprint, each.inputs, each.reason) == asked for each in self.purchases.values()
+        )
+        if failed > job.retries:
+            return None
+        return Entry(
+            key=job.key,
+            action=Action.RETRY,
+            reason="failed (vendor)",
+            job=job,
+            purchase=purchase,
+            credits=job.credits,
+            source=self.purchases.get(purchase.inputs[0]) if purchase.inputs else None,
+        )
 
-    def of(self, entry: Entry) -> Attempts:
-        """How often the entry has failed to arrive so far."""
-        return self.attempts.setdefault(entry.key, Attempts())
+    def _is_served_otherwise(self, job: Job) -> bool:
+        """Whether another machine bought the same, and that has not failed."""
+        matching = (self.purchases[each.id] for each in self.matcher.matching(job.key))
+        return any(each.status is not Status.FAILED for each in matching)
 
-    def again(self, entry: Entry, now: float, attempt: int, asked: float | None = None) -> None:
-        """Put an entry back, for after a backoff."""
-        heapq.heappush(self.later, (now + backoff(attempt, self.rng, asked), next(self._order), entry))
 
-    def count_outcome(self, known: bool) -> bool:
-        """Count the outcome of one create; True when so many were unknown in a row that buying must stop."""
-        self.unknown_in_a_row = 0 if known else self.unknown_in_a_row + 1
-        return self.unknown_in_a_row >= BREAKER
+def report_error(provider: Provider, purchase: Purchase) -> None:
+    """Tell the vendor of a failure; that it does not listen changes nothing."""
+    context = {"workflow_id": purchase.workflow_id, "template_id": purchase.template_id, "key": purchase.key}
+    try:
+        provider.report_error(purchase.error or "failed", {k: v for k, v in context.items() if v is not None})
+    except VendorError:
+        return

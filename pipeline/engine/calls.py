@@ -1,59 +1,168 @@
-"""The calls that are in the air: handed to an executor, taken in again by the one who handed them out."""
+"""Calls that are under way: how many at once, how soon again after a failure, and what each of them brought.
+
+Time is a parameter, so that an hour of waiting is tested in a millisecond.
+"""
 
 import queue
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import ParamSpec, TypeVar
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import ParamSpec, Protocol, TypeVar
 
-from pipeline.engine.clock import Clock
+from pipeline.errors import AccountError, PipelineError
+from pipeline.providers.base import CallRefused, NotFound, VendorError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OnDone = Callable[[], None]
+# Seconds, at most, before the second attempt of a call, and before any further one.
+FIRST_BACKOFF = 0.5
+LONGEST_BACKOFF = 60.0
+# So often `repeated` tries.
+ATTEMPTS = 5
+
+
+class Clock(Protocol):
+    """What the coordinator knows of time."""
+
+    def now(self) -> str:
+        """The time of day: UTC, ISO 8601, to the millisecond. For records only, never for waiting."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        ...
+
+    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+        """The next item of `inbox`, waited for at most `seconds` (None: as long as it takes)."""
+        ...
+
+
+class SystemClock:
+    """The machine's own."""
+
+    def now(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+        try:
+            return inbox.get(timeout=None if seconds is None else max(0.0, seconds))
+        except queue.Empty:
+            return None
 
 
 class CallPool:
-    """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen."""
+    """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen.
 
-    def __init__(self, clock: Clock, limit: int) -> None:
+    Calls that may be repeated go to `executor`, which may be a cluster; those that may not, to `local_executor`
+    in this process, as no cluster runs a task exactly once.
+    """
+
+    def __init__(self, *, clock: Clock, limit: int, executor: Executor, local_executor: Executor) -> None:
         self._clock = clock
         self._limit = limit
+        self._executor = executor
+        self._local_executor = local_executor
         self._count = 0
         # Its put() may be called from a signal handler, unlike that of queue.Queue.
-        self._inbox: queue.SimpleQueue[OnDone | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     @property
     def is_full(self) -> bool:
-        """Whether no further call may be handed out."""
+        """Whether no further call may be started."""
         return self._count >= self._limit
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is awaited."""
+        """Whether no call is under way."""
         return self._count == 0
 
-    def send(
+    def submit(
         self,
-        executor: Executor,
-        land: Callable[["Future[T]"], None],
+        on_done: Callable[["Future[T]"], None],
         call: Callable[P, T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
-        """Hand out a call; `land` takes it in, in the coordinator's thread, within `take`."""
-        future = executor.submit(call, *args, **kwargs)
+        """Start a call that may be repeated; `on_done` gets its future, in the thread that calls `collect`."""
+        self._started(self._executor.submit(call, *args, **kwargs), on_done)
+
+    def submit_local(
+        self,
+        on_done: Callable[["Future[T]"], None],
+        call: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """As `submit`, for a call that must not run twice, or needs this machine's files."""
+        self._started(self._local_executor.submit(call, *args, **kwargs), on_done)
+
+    def _started(self, future: "Future[T]", on_done: Callable[["Future[T]"], None]) -> None:
         self._count += 1
-        future.add_done_callback(lambda done: self._inbox.put(lambda: land(done)))
+        future.add_done_callback(lambda done: self._inbox.put(lambda: on_done(done)))
 
     def wake(self) -> None:
-        """Have `take` return. Safe in a signal handler."""
+        """Have `collect` return. Safe in a signal handler."""
         self._inbox.put(None)
 
-    def take(self, seconds: float | None) -> None:
-        """Wait at most `seconds` for a call to come back, and take in all that have."""
-        landing = self._clock.take(self._inbox, seconds)
-        while landing is not None:
+    def collect(self, seconds: float | None) -> None:
+        """Wait at most `seconds` for a call to end, then do what follows for all that have."""
+        done = self._clock.wait(self._inbox, seconds)
+        while done is not None:
             self._count -= 1
-            landing()
-            landing = None if self._inbox.empty() else self._clock.take(self._inbox, 0)
+            done()
+            done = None if self._inbox.empty() else self._clock.wait(self._inbox, 0)
+
+
+@contextmanager
+def thread_pool(threads: int) -> Iterator[Executor]:
+    """So many threads. Leaving does not wait for a call that hangs: the run has decided about it already."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def result_of(future: "Future[T]") -> T | PipelineError:
+    """What a call brought, or the error that is an answer of its own; the account's refusal is raised.
+
+    Raises:
+        AccountError: the vendor refused the key, which ends the run.
+    """
+    try:
+        return future.result()
+    except AccountError:
+        raise
+    except PipelineError as error:
+        return error
+
+
+def backoff(attempt: int, rng: random.Random, after: float | None = None) -> float:
+    """Seconds before attempt number `attempt` + 1: exponential with full jitter, never sooner than `after`."""
+    most = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempt, 20))
+    return max(after or 0.0, rng.uniform(0.0, most))
+
+
+def repeated(call: Callable[[], T], pause: Callable[[float], object], rng: random.Random) -> T:
+    """What `call` brings, tried `ATTEMPTS` times; `pause` waits between, in seconds.
+
+    Raises:
+        VendorError: the last of its errors, or the first that repeating will not mend.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return call()
+        except (NotFound, CallRefused):
+            raise
+        except VendorError as error:
+            pause(backoff(attempt, rng, error.after))
+    return call()

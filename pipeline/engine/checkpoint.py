@@ -5,12 +5,19 @@ refused, as another machine was there first, is a lock between machines.
 """
 
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
 
-from pipeline.errors import Unfinished, printable
+from pipeline import failpoints
+from pipeline.assignment import is_usable
+from pipeline.engine.calls import CallPool, result_of
+from pipeline.errors import PipelineError, Unfinished, printable
+from pipeline.purchases import Purchase
 
-# A push that hangs must not hold a run for ever.
-PATIENCE = 600.0
+# Seconds that the command may take: a push that hangs must not hold a run for ever.
+TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Checkpoint:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -43,3 +50,61 @@ class Checkpoint:
             said = ended.stdout.decode(errors="replace").strip().splitlines()
             last = f": {printable(said[-1])}" if said else ""
             raise Unfinished(f"the checkpoint command failed with {ended.returncode}{last}")
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Publisher:
+    """Writes the results manifest, has it published where there is a `checkpoint`, and sees who was there first.
+
+    `publish` writes the results of what is on disk; `others` tells what other machines wrote into them meanwhile.
+    `wanted` are the fingerprints of what the run may buy.
+    """
+
+    calls: CallPool
+    checkpoint: Checkpoint | None
+    publish: Callable[[], object]
+    others: Callable[[], Collection[Purchase]]
+    wanted: Collection[str]
+
+    is_busy: bool = field(default=False, init=False)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether creates wait until their intents are published."""
+        return self.checkpoint is not None
+
+    def begin(self, on_done: Callable[[str | None], None]) -> None:
+        """Write the results and have them published, as no more than one command at a time may.
+
+        `on_done` learns why nothing more may be sent, or None.
+        """
+        if self.checkpoint is None:
+            return
+        failpoints.reach("wave written")
+        try:
+            self.publish()
+        except PipelineError as error:
+            # What the command would publish does not tell of what is about to be sent.
+            on_done(str(error))
+            return
+        self.is_busy = True
+        self.calls.submit_local(partial(self._ended, on_done), self.checkpoint)
+
+    def _ended(self, on_done: Callable[[str | None], None], future: "Future[None]") -> None:
+        self.is_busy = False
+        failpoints.reach("wave published")
+        result = result_of(future)
+        on_done(str(result) if isinstance(result, PipelineError) else self.overtaken())
+
+    def overtaken(self) -> str | None:
+        """Why nothing more may be bought, as another machine has bought the same; None where none has.
+
+        A command that pulls may have brought it.
+        """
+        try:
+            others = self.others()
+        except PipelineError as error:
+            return str(error)
+        same = (each for each in others if each.fingerprint in self.wanted and is_usable(each))
+        first = next(same, None)
+        return None if first is None else f"{printable(first.key)}: another machine bought the same meanwhile"

@@ -1,9 +1,30 @@
-"""Buys. The only module that calls `Provider.create`, as every call may cost credits."""
+"""Buys: the way of a create from its intent to its outcome. Only this module calls `Provider.create`.
 
+The methods of `Creator` stand in that order: prepared → intent → durable → (wave published) → sent → outcome →
+what follows.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from pipeline import failpoints
+from pipeline.engine.buy_queue import BuyQueue
+from pipeline.engine.calls import CallPool, Clock
+from pipeline.engine.checkpoint import Publisher
+from pipeline.engine.in_flight import InFlight
+from pipeline.engine.journal import Journal
+from pipeline.engine.prepare import Prepared, Preparer
+from pipeline.engine.reporter import Reporter
+from pipeline.engine.served_jobs import ServedJobs
+from pipeline.errors import ExitCode, printable
+from pipeline.jobs import Job
+from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     Bought,
     CreateOutcome,
@@ -14,23 +35,217 @@ from pipeline.providers.base import (
     OutcomeUnknown,
     Provider,
 )
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
 
-def submit(provider: Provider, order: CreateRequest) -> CreateOutcome:
+@dataclass(frozen=True, slots=True)
+class Create:
+    """One create on its way: what it sends, for which purchase, and the entry of the plan that wants it."""
+
+    entry: Entry
+    job: Job
+    purchase: Purchase
+    request: CreateRequest
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Creator:
+    """Sends what is prepared, each once its intent is on disk.
+
+    With a checkpoint, intents gather to a wave, which is published as a whole before any of it is sent.
+    `on_bought` and `on_rejected` get the purchase, as it is on disk.
+    """
+
+    provider: Provider
+    calls: CallPool
+    clock: Clock
+    journal: Journal
+    queue: BuyQueue
+    preparer: Preparer
+    in_flight: InFlight
+    served_jobs: ServedJobs
+    publisher: Publisher
+    reporter: Reporter
+    on_bought: Callable[[Purchase], None]
+    on_rejected: Callable[[Purchase], None]
+
+    _wave: list[Create] = field(default_factory=list, init=False)
+    _intended: list[Create] = field(default_factory=list, init=False)
+    _cleared: deque[Create] = field(default_factory=deque, init=False)
+
+    def due_at(self) -> float | None:
+        """When there is something to start, in monotonic seconds; None: not before something else ends."""
+        return 0.0 if self._cleared else self.preparer.due_at()
+
+    def start_next(self) -> bool:
+        """Send the next create that may be sent, or prepare one; False if there is none."""
+        if self.queue.stopped:
+            self.withdraw()
+            return False
+        if not self._cleared:
+            return self.preparer.start_next(self.intend)
+        create = self._cleared.popleft()
+        self.calls.submit_local(partial(self._sent, create), send, self.provider, create.request)
+        return True
+
+    # Intent
+
+    def intend(self, prepared: Prepared) -> None:
+        """Have the intent of one create written down; with a checkpoint, gather it to a wave first."""
+        if self.queue.stopped:
+            self.in_flight.release()
+            return
+        job, source = prepared.job, prepared.source
+        purchase = intended(job, prepared.purchase_id, source, self.clock.now())
+        create = Create(prepared.entry, job, purchase, prepared.request)
+        if self.publisher.has_checkpoint:
+            self._wave.append(create)
+        else:
+            self._write_intent(create)
+
+    def close_wave(self) -> None:
+        """Have the intents of the wave written down, once it is as large as it can be now."""
+        if self._wave and self.preparer.is_idle and not self._intended and not self.publisher.is_busy:
+            for create in self._wave:
+                self._write_intent(create)
+            self._wave.clear()
+
+    def _write_intent(self, create: Create) -> None:
+        self._intended.append(create)
+        self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.replaces)
+
+    def _on_durable(self, create: Create, is_durable: bool) -> None:
+        """The intent is on disk, or a cap forbids it."""
+        if not is_durable:
+            self._intended.remove(create)
+            self.in_flight.release()
+            self.queue.stop(ExitCode.STOPPED_BUYING, f"{create.entry.key}: not bought, a cap would be passed")
+            return
+        self.served_jobs.add(create.job, create.purchase.id)
+        if not self.publisher.has_checkpoint:
+            self._intended.remove(create)
+            self._cleared.append(create)
+
+    # Publication of a wave
+
+    def publish_wave(self) -> None:
+        """Have the intents that are on disk published; they are sent only after that."""
+        if self._intended and not self.publisher.is_busy:
+            self.publish()
+
+    def publish(self) -> None:
+        """Have what is on disk published by the operator's command, and buy no more of what others have bought."""
+        if not self.publisher.has_checkpoint:
+            self._stop_if(self.publisher.overtaken())
+        elif not self.publisher.is_busy:
+            self.publisher.begin(self._published)
+
+    def _published(self, why_not: str | None) -> None:
+        self._stop_if(why_not)
+        if self.queue.stopped:
+            self.withdraw("its intent could not be published, so it was not sent")
+        else:
+            self._cleared.extend(self._intended)
+            self._intended.clear()
+
+    def _stop_if(self, why: str | None) -> None:
+        if why:
+            self.queue.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
+
+    def withdraw(self, why: str = "the run was stopped before it was sent") -> None:
+        """Give up what is not sent: its intents provably bought nothing."""
+        self.journal.withdraw_intents()
+        # Also a wave that is being published: who reads of it learns in the end that it bought nothing.
+        unsent = [*self._cleared, *self._intended]
+        self.in_flight.release(len(self._wave) + len(unsent))
+        self._wave.clear()
+        self._cleared.clear()
+        self._intended.clear()
+        for create in unsent:
+            # An intent that is not written is nowhere: there is nothing to give up.
+            if create.purchase.id in self.journal.purchases:
+                self.served_jobs.remove(create.purchase.id)
+                self.journal.record(create.purchase.id, NothingBought(why))
+
+    # Outcome
+
+    def _sent(self, create: Create, future: "Future[CreateOutcome]") -> None:
+        self.in_flight.release()
+        self.apply_outcome(create, future.result())
+
+    def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:
+        """Write down what came of a create; what follows from it happens once that is on disk."""
+        if isinstance(outcome, Bought) and self.journal.has_workflow(outcome.workflow_id):
+            # Whose it is nobody can tell.
+            named = f"the vendor named workflow {outcome.workflow_id}, which another purchase has"
+            outcome = OutcomeUnknown(named)
+        detail = outcome.response if isinstance(outcome, OutcomeUnknown) else ""
+        follow = partial(self._after_commit, create.entry, outcome)
+        self.journal.record(create.purchase.id, event_for(outcome), follow, detail)
+
+    def _after_commit(self, entry: Entry, outcome: CreateOutcome, purchase: Purchase) -> None:
+        if purchase.status is Status.VOID:
+            self.served_jobs.remove(purchase.id)
+        self.queue.count_outcome(is_unknown=isinstance(outcome, OutcomeUnknown))
+        now = self.clock.monotonic()
+        match outcome:
+            case Bought(workflow_id):
+                self.reporter.tell(entry.key, f"bought as {printable(workflow_id)}")
+                self.on_bought(purchase)
+            case NotSent(reason, started):
+                self.queue.not_sent(entry, reason, now, started=started)
+            case Deferred(reason, after):
+                self.queue.deferred(entry, reason, now, after)
+            case JobRefused():
+                self.on_rejected(purchase)
+            case AccountRefused(problem, reason):
+                self._account_refused(problem, reason)
+            case OutcomeUnknown(reason):
+                self.reporter.warn(
+                    f"{entry.key}: may have been bought, nobody can tell ({printable(reason)}); "
+                    "it is not sent again, `pipeline resolve` settles it"
+                )
+            case _:
+                assert_never(outcome)
+
+    def _account_refused(self, problem: AccountProblem, reason: str) -> None:
+        if problem is AccountProblem.CREDIT:
+            self.queue.stop(ExitCode.STOPPED_BUYING, f"the vendor says: {printable(reason)}")
+        else:
+            self.queue.stop(ExitCode.ACCOUNT, f"the vendor refused the key: {printable(reason)}")
+
+
+def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: str) -> Purchase:
+    """The purchase that is about to be sent for `job`, made from `source` where it is chained."""
+    return Purchase(
+        id=purchase_id,
+        key=job.key,
+        fingerprint=job.fingerprint,
+        status=Status.SUBMITTING,
+        bought_at=now,
+        template_id=job.request.template_id,
+        inputs=(source.id,) if source is not None and job.upstream is not None else (),
+        request=job.request_json(purchase_id),
+        credits=job.credits,
+        path=job.path,
+    )
+
+
+def send(provider: Provider, request: CreateRequest) -> CreateOutcome:
     """Send one create. The purchase it is for must be on disk as `submitting` before this is called."""
     failpoints.reach("before create")
     try:
-        outcome = provider.create(order)
+        outcome = provider.create(request)
     except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought
         outcome = OutcomeUnknown(f"{type(error).__name__} in the provider")
     failpoints.reach("after create")
     return outcome
 
 
-def settled(outcome: CreateOutcome) -> Event:
-    """What an outcome means for the purchase. Whether and when the job goes again is the coordinator's."""
+def event_for(outcome: CreateOutcome) -> Event:
+    """What an outcome means for the purchase. Whether and when the job goes again is the queue's business."""
     match outcome:
         case Bought(workflow_id):
             return Accepted(workflow_id)

@@ -1,28 +1,59 @@
-"""Fetches the files of what was made and puts them in their places, each repeated as often as it takes."""
+"""Fetches the files of what was made, and has them put in their places."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.artifacts.file_names import named
-from pipeline.engine import backoff
-from pipeline.engine.fetching import Landed, Target, fetch, fetched_event
-from pipeline.engine.in_flight import InFlight
-from pipeline.engine.tracked import TrackedPurchase
-from pipeline.engine.workplace import Workplace, outcome
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.engine.calls import CallPool, result_of
+from pipeline.engine.in_flight import InFlight, TrackedPurchase
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter, RunReport
+from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError, Unfinished
-from pipeline.providers.base import DownloadFailed, VendorError
-from pipeline.purchases import Purchase, Status, WorkflowId
+from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, VendorError, Workflow
+from pipeline.purchases import Output, Purchase, Status, WorkflowId
+from pipeline.state.transitions import Fetched
 
 # Failures in a row before this run leaves the files to the next one.
-PATIENCE = 5
+ATTEMPTS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file to fetch: `slot` says which of the purchase's it is, `path` where it will lie in the output folder.
+
+    `temporary`, beside it, is where it is fetched to.
+    """
+
+    slot: str
+    path: str
+    temporary: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """One file that was fetched whole to `target.temporary`."""
+
+    target: Target
+    downloaded: Downloaded
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
 class Downloader:
-    """Brings home what has succeeded."""
+    """Fetches what has succeeded, each file again as often as it takes."""
 
-    def __init__(self, workplace: Workplace, in_flight: InFlight) -> None:
-        self._at = workplace
-        self._traffic = in_flight
+    provider: Provider
+    calls: CallPool
+    journal: Journal
+    in_flight: InFlight
+    served_jobs: ServedJobs
+    outputs: OutputFolder
+    reporter: Reporter
+    report: RunReport
 
     def fetch(self, tracked: TrackedPurchase) -> None:
         """Fetch its files, and put them in their places."""
@@ -31,94 +62,144 @@ class Downloader:
         except (Unfinished, OSError, UnicodeError) as error:
             self._blocked(tracked, str(error))
             return
-        self._at.calls.send(
-            self._at.executor,
-            lambda future: self._fetched(tracked, future),
-            fetch,
-            self._at.provider,
-            tracked.purchase.workflow_id or WorkflowId(""),
-            targets,
-            tracked.latest,
-        )
+        workflow_id = tracked.purchase.workflow_id or WorkflowId("")
+        done = partial(self._fetched, tracked)
+        self.calls.submit(done, fetch, self.provider, workflow_id, targets, tracked.latest)
 
     def _targets(self, purchase: Purchase) -> list[Target]:
-        stem, steps = self._at.served_jobs.stem(purchase)
+        stem, steps = self.served_jobs.stem(purchase)
         return [
-            Target(file.slot, file.path, self._fresh(purchase, file.path, file.slot))
+            Target(file.slot, file.path, self._temporary(purchase, file.path, file.slot))
             for file in named(purchase, stem, steps)
         ]
 
-    def _fresh(self, purchase: Purchase, path: str, slot: str) -> Path:
-        target = self._at.outputs.target(path)
+    def _temporary(self, purchase: Purchase, path: str, slot: str) -> Path:
+        target = self.outputs.target(path)
         return target.with_name(f".{purchase.id}-{slot.replace('/', '-')}{target.suffix}")
 
-    def _fetched(self, tracked: TrackedPurchase, future: "Future[tuple[Landed, ...]]") -> None:
-        answer = outcome(future)
-        if isinstance(answer, DownloadFailed) and answer.lasting:
-            self._traffic.leave(tracked, str(answer))
-        elif isinstance(answer, VendorError):
-            self._fetch_failed(tracked, answer)
-        elif isinstance(answer, PipelineError):
-            raise answer
+    def _fetched(self, tracked: TrackedPurchase, future: "Future[tuple[FetchedFile, ...]]") -> None:
+        result = result_of(future)
+        if isinstance(result, DownloadFailed) and result.lasting:
+            self.in_flight.defer(tracked, str(result))
+        elif isinstance(result, VendorError):
+            self._failed(tracked, result)
+        elif isinstance(result, PipelineError):
+            raise result
         else:
-            self._settle(tracked, answer)
+            self._install(tracked, result)
 
-    def _fetch_failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
+    def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
         tracked.latest = None  # its urls may have expired
-        if tracked.attempts >= PATIENCE or (error.after or 0.0) > tracked.patience:
-            self._traffic.leave(tracked, f"its files could not be fetched ({error})")
+        if tracked.attempts >= ATTEMPTS or (error.after or 0.0) > tracked.timeout:
+            self.in_flight.defer(tracked, f"its files could not be fetched ({error})")
         else:
-            self._traffic.schedule(tracked, backoff.backoff(tracked.attempts, self._at.rng, error.after))
+            self.in_flight.back_off(tracked, error.after)
 
-    def _settle(self, tracked: TrackedPurchase, landed: tuple[Landed, ...]) -> None:
+    def _install(self, tracked: TrackedPurchase, files: tuple[FetchedFile, ...]) -> None:
         purchase = tracked.purchase
-        if other := _unlike(purchase, landed):
-            for each in landed:
-                each.target.fresh.unlink(missing_ok=True)
-            self._traffic.leave(
-                tracked, f"the vendor's {other.target.slot} is not the file that was fetched before"
+        if changed := _changed(purchase, files):
+            for file in files:
+                file.target.temporary.unlink(missing_ok=True)
+            self.in_flight.defer(
+                tracked, f"the vendor's {changed.target.slot} is not the file that was fetched before"
             )
             return
         try:
-            for each in landed:
-                target = each.target
-                self._at.outputs.settle(
-                    target.fresh, target.path, purchase.id, target.slot, each.fetched.sha256
-                )
+            for file in files:
+                target, sha256 = file.target, file.downloaded.sha256
+                self.outputs.install(target.temporary, target.path, purchase.id, target.slot, sha256)
         except (Unfinished, OSError, UnicodeError) as error:
             self._blocked(tracked, str(error))
             return
-        self._traffic.land(tracked)
+        self.in_flight.remove(tracked)
         if purchase.status is Status.SUCCEEDED:
-            self._at.journal.record(purchase.id, fetched_event(purchase, landed), self._copy)
+            self.journal.record(purchase.id, fetched_event(purchase, files), self._copy)
         else:
             self._copy(purchase)
 
     def _copy(self, purchase: Purchase) -> None:
         """The files are here: each further job that the purchase serves gets its own."""
-        jobs = self._at.served_jobs.of(purchase.id)
-        taken = {
+        jobs = self.served_jobs.of(purchase.id)
+        needed = {
             file.path: file.output.sha256 for job in jobs for file in named(purchase, job.path, job.steps)
         }
         for job in jobs:
             try:
-                self._at.outputs.put(job, purchase, taken)
+                self.outputs.put(job, purchase, needed)
             except PipelineError as error:
-                self._at.report.blocked[job.key] = str(error)
-                self._at.report.stop(ExitCode.UNFINISHED, str(error))
+                self.report.blocked[job.key] = str(error)
+                self.report.stop(ExitCode.UNFINISHED, str(error))
             else:
-                self._at.reporter.tell(job.key, "done")
+                self.reporter.tell(job.key, "done")
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
-        self._traffic.land(tracked)
-        for key in self._at.served_jobs.keys(tracked.purchase):
-            self._at.report.blocked[key] = why
-        self._at.report.stop(ExitCode.UNFINISHED, why)
+        self.in_flight.remove(tracked)
+        for key in self.served_jobs.keys(tracked.purchase):
+            self.report.blocked[key] = why
+        self.report.stop(ExitCode.UNFINISHED, why)
 
 
-def _unlike(purchase: Purchase, landed: tuple[Landed, ...]) -> Landed | None:
+def fetch(
+    provider: Provider, workflow_id: WorkflowId, targets: tuple[Target, ...], latest: Workflow | None
+) -> tuple[FetchedFile, ...]:
+    """Fetch every target by the urls of `latest` or of a fresh answer; an expired one is asked for anew once.
+
+    May be repeated, on any machine that sees the same folder: plain data in and out.
+
+    Raises:
+        VendorError, AccountError: a file did not come whole; what came is resumed next time.
+    """
+    workflow = latest or provider.get(workflow_id)
+    fetched = []
+    for target in targets:
+        try:
+            downloaded = provider.download(_media(workflow, target.slot), target.temporary)
+        except DownloadFailed as failure:
+            if not failure.expired:
+                raise
+            workflow = provider.get(workflow_id)
+            downloaded = provider.download(_media(workflow, target.slot), target.temporary)
+        fetched.append(FetchedFile(target, downloaded))
+    return tuple(fetched)
+
+
+def _media(workflow: Workflow, slot: str) -> Media:
+    family, *numbers = slot.split("/")
+    media = workflow.result if family == "result" else _step(workflow, int(numbers[0]))
+    index = int(numbers[-1])
+    if index >= len(media):
+        raise VendorError("the vendor does not list this file any more")
+    return media[index]
+
+
+def _step(workflow: Workflow, number: int) -> tuple[Media, ...]:
+    return workflow.steps[number][1] if number < len(workflow.steps) else ()
+
+
+def fetched_event(purchase: Purchase, files: tuple[FetchedFile, ...]) -> Fetched:
+    """The event for a purchase whose files came: its outputs with what was found when they were fetched."""
+    by_slot = {file.target.slot: file.downloaded for file in files}
+    steps = tuple(
+        replace(step, outputs=_hashed(step.outputs, f"steps/{number}", by_slot))
+        for number, step in enumerate(purchase.steps)
+    )
+    return Fetched(_hashed(purchase.outputs, "result", by_slot), steps)
+
+
+def _hashed(
+    outputs: tuple[Output, ...], family: str, by_slot: Mapping[str, Downloaded]
+) -> tuple[Output, ...]:
+    return tuple(
+        replace(output, sha256=downloaded.sha256, bytes=downloaded.bytes)
+        if (downloaded := by_slot.get(f"{family}/{index}")) is not None
+        else output
+        for index, output in enumerate(outputs)
+    )
+
+
+def _changed(purchase: Purchase, files: tuple[FetchedFile, ...]) -> FetchedFile | None:
     """A file that was fetched once and is now another: what was bought is known by its hash."""
-    known = {file.slot: file.output.sha256 for file in named(purchase, "", steps=True)}
-    differs = (each for each in landed if known.get(each.target.slot) not in (None, each.fetched.sha256))
+    before = {file.slot: file.output.sha256 for file in named(purchase, "", steps=True)}
+    differs = (each for each in files if before.get(each.target.slot) not in (None, each.downloaded.sha256))
     return next(differs, None)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import failpoints
-from pipeline.engine.clock import Clock
+from pipeline.artifacts.file_index import FileIndex
+from pipeline.engine.calls import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.store import Caps, Change, Store
@@ -22,33 +23,36 @@ _IDS = re.compile("[0-9a-f]{16}")
 @dataclass(frozen=True, slots=True)
 class _Pending:
     change: Change
-    then: Callable[[Purchase], None]
+    after_commit: Callable[[Purchase], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Intent:
     purchase: Purchase
     at: str
-    then: Callable[[bool], None]
+    on_durable: Callable[[bool], None]
     replaces: Sequence[PurchaseId]
 
 
 def _nothing(_purchase: Purchase) -> None:
-    """Nothing follows."""
+    pass
 
 
 class Journal:
     """The purchases of a run.
 
-    `warn` is told of an id that could not be written where it belongs, `on_change` of all that is on disk.
+    `file_index` tells where files were put, to be remembered too. `warn` is told of an id that could not be
+    written where it belongs, `on_change` of all that is on disk.
     """
 
     def __init__(
         self,
+        *,
         store: Store,
         clock: Clock,
         caps: Caps,
         records: Records,
+        file_index: FileIndex,
         warn: Callable[[str], None],
         on_change: Callable[[Change], None],
     ) -> None:
@@ -56,6 +60,7 @@ class Journal:
         self._store = store
         self._clock = clock
         self._caps = caps
+        self._file_index = file_index
         self._warn = warn
         self._on_change = on_change
         self._changes: list[_Pending] = []
@@ -67,22 +72,22 @@ class Journal:
         """Whether a purchase has the workflow of that id."""
         return workflow_id in self._workflows
 
-    def named_in(self, title: str) -> PurchaseId | None:
-        """The id of a purchase that stands in the title of a workflow."""
+    def purchase_named_in(self, title: str) -> PurchaseId | None:
+        """The id of a purchase of ours that stands in the title of a workflow."""
         return next(
             (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
         )
 
     def intend(
-        self, purchase: Purchase, then: Callable[[bool], None], replaces: Sequence[PurchaseId] = ()
+        self, purchase: Purchase, on_durable: Callable[[bool], None], replaces: Sequence[PurchaseId] = ()
     ) -> None:
-        """Note that `purchase` is to be sent; `then` learns whether that is on disk, or a cap forbids it.
+        """Note that `purchase` is to be sent; `on_durable` learns whether that is on disk, or a cap forbids it.
 
-        `replaces` are purchases whose place it takes: they are marked in the same transaction.
+        `replaces` are purchases that it is bought in the place of: they are marked in the same transaction.
         """
-        self._intents.append(_Intent(purchase, self._clock.now(), then, replaces))
+        self._intents.append(_Intent(purchase, self._clock.now(), on_durable, replaces))
 
-    def withdraw(self) -> None:
+    def withdraw_intents(self) -> None:
         """Forget the intents that are not on disk yet; nobody learns of them any more."""
         self._intents.clear()
 
@@ -90,15 +95,15 @@ class Journal:
         self,
         purchase_id: PurchaseId,
         event: Event,
-        then: Callable[[Purchase], None] = _nothing,
+        after_commit: Callable[[Purchase], None] = _nothing,
         detail: str = "",
     ) -> None:
-        """Note what happened to a purchase; `then` is called with it once that is on disk."""
+        """Note what happened to a purchase; `after_commit` is called with it once that is on disk."""
         before = self.purchases[purchase_id]
         after = advance(before, event)
         self.purchases[purchase_id] = after
         self._workflows.add(after.workflow_id)
-        self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), then))
+        self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), after_commit))
 
     def flush(self) -> None:
         """Write down all that was noted, then do what follows from it.
@@ -115,9 +120,12 @@ class Journal:
         if intents:
             begun = self._begin([change for intent in intents for change in self._changes_of(intent)])
         for pending in changes:
-            pending.then(pending.change.after)
+            pending.after_commit(pending.change.after)
         for intent in intents:
-            intent.then(intent.purchase.id in begun)
+            intent.on_durable(intent.purchase.id in begun)
+        placed, removed = self._file_index.pop_changes()
+        if placed or removed:
+            self._store.index_files(placed, removed)
 
     @property
     def spent(self) -> int:

@@ -1,74 +1,96 @@
-"""Asks how each workflow stands, as often as it takes, and has what it hears written down."""
+"""Polls workflows, has what the vendor says of them written down, and what succeeded fetched."""
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit, urlunsplit
 
-from pipeline.engine import backoff
-from pipeline.engine.in_flight import InFlight
-from pipeline.engine.tracked import TrackedPurchase
-from pipeline.engine.workplace import Workplace, outcome
+from pipeline.engine.calls import CallPool, Clock, result_of
+from pipeline.engine.downloader import Downloader
+from pipeline.engine.in_flight import InFlight, TrackedPurchase
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter
+from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import printable
 from pipeline.planning.planner import last_sent
-from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
-from pipeline.purchases import Purchase, Status, WorkflowId
-from pipeline.state.transitions import Disowned, Finished
+from pipeline.providers.base import Media, NotFound, Progress, Provider, VendorError, Workflow
+from pipeline.purchases import Output, Purchase, Status, Step, WorkflowId
+from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
 
 # Failures in a row before this run leaves a workflow to the next one.
-PATIENCE = 12
+ATTEMPTS = 12
+# Seconds that a success may be without a result before it is taken for a failure.
+EMPTY_RESULT = 300.0
+# A workflow that is not found so often in a row, over at least so many seconds, is lost.
+NOT_FOUND_TIMES = 3
+NOT_FOUND_SECONDS = 600.0
 
 
 def poll(provider: Provider, workflow_id: WorkflowId) -> Workflow:
-    """Ask for one workflow."""
+    """Ask for one workflow. A function, so that it can be sent to another machine."""
     return provider.get(workflow_id)
 
 
+@dataclass(kw_only=True, eq=False, slots=True)
 class Poller:
-    """Polls flights until they end. `succeeded` and `failed` gather those that did."""
+    """Follows the purchases in flight to their end; `on_success` and `on_failure` get each, as it is on disk.
 
-    def __init__(self, workplace: Workplace, in_flight: InFlight, durations: dict[str, float]) -> None:
-        self._at = workplace
-        self._traffic = in_flight
-        self._durations = durations
-        self.succeeded: list[Purchase] = []
-        self.failed: list[Purchase] = []
+    `downloads`: what succeeds in this run is fetched. `learn` is told how long a workflow of a template took.
+    """
 
-    def pause(self, tracked: TrackedPurchase, now: float) -> float:
-        """Seconds until it is to be asked again."""
-        typical = self._durations.get(tracked.purchase.template_id)
-        max_interval = self._at.settings.max_poll_interval
-        pause = backoff.next_poll(tracked.elapsed(now), tracked.percent, typical, max_interval, self._at.rng)
-        # The last look is taken when the time is up, not one pause earlier.
-        return min(pause, max(0.0, tracked.deadline - now))
+    provider: Provider
+    calls: CallPool
+    clock: Clock
+    journal: Journal
+    in_flight: InFlight
+    served_jobs: ServedJobs
+    reporter: Reporter
+    downloader: Downloader
+    downloads: bool
+    learn: Callable[[str, float], None]
+    on_success: Callable[[Purchase], None]
+    on_failure: Callable[[Purchase], None]
 
-    def ask(self, tracked: TrackedPurchase) -> None:
-        """Ask how it stands."""
-        self._at.calls.send(
-            self._at.executor,
-            lambda future: self._polled(tracked, future),
-            poll,
-            self._at.provider,
-            tracked.purchase.workflow_id or WorkflowId(""),
-        )
+    def due_at(self) -> float | None:
+        """When the next poll or download is due, in monotonic seconds."""
+        return self.in_flight.due_at()
+
+    def start_next(self) -> bool:
+        """Start the next poll or download that is due; False if none is."""
+        tracked = self.in_flight.next_due()
+        if tracked is None:
+            return False
+        if tracked.purchase.status in {Status.SUBMITTED, Status.FAILED}:
+            self._poll(tracked)
+        else:
+            self.downloader.fetch(tracked)
+        return True
+
+    def _poll(self, tracked: TrackedPurchase) -> None:
+        workflow_id = tracked.purchase.workflow_id or WorkflowId("")
+        self.calls.submit(partial(self._polled, tracked), poll, self.provider, workflow_id)
 
     def _polled(self, tracked: TrackedPurchase, future: "Future[Workflow]") -> None:
-        answer = outcome(future)
-        now = self._at.clock.monotonic()
-        if isinstance(answer, Workflow):
-            self._warn_of_unknown(tracked, answer)
-            event = self._disowned(tracked.purchase, answer) or tracked.told(answer, now)
-        elif isinstance(answer, NotFound):
-            event = tracked.denied(now)
-        elif isinstance(answer, VendorError):
-            self._poll_failed(tracked, answer)
+        result = result_of(future)
+        now = self.clock.monotonic()
+        if isinstance(result, Workflow):
+            self._warn_of_unknown_status(tracked, result)
+            event = self._disowned(tracked.purchase, result) or event_for_workflow(tracked, result, now)
+        elif isinstance(result, NotFound):
+            event = event_for_not_found(tracked, now)
+        elif isinstance(result, VendorError):
+            self._failed(tracked, result)
             return
         else:
-            raise answer
+            raise result
         if tracked.purchase.status is Status.FAILED and not isinstance(event, Finished):
             # It was asked about again, and has failed still.
-            self._traffic.land(tracked)
+            self.in_flight.remove(tracked)
         elif event is not None:
-            self._at.journal.record(tracked.purchase.id, event, lambda after: self._told(tracked, after))
+            self.journal.record(tracked.purchase.id, event, partial(self._after_commit, tracked))
         else:
-            self._still_runs(tracked, now)
+            self.in_flight.poll_again(tracked)
 
     def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
         """Whether the vendor named a workflow that is another purchase's: its title tells by whom it was sent.
@@ -77,59 +99,112 @@ class Poller:
         """
         if workflow.title == last_sent(purchase).title or purchase.id in workflow.title:
             return None
-        owner = self._at.journal.named_in(workflow.title)
-        if owner is None:
+        other = self.journal.purchase_named_in(workflow.title)
+        if other is None:
             return None
-        named = f"workflow {purchase.workflow_id}, whose title names purchase {owner}"
+        named = f"workflow {purchase.workflow_id}, whose title names purchase {other}"
         return Disowned(f"the vendor's answer to its create was {named}")
 
-    def _still_runs(self, tracked: TrackedPurchase, now: float) -> None:
-        if now >= tracked.deadline:
-            self._traffic.leave(tracked, "still running when its time was up")
-        else:
-            self._traffic.schedule(tracked, self.pause(tracked, now))
-
-    def _warn_of_unknown(self, tracked: TrackedPurchase, workflow: Workflow) -> None:
+    def _warn_of_unknown_status(self, tracked: TrackedPurchase, workflow: Workflow) -> None:
         if not workflow.known_status and not tracked.warned:
             tracked.warned = True
-            self._at.reporter.warn(
+            self.reporter.warn(
                 f"{tracked.purchase.key}: unknown status '{workflow.status}', taken as running"
             )
 
-    def _poll_failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
+    def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
-        # It is not asked sooner than it wants, nor waited for longer than there is time.
-        next_at = self._at.clock.monotonic() + (error.after or 0.0)
-        if tracked.attempts >= PATIENCE or next_at >= tracked.deadline:
-            self._traffic.leave(tracked, f"the vendor is out of reach ({error})")
+        # It is not asked sooner than the vendor wants, nor waited for longer than there is time.
+        next_at = self.clock.monotonic() + (error.after or 0.0)
+        if tracked.attempts >= ATTEMPTS or next_at >= tracked.deadline:
+            self.in_flight.defer(tracked, f"the vendor is out of reach ({error})")
         else:
-            self._traffic.schedule(tracked, backoff.backoff(tracked.attempts, self._at.rng, error.after))
+            self.in_flight.back_off(tracked, error.after)
 
-    def _told(self, tracked: TrackedPurchase, after: Purchase) -> None:
-        """What the vendor told is on disk."""
-        tracked.purchase = after
-        now = self._at.clock.monotonic()
-        if after.status is Status.SUBMITTED:
-            self._still_runs(tracked, now)
+    def _after_commit(self, tracked: TrackedPurchase, purchase: Purchase) -> None:
+        tracked.purchase = purchase
+        if purchase.status is Status.SUBMITTED:
+            self.in_flight.poll_again(tracked)
             return
-        self._traffic.ended(tracked)
-        if after.status is Status.ATTENTION:
-            self._traffic.land(tracked)
-            self._warn_of_attention(after)
-        elif after.status is Status.SUCCEEDED:
-            if tracked.bought_here:
-                self._at.store.learn_duration(after.template_id, tracked.elapsed(now))
-            self.succeeded.append(after)
-            if self._at.settings.download:
-                self._traffic.schedule(tracked, 0.0)
-            else:
-                self._traffic.land(tracked)
+        if purchase.status is Status.SUCCEEDED and self.downloads:
+            self.in_flight.ended(tracked)
+            self.in_flight.schedule(tracked, 0.0)
         else:
-            self._traffic.land(tracked)
-            self.failed.append(after)
+            self.in_flight.remove(tracked)
+        if purchase.status is Status.SUCCEEDED:
+            if tracked.bought_here:
+                self.learn(purchase.template_id, tracked.elapsed(self.clock.monotonic()))
+            self.on_success(purchase)
+        elif purchase.status is Status.ATTENTION:
+            self._warn_of_attention(purchase)
+        else:
+            self.on_failure(purchase)
 
     def _warn_of_attention(self, purchase: Purchase) -> None:
-        for key in self._at.served_jobs.keys(purchase):
-            self._at.reporter.warn(
+        for key in self.served_jobs.keys(purchase):
+            self.reporter.warn(
                 f"{key}: {printable(purchase.error or '')}; it is not sent again, `pipeline resolve` settles it"
             )
+
+
+def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
+    """What an answer means; None where it only says that it is still running, as before."""
+    tracked.attempts = tracked.not_found = 0
+    if workflow.percent is not None:
+        tracked.percent = max(tracked.percent or 0.0, workflow.percent)
+    match workflow.progress:
+        case Progress.FAILED:
+            why = printable(workflow.error or f"the vendor ended it as '{workflow.status}'")
+            return VendorFailed(why, workflow.updated_at)
+        case Progress.SUCCEEDED if workflow.result:
+            tracked.latest = workflow
+            return _finished(workflow)
+        case Progress.SUCCEEDED:
+            # The vendor may say success a little before it lists the files.
+            tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
+            if now - tracked.empty_since >= EMPTY_RESULT:
+                return VendorFailed("the vendor says success but gives no result", workflow.updated_at)
+            return None
+        case _:
+            return _still_running(tracked.purchase, workflow)
+
+
+def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:
+    """What a 404 means: once it is a hiccup, often and for long a loss."""
+    if tracked.not_found == 0:
+        tracked.not_found_since = now
+    tracked.not_found += 1
+    if tracked.not_found >= NOT_FOUND_TIMES and now - tracked.not_found_since >= NOT_FOUND_SECONDS:
+        return Vanished("the vendor does not know this workflow any more")
+    return None
+
+
+def _still_running(purchase: Purchase, workflow: Workflow) -> Event | None:
+    before = (purchase.created_at, purchase.credits)
+    after = (
+        workflow.created_at or purchase.created_at,
+        purchase.credits if workflow.credits is None else workflow.credits,
+    )
+    if after == before:
+        return None
+    return Reported(workflow.credits, workflow.created_at, workflow.updated_at)
+
+
+def _finished(workflow: Workflow) -> Finished:
+    return Finished(
+        outputs=tuple(_outputs(workflow.result)),
+        steps=tuple(Step(flow, tuple(_outputs(media))) for flow, media in workflow.steps),
+        credits=workflow.credits,
+        created_at=workflow.created_at,
+        updated_at=workflow.updated_at,
+    )
+
+
+def _outputs(media: Iterable[Media]) -> Iterable[Output]:
+    return (Output(each.content_type, without_query(each.url), bytes=each.size) for each in media)
+
+
+def without_query(url: str) -> str:
+    """`url` without its query, which may be a signature: a secret, and one that expires."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

@@ -1,16 +1,34 @@
-"""Turns a job into an order: its bytes read and held against the hash that was planned, urls made fresh."""
+"""Turns the next job to buy into a request: bytes read and compared with the planned hash, urls made fresh."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.artifacts.inventory import Inventory
+from pipeline.engine.buy_queue import BuyQueue
+from pipeline.engine.calls import CallPool, Clock, result_of
+from pipeline.engine.in_flight import InFlight
+from pipeline.engine.reporter import Reporter, RunReport
+from pipeline.engine.served_jobs import ServedJobs
+from pipeline.errors import BuyingStopped, ExitCode, PipelineError
 from pipeline.files import as_on_disk, read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
-from pipeline.providers.base import Attachment, CreateRequest, Media, NotFound, Provider, Workflow
+from pipeline.planning.plan import Entry
+from pipeline.providers.base import (
+    Attachment,
+    CallRefused,
+    CreateRequest,
+    Media,
+    NotFound,
+    Provider,
+    VendorError,
+    Workflow,
+)
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
-from pipeline.purchases import WorkflowId
+from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 
 # The vendor's limit for an image; a video from upstream may be larger.
 LARGEST_IMAGE = 25 * 1024 * 1024
@@ -29,10 +47,107 @@ class Upstream:
     files: Mapping[str, tuple[tuple[Path, str, str], ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An entry of a plan whose create could be sent: `source` is the purchase that it is made from, if any."""
+
+    entry: Entry
+    job: Job
+    purchase_id: PurchaseId
+    source: Purchase | None
+    request: CreateRequest
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Preparer:
+    """Prepares the entries of the queue, as far as there is room in flight."""
+
+    provider: Provider
+    calls: CallPool
+    clock: Clock
+    queue: BuyQueue
+    in_flight: InFlight
+    served_jobs: ServedJobs
+    purchases: Mapping[PurchaseId, Purchase]
+    inventory: Inventory
+    manifest_folder: Path
+    new_id: Callable[[], str]
+    reporter: Reporter
+    report: RunReport
+
+    _count: int = field(default=0, init=False)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being prepared, and nothing could be now."""
+        due_at = self.due_at()
+        return self._count == 0 and (due_at is None or due_at > self.clock.monotonic())
+
+    def due_at(self) -> float | None:
+        """When there may be something to prepare, in monotonic seconds; None: not before something else ends."""
+        return None if self.in_flight.is_full else self.queue.wakes_at()
+
+    def start_next(self, on_prepared: Callable[[Prepared], None]) -> bool:
+        """Start to prepare the next entry that may be bought, for `on_prepared`; False if there is none."""
+        entry = None if self.in_flight.is_full else self.queue.next(self.clock.monotonic())
+        if entry is None or entry.job is None:
+            return False
+        self._count += 1
+        self.in_flight.reserve()
+        purchase_id = PurchaseId(self.new_id())
+        source = entry.source or self._upstream(entry.job)
+        self.calls.submit_local(
+            partial(self._done, entry, entry.job, purchase_id, source, on_prepared),
+            prepare,
+            self.provider,
+            entry.job,
+            self.manifest_folder,
+            purchase_id,
+            self._files_of(source),
+        )
+        return True
+
+    def _upstream(self, job: Job) -> Purchase | None:
+        """The purchase that serves the job's upstream: a chained job is made from no other."""
+        purchase_id = None if job.upstream is None else self.served_jobs.by_key.get(job.upstream)
+        return None if purchase_id is None else self.purchases.get(purchase_id)
+
+    def _files_of(self, source: Purchase | None) -> "Upstream | None":
+        if source is None or source.workflow_id is None:
+            return None
+        return Upstream(source.workflow_id, self.inventory.files_of(source))
+
+    def _done(
+        self,
+        entry: Entry,
+        job: Job,
+        purchase_id: PurchaseId,
+        source: Purchase | None,
+        on_prepared: Callable[[Prepared], None],
+        future: "Future[CreateRequest]",
+    ) -> None:
+        self._count -= 1
+        result = result_of(future)
+        if isinstance(result, CreateRequest):
+            on_prepared(Prepared(entry, job, purchase_id, source, result))
+            return
+        self.in_flight.release()
+        match result:
+            case InputFailed() | CallRefused():
+                self.report.inputs[entry.key] = str(result)
+                self.reporter.tell(entry.key, f"failed (input): {result}")
+            case BuyingStopped():
+                self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
+            case VendorError():
+                self.queue.unprepared(entry, result, self.clock.monotonic())
+            case _:
+                raise result
+
+
 def prepare(
-    provider: Provider, job: Job, folder: Path, purchase: str, upstream: Upstream | None
+    provider: Provider, job: Job, folder: Path, purchase_id: PurchaseId, upstream: Upstream | None
 ) -> CreateRequest:
-    """The order for `job` under the purchase id `purchase`, with what it needs uploaded. Buys nothing.
+    """The request for `job` under the id `purchase_id`, with what it needs uploaded. Buys nothing.
 
     `folder` is the manifest's: local paths are relative to it.
 
@@ -51,18 +166,18 @@ def prepare(
                 images.append(url)
             case UpstreamOutput():
                 images.append(_from_upstream(provider, source, upstream))
-    order = CreateRequest(
+    create = CreateRequest(
         template_id=request.template_id,
         options=request.options,
-        title=job.title(purchase),
-        description=job.description(purchase),
+        title=job.title(purchase_id),
+        description=job.description(purchase_id),
         visibility=job.visibility,
         images=tuple(images),
         event_id=request.event_id,
         joined=request.joined,
         attached=attached,
     )
-    return provider.prepare(order)
+    return provider.prepare(create)
 
 
 def _attach(file: LocalFile, folder: Path) -> Attachment:

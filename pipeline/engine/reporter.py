@@ -10,12 +10,12 @@ from pipeline.purchases import Status
 from pipeline.state.store import Caps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """How a run goes about it.
 
     `max_poll_interval` is the longest wait, in seconds, between two polls of one workflow. `concurrency` bounds
-    the calls in the air, `in_flight` the workflows that are bought and not ended. Without `wait` a run only
+    the calls under way, `in_flight` the workflows that are bought and not ended. Without `wait` a run only
     buys, without `download` it leaves the files at the vendor. `fail_fast` ends buying with the first failure;
     with `canary` one job of each template goes first, the rest of that template when it has succeeded.
     """
@@ -66,7 +66,7 @@ class RunReport:
     """What a run ends with, besides the state: why it stopped, and what only this run knows.
 
     `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` tells, by key, why a
-    job could not be made an order; `blocked`, by key, what lies where its file should go.
+    job could not be made a request; `blocked`, by key, what lies where its file should go.
     """
 
     codes: set[ExitCode] = field(default_factory=set)

@@ -1,225 +1,290 @@
-"""The coordinator: one loop that owns the schedule and the state, and hands calls to an executor.
+"""Carries out a plan: puts the parts of the engine together, tells them what is to be done, and lets them run."""
 
-Each turn takes in what came back, writes it down in one transaction, and only then hands out what follows.
-There is no thread per job: thousands of workflows can be in flight with a few hands.
-"""
-
+import random
+import secrets
 from collections import Counter
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
 
 from pipeline.artifacts.inventory import needed
-from pipeline.engine import backoff
-from pipeline.engine.buy_queue import Buying
-from pipeline.engine.buyer import Purchasing
-from pipeline.engine.publisher import Publishing
-from pipeline.engine.reporter import Stop, Tally
-from pipeline.engine.retry import Failures
-from pipeline.engine.tracker import Tracker
-from pipeline.engine.updating import Updating
-from pipeline.engine.workplace import Workplace
-from pipeline.errors import AccountError, ExitCode, PipelineError
+from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.engine.buy_queue import BuyQueue, Failures
+from pipeline.engine.calls import CallPool, Clock, SystemClock, thread_pool
+from pipeline.engine.checkpoint import Checkpoint, Publisher
+from pipeline.engine.coordinator import Coordinator
+from pipeline.engine.create import Creator
+from pipeline.engine.downloader import Downloader
+from pipeline.engine.in_flight import InFlight
+from pipeline.engine.journal import Journal
+from pipeline.engine.poller import Poller
+from pipeline.engine.prepare import Preparer
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, Tally
+from pipeline.engine.served_jobs import ServedJobs
+from pipeline.engine.updater import Updater
+from pipeline.errors import ExitCode, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.planning.plan import Action, Plan, Presence
-from pipeline.purchases import Status
-
-# Seconds that calls in the air are waited for after a signal; CI runners kill soon after.
-DRAIN = 7.0
-# Seconds between two results manifests, and between two looks at how the jobs stand.
-PUBLISH_EVERY = 30.0
-SHOW_EVERY = 0.5
+from pipeline.providers.base import Provider
+from pipeline.purchases import Purchase, Records, Status
+from pipeline.state.store import Change, Store
 
 
-class Run:
-    """Carries out one plan."""
+@dataclass(kw_only=True, eq=False)
+class Runner:
+    """Carries out `plan`, by default with threads of this process; `report` is told what it ends with.
 
-    def __init__(
-        self,
-        workplace: Workplace,
-        plan: Plan,
-        stop: Stop,
-    ) -> None:
-        self._at = workplace
-        self._plan = plan
-        self._stop = stop
-        self._buying = Buying(workplace.rng, canary=workplace.settings.canary)
-        self._following = Tracker(workplace, dict(workplace.store.durations()))
-        wanted = {each for entry in plan.buying if entry.job is not None for each in entry.job.fingerprints}
-        self._purchasing = Purchasing(workplace, self._buying, self._following, Publishing(workplace, wanted))
-        self._failures = Failures(workplace, self._buying, self._purchasing, plan.assignment.matcher)
-        self._updating = Updating(workplace)
-        self._halted = False
-        self._next_call = 0.0
-        self._next_show = 0.0
-        self._next_publish = workplace.clock.monotonic() + PUBLISH_EVERY
+    `records` is what `store` holds, `manifest_folder` what local paths are relative to. `publish` is called now
+    and then to write the results manifest, and raises a `PipelineError` where it cannot be written; so does
+    `others`, which tells of purchases that other machines wrote into it meanwhile. With a `checkpoint` nothing is
+    sent that is not published. `open_executor` gives an executor for so many calls at once.
+    """
 
-    def carry_out(self) -> None:
+    plan: Plan
+    records: Records
+    store: Store
+    provider: Provider
+    outputs: OutputFolder
+    manifest_folder: Path
+    settings: RunSettings
+    reporter: Reporter
+    report: RunReport
+    stop: Stop
+    publish: Callable[[], object]
+    others: Callable[[], Collection[Purchase]] = tuple
+    checkpoint: Checkpoint | None = None
+    on_change: Callable[[Change], None] = lambda _change: None
+    clock: Clock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=random.Random)
+    new_id: Callable[[], str] = partial(secrets.token_hex, 8)
+    open_executor: Callable[[int], AbstractContextManager[Executor]] = thread_pool
+    _executor: Executor = field(init=False)
+
+    def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
-        self._stop.on_request(self._at.calls.wake)
-        self._put_files_in_place()
-        self._enlist()
-        try:
-            while self._goes_on():
-                self._turn(self._wait())
-        finally:
-            # Whatever happened: an answer that is in the air may name a workflow that is paid for.
-            self._drain()
-        for template, entries in self._buying.held_back():
-            note = f"{template}: {len(entries):,} job(s) not bought, as the first of its kind did not succeed"
-            self._at.report.stop(ExitCode.FAILED, note)
+        with self.open_executor(self.settings.concurrency) as executor:
+            self._executor = executor
+            self._put_files_in_place()
+            self._enqueue()
+            self._coordinator.run()
+        for template_id, entries in self._queue.held_back():
+            note = (
+                f"{template_id}: {len(entries):,} job(s) not bought, as the first of its kind did not succeed"
+            )
+            self.report.stop(ExitCode.FAILED, note)
         self._show()
 
-    def _enlist(self) -> None:
-        self._buying.add(self._plan.buying)
-        if not self._at.settings.wait:
-            return
-        for entry in self._plan.entries:
-            if entry.wording is not None:
-                self._updating.add(entry)
-        following = (Action.RESUME, Action.DOWNLOAD) if self._at.settings.download else (Action.RESUME,)
-        under_way = {e.purchase.id: e.purchase for e in self._plan.of(*following) if e.purchase}
-        under_way.update({purchase.id: purchase for purchase in self._plan.followed})
-        for purchase in under_way.values():
-            self._following.follow(purchase)
+    # What is to be done
 
     def _put_files_in_place(self) -> None:
-        wanted = needed(self._plan.assignment)
-        for entry in self._plan.entries:
+        wanted = needed(self.plan.assignment)
+        for entry in self.plan.entries:
             if entry.presence is not Presence.ELSEWHERE or entry.job is None or entry.purchase is None:
                 continue
             try:
-                self._at.outputs.put(entry.job, entry.purchase, wanted)
+                self.outputs.put(entry.job, entry.purchase, wanted)
             except PipelineError as error:
-                self._at.report.blocked[entry.key] = str(error)
-                self._at.report.stop(error.exit_code, str(error))
+                self.report.blocked[entry.key] = str(error)
+                self.report.stop(error.exit_code, str(error))
             else:
-                self._at.reporter.tell(entry.key, "put in place")
-        self._keep_places()
+                self.reporter.tell(entry.key, "put in place")
+        self._journal.flush()
 
-    def _goes_on(self) -> bool:
-        if self._halted or self._stop.code is not None:
-            return False
-        waits = (
-            self._following.due_at(),
-            self._updating.due_at(),
-            self._purchasing.wakes_at(),
-            self._buying.wakes_at(),
-        )
-        return not self._at.calls.is_empty or any(each is not None for each in waits)
+    def _enqueue(self) -> None:
+        self._queue.add(self.plan.buying)
+        if not self.settings.wait:
+            return
+        for entry in self.plan.entries:
+            if entry.wording is not None:
+                self._updater.add(entry)
+        actions = (Action.RESUME, Action.DOWNLOAD) if self.settings.download else (Action.RESUME,)
+        under_way = {e.purchase.id: e.purchase for e in self.plan.of(*actions) if e.purchase}
+        under_way.update({purchase.id: purchase for purchase in self.plan.followed})
+        for purchase in under_way.values():
+            self._in_flight.follow(purchase)
 
-    def _wait(self) -> float | None:
-        """Seconds until something is to be done that no call brings about."""
-        now = self._at.clock.monotonic()
-        due = [self._next_publish]
-        if not self._at.calls.is_full:
-            calls = (self._following.due_at(), self._updating.due_at(), self._purchasing.wakes_at())
-            due += [max(at, self._next_call) for at in calls if at is not None]
-        return max(0.0, min(due) - now)
+    def _follow_bought(self, purchase: Purchase) -> None:
+        if self.settings.wait:
+            self._in_flight.follow(purchase, bought_here=True)
 
-    def _turn(self, seconds: float | None) -> None:
-        try:
-            self._at.calls.take(seconds)
-            self._at.journal.flush()
-            self._after()
-            self._hand_out()
-            # What was handed out may have left intents: they are made durable, then published.
-            self._at.journal.flush()
-            self._purchasing.publish_wave()
-        except AccountError as error:
-            self._halt(ExitCode.ACCOUNT, str(error))
-        except PipelineError as error:
-            self._halt(error.exit_code, str(error))
-        self._look_around()
+    def _succeeded(self, purchase: Purchase) -> None:
+        # Only what it serves: what hangs on the key that it was bought for may wait for another one.
+        self._queue.succeeded(purchase.template_id, [job.key for job in self._served_jobs.of(purchase.id)])
 
-    def _halt(self, code: ExitCode, note: str) -> None:
-        """Nothing more can be done in this run."""
-        self._halted = True
-        self._purchasing.stop(code, note)
-
-    def _hand_out(self) -> None:
-        """Hand out what is due: what is paid for comes first."""
-        while not self._at.calls.is_full and not self._halted and self._stop.code is None:
-            now = self._at.clock.monotonic()
-            if now < self._next_call or not self._hand_out_one():
-                return
-            self._next_call = now + backoff.SPACING
-
-    def _hand_out_one(self) -> bool:
-        return self._following.hand_out() or self._updating.hand_out() or self._purchasing.hand_out()
-
-    def _after(self) -> None:
-        """What ended in this turn sets others going."""
-        for purchase in self._following.succeeded:
-            self._buying.succeeded(purchase.template_id)
-            # Only what it serves: what hangs on the key that it was bought for may wait for another one.
-            for job in self._at.served_jobs.of(purchase.id):
-                self._buying.made(job.key)
-        for purchase in self._following.failed:
-            self._failures.take_in(purchase)
-        self._following.succeeded.clear()
-        self._following.failed.clear()
-        self._keep_places()
-        if ExitCode.ACCOUNT in self._at.report.codes:
-            self._halted = True
-
-    def _keep_places(self) -> None:
-        placed, removed = self._at.outputs.index.news()
-        if placed or removed:
-            self._at.store.index_files(placed, removed)
-
-    def _drain(self) -> None:
-        """Take in the calls that are still in the air: each may have bought something."""
-        limit = None if self._stop.code is None else self._at.clock.monotonic() + DRAIN
-        self._buying.stopped = True
-        self._take_in(0.0)
-        if self._stop.code is not None and not self._at.calls.is_empty:
-            self._at.reporter.warn(
-                f"stopping: nothing more is sent, what is in the air is waited for, at most {DRAIN:.0f} seconds"
-            )
-        while not self._at.calls.is_empty:
-            if limit is not None and self._at.clock.monotonic() >= limit:
-                self._at.report.stop(ExitCode.UNFINISHED, "some calls had not ended when the time was up")
-                return
-            self._take_in(1.0)
-            limit = limit or (None if self._stop.code is None else self._at.clock.monotonic() + DRAIN)
-
-    def _take_in(self, seconds: float) -> None:
-        try:
-            try:
-                self._at.calls.take(seconds)
-            finally:
-                # Also where that raised: what came in before may name a workflow that is paid for.
-                self._purchasing.withdraw()
-                self._at.journal.flush()
-                self._after()
-        except PipelineError as error:
-            self._halt(error.exit_code, str(error))
-
-    def _look_around(self) -> None:
-        now = self._at.clock.monotonic()
-        if now >= self._next_show:
-            self._next_show = now + SHOW_EVERY
-            self._show()
-        if now >= self._next_publish:
-            self._next_publish = now + PUBLISH_EVERY
-            self._publish()
-
-    def _publish(self) -> None:
-        """Write the results manifest, and have it published; that it cannot be written now ends no run."""
-        try:
-            self._at.publish()
-        except PipelineError as error:
-            self._at.report.stop(error.exit_code, str(error))
-        self._purchasing.publish()
+    # How the jobs stand
 
     def _show(self) -> None:
-        counts: Counter[str] = Counter()
-        for entry in self._plan.entries:
-            if entry.action is not Action.ORPHAN:
-                counts[self._standing(entry.key)] += 1
-        self._at.reporter.show(Tally(counts.total(), counts, self._at.journal.spent))
+        counts: Counter[str] = Counter(
+            self._status(entry.key) for entry in self.plan.entries if entry.action is not Action.ORPHAN
+        )
+        self.reporter.show(Tally(counts.total(), counts, self._journal.spent))
 
-    def _standing(self, key: JobKey) -> str:
-        if key in self._at.report.inputs:
+    def _status(self, key: JobKey) -> str:
+        if key in self.report.inputs:
             return Status.FAILED.value
-        purchase_id = self._at.served_jobs.assignment.get(key)
-        purchase = None if purchase_id is None else self._at.journal.purchases.get(purchase_id)
-        return purchase.status.value if purchase is not None else "pending"
+        purchase_id = self._served_jobs.by_key.get(key)
+        purchase = None if purchase_id is None else self._journal.purchases.get(purchase_id)
+        return "pending" if purchase is None else purchase.status.value
+
+    # The parts, each made once, with what it uses
+
+    @cached_property
+    def _calls(self) -> CallPool:
+        limit, executor = self.settings.concurrency, self._executor
+        return CallPool(clock=self.clock, limit=limit, executor=executor, local_executor=executor)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(
+            store=self.store,
+            clock=self.clock,
+            caps=self.settings.caps,
+            records=self.records,
+            file_index=self.outputs.index,
+            warn=self.reporter.warn,
+            on_change=self.on_change,
+        )
+
+    @cached_property
+    def _served_jobs(self) -> ServedJobs:
+        return ServedJobs(self.plan)
+
+    @cached_property
+    def _in_flight(self) -> InFlight:
+        return InFlight(
+            clock=self.clock,
+            rng=self.rng,
+            limit=self.settings.in_flight,
+            max_poll_interval=self.settings.max_poll_interval,
+            durations=dict(self.store.durations()),
+            served_jobs=self._served_jobs,
+            report=self.report,
+        )
+
+    @cached_property
+    def _queue(self) -> BuyQueue:
+        return BuyQueue(rng=self.rng, report=self.report, canary=self.settings.canary)
+
+    @cached_property
+    def _failures(self) -> Failures:
+        return Failures(
+            provider=self.provider,
+            calls=self._calls,
+            queue=self._queue,
+            served_jobs=self._served_jobs,
+            purchases=self._journal.purchases,
+            matcher=self.plan.assignment.matcher,
+            reporter=self.reporter,
+            fail_fast=self.settings.fail_fast,
+            report_errors=self.settings.report_errors,
+        )
+
+    @cached_property
+    def _poller(self) -> Poller:
+        return Poller(
+            provider=self.provider,
+            calls=self._calls,
+            clock=self.clock,
+            journal=self._journal,
+            in_flight=self._in_flight,
+            served_jobs=self._served_jobs,
+            reporter=self.reporter,
+            downloader=self._downloader,
+            downloads=self.settings.download,
+            learn=self.store.learn_duration,
+            on_success=self._succeeded,
+            on_failure=self._failures.add,
+        )
+
+    @cached_property
+    def _downloader(self) -> Downloader:
+        return Downloader(
+            provider=self.provider,
+            calls=self._calls,
+            journal=self._journal,
+            in_flight=self._in_flight,
+            served_jobs=self._served_jobs,
+            outputs=self.outputs,
+            reporter=self.reporter,
+            report=self.report,
+        )
+
+    @cached_property
+    def _updater(self) -> Updater:
+        return Updater(
+            provider=self.provider,
+            calls=self._calls,
+            clock=self.clock,
+            rng=self.rng,
+            journal=self._journal,
+            reporter=self.reporter,
+            report=self.report,
+        )
+
+    @cached_property
+    def _preparer(self) -> Preparer:
+        return Preparer(
+            provider=self.provider,
+            calls=self._calls,
+            clock=self.clock,
+            queue=self._queue,
+            in_flight=self._in_flight,
+            served_jobs=self._served_jobs,
+            purchases=self._journal.purchases,
+            inventory=self.outputs.inventory,
+            manifest_folder=self.manifest_folder,
+            new_id=self.new_id,
+            reporter=self.reporter,
+            report=self.report,
+        )
+
+    @cached_property
+    def _creator(self) -> Creator:
+        return Creator(
+            provider=self.provider,
+            calls=self._calls,
+            clock=self.clock,
+            journal=self._journal,
+            queue=self._queue,
+            preparer=self._preparer,
+            in_flight=self._in_flight,
+            served_jobs=self._served_jobs,
+            publisher=self._publisher,
+            reporter=self.reporter,
+            on_bought=self._follow_bought,
+            on_rejected=self._failures.add,
+        )
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        wanted = {
+            fingerprint
+            for entry in self.plan.buying
+            if entry.job is not None
+            for fingerprint in entry.job.fingerprints
+        }
+        return Publisher(
+            calls=self._calls,
+            checkpoint=self.checkpoint,
+            publish=self.publish,
+            others=self.others,
+            wanted=wanted,
+        )
+
+    @cached_property
+    def _coordinator(self) -> Coordinator:
+        return Coordinator(
+            clock=self.clock,
+            calls=self._calls,
+            journal=self._journal,
+            sources=(self._poller, self._updater, self._creator),
+            creator=self._creator,
+            stop=self.stop,
+            reporter=self.reporter,
+            report=self.report,
+            publish=self.publish,
+            show=self._show,
+        )

@@ -9,19 +9,19 @@ from pipeline.purchases import Purchase, PurchaseId
 
 
 class ServedJobs:
-    """Jobs by the purchase that serves them, in the plan's order."""
+    """Jobs by the purchase that serves them, in the plan's order; `by_key` is the other way round."""
 
     def __init__(self, plan: Plan) -> None:
         assignment = plan.assignment
-        self.assignment: dict[JobKey, PurchaseId] = {
+        self.by_key: dict[JobKey, PurchaseId] = {
             key: purchase.id for key, purchase in assignment.by_key.items()
         }
-        self._jobs: dict[str, list[Job]] = {}
-        self._sharing: dict[str, list[Job]] = {}
+        self._jobs: dict[PurchaseId, list[Job]] = {}
+        self._sharing: dict[JobKey, list[Job]] = {}
         self._stems = {job.path.casefold() for job in assignment.jobs}
         for job in assignment.jobs:
-            if job.key in self.assignment:
-                self._jobs.setdefault(self.assignment[job.key], []).append(job)
+            if job.key in self.by_key:
+                self._jobs.setdefault(self.by_key[job.key], []).append(job)
         for entry in plan.of(Action.SHARE):
             if entry.buyer is not None and entry.job is not None:
                 self._sharing.setdefault(entry.buyer, []).append(entry.job)
@@ -30,16 +30,16 @@ class ServedJobs:
         """The jobs that a purchase serves."""
         return self._jobs.get(purchase_id, [])
 
-    def buys(self, job: Job, purchase_id: PurchaseId) -> None:
-        """`purchase_id` is bought for `job`, and for those that share it."""
+    def add(self, job: Job, purchase_id: PurchaseId) -> None:
+        """`purchase_id` is bought for `job`, and serves those too that share it."""
         served = [job, *self._sharing.get(job.key, ())]
         self._jobs[purchase_id] = served
-        self.assignment.update({each.key: purchase_id for each in served})
+        self.by_key.update({each.key: purchase_id for each in served})
 
-    def gave_nothing(self, purchase_id: PurchaseId) -> None:
+    def remove(self, purchase_id: PurchaseId) -> None:
         """`purchase_id` turned out to have bought nothing: its jobs are served by none."""
         for job in self._jobs.pop(purchase_id, ()):
-            self.assignment.pop(job.key, None)
+            self.by_key.pop(job.key, None)
 
     def stem(self, purchase: Purchase) -> tuple[str, bool]:
         """Where the files of a purchase go: its first job's path, else the one that it was bought for.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.execute import execute
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
+from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.environment import Environment
@@ -110,9 +110,9 @@ class RecordsCollection:
             ) as provider,
             open_reporter() as reporter,
         ):
-            execute(
-                plan,
-                records,
+            Runner(
+                plan=plan,
+                records=records,
                 store=store,
                 provider=provider,
                 outputs=outputs,
@@ -123,7 +123,7 @@ class RecordsCollection:
                 report=self._report,
                 stop=self._stop,
                 publish=lambda: None,
-            )
+            ).run()
 
 
 def _read_published(known: CampaignRecords) -> ResultsFile | None:

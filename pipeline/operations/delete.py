@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.artifacts.inventory import needed
-from pipeline.engine.repeated import repeated
-from pipeline.engine.updating import assert_bought
+from pipeline.engine.calls import repeated
+from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
@@ -85,7 +85,7 @@ def _delete_all(
             continue
         state.store.commit([_change(purchase, Removed())])
         outputs.remove(purchase, wanted)
-    placed, removed = outputs.index.news()
+    placed, removed = outputs.index.pop_changes()
     state.store.index_files(placed, removed)
     return failed
 

@@ -4,8 +4,8 @@ import random
 import time
 from functools import partial
 
-from pipeline.engine.repeated import repeated
-from pipeline.engine.updating import assert_bought
+from pipeline.engine.calls import repeated
+from pipeline.engine.updater import assert_bought
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.selection import purchase_named

@@ -1,6 +1,6 @@
 """A person settles a purchase whose outcome nobody could tell."""
 
-from pipeline.engine.updating import assert_bought
+from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.results_publisher import publish_anew

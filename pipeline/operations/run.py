@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from pipeline.engine.execute import execute
 from pipeline.engine.reporter import Reporter, RunReport, Stop
+from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, needing_attention
@@ -118,9 +118,9 @@ class CampaignRun:
             if self._options.download:
                 self._outputs.assert_writable()
         with self._provider() as provider, open_reporter() as reporter:
-            execute(
-                plan,
-                self._state.records,
+            Runner(
+                plan=plan,
+                records=self._state.records,
                 store=self._state.store,
                 provider=provider,
                 outputs=self._outputs,
@@ -133,7 +133,7 @@ class CampaignRun:
                 others=self._publisher.purchases_of_others,
                 checkpoint=self._options.checkpoint,
                 on_change=self._options.on_change,
-            )
+            ).run()
 
     def _provider(self) -> AbstractContextManager[Provider]:
         given = self._options.provider

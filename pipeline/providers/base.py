@@ -77,7 +77,7 @@ class JobRefused:
     reason: str
 
 
-class Refusal(StrEnum):
+class AccountProblem(StrEnum):
     """What the vendor says of the account."""
 
     CREDIT = "credit"
@@ -88,16 +88,16 @@ class Refusal(StrEnum):
 class AccountRefused:
     """The vendor refused the account, not the job: nothing was bought, and nothing else will be now."""
 
-    refusal: Refusal
+    problem: AccountProblem
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """It may have been bought, nobody can tell: never sent again by itself. `answer` is what came, capped."""
+    """It may have been bought, nobody can tell: never sent again by itself. `response` is what came, capped."""
 
     reason: str
-    answer: str = ""
+    response: str = ""
 
 
 CreateOutcome = Bought | NotSent | Deferred | JobRefused | AccountRefused | OutcomeUnknown
@@ -193,7 +193,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Downloaded:
     """What a download brought."""
 
     sha256: str
@@ -212,15 +212,15 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def prepare(self, order: CreateRequest) -> CreateRequest:
+    def prepare(self, request: CreateRequest) -> CreateRequest:
         """Upload what must be a url before the create. Free, and remembered by hash within the run.
 
-        Raises `CallRefused` for an order that cannot be sent as it is.
+        Raises `CallRefused` for a request that cannot be sent as it is.
         """
         ...
 
-    def create(self, order: CreateRequest) -> CreateOutcome:
-        """Buy, once. Raises for nothing that network or vendor do. Only `engine.submit` calls it."""
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        """Buy, once. Raises for nothing that network or vendor do. Only `pipeline.engine.create` calls it."""
         ...
 
     def get(self, workflow_id: WorkflowId) -> Workflow: ...
@@ -235,6 +235,6 @@ class Provider(Protocol):
 
     def health(self) -> None: ...
 
-    def download(self, media: Media, target: Path) -> Fetched:
+    def download(self, media: Media, target: Path) -> Downloaded:
         """Fetch one file to `target`, whole or not at all; what came so far is kept beside it and resumed."""
         ...

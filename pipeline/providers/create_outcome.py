@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pipeline.errors import printable
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     Bought,
     CreateOutcome,
@@ -15,56 +16,55 @@ from pipeline.providers.base import (
     JobRefused,
     NotSent,
     OutcomeUnknown,
-    Refusal,
 )
 from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
-from pipeline.providers.responses import complaint, is_workflow_id, read_object, seconds_to_wait
+from pipeline.providers.responses import error_message, is_workflow_id, read_object, seconds_to_wait
 from pipeline.purchases import WorkflowId
 
 _JOB_REFUSED = frozenset({400, 404, 405, 413, 415, 422})
 _KEPT = 10_000
 
 
-def verdict(stage: Stage, answer: Response | None, reason: str, now: datetime) -> CreateOutcome:
+def classify(stage: Stage, response: Response | None, reason: str, now: datetime) -> CreateOutcome:
     """The outcome of one create. `reason` says why there is no answer, where there is none."""
-    if answer is not None and answer.ending is not Ending.CUT:
-        outcome = _from_answer(answer, now)
+    if response is not None and response.ending is not Ending.CUT:
+        outcome = _from_response(response, now)
         if outcome is not None:
             return outcome
-    if answer is None or not _is_whole(answer):
+    if response is None or not _is_whole(response):
         if stage is Stage.UNSENT:
             return NotSent(reason)
         if stage is Stage.SENDING:
             # The server cannot hold the whole body, which is as long as its headers said.
             return NotSent(reason or "the answer was cut off", started=True)
-    return _unknown(answer, reason)
+    return _unknown(response, reason)
 
 
-def _from_answer(answer: Response, now: datetime) -> CreateOutcome | None:
+def _from_response(response: Response, now: datetime) -> CreateOutcome | None:
     """What an answer says by itself; None where that leaves it open whether something was bought."""
-    if 200 <= answer.status < 300:
-        return _bought(answer)
-    if answer.ending is Ending.OPEN and not _is_object(answer.body):
+    if 200 <= response.status < 300:
+        return _bought(response)
+    if response.ending is Ending.OPEN and not _is_object(response.body):
         return None
-    said = complaint(answer.body)
-    told = f"HTTP {answer.status}{f': {said}' if said else ''}"
-    match answer.status:
+    said = error_message(response.body)
+    told = f"HTTP {response.status}{f': {said}' if said else ''}"
+    match response.status:
         case 402:
-            return AccountRefused(Refusal.CREDIT, told)
+            return AccountRefused(AccountProblem.CREDIT, told)
         case 401 | 403:
-            return AccountRefused(Refusal.KEY, told)
+            return AccountRefused(AccountProblem.KEY, told)
         case 429:
-            return Deferred(told, seconds_to_wait(answer.headers, now))
+            return Deferred(told, seconds_to_wait(response.headers, now))
         case status if status in _JOB_REFUSED:
             return JobRefused(told)
         case _:
             return None
 
 
-def _bought(answer: Response) -> Bought | None:
+def _bought(response: Response) -> Bought | None:
     try:
-        told = read_object(answer.body, strict=True)
+        told = read_object(response.body, strict=True)
     except ValueError:
         return None
     match told:
@@ -74,12 +74,12 @@ def _bought(answer: Response) -> Bought | None:
             return None
 
 
-def _is_whole(answer: Response) -> bool:
-    match answer.ending:
+def _is_whole(response: Response) -> bool:
+    match response.ending:
         case Ending.WHOLE | Ending.CAPPED:
             return True
         case Ending.OPEN:
-            return _is_object(answer.body)
+            return _is_object(response.body)
         case Ending.CUT:
             return False
 
@@ -93,17 +93,17 @@ def _is_object(body: bytes) -> bool:
     return True
 
 
-def _unknown(answer: Response | None, reason: str) -> OutcomeUnknown:
-    if answer is None:
+def _unknown(response: Response | None, reason: str) -> OutcomeUnknown:
+    if response is None:
         return OutcomeUnknown(f"it was sent, then: {reason}")
-    raw = answer.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
-    return OutcomeUnknown(f"{_what(answer)}: whether it was bought cannot be told", raw)
+    raw = response.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
+    return OutcomeUnknown(f"{_what(response)}: whether it was bought cannot be told", raw)
 
 
-def _what(answer: Response) -> str:
-    if answer.ending is Ending.CUT:
-        return f"the answer (HTTP {answer.status}) was cut off"
-    if 200 <= answer.status < 300:
-        return f"HTTP {answer.status} without a sound workflow id"
-    said = complaint(answer.body)
-    return printable(f"HTTP {answer.status}{f' ({said})' if said else ''}")
+def _what(response: Response) -> str:
+    if response.ending is Ending.CUT:
+        return f"the answer (HTTP {response.status}) was cut off"
+    if 200 <= response.status < 300:
+        return f"HTTP {response.status} without a sound workflow id"
+    said = error_message(response.body)
+    return printable(f"HTTP {response.status}{f' ({said})' if said else ''}")

@@ -18,12 +18,12 @@ from urllib.parse import urljoin
 from pipeline.errors import printable
 from pipeline.files import sha256_of
 from pipeline.providers.address import AddressRefused, Guard, shown_url
-from pipeline.providers.base import DownloadFailed, Fetched, Media
+from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.errors import TransportError
-from pipeline.providers.http.transport import Call, StreamedResponse, Transport
+from pipeline.providers.http.transport import HttpRequest, StreamedResponse, Transport
 from pipeline.providers.media import LONGEST_SIGNATURE, agrees, may_be_media, sniffed
 from pipeline.providers.network import Network
-from pipeline.providers.partial_file import Part
+from pipeline.providers.partial_file import PartialFile
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ _SLOWEST = 1024  # bytes a second; a server that sends less is as good as silent
 
 
 @dataclass
-class Downloads:
-    """Fetches files over lines of its own, without the key. Safe to use from many threads.
+class MediaClient:
+    """Fetches files over connections of its own, without the key. Safe to use from many threads.
 
     `timeout` is in seconds: for the headers, and for any stretch in which nearly nothing comes.
     """
@@ -46,9 +46,9 @@ class Downloads:
     guard: Guard
     timeout: float
     largest: int = LARGEST_FILE
-    _lines: threading.local = field(default_factory=threading.local)
+    _local: threading.local = field(default_factory=threading.local)
 
-    def fetch(self, media: Media, target: Path) -> Fetched:
+    def fetch(self, media: Media, target: Path) -> Downloaded:
         """Fetch `media` to `target`, going on from what came before.
 
         Raises:
@@ -56,7 +56,7 @@ class Downloads:
         """
         shown = shown_url(media.url)
         try:
-            fetched = self._fetch(media, Part(target))
+            fetched = self._fetch(media, PartialFile(target))
         except AddressRefused as error:
             raise DownloadFailed(str(error), lasting=True) from None
         except TransportError as error:
@@ -67,53 +67,55 @@ class Downloads:
         log.debug("fetched %s: %d bytes", shown, fetched.bytes)
         return fetched
 
-    def _fetch(self, media: Media, part: Part) -> Fetched:
-        start, etag = part.so_far()
-        if not (start and self._went_on(media, part, start, etag)):
-            with self._answer(media.url, {}) as incoming:
-                _expect(incoming, 200, media.url)
-                self._receive(incoming, part, 0, media)
+    def _fetch(self, media: Media, part: PartialFile) -> Downloaded:
+        start, etag = part.progress()
+        if not (start and self._resumed(media, part, start, etag)):
+            with self._get(media.url, {}) as response:
+                _expect(response, 200, media.url)
+                self._receive(response, part, 0, media)
         return _finished(part, media)
 
-    def _went_on(self, media: Media, part: Part, start: int, etag: str) -> bool:
+    def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> bool:
         """Fetch what is missing; False if the server cannot go on from what is here, which is dropped."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
-        with self._answer(media.url, asked) as incoming:
-            if incoming.status == 200:  # another file by now, or a server without ranges: it begins anew
-                self._receive(incoming, part, 0, media)
+        with self._get(media.url, asked) as response:
+            if response.status == 200:  # another file by now, or a server without ranges: it begins anew
+                self._receive(response, part, 0, media)
                 return True
-            if incoming.status == 206 and _continues(incoming, start, etag):
-                self._receive(incoming, part, start, media)
+            if response.status == 206 and _continues(response, start, etag):
+                self._receive(response, part, start, media)
                 return True
-            if incoming.status not in (206, 416):
-                _expect(incoming, 206, media.url)
+            if response.status not in (206, 416):
+                _expect(response, 206, media.url)
         part.discard()
         return False
 
     @contextmanager
-    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[StreamedResponse]:
+    def _get(self, url: str, headers: dict[str, str]) -> Iterator[StreamedResponse]:
         for _ in range(_MOST_REDIRECTS + 1):
             self.guard.check(url)
-            with self._line.open(Call("GET", url, headers), self.timeout, streamed=True) as incoming:
-                if incoming.status not in _REDIRECTS:
-                    yield incoming
+            with self._transport.stream(
+                HttpRequest("GET", url, headers), self.timeout, streamed=True
+            ) as response:
+                if response.status not in _REDIRECTS:
+                    yield response
                     return
-                url = _next_url(url, incoming.headers.get("location", ""))
+                url = _next_url(url, response.headers.get("location", ""))
         raise DownloadFailed(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects", lasting=True)
 
     @property
-    def _line(self) -> Transport:
-        if not hasattr(self._lines, "media"):
-            self._lines.media = Transport(self.network, self.guard)
-        line: Transport = self._lines.media
-        return line
+    def _transport(self) -> Transport:
+        if not hasattr(self._local, "media"):
+            self._local.media = Transport(self.network, self.guard)
+        transport: Transport = self._local.media
+        return transport
 
-    def _receive(self, incoming: StreamedResponse, part: Part, start: int, media: Media) -> None:
+    def _receive(self, response: StreamedResponse, part: PartialFile, start: int, media: Media) -> None:
         """Write the body behind the `start` bytes that are here, and sync it."""
-        self._check_promise(incoming, start, media)
+        self._check_promise(response, start, media)
         size = start
-        with part.opened(start, incoming.headers.get("etag", "")) as file:
-            for block in _steady(incoming.blocks(), self.timeout):
+        with part.open(start, response.headers.get("etag", "")) as file:
+            for block in _steady(response.blocks(), self.timeout):
                 size += len(block)
                 if size > self.largest:
                     raise DownloadFailed(
@@ -123,17 +125,17 @@ class Downloads:
             file.flush()
             os.fsync(file.fileno())
 
-    def _check_promise(self, incoming: StreamedResponse, start: int, media: Media) -> None:
+    def _check_promise(self, response: StreamedResponse, start: int, media: Media) -> None:
         """Refuse by its headers what would be of no use once it is here."""
         shown = shown_url(media.url)
-        content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not may_be_media(content_type):
             raise DownloadFailed(f"{shown} is {printable(content_type, 60)}, not {media.content_type}")
-        if incoming.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
             raise DownloadFailed(f"{shown} comes compressed, though that was not asked for")
-        if not incoming.has_end and media.size is None:
+        if not response.has_end and media.size is None:
             raise DownloadFailed(f"{shown} comes without a length, so nobody could tell whether it is whole")
-        length = incoming.headers.get("content-length", "")
+        length = response.headers.get("content-length", "")
         if re.fullmatch(r"[0-9]{1,18}", length):
             size = start + int(length)
             if size > self.largest:
@@ -142,20 +144,20 @@ class Downloads:
                 raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
 
 
-def _expect(incoming: StreamedResponse, status: int, url: str) -> None:
-    if incoming.status != status:
-        raise DownloadFailed(f"{shown_url(url)}: HTTP {incoming.status}", expired=incoming.status in _GONE)
+def _expect(response: StreamedResponse, status: int, url: str) -> None:
+    if response.status != status:
+        raise DownloadFailed(f"{shown_url(url)}: HTTP {response.status}", expired=response.status in _GONE)
 
 
-def _continues(incoming: StreamedResponse, start: int, etag: str) -> bool:
+def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
     """Whether a 206 holds all that follows the first `start` bytes, of the same file."""
     found = re.fullmatch(
-        r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", incoming.headers.get("content-range", "")
+        r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", response.headers.get("content-range", "")
     )
     if not found or int(found[1]) != start:
         return False
     to_the_end = found[3] == "*" or int(found[2]) == int(found[3]) - 1
-    return to_the_end and incoming.headers.get("etag", etag) == etag
+    return to_the_end and response.headers.get("etag", etag) == etag
 
 
 def _next_url(url: str, location: str) -> str:
@@ -178,7 +180,7 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
             since, came = now, 0
 
 
-def _finished(part: Part, media: Media) -> Fetched:
+def _finished(part: PartialFile, media: Media) -> Downloaded:
     """Judge the whole file by its own bytes, and put it in its place."""
     shown = shown_url(media.url)
     with part.path.open("rb") as file:
@@ -197,4 +199,4 @@ def _finished(part: Part, media: Media) -> Fetched:
         raise DownloadFailed(f"{shown} {problem}")
     digest = sha256_of(part.path)
     part.finish()
-    return Fetched(digest, size, content_type)
+    return Downloaded(digest, size, content_type)

@@ -35,9 +35,9 @@ class Network:
             if not _is_proxy(proxy):
                 raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
         if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
-            place = printable(self.ca_bundle, 200)
+            shown = printable(self.ca_bundle, 200)
             raise UsageError(
-                f"no bundle of certificates can be read at {place}: set REQUESTS_CA_BUNDLE again"
+                f"no bundle of certificates can be read at {shown}: set REQUESTS_CA_BUNDLE again"
             )
 
     def proxy_for(self, url: str) -> str | None:

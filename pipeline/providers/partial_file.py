@@ -13,7 +13,7 @@ _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartialFile:
     """The unfinished file of `target`."""
 
     target: Path
@@ -24,19 +24,19 @@ class Part:
         return self.target.with_name(f"{self.target.name}.part")
 
     @property
-    def _mark(self) -> Path:
+    def _etag_path(self) -> Path:
         return self.target.with_name(f"{self.target.name}.part.etag")
 
-    def so_far(self) -> tuple[int, str]:
+    def progress(self) -> tuple[int, str]:
         """How many bytes are here and the ETag they came with; (0, "") with nothing to go on from."""
         try:
-            etag = read_limited(self._mark, 300).decode("ascii")
+            etag = read_limited(self._etag_path, 300).decode("ascii")
             size = self.path.lstat().st_size
         except (OSError, ValueError):
             return 0, ""
         return (size, etag) if size and _STRONG_ETAG.fullmatch(etag) else (0, "")
 
-    def opened(self, start: int, etag: str) -> BinaryIO:
+    def open(self, start: int, etag: str) -> BinaryIO:
         """The file to write on from `start`; what lies behind is dropped. `etag` is that of what comes.
 
         Raises:
@@ -49,20 +49,20 @@ class Part:
             file.truncate(start)
             file.seek(start)
             if start == 0:
-                self._vouch(etag)
+                self._save_etag(etag)
         except BaseException:
             file.close()
             raise
         return file
 
-    def _vouch(self, etag: str) -> None:
-        self._mark.unlink(missing_ok=True)
+    def _save_etag(self, etag: str) -> None:
+        self._etag_path.unlink(missing_ok=True)
         if _STRONG_ETAG.fullmatch(etag):
-            self._mark.write_text(etag, encoding="ascii")
+            self._etag_path.write_text(etag, encoding="ascii")
 
     def discard(self) -> None:
         """Nothing of it is of use any more."""
-        self._mark.unlink(missing_ok=True)
+        self._etag_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def finish(self) -> None:
@@ -72,5 +72,5 @@ class Part:
             OSError: it could not be put there.
         """
         self.path.replace(self.target)
-        self._mark.unlink(missing_ok=True)
+        self._etag_path.unlink(missing_ok=True)
         sync_folder(self.target.parent)

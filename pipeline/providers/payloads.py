@@ -1,4 +1,4 @@
-"""How an order reads on the wire: the fields of a create, in v1 as a form and in v2 as JSON. Pure."""
+"""How a request reads on the wire: the fields of a create, in v1 as a form and in v2 as JSON. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -29,34 +29,34 @@ def json_body(value: Mapping[str, Json]) -> Body:
     return Body(_encoded(_json(value)), "application/json")
 
 
-def form_of(order: CreateRequest) -> Body:
+def form_of(request: CreateRequest) -> Body:
     """A create for v1.
 
     Raises:
-        CallRefused: the order cannot be sent as it is; the message says why.
+        CallRefused: the request cannot be sent as it is; the message says why.
     """
-    fields: list[Field] = list(_texts(order).items())
-    fields.append(("options", _json(_options(order))))
-    for number, image in enumerate(order.images, start=1):
+    fields: list[Field] = list(_texts(request).items())
+    fields.append(("options", _json(_options(request))))
+    for number, image in enumerate(request.images, start=1):
         fields.append(
             ("image_urls", image) if isinstance(image, str) else ("image_files", _file(image, number))
         )
     if len({name for name, _ in fields if name.startswith("image_")}) > 1:
-        raise CallRefused("local and remote images cannot go in one form: prepare the order first")
+        raise CallRefused("local and remote images cannot go in one form: prepare the request first")
     return _form(fields)
 
 
-def json_of(order: CreateRequest) -> Body:
+def json_of(request: CreateRequest) -> Body:
     """A create for v2, which takes images as urls only.
 
     Raises:
-        CallRefused: the order cannot be sent as it is; the message says why.
+        CallRefused: the request cannot be sent as it is; the message says why.
     """
-    urls: list[Json] = [image for image in order.images if isinstance(image, str)]
-    if len(urls) != len(order.images):
-        raise CallRefused("v2 takes no files: prepare the order first")
+    urls: list[Json] = [image for image in request.images if isinstance(image, str)]
+    if len(urls) != len(request.images):
+        raise CallRefused("v2 takes no files: prepare the request first")
     images: dict[str, Json] = {"image_urls": urls} if urls else {}
-    return json_body({**_texts(order), "options": _options(order), **images})
+    return json_body({**_texts(request), "options": _options(request), **images})
 
 
 def upload_of(attachment: Attachment) -> Body:
@@ -77,24 +77,24 @@ def changes_as_json(changes: Changes) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _texts(order: CreateRequest) -> dict[str, str]:
+def _texts(request: CreateRequest) -> dict[str, str]:
     written = {
-        "template_id": order.template_id,
-        "title": order.title,
-        "description": order.description,
-        "visibility_status": _VISIBILITY[order.visibility],
+        "template_id": request.template_id,
+        "title": request.title,
+        "description": request.description,
+        "visibility_status": _VISIBILITY[request.visibility],
     }
     # Left out they mean what the vendor's default means; sent empty they would mean something else.
-    optional = {"event_id": order.event_id, "webhook_url": order.webhook_url}
+    optional = {"event_id": request.event_id, "webhook_url": request.webhook_url}
     return written | {name: value for name, value in optional.items() if value is not None}
 
 
-def _options(order: CreateRequest) -> dict[str, Json]:
+def _options(request: CreateRequest) -> dict[str, Json]:
     return {
         name: _joined(name, value)
-        if name in order.joined and isinstance(value, list)
+        if name in request.joined and isinstance(value, list)
         else _plain(name, value)
-        for name, value in order.options.items()
+        for name, value in request.options.items()
     }
 
 
@@ -113,7 +113,7 @@ def _joined(name: str, items: list[Option]) -> str:
 def _plain(name: str, value: Option) -> Json:
     match value:
         case LocalFile():
-            raise CallRefused(f"options.{name}: a file that is not uploaded: prepare the order first")
+            raise CallRefused(f"options.{name}: a file that is not uploaded: prepare the request first")
         case list():
             return [_plain(name, item) for item in value]
         case dict():

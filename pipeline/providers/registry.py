@@ -40,9 +40,9 @@ def maker_named(name: str) -> Maker:
         except (ImportError, AttributeError) as error:
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
         return partial(_made, name, maker)
-    known = provider_names()
+    names = provider_names()
     raise InvalidInput(
-        f"there is no provider '{printable(name, 60)}'{did_you_mean(name, known)} (known: {', '.join(known)})"
+        f"there is no provider '{printable(name, 60)}'{did_you_mean(name, names)} (known: {', '.join(names)})"
     )
 
 

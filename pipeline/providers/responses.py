@@ -58,13 +58,13 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def complaint(body: bytes) -> str:
+def error_message(body: bytes) -> str:
     """What a refusal says of itself, as one harmless line: a `message`, or FastAPI's list of details."""
     try:
-        answer = read_object(body)
+        response = read_object(body)
     except ValueError:
         return ""
-    match answer:
+    match response:
         case {"message": str(message)} | {"detail": str(message)}:
             return printable(message)
         case {"detail": list(details)}:

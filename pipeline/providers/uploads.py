@@ -29,37 +29,37 @@ class Uploads:
                 self._urls[digest] = self.upload(attachment)
             return self._urls[digest]
 
-    def prepared(self, order: CreateRequest, *, all_urls: bool) -> CreateRequest:
-        """The order with each file in its options as a url, and its images all files or all urls.
+    def with_urls(self, request: CreateRequest, *, all_urls: bool) -> CreateRequest:
+        """The request with each file in its options as a url, and its images all files or all urls.
 
         Images stay files, sent with the create, where all of them are and `all_urls` does not forbid it.
 
         Raises:
             CallRefused: a file in the options whose bytes are not there.
         """
-        mixed = len({isinstance(image, str) for image in order.images}) > 1
-        options = {name: self._sent(value, order) for name, value in order.options.items()}
+        mixed = len({isinstance(image, str) for image in request.images}) > 1
+        options = {name: self._uploaded(value, request) for name, value in request.options.items()}
         return replace(
-            order,
+            request,
             options=options,
-            images=tuple(self._urls_of(order)) if all_urls or mixed else order.images,
+            images=tuple(self._urls_of(request)) if all_urls or mixed else request.images,
             attached={},
         )
 
-    def _urls_of(self, order: CreateRequest) -> Iterator[str]:
-        for image in order.images:
+    def _urls_of(self, request: CreateRequest) -> Iterator[str]:
+        for image in request.images:
             yield image if isinstance(image, str) else self.url_of(image)
 
-    def _sent(self, value: Option, order: CreateRequest) -> Option:
+    def _uploaded(self, value: Option, request: CreateRequest) -> Option:
         match value:
             case LocalFile():
-                attachment = order.attached.get(value.sha256)
+                attachment = request.attached.get(value.sha256)
                 if attachment is None:
-                    raise CallRefused(f"the bytes of {value.path} are not with the order")
+                    raise CallRefused(f"the bytes of {value.path} are not with the request")
                 return self.url_of(attachment)
             case list():
-                return [self._sent(item, order) for item in value]
+                return [self._uploaded(item, request) for item in value]
             case dict():
-                return {name: self._sent(item, order) for name, item in value.items()}
+                return {name: self._uploaded(item, request) for name, item in value.items()}
             case _:
                 return value

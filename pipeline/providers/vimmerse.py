@@ -17,21 +17,21 @@ from pipeline.providers.base import (
     Changes,
     CreateOutcome,
     CreateRequest,
-    Fetched,
+    Downloaded,
     JobRefused,
     Media,
     NotFound,
     VendorError,
     Workflow,
 )
-from pipeline.providers.create_outcome import verdict
-from pipeline.providers.download import Downloads
-from pipeline.providers.http.connection import Transit
-from pipeline.providers.http.errors import TransportError, why
-from pipeline.providers.http.transport import Call, Ending, Response, Transport
+from pipeline.providers.create_outcome import classify
+from pipeline.providers.download import MediaClient
+from pipeline.providers.http.connection import Transmission
+from pipeline.providers.http.errors import TransportError, reason_for
+from pipeline.providers.http.transport import Ending, HttpRequest, Response, Transport
 from pipeline.providers.payloads import Body, changes_as_json, form_of, json_body, json_of, upload_of
 from pipeline.providers.responses import (
-    complaint,
+    error_message,
     is_workflow_id,
     read_object,
     seconds_to_wait,
@@ -58,9 +58,9 @@ class Vimmerse:
     def __init__(self, settings: Settings, pause: Callable[[float], object] = time.sleep) -> None:
         self.settings = settings
         self._pause = pause
-        self._lines = threading.local()
+        self._local = threading.local()
         self._uploads = Uploads(self._upload)
-        self._downloads = Downloads(settings.network, settings.guard, settings.request_timeout)
+        self._media = MediaClient(settings.network, settings.guard, settings.request_timeout)
 
     def __reduce__(self) -> tuple[type["Vimmerse"], tuple[Settings]]:
         # Connections and what is remembered stay here; a copy elsewhere makes its own.
@@ -73,31 +73,31 @@ class Vimmerse:
     def name(self) -> str:
         return self.settings.name
 
-    def prepare(self, order: CreateRequest) -> CreateRequest:
-        prepared = self._uploads.prepared(order, all_urls=self.settings.api == "v2")
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        prepared = self._uploads.with_urls(request, all_urls=self.settings.api == "v2")
         self._body(prepared)  # what cannot be sent is told before anything is intended
         return prepared
 
-    def create(self, order: CreateRequest) -> CreateOutcome:
+    def create(self, request: CreateRequest) -> CreateOutcome:
         try:
-            body = self._body(order)
+            body = self._body(request)
         except CallRefused as error:
             return JobRefused(str(error))
         call = self._call("POST", self._workflow_path(), body)
-        transit = Transit()
-        answer, reason = None, ""
+        transmission = Transmission()
+        response, reason = None, ""
         # A connection of its own: one that was idle may be closed by the server while the request is on its
         # way, and nobody could tell that from a create that was processed.
-        line = Transport(self.settings.network)
+        transport = Transport(self.settings.network)
         try:
-            answer = self._without_key(line.ask(call, self.settings.request_timeout, transit))
+            response = self._without_key(transport.request(call, self.settings.request_timeout, transmission))
         except TransportError as error:
             reason = str(error)
         except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
-            reason = why(error)
+            reason = reason_for(error)
         finally:
-            line.close()
-        outcome = verdict(transit.stage, answer, reason, datetime.now(UTC))
+            transport.close()
+        outcome = classify(transmission.stage, response, reason, datetime.now(UTC))
         log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
         return outcome
 
@@ -109,16 +109,16 @@ class Vimmerse:
 
     def delete(self, workflow_id: WorkflowId) -> None:
         try:
-            self._ask("DELETE", self._path_of(workflow_id))
+            self._request("DELETE", self._path_of(workflow_id))
         except NotFound:
             log.debug("it was deleted before")
 
     def report_error(self, message: str, context: Mapping[str, Json]) -> None:
         told: dict[str, Json] = {"error_message": message, "context": dict(context)}
-        self._ask("POST", "/workflow/error-log", json_body(told))
+        self._request("POST", "/workflow/error-log", json_body(told))
 
     def health(self) -> None:
-        self._ask("GET", "/health", with_key=False)
+        self._request("GET", "/health", with_key=False)
 
     def templates(self) -> Mapping[str, Json]:
         """The vendor's live catalogue, as it tells it (v2).
@@ -126,13 +126,13 @@ class Vimmerse:
         Raises:
             VendorError, AccountError: as the calls of the port.
         """
-        return self._object(self._ask("GET", "/v2/workflow/templates?detail=true"))
+        return self._object(self._request("GET", "/v2/workflow/templates?detail=true"))
 
-    def download(self, media: Media, target: Path) -> Fetched:
-        return self._downloads.fetch(media, target)
+    def download(self, media: Media, target: Path) -> Downloaded:
+        return self._media.fetch(media, target)
 
-    def _body(self, order: CreateRequest) -> Body:
-        return json_of(order) if self.settings.api == "v2" else form_of(order)
+    def _body(self, request: CreateRequest) -> Body:
+        return json_of(request) if self.settings.api == "v2" else form_of(request)
 
     def _workflow_path(self) -> str:
         return "/v2/workflow" if self.settings.api == "v2" else "/workflow"
@@ -144,8 +144,8 @@ class Vimmerse:
         return f"{self._workflow_path()}/{workflow_id}"
 
     def _workflow(self, method: str, workflow_id: WorkflowId, body: Body | None = None) -> Workflow:
-        answer = self._object(self._ask(method, self._path_of(workflow_id), body))
-        data = answer.get("data")
+        response = self._object(self._request(method, self._path_of(workflow_id), body))
+        data = response.get("data")
         if not isinstance(data, dict):
             raise VendorError("the answer has no workflow in it")
         if data.get("id", workflow_id) != workflow_id:
@@ -160,66 +160,72 @@ class Vimmerse:
                 raise
             except VendorError as error:
                 if (error.after or 0.0) > _LONGEST_PAUSE:
-                    raise  # the run waits that long, with this hand free for others
+                    raise  # the run waits that long, with this thread free for others
                 # Full jitter: threads that failed together must not come back together.
                 self._pause(error.after or random.uniform(0, 2.0**attempt))  # noqa: S311 - no secret is made of it
         return self._upload_once(attachment)
 
     def _upload_once(self, attachment: Attachment) -> str:
-        answer = self._object(self._ask("POST", "/image", upload_of(attachment)))
-        match answer:
+        response = self._object(self._request("POST", "/image", upload_of(attachment)))
+        match response:
             case {"data": {"results": [str(url), *_]}} if url.lower().startswith(("https://", "http://")):
                 return url
             case _:
                 raise VendorError("an image was uploaded, but the answer has no url of it")
 
-    def _call(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Call:
+    def _call(
+        self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
+    ) -> HttpRequest:
         headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
         if with_key:
             headers["X-Api-Key"] = self.settings.key
         if body is not None:
             headers["Content-Type"] = body.content_type
-        return Call(method, self.settings.base_url.rstrip("/") + path, headers, body.content if body else b"")
+        return HttpRequest(
+            method, self.settings.base_url.rstrip("/") + path, headers, body.content if body else b""
+        )
 
-    def _ask(self, method: str, path: str, body: Body | None = None, *, with_key: bool = True) -> Response:
+    def _request(
+        self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
+    ) -> Response:
         """One call that may be repeated; its answer if it is a whole 2xx."""
-        if not hasattr(self._lines, "api"):
-            self._lines.api = Transport(self.settings.network)
-        line: Transport = self._lines.api
+        if not hasattr(self._local, "api"):
+            self._local.api = Transport(self.settings.network)
+        transport: Transport = self._local.api
         call = self._call(method, path, body, with_key=with_key)
         try:
-            answer = self._without_key(line.ask(call, self.settings.request_timeout))
+            response = self._without_key(transport.request(call, self.settings.request_timeout))
         except TransportError as error:
             raise VendorError(f"{method} {path}: {error}") from None
-        log.debug("%s %s: HTTP %d", method, path, answer.status)
-        _check(answer, f"{method} {path}")
-        return answer
+        log.debug("%s %s: HTTP %d", method, path, response.status)
+        _check(response, f"{method} {path}")
+        return response
 
-    def _without_key(self, answer: Response) -> Response:
+    def _without_key(self, response: Response) -> Response:
         """The answer without our key: a server that repeats it must not get it printed or stored."""
         key = self.settings.key.encode()
         # A very short one, such as the emulator takes, may stand in an answer by chance.
-        return replace(answer, body=answer.body.replace(key, b"***")) if len(key) >= 8 else answer
+        return replace(response, body=response.body.replace(key, b"***")) if len(key) >= 8 else response
 
-    def _object(self, answer: Response) -> Mapping[str, Json]:
+    def _object(self, response: Response) -> Mapping[str, Json]:
         try:
-            return read_object(answer.body)
+            return read_object(response.body)
         except ValueError as error:
             raise VendorError(str(error)) from None
 
 
-def _check(answer: Response, what: str) -> None:
+def _check(response: Response, what: str) -> None:
     """Raise what a status other than 2xx means to a call that may be repeated."""
-    if 200 <= answer.status < 300:
-        if answer.ending is Ending.CUT:
+    if 200 <= response.status < 300:
+        if response.ending is Ending.CUT:
             raise VendorError(f"{what}: the answer was cut off")
-        if answer.ending is Ending.CAPPED:
+        if response.ending is Ending.CAPPED:
             raise VendorError(f"{what}: the answer is too long")
         return
-    said = complaint(answer.body)
-    message = f"{what}: HTTP {answer.status}{f', {said}' if said else ''}"
-    after = seconds_to_wait(answer.headers, datetime.now(UTC))
-    match answer.status:
+    said = error_message(response.body)
+    message = f"{what}: HTTP {response.status}{f', {said}' if said else ''}"
+    after = seconds_to_wait(response.headers, datetime.now(UTC))
+    match response.status:
         case 401 | 403:
             raise AccountError(f"the vendor refused the key: {message}")
         case 402:

@@ -209,9 +209,9 @@ def test_what_the_vendor_rejected_is_not_retried_by_itself(
 
 
 @fails_without(
-    "pipeline.engine.retry:Failures._retry",
+    "pipeline.engine.buy_queue:Failures._retry",
     "if not jobs or purchase.reason",
-    swap=("Reason.VENDOR or self._has_another(jobs[0])", "Reason.VENDOR"),
+    swap=("Reason.VENDOR or self._is_served_otherwise(jobs[0])", "Reason.VENDOR"),
 )
 def test_what_failed_is_not_bought_again_where_another_machine_bought_the_same(
     folder: Path, pipeline: Pipeline, vendor: Emulator

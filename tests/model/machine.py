@@ -11,9 +11,9 @@ from model.manifest import CREDITS, Manifest
 from model.oracle import Oracle
 from model.vendor import Ending, Fate, Vendor
 from pipeline.assignment import Assignment, assign
-from pipeline.engine.buy_queue import Buying
-from pipeline.engine.buyer import intended
-from pipeline.engine.create import settled
+from pipeline.engine.buy_queue import BuyQueue
+from pipeline.engine.create import event_for, intended
+from pipeline.engine.reporter import RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import make
@@ -266,16 +266,16 @@ class _Run:
         self,
         machine: Machine,
         plan: Plan,
-        customers: ServedJobs,
+        served_jobs: ServedJobs,
         luck: Luck,
         push: Callable[[], None] | None,
     ) -> None:
         self._machine = machine
-        self._customers = customers
+        self._served_jobs = served_jobs
         self._luck = luck
         self._push = push
-        self._buying = Buying(random.Random(0))
-        self._buying.add(plan.buying)
+        self._queue = BuyQueue(rng=random.Random(0), report=RunReport())
+        self._queue.add(plan.buying)
         self._under_way = list({each.id: None for each in under_way(plan)})
 
     def carry_out(self) -> None:
@@ -291,7 +291,7 @@ class _Run:
     def _next(self) -> Entry | None:
         if self._under_way and not self._luck.buys_next():
             return None
-        return self._buying.next(float("inf"))
+        return self._queue.next(float("inf"))
 
     def _may_die(self) -> None:
         if not self._luck.lives_on():
@@ -300,24 +300,24 @@ class _Run:
     def _buy(self, entry: Entry, job: Job) -> None:
         self._may_die()
         source = self._machine.state.purchases.get(
-            self._customers.assignment.get(job.upstream or JobKey(""), PurchaseId(""))
+            self._served_jobs.by_key.get(job.upstream or JobKey(""), PurchaseId(""))
         )
         purchase = self._machine.intend(entry, job, source)
-        self._customers.buys(job, purchase.id)
+        self._served_jobs.add(job, purchase.id)
         self._may_die()
         if not self._publish_intent():
             self._machine.happens(purchase.id, life.NothingBought("its intent could not be published"))
-            self._customers.gave_nothing(purchase.id)
-            self._buying.stopped = True
+            self._served_jobs.remove(purchase.id)
+            self._queue.stopped = True
             return
         outcome = self._machine.vendor.create(purchase, self._luck.fate())
-        self._lose_or_record(purchase, settled(outcome))
+        self._lose_or_record(purchase, event_for(outcome))
         if self._machine.state.purchases[purchase.id].status is Status.VOID:
-            self._customers.gave_nothing(purchase.id)
+            self._served_jobs.remove(purchase.id)
         if isinstance(outcome, AccountRefused):
-            self._buying.stopped = True
+            self._queue.stopped = True
         elif isinstance(outcome, NotSent):
-            self._buying.again(entry, 0.0, 1)
+            self._queue.put_back(entry, 0.0, 1)
 
     def _publish_intent(self) -> bool:
         if self._push is None:
@@ -351,8 +351,8 @@ class _Run:
             case Ending.SUCCESS:
                 self._machine.happens(purchase_id, life.Finished((MP4,), credits=CREDITS))
                 self._under_way.append(purchase_id)
-                for job in self._customers.of(purchase_id):
-                    self._buying.made(job.key)
+                keys = [job.key for job in self._served_jobs.of(purchase_id)]
+                self._queue.succeeded(purchase.template_id, keys)
             case Ending.FAIL:
                 self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
             case Ending.VANISHED:

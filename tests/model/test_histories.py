@@ -145,7 +145,9 @@ class Histories(RuleBasedStateMachine):
         purchase = _pick(self.head.records().purchases, which)
         if purchase is not None:
             said = self.head.decisions
-            approved = {mark: key for mark, key in said.approved.items() if mark != purchase.id}
+            approved = {
+                purchase_id: key for purchase_id, key in said.approved.items() if purchase_id != purchase.id
+            }
             self.head.decisions = Decisions(approved, said.rejected, said.redo | {purchase.id})
 
     @precondition(lambda self: self.head.decisions != Decisions())
@@ -181,7 +183,9 @@ class Histories(RuleBasedStateMachine):
         machine = self.machines[number]
         machine.open()
         held = machine.state.purchases
-        return {mark: purchase for mark, purchase in held.items() if purchase.status in statuses}
+        return {
+            purchase_id: purchase for purchase_id, purchase in held.items() if purchase.status in statuses
+        }
 
     def happens(self, number: int, purchase: Purchase, event: life.Event) -> None:
         self.machines[number].happens(purchase.id, event)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     Bought,
     CreateOutcome,
     JobRefused,
     NotSent,
     OutcomeUnknown,
-    Refusal,
 )
 from pipeline.purchases import Purchase, WorkflowId
 
@@ -57,6 +57,6 @@ _OUTCOMES: dict[Fate, Callable[[str], CreateOutcome]] = {
     Fate.ANSWER_LOST: lambda _: OutcomeUnknown("a time-out after sending"),
     Fate.NEVER_SEEN: lambda _: OutcomeUnknown("a reset after sending"),
     Fate.REJECTED: lambda _: JobRefused("422"),
-    Fate.NO_CREDIT: lambda _: AccountRefused(Refusal.CREDIT, "402"),
+    Fate.NO_CREDIT: lambda _: AccountRefused(AccountProblem.CREDIT, "402"),
     Fate.NOT_SENT: lambda _: NotSent("connection refused", started=False),
 }

@@ -52,9 +52,9 @@ class Pipeline:
         for name, value in vendor_environment(url).items():
             monkeypatch.setenv(name, value)
         # How long is waited between two attempts proves nothing here; that it is tried again does.
-        monkeypatch.setattr("pipeline.engine.backoff.FLOOR", 0.02)
-        monkeypatch.setattr("pipeline.engine.backoff._FIRST_BACKOFF", 0.01)
-        monkeypatch.setattr("pipeline.engine.backoff._LONGEST_BACKOFF", 0.05)
+        monkeypatch.setattr("pipeline.engine.in_flight.MIN_POLL_INTERVAL", 0.02)
+        monkeypatch.setattr("pipeline.engine.calls.FIRST_BACKOFF", 0.01)
+        monkeypatch.setattr("pipeline.engine.calls.LONGEST_BACKOFF", 0.05)
 
     def set(self, name: str, value: str | None) -> None:
         """Set a variable of the environment from now on; None: take it away."""

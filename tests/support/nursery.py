@@ -26,12 +26,12 @@ R = TypeVar("R")
 
 _LOADED = """
 import json, os, sys
-import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.backoff
+import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.in_flight
 import pipeline.state.sql.store, sqlalchemy.dialects.sqlite
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
-pipeline.engine.backoff.FLOOR = pipeline.engine.backoff._FIRST_BACKOFF = 0.01
-pipeline.engine.backoff._LONGEST_BACKOFF = 0.05
+pipeline.engine.in_flight.MIN_POLL_INTERVAL = pipeline.engine.calls.FIRST_BACKOFF = 0.01
+pipeline.engine.calls.LONGEST_BACKOFF = 0.05
 
 for line in sys.stdin:
     asked = json.loads(line)

@@ -24,7 +24,7 @@ class Stage(IntEnum):
     SENT = 2
 
 
-class Transit:
+class Transmission:
     """How far one request has come. Written by its connection, read by who must know what was sent."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Route:
 
     def __init__(self, guard: Guard | None) -> None:
         self.guard = guard
-        self.transit = Transit()
+        self.transmission = Transmission()
 
 
 class Connection(HTTPConnection):
@@ -75,7 +75,7 @@ class Connection(HTTPConnection):
             opened = super()._new_conn()
         else:
             opened = self._connect_judged(guard)
-        self._route.transit.socket = opened
+        self._route.transmission.socket = opened
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
@@ -101,7 +101,7 @@ class Connection(HTTPConnection):
             super().request(*args, **options)
         finally:
             self._requesting = False
-        self._route.transit.stage = Stage.SENT
+        self._route.transmission.stage = Stage.SENT
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -109,18 +109,18 @@ class Connection(HTTPConnection):
         if not self._requesting:  # a proxy's CONNECT is not our request
             super().send(data)
             return
-        transit = self._route.transit
-        transit.socket = self.sock
-        if transit.expired:
+        transmission = self._route.transmission
+        transmission.socket = self.sock
+        if transmission.expired:
             raise TimeoutError
-        self.sock.settimeout(transit.remaining())
+        self.sock.settimeout(transmission.remaining())
         # First the headers, then the body as a whole. What may be the last byte counts as sent before it
         # goes, as an interrupt can strike between the kernel's taking it and our noting it.
-        transit.stage = Stage.SENDING if transit.stage is Stage.UNSENT else Stage.SENT
+        transmission.stage = Stage.SENDING if transmission.stage is Stage.UNSENT else Stage.SENT
         try:
             super().send(data)
         except OSError:
-            transit.stage = Stage.SENDING
+            transmission.stage = Stage.SENDING
             raise
 
 

@@ -16,7 +16,7 @@ class TransportError(Exception):
     """No answer came, or not all of it. The message is safe to show."""
 
 
-def why(error: BaseException) -> str:
+def reason_for(error: BaseException) -> str:
     """A short reason for `error`, from the first cause that is known below it."""
     causes = list(_causes(error))
     for cause in reversed(causes):

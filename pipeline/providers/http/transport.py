@@ -13,14 +13,14 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 from pipeline.providers.address import AddressRefused, Guard
-from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transit
-from pipeline.providers.http.errors import TransportError, why
+from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
+from pipeline.providers.http.errors import TransportError, reason_for
 from pipeline.providers.network import Network
 
 # What it logs holds whole urls, and a signed url is a secret.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
-LARGEST_ANSWER = 1 << 20
+LARGEST_RESPONSE = 1 << 20
 _BLOCK = 1 << 16
 # A large body may take longer than a call that asks a question: no line that is of use is slower than this.
 _SLOWEST_UPLOAD = 128 * 1024
@@ -39,7 +39,7 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One request: what is sent, with headers as they are."""
 
     method: str
@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Names of headers are in small letters; `body` is at most `LARGEST_ANSWER`."""
+    """What came back. Names of headers are in small letters; `body` is at most `LARGEST_RESPONSE`."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,27 +75,27 @@ class StreamedResponse:
         """The body as it comes.
 
         Raises:
-            Unanswered: it was cut off.
+            TransportError: it was cut off.
         """
         try:
             while block := self._response.read1(_BLOCK, decode_content=False):
                 yield block
         except Exception as error:  # noqa: BLE001 - whatever the library raises, the answer did not come whole
-            raise TransportError(why(error)) from None
+            raise TransportError(reason_for(error)) from None
 
-    def whole(self) -> Response:
-        """All of it, read as far as it comes and no further than `LARGEST_ANSWER`."""
+    def read(self) -> Response:
+        """All of it, read as far as it comes and no further than `LARGEST_RESPONSE`."""
         body = bytearray()
         ending = Ending.WHOLE if self.has_end else Ending.OPEN
         try:
             for block in self.blocks():
                 body += block
-                if len(body) > LARGEST_ANSWER:
+                if len(body) > LARGEST_RESPONSE:
                     ending = Ending.CAPPED
                     break
         except TransportError:
             ending = Ending.CUT
-        return Response(self.status, self.headers, bytes(body[:LARGEST_ANSWER]), ending)
+        return Response(self.status, self.headers, bytes(body[:LARGEST_RESPONSE]), ending)
 
 
 class Transport(HTTPAdapter):
@@ -118,32 +118,39 @@ class Transport(HTTPAdapter):
         pool.conn_kw["route"] = self._route
         return pool
 
-    def ask(self, call: Call, timeout: float, transit: Transit | None = None) -> Response:
+    def request(
+        self, call: HttpRequest, timeout: float, transmission: Transmission | None = None
+    ) -> Response:
         """Send `call` once and read the answer, all within `timeout` seconds (longer for a large body).
 
         Raises:
-            Unanswered: no headers came; `transit` tells how far the request went.
+            TransportError: no headers came; `transmission` tells how far the request went.
         """
-        with self.open(call, timeout, transit) as incoming:
-            return incoming.whole()
+        with self.stream(call, timeout, transmission) as response:
+            return response.read()
 
     @contextmanager
-    def open(
-        self, call: Call, timeout: float, transit: Transit | None = None, *, streamed: bool = False
+    def stream(
+        self,
+        call: HttpRequest,
+        timeout: float,
+        transmission: Transmission | None = None,
+        *,
+        streamed: bool = False,
     ) -> Iterator[StreamedResponse]:
         """Send `call` once and give the answer with its body unread.
 
         The deadline holds until the block ends; if `streamed`, until the headers are here.
 
         Raises:
-            Unanswered: no headers came.
+            TransportError: no headers came.
             AddressRefused: the guard forbids to go there.
         """
         seconds = timeout + len(call.body) / _SLOWEST_UPLOAD
-        self._route.transit = transit = transit or Transit()
-        transit.begin(seconds)
-        with _deadline(transit, seconds) as lift:
-            response = self._send(call, timeout, transit)
+        self._route.transmission = transmission = transmission or Transmission()
+        transmission.begin(seconds)
+        with _deadline(transmission, seconds) as lift:
+            response = self._send(call, timeout, transmission)
             if streamed:
                 lift()
             try:
@@ -153,7 +160,7 @@ class Transport(HTTPAdapter):
                 response.close()
                 response.release_conn()
 
-    def _send(self, call: Call, timeout: float, transit: Transit) -> BaseHTTPResponse:
+    def _send(self, call: HttpRequest, timeout: float, transmission: Transmission) -> BaseHTTPResponse:
         request = requests.Request(
             call.method,
             call.url,
@@ -171,15 +178,15 @@ class Transport(HTTPAdapter):
             )
         except AddressRefused:
             raise
-        except Exception as error:  # noqa: BLE001 - the verdict never depends on what the library raises
+        except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
             # Where our deadline hung up, the library finds the connection closed.
-            raise TransportError(why(TimeoutError() if transit.expired else error)) from None
+            raise TransportError(reason_for(TimeoutError() if transmission.expired else error)) from None
         raw: BaseHTTPResponse = response.raw
         return raw
 
 
 @contextmanager
-def _deadline(transit: Transit, seconds: float) -> Iterator[Callable[[], None]]:
+def _deadline(transmission: Transmission, seconds: float) -> Iterator[Callable[[], None]]:
     """Cut what is not done after `seconds`, unless the function that is given lifts the deadline before.
 
     A server that drips bytes never lets a read time out, so it takes another thread to end it.
@@ -190,7 +197,7 @@ def _deadline(transit: Transit, seconds: float) -> Iterator[Callable[[], None]]:
     def expire() -> None:
         with lock:  # the connection may serve the next call by now
             if not lifted.is_set():
-                transit.cut()
+                transmission.cut()
 
     def lift() -> None:
         timer.cancel()

@@ -54,38 +54,38 @@ class Campaign:
     def assignment(self, *jobs: Job) -> Assignment:
         return assign(jobs, Records({each.id: each for each in self.purchases}))
 
-    def shelf(self) -> OutputFolder:
+    def outputs(self) -> OutputFolder:
         """A shelf as the next command opens it."""
         return OutputFolder(self.folder, self.placed.values(), {each.id: each for each in self.purchases})
 
-    def keep(self, shelf: OutputFolder) -> None:
+    def keep(self, outputs: OutputFolder) -> None:
         """Have the state remember what the shelf has learnt."""
-        moved, removed = shelf.index.news()
+        moved, removed = outputs.index.pop_changes()
         for path in removed:
             self.placed.pop(path, None)
         self.placed.update({each.path: each for each in moved})
 
     def fetch(self, purchase: Purchase, path: str, content: str, slot: str = "result/0") -> None:
         """A file comes from the vendor and is put at `path`."""
-        shelf = self.shelf()
-        fresh = shelf.target(path).with_name(".fresh")
-        fresh.write_text(content)
-        shelf.settle(fresh, path, purchase.id, slot, digest(content))
-        self.keep(shelf)
+        outputs = self.outputs()
+        temporary = outputs.target(path).with_name(".fresh")
+        temporary.write_text(content)
+        outputs.install(temporary, path, purchase.id, slot, digest(content))
+        self.keep(outputs)
 
     def survey(self, *jobs: Job) -> dict[str, Presence]:
         return {
             key.removeprefix("r/t/"): each
-            for key, each in self.shelf().inventory.survey(self.assignment(*jobs)).items()
+            for key, each in self.outputs().inventory.survey(self.assignment(*jobs)).items()
         }
 
     def put(self, *jobs: Job) -> list[bool]:
         """Put in place what is here under another path, for each job in turn, as a run does."""
-        assignment, shelf = self.assignment(*jobs), self.shelf()
+        assignment, outputs = self.assignment(*jobs), self.outputs()
         try:
-            return [shelf.put(each, assignment.by_key[each.key], needed(assignment)) for each in jobs]
+            return [outputs.put(each, assignment.by_key[each.key], needed(assignment)) for each in jobs]
         finally:
-            self.keep(shelf)
+            self.keep(outputs)
 
     def files(self) -> dict[str, str]:
         return {

@@ -89,8 +89,8 @@ def test_a_purchase_that_is_removed_takes_no_other_with_the_same_bytes_along(out
     ):
         campaign.fetch(purchase, path, content)
 
-    shelf = campaign.shelf()
-    shelf.remove(orphan, {"r/a.mp4"})
+    outputs = campaign.outputs()
+    outputs.remove(orphan, {"r/a.mp4"})
 
     assert sorted(campaign.files().values()) == ["film", "new"]
     assert not (out / "r/b.mp4").exists()
@@ -220,9 +220,9 @@ def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path
     out.mkdir()
     (out / "r").symlink_to(outside)
     with pytest.raises(NotOurs, match="a link leads out"):
-        campaign.shelf().target("r/a.mp4")
+        campaign.outputs().target("r/a.mp4")
     with pytest.raises(NotOurs):
-        campaign.shelf().clear("r/a.mp4")
+        campaign.outputs().clear("r/a.mp4")
     assert not list(outside.iterdir())
 
 
@@ -232,7 +232,7 @@ def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path:
     out.mkdir()
     (out / "r").symlink_to(outside)
     with pytest.raises(NotOurs):
-        Campaign(out, []).shelf().target("r/deep/down/a.mp4")
+        Campaign(out, []).outputs().target("r/deep/down/a.mp4")
     assert not list(outside.iterdir())
 
 
@@ -312,7 +312,7 @@ def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
     purchase = bought(1, a, "film", steps=(Step("crop", (film("cropped", "image/png"),)),))
     campaign = Campaign(out, [purchase])
     campaign.fetch(purchase, "r/a.mp4", "film")
-    assert campaign.shelf().inventory.files_of(purchase) == {
+    assert campaign.outputs().inventory.files_of(purchase) == {
         "result": ((out / "r/a.mp4", digest("film"), "video/mp4"),),
         "crop": (),
     }

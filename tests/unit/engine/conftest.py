@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.desk import Desk
+from engine.harness import Harness
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)

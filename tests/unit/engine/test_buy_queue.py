@@ -5,12 +5,13 @@ import hashlib
 import pytest
 from support.protection import fails_without
 
-from engine.desk import Desk, Publishing, job, jobs
+from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     Bought,
     CallRefused,
@@ -19,7 +20,6 @@ from pipeline.providers.base import (
     JobRefused,
     NotSent,
     OutcomeUnknown,
-    Refusal,
     VendorError,
 )
 from pipeline.purchases import WorkflowId
@@ -28,66 +28,68 @@ from pipeline.state.store import Caps
 BLUE, RED = job("blue"), job("red")
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 LOST = OutcomeUnknown("read timeout")
-ONE_HAND = RunSettings(concurrency=1)
+ONE_AT_A_TIME = RunSettings(concurrency=1)
 
 
-def test_jobs_are_bought_in_the_order_of_the_plan(desk: Desk) -> None:
-    ran = desk.run(*reversed(jobs(6)))
+def test_jobs_are_bought_in_the_order_of_the_plan(harness: Harness) -> None:
+    ran = harness.run(*reversed(jobs(6)))
 
-    assert desk.vendor.creates == [each.path for each in jobs(6)]
+    assert harness.vendor.creates == [each.path for each in jobs(6)]
     assert set(ran.statuses.values()) == {"done"}
 
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("concurrency", "in_flight"), [(1, 1), (3, 2), (2, 5), (8, 50)])
 def test_neither_calls_in_the_air_nor_workflows_in_flight_are_ever_too_many(
-    desk: Desk, concurrency: int, in_flight: int, together: bool
+    harness: Harness, concurrency: int, in_flight: int, together: bool
 ) -> None:
     wanted = jobs(6)
-    desk.hands.together = together
+    harness.executor.together = together
     for each in wanted:
-        desk.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
 
-    ran = desk.run(*wanted, settings=RunSettings(concurrency=concurrency, in_flight=in_flight))
+    ran = harness.run(*wanted, settings=RunSettings(concurrency=concurrency, in_flight=in_flight))
 
     assert set(ran.statuses.values()) == {"done"}
-    assert desk.hands.most <= concurrency
-    assert desk.vendor.most_running <= in_flight
+    assert harness.executor.most <= concurrency
+    assert harness.vendor.most_running <= in_flight
 
 
-def test_in_flight_is_used_as_far_as_it_goes(desk: Desk) -> None:
+def test_in_flight_is_used_as_far_as_it_goes(harness: Harness) -> None:
     for each in jobs(8):
-        desk.vendor.telling[each.path] = [*[running()] * 5, success(FILM)]
+        harness.vendor.telling[each.path] = [*[running()] * 5, success(FILM)]
 
-    desk.run(*jobs(8), settings=RunSettings(in_flight=4))
+    harness.run(*jobs(8), settings=RunSettings(in_flight=4))
 
-    assert desk.vendor.most_running == 4
+    assert harness.vendor.most_running == 4
 
 
 # Chains
 
 
 @fails_without(
-    "pipeline.engine.buy_queue:Buying.add", "if entry.after is None:", swap=("entry.after is None", "True")
+    "pipeline.engine.buy_queue:BuyQueue.add", "if entry.after is None:", swap=("entry.after is None", "True")
 )
-def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_serves_it(desk: Desk) -> None:
+def test_a_chained_job_is_bought_after_its_upstream_and_from_the_purchase_that_serves_it(
+    harness: Harness,
+) -> None:
     film = job("film", upstream=BLUE)
-    desk.vendor.telling["blue"] = [running(), success(FILM)]
+    harness.vendor.telling["blue"] = [running(), success(FILM)]
 
-    ran = desk.run(BLUE, film)
+    ran = harness.run(BLUE, film)
 
     assert ran.statuses == {"blue": "done", "film": "done"}
-    calls = desk.vendor.calls
+    calls = harness.vendor.calls
     assert calls.index("prepare film") > [n for n, call in enumerate(calls) if call == "get blue"][1]
     assert ran.bought(film)[0].inputs == (ran.bought(BLUE)[0].id,)
-    assert desk.vendor.orders[1].images == (FILM.url,)
+    assert harness.vendor.requests[1].images == (FILM.url,)
 
 
-def test_a_chained_job_is_made_from_what_was_made_anew(desk: Desk) -> None:
+def test_a_chained_job_is_made_from_what_was_made_anew(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
-    desk.run(BLUE, film)
+    harness.run(BLUE, film)
 
-    ran = desk.run(BLUE, film, replacing=[BLUE])
+    ran = harness.run(BLUE, film, replacing=[BLUE])
 
     assert [each.inputs for each in ran.bought(film)] == [(each.id,) for each in ran.bought(BLUE)]
 
@@ -95,144 +97,152 @@ def test_a_chained_job_is_made_from_what_was_made_anew(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "outcome", [JobRefused("422"), LOST, NotSent("refused")], ids=["refused", "unknown", "not sent"]
 )
-def test_nothing_is_bought_behind_an_upstream_that_was_not_made(desk: Desk, outcome: CreateOutcome) -> None:
-    desk.vendor.creating["blue"] = [outcome] * 9
+def test_nothing_is_bought_behind_an_upstream_that_was_not_made(
+    harness: Harness, outcome: CreateOutcome
+) -> None:
+    harness.vendor.creating["blue"] = [outcome] * 9
 
-    ran = desk.run(BLUE, job("film", upstream=BLUE))
+    ran = harness.run(BLUE, job("film", upstream=BLUE))
 
-    assert "film" not in desk.vendor.creates
+    assert "film" not in harness.vendor.creates
     assert ran.statuses["film"] == "pending"
 
 
-def test_nothing_is_bought_behind_an_upstream_that_failed(desk: Desk) -> None:
-    desk.vendor.telling["blue"] = [failure()]
+def test_nothing_is_bought_behind_an_upstream_that_failed(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [failure()]
 
-    ran = desk.run(BLUE, job("film", upstream=BLUE))
+    ran = harness.run(BLUE, job("film", upstream=BLUE))
 
-    assert desk.vendor.creates == ["blue"]
+    assert harness.vendor.creates == ["blue"]
     assert ran.statuses == {"blue": "failed (vendor)", "film": "pending"}
 
 
-def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(desk: Desk) -> None:
+def test_an_upstream_that_fails_once_and_is_bought_again_carries_its_chain(harness: Harness) -> None:
     sketch = job("blue", retries=1)
     film = job("film", upstream=sketch)
-    desk.vendor.telling["blue"] = [failure(), success(FILM)]
+    harness.vendor.telling["blue"] = [failure(), success(FILM)]
 
-    ran = desk.run(sketch, film)
+    ran = harness.run(sketch, film)
 
     assert ran.lives(sketch) == ["failed (vendor)", "done"]
     assert ran.bought(film)[0].inputs == (ran.bought(sketch)[1].id,)
 
 
-def test_an_upstream_whose_url_is_gone_is_sent_from_this_machine(desk: Desk) -> None:
+def test_an_upstream_whose_url_is_gone_is_sent_from_this_machine(harness: Harness) -> None:
     film = job("film", upstream=BLUE)
     movie = b"\x00\x00\x00\x18ftypmp42" + b"film"
-    desk.vendor.sending[FILM.url] = [movie]
-    desk.run(BLUE)
-    desk.vendor.telling["blue"] = [success()]
+    harness.vendor.sending[FILM.url] = [movie]
+    harness.run(BLUE)
+    harness.vendor.telling["blue"] = [success()]
 
-    ran = desk.run(BLUE, film)
+    ran = harness.run(BLUE, film)
 
     assert ran.statuses == {"blue": "done", "film": "done"}
-    (image,) = desk.vendor.orders[1].images
+    (image,) = harness.vendor.requests[1].images
     assert not isinstance(image, str)
     assert image.content == movie
 
 
-def test_a_chained_job_whose_upstream_lacks_what_it_takes_fails_before_anything_is_bought(desk: Desk) -> None:
+def test_a_chained_job_whose_upstream_lacks_what_it_takes_fails_before_anything_is_bought(
+    harness: Harness,
+) -> None:
     film = job("film", images=(UpstreamOutput(BLUE.key, "upscale"),))
 
-    ran = desk.run(BLUE, film)
+    ran = harness.run(BLUE, film)
 
     assert "has no file in its upscale" in ran.report.inputs[film.key]
     assert ran.lives(film) == []
 
 
-def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(desk: Desk) -> None:
-    ran = desk.run(job("blue", asks="walk"), job("red", asks="walk"), job("green", asks="walk"))
+def test_what_several_jobs_ask_for_is_bought_once_and_each_gets_its_file(harness: Harness) -> None:
+    ran = harness.run(job("blue", asks="walk"), job("red", asks="walk"), job("green", asks="walk"))
 
-    assert desk.vendor.creates == ["blue"]
+    assert harness.vendor.creates == ["blue"]
     assert ran.statuses == {"blue": "done", "red": "done", "green": "done"}
-    assert desk.files() == dict.fromkeys(["blue.mp4", "green.mp4", "red.mp4"], FILM.url)
+    assert harness.files() == dict.fromkeys(["blue.mp4", "green.mp4", "red.mp4"], FILM.url)
 
 
 # What a create may come to
 
 
-def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [NotSent("refused"), NotSent("refused")]
+def test_what_was_never_sent_goes_again_each_time_as_a_new_purchase(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [NotSent("refused"), NotSent("refused")]
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
     assert ran.lives(BLUE) == ["void", "void", "done"]
     assert len({each.id for each in ran.bought(BLUE)}) == 3
     assert not ran.codes
 
 
-def test_what_was_torn_goes_again_twice_at_most(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [NotSent("reset", started=True)] * 9
+def test_what_was_torn_goes_again_twice_at_most(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [NotSent("reset", started=True)] * 9
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
-    assert desk.vendor.creates == ["blue"] * 3
+    assert harness.vendor.creates == ["blue"] * 3
     assert ran.lives(BLUE) == ["void"] * 3
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [NotSent("no such host")] * 99
+def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [NotSent("no such host")] * 99
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
-    assert desk.vendor.creates == ["blue"] * 5
+    assert harness.vendor.creates == ["blue"] * 5
     assert ran.codes == {ExitCode.UNFINISHED}
     assert "out of reach (no such host)" in ran.report.notes[0]
 
 
-def test_a_refused_job_fails_and_hinders_no_other(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [JobRefused("422: options")]
+def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [JobRefused("422: options")]
 
-    ran = desk.run(BLUE, RED)
+    ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "failed (rejected)", "red": "done"}
     assert not ran.codes
 
 
 @fails_without(
-    "pipeline.engine.create:settled",
+    "pipeline.engine.create:event_for",
     "return transitions.OutcomeUnknown",
     swap=("transitions.OutcomeUnknown", "NothingBought"),
 )
-def test_an_unknown_outcome_is_never_sent_again(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [LOST]
+def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [LOST]
 
-    first, second = desk.run(BLUE), desk.run(BLUE)
+    first, second = harness.run(BLUE), harness.run(BLUE)
 
-    assert desk.vendor.creates == ["blue"]
+    assert harness.vendor.creates == ["blue"]
     assert first.lives(BLUE) == second.lives(BLUE) == ["attention"]
-    assert "may have been bought" in first.told.warnings[0]
+    assert "may have been bought" in first.reporter.warnings[0]
 
 
-@fails_without("pipeline.engine.create:submit", "try:", swap=("Exception", "OSError"))
-def test_what_a_provider_raises_within_a_create_may_have_been_bought(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [KeyError("data")]
+@fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))
+def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [KeyError("data")]
 
-    first, second = desk.run(BLUE), desk.run(BLUE)
+    first, second = harness.run(BLUE), harness.run(BLUE)
 
-    assert desk.vendor.creates == ["blue"]
+    assert harness.vendor.creates == ["blue"]
     assert first.lives(BLUE) == second.lives(BLUE) == ["attention"]
 
 
 @fails_without("pipeline.engine.journal:Journal.record", "self._workflows.add(after")
-@fails_without("pipeline.engine.outcomes:Settling.settle", "came = self._believed(came")
-def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
-    desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
+@fails_without(
+    "pipeline.engine.create:Creator.apply_outcome",
+    "if isinstance(outcome, Bought) and",
+    swap=("self.journal.has_workflow(outcome.workflow_id)", "False"),
+)
+def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
+    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
 
-    ran = desk.run(BLUE, RED)
+    ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "done", "red": "attention"}
-    assert "wf-1" in ran.told.warnings[0]
+    assert "wf-1" in ran.reporter.warnings[0]
 
 
 @fails_without(
@@ -243,139 +253,139 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(desk: Desk) -> No
         "self._workflows: set[str | None] = set()",
     ),
 )
-def test_an_id_of_an_earlier_run_is_known_too(desk: Desk) -> None:
-    desk.run(BLUE)
-    desk.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
+def test_an_id_of_an_earlier_run_is_known_too(harness: Harness) -> None:
+    harness.run(BLUE)
+    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
 
-    assert desk.run(BLUE, RED).statuses == {"blue": "done", "red": "attention"}
+    assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "attention"}
 
 
 @fails_without("pipeline.engine.buy_queue:", "BREAKER = 3", swap=("3", "300"))
-def test_three_unknown_outcomes_in_a_row_stop_all_buying(desk: Desk) -> None:
+def test_three_unknown_outcomes_in_a_row_stop_all_buying(harness: Harness) -> None:
     for each in jobs(6):
-        desk.vendor.creating[each.path] = [LOST]
+        harness.vendor.creating[each.path] = [LOST]
 
-    ran = desk.run(*jobs(6), settings=ONE_HAND)
+    ran = harness.run(*jobs(6), settings=ONE_AT_A_TIME)
 
-    assert len(desk.vendor.creates) == 3
+    assert len(harness.vendor.creates) == 3
     assert list(ran.statuses.values()) == ["attention"] * 3 + ["pending"] * 3
     assert ran.codes == {ExitCode.ATTENTION}
 
 
-@pytest.mark.parametrize("checkpoint", [None, Publishing()], ids=["at once", "in a wave"])
-def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_hands_there_are(
-    desk: Desk, checkpoint: Publishing | None
+@pytest.mark.parametrize("checkpoint", [None, FakeCheckpoint()], ids=["at once", "in a wave"])
+def test_unknown_outcomes_in_a_row_stop_all_buying_however_many_calls_are_made_at_once(
+    harness: Harness, checkpoint: FakeCheckpoint | None
 ) -> None:
-    desk.hands.together = True
+    harness.executor.together = True
     for each in jobs(12):
-        desk.vendor.creating[each.path] = [LOST]
+        harness.vendor.creating[each.path] = [LOST]
 
-    ran = desk.run(*jobs(12), settings=RunSettings(concurrency=4), checkpoint=checkpoint)
+    ran = harness.run(*jobs(12), settings=RunSettings(concurrency=4), checkpoint=checkpoint)
 
     unknown = list(ran.statuses.values()).count("attention")
-    assert 3 <= unknown == len(desk.vendor.creates) <= 3 + 3
+    assert 3 <= unknown == len(harness.vendor.creates) <= 3 + 3
     assert set(ran.statuses.values()) == {"attention", "pending"}
     assert ran.codes == {ExitCode.ATTENTION}
 
 
 @fails_without(
-    "pipeline.engine.buy_queue:Buying.count_outcome",
-    "self.unknown_in_a_row = 0",
-    swap=("= 0 if known else self.unknown_in_a_row + 1", "+= not known"),
+    "pipeline.engine.buy_queue:BuyQueue.count_outcome",
+    "self._unknown_in_a_row =",
+    swap=("= self._unknown_in_a_row + 1 if is_unknown else 0", "+= is_unknown"),
 )
-def test_an_outcome_that_is_known_begins_the_count_anew(desk: Desk) -> None:
+def test_an_outcome_that_is_known_begins_the_count_anew(harness: Harness) -> None:
     for each in [*jobs(2), *jobs(5)[3:]]:
-        desk.vendor.creating[each.path] = [LOST]
+        harness.vendor.creating[each.path] = [LOST]
 
-    ran = desk.run(*jobs(6), settings=ONE_HAND)
+    ran = harness.run(*jobs(6), settings=ONE_AT_A_TIME)
 
     assert list(ran.statuses.values()) == ["attention", "attention", "done", "attention", "attention", "done"]
     assert not ran.codes
 
 
-def test_unknown_outcomes_of_a_dead_run_do_not_count(desk: Desk) -> None:
+def test_unknown_outcomes_of_a_dead_run_do_not_count(harness: Harness) -> None:
     for each in jobs(2):
-        desk.vendor.creating[each.path] = [LOST]
-    desk.run(*jobs(2), settings=ONE_HAND)
-    desk.vendor.creating["job-02"] = [LOST]
+        harness.vendor.creating[each.path] = [LOST]
+    harness.run(*jobs(2), settings=ONE_AT_A_TIME)
+    harness.vendor.creating["job-02"] = [LOST]
 
-    assert desk.run(*jobs(5), settings=ONE_HAND).statuses["job-04"] == "done"
+    assert harness.run(*jobs(5), settings=ONE_AT_A_TIME).statuses["job-04"] == "done"
 
 
-@fails_without("pipeline.engine.outcomes:Settling._refused", "self.stop(ExitCode.STOPPED_BUYING")
-def test_402_stops_buying_and_what_is_in_flight_runs_on(desk: Desk) -> None:
-    desk.vendor.telling["job-00"] = [running(), running(), success(FILM)]
-    desk.vendor.creating["job-01"] = [AccountRefused(Refusal.CREDIT, "INSUFFICIENT_CREDIT")]
+@fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.STOPPED_BUYING")
+def test_402_stops_buying_and_what_is_in_flight_runs_on(harness: Harness) -> None:
+    harness.vendor.telling["job-00"] = [running(), running(), success(FILM)]
+    harness.vendor.creating["job-01"] = [AccountRefused(AccountProblem.CREDIT, "INSUFFICIENT_CREDIT")]
 
-    ran = desk.run(*jobs(4), settings=ONE_HAND)
+    ran = harness.run(*jobs(4), settings=ONE_AT_A_TIME)
 
     assert list(ran.statuses.values()) == ["done", "pending", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
     assert ran.lives(jobs(2)[1]) == ["void"]
-    assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
+    assert set(harness.run(*jobs(4)).statuses.values()) == {"done"}
 
 
-@fails_without("pipeline.engine.buyer:Purchasing.hand_out", "if self._buying.stopped:")
-@pytest.mark.parametrize("checkpoint", [None, Publishing()], ids=["at once", "in a wave"])
-@pytest.mark.parametrize("refusal", Refusal)
+@fails_without("pipeline.engine.create:Creator.start_next", "if self.queue.stopped:")
+@pytest.mark.parametrize("checkpoint", [None, FakeCheckpoint()], ids=["at once", "in a wave"])
+@pytest.mark.parametrize("refusal", AccountProblem)
 def test_no_more_is_sent_than_was_in_the_air_when_the_account_was_refused(
-    desk: Desk, refusal: Refusal, checkpoint: Publishing | None
+    harness: Harness, refusal: AccountProblem, checkpoint: FakeCheckpoint | None
 ) -> None:
-    desk.hands.together = True
+    harness.executor.together = True
     for each in jobs(9):
-        desk.vendor.creating[each.path] = [AccountRefused(refusal, "no")]
+        harness.vendor.creating[each.path] = [AccountRefused(refusal, "no")]
 
-    ran = desk.run(*jobs(9), settings=RunSettings(concurrency=3), checkpoint=checkpoint)
+    ran = harness.run(*jobs(9), settings=RunSettings(concurrency=3), checkpoint=checkpoint)
 
-    assert len(desk.vendor.creates) <= 3
+    assert len(harness.vendor.creates) <= 3
     assert set(ran.statuses.values()) == {"pending"}
     assert {each.status for each in ran.records.purchases.values()} == {"void"}
-    desk.vendor.creating.clear()
-    assert set(desk.run(*jobs(9)).statuses.values()) == {"done"}
+    harness.vendor.creating.clear()
+    assert set(harness.run(*jobs(9)).statuses.values()) == {"done"}
 
 
-@fails_without("pipeline.engine.outcomes:Settling._refused", "self.stop(ExitCode.ACCOUNT")
-def test_a_refused_key_stops_the_run_and_fails_no_job(desk: Desk) -> None:
-    desk.vendor.telling["job-00"] = [running()]
-    desk.vendor.creating["job-01"] = [AccountRefused(Refusal.KEY, "401")]
+@fails_without("pipeline.engine.create:Creator._account_refused", "self.queue.stop(ExitCode.ACCOUNT")
+def test_a_refused_key_stops_the_run_and_fails_no_job(harness: Harness) -> None:
+    harness.vendor.telling["job-00"] = [running()]
+    harness.vendor.creating["job-01"] = [AccountRefused(AccountProblem.KEY, "401")]
 
-    ran = desk.run(*jobs(4), settings=ONE_HAND)
+    ran = harness.run(*jobs(4), settings=ONE_AT_A_TIME)
 
     assert list(ran.statuses.values()) == ["submitted", "pending", "pending", "pending"]
     assert ran.codes == {ExitCode.ACCOUNT}
-    assert len(desk.vendor.creates) == 2
-    assert desk.clock.time < 1030
+    assert len(harness.vendor.creates) == 2
+    assert harness.clock.time < 1030
 
 
 @pytest.mark.parametrize("after", [2.0, None], ids=["after two seconds", "the vendor does not say"])
-def test_429_puts_off_everything_and_the_job_goes_again(desk: Desk, after: float | None) -> None:
-    desk.vendor.creating["blue"] = [Deferred("429", after)]
+def test_429_puts_off_everything_and_the_job_goes_again(harness: Harness, after: float | None) -> None:
+    harness.vendor.creating["blue"] = [Deferred("429", after)]
 
-    ran = desk.run(BLUE, RED, settings=RunSettings(concurrency=1, wait=False))
+    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1, wait=False))
 
     assert ran.lives(BLUE) == ["void", "submitted"]
-    refused, *further = sorted([*desk.vendor.when("create blue"), *desk.vendor.when("create red")])
+    refused, *further = sorted([*harness.vendor.when("create blue"), *harness.vendor.when("create red")])
     assert all(at - refused >= (after or 0.0) for at in further)
     assert not ran.codes
 
 
-def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [Deferred("429", 86_400.0)]
-    begun = desk.clock.time
+def test_429_for_a_whole_day_leaves_the_job_to_the_next_run(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [Deferred("429", 86_400.0)]
+    begun = harness.clock.time
 
-    ran = desk.run(BLUE, RED)
+    ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "pending", "red": "done"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert desk.clock.time - begun < 600
+    assert harness.clock.time - begun < 600
 
 
-def test_429_for_ever_is_given_up(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [Deferred("429")] * 99
+def test_429_for_ever_is_given_up(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [Deferred("429")] * 99
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
-    assert len(desk.vendor.creates) == 11
+    assert len(harness.vendor.creates) == 11
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
@@ -385,12 +395,12 @@ def test_429_for_ever_is_given_up(desk: Desk) -> None:
 PICTURED = job("blue", images=(LocalFile("blue.png", hashlib.sha256(PNG).hexdigest()),))
 
 
-def test_a_local_image_is_sent_as_it_was_planned(desk: Desk) -> None:
-    (desk.folder / "blue.png").write_bytes(PNG)
+def test_a_local_image_is_sent_as_it_was_planned(harness: Harness) -> None:
+    (harness.folder / "blue.png").write_bytes(PNG)
 
-    desk.run(PICTURED)
+    harness.run(PICTURED)
 
-    (image,) = desk.vendor.orders[0].images
+    (image,) = harness.vendor.requests[0].images
     assert not isinstance(image, str)
     assert (image.content, image.content_type) == (PNG, "image/png")
 
@@ -402,68 +412,70 @@ def test_a_local_image_is_sent_as_it_was_planned(desk: Desk) -> None:
 )
 @pytest.mark.parametrize("content", [None, PNG + b"!"], ids=["gone", "changed"])
 def test_an_image_that_is_not_what_was_planned_fails_its_job_without_a_purchase(
-    desk: Desk, content: bytes | None
+    harness: Harness, content: bytes | None
 ) -> None:
     if content is not None:
-        (desk.folder / "blue.png").write_bytes(content)
+        (harness.folder / "blue.png").write_bytes(content)
 
-    ran = desk.run(PICTURED, RED)
+    ran = harness.run(PICTURED, RED)
 
     assert ran.lives(PICTURED) == []
     assert ran.report.inputs.keys() == {PICTURED.key}
     assert ran.statuses["red"] == "done"
-    assert desk.vendor.creates == ["red"]
+    assert harness.vendor.creates == ["red"]
 
 
-def test_what_cannot_be_sent_as_it_is_fails_without_a_purchase(desk: Desk) -> None:
-    desk.vendor.preparing["blue"] = [CallRefused("a comma inside an item")]
+def test_what_cannot_be_sent_as_it_is_fails_without_a_purchase(harness: Harness) -> None:
+    harness.vendor.preparing["blue"] = [CallRefused("a comma inside an item")]
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
     assert ran.report.inputs == {BLUE.key: "a comma inside an item"}
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
 
 
-def test_uploads_are_repeated_and_given_up_in_the_end(desk: Desk) -> None:
-    desk.vendor.preparing["blue"] = [VendorError("503"), VendorError("503")]
-    desk.vendor.preparing["red"] = [VendorError("503")] * 99
+def test_uploads_are_repeated_and_given_up_in_the_end(harness: Harness) -> None:
+    harness.vendor.preparing["blue"] = [VendorError("503"), VendorError("503")]
+    harness.vendor.preparing["red"] = [VendorError("503")] * 99
 
-    ran = desk.run(BLUE, RED)
+    ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "done", "red": "pending"}
-    assert len([call for call in desk.vendor.calls if call == "prepare red"]) == 5
+    assert len([call for call in harness.vendor.calls if call == "prepare red"]) == 5
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_an_upload_is_not_waited_for_longer_than_the_job_has_time(desk: Desk) -> None:
-    desk.vendor.preparing["blue"] = [VendorError("503", after=86_400)]
-    begun = desk.clock.time
+def test_an_upload_is_not_waited_for_longer_than_the_job_has_time(harness: Harness) -> None:
+    harness.vendor.preparing["blue"] = [VendorError("503", after=86_400)]
+    begun = harness.clock.time
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert desk.clock.time - begun < 3700
+    assert harness.clock.time - begun < 3700
 
 
-def test_no_credit_for_an_upload_stops_buying(desk: Desk) -> None:
-    desk.vendor.preparing["job-01"] = [BuyingStopped("402")]
+def test_no_credit_for_an_upload_stops_buying(harness: Harness) -> None:
+    harness.vendor.preparing["job-01"] = [BuyingStopped("402")]
 
-    ran = desk.run(*jobs(3), settings=ONE_HAND)
+    ran = harness.run(*jobs(3), settings=ONE_AT_A_TIME)
 
     assert list(ran.statuses.values()) == ["done", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_beside_it(desk: Desk) -> None:
-    desk.hands.together = True
-    desk.hands.held = {"prepare"}
-    desk.clock.later(1, desk.let_go)
-    desk.vendor.preparing["job-01"] = [AccountError("401")]
+def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_beside_it(
+    harness: Harness,
+) -> None:
+    harness.executor.together = True
+    harness.executor.held = {"prepare"}
+    harness.clock.later(1, harness.let_go)
+    harness.vendor.preparing["job-01"] = [AccountError("401")]
 
-    ran = desk.run(*jobs(2))
+    ran = harness.run(*jobs(2))
 
     assert ran.codes == {ExitCode.ACCOUNT}
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
     assert not ran.records.purchases
 
 
@@ -478,31 +490,33 @@ def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_b
 )
 @pytest.mark.parametrize("most", [0, 2, 3])
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])
-def test_a_cap_is_never_passed_however_many_hands_there_are(desk: Desk, most: int, cap: str) -> None:
-    desk.hands.together = True
-    desk.hands.held = {"prepare"}
-    desk.clock.later(1, desk.let_go)
+def test_a_cap_is_never_passed_however_many_calls_are_made_at_once(
+    harness: Harness, most: int, cap: str
+) -> None:
+    harness.executor.together = True
+    harness.executor.held = {"prepare"}
+    harness.clock.later(1, harness.let_go)
     amount = most if cap == "max_creates" else most * 10 + 9
 
-    ran = desk.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount}), wait=False))
+    ran = harness.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount}), wait=False))
 
-    assert len(desk.vendor.creates) <= most
+    assert len(harness.vendor.creates) <= most
     assert ran.codes == {ExitCode.STOPPED_BUYING}
     assert len(ran.records.purchases) == most
 
 
 @pytest.mark.parametrize("cap", ["max_creates", "max_credits", "budget"])
-def test_what_a_cap_leaves_is_bought(desk: Desk, cap: str) -> None:
+def test_what_a_cap_leaves_is_bought(harness: Harness, cap: str) -> None:
     amount = 2 if cap == "max_creates" else 29
 
-    ran = desk.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount})))
+    ran = harness.run(*jobs(4), settings=RunSettings(caps=Caps(**{cap: amount})))
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_cap_that_is_met_and_not_passed_stops_nothing(desk: Desk) -> None:
-    ran = desk.run(*jobs(3), settings=RunSettings(caps=Caps(3, 30, 30)))
+def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> None:
+    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(3, 30, 30)))
 
     assert set(ran.statuses.values()) == {"done"}
     assert not ran.codes
@@ -513,19 +527,19 @@ def test_a_cap_that_is_met_and_not_passed_stops_nothing(desk: Desk) -> None:
     "allowed = _within(caps, intents",
     swap=("tables.spent_ever(connection)", "credits_spent"),
 )
-def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(desk: Desk) -> None:
-    desk.run(*jobs(2))
+def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(harness: Harness) -> None:
+    harness.run(*jobs(2))
 
-    desk.run(*jobs(5), settings=RunSettings(caps=Caps(max_creates=2, budget=30)))
+    harness.run(*jobs(5), settings=RunSettings(caps=Caps(max_creates=2, budget=30)))
 
-    assert len(desk.vendor.creates) == 3
+    assert len(harness.vendor.creates) == 3
 
 
-def test_what_was_not_bought_does_not_count(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [NotSent("refused")]
-    desk.vendor.creating["green"] = [JobRefused("422")]
+def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [NotSent("refused")]
+    harness.vendor.creating["green"] = [JobRefused("422")]
 
-    ran = desk.run(BLUE, RED, job("green"), settings=RunSettings(caps=Caps(max_credits=20)))
+    ran = harness.run(BLUE, RED, job("green"), settings=RunSettings(caps=Caps(max_credits=20)))
 
     assert ran.statuses == {"blue": "done", "green": "failed (rejected)", "red": "done"}
 
@@ -533,79 +547,79 @@ def test_what_was_not_bought_does_not_count(desk: Desk) -> None:
 # Retries, canaries, and the first failure
 
 
-def test_retries_count_over_all_runs(desk: Desk) -> None:
-    desk.vendor.telling["blue"] = [failure()]
+def test_retries_count_over_all_runs(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [failure()]
     stubborn = job("blue", retries=2)
 
-    desk.run(job("blue"))
-    assert desk.vendor.creates == ["blue"]
-    ran = desk.run(stubborn)
+    harness.run(job("blue"))
+    assert harness.vendor.creates == ["blue"]
+    ran = harness.run(stubborn)
     assert ran.lives(stubborn) == ["failed (vendor)"] * 3
-    ran = desk.run(stubborn)
+    ran = harness.run(stubborn)
 
-    assert desk.vendor.creates == ["blue"] * 3
+    assert harness.vendor.creates == ["blue"] * 3
 
 
 @fails_without(
-    "pipeline.engine.retry:Failures._retry",
+    "pipeline.engine.buy_queue:Failures._retry",
     "if not jobs or purchase.reason",
     swap=("purchase.reason is not Reason.VENDOR or self", "self"),
 )
-def test_what_was_rejected_is_not_bought_again_by_itself(desk: Desk) -> None:
-    desk.vendor.creating["blue"] = [JobRefused("422")]
+def test_what_was_rejected_is_not_bought_again_by_itself(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [JobRefused("422")]
 
-    desk.run(job("blue", retries=3))
+    harness.run(job("blue", retries=3))
 
-    assert desk.vendor.creates == ["blue"]
-
-
-def test_a_failed_job_is_bought_again_where_that_is_asked(desk: Desk) -> None:
-    desk.vendor.telling["blue"] = [failure(), success(FILM)]
-    desk.run(BLUE)
-
-    assert desk.run(BLUE, retry_failed=True).lives(BLUE) == ["failed (vendor)", "done"]
+    assert harness.vendor.creates == ["blue"]
 
 
-def test_one_canary_of_each_template_goes_first(desk: Desk) -> None:
+def test_a_failed_job_is_bought_again_where_that_is_asked(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [failure(), success(FILM)]
+    harness.run(BLUE)
+
+    assert harness.run(BLUE, retry_failed=True).lives(BLUE) == ["failed (vendor)", "done"]
+
+
+def test_one_canary_of_each_template_goes_first(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
-    desk.vendor.telling["one-0"] = [running(), running(), success(FILM)]
+    harness.vendor.telling["one-0"] = [running(), running(), success(FILM)]
 
-    ran = desk.run(*wanted, settings=RunSettings(canary=True))
+    ran = harness.run(*wanted, settings=RunSettings(canary=True))
 
     assert set(ran.statuses.values()) == {"done"}
-    calls = desk.vendor.calls
+    calls = harness.vendor.calls
     for template in ("one", "two"):
         last_look = max(n for n, call in enumerate(calls) if call == f"get {template}-0")
         assert calls.index(f"create {template}-0") < last_look < calls.index(f"create {template}-1")
 
 
-def test_a_canary_that_dies_saves_the_rest_of_its_template(desk: Desk) -> None:
+def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> None:
     wanted = [job(f"{template}-{n}", template=template) for template in ("one", "two") for n in range(3)]
-    desk.vendor.telling["one-0"] = [failure()]
+    harness.vendor.telling["one-0"] = [failure()]
 
-    ran = desk.run(*wanted, settings=RunSettings(canary=True))
+    ran = harness.run(*wanted, settings=RunSettings(canary=True))
 
-    assert [name for name in desk.vendor.creates if name.startswith("one")] == ["one-0"]
-    assert [name for name in desk.vendor.creates if name.startswith("two")] == ["two-0", "two-1", "two-2"]
+    assert [name for name in harness.vendor.creates if name.startswith("one")] == ["one-0"]
+    assert [name for name in harness.vendor.creates if name.startswith("two")] == ["two-0", "two-1", "two-2"]
     assert ran.codes == {ExitCode.FAILED}
     assert "one: 2 job(s) not bought" in ran.report.notes[0]
 
 
-def test_the_first_failure_ends_buying_where_that_is_asked(desk: Desk) -> None:
-    desk.vendor.creating["job-01"] = [JobRefused("422")]
-    desk.vendor.telling["job-00"] = [running(), running(), success(FILM)]
+def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> None:
+    harness.vendor.creating["job-01"] = [JobRefused("422")]
+    harness.vendor.telling["job-00"] = [running(), running(), success(FILM)]
 
-    ran = desk.run(*jobs(5), settings=RunSettings(concurrency=1, fail_fast=True))
+    ran = harness.run(*jobs(5), settings=RunSettings(concurrency=1, fail_fast=True))
 
     assert list(ran.statuses.values()) == ["done", "failed (rejected)", "pending", "pending", "pending"]
     assert ran.codes == {ExitCode.FAILED}
 
 
-def test_replacing_marks_the_old_purchase_and_keeps_it(desk: Desk) -> None:
-    desk.vendor.sending[FILM.url] = [b"old", b"new"]
-    desk.run(BLUE)
+def test_replacing_marks_the_old_purchase_and_keeps_it(harness: Harness) -> None:
+    harness.vendor.sending[FILM.url] = [b"old", b"new"]
+    harness.run(BLUE)
 
-    ran = desk.run(BLUE, replacing=[BLUE])
+    ran = harness.run(BLUE, replacing=[BLUE])
 
     assert [(each.status, each.again) for each in ran.bought(BLUE)] == [("done", True), ("done", False)]
-    assert desk.files() == {"blue.mp4": "new", "blue~0000000.mp4": "old"}
+    assert harness.files() == {"blue.mp4": "new", "blue~0000000.mp4": "old"}

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from support.protection import fails_without
 
-from engine.desk import Desk, Publishing, job, jobs
+from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
-from pipeline.providers.base import AccountRefused, NotSent, Refusal
+from pipeline.providers.base import AccountProblem, AccountRefused, NotSent
 from pipeline.purchases import Purchase, PurchaseId, Status
 
 BLUE = job("blue")
@@ -34,128 +34,132 @@ def failing_after(times: int) -> Callable[[], None]:
 
 
 @fails_without(
-    "pipeline.engine.buyer:Purchasing._durable",
-    "if self._at.checkpoint is",
-    swap=("self._at.checkpoint is None", "True"),
+    "pipeline.engine.create:Creator._on_durable",
+    "if not self.publisher.has_checkpoint",
+    swap=("not self.publisher.has_checkpoint", "True"),
 )
 @fails_without(
-    "pipeline.engine.buyer:Purchasing._is_crowded",
-    "waiting = len(self._wave",
-    swap=("len(self._wave) + len(self._begun) + len(self._cleared)", "0"),
+    "pipeline.engine.in_flight:InFlight.is_full",
+    "return len(self._running",
+    swap=("+ self._reserved ", ""),
 )
-def test_nothing_is_sent_before_the_whole_wave_is_published(desk: Desk) -> None:
+def test_nothing_is_sent_before_the_whole_wave_is_published(harness: Harness) -> None:
     sent: list[int] = []
 
-    ran = desk.run(
+    ran = harness.run(
         *jobs(5),
-        checkpoint=Publishing(does=lambda: sent.append(len(desk.vendor.creates))),
+        checkpoint=FakeCheckpoint(does=lambda: sent.append(len(harness.vendor.creates))),
         settings=RunSettings(in_flight=3, wait=False, concurrency=8),
     )
 
     assert set(ran.statuses.values()) == {"submitted"}
-    assert [len(each) for each in desk.published[:2]] == [3, 5]
-    assert list(desk.published[0].values()) == ["submitting"] * 3
+    assert [len(each) for each in harness.published[:2]] == [3, 5]
+    assert list(harness.published[0].values()) == ["submitting"] * 3
     assert sent[0] == 0
     assert sent[1] <= 3
 
 
-def test_every_purchase_stood_in_the_published_results_before_it_was_sent(desk: Desk) -> None:
+def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harness: Harness) -> None:
     known: set[str] = set()
-    desk.vendor.creating["job-02"] = [NotSent("refused"), NotSent("refused")]
+    harness.vendor.creating["job-02"] = [NotSent("refused"), NotSent("refused")]
     for each in jobs(7):
-        desk.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
 
-    ran = desk.run(
+    ran = harness.run(
         *jobs(7),
-        checkpoint=Publishing(does=lambda: known.update(desk.published[-1])),
+        checkpoint=FakeCheckpoint(does=lambda: known.update(harness.published[-1])),
         settings=RunSettings(in_flight=2),
     )
 
     assert set(ran.statuses.values()) == {"done"}
     assert known == ran.records.purchases.keys()
-    assert len(known) == len(desk.vendor.creates) == 9
+    assert len(known) == len(harness.vendor.creates) == 9
 
 
 @fails_without(
-    "pipeline.engine.publisher:Publishing._ended",
-    "then(str(answer) if isinstance",
-    swap=("then(str(answer) if isinstance(answer, PipelineError) else self", "then(self"),
+    "pipeline.engine.checkpoint:Publisher._ended",
+    "on_done(str(result) if isinstance",
+    swap=("on_done(str(result) if isinstance(result, PipelineError) else self", "on_done(self"),
 )
-def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(desk: Desk) -> None:
-    ran = desk.run(*jobs(5), checkpoint=Publishing(does=failing_after(0)), settings=RunSettings(in_flight=2))
+def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harness: Harness) -> None:
+    ran = harness.run(
+        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(0)), settings=RunSettings(in_flight=2)
+    )
 
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
     assert {each.status for each in ran.records.purchases.values()} == {"void"}
     assert ran.codes == {ExitCode.UNFINISHED}
     assert ran.report.notes == ["the push was refused; nothing more is bought"]
 
 
-def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(desk: Desk) -> None:
+def test_what_is_in_flight_ends_when_a_later_wave_cannot_be_published(harness: Harness) -> None:
     for each in jobs(2):
-        desk.vendor.telling[each.path] = [running(), running(), success(FILM)]
+        harness.vendor.telling[each.path] = [running(), running(), success(FILM)]
 
-    ran = desk.run(*jobs(5), checkpoint=Publishing(does=failing_after(1)), settings=RunSettings(in_flight=2))
+    ran = harness.run(
+        *jobs(5), checkpoint=FakeCheckpoint(does=failing_after(1)), settings=RunSettings(in_flight=2)
+    )
 
     assert list(ran.statuses.values()) == ["done", "done", "pending", "pending", "pending"]
-    assert len(desk.vendor.creates) == 2
+    assert len(harness.vendor.creates) == 2
 
 
 @fails_without(
-    "pipeline.engine.buyer:Purchasing.withdraw",
+    "pipeline.engine.create:Creator.withdraw",
     "unsent = [*self._cleared",
-    swap=("self._cleared, *self._begun", "self._cleared"),
+    swap=("self._cleared, *self._intended", "self._cleared"),
 )
 @pytest.mark.parametrize("seconds", [1, 60])
 def test_a_stop_while_a_wave_is_published_makes_it_void_however_long_that_takes(
-    desk: Desk, seconds: float
+    harness: Harness, seconds: float
 ) -> None:
-    desk.hands.held = {"Publishing"}
-    desk.clock.later(1, lambda: desk.stop.request(ExitCode.INTERRUPTED))
-    desk.clock.later(1 + seconds, desk.let_go)
+    harness.executor.held = {"FakeCheckpoint"}
+    harness.clock.later(1, lambda: harness.stop.request(ExitCode.INTERRUPTED))
+    harness.clock.later(1 + seconds, harness.let_go)
 
-    ran = desk.run(*jobs(3), checkpoint=Publishing())
+    ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint())
 
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
     assert [each.status for each in ran.records.purchases.values()] == ["void"] * 3
 
 
-def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(desk: Desk) -> None:
-    desk.vendor.creating["job-00"] = [AccountRefused(Refusal.CREDIT, "402")]
+def test_a_wave_that_is_being_published_is_void_when_there_is_no_credit(harness: Harness) -> None:
+    harness.vendor.creating["job-00"] = [AccountRefused(AccountProblem.CREDIT, "402")]
 
-    ran = desk.run(*jobs(4), checkpoint=Publishing(), settings=RunSettings(in_flight=1))
+    ran = harness.run(*jobs(4), checkpoint=FakeCheckpoint(), settings=RunSettings(in_flight=1))
 
-    assert desk.vendor.creates == ["job-00"]
+    assert harness.vendor.creates == ["job-00"]
     assert "submitting" not in {each.status for each in ran.records.purchases.values()}
     assert ran.codes == {ExitCode.STOPPED_BUYING}
 
 
-def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(desk: Desk) -> None:
+def test_a_wave_whose_intents_cannot_be_written_to_the_results_is_void(harness: Harness) -> None:
     """The command would publish what stood there before, and end well."""
-    desk.results_cannot_be_written = True
+    harness.results_cannot_be_written = True
 
-    ran = desk.run(*jobs(3), checkpoint=Publishing())
+    ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint())
 
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
     assert [each.status for each in ran.records.purchases.values()] == ["void"] * 3
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(desk: Desk) -> None:
-    desk.results_cannot_be_written = True
-    desk.vendor.telling["blue"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
+def test_results_that_cannot_be_written_now_stop_no_run_that_publishes_nothing(harness: Harness) -> None:
+    harness.results_cannot_be_written = True
+    harness.vendor.telling["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
     assert ran.statuses == {"blue": "done"}
     assert ran.codes == {ExitCode.UNFINISHED}
     assert ran.report.notes == ["the results cannot be written"]
 
 
-def test_results_are_published_now_and_then_while_a_run_waits(desk: Desk) -> None:
-    desk.vendor.telling["blue"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
+def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
     pushes: list[float] = []
 
-    desk.run(BLUE, checkpoint=Publishing(does=lambda: pushes.append(desk.clock.time)))
+    harness.run(BLUE, checkpoint=FakeCheckpoint(does=lambda: pushes.append(harness.clock.time)))
 
     assert len(pushes) > 2
     assert all(later - earlier >= 29 for earlier, later in pairwise(pushes[1:]))
@@ -169,16 +173,16 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
 
 
 @fails_without(
-    "pipeline.engine.publisher:Publishing._ended",
-    "then(str(answer) if isinstance",
+    "pipeline.engine.checkpoint:Publisher._ended",
+    "on_done(str(result) if isinstance",
     swap=("self.overtaken()", "None"),
 )
-def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_void(desk: Desk) -> None:
-    pulls = Publishing(does=lambda: desk.others.append(bought_elsewhere(jobs(2)[1])))
+def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_void(harness: Harness) -> None:
+    pulls = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(2)[1])))
 
-    ran = desk.run(*jobs(2), checkpoint=pulls)
+    ran = harness.run(*jobs(2), checkpoint=pulls)
 
-    assert not desk.vendor.creates
+    assert not harness.vendor.creates
     assert {each.status for each in ran.records.purchases.values()} == {"void"}
     assert ran.codes == {ExitCode.UNFINISHED}
     assert ran.report.notes == [
@@ -196,25 +200,25 @@ def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_voi
     ids=["another job", "void", "to be made again"],
 )
 def test_what_another_machine_bought_for_something_else_hinders_nothing(
-    desk: Desk, elsewhere: Purchase
+    harness: Harness, elsewhere: Purchase
 ) -> None:
-    desk.others.append(elsewhere)
+    harness.others.append(elsewhere)
 
-    assert desk.run(BLUE, checkpoint=Publishing()).statuses == {"blue": "done"}
+    assert harness.run(BLUE, checkpoint=FakeCheckpoint()).statuses == {"blue": "done"}
 
 
 @fails_without(
-    "pipeline.engine.buyer:Purchasing.publish",
-    "if (why := self._publishing",
-    swap=("self._publishing.overtaken()", "''"),
+    "pipeline.engine.create:Creator.publish",
+    "self._stop_if(self.publisher",
+    swap=("self.publisher.overtaken()", "None"),
 )
-def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(desk: Desk) -> None:
-    desk.vendor.telling["job-00"] = [lambda: running() if desk.clock.time < 1200 else success(FILM)]
-    desk.others.append(bought_elsewhere(jobs(2)[1]))
+def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
+    harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
+    harness.others.append(bought_elsewhere(jobs(2)[1]))
 
-    ran = desk.run(*jobs(2), settings=RunSettings(in_flight=1))
+    ran = harness.run(*jobs(2), settings=RunSettings(in_flight=1))
 
-    assert desk.vendor.creates == ["job-00"]
+    assert harness.vendor.creates == ["job-00"]
     assert ran.statuses == {"job-00": "done", "job-01": "pending"}
     assert ran.codes == {ExitCode.UNFINISHED}
 
@@ -230,7 +234,7 @@ def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None
 
 
 def test_a_command_that_hangs_has_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.engine.checkpoint.PATIENCE", 0.2)
+    monkeypatch.setattr("pipeline.engine.checkpoint.TIMEOUT", 0.2)
 
     with pytest.raises(Unfinished, match="did not end"):
         Checkpoint("sleep 20; true")()

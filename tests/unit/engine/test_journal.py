@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from support.protection import fails_without
 
-from engine.desk import Desk, job, jobs
+from engine.harness import Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import AccountError, ExitCode
@@ -34,125 +34,125 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
     "written = self._store.begin",
     swap=("self._store.begin(intents, self._caps)", "intents"),
 )
-def test_a_create_is_sent_only_once_its_intent_is_on_disk(desk: Desk) -> None:
+def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
     for each in jobs(3):
-        desk.vendor.creating[each.path] = [lambda: seen.append(desk.on_disk())]
+        harness.vendor.creating[each.path] = [lambda: seen.append(harness.on_disk())]
 
-    desk.run(*jobs(3), settings=RunSettings(concurrency=1, wait=False))
+    harness.run(*jobs(3), settings=RunSettings(concurrency=1, wait=False))
 
     assert seen == [["submitting"], ["submitted", "submitting"], ["submitted", "submitted", "submitting"]]
 
 
 @fails_without("pipeline.engine.journal:Journal._commit", "self._store.commit(changes")
-def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(desk: Desk) -> None:
+def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
 
-    def told() -> Workflow:
-        seen.append(desk.on_disk())
+    def answer() -> Workflow:
+        seen.append(harness.on_disk())
         return success(FILM)
 
     def sent() -> bytes:
-        seen.append(desk.on_disk())
+        seen.append(harness.on_disk())
         return b"film"
 
-    desk.vendor.telling["blue"] = [told]
-    desk.vendor.sending[FILM.url] = [sent]
+    harness.vendor.telling["blue"] = [answer]
+    harness.vendor.sending[FILM.url] = [sent]
 
-    desk.run(BLUE)
+    harness.run(BLUE)
 
     assert seen == [["submitted"], ["succeeded"]]
 
 
-def test_an_id_that_fails_to_be_written_with_others_is_written_alone(desk: Desk) -> None:
-    desk.disk_is_full = once(holds(Accepted))
+def test_an_id_that_fails_to_be_written_with_others_is_written_alone(harness: Harness) -> None:
+    harness.disk_is_full = once(holds(Accepted))
 
-    ran = desk.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
 
     assert ran.statuses == {"blue": "submitted", "red": "pending"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    desk.disk_is_full = lambda changes: False
-    assert desk.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
-    assert desk.vendor.creates == ["blue", "red"]
+    harness.disk_is_full = lambda changes: False
+    assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
+    assert harness.vendor.creates == ["blue", "red"]
 
 
 @fails_without("pipeline.engine.journal:Journal._save", "self._store.rescue(change")
 def test_an_id_that_cannot_be_written_at_all_is_rescued_said_aloud_and_taken_up_by_the_next_run(
-    desk: Desk,
+    harness: Harness,
 ) -> None:
-    desk.disk_is_full = holds(Accepted)
+    harness.disk_is_full = holds(Accepted)
 
-    ran = desk.run(*jobs(4), settings=RunSettings(concurrency=1))
+    ran = harness.run(*jobs(4), settings=RunSettings(concurrency=1))
 
-    assert desk.vendor.creates == ["job-00"]
+    assert harness.vendor.creates == ["job-00"]
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "bought as workflow wf-1" in ran.told.warnings[0]
-    desk.disk_is_full = lambda changes: False
-    assert set(desk.run(*jobs(4)).statuses.values()) == {"done"}
-    assert desk.vendor.creates == [each.path for each in jobs(4)]
+    assert "bought as workflow wf-1" in ran.reporter.warnings[0]
+    harness.disk_is_full = lambda changes: False
+    assert set(harness.run(*jobs(4)).statuses.values()) == {"done"}
+    assert harness.vendor.creates == [each.path for each in jobs(4)]
 
 
-def test_all_ids_that_were_in_the_air_are_kept_when_the_disk_is_full(desk: Desk) -> None:
-    desk.hands.together = True
-    desk.hands.held = {"submit"}
-    desk.clock.later(1, desk.let_go)
-    desk.disk_is_full = holds(Accepted)
+def test_all_ids_that_were_in_the_air_are_kept_when_the_disk_is_full(harness: Harness) -> None:
+    harness.executor.together = True
+    harness.executor.held = {"send"}
+    harness.clock.later(1, harness.let_go)
+    harness.disk_is_full = holds(Accepted)
 
-    desk.run(*jobs(4))
+    harness.run(*jobs(4))
 
-    desk.disk_is_full = lambda changes: False
-    ran = desk.run(*jobs(4))
+    harness.disk_is_full = lambda changes: False
+    ran = harness.run(*jobs(4))
     assert set(ran.statuses.values()) == {"done"}
-    assert len(desk.vendor.creates) == 4
+    assert len(harness.vendor.creates) == 4
 
 
 @pytest.mark.parametrize("kind", [Finished, Fetched])
-def test_what_else_cannot_be_written_is_found_out_again(desk: Desk, kind: type) -> None:
-    desk.disk_is_full = holds(kind)
+def test_what_else_cannot_be_written_is_found_out_again(harness: Harness, kind: type) -> None:
+    harness.disk_is_full = holds(kind)
 
-    ran = desk.run(BLUE)
+    ran = harness.run(BLUE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert bool(desk.vendor.of("download")) == (kind is Fetched)
-    desk.disk_is_full = lambda changes: False
-    assert desk.run(BLUE).statuses == {"blue": "done"}
-    assert desk.files() == {"blue.mp4": FILM.url}
-    assert desk.vendor.creates == ["blue"]
+    assert bool(harness.vendor.of("download")) == (kind is Fetched)
+    harness.disk_is_full = lambda changes: False
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url}
+    assert harness.vendor.creates == ["blue"]
 
 
 @pytest.mark.parametrize("create_comes_first", [True, False])
 def test_an_id_that_comes_back_among_refusals_of_the_key_is_kept(
-    desk: Desk, create_comes_first: bool
+    harness: Harness, create_comes_first: bool
 ) -> None:
-    desk.run(*jobs(2), settings=LEAVING)
+    harness.run(*jobs(2), settings=LEAVING)
     for each in jobs(2):
-        desk.vendor.telling[each.path] = [AccountError("401")]
-    desk.hands.together = True
-    desk.hands.newest_first = create_comes_first
-    desk.hands.held = {"poll", "submit"}
-    desk.clock.later(1, desk.let_go)
+        harness.vendor.telling[each.path] = [AccountError("401")]
+    harness.executor.together = True
+    harness.executor.newest_first = create_comes_first
+    harness.executor.held = {"poll", "send"}
+    harness.clock.later(1, harness.let_go)
 
-    ran = desk.run(*jobs(2), BLUE)
+    ran = harness.run(*jobs(2), BLUE)
 
     assert ran.codes == {ExitCode.ACCOUNT}
     assert ran.statuses["blue"] == "submitted"
 
 
-def test_a_run_goes_on_with_what_an_earlier_one_bought(desk: Desk) -> None:
-    desk.vendor.telling["blue"] = [running()]
-    desk.run(job("blue", timeout=5))
-    desk.vendor.telling["blue"] = [success(FILM)]
+def test_a_run_goes_on_with_what_an_earlier_one_bought(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running()]
+    harness.run(job("blue", timeout=5))
+    harness.vendor.telling["blue"] = [success(FILM)]
 
-    ran = desk.run(BLUE, RED)
+    ran = harness.run(BLUE, RED)
 
     assert ran.statuses == {"blue": "done", "red": "done"}
-    assert desk.vendor.creates == ["blue", "red"]
+    assert harness.vendor.creates == ["blue", "red"]
 
 
-def test_what_this_run_spent_is_told(desk: Desk) -> None:
-    desk.run(job("old", price=500))
-    ran = desk.run(job("old", price=500), *jobs(3))
+def test_what_this_run_spent_is_told(harness: Harness) -> None:
+    harness.run(job("old", price=500))
+    ran = harness.run(job("old", price=500), *jobs(3))
 
-    assert ran.told.tally is not None
-    assert ran.told.tally.credits == 30
-    assert ran.told.tally.ended == ran.told.tally.total == 4
+    assert ran.reporter.tally is not None
+    assert ran.reporter.tally.credits == 30
+    assert ran.reporter.tally.ended == ran.reporter.tally.total == 4

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline.purchases import PurchaseId, Status
 
-from engine.desk import Desk, Publishing, Ran, job
+from engine.harness import FakeCheckpoint, Harness, RunResult, job
 from engine.vendor import Response, failure, running, success
 from pipeline.engine.reporter import RunSettings, Stop
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     CreateOutcome,
     Deferred,
@@ -22,11 +24,9 @@ from pipeline.providers.base import (
     NotFound,
     NotSent,
     OutcomeUnknown,
-    Refusal,
     VendorError,
     Workflow,
 )
-from pipeline.purchases import PurchaseId, Status
 
 SKETCH = job("a-sketch")
 WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), job("f", asks="e"))
@@ -44,8 +44,8 @@ creates = st.sampled_from(
         Deferred("429", 2.0),
         Deferred("429", 86_400.0),
         JobRefused("422"),
-        AccountRefused(Refusal.CREDIT, "402"),
-        AccountRefused(Refusal.KEY, "401"),
+        AccountRefused(AccountProblem.CREDIT, "402"),
+        AccountRefused(AccountProblem.KEY, "401"),
         OutcomeUnknown("timeout"),
         KeyError("data"),
     ]
@@ -85,21 +85,23 @@ def film_of(name: str) -> Media:
     return Media(f"https://media.test/{name}.mp4", "video/mp4")
 
 
-def assert_kept(desk: Desk, ran: Ran) -> None:
+def assert_kept(harness: Harness, ran: RunResult) -> None:
     """What must hold of a vendor and a state at any time between two runs."""
-    known = ran.records.purchases
-    sent = [order.description for order in desk.vendor.orders]
+    purchases = ran.records.purchases
+    sent = [request.description for request in harness.vendor.requests]
     assert len(sent) == len(set(sent)), "a purchase was sent twice"
-    assert set(sent) <= known.keys(), "what was sent is not in the state"
-    assert {known[PurchaseId(order.description)].workflow_id for order in desk.vendor.sold.values()} == set(
-        desk.vendor.sold
-    ), "a workflow was forgotten"
-    for name, purchases in Counter(each.key for each in known.values() if each.status != Status.VOID).items():
-        assert purchases == 1, f"{name} was bought {purchases} times"
-    assert len(desk.vendor.perhaps_sold) == len(set(desk.vendor.perhaps_sold)), "it may have been paid twice"
-    unsent = [each for mark, each in known.items() if mark not in sent]
+    assert set(sent) <= purchases.keys(), "what was sent is not in the state"
+    assert {
+        purchases[PurchaseId(request.description)].workflow_id for request in harness.vendor.sold.values()
+    } == set(harness.vendor.sold), "a workflow was forgotten"
+    for name, count in Counter(each.key for each in purchases.values() if each.status != Status.VOID).items():
+        assert count == 1, f"{name} was bought {count} times"
+    assert len(harness.vendor.perhaps_sold) == len(set(harness.vendor.perhaps_sold)), (
+        "it may have been paid twice"
+    )
+    unsent = [each for purchase_id, each in purchases.items() if purchase_id not in sent]
     assert {each.status for each in unsent} <= {Status.VOID}, "what was never sent is not void"
-    assert Status.SUBMITTING not in {each.status for each in known.values()}
+    assert Status.SUBMITTING not in {each.status for each in purchases.values()}
 
 
 @given(
@@ -123,37 +125,37 @@ def test_nothing_is_paid_twice_and_nothing_lost(
     stopped_after: float | None,
     chance: random.Random,
 ) -> None:
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    desk.hands.together, desk.hands.newest_first = together, newest_first
+    harness = Harness(tmp_path_factory.mktemp("desk"))
+    harness.executor.together, harness.executor.newest_first = together, newest_first
     for name, fate in zip(NAMES, lots, strict=True):
-        desk.vendor.creating[name] = list(fate.creating)
-        desk.vendor.telling[name] = [*fate.telling, success(film_of(name))]
-        desk.vendor.sending[film_of(name).url] = list(fate.sending)
-    desk.hands.slowly = lambda ready: desk.clock.later(chance.choice(TAKES), ready)
+        harness.vendor.creating[name] = list(fate.creating)
+        harness.vendor.telling[name] = [*fate.telling, success(film_of(name))]
+        harness.vendor.sending[film_of(name).url] = list(fate.sending)
+    harness.executor.slowly = lambda ready: harness.clock.later(chance.choice(TAKES), ready)
     if stopped_after is not None:
-        desk.clock.later(stopped_after, lambda: desk.stop.request(ExitCode.TERMINATED))
-    checkpoint = Publishing() if publishes else None
+        harness.clock.later(stopped_after, lambda: harness.stop.request(ExitCode.TERMINATED))
+    checkpoint = FakeCheckpoint() if publishes else None
 
-    assert_kept(desk, desk.run(*WANTED, settings=verbosity, checkpoint=checkpoint))
+    assert_kept(harness, harness.run(*WANTED, settings=verbosity, checkpoint=checkpoint))
     # The checkpoint's command is none of the vendor's calls.
-    assert desk.hands.most <= verbosity.concurrency + publishes
-    assert desk.vendor.most_running <= verbosity.in_flight
+    assert harness.executor.most <= verbosity.concurrency + publishes
+    assert harness.vendor.most_running <= verbosity.in_flight
 
     # Another run, of a vendor that is well again, brings the rest to its end.
-    desk.stop = Stop()
-    desk.hands.slowly = None
-    desk.clock.alarms.clear()
+    harness.stop = Stop()
+    harness.executor.slowly = None
+    harness.clock.alarms.clear()
     for name in NAMES:
-        desk.vendor.creating[name] = []
-        desk.vendor.telling[name] = [success(film_of(name))]
-        desk.vendor.sending[film_of(name).url] = []
-    ran = desk.run(*WANTED)
-    assert_kept(desk, ran)
+        harness.vendor.creating[name] = []
+        harness.vendor.telling[name] = [success(film_of(name))]
+        harness.vendor.sending[film_of(name).url] = []
+    ran = harness.run(*WANTED)
+    assert_kept(harness, ran)
     assert not ran.codes
     ended = {"done", "attention", "failed (vendor)", "failed (rejected)", "failed (lost)"}
     assert {status for name, status in ran.statuses.items() if not waits(ran, name)} <= ended
 
 
-def waits(ran: Ran, name: str) -> bool:
+def waits(ran: RunResult, name: str) -> bool:
     """Whether a job has nothing to be made from."""
     return name == "b-film" and ran.statuses["a-sketch"] != "done"

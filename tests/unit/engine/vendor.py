@@ -12,7 +12,7 @@ from pipeline.providers.base import (
     Changes,
     CreateOutcome,
     CreateRequest,
-    Fetched,
+    Downloaded,
     Media,
     OutcomeUnknown,
     Progress,
@@ -61,7 +61,7 @@ class Script(dict[str, list[Response[T]]]):
 
 
 @dataclass
-class ScriptedVendor:
+class ScriptedProvider:
     """The port, in memory. Scripts go by the title of a workflow, which is its job's short name.
 
     `calls` are all calls, as `create blue` or `get blue`, and `times` when each came.
@@ -72,7 +72,7 @@ class ScriptedVendor:
     name: str = "scripted"
     calls: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    orders: list[CreateRequest] = field(default_factory=list)
+    requests: list[CreateRequest] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     perhaps_sold: list[str] = field(default_factory=list)
     most_running: int = 0
@@ -88,41 +88,41 @@ class ScriptedVendor:
 
     # The port
 
-    def prepare(self, order: CreateRequest) -> CreateRequest:
-        self._note("prepare", order.title)
-        return self.preparing.answer(order.title) or order
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        self._note("prepare", request.title)
+        return self.preparing.answer(request.title) or request
 
-    def create(self, order: CreateRequest) -> CreateOutcome:
-        self._note("create", order.title)
-        self.orders.append(order)
-        self.perhaps_sold.append(order.title)
-        came = self.creating.answer(order.title) or Bought(WorkflowId(f"wf-{len(self._workflows) + 1}"))
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        self._note("create", request.title)
+        self.requests.append(request)
+        self.perhaps_sold.append(request.title)
+        came = self.creating.answer(request.title) or Bought(WorkflowId(f"wf-{len(self._workflows) + 1}"))
         if not isinstance(came, Bought | OutcomeUnknown):
             self.perhaps_sold.pop()
         if isinstance(came, Bought):
-            self._workflows.setdefault(came.workflow_id, order)
+            self._workflows.setdefault(came.workflow_id, request)
             self._running.add(came.workflow_id)
             self.most_running = max(self.most_running, len(self._running))
         return came
 
     def get(self, workflow_id: str) -> Workflow:
-        order = self._workflows[workflow_id]
-        self._note("get", order.title)
-        told = self.telling.answer(order.title)
+        request = self._workflows[workflow_id]
+        self._note("get", request.title)
+        told = self.telling.answer(request.title)
         if told.progress is not Progress.RUNNING:
             self._running.discard(workflow_id)
         return replace(
             told,
             id=workflow_id,
-            template_id=told.template_id or order.template_id,
-            title=told.title or order.title,
+            template_id=told.template_id or request.template_id,
+            title=told.title or request.title,
         )
 
     def update(self, workflow_id: str, changes: Changes) -> Workflow:
-        order = self._workflows[workflow_id]
-        self._note("put", order.title)
-        self.updating.answer(order.title)
-        self._workflows[workflow_id] = replace(order, title=changes.title or order.title)
+        request = self._workflows[workflow_id]
+        self._note("put", request.title)
+        self.updating.answer(request.title)
+        self._workflows[workflow_id] = replace(request, title=changes.title or request.title)
         return Workflow(workflow_id, Progress.SUCCEEDED, "success")
 
     def delete(self, workflow_id: str) -> None:
@@ -134,11 +134,11 @@ class ScriptedVendor:
     def health(self) -> None:
         raise AssertionError("a run does not ask for that")
 
-    def download(self, media: Media, target: Path) -> Fetched:
+    def download(self, media: Media, target: Path) -> Downloaded:
         self._note("download", media.url)
         content = self.sending.answer(media.url)
         target.write_bytes(content)
-        return Fetched(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+        return Downloaded(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
 
     # The ledger
 

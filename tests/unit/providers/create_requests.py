@@ -25,7 +25,7 @@ def an_attachment(content: bytes = PNG, content_type: str = "image/png", path: s
     return Attachment(LocalFile(path, hashlib.sha256(content).hexdigest()), content, content_type)
 
 
-def an_order(**changed: object) -> CreateRequest:
+def a_request(**changed: object) -> CreateRequest:
     fields: dict[str, object] = {
         "template_id": "overlay_gray_5443",
         "options": {},

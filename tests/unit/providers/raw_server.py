@@ -189,7 +189,7 @@ class RawServer:
 
 
 @contextmanager
-def assignment(
+def raw_server(
     play: Play,
     certificate: Certificate | None = None,
     *,

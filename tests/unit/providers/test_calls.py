@@ -23,8 +23,8 @@ from pipeline.providers.base import (
 from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
-from providers.create_requests import KEY, PNG, a_client, an_attachment, an_order
-from providers.raw_server import Peer, Play, assignment
+from providers.create_requests import KEY, PNG, a_client, a_request, an_attachment
+from providers.raw_server import Peer, Play, raw_server
 
 
 def answering(status: int, told: Json = None, *headers: str) -> Play:
@@ -40,7 +40,7 @@ WORKFLOW: Json = {"data": {"id": "wf-1", "processing_status": "processing"}}
 
 
 def test_get_reads_the_workflow_with_the_key_and_over_one_connection() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         assert client.get(WorkflowId("wf-1")).progress is Progress.RUNNING
         client.get(WorkflowId("wf-1"))
@@ -55,9 +55,9 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with assignment(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
+    with raw_server(answering(200, WORKFLOW, "Set-Cookie: seen=1")) as server:
         client = a_client(server.url)
-        client.create(an_order())
+        client.create(a_request())
         client.get(WorkflowId("wf-1"))
         client.get(WorkflowId("wf-1"))
     assert len(server.received) == 3
@@ -66,7 +66,7 @@ def test_nothing_that_lies_about_on_this_machine_goes_with_a_call(
 
 
 def test_v2_has_its_own_paths() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
         client.get(WorkflowId("wf-1"))
         client.delete(WorkflowId("wf-1"))
@@ -79,19 +79,19 @@ def test_v2_has_its_own_paths() -> None:
 
 
 def test_base_url_may_have_a_path() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         a_client(f"{server.url}/vendor/").get(WorkflowId("wf-1"))
     assert server.received[0].path == "/vendor/workflow/wf-1"
 
 
 def test_health_asks_without_the_key() -> None:
-    with assignment(answering(200, "fine")) as server:
+    with raw_server(answering(200, "fine")) as server:
         a_client(server.url).health()
     assert "x-api-key" not in server.received[0].headers
 
 
 def test_update_sends_only_what_changes() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         a_client(server.url).update(
             WorkflowId("wf-1"), Changes(title="é", visibility=Visibility.PUBLIC, rating=5)
         )
@@ -101,7 +101,7 @@ def test_update_sends_only_what_changes() -> None:
 
 
 def test_error_report_tells_the_message_and_its_context() -> None:
-    with assignment(answering(200, {"data": {}})) as server:
+    with raw_server(answering(200, {"data": {}})) as server:
         a_client(server.url).report_error("it broke", {"workflow": "wf-1"})
     assert server.received[0].path == "/workflow/error-log"
     assert json.loads(server.received[0].body) == {
@@ -111,7 +111,7 @@ def test_error_report_tells_the_message_and_its_context() -> None:
 
 
 def test_what_is_not_there_counts_as_deleted() -> None:
-    with assignment(answering(404, {"message": "NOT_FOUND"})) as server:
+    with raw_server(answering(404, {"message": "NOT_FOUND"})) as server:
         a_client(server.url).delete(WorkflowId("wf-1"))
     assert server.received[0].method == "DELETE"
 
@@ -135,22 +135,22 @@ def test_what_is_not_there_counts_as_deleted() -> None:
 def test_status_raises_what_it_means_and_tells_what_the_vendor_said(
     status: int, error: type[PipelineError]
 ) -> None:
-    with assignment(answering(status, {"message": "so \x1b[0m"})) as server:
+    with raw_server(answering(status, {"message": "so \x1b[0m"})) as server:
         with pytest.raises(error, match=rf"GET /workflow/wf-1: HTTP {status}, so \\x1b") as raised:
             a_client(server.url).get(WorkflowId("wf-1"))
         assert type(raised.value) is error
 
 
 def test_vendor_may_ask_to_wait() -> None:
-    with assignment(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
+    with raw_server(answering(503, None, "Retry-After: 7")) as server, pytest.raises(VendorError) as raised:
         a_client(server.url).get(WorkflowId("wf-1"))
     assert raised.value.after == 7
 
 
 def test_redirect_of_a_get_reaches_no_other_host() -> None:
-    with assignment(answering(200, WORKFLOW)) as other:
+    with raw_server(answering(200, WORKFLOW)) as other:
         elsewhere = answering(302, None, f"Location: {other.url}/workflow/wf-1")
-        with assignment(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
+        with raw_server(elsewhere) as server, pytest.raises(VendorError, match="redirected"):
             a_client(server.url).get(WorkflowId("wf-1"))
         assert other.connections == 0
 
@@ -171,7 +171,7 @@ def test_unsound_answer_to_a_get_is_an_error_that_may_pass(body: str) -> None:
         peer.read()
         peer.answer(200, UNSOUND[body])
 
-    with assignment(play) as server, pytest.raises(VendorError):
+    with raw_server(play) as server, pytest.raises(VendorError):
         a_client(server.url).get(WorkflowId("wf-1"))
 
 
@@ -180,23 +180,23 @@ def test_answer_that_is_compressed_unasked_is_not_unpacked() -> None:
         assert peer.read().headers["accept-encoding"] == "identity"
         peer.answer(200, gzip.compress(json.dumps(WORKFLOW).encode()), "Content-Encoding: gzip")
 
-    with assignment(play) as server, pytest.raises(VendorError, match="not JSON"):
+    with raw_server(play) as server, pytest.raises(VendorError, match="not JSON"):
         a_client(server.url).get(WorkflowId("wf-1"))
 
 
 @fails_without("pipeline.providers.vimmerse:Vimmerse._path_of", "if not is_workflow_id(workflow_id")
-@pytest.mark.parametrize("mark", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
-def test_id_that_would_lead_elsewhere_is_never_asked_for(mark: str) -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+@pytest.mark.parametrize("workflow_id", ["../health", "..", "", "a/b", "a?b", "a\nb", "x" * 129])
+def test_id_that_would_lead_elsewhere_is_never_asked_for(workflow_id: str) -> None:
+    with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with pytest.raises(NotFound):
-            client.get(WorkflowId(mark))
-        client.delete(WorkflowId(mark))
+            client.get(WorkflowId(workflow_id))
+        client.delete(WorkflowId(workflow_id))
     assert server.connections == 0
 
 
 def test_client_can_be_pickled_and_fits_the_port() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         client: Provider = a_client(server.url)
         client.get(WorkflowId("wf-1"))
         copy = pickle.loads(pickle.dumps(client))
@@ -204,7 +204,7 @@ def test_client_can_be_pickled_and_fits_the_port() -> None:
 
 
 def test_many_threads_may_ask_at_once() -> None:
-    with assignment(answering(200, WORKFLOW)) as server:
+    with raw_server(answering(200, WORKFLOW)) as server:
         client = a_client(server.url)
         with ThreadPoolExecutor(8) as threads:
             found = list(threads.map(client.get, ["wf-1"] * 100))
@@ -216,16 +216,16 @@ UPLOADED: Json = {"data": {"id": "i", "results": ["https://cdn.example.com/up.pn
 
 
 def test_local_images_go_with_a_v1_create_and_nothing_is_uploaded() -> None:
-    with assignment(answering(200, UPLOADED)) as server:
-        order = an_order(images=(an_attachment(),))
-        assert a_client(server.url).prepare(order).images == order.images
+    with raw_server(answering(200, UPLOADED)) as server:
+        request = a_request(images=(an_attachment(),))
+        assert a_client(server.url).prepare(request).images == request.images
     assert server.connections == 0
 
 
 def test_mixed_images_become_urls_in_their_order() -> None:
-    with assignment(answering(200, UPLOADED)) as server:
-        order = an_order(images=("https://cdn.example.com/1.png", an_attachment(path="../../etc/passwd")))
-        prepared = a_client(server.url).prepare(order)
+    with raw_server(answering(200, UPLOADED)) as server:
+        request = a_request(images=("https://cdn.example.com/1.png", an_attachment(path="../../etc/passwd")))
+        prepared = a_client(server.url).prepare(request)
     assert prepared.images == ("https://cdn.example.com/1.png", "https://cdn.example.com/up.png")
     upload = server.received[0]
     assert upload.path == "/image"
@@ -235,20 +235,20 @@ def test_mixed_images_become_urls_in_their_order() -> None:
 
 
 def test_v2_uploads_every_image() -> None:
-    with assignment(answering(200, UPLOADED)) as server:
+    with raw_server(answering(200, UPLOADED)) as server:
         client = Vimmerse(Settings(KEY, server.url, api="v2"))
-        prepared = client.prepare(an_order(images=(an_attachment(),)))
+        prepared = client.prepare(a_request(images=(an_attachment(),)))
     assert prepared.images == ("https://cdn.example.com/up.png",)
 
 
 def test_file_in_the_options_becomes_its_url_wherever_it_stands() -> None:
     image = an_attachment()
-    with assignment(answering(200, UPLOADED)) as server:
-        order = an_order(
+    with raw_server(answering(200, UPLOADED)) as server:
+        request = a_request(
             options={"product_image": image.file, "more": [{"deep": image.file}]},
             attached={image.file.sha256: image},
         )
-        prepared = a_client(server.url).prepare(order)
+        prepared = a_client(server.url).prepare(request)
     url = "https://cdn.example.com/up.png"
     assert prepared.options == {"product_image": url, "more": [{"deep": url}]}
     assert prepared.attached == {}
@@ -257,15 +257,15 @@ def test_file_in_the_options_becomes_its_url_wherever_it_stands() -> None:
 
 def test_file_without_its_bytes_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(CallRefused, match=r"gone\.png"):
-        a_client("http://127.0.0.1:9").prepare(an_order(options={"x": LocalFile("gone.png", "0" * 64)}))
+        a_client("http://127.0.0.1:9").prepare(a_request(options={"x": LocalFile("gone.png", "0" * 64)}))
 
 
 def test_same_bytes_are_uploaded_once_however_many_threads_ask() -> None:
-    with assignment(answering(200, UPLOADED)) as server:
+    with raw_server(answering(200, UPLOADED)) as server:
         client = a_client(server.url)
-        order = an_order(images=("https://cdn.example.com/1.png", an_attachment()))
+        request = a_request(images=("https://cdn.example.com/1.png", an_attachment()))
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(client.prepare, [order] * 20))
+            list(threads.map(client.prepare, [request] * 20))
     assert len(server.received) == 1
 
 
@@ -279,36 +279,42 @@ def test_upload_is_tried_again_after_the_wait_that_the_vendor_asks_for() -> None
             status = next(failures, 200)
             peer.answer(status, json.dumps(UPLOADED).encode(), "Retry-After: 3")
 
-    with assignment(play) as server:
+    with raw_server(play) as server:
         client = Vimmerse(Settings(KEY, server.url), pause=waits.append)
-        client.prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
+        client.prepare(a_request(images=("https://cdn.example.com/1.png", an_attachment())))
     assert waits == [3.0, 3.0]
     assert len(server.received) == 3
 
 
 def test_upload_is_not_tried_again_sooner_than_the_vendor_asks_for_but_left_to_the_run() -> None:
-    with assignment(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
-        a_client(server.url).prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
+    with raw_server(answering(429, None, "Retry-After: 120")) as server, pytest.raises(VendorError) as raised:
+        a_client(server.url).prepare(a_request(images=("https://cdn.example.com/1.png", an_attachment())))
     assert raised.value.after == 120
     assert len(server.received) == 1
 
 
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (402, 1), (401, 1), (500, 4)])
 def test_upload_gives_up_at_once_where_repeating_is_of_no_use(status: int, tries: int) -> None:
-    with assignment(answering(status, {})) as server, pytest.raises(PipelineError):
-        a_client(server.url).prepare(an_order(images=("https://cdn.example.com/1.png", an_attachment())))
+    with raw_server(answering(status, {})) as server, pytest.raises(PipelineError):
+        a_client(server.url).prepare(a_request(images=("https://cdn.example.com/1.png", an_attachment())))
     assert len(server.received) == tries
 
 
 @fails_without(
     "pipeline.providers.vimmerse:Vimmerse._without_key",
-    "return replace(answer, body",
-    swap=("replace(answer, body=answer.body.replace(key, b'***')) if len(key) >= 8 else answer", "answer"),
+    "return replace(response, body",
+    swap=(
+        "replace(response, body=response.body.replace(key, b'***')) if len(key) >= 8 else response",
+        "response",
+    ),
 )
 @fails_without(
     "pipeline.providers.vimmerse:Vimmerse._without_key",
-    "return replace(answer, body",
-    swap=("replace(answer, body=answer.body.replace(key, b'***')) if len(key) >= 8 else answer", "answer"),
+    "return replace(response, body",
+    swap=(
+        "replace(response, body=response.body.replace(key, b'***')) if len(key) >= 8 else response",
+        "response",
+    ),
 )
 def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -320,9 +326,9 @@ def test_key_stands_in_no_text_that_leaves_the_client(caplog: pytest.LogCaptureF
 
     echoes = (answering(status, {"message": f"not {KEY}"}) for status in (401, 422, 500, 200))
     for play in (fail, *echoes, answering(200, WORKFLOW)):
-        with assignment(play) as server:
+        with raw_server(play) as server:
             client = a_client(server.url, timeout=0.5)
-            texts += [repr(client), repr(client.settings), str(client.create(an_order()))]
+            texts += [repr(client), repr(client.settings), str(client.create(a_request()))]
             texts.append(repr(vars(client)))
             try:
                 client.get(WorkflowId("wf-1"))

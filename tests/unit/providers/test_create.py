@@ -10,6 +10,7 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.providers.base import (
+    AccountProblem,
     AccountRefused,
     Bought,
     CreateOutcome,
@@ -17,14 +18,13 @@ from pipeline.providers.base import (
     JobRefused,
     NotSent,
     OutcomeUnknown,
-    Refusal,
 )
 from pipeline.providers.http.connection import Connection, Route, Stage
 from pipeline.providers.network import Network
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
-from providers.create_requests import KEY, a_client, an_attachment, an_order
-from providers.raw_server import Certificate, Peer, Play, assignment
+from providers.create_requests import KEY, a_client, a_request, an_attachment
+from providers.raw_server import Certificate, Peer, Play, raw_server
 
 SHORT = 0.4  # seconds, where the client is to give up waiting
 LARGE = an_attachment(b"\x89PNG\r\n\x1a\n" + bytes(30 << 20))
@@ -118,9 +118,9 @@ AFTER_IT_WAS_SENT: dict[str, Play] = {
 def test_create_that_may_have_arrived_is_unknown_and_was_sent_once(
     fault: str, tls: bool, certificate: Certificate
 ) -> None:
-    with assignment(AFTER_IT_WAS_SENT[fault], certificate if tls else None) as server:
+    with raw_server(AFTER_IT_WAS_SENT[fault], certificate if tls else None) as server:
         client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
-        outcome = client.create(an_order())
+        outcome = client.create(a_request())
     assert isinstance(outcome, OutcomeUnknown), outcome
     assert len(server.received) == 1
     assert server.connections == 1
@@ -132,8 +132,8 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
             pass
         peer.reset()
 
-    with assignment(reset_unread) as server:
-        outcome = a_client(server.url).create(an_order())
+    with raw_server(reset_unread) as server:
+        outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, OutcomeUnknown)
     assert server.received == []
     assert server.connections == 1
@@ -144,19 +144,19 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
 )
 def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:
     play = after_reading(lambda peer: peer.send_raw(b"\x17\x03\x03\x00\x20" + b"?" * 32))
-    with assignment(play, certificate) as server:
-        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
+    with raw_server(play, certificate) as server:
+        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(a_request())
     assert isinstance(outcome, OutcomeUnknown)
     assert "TLS failed" in outcome.reason
     assert len(server.received) == 1
 
 
 def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> None:
-    with assignment(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
-        outcome = a_client(server.url).create(an_order())
+    with raw_server(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
+        outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, OutcomeUnknown)
-    assert outcome.answer.startswith("<html>x")
-    assert len(outcome.answer) <= 10_000
+    assert outcome.response.startswith("<html>x")
+    assert len(outcome.response) <= 10_000
 
 
 ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
@@ -179,10 +179,10 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
     ),
     "402": (
         answering(402, b'{"message": "INSUFFICIENT_CREDIT"}'),
-        AccountRefused(Refusal.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT"),
+        AccountRefused(AccountProblem.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT"),
     ),
-    "401": (answering(401, b'{"message": "no"}'), AccountRefused(Refusal.KEY, "HTTP 401: no")),
-    "403": (answering(403), AccountRefused(Refusal.KEY, "HTTP 403")),
+    "401": (answering(401, b'{"message": "no"}'), AccountRefused(AccountProblem.KEY, "HTTP 401: no")),
+    "403": (answering(403), AccountRefused(AccountProblem.KEY, "HTTP 403")),
     "404": (answering(404, b'{"message": "NOT_FOUND"}'), JobRefused("HTTP 404: NOT_FOUND")),
     "422": (
         answering(422, b'{"detail": [{"loc": ["body", "options"], "msg": "bad \\u001b[31m", "type": "x"}]}'),
@@ -202,10 +202,10 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("answer", ANSWERED)
-def test_whole_answer_says_what_came_of_it(answer: str, tls: bool, certificate: Certificate) -> None:
-    play, expected = ANSWERED[answer]
-    with assignment(play, certificate if tls else None) as server:
-        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(an_order())
+def test_whole_answer_says_what_came_of_it(response: str, tls: bool, certificate: Certificate) -> None:
+    play, expected = ANSWERED[response]
+    with raw_server(play, certificate if tls else None) as server:
+        outcome = a_client(server.url, ca_bundle=str(certificate.path)).create(a_request())
     assert outcome == expected
     assert len(server.received) == 1
 
@@ -220,9 +220,9 @@ MID_UPLOAD: dict[str, Callable[[Peer], None]] = {
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("fault", MID_UPLOAD)
 def test_create_cut_off_in_mid_upload_was_not_sent(fault: str, tls: bool, certificate: Certificate) -> None:
-    with assignment(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
+    with raw_server(in_mid_upload(MID_UPLOAD[fault]), certificate if tls else None) as server:
         client = a_client(server.url, ca_bundle=str(certificate.path))
-        outcome = client.create(an_order(images=(LARGE,)))
+        outcome = client.create(a_request(images=(LARGE,)))
     assert isinstance(outcome, NotSent), outcome
     assert outcome.started
     assert server.received == []
@@ -237,8 +237,8 @@ def test_upload_that_the_server_does_not_take_ends_at_the_deadline(monkeypatch: 
         peer.answer(200, SOUND)
         peer.stall()
 
-    with assignment(in_mid_upload(take_no_more_for_long)) as server:
-        outcome = a_client(server.url, timeout=SHORT).create(an_order(images=(LARGE,)))
+    with raw_server(in_mid_upload(take_no_more_for_long)) as server:
+        outcome = a_client(server.url, timeout=SHORT).create(a_request(images=(LARGE,)))
         finished.set()
     assert isinstance(outcome, NotSent)
     assert outcome.started
@@ -252,9 +252,9 @@ def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
         if takes_the_rest:
             peer.stall()
 
-    with assignment(in_mid_upload(refuse)) as server:
-        outcome = a_client(server.url).create(an_order(images=(LARGE,)))
-    assert outcome == AccountRefused(Refusal.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
+    with raw_server(in_mid_upload(refuse)) as server:
+        outcome = a_client(server.url).create(a_request(images=(LARGE,)))
+    assert outcome == AccountRefused(AccountProblem.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
 
 
 def after_hello(act: Callable[[Peer], None]) -> Play:
@@ -274,8 +274,8 @@ def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_serve
             never.wait(0.02)
             peer.send(b"x")  # which fails when the client has gone
 
-    with assignment(after_reading(drip)) as server:
-        outcome = a_client(server.url, timeout=SHORT).create(an_order())
+    with raw_server(after_reading(drip)) as server:
+        outcome = a_client(server.url, timeout=SHORT).create(a_request())
     assert outcome == OutcomeUnknown("it was sent, then: no answer came in time")
 
 
@@ -289,16 +289,16 @@ BEFORE_TLS: dict[str, Play] = {
 
 @pytest.mark.parametrize("fault", BEFORE_TLS)
 def test_create_that_fails_in_the_handshake_was_not_sent(fault: str, certificate: Certificate) -> None:
-    with assignment(BEFORE_TLS[fault], certificate, handshake=False) as server:
+    with raw_server(BEFORE_TLS[fault], certificate, handshake=False) as server:
         client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
-        outcome = client.create(an_order())
+        outcome = client.create(a_request())
     assert isinstance(outcome, NotSent)
     assert not outcome.started
 
 
 def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate: Certificate) -> None:
-    with assignment(answering(200, SOUND), certificate) as server:
-        outcome = a_client(server.url).create(an_order())
+    with raw_server(answering(200, SOUND), certificate) as server:
+        outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, NotSent)
     assert "REQUESTS_CA_BUNDLE" in outcome.reason
     assert server.received == []
@@ -306,19 +306,19 @@ def test_create_is_not_sent_to_a_server_whose_certificate_is_unknown(certificate
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine knows no IPv6")
 def test_a_vendor_that_is_reached_by_ipv6_alone_is_reached() -> None:
-    with assignment(answering(200, SOUND), host="::1") as server:
-        assert a_client(server.url).create(an_order()) == Bought(WorkflowId("wf-1"))
+    with raw_server(answering(200, SOUND), host="::1") as server:
+        assert a_client(server.url).create(a_request()) == Bought(WorkflowId("wf-1"))
     assert len(server.received) == 1
 
 
 def test_create_is_not_sent_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert a_client(f"http://127.0.0.1:{port}").create(an_order()) == NotSent("the connection was refused")
+    assert a_client(f"http://127.0.0.1:{port}").create(a_request()) == NotSent("the connection was refused")
 
 
 def test_create_is_not_sent_to_a_host_that_cannot_be_resolved() -> None:
-    outcome = a_client("https://nothing.invalid").create(an_order())
+    outcome = a_client("https://nothing.invalid").create(a_request())
     assert outcome == NotSent("the host's name cannot be resolved")
 
 
@@ -330,7 +330,7 @@ def test_create_is_not_sent_where_nobody_accepts() -> None:
         with socket.create_connection(address), socket.socket() as waiting:
             waiting.setblocking(False)
             waiting.connect_ex(address)  # the queue is full now
-            outcome = a_client(f"http://127.0.0.1:{address[1]}", timeout=SHORT).create(an_order())
+            outcome = a_client(f"http://127.0.0.1:{address[1]}", timeout=SHORT).create(a_request())
     assert outcome == NotSent("no answer came in time")
 
 
@@ -344,9 +344,9 @@ PROXY_FAULTS: dict[str, Play] = {
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS)
 def test_create_that_the_proxy_does_not_let_through_was_not_sent(fault: str) -> None:
-    with assignment(PROXY_FAULTS[fault]) as proxy:
+    with raw_server(PROXY_FAULTS[fault]) as proxy:
         network = Network(proxies={"https": proxy.url})
-        outcome = a_client("https://api.example.com", timeout=SHORT, network=network).create(an_order())
+        outcome = a_client("https://api.example.com", timeout=SHORT, network=network).create(a_request())
     assert isinstance(outcome, NotSent), outcome
     assert not outcome.started
     assert [request.method for request in proxy.received] == ["CONNECT"]
@@ -356,7 +356,7 @@ def test_create_is_not_sent_where_the_proxy_itself_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     network = Network(proxies={"https": f"http://127.0.0.1:{port}"})
-    outcome = a_client("https://api.example.com", network=network).create(an_order())
+    outcome = a_client("https://api.example.com", network=network).create(a_request())
     assert outcome == NotSent("at the proxy: the connection was refused")
 
 
@@ -368,11 +368,11 @@ def test_create_goes_through_a_proxy_that_never_sees_the_key(certificate: Certif
         peer.read()
         peer.answer(200, SOUND)
 
-    with assignment(tunnel, certificate, handshake=False) as proxy:
+    with raw_server(tunnel, certificate, handshake=False) as proxy:
         network = Network(
             proxies={"https": f"http://user:pass@127.0.0.1:{proxy.port}"}, ca_bundle=str(certificate.path)
         )
-        outcome = a_client("https://api.example.com", network=network).create(an_order())
+        outcome = a_client("https://api.example.com", network=network).create(a_request())
     assert outcome == Bought(WorkflowId("wf-1"))
     connect, create = proxy.received
     assert "x-api-key" not in connect.headers
@@ -387,10 +387,10 @@ def test_each_create_has_a_connection_of_its_own() -> None:
             peer.read()
             peer.answer(200, SOUND)
 
-    with assignment(keep_alive) as server:
+    with raw_server(keep_alive) as server:
         client = a_client(server.url)
         for _ in range(3):
-            assert client.create(an_order()) == Bought(WorkflowId("wf-1"))
+            assert client.create(a_request()) == Bought(WorkflowId("wf-1"))
     assert server.connections == 3
 
 
@@ -403,9 +403,9 @@ def test_each_create_has_a_connection_of_its_own() -> None:
     ),
 )
 def test_redirect_of_a_create_reaches_no_other_host() -> None:
-    with assignment(answering(200, SOUND)) as other:
-        with assignment(answering(308, b"", f"Location: {other.url}/workflow")) as server:
-            outcome = a_client(server.url).create(an_order())
+    with raw_server(answering(200, SOUND)) as other:
+        with raw_server(answering(308, b"", f"Location: {other.url}/workflow")) as server:
+            outcome = a_client(server.url).create(a_request())
         assert isinstance(outcome, OutcomeUnknown)
         assert other.connections == 0
 
@@ -413,7 +413,7 @@ def test_redirect_of_a_create_reaches_no_other_host() -> None:
 def created(client: Vimmerse) -> CreateOutcome:
     """The outcome of a create; an interrupt that it lets out would end the tests themselves."""
     try:
-        return client.create(an_order())
+        return client.create(a_request())
     except KeyboardInterrupt:
         pytest.fail("the interrupt came out, and with it all that was known of the create was lost")
 
@@ -429,7 +429,7 @@ def test_interrupt_after_sending_is_told_as_unknown() -> None:
         interrupt_main_thread()
         peer.stall()
 
-    with assignment(after_reading(interrupt)) as server:
+    with raw_server(after_reading(interrupt)) as server:
         outcome = created(a_client(server.url))
     assert isinstance(outcome, OutcomeUnknown)
 
@@ -441,7 +441,7 @@ def test_interrupt_in_the_handshake_is_told_as_not_sent(certificate: Certificate
         interrupt_main_thread()
         peer.stall()
 
-    with assignment(after_hello(interrupt), certificate, handshake=False) as server:
+    with raw_server(after_hello(interrupt), certificate, handshake=False) as server:
         outcome = created(a_client(server.url, ca_bundle=str(certificate.path)))
     assert isinstance(outcome, NotSent)
 
@@ -465,26 +465,26 @@ class InterruptedAfterTheLastByte:
 
 
 def test_interrupt_between_the_last_byte_and_our_noting_it_counts_as_sent() -> None:
-    with assignment(after_reading(Peer.stall)) as server:
+    with raw_server(after_reading(Peer.stall)) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
-        route.transit.begin(10)
+        route.transmission.begin(10)
         connection.connect()
         connection.sock = InterruptedAfterTheLastByte(connection.sock)
         with pytest.raises(KeyboardInterrupt):
             connection.request("POST", "/workflow", body=b"the last")
         connection.close()
-    assert route.transit.stage is Stage.SENT
+    assert route.transmission.stage is Stage.SENT
 
 
 def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() -> None:
-    with assignment(Peer.stall) as server:
+    with raw_server(Peer.stall) as server:
         route = Route(None)
         connection = Connection("127.0.0.1", server.port, route=route)
-        route.transit.begin(10)
+        route.transmission.begin(10)
         connection.connect()
-        route.transit.cut()
+        route.transmission.cut()
         with pytest.raises(TimeoutError):
             connection.request("POST", "/workflow", body=b"body")
         connection.close()
-    assert route.transit.stage is Stage.UNSENT
+    assert route.transmission.stage is Stage.UNSENT

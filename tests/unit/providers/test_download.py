@@ -15,20 +15,20 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.providers.address import Guard
-from pipeline.providers.base import DownloadFailed, Fetched, Media
-from pipeline.providers.download import Downloads
+from pipeline.providers.base import Downloaded, DownloadFailed, Media
+from pipeline.providers.download import MediaClient
 from pipeline.providers.network import Network
 from providers.create_requests import PNG, a_client
-from providers.raw_server import Certificate, Peer, Play, RawServer, assignment
+from providers.raw_server import Certificate, Peer, Play, RawServer, raw_server
 
 ETAG = '"strong-1"'
 
 
 def fetch(
     server: RawServer, target: Path, *, path: str = "/f.png?sig=s3cret", timeout: float = 5.0, **changed: Any
-) -> Fetched:
+) -> Downloaded:
     fields = {"content_type": "image/png", "size": None, **changed}
-    return Downloads(Network(), Guard(loopback=True), timeout).fetch(
+    return MediaClient(Network(), Guard(loopback=True), timeout).fetch(
         Media(server.url + path, **fields), target
     )
 
@@ -62,9 +62,9 @@ def with_part(target: Path, content: bytes, etag: str = ETAG) -> Iterator[None]:
 
 
 def test_file_comes_to_its_place_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
-    with assignment(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
+    with raw_server(answering(200, PNG, "Content-Type: image/png", f"ETag: {ETAG}")) as server:
         fetched = fetch(server, tmp_path / "new" / "f.png", size=len(PNG))
-    assert fetched == Fetched(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
+    assert fetched == Downloaded(hashlib.sha256(PNG).hexdigest(), len(PNG), "image/png")
     assert names_in(tmp_path / "new") == ["f.png"]
     assert (tmp_path / "new" / "f.png").read_bytes() == PNG
 
@@ -73,7 +73,7 @@ def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.Monkey
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with assignment(answering(200, PNG)) as server:
+    with raw_server(answering(200, PNG)) as server:
         a_client(server.url).download(Media(f"{server.url}/f.png", "image/png"), tmp_path / "f.png")
     assert not {"x-api-key", "authorization", "cookie"} & set(server.received[0].headers)
 
@@ -102,7 +102,7 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
     play, message = UNSOUND[fault]
     target = tmp_path / "f.png"
     target.write_bytes(b"what was there")
-    with assignment(play) as server, pytest.raises(DownloadFailed, match=message) as raised:
+    with raw_server(play) as server, pytest.raises(DownloadFailed, match=message) as raised:
         fetch(server, target)
     assert "s3cret" not in str(raised.value)
     assert not raised.value.expired
@@ -111,7 +111,7 @@ def test_unsound_file_never_takes_its_place_and_the_query_is_never_told(fault: s
 
 def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with assignment(answering(200, PNG)) as server:
+    with raw_server(answering(200, PNG)) as server:
         fetch(server, tmp_path / "f.png")
     assert "f.png" in caplog.text
     assert "s3cret" not in caplog.text
@@ -119,15 +119,15 @@ def test_no_log_holds_the_query_of_a_url(tmp_path: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("size", [len(PNG) - 1, len(PNG) + 1])
 def test_file_of_another_size_than_the_vendor_said_is_refused(size: int, tmp_path: Path) -> None:
-    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
+    with raw_server(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="the vendor said"):
         fetch(server, tmp_path / "f.png", size=size)
     assert not (tmp_path / "f.png").exists()
 
 
 def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -> None:
-    with assignment(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
+    with raw_server(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)) as server:
         assert fetch(server, tmp_path / "f.png", size=len(PNG)).bytes == len(PNG)
-    with assignment(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
+    with raw_server(sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1])) as server, pytest.raises(DownloadFailed):
         fetch(server, tmp_path / "g.png", size=len(PNG))
 
 
@@ -139,8 +139,8 @@ def test_file_that_grows_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
             peer.send(b"10000\r\n" + PNG.ljust(0x10000, b"x") + b"\r\n")
         peer.send(b"0\r\n\r\n")
 
-    downloads = Downloads(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
-    with assignment(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
+    downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
+    with raw_server(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
         downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
     assert raised.value.lasting
 
@@ -154,14 +154,14 @@ def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:
             peer.send(PNG[number : number + 1])
             never.wait(0.02)
 
-    with assignment(drip) as server, pytest.raises(DownloadFailed, match="too slowly"):
+    with raw_server(drip) as server, pytest.raises(DownloadFailed, match="too slowly"):
         fetch(server, tmp_path / "f.png", timeout=0.3)
     assert PNG.startswith((tmp_path / "f.png.part").read_bytes())
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_url_that_has_expired_is_told_as_such(status: int, tmp_path: Path) -> None:
-    with assignment(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
+    with raw_server(answering(status)) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
     assert raised.value.expired
 
@@ -182,7 +182,7 @@ def test_download_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
         peer.answer(206, PNG[100:], content_range, f"ETag: {ETAG}")
 
     target = tmp_path / "f.png"
-    with assignment(play) as server:
+    with raw_server(play) as server:
         with pytest.raises(DownloadFailed, match="cut off"):
             fetch(server, target)
         fetched = fetch(server, target, size=len(PNG))
@@ -207,16 +207,16 @@ NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
 
 
 @pytest.mark.parametrize("answer", NOT_TO_BE_GONE_ON_WITH)
-def test_download_begins_anew_where_it_cannot_go_on(answer: str, tmp_path: Path) -> None:
+def test_download_begins_anew_where_it_cannot_go_on(response: str, tmp_path: Path) -> None:
     def play(peer: Peer) -> None:
         while True:
             if "range" in peer.read().headers:
-                NOT_TO_BE_GONE_ON_WITH[answer](peer)
+                NOT_TO_BE_GONE_ON_WITH[response](peer)
             else:
                 peer.answer(200, PNG)
 
     target = tmp_path / "f.png"
-    with with_part(target, b"y" * 100), assignment(play) as server:
+    with with_part(target, b"y" * 100), raw_server(play) as server:
         fetched = fetch(server, target)
     assert fetched.sha256 == hashlib.sha256(PNG).hexdigest()
     assert names_in(tmp_path) == ["f.png"]
@@ -225,14 +225,14 @@ def test_download_begins_anew_where_it_cannot_go_on(answer: str, tmp_path: Path)
 @pytest.mark.parametrize("etag", ['W/"weak"', "", "no quotes"])
 def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path) -> None:
     target = tmp_path / "f.png"
-    with with_part(target, b"y" * 100, etag), assignment(answering(200, PNG, f"ETag: {etag}")) as server:
+    with with_part(target, b"y" * 100, etag), raw_server(answering(200, PNG, f"ETag: {etag}")) as server:
         fetch(server, target)
     assert "range" not in server.received[0].headers
     assert target.read_bytes() == PNG
 
 
 @fails_without(
-    "pipeline.providers.partial_file:Part.opened",
+    "pipeline.providers.partial_file:PartialFile.open",
     "descriptor = os.open(self",
     swap=("os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC"),
 )
@@ -240,7 +240,7 @@ def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     (tmp_path / "f.png.part").symlink_to(victim)
-    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="cannot be written"):
+    with raw_server(answering(200, PNG)) as server, pytest.raises(DownloadFailed, match="cannot be written"):
         fetch(server, tmp_path / "f.png")
     assert victim.read_bytes() == b"precious"
 
@@ -252,7 +252,7 @@ def test_disk_without_space_keeps_the_part_and_says_so(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
         with (
-            assignment(answering(200, large, f"ETag: {ETAG}")) as server,
+            raw_server(answering(200, large, f"ETag: {ETAG}")) as server,
             pytest.raises(DownloadFailed) as raised,
         ):
             fetch(server, tmp_path / "f.png")
@@ -274,7 +274,7 @@ def test_redirects_are_followed_but_not_for_ever(tmp_path: Path) -> None:
             else:
                 peer.answer(200, PNG)
 
-    with assignment(play) as server:
+    with raw_server(play) as server:
         assert fetch(server, tmp_path / "f.png", path="/5").bytes == len(PNG)
         with pytest.raises(DownloadFailed, match="more than 5 redirects"):
             fetch(server, tmp_path / "g.png", path="/6")
@@ -293,14 +293,14 @@ ELSEWHERE = [
 
 
 @fails_without(
-    "pipeline.providers.download:Downloads._line",
-    "self._lines.media = Transport",
+    "pipeline.providers.download:MediaClient._transport",
+    "self._local.media = Transport",
     swap=("Transport(self.network, self.guard", "Transport(self.network"),
 )
 @pytest.mark.parametrize("location", ELSEWHERE)
 def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp_path: Path) -> None:
     play = answering(302, b"", f"Location: {location}")
-    with assignment(play) as server, pytest.raises(DownloadFailed) as raised:
+    with raw_server(play) as server, pytest.raises(DownloadFailed) as raised:
         fetch(server, tmp_path / "f.png")
     assert raised.value.lasting
     assert len(server.received) == 1
@@ -311,8 +311,8 @@ def test_redirect_to_where_files_may_not_come_from_is_refused(location: str, tmp
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_serves_no_files_unless_the_api_is_on_it(scheme: str, host: str, tmp_path: Path) -> None:
-    downloads = Downloads(Network(), Guard(loopback=False), 5.0)
-    with assignment(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
+    downloads = MediaClient(Network(), Guard(loopback=False), 5.0)
+    with raw_server(answering(200, PNG)) as server, pytest.raises(DownloadFailed) as raised:
         downloads.fetch(Media(f"{scheme}://{host}:{server.port}/f.png", "image/png"), tmp_path / "f.png")
     assert raised.value.lasting
     assert server.connections == 0
@@ -334,8 +334,8 @@ def test_name_is_resolved_once_and_tls_still_checks_it(
         return resolve("127.0.0.1" if str(host).endswith("example.com") else host, *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    downloads = Downloads(Network(ca_bundle=str(certificate.path)), Guard(loopback=True), 5.0)
-    with assignment(answering(200, PNG), certificate) as server:
+    downloads = MediaClient(Network(ca_bundle=str(certificate.path)), Guard(loopback=True), 5.0)
+    with raw_server(answering(200, PNG), certificate) as server:
         media = Media(f"https://media.example.com:{server.port}/f.png", "image/png")
         downloads.fetch(media, tmp_path / "f.png")
         assert asked.count("media.example.com") == 1
@@ -346,8 +346,8 @@ def test_name_is_resolved_once_and_tls_still_checks_it(
 
 
 def test_address_is_judged_behind_a_proxy_too(tmp_path: Path) -> None:
-    with assignment(answering(200)) as proxy:
-        downloads = Downloads(Network(proxies={"https": proxy.url}), Guard(loopback=False), 5.0)
+    with raw_server(answering(200)) as proxy:
+        downloads = MediaClient(Network(proxies={"https": proxy.url}), Guard(loopback=False), 5.0)
         with pytest.raises(DownloadFailed, match="not a public address"):
             downloads.fetch(Media("https://10.0.0.1/f.png", "image/png"), tmp_path / "f.png")
     assert proxy.connections == 0

@@ -8,7 +8,7 @@ import pytest
 from pipeline.jobs import LocalFile, Visibility
 from pipeline.providers.base import CallRefused, JobRefused
 from pipeline.providers.payloads import form_of, json_of
-from providers.create_requests import a_client, an_attachment, an_order
+from providers.create_requests import a_client, a_request, an_attachment
 
 
 def fields_of(content: bytes, content_type: str) -> list[tuple[str, bytes]]:
@@ -22,7 +22,7 @@ def fields_of(content: bytes, content_type: str) -> list[tuple[str, bytes]]:
 
 
 def v1(**changed: object) -> list[tuple[str, bytes]]:
-    body = form_of(an_order(**changed))
+    body = form_of(a_request(**changed))
     return fields_of(body.content, body.content_type)
 
 
@@ -38,7 +38,7 @@ def test_v1_sends_every_field_and_options_as_a_json_string() -> None:
 
 
 def test_v2_sends_an_object() -> None:
-    body = json_of(an_order(options={"duration": 5}, images=("https://a.example/1.png",), event_id="e"))
+    body = json_of(a_request(options={"duration": 5}, images=("https://a.example/1.png",), event_id="e"))
     assert body.content_type == "application/json"
     assert json.loads(body.content) == {
         "template_id": "overlay_gray_5443",
@@ -70,7 +70,7 @@ def test_urls_go_byte_for_byte() -> None:
 
 def test_files_go_under_names_of_ours_in_their_order() -> None:
     jpeg = an_attachment(b"\xff\xd8\xff1", "image/jpeg", 'a"\r\n‮.png')
-    body = form_of(an_order(images=(jpeg, an_attachment())))
+    body = form_of(a_request(images=(jpeg, an_attachment())))
     assert body.content.count(b'name="image_files"') == 2
     assert body.content.index(b'filename="image-1.jpg"') < body.content.index(b'filename="image-2.png"')
     assert "‮".encode() not in body.content
@@ -78,26 +78,26 @@ def test_files_go_under_names_of_ours_in_their_order() -> None:
 
 def test_never_both_files_and_urls() -> None:
     with pytest.raises(CallRefused):
-        form_of(an_order(images=("https://a.example/1.png", an_attachment())))
+        form_of(a_request(images=("https://a.example/1.png", an_attachment())))
 
 
 def test_v2_sends_no_file() -> None:
     with pytest.raises(CallRefused):
-        json_of(an_order(images=(an_attachment(),)))
+        json_of(a_request(images=(an_attachment(),)))
 
 
 def test_list_that_the_vendor_wants_as_one_string_is_joined() -> None:
-    order = an_order(
+    request = a_request(
         options={"background_urls": ["a", "b"], "tags": ["c"]}, joined=frozenset({"background_urls"})
     )
-    assert json.loads(json_of(order).content)["options"] == {"background_urls": "a,b", "tags": ["c"]}
+    assert json.loads(json_of(request).content)["options"] == {"background_urls": "a,b", "tags": ["c"]}
 
 
 def test_comma_in_a_joined_item_is_refused_before_sending() -> None:
-    order = an_order(options={"background_urls": ["a,b"]}, joined=frozenset({"background_urls"}))
+    request = a_request(options={"background_urls": ["a,b"]}, joined=frozenset({"background_urls"}))
     with pytest.raises(CallRefused, match=r"options\.background_urls: an item holds a comma"):
-        a_client("http://127.0.0.1:9").prepare(order)
-    assert isinstance(a_client("http://127.0.0.1:9").create(order), JobRefused)
+        a_client("http://127.0.0.1:9").prepare(request)
+    assert isinstance(a_client("http://127.0.0.1:9").create(request), JobRefused)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_comma_in_a_joined_item_is_refused_before_sending() -> None:
 def test_what_cannot_be_written_is_refused_before_sending(options: dict[str, object]) -> None:
     for write in (form_of, json_of):
         with pytest.raises(CallRefused):
-            write(an_order(options=options))
+            write(a_request(options=options))
 
 
 def test_title_that_cannot_be_encoded_is_refused_before_sending() -> None:
     with pytest.raises(CallRefused):
-        form_of(an_order(title="\ud800"))
+        form_of(a_request(title="\ud800"))

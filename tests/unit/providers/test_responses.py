@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.providers.base import Bought, Media, NotSent, OutcomeUnknown, Progress
-from pipeline.providers.create_outcome import verdict
+from pipeline.providers.create_outcome import classify
 from pipeline.providers.http.connection import Stage
 from pipeline.providers.http.transport import Ending, Response
 from pipeline.providers.media import agrees, content_type_of, sniffed
 from pipeline.providers.responses import (
     LONGEST_WAIT,
-    complaint,
+    error_message,
     is_workflow_id,
     read_object,
     seconds_to_wait,
@@ -170,7 +170,7 @@ def test_any_body_is_an_object_or_an_error_in_our_words(body: bytes) -> None:
         except ValueError as error:
             told = str(error)
         assert told in ("", *REASONS)
-    assert is_harmless(complaint(body))
+    assert is_harmless(error_message(body))
 
 
 @pytest.mark.parametrize(
@@ -210,19 +210,19 @@ ANSWERS = st.builds(
 
 @given(st.sampled_from(Stage), st.none() | ANSWERS)
 def test_verdict_never_calls_not_sent_what_was_sent_nor_bought_what_has_no_id(
-    stage: Stage, answer: Response | None
+    stage: Stage, response: Response | None
 ) -> None:
-    outcome = verdict(stage, answer, "why", NOW)
+    outcome = classify(stage, response, "why", NOW)
     if isinstance(outcome, NotSent):
         assert stage is not Stage.SENT
         assert outcome.started is (stage is Stage.SENDING)
     if isinstance(outcome, Bought):
-        assert answer is not None
-        assert 200 <= answer.status < 300
-        assert json.loads(answer.body)["data"]["id"] == outcome.workflow_id
-    if stage is Stage.SENT and (answer is None or answer.ending is Ending.CUT):
+        assert response is not None
+        assert 200 <= response.status < 300
+        assert json.loads(response.body)["data"]["id"] == outcome.workflow_id
+    if stage is Stage.SENT and (response is None or response.ending is Ending.CUT):
         assert isinstance(outcome, OutcomeUnknown)
-    if answer is not None and answer.status >= 500 and answer.ending is Ending.WHOLE:
+    if response is not None and response.status >= 500 and response.ending is Ending.WHOLE:
         assert isinstance(outcome, OutcomeUnknown)
 
 

@@ -19,7 +19,7 @@ from pipeline.providers.base import (
     Changes,
     CreateOutcome,
     CreateRequest,
-    Fetched,
+    Downloaded,
     JobRefused,
     Media,
     NotFound,
@@ -46,22 +46,22 @@ class Acme:
     def name(self) -> str:
         return "acme"
 
-    def prepare(self, order: CreateRequest) -> CreateRequest:
-        if not all(isinstance(image, Attachment) for image in order.images):
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        if not all(isinstance(image, Attachment) for image in request.images):
             raise CallRefused("ACME takes no urls")
-        return order
+        return request
 
-    def create(self, order: CreateRequest) -> CreateOutcome:
+    def create(self, request: CreateRequest) -> CreateOutcome:
         """Buy, once: every way out of here is one of the outcomes."""
-        if not order.images:
+        if not request.images:
             return JobRefused("ACME needs an image")
         workflow = secrets.token_hex(8)
         folder = self.home / workflow
         folder.mkdir(parents=True)
-        [image] = (each for each in order.images if isinstance(each, Attachment))
+        [image] = (each for each in request.images if isinstance(each, Attachment))
         (folder / "image").write_bytes(image.content)
         self._write(
-            folder, {"title": order.title, "template_id": order.template_id, "type": image.content_type}
+            folder, {"title": request.title, "template_id": request.template_id, "type": image.content_type}
         )
         return Bought(WorkflowId(workflow))
 
@@ -94,12 +94,12 @@ class Acme:
     def health(self) -> None:
         """ACME is always well."""
 
-    def download(self, media: Media, target: Path) -> Fetched:
+    def download(self, media: Media, target: Path) -> Downloaded:
         content = (self.home / media.url.removeprefix("acme:") / "image").read_bytes()
         beside = target.with_name(f"{target.name}.part")
         beside.write_bytes(content)
         beside.replace(target)
-        return Fetched(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+        return Downloaded(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
 
     def _read(self, workflow_id: str) -> dict[str, str]:
         try:

@@ -1,4 +1,4 @@
-"""Time and hands that do nothing by themselves: an hour takes a millisecond, and every run takes the same course."""
+"""A clock and an executor that do nothing by themselves: an hour takes a millisecond, and each run is the same."""
 
 import queue
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ class _Call:
         self.is_ready = True
 
 
-class Hands(Executor):
+class FakeExecutor(Executor):
     """Calls stay in the air until somebody looks for what came back, so that many are there at once.
 
     They end one by one, or all `together`, the oldest or the newest first; those whose function is `held`, not
@@ -77,7 +77,7 @@ def _do(call: Callable[[], T], future: "Future[T]") -> None:
 class FakeClock:
     """Goes on only where a run waits and nothing that is in the air comes back."""
 
-    hands: Hands
+    executor: FakeExecutor
     time: float = 1000.0
     turns: int = field(default=0, repr=False)
     alarms: list[tuple[float, Callable[[], object]]] = field(default_factory=list, repr=False)
@@ -93,11 +93,11 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.time
 
-    def take(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
         self.turns += 1
         assert self.turns < _MOST_TURNS, "a busy loop"
         if inbox.empty():
-            self.hands.work()
+            self.executor.work()
         if not inbox.empty():
             return inbox.get()
         assert seconds is not None, "it waits for ever"

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from engine.simulated import FakeClock, Hands
-from engine.vendor import ScriptedVendor
+from engine.simulation import FakeClock, FakeExecutor
+from engine.vendor import ScriptedProvider
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
+from pipeline.engine.calls import SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.execute import execute
-from pipeline.engine.executors import hands
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant
 from pipeline.planning.collect import paid_for
@@ -64,7 +64,7 @@ def jobs(number: int) -> list[Job]:
 
 
 @dataclass(frozen=True)
-class Publishing(Checkpoint):
+class FakeCheckpoint(Checkpoint):
     """A checkpoint that does something within this process."""
 
     command: str = ""
@@ -75,8 +75,8 @@ class Publishing(Checkpoint):
 
 
 @dataclass
-class Told:
-    """Notes what a run tells."""
+class RecordingReporter:
+    """Keeps what a run tells."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -109,11 +109,11 @@ class FailingStore:
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunResult:
     """How a run ended, and what is on disk after it."""
 
     report: RunReport
-    told: Told
+    reporter: RecordingReporter
     records: Records
     asked_for: Sequence[Job]
 
@@ -153,16 +153,16 @@ def _standing(store: Store) -> dict[str, str]:
     return {each.id: each.status for each in sorted(purchases, key=lambda each: each.age)}
 
 
-class Desk:
+class Harness:
     """Where one campaign is run from: its folder, its vendor, its time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = folder / "spring.yaml"
         self.manifest.write_text("version: 1\nname: spring\n")
-        self.hands = Hands()
-        self.clock = FakeClock(self.hands)
-        self.vendor = ScriptedVendor(self.clock.monotonic)
+        self.executor = FakeExecutor()
+        self.clock = FakeClock(self.executor)
+        self.vendor = ScriptedProvider(self.clock.monotonic)
         self.stop = Stop()
         self.published: list[dict[str, str]] = []
         self.results_cannot_be_written = False
@@ -181,46 +181,48 @@ class Desk:
         retry_failed: bool = False,
         collecting: bool = False,
         threads: bool = False,
-    ) -> Ran:
+    ) -> RunResult:
         """Plan and run the campaign that asks for these jobs, as the command does.
 
-        With `threads` in earnest: real hands and the machine's own clock.
+        With `threads` in earnest: real threads and the machine's own clock.
         """
         wanted_in_order = in_plan_order(wanted)
-        asked = PlanOptions(
+        options = PlanOptions(
             selected=_keys(selected),
             replace=_keys(replacing) or frozenset(),
             retry_failed=retry_failed,
         )
-        report, told = RunReport(), Told()
+        report, reporter = RunReport(), RecordingReporter()
         with closing(self._opened()) as store:
             store.recover(self.clock.now())
             records = store.records()
             outputs = OutputFolder(self.folder / "output", store.files(), records.purchases)
             assignment = assign(wanted_in_order, records)
-            plan = make(assignment, outputs.inventory.survey(assignment), asked)
-            execute(
-                paid_for(plan, records.purchases.values(), outputs.inventory.lacks) if collecting else plan,
-                records,
+            plan = make(assignment, outputs.inventory.survey(assignment), options)
+            if collecting:
+                plan = paid_for(plan, records.purchases.values(), outputs.inventory.lacks)
+            Runner(
+                plan=plan,
+                records=records,
                 store=cast("Store", FailingStore(store, self.disk_is_full)),
                 provider=self.vendor,
                 outputs=outputs,
                 manifest_folder=self.folder,
                 settings=settings,
-                reporter=told,
+                reporter=reporter,
                 report=report,
                 stop=self.stop,
                 publish=lambda: self._publish(store),
                 others=lambda: self.others,
                 checkpoint=checkpoint,
-                clock=None if threads else self.clock,
+                clock=SystemClock() if threads else self.clock,
                 rng=random.Random(7),
                 new_id=self._new_id,
-                pool_of=hands if threads else self.hands.pool,
-            )
-            return Ran(report, told, store.records(), wanted_in_order)
+                open_executor=thread_pool if threads else self.executor.pool,
+            ).run()
+            return RunResult(report, reporter, store.records(), wanted_in_order)
 
-    def collect(self, *wanted: Job) -> Ran:
+    def collect(self, *wanted: Job) -> RunResult:
         """Fetch what is paid for and not here, as the command does."""
         return self.run(*wanted, collecting=True)
 
@@ -243,7 +245,7 @@ class Desk:
 
     def let_go(self) -> None:
         """Have the calls that were held come back."""
-        self.hands.held.clear()
+        self.executor.held.clear()
 
     def _publish(self, store: Store) -> None:
         if self.results_cannot_be_written:

@@ -2,10 +2,14 @@
 
 import heapq
 import itertools
+import random
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
 
-from pipeline.engine import backoff
-from pipeline.engine.workplace import Workplace, outcome
+from pipeline.engine.calls import CallPool, Clock, backoff, result_of
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
 from pipeline.planning.plan import Entry, Wording
@@ -14,7 +18,7 @@ from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, Ve
 from pipeline.purchases import Purchase, WorkflowId
 from pipeline.state.transitions import Reworded
 
-PATIENCE = 5
+ATTEMPTS = 5
 
 
 def update(provider: Provider, purchase: Purchase, wording: Wording) -> Workflow:
@@ -39,8 +43,7 @@ def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
     Raises:
         InvalidInput: it is another.
     """
-    known = {last_sent(purchase).title, *titles}
-    is_titled = workflow.title in known or purchase.id in workflow.title
+    is_titled = workflow.title in {last_sent(purchase).title, *titles} or purchase.id in workflow.title
     if workflow.template_id != purchase.template_id or not is_titled:
         sent = f"{printable(purchase.template_id)!r} and {printable(last_sent(purchase).title)!r}"
         raise InvalidInput(
@@ -49,61 +52,60 @@ def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
         )
 
 
-class Updating:
-    """The entries of a plan whose wording is to be told."""
+@dataclass(kw_only=True, eq=False, slots=True)
+class Updater:
+    """Sends what the entries of a plan have to tell of a changed wording, each once it is due."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self._at = workplace
-        self._due: list[tuple[float, int, Entry]] = []
-        self._order = itertools.count()
-        self._attempts: dict[str, int] = {}
+    provider: Provider
+    calls: CallPool
+    clock: Clock
+    rng: random.Random
+    journal: Journal
+    reporter: Reporter
+    report: RunReport
+
+    _due: list[tuple[float, int, Entry, int]] = field(default_factory=list, init=False)
+    _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
 
     def add(self, entry: Entry) -> None:
-        """Take up an entry that has a wording."""
-        self._schedule(entry, 0.0)
+        """Queue an entry that has a wording."""
+        self._schedule(entry, seconds=0.0, attempts=0)
 
     def due_at(self) -> float | None:
         """When the next call is due, in monotonic seconds."""
         return self._due[0][0] if self._due else None
 
-    def hand_out(self) -> bool:
-        """Hand out the next call that is due; False if none is."""
-        if not self._due or self._due[0][0] > self._at.clock.monotonic():
+    def start_next(self) -> bool:
+        """Start the next call that is due; False if none is."""
+        if not self._due or self._due[0][0] > self.clock.monotonic():
             return False
-        entry = heapq.heappop(self._due)[2]
+        _, _, entry, attempts = heapq.heappop(self._due)
         if entry.purchase is None or entry.wording is None:
             return False
-        self._at.calls.send(
-            self._at.executor,
-            lambda future: self._updated(entry, future),
-            update,
-            self._at.provider,
-            entry.purchase,
-            entry.wording,
-        )
+        done = partial(self._updated, entry, attempts + 1)
+        self.calls.submit(done, update, self.provider, entry.purchase, entry.wording)
         return True
 
-    def _schedule(self, entry: Entry, seconds: float) -> None:
-        heapq.heappush(self._due, (self._at.clock.monotonic() + seconds, next(self._order), entry))
+    def _schedule(self, entry: Entry, *, seconds: float, attempts: int) -> None:
+        at = self.clock.monotonic() + seconds
+        heapq.heappush(self._due, (at, next(self._sequence), entry, attempts))
 
-    def _updated(self, entry: Entry, future: "Future[Workflow]") -> None:
-        answer = outcome(future)
-        if isinstance(answer, Workflow) and entry.purchase is not None and entry.wording is not None:
-            request = reworded(entry.purchase, entry.wording)
-            self._at.journal.record(entry.purchase.id, Reworded(request))
-            self._at.reporter.tell(entry.key, "updated at the vendor")
-        elif isinstance(answer, VendorError) and not isinstance(answer, CallRefused | NotFound):
-            self._again(entry, answer)
-        elif isinstance(answer, PipelineError):
-            self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated: {answer}")
+    def _updated(self, entry: Entry, attempts: int, future: "Future[Workflow]") -> None:
+        result = result_of(future)
+        if isinstance(result, Workflow) and entry.purchase is not None and entry.wording is not None:
+            self.journal.record(entry.purchase.id, Reworded(reworded(entry.purchase, entry.wording)))
+            self.reporter.tell(entry.key, "updated at the vendor")
+        elif isinstance(result, VendorError) and not isinstance(result, CallRefused | NotFound):
+            self._failed(entry, attempts, result)
+        elif isinstance(result, PipelineError):
+            self.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated: {result}")
 
-    def _again(self, entry: Entry, error: VendorError) -> None:
-        attempt = self._attempts[entry.key] = self._attempts.get(entry.key, 0) + 1
-        patience = entry.job.timeout if entry.job is not None else 0.0
-        if attempt >= PATIENCE or (error.after or 0.0) > patience:
-            self._at.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
+    def _failed(self, entry: Entry, attempts: int, error: VendorError) -> None:
+        timeout = entry.job.timeout if entry.job is not None else 0.0
+        if attempts >= ATTEMPTS or (error.after or 0.0) > timeout:
+            self.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
         else:
-            self._schedule(entry, backoff.backoff(attempt, self._at.rng, error.after))
+            self._schedule(entry, seconds=backoff(attempts, self.rng, error.after), attempts=attempts)
 
 
 def reworded(purchase: Purchase, wording: Wording) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import pytest
 from support.protection import fails_without
 
-from engine.desk import Desk, Ran, job
+from engine.harness import Harness, RunResult, job
 from engine.vendor import FILM, running, success
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import AccountError, ExitCode
@@ -15,18 +15,18 @@ RETITLED = job("blue", title="new")
 
 
 @pytest.fixture
-def sold(desk: Desk) -> Desk:
+def sold(harness: Harness) -> Harness:
     """A campaign of one job that is done, with the title `old`."""
-    desk.run(BLUE)
-    desk.vendor.calls.clear()
-    return desk
+    harness.run(BLUE)
+    harness.vendor.calls.clear()
+    return harness
 
 
-def title(ran: Ran, of: Job) -> object:
+def title(ran: RunResult, of: Job) -> object:
     return ran.bought(of)[-1].request["title"]
 
 
-def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Desk) -> None:
+def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Harness) -> None:
     ran = sold.run(RETITLED)
 
     assert sold.vendor.calls == ["get old", "put old"]
@@ -36,9 +36,9 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Desk) -> N
     assert not sold.vendor.calls
 
 
-@fails_without("pipeline.engine.updating:update", "assert_bought(provider.get")
+@fails_without("pipeline.engine.updater:update", "assert_bought(provider.get")
 @fails_without(
-    "pipeline.engine.updating:assert_bought",
+    "pipeline.engine.updater:assert_bought",
     "if workflow.template_id ",
     swap=("or not is_titled", "and (not is_titled)"),
 )
@@ -50,7 +50,7 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Desk) -> N
     ],
     ids=["template", "title"],
 )
-def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Desk, other: Workflow) -> None:
+def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Harness, other: Workflow) -> None:
     sold.vendor.telling["old"] = [other]
 
     ran = sold.run(RETITLED)
@@ -61,7 +61,7 @@ def test_a_workflow_that_is_not_what_was_bought_is_left_alone(sold: Desk, other:
     assert title(ran, BLUE) == "old"
 
 
-def test_an_update_whose_answer_was_lost_is_told_again(sold: Desk) -> None:
+def test_an_update_whose_answer_was_lost_is_told_again(sold: Harness) -> None:
     sold.vendor.updating["old"] = [VendorError("reset")]
 
     ran = sold.run(RETITLED)
@@ -73,7 +73,7 @@ def test_an_update_whose_answer_was_lost_is_told_again(sold: Desk) -> None:
 @pytest.mark.parametrize(
     ("error", "times"), [(VendorError("503"), 5), (CallRefused("422"), 1), (NotFound("404"), 1)]
 )
-def test_an_update_that_fails_is_left_to_the_next_run(sold: Desk, error: VendorError, times: int) -> None:
+def test_an_update_that_fails_is_left_to_the_next_run(sold: Harness, error: VendorError, times: int) -> None:
     sold.vendor.updating["old"] = [error] * 9
 
     ran = sold.run(RETITLED)
@@ -83,7 +83,7 @@ def test_an_update_that_fails_is_left_to_the_next_run(sold: Desk, error: VendorE
     assert title(ran, BLUE) == "old"
 
 
-def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Desk) -> None:
+def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Harness) -> None:
     sold.vendor.updating["old"] = [VendorError("503", after=86_400)]
     begun = sold.clock.time
 
@@ -93,23 +93,23 @@ def test_an_update_is_not_waited_for_longer_than_the_job_has_time(sold: Desk) ->
     assert sold.clock.time - begun < 10
 
 
-def test_a_refused_key_ends_the_run(sold: Desk) -> None:
+def test_a_refused_key_ends_the_run(sold: Harness) -> None:
     sold.vendor.updating["old"] = [AccountError("401")]
 
     assert sold.run(RETITLED).codes == {ExitCode.ACCOUNT}
 
 
-def test_a_workflow_that_still_runs_is_updated_and_followed(desk: Desk) -> None:
-    desk.vendor.telling["old"] = [running(), running(), running(), success(FILM)]
-    desk.run(BLUE, settings=RunSettings(wait=False))
+def test_a_workflow_that_still_runs_is_updated_and_followed(harness: Harness) -> None:
+    harness.vendor.telling["old"] = [running(), running(), running(), success(FILM)]
+    harness.run(BLUE, settings=RunSettings(wait=False))
 
-    ran = desk.run(RETITLED)
+    ran = harness.run(RETITLED)
 
     assert ran.statuses == {"blue": "done"}
     assert title(ran, BLUE) == "new"
 
 
-def test_a_run_that_only_buys_tells_nothing(sold: Desk) -> None:
+def test_a_run_that_only_buys_tells_nothing(sold: Harness) -> None:
     sold.run(RETITLED, settings=RunSettings(wait=False))
 
     assert not sold.vendor.calls

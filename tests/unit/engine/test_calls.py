@@ -1,13 +1,19 @@
-"""Calls that commands make one after another are repeated, for a while."""
+"""Calls are repeated for a while, no sooner than asked, by a clock that never jumps."""
 
+import itertools
 import random
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.vendor import Script
-from pipeline.engine.repeated import ATTEMPTS, repeated
+from pipeline.engine.calls import ATTEMPTS, SystemClock, backoff, repeated
 from pipeline.errors import AccountError, PipelineError
 from pipeline.providers.base import CallRefused, NotFound, VendorError
+
+rngs = st.integers(0, 2**32).map(random.Random)
 
 
 class Calls:
@@ -51,3 +57,32 @@ def test_what_repeating_does_not_mend_is_told_at_once(error: PipelineError) -> N
         calls.repeated()
     assert calls.made == 1
     assert not calls.pauses
+
+
+@given(st.integers(1, 10_000), rngs)
+def test_backoff_grows_to_a_minute_and_no_further(attempt: int, rng: random.Random) -> None:
+    assert 0 <= backoff(attempt, rng) <= min(60.0, 0.5 * 2.0 ** min(attempt, 20))
+
+
+@given(st.integers(1, 50), st.floats(0, 1e5), rngs)
+def test_backoff_is_never_sooner_than_asked(attempt: int, asked: float, rng: random.Random) -> None:
+    pause = backoff(attempt, rng, asked)
+
+    assert asked <= pause <= max(asked, 60.0)
+
+
+def test_backoff_has_jitter_so_that_many_do_not_come_back_at_once() -> None:
+    rng = random.Random(1)
+
+    assert len({backoff(8, rng) for _ in range(20)}) == 20
+
+
+def test_no_waiting_is_measured_by_the_time_of_day_which_may_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = itertools.cycle([1e9, 1e9 - 86_400, 1e9 + 86_400])
+    monkeypatch.setattr(time, "time", lambda: next(days))
+    clock = SystemClock()
+
+    seen = [clock.monotonic() for _ in range(9)]
+
+    assert seen == sorted(seen)
+    assert seen[-1] - seen[0] < 3600

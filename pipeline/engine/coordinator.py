@@ -1,0 +1,156 @@
+"""The coordinator: one loop that owns the schedule and the state, and hands calls to an executor.
+
+Each turn collects what came back, writes it down in one transaction, and only then starts what follows. There is
+no thread per job: thousands of workflows can be in flight with a few threads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipeline.engine.calls import CallPool, Clock
+from pipeline.engine.create import Creator
+from pipeline.engine.journal import Journal
+from pipeline.engine.reporter import Reporter, RunReport, Stop
+from pipeline.errors import AccountError, ExitCode, PipelineError
+
+# Seconds that calls under way are waited for after a signal; CI runners kill soon after.
+DRAIN_TIMEOUT = 7.0
+# Seconds between two results manifests, and between two looks at how the jobs stand.
+PUBLISH_INTERVAL = 30.0
+SHOW_INTERVAL = 0.5
+# Seconds between two calls of any kind, so that a large campaign does not knock like a flood.
+SPACING = 0.02
+
+
+class CallSource(Protocol):
+    """A part of the engine that has calls to make."""
+
+    def due_at(self) -> float | None:
+        """When it may have a call to start, in monotonic seconds; None: not before something else ends."""
+        ...
+
+    def start_next(self) -> bool:
+        """Start the next call that is due; False if none is."""
+        ...
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Coordinator:
+    """Runs until nothing is left to do, or a stop is asked for.
+
+    `sources` have calls to make; what is paid for comes first. `publish` writes the results manifest now and then,
+    `show` tells how the jobs stand.
+    """
+
+    clock: Clock
+    calls: CallPool
+    journal: Journal
+    sources: Sequence[CallSource]
+    creator: Creator
+    stop: Stop
+    reporter: Reporter
+    report: RunReport
+    publish: Callable[[], object]
+    show: Callable[[], object]
+    _halted: bool = field(default=False, init=False)
+    _next_call: float = field(default=0.0, init=False)
+    _next_show: float = field(default=0.0, init=False)
+    _next_publish: float = field(default=0.0, init=False)
+
+    def run(self) -> None:
+        """Do what the sources have to do; never raises for what the vendor does."""
+        self.stop.on_request(self.calls.wake)
+        self._next_publish = self.clock.monotonic() + PUBLISH_INTERVAL
+        try:
+            while self._has_more():
+                self._turn(self._seconds_to_wait())
+        finally:
+            # Whatever happened: the answer of a call under way may name a workflow that is paid for.
+            self._drain()
+
+    def _has_more(self) -> bool:
+        if self._halted or self.stop.code is not None:
+            return False
+        return not self.calls.is_empty or any(source.due_at() is not None for source in self.sources)
+
+    def _seconds_to_wait(self) -> float:
+        """Seconds until something is to be done that no call brings about."""
+        due = [self._next_publish]
+        if not self.calls.is_full:
+            dues = (source.due_at() for source in self.sources)
+            due += [max(at, self._next_call) for at in dues if at is not None]
+        return max(0.0, min(due) - self.clock.monotonic())
+
+    def _turn(self, seconds: float) -> None:
+        try:
+            self.calls.collect(seconds)
+            self.journal.flush()
+            self._halted = self._halted or ExitCode.ACCOUNT in self.report.codes
+            self._start_calls()
+            self.creator.close_wave()
+            # What was started may have left intents: they are made durable, then published.
+            self.journal.flush()
+            self.creator.publish_wave()
+        except AccountError as error:
+            self._halt(ExitCode.ACCOUNT, str(error))
+        except PipelineError as error:
+            self._halt(error.exit_code, str(error))
+        self._report_now_and_then()
+
+    def _halt(self, code: ExitCode, note: str) -> None:
+        """Nothing more can be done in this run."""
+        self._halted = True
+        self.creator.queue.stop(code, note)
+
+    def _start_calls(self) -> None:
+        while not self.calls.is_full and not self._halted and self.stop.code is None:
+            now = self.clock.monotonic()
+            if now < self._next_call or not any(source.start_next() for source in self.sources):
+                return
+            self._next_call = now + SPACING
+
+    def _drain(self) -> None:
+        """Collect the calls that are still under way: each may have bought something."""
+        limit = None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT
+        self.creator.queue.stopped = True
+        self._collect(0.0)
+        if self.stop.code is not None and not self.calls.is_empty:
+            self.reporter.warn(
+                "stopping: nothing more is sent, what is in the air is waited for, "
+                f"at most {DRAIN_TIMEOUT:.0f} seconds"
+            )
+        while not self.calls.is_empty:
+            if limit is not None and self.clock.monotonic() >= limit:
+                self.report.stop(ExitCode.UNFINISHED, "some calls had not ended when the time was up")
+                return
+            self._collect(1.0)
+            limit = limit or (None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT)
+
+    def _collect(self, seconds: float) -> None:
+        try:
+            try:
+                self.calls.collect(seconds)
+            finally:
+                # Also where that raised: what came in before may name a workflow that is paid for.
+                self.creator.withdraw()
+                self.journal.flush()
+        except PipelineError as error:
+            self._halt(error.exit_code, str(error))
+
+    def _report_now_and_then(self) -> None:
+        now = self.clock.monotonic()
+        if now >= self._next_show:
+            self._next_show = now + SHOW_INTERVAL
+            self.show()
+        if now >= self._next_publish:
+            self._next_publish = now + PUBLISH_INTERVAL
+            self._publish()
+
+    def _publish(self) -> None:
+        try:
+            self.publish()
+        except PipelineError as error:
+            # That it cannot be written now ends no run.
+            self.report.stop(error.exit_code, str(error))
+        self.creator.publish()

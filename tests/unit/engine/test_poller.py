@@ -1,0 +1,377 @@
+"""What is bought is followed to its end, whatever the vendor says on the way."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from support.protection import fails_without
+
+from engine.harness import Harness, job
+from engine.simulation import FakeClock
+from engine.vendor import FILM, failure, running, success
+from pipeline.engine.reporter import RunSettings
+from pipeline.errors import AccountError, ExitCode
+from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
+from pipeline.purchases import WorkflowId
+
+BLUE, RED = job("blue"), job("red")
+BEGINNING = 1000.0
+
+
+def gone() -> NotFound:
+    return NotFound("404")
+
+
+def test_a_job_is_bought_polled_and_fetched(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.lives(BLUE) == ["done"]
+    assert not ran.codes
+    assert harness.files() == {"blue.mp4": FILM.url}
+    assert harness.vendor.calls == ["prepare blue", "create blue", *["get blue"] * 3, f"download {FILM.url}"]
+
+
+def test_a_second_run_has_nothing_to_do(harness: Harness) -> None:
+    harness.run(BLUE)
+    harness.vendor.calls.clear()
+
+    ran = harness.run(BLUE)
+
+    assert not harness.vendor.calls
+    assert not ran.codes
+
+
+def test_a_clock_that_jumps_by_days_changes_no_waiting_and_no_outcome(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of day is for records only: a correction, or an hour that comes twice, hurries and delays nothing."""
+    harness.vendor.telling["blue"] = [running(10), running(60), success(FILM)]
+    steady = harness.run(BLUE)
+    calls, waited = list(harness.vendor.calls), harness.clock.time
+    days = itertools.cycle(
+        ["2026-03-29T02:30:00.000Z", "2026-03-28T02:30:00.000Z", "2026-03-30T01:00:00.000Z"]
+    )
+    monkeypatch.setattr(FakeClock, "now", lambda _clock: next(days))
+    harness.vendor.calls.clear()
+    harness.vendor.telling["red"] = [running(10), running(60), success(FILM)]
+
+    ran = harness.run(job("red"))
+
+    assert ran.lives(job("red")) == steady.lives(BLUE) == ["done"]
+    assert [call.replace("red", "blue") for call in harness.vendor.calls] == calls
+    assert harness.clock.time - waited == pytest.approx(waited - BEGINNING, rel=0.5)
+
+
+def test_one_404_is_a_hiccup(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [gone(), success(FILM)]
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+
+@fails_without(
+    "pipeline.planning.planner:Planner._is_retried",
+    "return self._options.retry_failed",
+    swap=("purchase.reason is Reason.VENDOR and ", ""),
+)
+def test_a_workflow_that_is_denied_for_ten_minutes_is_lost_and_not_bought_again(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [gone()]
+    begun = harness.clock.time
+
+    ran = harness.run(job("blue", retries=3))
+
+    assert ran.statuses == {"blue": "failed (lost)"}
+    assert harness.clock.time - begun >= 600
+    harness.run(job("blue", retries=3))
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_three_404_within_a_minute_lose_nothing(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [gone(), gone(), gone(), success(FILM)]
+
+    assert harness.run(BLUE, settings=RunSettings(max_poll_interval=15)).statuses == {"blue": "done"}
+
+
+def test_two_404_that_are_hours_apart_lose_nothing(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [*[running()] * 60, gone(), gone(), success(FILM)]
+
+    ran = harness.run(job("blue", timeout=1e6), settings=RunSettings(max_poll_interval=3600))
+
+    assert ran.statuses == {"blue": "done"}
+    first, second, _ = harness.vendor.when("get blue")[-3:]
+    assert second - first > 600
+
+
+def test_denials_count_only_in_a_row(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [*30 * (gone(), running()), success(FILM)]
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_a_success_may_get_its_result_within_five_minutes(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(), success(), success(FILM)]
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.files() == {"blue.mp4": FILM.url}
+
+
+def test_a_success_that_stays_empty_has_failed_after_five_minutes(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success()]
+    begun = harness.clock.time
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "failed (vendor)"}
+    assert 300 <= harness.clock.time - begun < 400
+
+
+def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running(status="dreaming"), running(status="dreaming"), success(FILM)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert [each for each in ran.reporter.warnings if "dreaming" in each] == [
+        "hero/overlay/blue: unknown status 'dreaming', taken as running"
+    ]
+
+
+def test_progress_that_goes_backwards_changes_nothing(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running(90), running(5), running(None), running(400), success(FILM)]
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_progress_that_goes_backwards_is_asked_for_as_often_as_if_it_had_not(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [*[running()] * 20, running(90), running(5), success(FILM)]
+    begun = harness.clock.time
+
+    harness.run(BLUE)
+
+    before, last = harness.vendor.when("get blue")[-2:]
+    assert last - before < (before - begun) / 10
+
+
+def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(FILM), failure("no")]
+    harness.run(BLUE, settings=RunSettings(download=False))
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "its files could not be fetched" in ran.report.notes[0]
+    harness.vendor.telling["blue"] = [success(FILM)]
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+@pytest.mark.parametrize("status", ["fail", "cancel"])
+def test_fail_and_cancel_end_a_purchase_and_what_was_said_is_kept(harness: Harness, status: str) -> None:
+    harness.vendor.telling["blue"] = [running(), failure(status=status)]
+
+    ran = harness.run(BLUE)
+
+    assert ran.lives(BLUE) == ["failed (vendor)"]
+    assert status in (ran.bought(BLUE)[0].error or "")
+    assert not harness.files()
+
+
+def test_a_failure_is_told_to_the_vendor_where_that_is_wanted(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [failure("no sky")]
+
+    harness.run(BLUE, settings=RunSettings(report_errors=True))
+
+    assert harness.vendor.reports == ["hero/overlay/blue: no sky"]
+
+
+def test_a_job_whose_time_is_up_stays_submitted_and_the_next_run_goes_on(harness: Harness) -> None:
+    slow = job("blue", timeout=3600)
+    harness.vendor.telling["blue"] = [running(1)]
+    begun = harness.clock.time
+
+    ran = harness.run(slow)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert 3600 <= harness.clock.time - begun < 3700
+
+    harness.vendor.telling["blue"] = [success(FILM)]
+    assert harness.run(slow).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_time_is_up_even_for_one_of_which_there_is_always_news(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running(charged=spent) for spent in range(900)]
+    begun = harness.clock.time
+
+    ran = harness.run(job("blue", timeout=60))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert ran.statuses == {"blue": "submitted"}
+    assert harness.clock.time - begun < 70
+
+
+def test_hours_in_the_works_costs_few_calls(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [running(1)]
+
+    harness.run(job("blue", timeout=21_600), settings=RunSettings(max_poll_interval=300))
+
+    assert len(harness.vendor.of("get")) < 130
+
+
+def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [VendorError("connection refused")]
+    begun = harness.clock.time
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "out of reach (connection refused)" in ran.report.notes[0]
+    assert len(harness.vendor.of("get")) == 12
+    assert harness.clock.time - begun < 12 * 60
+
+
+def test_a_poll_that_errs_is_repeated_no_sooner_than_asked(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [VendorError("503", after=120), success(FILM)]
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    first, second = harness.vendor.when("get blue")
+    assert second - first > 119.9
+
+
+def test_nobody_is_waited_for_longer_than_the_job_has_time(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [VendorError("503", after=86_400)]
+    begun = harness.clock.time
+
+    ran = harness.run(job("blue", timeout=600))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert harness.clock.time - begun <= 700
+
+
+def test_a_key_that_is_refused_ends_the_run_and_leaves_what_is_in_flight(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [AccountError("401")]
+
+    ran = harness.run(BLUE)
+
+    assert ran.codes == {ExitCode.ACCOUNT}
+    assert ran.statuses == {"blue": "submitted"}
+
+
+def test_what_failed_is_asked_about_once_more_when_it_is_collected_only(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [failure()]
+    harness.run(BLUE)
+    harness.vendor.calls.clear()
+
+    ran = harness.run(BLUE)
+
+    assert not harness.vendor.calls
+    assert ran.statuses == {"blue": "failed (vendor)"}
+
+
+def test_a_run_that_only_buys_leaves_the_rest_to_the_next(harness: Harness) -> None:
+    ran = harness.run(BLUE, settings=RunSettings(wait=False))
+
+    assert ran.statuses == {"blue": "submitted"}
+    assert not ran.codes
+    assert not harness.vendor.of("get")
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+def test_a_run_without_downloads_leaves_the_files_to_the_next(harness: Harness) -> None:
+    for _ in range(2):
+        ran = harness.run(BLUE, settings=RunSettings(download=False))
+
+        assert ran.statuses == {"blue": "succeeded"}
+        assert not harness.files()
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_polling_learns_how_long_a_template_takes(harness: Harness) -> None:
+    def after_400_seconds() -> None:
+        begun = harness.clock.time
+        harness.vendor.telling.clear()
+        harness.vendor.telling["blue"] = [
+            lambda: success(FILM) if harness.clock.time - begun >= 400 else running()
+        ]
+
+    settings = RunSettings(max_poll_interval=300)
+    after_400_seconds()
+    harness.run(job("blue"), settings=settings)
+    naive = len(harness.vendor.of("get"))
+    harness.vendor.calls.clear()
+    after_400_seconds()
+    harness.run(job("blue", asks="another"), settings=settings)
+
+    assert len(harness.vendor.of("get")) < naive
+
+
+def test_orphans_are_followed_to_their_end(harness: Harness) -> None:
+    harness.run(BLUE, settings=RunSettings(wait=False))
+
+    ran = harness.run(job("red"))
+
+    assert ran.lives(BLUE) == ["done"]
+    assert harness.files().keys() == {"blue.mp4", "red.mp4"}
+
+
+def test_a_purchase_that_is_replaced_while_it_runs_is_followed_too(harness: Harness) -> None:
+    harness.run(BLUE, settings=RunSettings(wait=False))
+    # The poll of the old one comes back together with the new one, ready to be bought.
+    harness.executor.together = True
+    harness.executor.held = {"poll"}
+    harness.vendor.preparing["blue"] = [harness.let_go]
+
+    ran = harness.run(BLUE, replacing=[BLUE])
+
+    assert not ran.codes
+    assert ran.lives(BLUE) == ["done", "done"]
+    assert [each.again for each in ran.bought(BLUE)] == [True, False]
+
+
+@fails_without(
+    "pipeline.engine.poller:Poller._polled",
+    "event = self._disowned(tracked",
+    swap=("self._disowned(tracked.purchase, result) or event", "event"),
+)
+@pytest.mark.parametrize("workflow", [running(10), success(FILM), failure("no")])
+def test_a_workflow_whose_title_names_another_purchase_is_not_taken_for_ones_own(
+    harness: Harness, workflow: Workflow
+) -> None:
+    harness.vendor.creating["blue"] = [OutcomeUnknown("garbage")]
+    harness.vendor.creating["red"] = [Bought(WorkflowId("wf-of-blue"))]
+    harness.vendor.telling["red"] = [replace(workflow, title=f"blue {1:016x}")]
+
+    first = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+    second = harness.run(BLUE, RED)
+
+    assert first.statuses == second.statuses == {"blue": "attention", "red": "attention"}
+    assert [each.workflow_id for each in second.bought(RED)] == [None]
+    assert f"workflow wf-of-blue, whose title names purchase {1:016x}" in first.reporter.warnings[-1]
+    assert harness.vendor.creates == ["blue", "red"]
+    assert harness.vendor.of("get") == ["red"]
+    assert not harness.files()
+
+
+@pytest.mark.parametrize("title", ["Spring, final cut", f"red, as {2:016x}, not {1:016x}", f"{9:016x}"])
+def test_a_title_that_somebody_changed_at_the_vendor_makes_no_workflow_another_s(
+    harness: Harness, title: str
+) -> None:
+    harness.vendor.telling["red"] = [replace(success(FILM), title=title)]
+
+    ran = harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+
+    assert ran.statuses == {"blue": "done", "red": "done"}
+
+
+def test_a_failure_is_asked_about_again_and_a_workflow_of_another_is_no_late_success(
+    harness: Harness,
+) -> None:
+    harness.vendor.telling["red"] = [failure(), replace(success(FILM), title=f"blue {1:016x}")]
+    harness.run(BLUE, RED, settings=RunSettings(concurrency=1))
+
+    assert harness.collect(BLUE, RED).lives(RED) == ["failed (vendor)"]
