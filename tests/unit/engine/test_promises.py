@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.purchases import PurchaseId, Status
 
 from engine.harness import FakeCheckpoint, Harness, RunResult, job
 from engine.vendor import Response, failure, running, success
@@ -27,6 +26,7 @@ from pipeline.providers.base import (
     VendorError,
     Workflow,
 )
+from pipeline.purchases import PurchaseId, Status
 
 SKETCH = job("a-sketch")
 WANTED = (SKETCH, job("b-film", upstream=SKETCH), job("c"), job("d"), job("e"), job("f", asks="e"))
