@@ -49,6 +49,34 @@ class PlacedFile:
     mtime_ns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A create that is to be sent: `purchase` as `submitting`, noted at `at` (UTC, ISO 8601).
+
+    `supersedes` are purchases whose place it takes: they get the flag `again` with it, or not at all.
+    """
+
+    purchase: Purchase
+    at: str
+    supersedes: Sequence[PurchaseId] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn of the coordinator brought, to be made durable as one.
+
+    `changes` are steps of purchases that the state holds. `files` lie in the output folder now; at the paths
+    `removed` nothing lies any more. `durations` are pairs of a template's id and the seconds that one of its
+    workflows took from create to success.
+    """
+
+    changes: Sequence[Change] = ()
+    intents: Sequence[Intent] = ()
+    files: Sequence[PlacedFile] = ()
+    removed: Sequence[str] = ()
+    durations: Sequence[tuple[str, float]] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
     """One row of a purchase's history."""
@@ -85,6 +113,25 @@ class Store(Protocol):
             InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an
             intent has no price under a cap on credits.
             Unfinished: it cannot be written (a full disk); nothing of it was.
+        """
+        ...
+
+    def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
+        """Make all of `turn` durable in one transaction: on disk when this returns, and nothing of it if it raises.
+
+        Changes are written first, each only if the purchase is still as its `before` says. On top of them the
+        intents are, one after another, up to the first that would exceed a cap: that one and those after it are
+        left out. Credits are reserved with the intent, so no number of workers overshoots a cap; what a change
+        of this turn gave back (a create that bought nothing) is free for its intents.
+
+        Returns what was written for the intents, in their order: for each a change whose `before` is None, then
+        the flags of what it supersedes. An intent that is not among them must not be sent.
+
+        Raises:
+            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
+                has no price under a cap on credits.
+            Unfinished: it cannot be written (a full disk).
+            PipelineError: a purchase is not any more as a change found it.
         """
         ...
 

@@ -1,6 +1,7 @@
 """A `Store` in tables. Every write is one transaction, within the epoch of the run that holds the lock."""
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +11,11 @@ import sqlalchemy as sa
 from pipeline import failpoints
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Decisions, PurchaseId, Records, Status, WorkflowId
+from pipeline.purchases import Decisions, PurchaseId, Records, Status, WorkflowId, from_json
 from pipeline.state import snapshot, transitions
 from pipeline.state.rescue import Rescue
 from pipeline.state.sql import tables
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile
+from pipeline.state.store import Caps, Change, Intent, LoggedEvent, PlacedFile, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,37 @@ class SqlStore:
             raise PipelineError("an intent goes through `begin`, which holds the caps")
         with self._writes() as connection:
             self._apply(connection, changes)
+
+    def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
+        with self._writes() as connection:
+            self._apply(connection, turn.changes)
+            intents = self._changes_of(connection, turn.intents)
+            _assert_priced(intents, caps)
+            creates, credits_spent = tables.spent(connection, self._run)
+            allowed = _within(caps, intents, creates, credits_spent, tables.spent_ever(connection))
+            self._apply(connection, allowed)
+            tables.delete(connection, tables.FILES, "path", turn.removed)
+            tables.put(connection, tables.FILES, "path", tables.file_rows(turn.files))
+            for template_id, seconds in turn.durations:
+                tables.learn(connection, template_id, seconds)
+        return allowed
+
+    def _changes_of(self, connection: sa.Connection, intents: Sequence[Intent]) -> list[Change]:
+        """Each intent, then the flags of what it supersedes; one that two of them supersede is flagged once."""
+        wanted = {purchase_id for intent in intents for purchase_id in intent.supersedes}
+        known = {
+            purchase_id: from_json(json.loads(each.document))
+            for purchase_id, each in tables.held(connection, wanted).items()
+        }
+        changes: list[Change] = []
+        for intent in intents:
+            changes.append(Change(None, intent.purchase, intent.at))
+            for purchase_id in intent.supersedes:
+                before = known[purchase_id]
+                if not before.again:
+                    known[purchase_id] = after = transitions.advance(before, transitions.Superseded())
+                    changes.append(Change(before, after, intent.at, transitions.Superseded()))
+        return changes
 
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         self._writing.rescue.append(purchase_id, workflow_id)
