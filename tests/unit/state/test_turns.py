@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import InvalidInput, PipelineError
-
 from pipeline.purchases import PurchaseId, Records, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.store import Caps, Intent, PlacedFile, Turn
