@@ -10,6 +10,7 @@ from pipeline.errors import printable
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status, WorkflowId
+from pipeline.state.store import Caps, Turn
 from pipeline.state.transitions import Disowned, Finished
 
 # Failures in a row before this run leaves a workflow to the next one.
@@ -118,7 +119,8 @@ class Poller:
             self._warn_of_attention(after)
         elif after.status is Status.SUCCEEDED:
             if tracked.bought_here:
-                self._at.store.learn_duration(after.template_id, tracked.elapsed(now))
+                duration = (after.template_id, tracked.elapsed(now))
+                self._at.store.commit_turn(Turn(durations=[duration]), Caps())
             self.succeeded.append(after)
             if self._at.settings.download:
                 self._traffic.schedule(tracked, 0.0)

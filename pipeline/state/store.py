@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state.transitions import Event
 
 
@@ -31,6 +31,37 @@ class Caps:
     max_creates: int | None = None
     max_credits: int | None = None
     budget: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What counts against the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
+
+    creates: int = 0
+    credits: int = 0
+    ever: int = 0
+
+    def plus(self, purchase: Purchase, *, own: bool) -> "Spent":
+        """With what `purchase` costs; `own`: this run bought it."""
+        return self._changed(purchase, 1, own=own)
+
+    def without(self, purchase: Purchase, *, own: bool) -> "Spent":
+        """Without what `purchase` costs."""
+        return self._changed(purchase, -1, own=own)
+
+    def is_within(self, caps: Caps) -> bool:
+        """Whether no cap is exceeded."""
+        used = ((self.creates, caps.max_creates), (self.credits, caps.max_credits), (self.ever, caps.budget))
+        return all(cap is None or amount <= cap for amount, cap in used)
+
+    def _changed(self, purchase: Purchase, sign: int, *, own: bool) -> "Spent":
+        is_create = own and purchase.status is not Status.VOID
+        cost = sign * purchase.cost
+        return Spent(
+            creates=self.creates + (sign if is_create else 0),
+            credits=self.credits + (cost if own else 0),
+            ever=self.ever + cost,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +134,6 @@ class Store(Protocol):
         """
         ...
 
-    def begin(self, intents: Sequence[Change], caps: Caps) -> Sequence[Change]:
-        """Make intents durable, one after another, up to the first that would pass a cap.
-
-        One transaction: the credits are reserved with the intent. Returns those that are on disk. A change
-        that belongs to an intent (the mark on what it replaces) follows it, and is held back with it.
-
-        Raises:
-            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an
-            intent has no price under a cap on credits.
-            Unfinished: it cannot be written (a full disk); nothing of it was.
-        """
-        ...
-
     def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
         """Make all of `turn` durable in one transaction: on disk when this returns, and nothing of it if it raises.
 
@@ -148,7 +166,7 @@ class Store(Protocol):
 
         Raises:
             Unfinished: it cannot be written (a full disk); nothing of it was.
-            InvalidInput: as `begin`.
+            InvalidInput: as `commit_turn`.
         """
         ...
 
@@ -160,8 +178,8 @@ class Store(Protocol):
         """Remember which purchase serves each key now."""
         ...
 
-    def spent(self) -> tuple[int, int]:
-        """Creates and credits of this run so far, void ones aside."""
+    def spent(self) -> Spent:
+        """What this run, and all runs, have bought so far."""
         ...
 
     def files(self) -> Sequence[PlacedFile]:
@@ -174,10 +192,6 @@ class Store(Protocol):
 
     def durations(self) -> Mapping[str, float]:
         """By template id: the mean seconds from create to success, as far as known."""
-        ...
-
-    def learn_duration(self, template_id: str, seconds: float) -> None:
-        """Remember how long one workflow of a template took."""
         ...
 
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:

@@ -27,7 +27,7 @@ R = TypeVar("R")
 _LOADED = """
 import json, os, sys
 import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.backoff
-import pipeline.state.sql.store, sqlalchemy.dialects.sqlite
+import pipeline.state.sql.store
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
 pipeline.engine.backoff.FLOOR = pipeline.engine.backoff._FIRST_BACKOFF = 0.01
