@@ -4,10 +4,10 @@ A purchase is one create, sent at most once: stored before it is sent and never 
 all the truth there is; what they mean for the jobs is worked out in `pipeline.assignment`. All of this is pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NewType
+from typing import NewType
 
 from pipeline.jobs import JobKey, Json, canonical_json
 
@@ -147,6 +147,8 @@ def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Reco
 
 
 def _join_purchase(one: Purchase, other: Purchase) -> Purchase:
+    if one == other:  # as most are, at the start of a command
+        return one
     winner = max(one, other, key=_knowledge)
     return replace(winner, deleted=one.deleted or other.deleted, again=one.again or other.again)
 
@@ -206,24 +208,3 @@ def _output_as_json(output: Output) -> dict[str, Json]:
         "bytes": output.bytes,
     }
     return {name: value for name, value in written.items() if value is not None}
-
-
-def from_json(written: Mapping[str, Any]) -> Purchase:
-    """The purchase that `as_json` wrote. The caller has checked it against the results schema.
-
-    Raises:
-        KeyError, TypeError, ValueError: it does not have that shape.
-    """
-    fields = dict(written)
-    fields["status"] = Status(fields["status"])
-    fields["reason"] = Reason(fields["reason"]) if "reason" in fields else None
-    fields["inputs"] = tuple(fields.get("inputs", ()))
-    fields["outputs"] = _outputs_from_json(fields.get("outputs", ()))
-    fields["steps"] = tuple(
-        Step(step["flow"], _outputs_from_json(step["outputs"])) for step in fields.get("steps", ())
-    )
-    return Purchase(**fields)
-
-
-def _outputs_from_json(written: Iterable[Mapping[str, Any]]) -> tuple[Output, ...]:
-    return tuple(Output(**output) for output in written)

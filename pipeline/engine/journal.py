@@ -5,7 +5,7 @@ create that may leave now, a workflow to be polled) happens only after that.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline import failpoints
@@ -13,8 +13,8 @@ from pipeline.artifacts.file_index import FileIndex
 from pipeline.engine.calls import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, PurchaseId, Records, WorkflowId
-from pipeline.state.store import Caps, Change, Store
-from pipeline.state.transitions import Accepted, Event, Superseded, advance
+from pipeline.state.store import Caps, Change, Intent, Store, Turn
+from pipeline.state.transitions import Accepted, Event, advance
 
 # As a purchase's id looks; one of them stands in each title, unless the manifest says otherwise.
 _IDS = re.compile("[0-9a-f]{16}")
@@ -32,6 +32,10 @@ class _Intent:
     at: str
     on_durable: Callable[[bool], None]
     replaces: Sequence[PurchaseId]
+
+
+def _as_intent(each: _Intent) -> Intent:
+    return Intent(purchase=each.purchase, at=each.at, supersedes=each.replaces)
 
 
 def _nothing(_purchase: Purchase) -> None:
@@ -118,7 +122,7 @@ class Journal:
         if changes:
             self._commit([each.change for each in changes])
         if intents:
-            begun = self._begin([change for intent in intents for change in self._changes_of(intent)])
+            begun = self._begin([_as_intent(each) for each in intents])
         for pending in changes:
             pending.after_commit(pending.change.after)
         for intent in intents:
@@ -132,17 +136,9 @@ class Journal:
         """The credits of what this run has bought."""
         return sum(self.purchases[purchase_id].cost for purchase_id in self._bought)
 
-    def _changes_of(self, intent: _Intent) -> Iterator[Change]:
-        """The intent and its marks, on top of what is on disk by now: what it replaces may have moved on."""
-        yield Change(None, intent.purchase, intent.at)
-        for purchase_id in intent.replaces:
-            replaced = self.purchases[purchase_id]
-            if not replaced.again:
-                yield Change(replaced, advance(replaced, Superseded()), intent.at, Superseded())
-
-    def _begin(self, intents: list[Change]) -> set[PurchaseId]:
+    def _begin(self, intents: list[Intent]) -> set[PurchaseId]:
         failpoints.reach("before intents")
-        written = self._store.begin(intents, self._caps)
+        written = self._store.commit_turn(Turn(intents=intents), self._caps)
         failpoints.reach("after intents")
         self.purchases.update({change.after.id: change.after for change in written})
         begun = {change.after.id for change in written if change.before is None}

@@ -30,7 +30,7 @@ from pipeline.jobs import JobKey
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase, Records, Status
-from pipeline.state.store import Change, Store
+from pipeline.state.store import Change, Store, Turn
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,6 +116,9 @@ class Runner:
 
     # How the jobs stand
 
+    def _learn(self, template_id: str, seconds: float) -> None:
+        self.store.commit_turn(Turn(durations=[(template_id, seconds)]), self.settings.caps)
+
     def _show(self) -> None:
         counts: Counter[str] = Counter(
             self._status(entry.key) for entry in self.plan.entries if entry.action is not Action.ORPHAN
@@ -194,7 +197,7 @@ class Runner:
             reporter=self.reporter,
             downloader=self._downloader,
             downloads=self.settings.download,
-            learn=self.store.learn_duration,
+            learn=self._learn,
             on_success=self._succeeded,
             on_failure=self._failures.add,
         )

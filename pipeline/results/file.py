@@ -13,7 +13,8 @@ from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import read_limited, stamp, write_atomically
 from pipeline.jobs import Json, canonical_json
-from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json, from_json
+from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
+from pipeline.records import purchase_from_json
 from pipeline.state.transitions import PHASES, phase
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
@@ -117,7 +118,7 @@ def _no_constant(word: str) -> NoReturn:
 def _results(document: dict[str, Any], name: str) -> ResultsFile:
     purchases = {}
     for written in document["purchases"]:
-        purchase = from_json(written)
+        purchase = purchase_from_json(written)
         _assert_sound(purchase, name)
         if purchase.id in purchases:
             _refuse(name, 1, 1, f"purchases: {purchase.id} stands twice")

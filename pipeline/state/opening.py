@@ -5,17 +5,16 @@ import sqlite3
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, write_atomically
-from pipeline.state import sqlite
+from pipeline.state import state_file
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
 from pipeline.state.rescue import Rescue, rescue_path
-from pipeline.state.sql.sqlite import engine_over
-from pipeline.state.sql.store import Access, SqlStore, Writing
-from pipeline.state.writing import WritableFile
+from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
+from pipeline.state.sql.store import Access, SqlStore
+from pipeline.state.writable_file import WritableFile
 
 _DEFAULT_FOLDER = ".pipeline"
 
@@ -62,8 +61,8 @@ def open_store(
         lock = Lock.acquire(path, since=now, command=command)
         held.callback(lock.release)
         if campaign is not None and manifest is not None and not os.path.lexists(path):
-            sqlite.create(path, sqlite.Identity(campaign, _relative(manifest, path)))
-        with closing(sqlite.snapshot(path)) as copy:
+            state_file.create(path, state_file.Identity(campaign, _relative(manifest, path)))
+        with closing(state_file.copy_in_memory(path)) as copy:
             known = _identified(path, copy, campaign, manifest)
         rescue = Rescue.open(rescue_path(path))
         held.callback(rescue.close)
@@ -71,13 +70,9 @@ def open_store(
         held.callback(file.close)
         release = _once_in_this_process(held.pop_all().close)
     try:
-        access = Access(
-            engine_over(file.raw, writing=True),
-            known.campaign,
-            partial(sqlite.explained, path),
-            release,
-            Writing(file.epoch, rescue, file.assert_in_place),
-        )
+        epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
+        database = SqliteDatabase(file.connection, path, epoch)
+        access = Access(database=database, campaign=known.campaign, release=release, rescue=rescue)
         store = SqlStore(access, run)
     except BaseException:
         release()
@@ -90,13 +85,13 @@ def open_store(
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
     if os.path.lexists(path) or campaign is None or manifest is None:
         _assert_exists(path)
-        copy = sqlite.snapshot(path)
+        copy = state_file.copy_in_memory(path)
         known = _identified(path, copy, campaign, manifest)
     else:
-        sqlite.assert_nothing_left(path)
-        copy, known = sqlite.empty(), sqlite.Identity(campaign, _relative(manifest, path))
+        state_file.assert_nothing_left(path)
+        copy, known = state_file.empty(), state_file.Identity(campaign, _relative(manifest, path))
     access = Access(
-        engine_over(copy, writing=False), known.campaign, partial(sqlite.explained, path), copy.close
+        database=SqliteDatabase(copy, path), campaign=known.campaign, release=copy.close, rescue=None
     )
     return SqlStore(access, run)
 
@@ -108,13 +103,13 @@ def _assert_exists(path: Path) -> None:
 
 def _identified(
     path: Path, copy: sqlite3.Connection, campaign: str | None, manifest: Path | None
-) -> sqlite.Identity:
+) -> state_file.Identity:
     """Whose state it is to be from now on: that of the same campaign, whose manifest may have moved.
 
     Raises:
         InvalidInput: it is another's.
     """
-    written = sqlite.identity(copy)
+    written = state_file.identity(copy)
     if campaign is not None and written.campaign != campaign:
         raise InvalidInput(
             f"{path}: the state of another campaign, {written.campaign!r}, not of {campaign!r}; "
@@ -123,12 +118,13 @@ def _identified(
     if manifest is None:
         return written
     owner = path.parent / written.manifest
-    if owner.exists() and not (manifest.exists() and owner.samefile(manifest)):
+    # Unlike pathlib's, this takes a name that no file can have for one that is absent.
+    if os.path.exists(owner) and not (manifest.exists() and owner.samefile(manifest)):  # noqa: PTH110
         raise InvalidInput(
             f"{path}: the state of another manifest, {os.path.normpath(owner)}, which still exists; "
             "give each a name and a state of its own (--state)"
         )
-    return sqlite.Identity(written.campaign, _relative(manifest, path))
+    return state_file.Identity(written.campaign, _relative(manifest, path))
 
 
 def _relative(manifest: Path, state: Path) -> str:

@@ -9,7 +9,8 @@ from typing import TypeGuard
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Purchase, PurchaseId, Records, as_json, from_json
+from pipeline.purchases import Purchase, PurchaseId, Records, as_json
+from pipeline.records import purchase_from_json
 from pipeline.state.store import LoggedEvent
 
 VERSION = 1
@@ -77,7 +78,7 @@ def _is_texts(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
 def _purchase(written: Json) -> Purchase:
     if not isinstance(written, dict):
         raise TypeError("not an object")
-    purchase = from_json(written)
+    purchase = purchase_from_json(written)
     texts: list[object] = [getattr(purchase, name) for name in _TEXTS]
     texts += [value for name in _OPTIONAL_TEXTS if (value := getattr(purchase, name)) is not None]
     texts += purchase.inputs

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state.transitions import Event
 
 
@@ -34,6 +34,37 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What counts against the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
+
+    creates: int = 0
+    credits: int = 0
+    ever: int = 0
+
+    def plus(self, purchase: Purchase, *, own: bool) -> "Spent":
+        """With what `purchase` costs; `own`: this run bought it."""
+        return self._changed(purchase, 1, own=own)
+
+    def without(self, purchase: Purchase, *, own: bool) -> "Spent":
+        """Without what `purchase` costs."""
+        return self._changed(purchase, -1, own=own)
+
+    def is_within(self, caps: Caps) -> bool:
+        """Whether no cap is exceeded."""
+        used = ((self.creates, caps.max_creates), (self.credits, caps.max_credits), (self.ever, caps.budget))
+        return all(cap is None or amount <= cap for amount, cap in used)
+
+    def _changed(self, purchase: Purchase, sign: int, *, own: bool) -> "Spent":
+        is_create = own and purchase.status is not Status.VOID
+        cost = sign * purchase.cost
+        return Spent(
+            creates=self.creates + (sign if is_create else 0),
+            credits=self.credits + (cost if own else 0),
+            ever=self.ever + cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedFile:
     """Where a purchase's file lies on this machine; never joined, never published.
 
@@ -47,6 +78,34 @@ class PlacedFile:
     sha256: str
     bytes: int
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A create that is to be sent: `purchase` as `submitting`, noted at `at` (UTC, ISO 8601).
+
+    `supersedes` are purchases whose place it takes: they get the flag `again` with it, or not at all.
+    """
+
+    purchase: Purchase
+    at: str
+    supersedes: Sequence[PurchaseId] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn of the coordinator brought, to be made durable as one.
+
+    `changes` are steps of purchases that the state holds. `files` lie in the output folder now; at the paths
+    `removed` nothing lies any more. `durations` are pairs of a template's id and the seconds that one of its
+    workflows took from create to success.
+    """
+
+    changes: Sequence[Change] = ()
+    intents: Sequence[Intent] = ()
+    files: Sequence[PlacedFile] = ()
+    removed: Sequence[str] = ()
+    durations: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +139,22 @@ class Store(Protocol):
         """
         ...
 
-    def begin(self, intents: Sequence[Change], caps: Caps) -> Sequence[Change]:
-        """Make intents durable, one after another, up to the first that would pass a cap.
+    def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
+        """Make all of `turn` durable in one transaction: on disk when this returns, and nothing of it if it raises.
 
-        One transaction: the credits are reserved with the intent. Returns those that are on disk. A change
-        that belongs to an intent (the mark on what it replaces) follows it, and is held back with it.
+        Changes are written first, each only if the purchase is still as its `before` says. On top of them the
+        intents are, one after another, up to the first that would exceed a cap: that one and those after it are
+        left out. Credits are reserved with the intent, so no number of workers overshoots a cap; what a change
+        of this turn gave back (a create that bought nothing) is free for its intents.
+
+        Returns what was written for the intents, in their order: for each a change whose `before` is None, then
+        the flags of what it supersedes. An intent that is not among them must not be sent.
 
         Raises:
-            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an
-            intent has no price under a cap on credits.
-            Unfinished: it cannot be written (a full disk); nothing of it was.
+            InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
+                has no price under a cap on credits.
+            Unfinished: it cannot be written (a full disk).
+            PipelineError: a purchase is not any more as a change found it.
         """
         ...
 
@@ -106,7 +171,7 @@ class Store(Protocol):
 
         Raises:
             Unfinished: it cannot be written (a full disk); nothing of it was.
-            InvalidInput: as `begin`.
+            InvalidInput: as `commit_turn`.
         """
         ...
 
@@ -118,8 +183,8 @@ class Store(Protocol):
         """Remember which purchase serves each key now."""
         ...
 
-    def spent(self) -> tuple[int, int]:
-        """Creates and credits of this run so far, void ones aside."""
+    def spent(self) -> Spent:
+        """What this run, and all runs, have bought so far."""
         ...
 
     def files(self) -> Sequence[PlacedFile]:
@@ -132,10 +197,6 @@ class Store(Protocol):
 
     def durations(self) -> Mapping[str, float]:
         """By template id: the mean seconds from create to success, as far as known."""
-        ...
-
-    def learn_duration(self, template_id: str, seconds: float) -> None:
-        """Remember how long one workflow of a template took."""
         ...
 
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:

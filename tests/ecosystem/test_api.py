@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import sqlalchemy as sa
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 
@@ -19,6 +19,9 @@ import pipeline as face
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import Settings
 from pipeline.jobs import JobKey
+from pipeline.state.sql import statements
+from pipeline.state.sql.database import Row, Value
+from pipeline.state.sql.sqlite import SqliteDatabase
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "python" / "render.py"
@@ -175,16 +178,17 @@ def test_what_happens_is_told_as_it_happens(project: Project, pipeline: Pipeline
 def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    def interrupt(_cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("UPDATE purchases"):  # an id that came from the vendor is being written
-            os.kill(os.getpid(), signal.SIGINT)
+    rows = SqliteDatabase.rows
 
-    sa.event.listen(sa.Engine, "do_execute", interrupt)
-    try:
+    def interrupt(database: SqliteDatabase, statement: str, *values: Value) -> Sequence[Row]:
+        if statement is statements.SET_PURCHASE:  # an id that came from the vendor is being written
+            os.kill(os.getpid(), signal.SIGINT)
+        return rows(database, statement, *values)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SqliteDatabase, "rows", interrupt)
         with pytest.raises(KeyboardInterrupt):
             face.run(project.manifest)
-    finally:
-        sa.event.remove(sa.Engine, "do_execute", interrupt)
 
     known = {purchase["workflow_id"] for purchase in project.results()["purchases"]}
     assert known == {entry.workflow_id for entry in vendor.ledger.bought}

@@ -31,7 +31,7 @@ from support.disk import Recorder
 from pipeline.purchases import Purchase, Status
 from pipeline.state.transitions import Accepted, Finished, advance
 from pipeline.state.opening import open_store
-from pipeline.state.store import Caps, Change
+from pipeline.state.store import Caps, Change, Intent, Turn
 
 folder, log = map(Path, sys.argv[1:])
 NOW = "2026-03-01T12:00:00Z"
@@ -50,18 +50,17 @@ recorder = Recorder()
 for run in range(3):
     store = opened(f"run-{run}")
     # Folded every few commits, as a long run does it.
-    store._connection.exec_driver_sql("PRAGMA wal_autocheckpoint=12")
-    store._connection.commit()
+    store._access.database._connection.execute("PRAGMA wal_autocheckpoint=12")
     for number in range(8):
         bought = Purchase(
             f"{run:08x}{number:08x}", f"hero/{number}", "v1:ff", Status.SUBMITTING, NOW, "film", credits=5,
             request={"prompt": "x" * 3000},
         )
-        store.begin([Change(None, bought, NOW)], Caps())
+        store.commit_turn(Turn(intents=[Intent(purchase=bought, at=NOW)]), Caps())
         recorder.ack(f"{bought.id} submitting")
         for event in (Accepted(f"w{run}{number}"), Finished(())):
             after = advance(bought, event)
-            store.commit([Change(bought, after, NOW, event)])
+            store.commit([Change(before=bought, after=after, at=NOW, event=event)])
             bought = after
             recorder.ack(f"{bought.id} {bought.status}")
     store.close()
@@ -101,8 +100,8 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
 
 
 @fails_without(
-    "pipeline.state.writing:WritableFile._begin",
-    "self.raw.execute('PRAGMA synchronous",
+    "pipeline.state.writable_file:WritableFile._begin",
+    "self.connection.execute('PRAGMA synchronous",
     swap=("FULL", "NORMAL"),
 )
 def test_wherever_the_power_is_cut_the_state_opens_and_has_all_that_it_acknowledged(tmp_path: Path) -> None:

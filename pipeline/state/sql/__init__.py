@@ -1,1 +1,1 @@
-"""The store in SQL, by SQLAlchemy Core: one for SQLite and PostgreSQL."""
+"""The store in SQL: one text of statements for every database, over its DB-API 2 driver."""

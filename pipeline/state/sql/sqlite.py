@@ -1,20 +1,73 @@
-"""SQLAlchemy over an SQLite connection that is already open."""
+"""SQLite as a database of the store: its transactions and its errors."""
 
+import contextlib
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+from pipeline.errors import InvalidInput, PipelineError
+from pipeline.state.sql import statements
+from pipeline.state.sql.database import Row, Value
+from pipeline.state.state_file import RESTORE, explained
 
 
-def engine_over(connection: sqlite3.Connection, *, writing: bool) -> sa.Engine:
-    """An engine that has this one connection and leaves closing it to its owner.
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Which run this is of those that have held the state; `assert_in_place` raises where the file is gone."""
 
-    The connection is in autocommit mode (`isolation_level` None): transactions begin where we say so, and as
-    a writer from the start, since one that begins as a reader cannot wait for its turn to write.
+    number: int
+    assert_in_place: Callable[[], None]
+
+
+class SqliteDatabase:
+    """A connection in autocommit mode (`isolation_level` None), which its owner closes.
+
+    `path` is the file as errors name it. Without an `epoch` it is for reading only.
     """
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: connection, poolclass=StaticPool, pool_reset_on_return=None
-    )
-    statement = "BEGIN IMMEDIATE" if writing else "BEGIN"
-    sa.event.listen(engine, "begin", lambda opened: opened.exec_driver_sql(statement))
-    return engine
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, epoch: Epoch | None = None) -> None:
+        self._connection = connection
+        self._path = path
+        self._epoch = epoch
+
+    def rows(self, statement: str, *values: Value) -> Sequence[Row]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def execute_many(self, statement: str, values: Iterable[Sequence[Value]]) -> None:
+        self._connection.executemany(statement, values)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator["SqliteDatabase"]:
+        with self._transaction("BEGIN"):
+            yield self
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator["SqliteDatabase"]:
+        if self._epoch is None:
+            raise PipelineError("the state was opened for reading only")
+        self._epoch.assert_in_place()
+        # As a writer from the start: one that begins as a reader cannot wait for its turn to write.
+        with self._transaction("BEGIN IMMEDIATE"):
+            if self.rows(statements.EPOCH) != [(self._epoch.number,)]:
+                raise InvalidInput(
+                    "another run has taken over the state; this one writes and buys nothing more"
+                )
+            yield self
+
+    def damaged(self, what: str) -> PipelineError:
+        return InvalidInput(f"{self._path}: the state file is damaged ({what}); {RESTORE}")
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        try:
+            try:
+                self._connection.execute(begin)
+                yield
+                self._connection.execute("COMMIT")
+            finally:
+                # Also after a COMMIT that failed, or an interrupt: nothing of it may be left for the next one.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise explained(self._path, error) from error

@@ -1,48 +1,38 @@
-"""A `Store` in tables. Every write is one transaction, within the epoch of the run that holds the lock."""
+"""A `Store` in tables. Every write is one transaction of the run that holds the state, and does all or nothing."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import sqlalchemy as sa
+from typing import TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Decisions, PurchaseId, Records, Status, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state import snapshot, transitions
 from pipeline.state.rescue import Rescue
-from pipeline.state.sql import tables
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile
+from pipeline.state.sql import rows, statements
+from pipeline.state.sql.database import Database, Row, Transaction, Value
+from pipeline.state.sql.mirror import Mirror
+from pipeline.state.store import Caps, Change, Intent, LoggedEvent, PlacedFile, Spent, Turn
+from pipeline.state.transitions import Superseded
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """What a run that may write holds besides the database.
-
-    `epoch` is its number; `assert_ours` raises `InvalidInput` where what is written to is not any more what
-    was opened.
-    """
-
-    epoch: int
-    rescue: Rescue
-    assert_ours: Callable[[], None]
+UNCAPPED = Caps()
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """A database, open: a file, a copy in memory, or a server.
 
-    `explain` turns an error of the driver into one of ours; `release` lets everything go, more than once if
-    asked. `writing` is None for reading only.
+    `release` lets everything go, more than once if asked. `rescue` is None for reading only.
     """
 
-    engine: sa.Engine
+    database: Database
     campaign: str
-    explain: Callable[[BaseException], PipelineError]
     release: Callable[[], object]
-    writing: Writing | None = None
+    rescue: Rescue | None = None
 
 
 class SqlStore:
@@ -51,192 +41,204 @@ class SqlStore:
     def __init__(self, access: Access, run: str) -> None:
         self.campaign = access.campaign
         self._access = access
+        self._database = access.database
         self._run = run
-        self._connection = access.engine.connect()
+        # None before it is asked for, and after a failure: what is on disk counts, so it is read again.
+        self._mirror: Mirror | None = None
 
     def records(self) -> Records:
-        with self._transaction() as connection:
-            known = tables.records(connection)
-        if self._access.writing is None:
+        known = self._read_once().records
+        if self._access.rescue is None:
             return known
         # An id that is only in the rescue file is on disk too, until the next run takes it over.
         rescued = {
             purchase_id: transitions.advance(known.purchases[purchase_id], event)
-            for purchase_id, workflow_id in self._access.writing.rescue.held().items()
+            for purchase_id, workflow_id in self._access.rescue.held().items()
             if purchase_id in known.purchases
             and (event := transitions.recovery(known.purchases[purchase_id], workflow_id))
         }
         return replace(known, purchases={**known.purchases, **rescued})
 
     def recover(self, at: str) -> Sequence[Change]:
-        rescued = self._writing.rescue.held()
-        with self._writes() as connection:
-            known = tables.records(connection).purchases
+        rescued = self._rescue.held()
+        with self._writing() as (transaction, mirror):
             changes = [
-                Change(purchase, transitions.advance(purchase, event), at, event)
-                for purchase in known.values()
+                Change(before=purchase, after=transitions.advance(purchase, event), at=at, event=event)
+                for purchase in mirror.purchases.values()
                 if (event := transitions.recovery(purchase, rescued.get(purchase.id))) is not None
             ]
-            self._apply(connection, changes)
+            self._apply(transaction, mirror, changes)
         failpoints.reach("recovered")
         # Only now that they are in the state; an id of a purchase that we do not know stays.
-        self._writing.rescue.forget(known.keys())
+        self._rescue.forget(mirror.purchases.keys())
         return changes
 
-    def begin(self, intents: Sequence[Change], caps: Caps) -> Sequence[Change]:
-        _assert_priced(intents, caps)
-        with self._writes() as connection:
-            creates, credits_spent = tables.spent(connection, self._run)
-            allowed = _within(caps, intents, creates, credits_spent, tables.spent_ever(connection))
-            self._apply(connection, allowed)
-        return allowed
+    def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
+        if any(change.before is None for change in turn.changes):
+            raise PipelineError("a create is an intent, which the caps allow; it is no change")
+        _assert_priced(turn.intents, caps)
+        with self._writing() as (transaction, mirror):
+            self._apply(transaction, mirror, turn.changes)
+            written = _changes_of(mirror, _allowed(turn.intents, mirror.spent, caps))
+            self._apply(transaction, mirror, written, run=self._run)
+            transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in turn.removed))
+            transaction.execute_many(statements.PUT_FILE, map(rows.file_values, turn.files))
+            transaction.execute_many(statements.LEARN_DURATION, turn.durations)
+        return written
 
     def commit(self, changes: Sequence[Change]) -> None:
-        if any(change.before is None for change in changes):
-            raise PipelineError("an intent goes through `begin`, which holds the caps")
-        with self._writes() as connection:
-            self._apply(connection, changes)
+        self.commit_turn(Turn(changes=changes), UNCAPPED)
+
+    def index_files(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
+        self.commit_turn(Turn(files=list(placed), removed=list(removed)), UNCAPPED)
 
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        self._writing.rescue.append(purchase_id, workflow_id)
+        self._rescue.append(purchase_id, workflow_id)
 
     def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
-        with self._writes() as connection:
-            mine = tables.records(connection)
-            joined = transitions.absorb(mine, records, decisions)
+        with self._writing() as (transaction, mirror):
+            joined = transitions.absorb(mirror.records, records, decisions)
             brought = [
-                Change(mine.purchases.get(purchase_id), purchase, at)
+                Change(before=mirror.purchases.get(purchase_id), after=purchase, at=at)
                 for purchase_id, purchase in joined.purchases.items()
-                if mine.purchases.get(purchase_id) != purchase
+                if mirror.purchases.get(purchase_id) != purchase
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
-            self._apply(connection, brought, run="")
-            _serve(connection, mine.served, joined.served)
+            self._apply(transaction, mirror, brought)
+            _serve(transaction, mirror, joined.served)
         return joined
 
     def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
-        with self._writes() as connection:
-            _serve(connection, tables.served(connection), served)
+        with self._writing() as (transaction, mirror):
+            _serve(transaction, mirror, served)
 
-    def spent(self) -> tuple[int, int]:
-        with self._transaction() as connection:
-            return tables.spent(connection, self._run)
+    def spent(self) -> Spent:
+        return self._read_once().spent
 
     def files(self) -> Sequence[PlacedFile]:
-        with self._transaction() as connection:
-            return tables.files(connection)
-
-    def index_files(self, placed: Iterable[PlacedFile], removed: Iterable[str] = ()) -> None:
-        with self._writes() as connection:
-            tables.delete(connection, tables.FILES, "path", removed)
-            tables.put(connection, tables.FILES, "path", tables.file_rows(placed))
+        return self._rows_as(rows.placed_file, statements.FILES)
 
     def durations(self) -> Mapping[str, float]:
-        with self._transaction() as connection:
-            return tables.durations(connection)
-
-    def learn_duration(self, template_id: str, seconds: float) -> None:
-        with self._writes() as connection:
-            tables.learn(connection, template_id, seconds)
+        return dict(self._rows_as(rows.duration, statements.DURATIONS))
 
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:
-        with self._transaction() as connection:
-            return tables.events(connection, tables.EVENTS.c.purchase == purchase_id)
+        return self._rows_as(rows.logged_event, statements.EVENTS_OF, purchase_id)
 
     def export(self) -> Mapping[str, Json]:
-        with self._transaction() as connection:
-            return snapshot.write(
-                self.campaign,
-                tables.records(connection),
-                tables.events(connection, sa.true()),
-                tables.durations(connection),
-            )
+        events = self._rows_as(rows.logged_event, statements.EVENTS)
+        return snapshot.write(self.campaign, self._read_once().records, events, self.durations())
 
     def close(self) -> None:
-        self._connection.close()
         self._access.release()
 
     @property
-    def _writing(self) -> Writing:
-        if self._access.writing is None:
+    def _rescue(self) -> Rescue:
+        if self._access.rescue is None:
             raise PipelineError("the state was opened for reading only")
-        return self._access.writing
+        return self._access.rescue
+
+    def _read_once(self) -> Mirror:
+        if self._mirror is None:
+            with self._database.reading() as transaction:
+                purchases = transaction.rows(statements.PURCHASES)
+                served = transaction.rows(statements.SERVED)
+            with self._telling_damage():
+                self._mirror = rows.mirror_of(purchases, served, self._run)
+        return self._mirror
+
+    def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:
+        with self._database.reading() as transaction:
+            found = transaction.rows(statement, *values)
+        with self._telling_damage():
+            return [read(row) for row in found]
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def _telling_damage(self) -> Iterator[None]:
         try:
-            with self._connection.begin():
-                yield self._connection
-        except sa.exc.DBAPIError as error:
-            raise self._access.explain(error.orig or error) from error
+            yield
+        except ValueError as error:
+            raise self._database.damaged(str(error)) from error
 
     @contextlib.contextmanager
-    def _writes(self) -> Iterator[sa.Connection]:
-        self._writing.assert_ours()
-        with self._transaction() as connection:
-            if connection.execute(sa.select(tables.META.c.epoch)).scalar_one() != self._writing.epoch:
-                raise InvalidInput(
-                    "another run has taken over the state; this one writes and buys nothing more"
-                )
-            yield connection
+    def _writing(self) -> Iterator[tuple[Transaction, Mirror]]:
+        """A transaction, and the mirror to be kept in step with it."""
+        mirror = self._read_once()
+        # While it is written, and if that fails, it is not what is on disk.
+        self._mirror = None
+        with self._database.writing() as transaction:
+            yield transaction, mirror
+        self._mirror = mirror
 
-    def _apply(self, connection: sa.Connection, changes: Sequence[Change], run: str | None = None) -> None:
+    def _apply(
+        self, transaction: Transaction, mirror: Mirror, changes: Sequence[Change], run: str = ""
+    ) -> None:
         """Write changes in their order, each only on top of what its `before` says, and an event for each."""
-        held = tables.held(connection, {change.after.id for change in changes})
-        log: list[tables.Row] = []
+        events: list[Sequence[Value]] = []
         for change in changes:
-            purchase_id, was = change.after.id, held.get(change.after.id)
-            if (was.document if was else None) != (tables.text_of(change.before) if change.before else None):
-                raise PipelineError(f"purchase {purchase_id} is not any more as this step found it")
-            if was is None or change.before is None:
-                held[purchase_id] = tables.add_purchase(
-                    connection, change.after, self._run if run is None else run
-                )
+            purchase = change.after
+            if mirror.purchases.get(purchase.id) != change.before:
+                raise PipelineError(f"purchase {purchase.id} is not any more as this step found it")
+            if change.before is None:
+                revision = 1
+                _add(transaction, purchase, run)
             else:
-                held[purchase_id] = tables.set_purchase(connection, change.after, was, change.before.status)
-            log.append(tables.row(tables.EVENTS, (purchase_id, held[purchase_id].revision, *_told(change))))
-        tables.insert(connection, tables.EVENTS, log)
+                revision = mirror.revisions[purchase.id] + 1
+                _set(transaction, purchase, revision, change.before)
+            mirror.put(purchase, revision, own=bool(run) and change.before is None)
+            events.append(rows.event_of(change, revision))
+        transaction.execute_many(statements.ADD_EVENT, events)
 
 
-def _told(change: Change) -> tuple[str, str, str | None, str, str]:
-    """When, what, from where, to where, and what is kept for people."""
-    if change.event is not None:
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
-    else:
-        name = "intent" if change.before is None and change.after.status is Status.SUBMITTING else "joined"
-    before = change.before.status.value if change.before else None
-    return (change.at, name, before, change.after.status.value, change.detail)
+def _add(transaction: Transaction, purchase: Purchase, run: str) -> None:
+    values = (rows.storable(purchase.id), 1, *rows.columns(purchase), run, rows.text_of(purchase))
+    transaction.rows(statements.ADD_PURCHASE, *values)
 
 
-def _serve(
-    connection: sa.Connection, known: Mapping[JobKey, PurchaseId], served: Mapping[JobKey, PurchaseId]
-) -> None:
-    news = [tables.row(tables.SERVED, pair) for pair in served.items() if known.get(pair[0]) != pair[1]]
-    tables.put(connection, tables.SERVED, "key", news)
+def _set(transaction: Transaction, purchase: Purchase, revision: int, before: Purchase) -> None:
+    values = (revision, *rows.columns(purchase), rows.text_of(purchase))
+    guard = (rows.storable(purchase.id), revision - 1, before.status.value)
+    if len(transaction.rows(statements.SET_PURCHASE, *values, *guard)) != 1:
+        raise PipelineError(f"purchase {purchase.id} changed while it was written")
 
 
-def _assert_priced(intents: Sequence[Change], caps: Caps) -> None:
+def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, PurchaseId]) -> None:
+    news = [pair for pair in served.items() if mirror.served.get(pair[0]) != pair[1]]
+    transaction.execute_many(
+        statements.SERVE, ((rows.storable(key), rows.storable(each)) for key, each in news)
+    )
+    mirror.served.update(news)
+
+
+def _assert_priced(intents: Sequence[Intent], caps: Caps) -> None:
     if caps.max_credits is None and caps.budget is None:
         return
-    for change in intents:
-        if change.before is None and change.after.credits is None:
+    for intent in intents:
+        if intent.purchase.credits is None:
             raise InvalidInput(
-                f"{change.after.key}: the price of {change.after.template_id} is not known, so no cap "
+                f"{intent.purchase.key}: the price of {intent.purchase.template_id} is not known, so no cap "
                 "on credits can hold; write it to catalog.credits"
             )
 
 
-def _within(
-    caps: Caps, changes: Sequence[Change], creates: int, credits_spent: int, ever: int
-) -> Sequence[Change]:
-    """The changes before the first intent that would pass a cap."""
-    for position, change in enumerate(changes):
-        if change.before is not None:
-            continue
-        creates += 1
-        credits_spent += change.after.cost
-        ever += change.after.cost
-        used = ((creates, caps.max_creates), (credits_spent, caps.max_credits), (ever, caps.budget))
-        if any(cap is not None and amount > cap for amount, cap in used):
-            return changes[:position]
+def _allowed(intents: Sequence[Intent], spent: Spent, caps: Caps) -> Sequence[Intent]:
+    """The intents before the first that would exceed a cap."""
+    for position, intent in enumerate(intents):
+        spent = spent.plus(intent.purchase, own=True)
+        if not spent.is_within(caps):
+            return intents[:position]
+    return intents
+
+
+def _changes_of(mirror: Mirror, intents: Sequence[Intent]) -> list[Change]:
+    """Each intent, then the flags of what it supersedes; one that two of them supersede is flagged once."""
+    changes: list[Change] = []
+    flagged: set[PurchaseId] = set()
+    for intent in intents:
+        changes.append(Change(before=None, after=intent.purchase, at=intent.at))
+        for purchase_id in intent.supersedes:
+            before = mirror.purchases[purchase_id]
+            if not before.again and purchase_id not in flagged:
+                flagged.add(purchase_id)
+                after = transitions.advance(before, Superseded())
+                changes.append(Change(before=before, after=after, at=intent.at, event=Superseded()))
     return changes

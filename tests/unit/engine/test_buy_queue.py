@@ -482,7 +482,7 @@ def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_b
 # Caps
 
 
-@fails_without("pipeline.state.sql.store:_within", "if any((cap is not None and")
+@fails_without("pipeline.state.sql.store:_allowed", "if not spent.is_within(caps")
 @fails_without(
     "pipeline.purchases:bought_nothing",
     "return purchase.status is",
@@ -523,9 +523,9 @@ def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> Non
 
 
 @fails_without(
-    "pipeline.state.sql.store:SqlStore.begin",
-    "allowed = _within(caps, intents",
-    swap=("tables.spent_ever(connection)", "credits_spent"),
+    "pipeline.state.store:Spent.is_within",
+    "used = ((self.creates",
+    swap=("self.ever", "self.credits"),
 )
 def test_what_was_spent_in_earlier_runs_counts_for_the_budget_only(harness: Harness) -> None:
     harness.run(*jobs(2))

@@ -31,8 +31,11 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
 
 @fails_without(
     "pipeline.engine.journal:Journal._begin",
-    "written = self._store.begin",
-    swap=("self._store.begin(intents, self._caps)", "intents"),
+    "written = self._store.commit_turn",
+    swap=(
+        "self._store.commit_turn(Turn(intents=intents), self._caps)",
+        "[Change(None, each.purchase, each.at) for each in intents]",
+    ),
 )
 def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
-from pipeline.state.store import Caps, Change
+from pipeline.state.store import Caps, Change, Intent, Turn
 from pipeline.state.transitions import Event, advance
 
 NOW = "2026-03-01T12:00:00Z"
@@ -62,28 +62,33 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def purchase(number: int = 1, price: int | None = 5, key: str = "hero/overlay") -> Purchase:
     return Purchase(
-        PurchaseId(f"{number:016x}"),
-        JobKey(key),
-        "v1:ff",
-        Status.SUBMITTING,
-        NOW,
-        "overlay_gray_5443",
+        id=PurchaseId(f"{number:016x}"),
+        key=JobKey(key),
+        fingerprint="v1:" + "f" * 64,
+        status=Status.SUBMITTING,
+        bought_at=NOW,
+        template_id="overlay_gray_5443",
         credits=price,
     )
 
 
-def intent(bought: Purchase) -> Change:
-    return Change(None, bought, NOW)
+def intent(number: int = 1, price: int | None = 5, *supersedes: PurchaseId) -> Intent:
+    return Intent(purchase=purchase(number, price), at=NOW, supersedes=supersedes)
 
 
 def step(before: Purchase, event: Event) -> Change:
-    return Change(before, advance(before, event), NOW, event)
+    return Change(before=before, after=advance(before, event), at=NOW, event=event)
+
+
+def begin(store: SqlStore, intents: Sequence[Intent], caps: Caps = UNCAPPED) -> list[Purchase]:
+    """What of `intents` is on disk after a turn that brings nothing else."""
+    return [change.after for change in store.commit_turn(Turn(intents=intents), caps) if not change.before]
 
 
 def buy(store: SqlStore, number: int = 1, price: int | None = 5) -> Purchase:
     """One intent, on disk."""
-    (written,) = store.begin([intent(purchase(number, price))], UNCAPPED)
-    return written.after
+    (written,) = begin(store, [intent(number, price)])
+    return written
 
 
 def move(store: SqlStore, bought: Purchase, *events: Event) -> Purchase:

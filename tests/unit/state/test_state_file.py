@@ -12,15 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records, WorkflowId
 from pipeline.state import schema, transitions
 from pipeline.state.opening import open_store
-from pipeline.state.sqlite import connect
-from state.conftest import NOW, UNCAPPED, Desk, buy, intent, move, purchase
+from pipeline.state.sql import statements
+from pipeline.state.sql.sqlite import SqliteDatabase
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.state_file import connect
+from state.conftest import NOW, Desk, begin, buy, intent, move, purchase
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -45,10 +47,16 @@ def assert_refused(desk: Desk, *words: str) -> None:
     assert bytes_of(desk.state.parent) == before
 
 
+def connection_of(store: SqlStore) -> sqlite3.Connection:
+    database = store._access.database
+    assert isinstance(database, SqliteDatabase)
+    return database._connection
+
+
 def a_state(desk: Desk) -> None:
     """A state that was closed well, with enough in it to have several pages."""
     store = desk.open()
-    store.begin([intent(purchase(number)) for number in range(1, 60)], UNCAPPED)
+    begin(store, [intent(number) for number in range(1, 60)])
     store.close()
 
 
@@ -98,7 +106,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "if campaign is not None and manifest is not None and",
     swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
 )
-@fails_without("pipeline.state.sqlite:inspect", "if application != schema")
+@fails_without("pipeline.state.state_file:inspect", "if application != schema")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
     a_state(desk)
@@ -150,7 +158,7 @@ def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
             attempt(campaign="summer")
 
 
-@fails_without("pipeline.state.opening:_identified", "if owner.exists() and (not")
+@fails_without("pipeline.state.opening:_identified", "if os.path.exists(owner) and (not")
 def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
     a_state(desk)
     other = desk.folder / "other.yaml"
@@ -248,7 +256,7 @@ def test_closed_well_the_main_file_is_all_there_is(desk: Desk) -> None:
     assert len(reading.records().purchases) == 59
 
 
-@fails_without("pipeline.state.sqlite:_assert_sound", "if dirty and (not _has_wal")
+@fails_without("pipeline.state.state_file:_assert_sound", "if dirty and (not _has_wal")
 def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)
@@ -272,7 +280,7 @@ def test_reading_a_state_that_a_run_has_just_opened_finds_it_whole(desk: Desk) -
     assert len(desk.read().records().purchases) == 59
 
 
-@fails_without("pipeline.state.sqlite:assert_nothing_left", "if os.path.lexists(beside")
+@fails_without("pipeline.state.state_file:assert_nothing_left", "if os.path.lexists(beside")
 def test_a_wal_whose_state_is_gone_is_not_taken_for_a_new_ones(desk: Desk) -> None:
     store = desk.open()
     buy(store)
@@ -289,9 +297,9 @@ def replace_with_a_copy(path: Path) -> None:
     path.with_name("copy").rename(path)
 
 
-@fails_without("pipeline.state.writing:WritableFile.assert_in_place", "if self._look() != self._inodes")
+@fails_without("pipeline.state.writable_file:WritableFile.assert_in_place", "if self._look() != self._inodes")
 @fails_without(
-    "pipeline.state.writing:WritableFile._look",
+    "pipeline.state.writable_file:WritableFile._look",
     "looked = [each.stat() for",
     swap=(" beside(self.path, '-wal')", ""),
 )
@@ -304,7 +312,7 @@ def test_a_state_deleted_or_replaced_under_a_run_stops_it_before_anything_is_sen
     bought = buy(store)
     harm(desk.state if which == "state" else desk.wal)
     with pytest.raises(InvalidInput, match="deleted or replaced"):
-        store.begin([intent(purchase(2))], UNCAPPED)
+        begin(store, [intent(2)])
     with pytest.raises(InvalidInput, match="deleted or replaced"):
         move(store, bought, transitions.Accepted(WorkflowId("w1")))
 
@@ -320,33 +328,24 @@ def test_an_interrupt_within_a_transaction_undoes_it_and_harms_the_state_in_no_w
     store = desk.open()
     bought = buy(store)
 
-    def interrupt(_cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("INSERT INTO events"):
+    def interrupt(_self: object, statement: str, _values: object) -> None:
+        if statement is statements.ADD_EVENT:
             raise KeyboardInterrupt
 
-    sa.event.listen(sa.Engine, "do_execute", interrupt)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SqliteDatabase, "execute_many", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            store.begin([intent(purchase(2))], UNCAPPED)
-    finally:
-        sa.event.remove(sa.Engine, "do_execute", interrupt)
+            begin(store, [intent(2)])
 
     assert list(store.records().purchases) == [bought.id]
     third = buy(store, 3)
     assert list(desk.again(store).records().purchases) == [bought.id, third.id]
 
 
-def test_an_interrupt_leaves_a_state_that_opens_though_nothing_more_is_done_with_it(desk: Desk) -> None:
-    store = desk.open()
-    bought = buy(store)
-
-    store._connection.invalidate(KeyboardInterrupt())
-    store.close()
-
-    assert list(desk.open("run-2").records().purchases) == [bought.id]
-
-
-@pytest.mark.parametrize("where", ["pipeline.state.writing.WritableFile._look", "sqlalchemy.Engine.connect"])
+@pytest.mark.parametrize(
+    "where",
+    ["pipeline.state.writable_file.WritableFile._look", "pipeline.state.sql.sqlite.SqliteDatabase.__init__"],
+)
 def test_an_interrupt_while_it_is_opened_leaves_a_state_that_opens(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -372,8 +371,7 @@ def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
 ) -> None:
     store = desk.open()
     bought = buy(store)
-    raw = store._access.engine.raw_connection().driver_connection
-    assert isinstance(raw, sqlite3.Connection)
+    raw = connection_of(store)
     raw.execute("PRAGMA query_only=ON")  # the commit that takes the mark off fails as on a full disk
     store.close()
     assert desk.wal.stat().st_size > 0
@@ -383,17 +381,16 @@ def test_a_close_that_finds_no_room_leaves_a_state_that_opens(
 def test_on_a_full_disk_nothing_of_a_batch_is_written_and_the_state_stays_usable(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)
-    raw = store._access.engine.raw_connection().driver_connection
-    assert isinstance(raw, sqlite3.Connection)
+    raw = connection_of(store)
     (pages,) = raw.execute("PRAGMA page_count").fetchone()
     raw.execute(f"PRAGMA max_page_count={pages + 2}")
-    many = [intent(purchase(number)) for number in range(2, 200)]
+    many = [intent(number) for number in range(2, 200)]
     with pytest.raises(Unfinished, match="full"):
-        store.begin(many, UNCAPPED)
+        begin(store, many)
     assert list(store.records().purchases) == [bought.id]
     moved = move(store, bought, transitions.Accepted(WorkflowId("w1")))
     raw.execute("PRAGMA max_page_count=100000")
-    assert store.begin(many, UNCAPPED) == many
+    assert begin(store, many) == [each.purchase for each in many]
     assert store.records().purchases[bought.id] == moved
 
 
@@ -413,7 +410,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 committed = 0
 try:
     for number in range(2, 500):
-        store.begin([intent(purchase(number))], UNCAPPED)
+        begin(store, [intent(number)])
         committed += 1
 except Unfinished:
     store.rescue(bought.id, "w-rescued")
@@ -426,7 +423,7 @@ def test_where_the_state_cannot_grow_the_id_of_a_paid_workflow_is_rescued(desk: 
     store = desk.open("run-2")
     assert len(store.records().purchases) == committed + 1
     rescued = {change.after.id: change.after.workflow_id for change in store.recover(NOW)}
-    assert rescued[purchase(1).id] == "w-rescued"
+    assert rescued[purchase().id] == "w-rescued"
 
 
 READ_ONLY_FOLDER = """

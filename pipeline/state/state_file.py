@@ -1,8 +1,8 @@
 """The SQLite file: what may be opened, how it comes into being, and how it is read.
 
 Three traps decide what stands here. SQLite takes an empty file for a new database, so nothing is opened
-before it was looked at. What was committed last lies in the `-wal` file, so the main file carries a mark,
-`dirty`, while that is so; a main file with the mark and without its `-wal` (a copy, a cache) has lost
+before it was looked at. What was committed last lies in the `-wal` file, so the main file carries a flag,
+`dirty`, while that is so; a main file with the flag and without its `-wal` (a copy, a cache) has lost
 purchases and is refused. And the last connection to close folds the `-wal` into the main file, so commands
 that only read work on a copy in memory.
 """
@@ -14,7 +14,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
@@ -25,7 +24,6 @@ from pipeline.state.lock import beside, cannot_write
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _BUSY_SECONDS = 10.0
-C = TypeVar("C", bound=sqlite3.Connection)
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
     "the next run then knows what the results manifest knows"
@@ -123,6 +121,8 @@ def inspect(path: Path) -> None:
     (application,) = struct.unpack_from(">I", header, 68)
     if application != schema.APPLICATION_ID:
         raise InvalidInput(f"{path}: a database of another application; {RESTORE}")
+    if version < 1:
+        raise damaged(path, f"its tables have version {version}")
     if version > len(schema.MIGRATIONS):
         raise InvalidInput(
             f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
@@ -132,8 +132,8 @@ def inspect(path: Path) -> None:
         raise InvalidInput(f"{path}: the state file is cut short; {RESTORE}")
 
 
-def snapshot(path: Path) -> sqlite3.Connection:
-    """A private copy in memory of what is committed now, up to date with the newest tables.
+def copy_in_memory(path: Path) -> sqlite3.Connection:
+    """A private copy of what is committed now, up to date with the newest tables.
 
     Neither the file nor what lies beside it is written, and a run that holds the state is not disturbed.
 
@@ -144,29 +144,42 @@ def snapshot(path: Path) -> sqlite3.Connection:
         before = _signature(path)
         try:
             inspect(path)
-            with reading(path) as source:
-                copy = sqlite3.connect(":memory:", isolation_level=None)
-                source.backup(copy)
-            _assert_sound(path, copy)
-            migrate(copy)
+            copy = _copy(path)
         except (sqlite3.Error, InvalidInput) as error:
             if _signature(path) != before:
                 continue  # a run began or ended under our hands
             if isinstance(error, InvalidInput):
                 raise
-            raise explained(path, error) from error
+            # What this tool wrote can be read, so a statement that fails has met something else.
+            raise explained(path, error, otherwise=damaged(path, str(error))) from error
         if _has_wal(path) or _signature(path) == before:
             return copy
+        copy.close()
 
 
-def identity(connection: sqlite3.Connection) -> Identity:
+def _copy(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as opened:
+        copy = opened.enter_context(contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)))
+        with reading(path) as source:
+            source.backup(copy)
+        _assert_sound(path, copy)
+        opened.pop_all()
+    return copy
+
+
+def identity(copy: sqlite3.Connection) -> Identity:
     """Whose state it is."""
-    campaign, manifest = connection.execute("SELECT campaign, manifest FROM meta").fetchone()
+    campaign, manifest = copy.execute("SELECT campaign, manifest FROM meta").fetchone()
     return Identity(campaign, manifest)
 
 
-def explained(path: Path, error: BaseException) -> PipelineError:
-    """What an error of SQLite's means for the run."""
+def damaged(path: Path, what: str) -> InvalidInput:
+    """The error of a file that says something that this tool has not written."""
+    return InvalidInput(f"{path}: the state file is damaged ({what}); {RESTORE}")
+
+
+def explained(path: Path, error: sqlite3.Error, otherwise: PipelineError | None = None) -> PipelineError:
+    """What an error of SQLite's means for the run; `otherwise`, of one that is none of its environment's."""
     name = getattr(error, "sqlite_errorname", "")
     what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM")):
@@ -175,42 +188,16 @@ def explained(path: Path, error: BaseException) -> PipelineError:
         return InvalidInput(f"{what}; the state and its folder must be writable by their owner")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return InvalidInput(f"{what}; {RESTORE}")
-    return PipelineError(what)
-
-
-class Lent(sqlite3.Connection):
-    """A connection that only its owner closes, by `end`.
-
-    SQLAlchemy closes one in which an exception of another kind came up, a Ctrl-C. But the last connection to close
-    folds the `-wal` into the main file, whose mark would then tell of a loss that never was.
-    """
-
-    def close(self) -> None:
-        """Undo what was begun, and stay open."""
-        self.rollback()
-
-    def end(self) -> None:
-        """Close it."""
-        super().close()
+    if not name and isinstance(error, sqlite3.OperationalError):
+        # The driver's own, of a text that is not UTF-8.
+        return damaged(path, str(error))
+    return otherwise or PipelineError(what)
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection by SQLite's URI parameter `mode`, which never makes a file of itself."""
-    return _distrusting(
-        sqlite3.connect(_named(path, mode), uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-    )
-
-
-def lend(path: Path) -> Lent:
-    """A connection for writing."""
-    return _distrusting(Lent(_named(path, "mode=rw"), uri=True, isolation_level=None, timeout=_BUSY_SECONDS))
-
-
-def _named(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path))}?{mode}"
-
-
-def _distrusting(connection: C) -> C:
+    uri = f"file:{quote(str(path))}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
     # A function named in the schema of a file from elsewhere is not run.
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
@@ -225,15 +212,33 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
-    (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    """Make sure that all in `copy` can be believed as far as the database knows, and bring it up to date.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    # Not quick_check, which looks into no index: what an index hides would be neither read nor written.
+    (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
-        raise InvalidInput(f"{path}: the state file is damaged ({verdict}); {RESTORE}")
-    (dirty,) = copy.execute("SELECT dirty FROM meta").fetchone()
+        raise damaged(path, verdict)
+    migrate(copy)
+    with contextlib.closing(empty()) as ours:
+        if _tables(copy) != _tables(ours):
+            raise damaged(path, "its tables are not those of a state")
+    match copy.execute("SELECT campaign, manifest, epoch, dirty FROM meta").fetchall():
+        case [(str(), str(), int(), 0 | 1 as dirty)]:
+            pass
+        case _:
+            raise damaged(path, "it does not say whose it is")
     if dirty and not _has_wal(path):
         raise InvalidInput(
             f"{path}: the state file is here without its -wal file, which holds what was bought last; "
             f"copy both, or `pipeline state export`; {RESTORE}"
         )
+
+
+def _tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
 
 
 def _has_wal(path: Path) -> bool:

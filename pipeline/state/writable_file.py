@@ -9,14 +9,14 @@ from pipeline import failpoints
 from pipeline.errors import InvalidInput
 from pipeline.state import schema
 from pipeline.state.lock import beside
-from pipeline.state.sqlite import RESTORE, connect, explained, lend, migrate, reading
+from pipeline.state.state_file import RESTORE, connect, explained, migrate, reading
 
 
 class WritableFile:
     """The state file, open for writing by the one run that holds its lock."""
 
     def __init__(self, path: Path, manifest: str) -> None:
-        """Open a file that `snapshot` has found sound, and mark it as one that needs its `-wal`.
+        """Open a file that `copy_in_memory` has found sound, and flag it as one that needs its `-wal`.
 
         Raises:
             InvalidInput, Unfinished: it cannot be written.
@@ -24,7 +24,7 @@ class WritableFile:
         self.path = path
         try:
             self._keep_backup_before_migration()
-            self.raw = lend(path)
+            self.connection = connect(path, "mode=rw")
         except sqlite3.Error as error:
             raise explained(path, error) from error
         try:
@@ -32,7 +32,7 @@ class WritableFile:
             # A number of a file that is open is not given away again, so these tell a replaced file.
             self._inodes = self._look()
         except BaseException as error:
-            # Also after a Ctrl-C: the mark may be on.
+            # Also after a Ctrl-C: the flag may be on.
             self._close_without_folding()
             if isinstance(error, sqlite3.Error):
                 raise explained(path, error) from error
@@ -40,14 +40,14 @@ class WritableFile:
 
     def _begin(self, manifest: str) -> None:
         # NORMAL would lose acknowledged commits when the power fails.
-        self.raw.execute("PRAGMA synchronous=FULL")
-        self.raw.execute("PRAGMA journal_mode=WAL")
-        migrate(self.raw)
-        with self.raw:
-            self.raw.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
-        (self.epoch,) = self.raw.execute("SELECT epoch FROM meta").fetchone()
+        self.connection.execute("PRAGMA synchronous=FULL")
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        migrate(self.connection)
+        with self.connection:
+            self.connection.execute("UPDATE meta SET epoch = epoch + 1, dirty = 1, manifest = ?", (manifest,))
+        (self.epoch,) = self.connection.execute("SELECT epoch FROM meta").fetchone()
         # FULL, not TRUNCATE: the -wal stays longer than nothing, so that an empty one is known as foreign.
-        self.raw.execute("PRAGMA wal_checkpoint(FULL)")
+        self.connection.execute("PRAGMA wal_checkpoint(FULL)")
 
     def _keep_backup_before_migration(self) -> None:
         with reading(self.path) as source:
@@ -80,27 +80,27 @@ class WritableFile:
         return tuple((status.st_dev, status.st_ino) for status in looked)
 
     def close(self) -> None:
-        """Fold everything into the main file, and take its mark off; where that fails, the `-wal` stays."""
+        """Fold everything into the main file, and take its flag off; where that fails, the `-wal` stays."""
         try:
-            self.raw.rollback()
-            if self._look() == self._inodes and self._unmark():
+            self.connection.rollback()
+            if self._look() == self._inodes and self._take_flag_off():
                 failpoints.reach("before folding")
-                self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self.raw.end()
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self.connection.close()
                 return
         except sqlite3.Error:
             pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
         self._close_without_folding()
 
-    def _unmark(self) -> bool:
-        """Whether the mark is off; another run that took the state over keeps its own."""
+    def _take_flag_off(self) -> bool:
+        """Whether the flag is off; another run that took the state over keeps its own."""
         update = "UPDATE meta SET dirty = 0 WHERE epoch = ? RETURNING epoch"
-        return self.raw.execute(update, (self.epoch,)).fetchall() != []
+        return self.connection.execute(update, (self.epoch,)).fetchall() != []
 
     def _close_without_folding(self) -> None:
-        # The last connection that can write would fold the -wal in and delete it, and the mark would then
+        # The last connection that can write would fold the -wal in and delete it, and the flag would then
         # tell of a loss that never was. So it must not be the last one.
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self.path, "mode=ro")) as last:
             last.execute("SELECT epoch FROM meta").fetchone()
-            self.raw.end()
-        self.raw.end()
+            self.connection.close()
+        self.connection.close()

@@ -1,0 +1,52 @@
+"""The limits of what can be recorded, each named once.
+
+Manifests, the vendor's answers, `state import` and results keep to the same ones: `validate` refuses what
+exceeds them, an answer is cut or left out to fit, and what comes as a record is refused. The schemas repeat
+the numbers; a test holds both together.
+"""
+
+# Characters of a job's key, and of a url.
+LONGEST_KEY = 8_192
+# Characters of a path: what no file system takes in one piece is no name of a file.
+LONGEST_PATH = 4_096
+# Characters of names: of a campaign, a template, a step, a content type.
+LONGEST_NAME = 200
+# Characters of a date, which is kept as the vendor wrote it.
+LONGEST_DATE = 100
+# Bytes of any other text, in UTF-8.
+LONGEST_TEXT = 64 << 10
+# Levels of lists and mappings in a document.
+DEEPEST = 64
+# Levels in the value of an option: it stands in options of a request of a purchase in the list of a document.
+DEEPEST_OPTION = DEEPEST - 5
+# An integer is smaller than this, whatever its sign: other readers of JSON and YAML keep no more digits.
+LARGEST_INTEGER = 10**18
+LARGEST_CREDITS = 1_000_000_000
+LARGEST_FILE = 1 << 53
+# Images of a request, outputs of a purchase or of a step, steps.
+MOST_MEDIA = 1_000
+# Purchases that one was made from.
+MOST_INPUTS = 100
+
+
+def is_storable(text: str) -> bool:
+    """Whether every form of record takes each character: no database knows NUL, no encoding a lone surrogate."""
+    if text.isascii():
+        return "\0" not in text
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def storable(text: str) -> str:
+    """`text` with what `is_storable` refuses replaced by `?`."""
+    return text if is_storable(text) else text.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
+def fits(text: str) -> bool:
+    """Whether `text` is no longer than any text may be."""
+    return len(text) * 4 <= LONGEST_TEXT or len(text.encode("utf-8", "surrogatepass")) <= LONGEST_TEXT
+
+
+def fitted(text: str) -> str:
+    """`text` as it can be recorded: cut where it is too long, its characters storable."""
+    text = storable(text)
+    return text if fits(text) else text.encode()[:LONGEST_TEXT].decode(errors="ignore")

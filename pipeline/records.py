@@ -1,0 +1,226 @@
+"""Reads a purchase that was written down, whoever wrote it: shape first, then what can be recorded.
+
+A state is our own, so of what it holds only the shape is asked: what was bought must never be locked in by a
+limit. An export and a results manifest may come from anybody, so there `refusal` has a say too. It says what the
+results schema says, and what no schema does: that the parts of a purchase agree, and that every form of record
+takes every text and number.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipeline import limits
+from pipeline.jobs import Json, Visibility
+from pipeline.purchases import Output, Purchase, Reason, Status, Step
+
+WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
+_FINGERPRINT = re.compile(r"v[0-9]{1,4}:[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_BOUGHT_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
+
+_Shape = Mapping[str, type]
+_PURCHASE: _Shape = {
+    **dict.fromkeys(("id", "key", "fingerprint", "status", "reason", "bought_at", "template_id"), str),
+    **dict.fromkeys(("workflow_id", "created_at", "updated_at", "path", "error"), str),
+    **dict.fromkeys(("inputs", "outputs", "steps"), list),
+    **dict.fromkeys(("deleted", "again"), bool),
+    "request": dict,
+    "credits": int,
+}
+_PURCHASE_NEEDS = frozenset({"id", "key", "fingerprint", "status", "bought_at", "template_id"})
+_OUTPUT: _Shape = {"content_type": str, "url": str, "sha256": str, "bytes": int}
+_OUTPUT_NEEDS = frozenset({"content_type"})
+_STEP: _Shape = {"flow": str, "outputs": list}
+_STEP_NEEDS = frozenset({"flow", "outputs"})
+_REQUEST: _Shape = {
+    "options": dict,
+    "images": list,
+    **dict.fromkeys(("event_id", "title", "description", "visibility"), str),
+}
+_CALLED = {str: "a text", list: "a list", bool: "true or false", dict: "a mapping", int: "a whole number"}
+
+_HAVE_WORKFLOW = frozenset({Status.SUBMITTED, Status.SUCCEEDED, Status.DONE})
+_REASONS = frozenset({Reason.REJECTED, Reason.VENDOR, Reason.LOST})
+
+
+def purchase_from_json(written: Json) -> Purchase:
+    """The purchase that `as_json` wrote.
+
+    Raises:
+        ValueError: it does not have that shape; the message names what does not.
+    """
+    fields: dict[str, Any] = dict(_shaped(written, _PURCHASE, _PURCHASE_NEEDS))
+    fields["status"] = Status(fields["status"])
+    if "reason" in fields:
+        fields["reason"] = Reason(fields["reason"])
+    if "inputs" in fields:
+        fields["inputs"] = tuple(_texts(fields["inputs"], "inputs"))
+    if "outputs" in fields:
+        fields["outputs"] = tuple(_outputs(fields["outputs"]))
+    if "steps" in fields:
+        fields["steps"] = tuple(_steps(fields["steps"]))
+    return Purchase(**fields)
+
+
+def _shaped(written: Json, shape: _Shape, needed: frozenset[str]) -> Mapping[str, Any]:
+    if not isinstance(written, dict):
+        raise ValueError("not a mapping")
+    for name, value in written.items():
+        kind = shape.get(name)
+        if kind is None:
+            raise ValueError(f"'{name:.60}' is not expected here")
+        # Not `isinstance`, to which true is a number.
+        if type(value) is not kind:
+            raise ValueError(f"{name}: not {_CALLED[kind]}")
+    if not needed <= written.keys():
+        raise ValueError(f"without {', '.join(sorted(needed - written.keys()))}")
+    return written
+
+
+def _texts(written: list[Json], name: str) -> Iterator[str]:
+    for each in written:
+        if not isinstance(each, str):
+            raise ValueError(f"{name}: not a list of texts")
+        yield each
+
+
+def _outputs(written: list[Json]) -> Iterator[Output]:
+    return (Output(**_shaped(each, _OUTPUT, _OUTPUT_NEEDS)) for each in written)
+
+
+def _steps(written: list[Json]) -> Iterator[Step]:
+    for each in written:
+        step = _shaped(each, _STEP, _STEP_NEEDS)
+        yield Step(step["flow"], tuple(_outputs(step["outputs"])))
+
+
+def refusal(purchase: Purchase) -> str | None:
+    """Why `purchase` cannot be recorded; None where it can."""
+    try:
+        _check_identity(purchase)
+        _check_request(purchase.request)
+        _check_answer(purchase)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _check_identity(purchase: Purchase) -> None:
+    for purchase_id in (purchase.id, *purchase.inputs):
+        _match(_PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
+    _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
+    _match(_BOUGHT_AT, purchase.bought_at, "bought_at: no time as it is recorded")
+    if not purchase.key or not purchase.template_id:
+        raise ValueError("key and template_id cannot be empty")
+    _within(purchase.key, limits.LONGEST_KEY, "key")
+    _within(purchase.path, limits.LONGEST_KEY, "path")
+    _within(purchase.template_id, limits.LONGEST_NAME, "template_id")
+    _count(len(purchase.inputs), limits.MOST_INPUTS, "inputs")
+    if (purchase.status is Status.FAILED) != (purchase.reason in _REASONS) or (
+        purchase.reason is Reason.INPUT
+    ):
+        raise ValueError(f"{purchase.status} cannot have the reason {purchase.reason}")
+    if purchase.workflow_id is not None:
+        _match(WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
+    elif purchase.status in _HAVE_WORKFLOW:
+        raise ValueError(f"{purchase.status} without a workflow_id")
+
+
+def _check_answer(purchase: Purchase) -> None:
+    """What the vendor said."""
+    _count(purchase.credits or 0, limits.LARGEST_CREDITS, "credits")
+    _within(purchase.created_at or "", limits.LONGEST_DATE, "created_at")
+    _within(purchase.updated_at or "", limits.LONGEST_DATE, "updated_at")
+    _check_text(purchase.error or "", "error")
+    _count(len(purchase.steps), limits.MOST_MEDIA, "steps")
+    for step in purchase.steps:
+        if not step.flow:
+            raise ValueError("flow: cannot be empty")
+        _within(step.flow, limits.LONGEST_NAME, "flow")
+    for outputs in (purchase.outputs, *(step.outputs for step in purchase.steps)):
+        _count(len(outputs), limits.MOST_MEDIA, "outputs")
+        for output in outputs:
+            _within(output.content_type, limits.LONGEST_NAME, "content_type")
+            _within(output.url or "", limits.LONGEST_KEY, "url")
+            _count(output.bytes or 0, limits.LARGEST_FILE, "bytes")
+            if output.sha256 is not None:
+                _match(_SHA256, output.sha256, "sha256: no hash")
+
+
+def _check_request(request: Mapping[str, Json]) -> None:
+    shaped = _shaped(dict(request), _REQUEST, frozenset())
+    for name in ("event_id", "title", "description"):
+        _check_text(shaped.get(name, ""), name)
+    if "visibility" in shaped:
+        Visibility(shaped["visibility"])
+    images = shaped.get("images", ())
+    _count(len(images), limits.MOST_MEDIA, "images")
+    if not all(isinstance(image, dict) for image in images):
+        raise ValueError("images: not a list of mappings")
+    check_value(list(images), "images")
+    check_value(shaped.get("options", {}), "options")
+
+
+def check_value(value: Json, name: str) -> None:
+    """Make sure that the value of an option can be recorded.
+
+    Raises:
+        ValueError: it is nested too deep, or holds a text or a number that no record takes.
+    """
+    level: Iterable[Json] = [value]
+    # `value` itself is the options, or the list of images, so it may go one level deeper.
+    for _ in range(limits.DEEPEST_OPTION + 1):
+        level = [inner for each in level for inner in _checked(each, name)]
+        if not level:
+            return
+    if any(isinstance(each, list | dict) for each in level):
+        raise ValueError(f"{name}: nested more than {limits.DEEPEST_OPTION} levels deep")
+    for each in level:
+        _checked(each, name)
+
+
+def _checked(value: Json, name: str) -> Iterable[Json]:
+    """The values inside of one that is sound by itself."""
+    match value:
+        case str():
+            _check_text(value, name)
+        case dict():
+            for key in value:
+                _check_text(key, name)
+            return value.values()
+        case list():
+            return value
+        case int() if abs(value) >= limits.LARGEST_INTEGER:
+            raise ValueError(f"{name}: a number of more than 18 digits")
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{name}: not a finite number")
+    return ()
+
+
+def _check_text(text: str, name: str) -> None:
+    if not limits.fits(text):
+        raise ValueError(
+            f"{name}: a text of {len(text):,} characters; at most {limits.LONGEST_TEXT:,} bytes fit"
+        )
+    if not limits.is_storable(text):
+        raise ValueError(f"{name}: holds characters that cannot be written")
+
+
+def _within(text: str, most: int, name: str) -> None:
+    if len(text) > most:
+        raise ValueError(f"{name}: {len(text):,} characters, at most {most:,} are kept")
+    if not limits.is_storable(text):
+        raise ValueError(f"{name}: holds characters that cannot be written")
+
+
+def _count(number: int, most: int, name: str) -> None:
+    if not 0 <= number <= most:
+        raise ValueError(f"{name}: {number:,}, from 0 to {most:,} are kept")
+
+
+def _match(pattern: re.Pattern[str], text: str, otherwise: str) -> None:
+    if not pattern.fullmatch(text):
+        raise ValueError(otherwise)

@@ -1,0 +1,145 @@
+"""Rows of the tables become records and back. A row that cannot be one of ours is a damage, and told as such."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+
+from pipeline import limits
+from pipeline.jobs import JobKey
+from pipeline.purchases import Purchase, PurchaseId, Status, as_json
+from pipeline.records import purchase_from_json
+from pipeline.state import transitions
+from pipeline.state.sql.database import Row, Value
+from pipeline.state.sql.mirror import Mirror
+from pipeline.state.store import Change, LoggedEvent, PlacedFile
+
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def text_of(purchase: Purchase) -> str:
+    """The purchase's document: ASCII, so that no NUL or lone surrogate of a server's reaches a column."""
+    return json.dumps(as_json(purchase), sort_keys=True, separators=(",", ":"))
+
+
+def storable(text: str) -> str:
+    """A text as any database takes it, with what it cannot hold escaped."""
+    return (
+        text
+        if limits.is_storable(text)
+        else text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    )
+
+
+def columns(purchase: Purchase) -> tuple[Value, ...]:
+    """What the columns beside the document say of a purchase: status, reason, key, fingerprint and cost."""
+    return (
+        purchase.status.value,
+        purchase.reason.value if purchase.reason else None,
+        storable(purchase.key),
+        storable(purchase.fingerprint),
+        purchase.cost,
+    )
+
+
+def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirror:
+    """All rows of both tables; `run` is the one whose purchases are its own.
+
+    Raises:
+        ValueError: a row cannot be one of ours; the message names it.
+    """
+    mirror = Mirror()
+    for row in purchases:
+        purchase, revision, of_run = _purchase(row)
+        mirror.put(purchase, revision, own=of_run == run)
+    for key, purchase_id in served:
+        if not _are_texts(key, purchase_id):
+            raise ValueError(f"served: {key!r:.100}: not the key of a job and the id of a purchase")
+        mirror.served[JobKey(key)] = PurchaseId(purchase_id)
+    return mirror
+
+
+def _purchase(row: Row) -> tuple[Purchase, int, str]:
+    purchase_id, revision, *told, run, document = row
+    try:
+        if not isinstance(document, str):
+            raise ValueError("the document is no text")
+        purchase = purchase_from_json(json.loads(document))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"purchases: {purchase_id!r:.40}: {error}") from None
+    # The columns say again what the document says, so one of both shows where the other was changed.
+    if purchase_id != storable(purchase.id) or tuple(told) != columns(purchase):
+        raise ValueError(f"purchases: {purchase_id!r:.40}: the columns say something else than the document")
+    if type(revision) is not int or revision < 1 or not isinstance(run, str):
+        raise ValueError(f"purchases: {purchase_id!r:.40}: no revision and run")
+    return purchase, revision, run
+
+
+def event_of(change: Change, revision: int) -> tuple[Value, ...]:
+    """The row that tells of a change, which made the purchase's revision."""
+    if change.event is not None:
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
+    else:
+        name = "intent" if change.before is None and change.after.status is Status.SUBMITTING else "joined"
+    before = change.before.status.value if change.before else None
+    return (
+        change.after.id,
+        revision,
+        change.at,
+        name,
+        before,
+        change.after.status.value,
+        storable(change.detail),
+    )
+
+
+def logged_event(row: Row) -> LoggedEvent:
+    """A row of the history.
+
+    Raises:
+        ValueError: it cannot be one of ours.
+    """
+    at, purchase_id, event, before, after, detail = row
+    if not _are_texts(at, purchase_id, event, after, detail) or not (
+        before is None or isinstance(before, str)
+    ):
+        raise ValueError(f"events: {purchase_id!r:.40}: not a row of its history")
+    return LoggedEvent(
+        at=at, purchase=PurchaseId(purchase_id), event=event, before=before, after=after, detail=detail
+    )
+
+
+def file_values(file: PlacedFile) -> tuple[Value, ...]:
+    """The row of a file."""
+    return (file.path, file.purchase, file.slot, file.sha256, file.bytes, file.mtime_ns)
+
+
+def placed_file(row: Row) -> PlacedFile:
+    """A row of the index of files.
+
+    Raises:
+        ValueError: it cannot be one of ours.
+    """
+    path, purchase_id, slot, sha256, size, mtime_ns = row
+    if not _are_texts(path, purchase_id, slot, sha256) or type(size) is not int or type(mtime_ns) is not int:
+        raise ValueError(f"files: {path!r:.100}: not a file of a purchase")
+    return PlacedFile(
+        path=path, purchase=PurchaseId(purchase_id), slot=slot, sha256=sha256, bytes=size, mtime_ns=mtime_ns
+    )
+
+
+def duration(row: Row) -> tuple[str, float]:
+    """The template of a row of the learned durations, and the mean of its seconds.
+
+    Raises:
+        ValueError: it cannot be one of ours.
+    """
+    template_id, count, mean = row
+    is_count = type(count) is int and count > 0
+    if not _are_texts(template_id) or not is_count or not isinstance(mean, float) or not math.isfinite(mean):
+        raise ValueError(f"durations: {template_id!r:.100}: not the mean of {count!r:.40} durations")
+    return template_id, mean
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)

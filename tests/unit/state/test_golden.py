@@ -1,0 +1,95 @@
+"""States and results of every released format stay readable: those of `tests/golden/state`, which nobody rewrites.
+
+Each folder holds what one version of the format left behind: a state that was closed well, one of a run that was
+killed (with its `-wal`, and an id in the rescue file), the export of it, and the results manifest in both forms.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.purchases import Status
+from pipeline.results import file
+from pipeline.state import snapshot
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.store import Caps, Intent, Turn
+from state.conftest import NOW, Desk, purchase
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "state"
+VERSIONS = [path.name for path in sorted(GOLDEN.iterdir())]
+SPENT_BEFORE = 1070
+
+
+def exported(version: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((GOLDEN / version / "spring.export.json").read_bytes())
+    return document
+
+
+def in_place(desk: Desk, version: str, *, killed: bool = False) -> None:
+    folder = GOLDEN / version
+    shutil.copy(folder / "campaign.yaml", desk.folder / "campaign.yaml")
+    desk.state.parent.mkdir()
+    for path in (folder / "killed").iterdir() if killed else [folder / "spring.db"]:
+        shutil.copy(path, desk.state.parent / path.name)
+
+
+def opened(desk: Desk, *, writable: bool) -> SqlStore:
+    manifest = desk.folder / "campaign.yaml"
+    return desk.open("run-3", manifest=manifest) if writable else desk.read(manifest=manifest)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_state_of_an_earlier_version_tells_all_that_it_held(
+    desk: Desk, version: str, killed: bool, writable: bool
+) -> None:
+    in_place(desk, version, killed=killed)
+    store = opened(desk, writable=writable)
+    assert store.export() == exported(version)
+    held = store.records().purchases.values()
+    assert {each.status for each in held} >= set(Status) - {Status.SUBMITTING}
+    assert [(each.purchase, each.slot) for each in store.files()] == [
+        ("0000000000000001", "result/0"),
+        ("0000000000000001", "steps/0/0"),
+    ]
+    store.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_run_goes_on_with_it(desk: Desk, version: str) -> None:
+    in_place(desk, version, killed=True)
+    store = opened(desk, writable=True)
+    (recovered,) = store.recover(NOW)
+    assert (recovered.after.workflow_id, recovered.after.status) == ("wf-12", Status.SUBMITTED)
+    budget = Caps(budget=SPENT_BEFORE + 5, max_creates=2)
+    intents = [Intent(purchase=purchase(number, 5), at=NOW) for number in (100, 101)]
+    bought = store.commit_turn(Turn(intents=intents, durations=[("vim_arctic", 0.1)]), budget)
+    assert [change.after for change in bought] == [intents[0].purchase]
+    assert store.durations()["vim_arctic"] == pytest.approx(1800)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_export_is_read(desk: Desk, version: str) -> None:
+    in_place(desk, version)
+    read = snapshot.read(exported(version), "x.json")
+    held = opened(desk, writable=False).records()
+    assert (read.campaign, read.records) == ("spring", held)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_the_results_beside_it_are_read(desk: Desk, version: str, form: str) -> None:
+    in_place(desk, version, killed=True)
+    store = opened(desk, writable=True)
+    store.recover(NOW)
+    results = file.read(GOLDEN / version / f"spring.results.{form}", f"spring.results.{form}")
+    assert results is not None
+    held = store.records().purchases
+    assert results.records.purchases == {
+        purchase_id: each for purchase_id, each in held.items() if each.status is not Status.VOID
+    }
+    assert results.records.served["hero/overlay/red/walk"] == "0000000000000001"  # type: ignore[index]

@@ -1,0 +1,130 @@
+"""One turn of the coordinator, in one transaction: outcomes, intents within the caps, files, durations."""
+
+from dataclasses import replace
+
+import pytest
+from support.protection import fails_without
+
+from pipeline.errors import InvalidInput, PipelineError
+from pipeline.purchases import PurchaseId, Records, WorkflowId
+from pipeline.state import transitions
+from pipeline.state.store import Caps, PlacedFile, Spent, Turn
+from state.conftest import UNCAPPED, Desk, buy, intent, move, purchase, step
+
+FILE = PlacedFile("a.mp4", PurchaseId("f" * 16), "result/0", "aa", 1, 10)
+
+
+def test_all_that_a_turn_brought_is_on_disk(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store, 1)
+    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    wanted = intent(2)
+    turn = Turn(
+        changes=[accepted], intents=[wanted], files=[FILE], durations=[("slow", 10.0), ("slow", 20.0)]
+    )
+
+    (written,) = store.commit_turn(turn, UNCAPPED)
+
+    assert (written.before, written.after, written.event) == (None, wanted.purchase, None)
+    again = desk.again(store)
+    assert again.records() == Records({each.id: each for each in (accepted.after, wanted.purchase)})
+    assert again.files() == [FILE]
+    assert again.durations() == {"slow": pytest.approx(15)}
+    assert [event.event for event in again.events(bought.id)] == ["intent", "accepted"]
+
+
+def test_a_turn_that_cannot_be_written_leaves_nothing(desk: Desk) -> None:
+    store = desk.open()
+    first, second = buy(store, 1), buy(store, 2)
+    stale = step(first, transitions.OutcomeUnknown("late"))
+    move(store, first, transitions.Accepted(WorkflowId("w1")))
+    held = store.records()
+    changes = [step(second, transitions.Accepted(WorkflowId("w2"))), stale]
+
+    with pytest.raises(PipelineError, match=first.id):
+        store.commit_turn(
+            Turn(changes=changes, intents=[intent(3)], files=[FILE], durations=[("slow", 1.0)]), UNCAPPED
+        )
+
+    assert store.records() == held
+    assert store.files() == []
+    assert store.durations() == {}
+    assert store.spent() == Spent(creates=2, credits=10, ever=10)
+
+
+def test_intents_end_before_the_first_that_would_exceed_a_cap_and_all_else_is_written(desk: Desk) -> None:
+    store = desk.open()
+    accepted = step(buy(store, 1, 3), transitions.Accepted(WorkflowId("w1")))
+    intents = [intent(2, 3), intent(3, 5), intent(4, 1)]
+
+    written = store.commit_turn(Turn(changes=[accepted], intents=intents, files=[FILE]), Caps(max_credits=7))
+
+    assert [change.after.id for change in written] == [intents[0].purchase.id]
+    assert store.records().purchases.keys() == {accepted.after.id, intents[0].purchase.id}
+    assert store.files() == [FILE]
+    assert store.spent() == Spent(creates=2, credits=6, ever=6)
+
+
+def test_what_bought_nothing_in_a_turn_is_free_for_its_intents(desk: Desk) -> None:
+    store = desk.open()
+    void = step(buy(store, 1, 5), transitions.NothingBought("not sent"))
+    written = store.commit_turn(Turn(changes=[void], intents=[intent(2, 5), intent(3, 5)]), Caps(budget=5))
+    assert [change.after.id for change in written] == [purchase(2).id]
+
+
+def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(desk: Desk) -> None:
+    store = desk.open()
+    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
+    failed = step(old, transitions.VendorFailed("no"))
+
+    written = store.commit_turn(Turn(changes=[failed], intents=[intent(2, 5, old.id)]), UNCAPPED)
+
+    assert [(change.before, change.after) for change in written] == [
+        (None, purchase(2)),
+        (failed.after, replace(failed.after, again=True)),
+    ]
+    assert store.records().purchases[old.id] == replace(failed.after, again=True)
+
+
+@fails_without(
+    "pipeline.state.sql.store:SqlStore.commit_turn",
+    "written = _changes_of(mirror",
+    swap=("_allowed(turn.intents, mirror.spent, caps)", "turn.intents"),
+)
+def test_the_flag_is_held_back_with_its_intent(desk: Desk) -> None:
+    store = desk.open()
+    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
+    assert not store.commit_turn(Turn(intents=[intent(2, 5, old.id)]), Caps(max_creates=1))
+    assert not store.records().purchases[old.id].again
+
+
+def test_what_two_intents_supersede_is_flagged_once(desk: Desk) -> None:
+    store = desk.open()
+    old = move(store, buy(store, 1), transitions.Accepted(WorkflowId("w1")))
+    written = store.commit_turn(Turn(intents=[intent(2, 5, old.id), intent(3, 5, old.id)]), UNCAPPED)
+    assert [change.after.id for change in written] == [purchase(2).id, old.id, purchase(3).id]
+    assert store.records().purchases[old.id].again
+    assert not store.commit_turn(Turn(intents=[intent(4, 5, old.id)]), UNCAPPED)[1:]
+
+
+def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store, 1)
+    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    with pytest.raises(InvalidInput, match="overlay_gray_5443"):
+        store.commit_turn(Turn(changes=[accepted], intents=[intent(2, None)]), Caps(budget=100))
+    assert store.records().purchases == {bought.id: bought}
+
+
+def test_an_empty_turn_writes_nothing(desk: Desk) -> None:
+    store = desk.open()
+    before = desk.wal.read_bytes()
+    assert not store.commit_turn(Turn(), UNCAPPED)
+    assert desk.wal.read_bytes() == before
+
+
+def test_a_file_that_moved_in_a_turn_lies_where_it_is_now(desk: Desk) -> None:
+    store = desk.open()
+    store.commit_turn(Turn(files=[FILE]), UNCAPPED)
+    store.commit_turn(Turn(files=[replace(FILE, path="b.mp4")], removed=["a.mp4"]), UNCAPPED)
+    assert desk.again(store).files() == [replace(FILE, path="b.mp4")]
