@@ -9,6 +9,8 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import click
@@ -137,6 +139,26 @@ def test_the_rooms_are_those_that_the_rule_of_imports_holds() -> None:
 
     layers = [layer.split(" | ") for layer in reversed(rule["layers"])]
     assert [f"pipeline.{room}" for room in rooms] == [room for layer in layers for room in sorted(layer)]
+
+
+def test_each_step_of_a_job_is_a_function_of_that_name() -> None:
+    told = section(ROOT / "docs" / "explanation" / "architecture.md", "The way of a job, in ten steps")
+    steps = re.findall(r"^\| \d+ \| .+ \| `([\w.]+):([\w.]+)` \|$", told, re.MULTILINE)
+
+    assert len(steps) == 10
+    for module, name in steps:
+        assert callable(attrgetter(name)(import_module(module))), f"{module}:{name}"
+
+
+def test_a_contributor_opens_at_most_six_files() -> None:
+    told = section(ROOT / "docs" / "explanation" / "architecture.md", "Where a change belongs")
+    journeys = re.split(r"^\*\*", told, flags=re.MULTILINE)[1:]
+
+    assert len(journeys) == 4
+    for journey in journeys:
+        files = re.findall(r"^\d\. `([\w./-]+)`", journey, re.MULTILINE)
+        assert 0 < len(files) <= 6
+        assert [file for file in files if not (ROOT / file).exists()] == []
 
 
 @pytest.fixture
