@@ -201,7 +201,7 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("answer", ANSWERED)
+@pytest.mark.parametrize("response", ANSWERED)
 def test_whole_answer_says_what_came_of_it(response: str, tls: bool, certificate: Certificate) -> None:
     play, expected = ANSWERED[response]
     with raw_server(play, certificate if tls else None) as server:

@@ -206,7 +206,7 @@ NOT_TO_BE_GONE_ON_WITH: dict[str, Callable[[Peer], None]] = {
 }
 
 
-@pytest.mark.parametrize("answer", NOT_TO_BE_GONE_ON_WITH)
+@pytest.mark.parametrize("response", NOT_TO_BE_GONE_ON_WITH)
 def test_download_begins_anew_where_it_cannot_go_on(response: str, tmp_path: Path) -> None:
     def play(peer: Peer) -> None:
         while True:
