@@ -1,22 +1,24 @@
-"""The ledger: one line for each create that arrived whole. The oracle of "never paid twice"."""
+"""The ledger: one line for each create that arrived whole. Tests of "never pay twice" count its lines."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.purchases import WorkflowId
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One create that arrived whole.
 
-    `status` is what was answered, None where the answer was kept back; `workflow_id` what was bought, None
-    for nothing; `request` a hash of all that was asked; `fault` the rule that struck.
+    `status` is what the client was sent, None where that was no whole response; `workflow_id` what was bought,
+    None for nothing; `request` a hash of all fields; `fault` the rule that struck.
     """
 
     time: float
     status: int | None
-    workflow_id: str | None
+    workflow_id: WorkflowId | None
     credits: int
     title: str
     template_id: str
@@ -36,7 +38,7 @@ class Ledger:
         self._entries = list(_read(file))
 
     def append(self, entry: Entry) -> None:
-        """Add one. It is in the file before this returns.
+        """Add one, which is in the file before this returns.
 
         Raises:
             OSError: it could not be written.
@@ -69,5 +71,5 @@ def _read(file: Path) -> Iterator[Entry]:
         try:
             yield Entry(**json.loads(line))
         except (ValueError, TypeError):
-            # A line cut short by a kill; the one before it and after it are whole.
+            # A line that was cut short by a kill.
             continue

@@ -21,7 +21,7 @@ Opener = Callable[[str], Path | None]
 """Gives the file behind an input or a url where it is the emulator's own; nothing is ever fetched."""
 
 _SHORTEST, _LONGEST, _USUAL = 1.0, 10.0, 2.5
-_TOLD = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
+_TEXT_OPTIONS = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Rendering:
         self._workflow = workflow
         self._folder = folder
         self._open = open_own
-        self._size = canvas.size.shaped(self._option("aspect_ratio"))
+        self._size = canvas.size.with_aspect_ratio(self._option("aspect_ratio"))
         self._rate = canvas.frames_per_second
         self._frames = max(round(_seconds(workflow.options.get("duration")) * self._rate), 2)
         self._seed = drawing.seed_of(f"{workflow.template_id} {workflow.options}")
@@ -165,7 +165,7 @@ class Rendering:
         return Step(Flow.SONG, (File.at(path),))
 
     def _story(self) -> list[str]:
-        told = next((self._option(name) for name in _TOLD if self._option(name)), "")
+        told = next((self._option(name) for name in _TEXT_OPTIONS if self._option(name)), "")
         label = self._workflow.template_id.replace("_", " ")
         return [told, label] if told else [label]
 

@@ -21,6 +21,7 @@ from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.workflow import Step, Workflow
 from pipeline.errors import UsageError
 from pipeline.jobs import Json
+from pipeline.purchases import WorkflowId
 
 SMALL = Size(64, 36)
 LARGE_ENOUGH_TO_READ = Size(320, 180)
@@ -44,7 +45,20 @@ def made(
     options: Mapping[str, Json] | None = None,
 ) -> tuple[Step, ...]:
     folder.mkdir(exist_ok=True)
-    workflow = Workflow("a", template, "", "", "1", options or {}, inputs, "", None, 0, 0, 0)
+    workflow = Workflow(
+        id=WorkflowId("a"),
+        template_id=template,
+        title="",
+        description="",
+        visibility="1",
+        options=options or {},
+        inputs=inputs,
+        event_id="",
+        webhook_url=None,
+        created=0,
+        updated=0,
+        duration=0,
+    )
     opener: Opener = files.get
     return render(workflow, TEMPLATES[template], Canvas(size, 4), folder, opener)
 

@@ -1,0 +1,43 @@
+"""The emulator's web application: which path leads to which handler."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from pipeline.emulator.admin import AdminHandlers
+from pipeline.emulator.create_fields import InvalidField
+from pipeline.emulator.create_handler import CreateHandler
+from pipeline.emulator.fault_injection import FaultInjector
+from pipeline.emulator.faults import Faults
+from pipeline.emulator.handlers import Handlers
+from pipeline.emulator.request_checks import on_refused
+from pipeline.emulator.workflow_store import WorkflowStore
+
+
+def create_app(store: WorkflowStore, faults: Faults) -> Starlette:
+    """The application over `store`, struck by `faults`."""
+    handlers = Handlers(store)
+    handler = FaultInjector(faults, store).handler
+    create = handler(CreateHandler(store).endpoint)
+    workflow = {
+        "GET": handler(handlers.get),
+        "PUT": handler(handlers.put),
+        "DELETE": handler(handlers.delete),
+    }
+    return Starlette(
+        routes=[
+            Route("/health", handler(handlers.health)),
+            Route("/image", handler(handlers.upload), methods=["POST"]),
+            Route("/workflow/error-log", handler(handlers.error_log), methods=["POST"]),
+            Route("/v2/workflow/templates", handler(handlers.templates)),
+            *(Route(f"{version}/workflow", create, methods=["POST"]) for version in ("", "/v2")),
+            *(
+                Route(f"{version}/workflow/{{id}}", endpoint, methods=[method])
+                for version in ("", "/v2")
+                for method, endpoint in workflow.items()
+            ),
+            Route("/media/{id}/{name}", handler(handlers.media)),
+            *AdminHandlers(store, faults).routes,
+        ],
+        exception_handlers={HTTPException: on_refused, InvalidField: on_refused},
+    )
