@@ -30,14 +30,18 @@ class CreateFields:
     webhook_url: str | None
 
     @property
-    def digest(self) -> str:
-        """A hash of all fields, the files by their content."""
+    def content_digest(self) -> str:
+        """A hash of the fields that decide what is made, uploaded files by their content."""
         images = [
             image if isinstance(image, str) else hashlib.sha256(image).hexdigest() for image in self.images
         ]
-        fields = [self.template_id, self.title, self.description, self.visibility, self.options, images]
-        text = json.dumps([*fields, self.event_id, self.webhook_url], sort_keys=True)
-        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+        return _digest([self.template_id, self.options, images, self.event_id])
+
+    @property
+    def digest(self) -> str:
+        """A hash of all fields."""
+        texts = [self.title, self.description, self.visibility, self.webhook_url]
+        return _digest([self.content_digest, *texts])
 
 
 class InvalidField(Exception):
@@ -100,6 +104,10 @@ def _create_fields(fields: Mapping[str, Json], files: tuple[bytes, ...]) -> Crea
         event_id=_text(fields, "event_id", "no_event"),
         webhook_url=_text(fields, "webhook_url", "") or None,
     )
+
+
+def _digest(fields: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _text(fields: Mapping[str, Json], name: str, default: str) -> str:

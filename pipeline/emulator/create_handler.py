@@ -53,9 +53,7 @@ class CreateHandler:
         return Call(operation=Operation.CREATE, title=fields.title, template_id=fields.template_id)
 
     def _on_skipped(self, request: Request, rule: Rule) -> None:
-        self._store.record(
-            _fields_of(request), status=visible_status(rule, 0), fault=rule.name, workflow_id=None, price=0
-        )
+        self._store.record(_fields_of(request), status=visible_status(rule, 0), fault=rule.name)
 
     async def _respond(self, request: Request, rule: Rule | None) -> Response:
         fields = _fields_of(request)
@@ -68,8 +66,6 @@ class CreateHandler:
                 fields,
                 status=visible_status(rule, response.status_code),
                 fault=rule.name if rule is not None else None,
-                workflow_id=None,
-                price=0,
             )
             return response
 
@@ -90,7 +86,7 @@ class CreateHandler:
             fields,
             status=visible_status(rule, 200),
             fault=rule.name if rule is not None else None,
-            workflow_id=workflow.id,
+            bought=workflow,
             price=template.price,
         )
         return JSONResponse({"data": workflow_json(workflow, self._store.view(workflow), base)})

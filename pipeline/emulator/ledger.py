@@ -8,12 +8,13 @@ from pathlib import Path
 from pipeline.purchases import WorkflowId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One create that arrived whole.
 
     `status` is what the client was sent, None where that was no whole response; `workflow_id` what was bought,
-    None for nothing; `request` a hash of all fields; `fault` the rule that struck.
+    None for nothing; `request` a hash of all fields; `fault` the rule that struck; `content` a hash of the fields
+    that decide what is made; `take` which take of that it is, None where nothing was bought.
     """
 
     time: float
@@ -24,6 +25,8 @@ class Entry:
     template_id: str
     request: str
     fault: str | None = None
+    content: str = ""
+    take: int | None = None
 
     @property
     def bought(self) -> bool:
@@ -35,7 +38,10 @@ class Ledger:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._entries = list(_read(file))
+        content = file.read_bytes() if file.exists() else b""
+        self._entries = list(_read(content))
+        # A kill may have cut the last line short; what follows must not be glued to it.
+        self._separator = b"" if content.endswith(b"\n") or not content else b"\n"
 
     def append(self, entry: Entry) -> None:
         """Add one, which is in the file before this returns.
@@ -43,9 +49,10 @@ class Ledger:
         Raises:
             OSError: it could not be written.
         """
-        line = json.dumps(asdict(entry), ensure_ascii=True) + "\n"
+        line = json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n"
         with self._file.open("ab") as file:
-            file.write(line.encode())
+            file.write(self._separator + line)
+        self._separator = b""
         self._entries.append(entry)
 
     @property
@@ -64,10 +71,8 @@ class Ledger:
         return sum(entry.credits for entry in self._entries if entry.bought)
 
 
-def _read(file: Path) -> Iterator[Entry]:
-    if not file.exists():
-        return
-    for line in file.read_text(encoding="utf-8").splitlines():
+def _read(content: bytes) -> Iterator[Entry]:
+    for line in content.splitlines():
         try:
             yield Entry(**json.loads(line))
         except (ValueError, TypeError):

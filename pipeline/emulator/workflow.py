@@ -74,7 +74,7 @@ class Workflow:
 
     `steps` is filled when everything is made, `error` when that could not be done. `forced_end` is how a fault
     lets it end, as in `ForcedEnd`; with `progress_falls` its percentage goes down. `webhook_outcome` is None
-    while the webhook is due.
+    while the webhook is due. `take` tells it from others that were asked for with the same words.
     """
 
     id: WorkflowId
@@ -96,6 +96,7 @@ class Workflow:
     rating: str | None = None
     delivered_at: str | None = None
     webhook_outcome: str | None = None
+    take: int = 1
 
     @property
     def due(self) -> float:

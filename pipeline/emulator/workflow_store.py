@@ -17,6 +17,7 @@ from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_owner_id
 from pipeline.emulator.render import Canvas, render
 from pipeline.emulator.settings import Settings
+from pipeline.emulator.takes import TakeCounter
 from pipeline.emulator.templates import Template, find
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
@@ -42,6 +43,7 @@ class WorkflowStore:
         self.media = MediaStore(settings.folder / "media")
         self.ledger = Ledger(settings.folder / "ledger.jsonl")
         self.webhooks = WebhookQueue(clock)
+        self._takes = TakeCounter(self.ledger.entries)
         self._lock = threading.RLock()
         self._workflows = {
             workflow.id: workflow for path in self._folder.glob("*.json") for workflow in _read(path)
@@ -77,8 +79,8 @@ class WorkflowStore:
         *,
         status: int | None,
         fault: str | None,
-        workflow_id: WorkflowId | None,
-        price: int,
+        bought: Workflow | None = None,
+        price: int = 0,
     ) -> None:
         """Write into the ledger that a create arrived, what the client was sent, and what was bought.
 
@@ -89,12 +91,14 @@ class WorkflowStore:
         entry = Entry(
             time=self.clock(),
             status=status,
-            workflow_id=workflow_id,
+            workflow_id=bought.id if bought else None,
             credits=price,
             title=valid.title if valid else "",
             template_id=valid.template_id if valid else "",
             request=valid.digest if valid else "",
             fault=fault,
+            content=valid.content_digest if valid else "",
+            take=bought.take if bought else None,
         )
         with self._lock:
             self.ledger.append(entry)
@@ -113,6 +117,8 @@ class WorkflowStore:
             OSError: it could not be written.
         """
         now = self.clock()
+        with self._lock:
+            take = self._takes.next(fields.content_digest, fields.title)
         workflow_id = WorkflowId(new_owner_id())
         workflow = Workflow(
             id=workflow_id,
@@ -129,6 +135,7 @@ class WorkflowStore:
             duration=self.duration,
             forced_end=forced_end,
             progress_falls=progress_falls,
+            take=take,
         )
         self._save(workflow)
         self._schedule(workflow)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.emulator.create_fields import CreateFields, fields_from_json
-from pipeline.emulator.ledger import Ledger
+from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.templates import TEMPLATES, Needs, Template
 from pipeline.emulator.workflow import Changes, Workflow, view
@@ -24,7 +24,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
     store = WorkflowStore(Settings.tiny(tmp_path, duration=100), clock=lambda: 1000.0)
     fields = create_fields()
     bought = store.begin(fields, ARCTIC)
-    store.record(fields, status=200, fault=None, workflow_id=bought.id, price=100)
+    store.record(fields, status=200, fault=None, bought=bought, price=100)
     # As after a kill in the middle of rendering: nothing of the media is known.
     store.wait()
     store.close()
@@ -57,10 +57,22 @@ def test_a_put_while_the_media_is_made_loses_neither(tmp_path: Path) -> None:
 def test_a_ledger_with_a_line_cut_short_keeps_the_others(tmp_path: Path) -> None:
     store = WorkflowStore(Settings.tiny(tmp_path))
     for title in "ab":
-        store.record(create_fields(title=title), status=503, fault="status 503", workflow_id=None, price=0)
+        store.record(create_fields(title=title), status=503, fault="status 503")
     store.close()
     file = tmp_path / "ledger.jsonl"
     file.write_bytes(file.read_bytes() + b'{"time": 1.0, "sta')
+
+    assert [entry.title for entry in Ledger(file).entries] == ["a", "b"]
+
+
+def test_what_follows_a_line_cut_short_is_kept_too(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(b'{"time": 1.0, "sta')
+    for title in "ab":
+        entry = Entry(
+            time=0, status=402, workflow_id=None, credits=0, title=title, template_id="", request=""
+        )
+        Ledger(file).append(entry)
 
     assert [entry.title for entry in Ledger(file).entries] == ["a", "b"]
 
