@@ -14,7 +14,7 @@ from pipeline.errors import InvalidInput
 
 
 class AdminHandlers:
-    """The handlers below `/_emulator`. No rule strikes them."""
+    """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` stands before them."""
 
     def __init__(self, store: WorkflowStore, faults: Faults) -> None:
         self._store = store
@@ -24,11 +24,11 @@ class AdminHandlers:
     def routes(self) -> list[Route]:
         """Which path leads to which of them."""
         return [
-            Route("/_emulator/ledger", self._ledger),
-            Route("/_emulator/state", self._state),
-            Route("/_emulator/faults", self._set_faults, methods=["POST"]),
-            Route("/_emulator/faults", self._clear_faults, methods=["DELETE"]),
-            Route("/_emulator/settings", self._change_settings, methods=["POST"]),
+            Route("/ledger", self._ledger),
+            Route("/state", self._state),
+            Route("/faults", self._set_faults, methods=["POST"]),
+            Route("/faults", self._clear_faults, methods=["DELETE"]),
+            Route("/settings", self._change_settings, methods=["POST"]),
         ]
 
     async def _ledger(self, _request: Request) -> Response:

@@ -2,9 +2,11 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
 
 from pipeline.emulator.admin import AdminHandlers
+from pipeline.emulator.admin_guard import AdminGuard
 from pipeline.emulator.create_fields import InvalidField
 from pipeline.emulator.create_handler import CreateHandler
 from pipeline.emulator.fault_injection import FaultInjector
@@ -14,8 +16,8 @@ from pipeline.emulator.request_checks import on_refused
 from pipeline.emulator.workflow_store import WorkflowStore
 
 
-def create_app(store: WorkflowStore, faults: Faults) -> Starlette:
-    """The application over `store`, struck by `faults`."""
+def create_app(store: WorkflowStore, faults: Faults, host: str) -> Starlette:
+    """The application over `store`, struck by `faults`, for a server that listens on `host`."""
     handlers = Handlers(store)
     handler = FaultInjector(faults, store).handler
     create = handler(CreateHandler(store).endpoint)
@@ -37,7 +39,11 @@ def create_app(store: WorkflowStore, faults: Faults) -> Starlette:
                 for method, endpoint in workflow.items()
             ),
             Route("/media/{id}/{name}", handler(handlers.media)),
-            *AdminHandlers(store, faults).routes,
+            Mount(
+                "/_emulator",
+                routes=AdminHandlers(store, faults).routes,
+                middleware=[Middleware(AdminGuard, key=store.settings.key, host=host)],
+            ),
         ],
         exception_handlers={HTTPException: on_refused, InvalidField: on_refused},
     )

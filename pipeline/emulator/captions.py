@@ -14,7 +14,7 @@ from pipeline.emulator.settings import Size
 # Text in smaller frames is read by nobody, and tests with tiny frames are to be fast.
 _MIN_SIDE_FOR_TEXT = 100
 # A prompt may be 64 KiB of anything; of a long one the beginning and the end are shown.
-_MAX_HEAD, _MAX_TAIL = 600, 200
+_MAX_HEAD, _MAX_TAIL = 300, 120
 _MAX_WORD = 14
 
 _INK = (18, 20, 34)

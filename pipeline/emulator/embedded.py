@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                create_app(store, faults),
+                create_app(store, faults, host),
                 host=host,
                 port=port,
                 http=RawAccessProtocol,

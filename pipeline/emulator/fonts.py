@@ -18,7 +18,7 @@ from PIL import ImageFont
 from pipeline.emulator.drawing import Unreadable
 
 # Bounds on what is looked at: a designer's machine has thousands of fonts.
-_MAX_FILES, _MAX_FONTS = 5_000, 80
+_MAX_FILES, _MAX_FONTS = 5_000, 60
 # Families that cover much, or a script that others lack; these are asked first, in this order.
 _PREFERRED = (
     "dejavusans",
@@ -115,10 +115,14 @@ def _draws(face: Face, character: str) -> bool:
 
 
 def _glyph(face: Face, character: str) -> tuple[tuple[int, int], bytes]:
-    # Without shaping, which would put a mark that stands alone onto a dotted circle.
-    font = face.at(_PROBE_SIZE).font_variant(layout_engine=ImageFont.Layout.BASIC)
-    mask = font.getmask(character)
+    mask = _probe(face).getmask(character)
     return mask.size, bytes(mask)
+
+
+@lru_cache(maxsize=_MAX_FONTS)
+def _probe(face: Face) -> ImageFont.FreeTypeFont:
+    # Without shaping, which would put a mark that stands alone onto a dotted circle.
+    return face.at(_PROBE_SIZE).font_variant(layout_engine=ImageFont.Layout.BASIC)
 
 
 @cache

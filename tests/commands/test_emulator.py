@@ -32,7 +32,8 @@ def emulator(start: Start, tmp_path: Path) -> Callable[..., tuple[Running, str]]
 
 
 def ledger(url: str) -> list[dict[str, object]]:
-    creates = requests.get(f"{url}/_emulator/ledger", timeout=10).json()["creates"]
+    answer = requests.get(f"{url}/_emulator/ledger", headers={"X-Api-Key": "any"}, timeout=10)
+    creates = answer.json()["creates"]
     assert isinstance(creates, list)
     return creates
 

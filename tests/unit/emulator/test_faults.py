@@ -252,7 +252,8 @@ def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None
     state = client.admin("state").json()
     assert state["faults"] == [{"do": "status 500", "seen": 1, "struck": 1}]
     assert client.admin("ledger").json()["creates"][0]["status"] == 500
-    assert requests.delete(f"{client.emulator.url}/_emulator/faults", timeout=10).status_code == 204
+    address = f"{client.emulator.url}/_emulator/faults"
+    assert requests.delete(address, headers=KEY, timeout=10).status_code == 204
     assert client.create().status_code == 200
     wrong = client.admin("faults", [{"on": "create", "do": "resett"}])
     assert wrong.status_code == 422
