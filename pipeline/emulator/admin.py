@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pipeline.emulator.fault_forms import InvalidRule, number, whole_number
 from pipeline.emulator.faultfile import read_rules
 from pipeline.emulator.faults import Faults
 from pipeline.emulator.request_checks import read_json
@@ -79,11 +80,13 @@ class AdminHandlers:
         if not isinstance(body, dict) or not set(body) <= {"credits", "duration"}:
             return JSONResponse({"message": "expected an object with `credits` or `duration`"}, 422)
         balance, duration = body.get("credits"), body.get("duration", self._store.duration)
-        balance_ok = balance is None or (isinstance(balance, int) and balance >= 0)
-        if not balance_ok or not isinstance(duration, int | float) or not 0 <= duration <= 86_400:
-            return JSONResponse({"message": "credits: a whole number or null; duration: seconds"}, 422)
+        try:
+            credits_left = None if balance is None else whole_number("credits", balance)
+            self._store.duration = number("duration", duration, most=86_400)
+        except InvalidRule as error:
+            return JSONResponse({"message": f"{error.path}: {error}"}, 422)
         if "credits" in body:
             # What is asked for is a balance from now on, whatever was spent before.
-            self._store.credits = None if balance is None else int(str(balance)) + self._store.ledger.spent
-        self._store.duration = float(duration)
+            spent = self._store.ledger.spent
+            self._store.credits = None if credits_left is None else credits_left + spent
         return await self._state(request)

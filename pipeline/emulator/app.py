@@ -1,5 +1,7 @@
 """The emulator's web application: which path leads to which handler."""
 
+import logging
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -7,6 +9,7 @@ from starlette.routing import Mount, Route
 
 from pipeline.emulator.admin import AdminHandlers
 from pipeline.emulator.admin_guard import AdminGuard
+from pipeline.emulator.body_limit import BodyLimit
 from pipeline.emulator.create_fields import InvalidField
 from pipeline.emulator.create_handler import CreateHandler
 from pipeline.emulator.fault_injection import FaultInjector
@@ -14,6 +17,9 @@ from pipeline.emulator.faults import Faults
 from pipeline.emulator.handlers import Handlers
 from pipeline.emulator.request_checks import on_refused
 from pipeline.emulator.workflow_store import WorkflowStore
+
+# It warns of broken forms, on stderr where no logging is set up; whoever sent one is told by the response.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 def create_app(store: WorkflowStore, faults: Faults, host: str) -> Starlette:
@@ -45,5 +51,6 @@ def create_app(store: WorkflowStore, faults: Faults, host: str) -> Starlette:
                 middleware=[Middleware(AdminGuard, key=store.settings.key, host=host)],
             ),
         ],
+        middleware=[Middleware(BodyLimit)],
         exception_handlers={HTTPException: on_refused, InvalidField: on_refused},
     )

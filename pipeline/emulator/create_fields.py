@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from pipeline.emulator.json_input import is_unicode, parse_json
 from pipeline.emulator.templates import Needs, Template
 from pipeline.jobs import Json
 
@@ -59,8 +60,8 @@ def fields_from_form(texts: Mapping[str, str], urls: Sequence[str], files: Seque
         InvalidField: a field is wrong.
     """
     try:
-        options = cast("Json", json.loads(texts.get("options") or "{}"))
-    except (ValueError, RecursionError):
+        options = parse_json(texts.get("options") or "{}")
+    except ValueError:
         raise InvalidField(["body", "options"], "Invalid JSON", "json_invalid") from None
     fields: dict[str, Json] = {**texts, "options": options, "image_urls": cast("list[Json]", list(urls))}
     return _create_fields(fields, tuple(files))
@@ -116,6 +117,8 @@ def _text(fields: Mapping[str, Json], name: str, default: str) -> str:
         return default
     if not isinstance(value, str):
         raise InvalidField(["body", name], "Input should be a valid string", "string_type")
+    if not is_unicode(value):
+        raise InvalidField(["body", name], "Input should be a valid unicode string", "string_unicode")
     return value
 
 
@@ -126,4 +129,6 @@ def _urls(value: Json) -> list[str]:
         if not isinstance(url, str):
             location: list[str | int] = ["body", "image_urls", position]
             raise InvalidField(location, "Input should be a valid string", "string_type")
+        if not is_unicode(url):
+            raise InvalidField(location, "Input should be a valid unicode string", "string_unicode")
     return cast("list[str]", value)

@@ -97,7 +97,7 @@ def _fields_of(request: Request) -> CreateFields | InvalidField:
 
 
 async def _read(request: Request) -> CreateFields:
-    if request.url.path.startswith("/v2/"):
+    if request.scope["path"].startswith("/v2/"):
         return fields_from_json(await read_json(request))
     try:
         async with request.form(max_part_size=_MAX_FIELD_BYTES) as form:
@@ -106,6 +106,9 @@ async def _read(request: Request) -> CreateFields:
             return fields_from_form(texts, urls, await _uploads(form.getlist("image_files")))
     except HTTPException as error:
         raise InvalidField(["body"], error.detail) from error
+    except UnicodeError as error:
+        # The charset that the form claims for itself.
+        raise InvalidField(["body"], "The form cannot be decoded", "string_unicode") from error
 
 
 async def _uploads(values: Sequence[UploadFile | str]) -> list[bytes]:

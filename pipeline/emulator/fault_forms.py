@@ -1,6 +1,7 @@
 """Faults that are written as a mapping, such as `{status: 503, headers: {…}}`, and the checks of their values."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from pipeline.emulator.faults import (
@@ -14,6 +15,12 @@ from pipeline.emulator.faults import (
 )
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
+
+# Of calls, of credits, of a seed.
+MAX_NUMBER = 10**12
+_MAX_RESIZE_BYTES = 64 << 20
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 
 
 class InvalidRule(Exception):
@@ -40,14 +47,14 @@ def fault_of_mapping(value: Mapping[str, Json]) -> Fault:
     return read(value)
 
 
-def whole_number(path: str, value: Json) -> int:
-    """`value` as a whole number from 0.
+def whole_number(path: str, value: Json, most: int = MAX_NUMBER) -> int:
+    """`value` as a whole number from 0 to `most`.
 
     Raises:
         InvalidRule: it is none.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidRule(path, "expected a whole number from 0")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise InvalidRule(path, f"expected a whole number from 0 to {most}")
     return value
 
 
@@ -87,11 +94,11 @@ def _respond(value: Mapping[str, Json]) -> Fault:
 
 
 def _redirect(value: Mapping[str, Json]) -> Fault:
-    return Respond(
-        stage=_stage(value, Stage.AFTER_READING),
-        status=whole_number("do.status", value.get("status", 307)),
-        headers=(("location", text("do.redirect", value["redirect"])),),
-    )
+    status = whole_number("do.status", value.get("status", 307))
+    if not 300 <= status <= 399:
+        raise InvalidRule("do.status", "expected a number from 300 to 399")
+    headers = _headers({"location": text("do.redirect", value["redirect"])})
+    return Respond(stage=_stage(value, Stage.AFTER_READING), status=status, headers=headers)
 
 
 def _delay(value: Mapping[str, Json]) -> Fault:
@@ -112,8 +119,8 @@ def _patch(value: Mapping[str, Json]) -> Fault:
 
 def _alter(value: Mapping[str, Json]) -> Fault:
     resize = value.get("resize", 0)
-    if not isinstance(resize, int):
-        raise InvalidRule("do.resize", "expected a whole number of bytes")
+    if not isinstance(resize, int) or isinstance(resize, bool) or abs(resize) > _MAX_RESIZE_BYTES:
+        raise InvalidRule("do.resize", f"expected a whole number of bytes, at most {_MAX_RESIZE_BYTES}")
     return AlterResponse(
         headers=_headers(value.get("headers", {})),
         keep=None if "keep" not in value else number("do.keep", value["keep"], most=1.0),
@@ -150,4 +157,8 @@ def _stage(value: Mapping[str, Json], default: Stage) -> Stage:
 def _headers(value: Json) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
         raise InvalidRule("do.headers", "expected a mapping of names to values")
-    return tuple((name.lower(), str(header)) for name, header in value.items())
+    headers = tuple((name.lower(), str(header)) for name, header in value.items())
+    for name, header in headers:
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(header):
+            raise InvalidRule("do.headers", f"{name[:40]!r} is no header that can be sent")
+    return headers

@@ -74,11 +74,15 @@ class Handlers:
 
     async def _upload(self, request: Request) -> Response:
         check_key(request, self._store.settings.key)
-        async with request.form() as form:
-            file = form.get("image_file")
-            if not isinstance(file, UploadFile):
-                raise InvalidField(["body", "image_file"], "Field required", "missing")
-            content = await file.read()
+        try:
+            async with request.form() as form:
+                file = form.get("image_file")
+                if not isinstance(file, UploadFile):
+                    raise InvalidField(["body", "image_file"], "Field required", "missing")
+                content = await file.read()
+        except UnicodeError as error:
+            # The charset that the form claims for itself.
+            raise HTTPException(400, "BAD_REQUEST") from error
         suffix = image_suffix(content)
         if suffix is None:
             raise HTTPException(400, "BAD_REQUEST")

@@ -123,7 +123,13 @@ def altered(response: WholeResponse, fault: AlterResponse, first_id: str | None)
 
 
 def _patched(body: bytes, patch: Json) -> bytes:
-    content = json.loads(body)
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return body
+    # A refusal, a file, the health: there is no data to merge into.
+    if not isinstance(content, dict) or "data" not in content:
+        return body
     return json.dumps({**content, "data": _merged(content["data"], patch)}).encode()
 
 

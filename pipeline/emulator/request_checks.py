@@ -1,14 +1,13 @@
 """What every endpoint asks of a request: its key, its body, the address it was sent to; and how it is refused."""
 
 import hmac
-import json
-from typing import cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pipeline.emulator.create_fields import InvalidField
+from pipeline.emulator.json_input import parse_json
 from pipeline.jobs import Json
 
 
@@ -29,10 +28,10 @@ def base_url(request: Request) -> str:
 
 
 async def read_json(request: Request) -> Json:
-    """The body as JSON; None where it is none."""
+    """The body as JSON; None where it is none, or none that can be kept."""
     try:
-        return cast("Json", json.loads(await request.body()))
-    except (ValueError, RecursionError):
+        return parse_json(await request.body())
+    except ValueError:
         return None
 
 

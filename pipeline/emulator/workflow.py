@@ -1,6 +1,7 @@
 """A workflow as the emulator keeps it, and how far it is at a given time."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -128,9 +129,12 @@ class Workflow:
                 Step(flow=step["flow"], files=tuple(File(**file) for file in step["files"]))
                 for step in fields["steps"]
             )
-            return cls(**{**fields, "inputs": tuple(fields["inputs"]), "steps": steps})
-        except (TypeError, KeyError) as error:
+            workflow = cls(**{**fields, "inputs": tuple(fields["inputs"]), "steps": steps})
+            if not all(map(math.isfinite, (workflow.created, workflow.updated, workflow.duration))):
+                raise ValueError("its times are not finite")
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a workflow: {error}") from error
+        return workflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,8 @@ class WorkflowStore:
 
 def _read(path: Path) -> list[Workflow]:
     try:
-        return [Workflow.from_json(path.read_bytes())]
+        workflow = Workflow.from_json(path.read_bytes())
     except (ValueError, OSError):
+        # Not ours, or damaged: the others are still there.
         return []
+    return [workflow] if workflow.id == path.stem else []

@@ -8,7 +8,7 @@ from pipeline.emulator.create_fields import CreateFields, fields_from_json
 from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.templates import TEMPLATES, Needs, Template
-from pipeline.emulator.workflow import Changes, Workflow, view
+from pipeline.emulator.workflow import Changes, WebhookOutcome, Workflow, view
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.purchases import WorkflowId
 
@@ -119,3 +119,52 @@ def test_progress_follows_the_clock_and_the_end_waits_for_the_media(tmp_path: Pa
     assert view(workflow, 100).status == "processing"
     assert view(made, 5).status == "processing"
     assert view(made, 10).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("created", None),
+        ("created", "now"),
+        ("duration", float("nan")),
+        ("steps", 3),
+        ("inputs", None),
+        ("x", 1),
+    ],
+)
+def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    store = WorkflowStore(Settings.tiny(tmp_path))
+    damaged, whole = (store.begin(create_fields(), ARCTIC) for _ in "ab")
+    store.wait()
+    store.close()
+    file = tmp_path / "workflows" / f"{damaged.id}.json"
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), field: value}))
+    (tmp_path / "workflows" / "list.json").write_text("[]")
+    (tmp_path / "workflows" / "copy.json").write_bytes((file.parent / f"{whole.id}.json").read_bytes())
+
+    again = WorkflowStore(Settings.tiny(tmp_path))
+    again.close()
+
+    assert [workflow.id for workflow in again.workflows()] == [whole.id]
+
+
+def test_a_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Its file has these names, and no take."""
+    store = WorkflowStore(Settings.tiny(tmp_path))
+    workflow = store.begin(create_fields(), ARCTIC, forced_end="fail", progress_falls=True)
+    store.set_webhook_outcome(workflow.id, WebhookOutcome.SENT)
+    store.close()
+    file = tmp_path / "workflows" / f"{workflow.id}.json"
+    fields = json.loads(file.read_bytes())
+    del fields["take"]
+    file.write_text(json.dumps(fields))
+
+    again = WorkflowStore(Settings.tiny(tmp_path))
+    again.close()
+
+    assert (fields["fate"], fields["backwards"], fields["receipt"]) == ("fail", True, "sent")
+    [found] = again.workflows()
+    assert (found.forced_end, found.progress_falls, found.webhook_outcome) == ("fail", True, "sent")
+    assert found.take == 1
