@@ -1,4 +1,4 @@
-"""Endpoints of the emulator's own, for tests and rehearsals: its ledger, its state, its faults."""
+"""Endpoints that the vendor does not have, for tests and rehearsals: the ledger, the state, the faults."""
 
 from dataclasses import asdict
 
@@ -6,58 +6,60 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pipeline.emulator.access import read_json
+from pipeline.emulator.fault_forms import InvalidRule, number, whole_number
 from pipeline.emulator.faultfile import read_rules
 from pipeline.emulator.faults import Faults
-from pipeline.emulator.work import Work
+from pipeline.emulator.request_checks import read_json
+from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import InvalidInput
 
 
-class Admin:
-    """The endpoints below `/_emulator`."""
+class AdminHandlers:
+    """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` stands before them."""
 
-    def __init__(self, work: Work, faults: Faults) -> None:
-        self._work = work
+    def __init__(self, store: WorkflowStore, faults: Faults) -> None:
+        self._store = store
         self._faults = faults
 
     @property
     def routes(self) -> list[Route]:
+        """Which path leads to which of them."""
         return [
-            Route("/_emulator/ledger", self.ledger),
-            Route("/_emulator/state", self.state),
-            Route("/_emulator/faults", self.set_faults, methods=["POST"]),
-            Route("/_emulator/faults", self.clear_faults, methods=["DELETE"]),
-            Route("/_emulator/settings", self.change, methods=["POST"]),
+            Route("/ledger", self._ledger),
+            Route("/state", self._state),
+            Route("/faults", self._set_faults, methods=["POST"]),
+            Route("/faults", self._clear_faults, methods=["DELETE"]),
+            Route("/settings", self._change_settings, methods=["POST"]),
         ]
 
-    async def ledger(self, _request: Request) -> Response:
-        return JSONResponse({"creates": [asdict(entry) for entry in self._work.ledger.entries]})
+    async def _ledger(self, _request: Request) -> Response:
+        return JSONResponse({"creates": [asdict(entry) for entry in self._store.ledger.entries]})
 
-    async def state(self, _request: Request) -> Response:
+    async def _state(self, _request: Request) -> Response:
         workflows = [
             {
                 "id": workflow.id,
                 "title": workflow.title,
                 "template_id": workflow.template_id,
-                "status": self._work.view(workflow).status,
-                "percent": self._work.view(workflow).percent,
-                "receipt": workflow.receipt,
+                "status": self._store.view(workflow).status,
+                "percent": self._store.view(workflow).percent,
+                "receipt": workflow.webhook_outcome,
             }
-            for workflow in self._work.workflows()
+            for workflow in self._store.workflows()
         ]
         faults = [
-            {"do": name, "seen": seen, "struck": struck} for name, seen, struck in self._faults.counts()
+            {"do": name, "seen": matched, "struck": struck} for name, matched, struck in self._faults.counts()
         ]
         return JSONResponse(
             {
                 "workflows": workflows,
                 "faults": faults,
-                "duration": self._work.duration,
-                "credits": {"spent": self._work.ledger.spent, "balance": self._work.balance},
+                "duration": self._store.duration,
+                "credits": {"spent": self._store.ledger.spent, "balance": self._store.balance},
             }
         )
 
-    async def set_faults(self, request: Request) -> Response:
+    async def _set_faults(self, request: Request) -> Response:
         body = await read_json(request)
         try:
             rules = read_rules(body)
@@ -69,20 +71,22 @@ class Admin:
             self._faults.set(rules)
         return JSONResponse({"faults": len(rules)})
 
-    async def clear_faults(self, _request: Request) -> Response:
+    async def _clear_faults(self, _request: Request) -> Response:
         self._faults.set([])
         return Response(status_code=204)
 
-    async def change(self, request: Request) -> Response:
+    async def _change_settings(self, request: Request) -> Response:
         body = await read_json(request)
         if not isinstance(body, dict) or not set(body) <= {"credits", "duration"}:
             return JSONResponse({"message": "expected an object with `credits` or `duration`"}, 422)
-        balance, duration = body.get("credits"), body.get("duration", self._work.duration)
-        sound_balance = balance is None or (isinstance(balance, int) and balance >= 0)
-        if not sound_balance or not isinstance(duration, int | float) or not 0 <= duration <= 86_400:
-            return JSONResponse({"message": "credits: a whole number or null; duration: seconds"}, 422)
+        balance, duration = body.get("credits"), body.get("duration", self._store.duration)
+        try:
+            credits_left = None if balance is None else whole_number("credits", balance)
+            self._store.duration = number("duration", duration, most=86_400)
+        except InvalidRule as error:
+            return JSONResponse({"message": f"{error.path}: {error}"}, 422)
         if "credits" in body:
             # What is asked for is a balance from now on, whatever was spent before.
-            self._work.credits = None if balance is None else int(str(balance)) + self._work.ledger.spent
-        self._work.duration = float(duration)
-        return await self.state(request)
+            spent = self._store.ledger.spent
+            self._store.credits = None if credits_left is None else credits_left + spent
+        return await self._state(request)

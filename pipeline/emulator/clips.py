@@ -22,12 +22,18 @@ _SAMPLES_PER_SECOND = 22_050
 
 def write_clip(path: Path, size: Size, frames_per_second: int, frames: Iterable[Picture]) -> None:
     """Encode `frames` (RGB, of that size). The same frames give the same bytes."""
-    # One for all frames: each would else set up its own, which costs more than the encoding.
+    # One for all frames: each would otherwise set up its own, which costs more than the encoding.
     convert = VideoReformatter()
     # The index goes to the front, which needs a path: the file is rewritten at its end.
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=frames_per_second)
-        stream.options = {"preset": "veryfast", "crf": "23", "threads": "1"}
+        # Without `cpu-independent` the rounding of x264 depends on the CPU, and on where in memory a frame lies.
+        stream.options = {
+            "preset": "veryfast",
+            "crf": "23",
+            "threads": "1",
+            "x264-params": "cpu-independent=1",
+        }
         stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
         # Without these tags players guess, and colours shift.
         stream.color_primaries = stream.color_trc = stream.colorspace = _BT709

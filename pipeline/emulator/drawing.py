@@ -1,13 +1,10 @@
 """Pictures: reading them, cutting them out, and drawing what cannot be had."""
 
 import hashlib
-from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from pipeline.emulator.motion import Pose
 from pipeline.emulator.settings import Size
 
 Picture = Image.Image
@@ -18,8 +15,6 @@ PAPER: Colour = (246, 243, 236)
 _NOISE = 8
 _LARGEST_SIDE = 2048
 _LARGEST_PIXELS = 50_000_000
-# A font of less than that is not read by anyone, and tests with tiny frames need no text.
-_LEAST_HEIGHT_FOR_TEXT = 120
 
 # Sky above, sky below, sun, then hills from far to near.
 _PALETTES: tuple[tuple[Colour, ...], ...] = (
@@ -131,20 +126,9 @@ def covering(picture: Picture, size: Size) -> Picture:
     return ImageOps.fit(replace_alpha(picture, PAPER), (size.width, size.height), Image.Resampling.LANCZOS)
 
 
-def posed(frame: Picture, pose: Pose) -> Picture:
-    """`frame` in another pose, to fractions of a pixel, so that slow motion does not tremble."""
-    width, height = frame.size
-    scale = 1 / pose.zoom
-    left = width / 2 - (width / 2 + pose.right * width) * scale
-    top = height / 2 - (height / 2 + pose.down * height) * scale
-    return frame.transform(
-        frame.size, Image.Transform.AFFINE, (scale, 0, left, 0, scale, top), Image.Resampling.BILINEAR
-    )
-
-
-def landscape(size: Size, seed: int) -> Picture:
-    """A quiet landscape: a sky, a sun and hills, in colours that `seed` chooses."""
-    high, low, sun, *hills = _PALETTES[seed % len(_PALETTES)]
+def landscape(size: Size, palette: int, seed: int) -> Picture:
+    """A quiet landscape: a sky, a sun and hills. `palette` chooses its colours, `seed` what stands where."""
+    high, low, sun, *hills = _PALETTES[palette % len(_PALETTES)]
     # Drawn twice as large, for smooth edges.
     width, height = size.width * 2, size.height * 2
     gradient = Image.linear_gradient("L").resize((width, height))
@@ -166,72 +150,6 @@ def landscape(size: Size, seed: int) -> Picture:
 def plain(size: Size, colour: Colour) -> Picture:
     """A frame of one colour."""
     return Image.new("RGB", (size.width, size.height), colour)
-
-
-def labels(size: Size, lines: Sequence[str], badge: str) -> Picture:
-    """An empty frame with `badge` in its upper corner and `lines` at its foot, the first one large."""
-    frame = Image.new("RGBA", (size.width, size.height))
-    if size.height < _LEAST_HEIGHT_FOR_TEXT:
-        return frame
-    unit = min(size.width, size.height) / 100
-    margin = int(5 * unit)
-    draw = ImageDraw.Draw(frame)
-    if lines:
-        _write_foot(frame, lines, unit, margin)
-    font = _font(int(3.6 * unit))
-    left, top, right, bottom = draw.textbbox((0, 0), badge, font=font)
-    pill = (margin, margin, int(margin + right - left + 4 * unit), int(margin + bottom + 3.2 * unit))
-    draw.rounded_rectangle(pill, radius=(pill[3] - pill[1]) / 2, fill=(16, 18, 32, 190))
-    draw.text(
-        (margin + 2 * unit - left, margin + 1.6 * unit - top / 2), badge, font=font, fill=(255, 255, 255, 235)
-    )
-    return frame
-
-
-def _write_foot(frame: Picture, lines: Sequence[str], unit: float, margin: int) -> None:
-    large, small = _font(int(5 * unit)), _font(int(3.8 * unit))
-    room = frame.width - 2 * margin
-    rows = [(row, large) for row in _wrapped(lines[0], large, room, 2)]
-    rows += [(row, small) for line in lines[1:] for row in _wrapped(line, small, room, 1)]
-    height = int(sum(font.size * 1.3 for _, font in rows)) + margin
-    scrim = Image.linear_gradient("L").resize((frame.width, min(height * 2, frame.height)))
-    dark = Image.new("RGBA", scrim.size, (12, 14, 26, 0))
-    dark.putalpha(scrim.point(lambda value: value * 4 // 5))
-    frame.paste(dark, (0, frame.height - scrim.height))
-    draw = ImageDraw.Draw(frame)
-    y = float(frame.height - height)
-    for row, font in rows:
-        draw.text((margin, y), row, font=font, fill=(255, 255, 255, 255 if font is large else 205))
-        y += font.size * 1.3
-
-
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, most: int) -> list[str]:
-    rows: list[str] = []
-    words = _printable(text).split()
-    while words and len(rows) < most:
-        row = words.pop(0)
-        while words and font.getlength(f"{row} {words[0]}") <= room:
-            row = f"{row} {words.pop(0)}"
-        rows.append(row)
-    if not rows:
-        return []
-    last = rows[-1] + ("…" if words else "")
-    while len(last) > 1 and font.getlength(last) > room:
-        last = last.rstrip("…")[:-1] + "…"
-    return [*rows[:-1], last]
-
-
-def _printable(text: str) -> str:
-    # A prompt may be 64 KiB of anything; two rows are shown of it.
-    return "".join(character if character.isprintable() else " " for character in text[:400])
-
-
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise Unreadable("this Pillow was built without FreeType and cannot write text")
-    return font
 
 
 def _round_corners(size: tuple[int, int]) -> Picture:

@@ -1,4 +1,4 @@
-"""The emulator in this process, in a thread of its own, or as the whole of a command."""
+"""The emulator as a server: in a thread of this process, or as the whole of a command."""
 
 import socket
 import threading
@@ -8,14 +8,14 @@ from typing import Self
 
 import uvicorn
 
-from pipeline.emulator.connection import OpenProtocol
+from pipeline.emulator.app import create_app
 from pipeline.emulator.faultfile import read_rules
 from pipeline.emulator.faults import Faults
 from pipeline.emulator.ledger import Ledger
-from pipeline.emulator.server import create_app
+from pipeline.emulator.raw_connection import RawAccessProtocol
 from pipeline.emulator.settings import Settings
-from pipeline.emulator.webhooks import Postman
-from pipeline.emulator.work import Work
+from pipeline.emulator.webhook_sender import WebhookSender
+from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import UsageError
 from pipeline.jobs import Json
 
@@ -23,17 +23,17 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it answers and on which port."""
+    """uvicorn's server, which calls `on_ready` with its address once it answers."""
 
     def __init__(
-        self, work: Work, faults: Faults, host: str, port: int, ready: Callable[[str], None]
+        self, store: WorkflowStore, faults: Faults, *, host: str, port: int, on_ready: Callable[[str], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                create_app(work, faults),
+                create_app(store, faults, host),
                 host=host,
                 port=port,
-                http=OpenProtocol,
+                http=RawAccessProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -43,17 +43,17 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=1,
             )
         )
-        self._ready = ready
+        self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
 
 class Emulator:
-    """An emulator over `settings`, alive within its `with`. Port 0 takes any that is free.
+    """An emulator that runs within its `with`. Port 0 takes any that is free.
 
     Raises:
         UsageError: the port cannot be had.
@@ -63,17 +63,17 @@ class Emulator:
     def __init__(self, settings: Settings, port: int = 0) -> None:
         self.settings = settings
         self._port = port
-        self._answers = threading.Event()
+        self._started = threading.Event()
         self._url = ""
 
     def __enter__(self) -> Self:
-        self.work = Work(self.settings)
+        self.work = WorkflowStore(self.settings)
         self.faults = Faults(self.settings.faults)
-        self._postman = Postman(self.work, self.faults)
-        self._server = _Server(self.work, self.faults, LOOPBACK, self._port, self._is_ready)
+        self._webhooks = WebhookSender(self.work, self.faults)
+        self._server = _Server(self.work, self.faults, host=LOOPBACK, port=self._port, on_ready=self._set_url)
         self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
         self._thread.start()
-        self._answers.wait()
+        self._started.wait()
         if not self._url:
             self.__exit__(None, None, None)
             raise UsageError(f"the emulator cannot listen on {LOOPBACK}:{self._port}")
@@ -87,7 +87,7 @@ class Emulator:
     ) -> None:
         self._server.should_exit = True
         self._thread.join()
-        self._postman.close()
+        self._webhooks.close()
         self.work.close()
 
     @property
@@ -97,7 +97,7 @@ class Emulator:
 
     @property
     def ledger(self) -> Ledger:
-        """All creates that arrived whole."""
+        """The creates that arrived whole."""
         return self.work.ledger
 
     def fail(self, *rules: Json) -> None:
@@ -109,37 +109,37 @@ class Emulator:
         self.faults.add(read_rules(list(rules)))
 
     def heal(self) -> None:
-        """Take all rules away."""
+        """Remove all rules."""
         self.faults.set([])
 
-    def _is_ready(self, url: str) -> None:
+    def _set_url(self, url: str) -> None:
         self._url = url
-        self._answers.set()
+        self._started.set()
 
     def _run(self) -> None:
         try:
             self._server.run()
         except SystemExit:
-            # uvicorn's word for a port that is taken; `__enter__` says it better.
+            # uvicorn exits where the port is taken; `__enter__` raises what tells so.
             return
         finally:
-            self._answers.set()
+            self._started.set()
 
 
 def serve(host: str, port: int, settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Be an emulator until interrupted; `on_ready` gets the address once it answers.
+    """Serve an emulator until interrupted; `on_ready` is called with its address once it answers.
 
     Raises:
         UsageError: the port cannot be had.
         OSError: the folder cannot be used.
     """
-    work = Work(settings)
+    store = WorkflowStore(settings)
     faults = Faults(settings.faults)
-    postman = Postman(work, faults)
+    webhooks = WebhookSender(store, faults)
     try:
-        _Server(work, faults, host, port, on_ready).run()
+        _Server(store, faults, host=host, port=port, on_ready=on_ready).run()
     except SystemExit as error:
         raise UsageError(f"the emulator cannot listen on {host}:{port}") from error
     finally:
-        postman.close()
-        work.close()
+        webhooks.close()
+        store.close()

@@ -1,7 +1,7 @@
-"""What can go wrong, and when: rules that strike the emulator's calls.
+"""Faults to inject, and the rules that say which calls they strike.
 
-A rule says on which calls it looks, which of these it strikes, and what it does there. In a file or over the
-admin endpoint it reads `{on: create, nth: 2, do: reset-after-processing}`; `faultfile` reads that form.
+In a file, or sent to the admin endpoint, a rule reads `{on: create, nth: 2, do: reset-after-processing}`;
+`faultfile` reads that form.
 """
 
 import random
@@ -38,24 +38,24 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The connection ends without an answer: by a reset, or closed in order."""
+class Disconnect:
+    """The connection ends without a response: by a reset, or closed in order."""
 
     stage: Stage
     reset: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
     """Nothing happens for so many seconds; then the call goes on."""
 
     stage: Stage
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Respond:
-    """Another answer than the true one. After processing: what was asked for has been done all the same."""
+    """Another response than the true one. After processing: what was asked for has been done all the same."""
 
     stage: Stage
     status: int
@@ -64,21 +64,22 @@ class Respond:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """After processing: these bytes go out instead of an answer, and the connection is closed."""
+class RespondRaw:
+    """After processing: these bytes go out in place of a response, and the connection is closed."""
 
-    raw: bytes
+    content: bytes
     stage: Stage = Stage.AFTER_PROCESSING
 
 
-@dataclass(frozen=True, slots=True)
-class Alter:
-    """The true answer, changed on its way out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterResponse:
+    """The true response, changed on its way out.
 
     `patch` is merged into its `data`; `same_id` gives it the id of the first workflow ever bought; `headers`
     are set; `keep` is the share of the body that arrives before the connection closes (`unsized`: without a
-    Content-Length to notice it by); `resize` lengthens or shortens the body, its Content-Length agreeing;
-    `drip` is the seconds between two pieces of the body; `ignore_range` answers a Range with the whole.
+    Content-Length to notice it by); `resize` is by how many bytes the body grows or shrinks, its
+    Content-Length agreeing; `drip` is the seconds between two pieces of the body; `ignore_range` responds to
+    a Range with the whole file.
     """
 
     patch: Mapping[str, Json] = field(default_factory=dict)
@@ -92,37 +93,37 @@ class Alter:
     stage: Stage = Stage.AFTER_PROCESSING
 
 
-@dataclass(frozen=True, slots=True)
-class Doom:
-    """The workflow that is bought ends otherwise: `ends` as in `workflow.Fate`; or its progress goes down."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndWorkflow:
+    """The workflow that is bought ends with `status` (see `workflow.ForcedEnd`), or its progress falls."""
 
-    ends: str | None = None
-    backwards: bool = False
+    status: str | None = None
+    progress_falls: bool = False
     stage: Stage = Stage.AFTER_PROCESSING
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """How the receipt of a webhook goes out: in so many copies; or forged, telling what is not so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendWebhook:
+    """How a webhook is sent: in so many copies; or forged, naming another workflow and another end."""
 
     copies: int = 1
     forged: bool = False
     stage: Stage = Stage.AFTER_PROCESSING
 
 
-Fault = Cut | Stall | Respond | Wire | Alter | Doom | Delivery
+Fault = Disconnect | Delay | Respond | RespondRaw | AlterResponse | EndWorkflow | SendWebhook
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a rule may look at. Title and template are empty where they are not known."""
+    """What a rule matches against. Title and template are empty where they are not known."""
 
     operation: Operation
     title: str = ""
     template_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Strikes the calls in `on` whose title and template contain what is asked.
 
@@ -141,20 +142,21 @@ class Rule:
     title: str = ""
     template_id: str = ""
 
-    def concerns(self, call: Call) -> bool:
-        """Whether it looks at this call at all."""
-        asked = {call.operation} if call.operation is Operation.WEBHOOK else {call.operation, Operation.ANY}
-        return bool(self.on & asked) and self.title in call.title and self.template_id in call.template_id
+    def matches(self, call: Call) -> bool:
+        """Whether this call counts for the rule at all."""
+        # `any` stands for the calls that a client makes; webhooks are the emulator's own.
+        names = {call.operation} if call.operation is Operation.WEBHOOK else {call.operation, Operation.ANY}
+        return bool(self.on & names) and self.title in call.title and self.template_id in call.template_id
 
 
-class _Armed:
-    """A rule with what it has seen and struck so far."""
+class _RuleCounter:
+    """A rule, with the calls that matched it so far and those that it struck."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.seen = 0
         self.struck = 0
-        self._random = random.Random(rule.seed)  # noqa: S311 - chance that can be repeated is what is wanted
+        self._random = random.Random(rule.seed)  # noqa: S311 - a rehearsal has to be repeatable
 
     def strikes(self) -> bool:
         rule = self.rule
@@ -170,42 +172,42 @@ class _Armed:
 
 
 class Faults:
-    """The rules in force. The first that strikes a call decides; each counts the calls that it looks at."""
+    """The rules in force. The first that strikes a call decides; each counts every call that matches it."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._lock = threading.Lock()
-        self._armed = [_Armed(rule) for rule in rules]
+        self._counters = [_RuleCounter(rule) for rule in rules]
 
     def set(self, rules: Iterable[Rule]) -> None:
-        """Put these in place of all others; none at all: everything is well again."""
+        """Put these in place of all others."""
         with self._lock:
-            self._armed = [_Armed(rule) for rule in rules]
+            self._counters = [_RuleCounter(rule) for rule in rules]
 
     def add(self, rules: Iterable[Rule]) -> None:
         """Put these behind the others."""
         with self._lock:
-            self._armed.extend(_Armed(rule) for rule in rules)
+            self._counters.extend(_RuleCounter(rule) for rule in rules)
 
     def counts(self) -> list[tuple[str, int, int]]:
-        """Each rule's name, the calls that it looked at, and those that it struck."""
+        """Each rule's name, the number of calls that matched it, and of those that it struck."""
         with self._lock:
-            return [(armed.rule.name, armed.seen, armed.struck) for armed in self._armed]
+            return [(counter.rule.name, counter.seen, counter.struck) for counter in self._counters]
 
     def before_reading(self, call: Call) -> Rule | None:
         """The rule that strikes before anything of the body is read."""
-        return self._first(call, early=True)
+        return self._first_striking(call, early=True)
 
     def after_reading(self, call: Call) -> Rule | None:
         """The rule that strikes when the request is there, before or after it is processed."""
-        return self._first(call, early=False)
+        return self._first_striking(call, early=False)
 
-    def _first(self, call: Call, *, early: bool) -> Rule | None:
+    def _first_striking(self, call: Call, *, early: bool) -> Rule | None:
         with self._lock:
-            concerned = [
-                armed
-                for armed in self._armed
-                if (armed.rule.fault.stage is Stage.BEFORE_READING) == early and armed.rule.concerns(call)
+            matching = [
+                counter
+                for counter in self._counters
+                if (counter.rule.fault.stage is Stage.BEFORE_READING) == early and counter.rule.matches(call)
             ]
-            # All are asked, so that each counts every call that it looks at.
-            striking = [armed.rule for armed in concerned if armed.strikes()]
+            # All are asked, not only until one strikes: each has to count every call that matches it.
+            striking = [counter.rule for counter in matching if counter.strikes()]
         return striking[0] if striking else None

@@ -1,27 +1,32 @@
-"""The ledger: one line for each create that arrived whole. The oracle of "never paid twice"."""
+"""The ledger: one line for each create that arrived whole. Tests of "never pay twice" count its lines."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.purchases import WorkflowId
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One create that arrived whole.
 
-    `status` is what was answered, None where the answer was kept back; `workflow_id` what was bought, None
-    for nothing; `request` a hash of all that was asked; `fault` the rule that struck.
+    `status` is what the client was sent, None where that was no whole response; `workflow_id` what was bought,
+    None for nothing; `request` a hash of all fields; `fault` the rule that struck; `content` a hash of the fields
+    that decide what is made; `take` which take of that it is, None where nothing was bought.
     """
 
     time: float
     status: int | None
-    workflow_id: str | None
+    workflow_id: WorkflowId | None
     credits: int
     title: str
     template_id: str
     request: str
     fault: str | None = None
+    content: str = ""
+    take: int | None = None
 
     @property
     def bought(self) -> bool:
@@ -33,17 +38,21 @@ class Ledger:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._entries = list(_read(file))
+        content = file.read_bytes() if file.exists() else b""
+        self._entries = list(_read(content))
+        # A kill may have cut the last line short; what follows must not be glued to it.
+        self._separator = b"" if content.endswith(b"\n") or not content else b"\n"
 
     def append(self, entry: Entry) -> None:
-        """Add one. It is in the file before this returns.
+        """Add one, which is in the file before this returns.
 
         Raises:
             OSError: it could not be written.
         """
-        line = json.dumps(asdict(entry), ensure_ascii=True) + "\n"
+        line = json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n"
         with self._file.open("ab") as file:
-            file.write(line.encode())
+            file.write(self._separator + line)
+        self._separator = b""
         self._entries.append(entry)
 
     @property
@@ -62,12 +71,10 @@ class Ledger:
         return sum(entry.credits for entry in self._entries if entry.bought)
 
 
-def _read(file: Path) -> Iterator[Entry]:
-    if not file.exists():
-        return
-    for line in file.read_text(encoding="utf-8").splitlines():
+def _read(content: bytes) -> Iterator[Entry]:
+    for line in content.splitlines():
         try:
             yield Entry(**json.loads(line))
         except (ValueError, TypeError):
-            # A line cut short by a kill; the one before it and after it are whole.
+            # A line that was cut short by a kill.
             continue

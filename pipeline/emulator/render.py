@@ -1,18 +1,18 @@
 """Makes the media of a workflow, step by step, as far as that can be done on this machine."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from PIL import Image
-
-from pipeline.emulator import drawing
+from pipeline.emulator import captions, drawing
+from pipeline.emulator.captions import Caption
 from pipeline.emulator.clips import read_clip, write_clip, write_song
 from pipeline.emulator.drawing import Picture
 from pipeline.emulator.motion import DRIFT, Motion, motion_named
 from pipeline.emulator.settings import Size
+from pipeline.emulator.sprites import Patch, Sprite, content_box, drifted
+from pipeline.emulator.summary import note_of, request_seed, short_url, text_of
 from pipeline.emulator.templates import Flow, Template
 from pipeline.emulator.workflow import File, Step, Workflow
 from pipeline.jobs import Json
@@ -20,8 +20,7 @@ from pipeline.jobs import Json
 Opener = Callable[[str], Path | None]
 """Gives the file behind an input or a url where it is the emulator's own; nothing is ever fetched."""
 
-_SHORTEST, _LONGEST, _USUAL = 1.0, 10.0, 2.5
-_TOLD = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
+_MIN_SECONDS, _MAX_SECONDS, _DEFAULT_SECONDS = 1.0, 10.0, 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,9 @@ class Canvas:
 def render(
     workflow: Workflow, template: Template, canvas: Canvas, folder: Path, open_own: Opener
 ) -> tuple[Step, ...]:
-    """Make every step's file in `folder`; the last is the result. The same request gives the same bytes.
+    """Make every step's file in `folder`; the last is the result.
+
+    The same template, options, images and take give the same bytes; another prompt, option or take gives others.
 
     Raises:
         Unreadable: an input is damaged.
@@ -51,12 +52,14 @@ class Rendering:
         self._workflow = workflow
         self._folder = folder
         self._open = open_own
-        self._size = canvas.size.shaped(self._option("aspect_ratio"))
+        self._size = canvas.size.with_aspect_ratio(self._option("aspect_ratio"))
         self._rate = canvas.frames_per_second
         self._frames = max(round(_seconds(workflow.options.get("duration")) * self._rate), 2)
-        self._seed = drawing.seed_of(f"{workflow.template_id} {workflow.options}")
+        self._seed = request_seed(workflow)
+        self._tag = f"take {workflow.take}"
 
     def run(self, flows: tuple[Flow, ...]) -> tuple[Step, ...]:
+        """Make the files of `flows`, in this order."""
         if flows == (Flow.SONG,):
             return (self._song(),)
         if Flow.RESTYLE in flows:
@@ -77,14 +80,18 @@ class Rendering:
         layers = [drawing.layer(picture, self._size) for picture in pictures]
         motion = motion_named(self._option("motion_type"), self._seed)
         gray = drawing.plain(self._size, drawing.GRAY)
-        yield self._clip(Flow.ANIMATE, (_over(gray, each) for each in self._moving(layers, motion)))
-        shadowed = [drawing.with_shadow(each) for each in layers]
+        # Only a foot, which is cut out of the gray together with the subject: a film that is made from this one
+        # has its own lines at the top, and shows both.
+        caption = self._strip() + self._foot(self._tag)
         yield self._clip(
-            Flow.OVERLAY,
-            (
-                _over(ground, each)
-                for ground, each in zip(self._backgrounds(), self._moving(shadowed, motion), strict=False)
-            ),
+            Flow.ANIMATE,
+            (caption.draw_on(_over(gray.copy(), patch)) for patch in self._moving(layers, motion)),
+        )
+        shadowed = [drawing.with_shadow(each) for each in layers]
+        caption = self._strip() + self._foot()
+        frames = zip(self._backgrounds(caption), self._moving(shadowed, motion), strict=False)
+        yield self._clip(
+            Flow.OVERLAY, (note.draw_on(_over(ground, patch)) for (ground, note), patch in frames)
         )
 
     def _overlay_clip(self) -> Step:
@@ -93,11 +100,12 @@ class Rendering:
         if path is not None and path.suffix == ".mp4":
             frames: Iterator[Picture] = self._looped(path)
         else:
-            frames = self._unseen(source)
+            note = self._name_on_picture(source)
+            frames = (note.draw_on(frame) for frame in self._placeholder(source))
         cards = (self._card(frame) for frame in frames)
+        pairs = zip(self._backgrounds(self._strip(at_top=True), note_of(self._workflow)), cards, strict=False)
         return self._clip(
-            Flow.OVERLAY,
-            (_over(ground, card) for ground, card in zip(self._backgrounds(), cards, strict=False)),
+            Flow.OVERLAY, (note.draw_on(_over(ground, (card, (0, 0)))) for (ground, note), card in pairs)
         )
 
     def _card(self, frame: Picture) -> Picture:
@@ -105,37 +113,41 @@ class Rendering:
         cut = drawing.without_gray(frame)
         return cut if cut.getchannel("A").getextrema()[0] == 0 else drawing.layer(cut, self._size, 0.78)
 
-    def _moving(self, layers: list[Picture], motion: Motion) -> Iterator[Picture]:
+    def _moving(self, layers: list[Picture], motion: Motion) -> Iterator[Patch]:
         """The layers in motion; of two, the first turns into the second."""
-        first, last = layers[0], layers[-1]
+        box = content_box(*layers)
+        first, last = Sprite.of(layers[0], box), Sprite.of(layers[-1], box)
         for share in self._shares():
-            layer = first if first is last else Image.blend(first, last, share)
-            yield drawing.posed(layer, motion.at(share))
+            sprite = first if len(layers) == 1 else first.blended(last, share)
+            yield sprite.posed(motion.at(share))
 
-    def _backgrounds(self) -> Iterator[Picture]:
-        """A frame of the background for each frame of the clip; several take their turns."""
+    def _backgrounds(self, caption: Caption, *notes: str) -> Iterator[tuple[Picture, Caption]]:
+        """The background of each frame of the clip, several in turn; and `caption`, with badges for that one."""
         urls = [url for url in self._option("background_urls").split(",") if url] or [""]
         turns = [self._background(url) for url in urls]
+        captioned = [caption + self._badges("emulated overlay", *self._name_of(url), *notes) for url in urls]
         for number in range(self._frames):
-            yield next(turns[number * len(turns) // self._frames])
+            turn = number * len(turns) // self._frames
+            yield next(turns[turn]), captioned[turn]
 
     def _background(self, url: str) -> Iterator[Picture]:
         path = self._open(url) if url else None
         if path is not None and path.suffix == ".mp4":
-            yield from self._looped(path)
-        elif path is not None and path.suffix != ".wav":
-            yield from self._drifting(drawing.covering(drawing.read_picture(path), self._size))
-        else:
-            yield from self._unseen(url)
+            return self._looped(path)
+        if path is not None and path.suffix != ".wav":
+            return self._drifting(drawing.covering(drawing.read_picture(path), self._size))
+        return self._placeholder(url)
 
-    def _unseen(self, url: str) -> Iterator[Picture]:
-        """In the place of what is not fetched: a landscape, and the url."""
-        ground = drawing.landscape(self._size, drawing.seed_of(url))
-        note = drawing.labels(self._size, [_short(url)] if url else [], "emulated background")
-        return (_over(frame, note) for frame in self._drifting(ground))
+    def _placeholder(self, url: str) -> Iterator[Picture]:
+        """In the place of a background that is not fetched: a landscape. Its url stands in a badge."""
+        seed = drawing.seed_of(url)
+        return self._drifting(drawing.landscape(self._size, palette=seed, seed=seed))
+
+    def _name_of(self, url: str) -> list[str]:
+        return [f"not fetched: {short_url(url)}"] if url and self._open(url) is None else []
 
     def _drifting(self, ground: Picture) -> Iterator[Picture]:
-        return (drawing.posed(ground, DRIFT.at(share)) for share in self._shares())
+        return (drifted(ground, DRIFT.at(share)) for share in self._shares())
 
     def _looped(self, path: Path) -> Iterator[Picture]:
         while True:
@@ -150,24 +162,20 @@ class Rendering:
             pictures = [drawing.sketched(picture) for picture in pictures]
             ground = drawing.plain(self._size, drawing.PAPER)
         else:
-            ground = drawing.landscape(self._size, drawing.seed_of(self._workflow.template_id))
+            palette = drawing.seed_of(self._workflow.template_id)
+            ground = drawing.landscape(self._size, palette=palette, seed=self._seed)
         layers = [drawing.with_shadow(drawing.layer(picture, self._size, 0.8)) for picture in pictures]
-        note = drawing.labels(self._size, self._story(), "emulated preview")
-        yield self._picture(Flow.RESTYLE, _over(_over(ground, layers[0]), note))
+        caption = self._strip() + self._badges("emulated preview") + self._foot()
+        yield self._picture(Flow.RESTYLE, caption.draw_on(_over(ground.copy(), (layers[0], (0, 0)))))
         if Flow.ANIMATE in flows:
             motion = motion_named(self._option("motion_type"), self._seed)
-            moving = zip(self._drifting(ground), self._moving(layers, motion), strict=True)
-            yield self._clip(Flow.ANIMATE, (_over(_over(below, above), note) for below, above in moving))
+            pairs = zip(self._drifting(ground), self._moving(layers, motion), strict=True)
+            yield self._clip(Flow.ANIMATE, (caption.draw_on(_over(below, patch)) for below, patch in pairs))
 
     def _song(self) -> Step:
         path = self._folder / f"{Flow.SONG}.wav"
         write_song(path, self._seed, self._frames / self._rate)
-        return Step(Flow.SONG, (File.at(path),))
-
-    def _story(self) -> list[str]:
-        told = next((self._option(name) for name in _TOLD if self._option(name)), "")
-        label = self._workflow.template_id.replace("_", " ")
-        return [told, label] if told else [label]
+        return Step(flow=Flow.SONG, files=(File.at(path),))
 
     def _pictures(self) -> list[Picture]:
         sources = self._workflow.inputs[:2] or ("",)
@@ -179,52 +187,56 @@ class Rendering:
             return next(read_clip(path)).convert("RGBA")
         if path is not None:
             return drawing.read_picture(path)
-        ground = drawing.landscape(self._size, drawing.seed_of(source))
-        # The url stands at the top, as a preview writes its own lines at the foot.
-        note = drawing.labels(self._size, [], _short(source)[-48:] or "no image")
-        return _over(ground, note).convert("RGBA")
+        seed = drawing.seed_of(source)
+        picture = drawing.landscape(self._size, palette=seed, seed=seed)
+        return self._name_on_picture(source).draw_on(picture).convert("RGBA")
+
+    # Words
+
+    def _name_on_picture(self, source: str) -> Caption:
+        """The name of an input that is not fetched, on the picture in its place."""
+        return captions.title(self._size, short_url(source) or "no image")
+
+    def _foot(self, *more: str) -> Caption:
+        return captions.foot(self._size, text_of(self._workflow), note_of(self._workflow, *more))
+
+    def _badges(self, *left: str) -> Caption:
+        return captions.badges(self._size, left, self._tag, captions.strip_colour(self._seed))
+
+    def _strip(self, *, at_top: bool = False) -> Caption:
+        return captions.strip(self._size, self._seed, at_top=at_top)
+
+    def _option(self, name: str) -> str:
+        value = self._workflow.options.get(name)
+        return value if isinstance(value, str) else ""
 
     # Files
 
     def _picture(self, flow: Flow, picture: Picture) -> Step:
         path = self._folder / f"{flow}.png"
         picture.save(path, "PNG", compress_level=1)
-        return Step(flow, (File.at(path),))
+        return Step(flow=flow, files=(File.at(path),))
 
-    def _clip(self, flow: Flow, frames: Iterator[Picture]) -> Step:
+    def _clip(self, flow: Flow, frames: Iterable[Picture]) -> Step:
         path = self._folder / f"{flow}.mp4"
         write_clip(path, self._size, self._rate, frames)
-        return Step(flow, (File.at(path),))
+        return Step(flow=flow, files=(File.at(path),))
 
     def _shares(self) -> Iterator[float]:
         return (number / (self._frames - 1) for number in range(self._frames))
 
-    def _option(self, name: str) -> str:
-        value = self._workflow.options.get(name)
-        return value if isinstance(value, str) else ""
 
-
-def _over(ground: Picture, layer: Picture) -> Picture:
-    """`layer` laid on `ground`, which stays as it is."""
-    frame = ground.copy()
-    frame.paste(layer, (0, 0), layer)
-    return frame
+def _over(ground: Picture, patch: Patch) -> Picture:
+    """`ground` with `patch` on it; it is changed."""
+    picture, position = patch
+    ground.paste(picture, position, picture)
+    return ground
 
 
 def _seconds(value: Json) -> float:
     """The length that the option `duration` asks for, which may be a number or text."""
     try:
-        asked = float(value) if isinstance(value, int | float | str) else _USUAL
-    except ValueError:
-        asked = _USUAL
-    return _USUAL if math.isnan(asked) else min(max(asked, _SHORTEST), _LONGEST)
-
-
-def _short(url: str) -> str:
-    """A url without what is secret or long in it."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return "an unreadable url"
-    return f"{host}{parts.path}" if host else url
+        asked = float(value) if isinstance(value, int | float | str) else _DEFAULT_SECONDS
+    except (ValueError, OverflowError):
+        asked = _DEFAULT_SECONDS
+    return _DEFAULT_SECONDS if math.isnan(asked) else min(max(asked, _MIN_SECONDS), _MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""How an emulator behaves: where its work lies, how long a workflow takes, what it costs, what goes wrong."""
+"""How an emulator behaves: where its work is kept, how long a workflow takes, what it costs, what goes wrong."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Size:
             )
         return cls(*sides)
 
-    def shaped(self, aspect_ratio: str) -> "Size":
+    def with_aspect_ratio(self, aspect_ratio: str) -> "Size":
         """The size of that aspect ratio (`16:9`, `9:16`, `1:1`) with the same sides; else this one."""
         long, short = max(self.width, self.height), min(self.width, self.height)
         return {"16:9": Size(long, short), "9:16": Size(short, long), "1:1": Size(short, short)}.get(
@@ -46,9 +46,10 @@ class Size:
 class Settings:
     """What can be set of an emulator.
 
-    `duration` is the seconds that each workflow takes at least; `credits` the balance to begin with, None for
-    one that never ends; `key` the only key that is taken, None for any; `webhook_pauses` the seconds before each
-    further attempt to deliver a receipt.
+    `folder` is where its work is kept; `duration` the seconds that each workflow takes at least; `credits` the
+    balance to begin with, None for one that never ends; `key` the only key that is taken, None for any;
+    `renderers` the number of threads that make media; `webhook_pauses` the seconds before each further attempt
+    to send a webhook.
     """
 
     folder: Path
@@ -63,7 +64,7 @@ class Settings:
 
     @classmethod
     def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word
-        """For tests: clips of a few small frames, made in milliseconds, due at once."""
+        """For tests: clips of a few small frames, made in milliseconds; workflows that end at once."""
         return cls(
             folder, duration, credits, Size(64, 36), frames_per_second=2, webhook_pauses=(0.01, 0.02, 0.03)
         )

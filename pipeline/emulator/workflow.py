@@ -1,6 +1,7 @@
 """A workflow as the emulator keeps it, and how far it is at a given time."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.jobs import Json
+from pipeline.purchases import WorkflowId
 
 CONTENT_TYPES = {
     ".png": "image/png",
@@ -21,7 +23,7 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One made file: its name in the workflow's folder, its type and its length."""
+    """A file that was made: its name in the workflow's folder, its type and its length in bytes."""
 
     name: str
     content_type: str
@@ -29,20 +31,20 @@ class File:
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The file that lies there."""
-        return cls(path.name, CONTENT_TYPES[path.suffix], path.stat().st_size)
+        """The file at `path`."""
+        return cls(name=path.name, content_type=CONTENT_TYPES[path.suffix], bytes=path.stat().st_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A finished step and what it made."""
+    """A finished step, with the files that it made."""
 
     flow: str
     files: tuple[File, ...]
 
 
-class Fate(StrEnum):
-    """How a workflow ends when not in success. Any other word is a status that it shows for ever."""
+class ForcedEnd(StrEnum):
+    """How a fault lets a workflow end. Any other word is a status that it shows for ever."""
 
     FAIL = "fail"
     CANCEL = "cancel"
@@ -50,12 +52,12 @@ class Fate(StrEnum):
     EMPTY = "empty"
 
 
-# The statuses that a webhook is told of.
-ENDS = frozenset({"success", "fail", "cancel"})
+# The statuses with which a workflow is over; a webhook is sent for these only.
+FINAL_STATUSES = frozenset({"success", "fail", "cancel"})
 
 
-class Receipt(StrEnum):
-    """What became of the receipt for a webhook. `NOT_SENT`: its url is not on this machine."""
+class WebhookOutcome(StrEnum):
+    """What became of a workflow's webhook. `NOT_SENT`: its url is not on this machine."""
 
     SENT = "sent"
     UNANSWERED = "unanswered"
@@ -63,16 +65,20 @@ class Receipt(StrEnum):
     NOT_SENT = "not sent"
 
 
-@dataclass(frozen=True, slots=True)
+# Where a field has another name in a workflow's file. Folders of earlier versions hold these names.
+_FILE_NAMES = {"forced_end": "fate", "progress_falls": "backwards", "webhook_outcome": "receipt"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """One workflow. Times are seconds since 1970; `inputs` are urls, or names of files in its own folder.
 
-    `steps` is filled when everything is made, `error` when that could not be done. `fate` is how a fault lets
-    it end; `backwards` makes its progress go down. `receipt` is what became of the receipt for its webhook, None
-    while that is due.
+    `steps` is filled when everything is made, `error` when that could not be done. `forced_end` is how a fault
+    lets it end, as in `ForcedEnd`; with `progress_falls` its percentage goes down. `webhook_outcome` is None
+    while the webhook is due. `take` tells it from others that were asked for with the same words.
     """
 
-    id: str
+    id: WorkflowId
     template_id: str
     title: str
     description: str
@@ -86,11 +92,12 @@ class Workflow:
     duration: float
     steps: tuple[Step, ...] = ()
     error: str | None = None
-    fate: str | None = None
-    backwards: bool = False
+    forced_end: str | None = None
+    progress_falls: bool = False
     rating: str | None = None
     delivered_at: str | None = None
-    receipt: str | None = None
+    webhook_outcome: str | None = None
+    take: int = 1
 
     @property
     def due(self) -> float:
@@ -103,7 +110,9 @@ class Workflow:
         return bool(self.steps) or self.error is not None
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=True, indent=1).encode()
+        """The content of its file."""
+        fields = {_FILE_NAMES.get(name, name): value for name, value in asdict(self).items()}
+        return json.dumps(fields, ensure_ascii=True, indent=1).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
@@ -114,12 +123,18 @@ class Workflow:
         """
         try:
             fields = json.loads(content)
+            for name, file_name in _FILE_NAMES.items():
+                fields[name] = fields.pop(file_name)
             steps = tuple(
-                Step(step["flow"], tuple(File(**file) for file in step["files"])) for step in fields["steps"]
+                Step(flow=step["flow"], files=tuple(File(**file) for file in step["files"]))
+                for step in fields["steps"]
             )
-            return cls(**{**fields, "inputs": tuple(fields["inputs"]), "steps": steps})
-        except (TypeError, KeyError) as error:
+            workflow = cls(**{**fields, "inputs": tuple(fields["inputs"]), "steps": steps})
+            if not all(map(math.isfinite, (workflow.created, workflow.updated, workflow.duration))):
+                raise ValueError("its times are not finite")
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a workflow: {error}") from error
+        return workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +147,8 @@ class Changes:
     rating: str | None = None
     delivered_at: str | None = None
 
-    def applied(self, workflow: Workflow, now: float) -> Workflow:
-        """`workflow` with the changes."""
+    def apply_to(self, workflow: Workflow, now: float) -> Workflow:
+        """`workflow` with the changes, made at the time `now`."""
         return replace(
             workflow,
             title=workflow.title if self.title is None else self.title,
@@ -147,7 +162,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a workflow shows at one moment."""
+    """What a GET shows of a workflow at one moment."""
 
     status: str
     percent: int
@@ -155,35 +170,37 @@ class View:
     result: tuple[File, ...] = ()
 
 
-_ALMOST = 99
+# 100 is for success alone.
+_MAX_PERCENT_BEFORE_END = 99
 
 
 def view(workflow: Workflow, now: float) -> View:
     """How far it is: by the clock while it runs, and ended when it is due and its media is made."""
     elapsed = max(now - workflow.created, 0.0)
     share = min(elapsed / workflow.duration, 1.0) if workflow.duration > 0 else 1.0
-    percent = min(int(share * 100), _ALMOST)
-    if workflow.backwards:
-        percent = _ALMOST - percent
-    ended = share >= 1 and (workflow.made or workflow.fate is not None)
+    percent = min(int(share * 100), _MAX_PERCENT_BEFORE_END)
+    if workflow.progress_falls:
+        percent = _MAX_PERCENT_BEFORE_END - percent
+    ended = share >= 1 and (workflow.made or workflow.forced_end is not None)
     if not ended:
-        return View("processing" if elapsed else "pending", percent, _done(workflow, share))
-    return end(workflow, percent)
+        status = "processing" if elapsed else "pending"
+        return View(status=status, percent=percent, steps=_finished_steps(workflow, share))
+    return final_view(workflow, percent)
 
 
-def end(workflow: Workflow, percent: int = _ALMOST) -> View:
-    """What it shows when its time is over and its media is made; `percent` is where it is left if in no success."""
-    if workflow.fate == Fate.EMPTY:
-        return View("success", 100)
-    if workflow.fate == Fate.STUCK:
-        return View("processing", _ALMOST)
-    if workflow.fate is not None:
-        return View(workflow.fate, percent)
+def final_view(workflow: Workflow, percent: int = _MAX_PERCENT_BEFORE_END) -> View:
+    """What it shows once its time is over and its media is made; `percent` stays where it does not succeed."""
+    if workflow.forced_end == ForcedEnd.EMPTY:
+        return View(status="success", percent=100)
+    if workflow.forced_end == ForcedEnd.STUCK:
+        return View(status="processing", percent=_MAX_PERCENT_BEFORE_END)
+    if workflow.forced_end is not None:
+        return View(status=workflow.forced_end, percent=percent)
     if workflow.error is not None:
-        return View("fail", percent)
-    return View("success", 100, workflow.steps, workflow.steps[-1].files)
+        return View(status="fail", percent=percent)
+    return View(status="success", percent=100, steps=workflow.steps, result=workflow.steps[-1].files)
 
 
-def _done(workflow: Workflow, share: float) -> tuple[Step, ...]:
+def _finished_steps(workflow: Workflow, share: float) -> tuple[Step, ...]:
     # The last step ends with the workflow itself.
     return workflow.steps[: min(int(share * len(workflow.steps)), len(workflow.steps) - 1)]

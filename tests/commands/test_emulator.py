@@ -32,7 +32,8 @@ def emulator(start: Start, tmp_path: Path) -> Callable[..., tuple[Running, str]]
 
 
 def ledger(url: str) -> list[dict[str, object]]:
-    creates = requests.get(f"{url}/_emulator/ledger", timeout=10).json()["creates"]
+    answer = requests.get(f"{url}/_emulator/ledger", headers={"X-Api-Key": "any"}, timeout=10)
+    creates = answer.json()["creates"]
     assert isinstance(creates, list)
     return creates
 
@@ -105,6 +106,29 @@ def test_started_again_under_a_running_campaign_it_goes_on(
     assert ended.code == 0, ended.said
     assert len(ledger(url)) == 2
     assert_whole(project)
+
+
+def test_every_prompt_and_every_take_of_a_campaign_has_a_film_of_its_own(
+    emulator: Callable[..., tuple[Running, str]], folder: Path, pipeline: Pipeline
+) -> None:
+    jobs = [{"id": "main", "repeat": 2}]
+    project = campaign(folder, {"campaign.yaml": spring(jobs=jobs)})
+    _, url = emulator()
+    pipeline.set("VIMMERSE_BASE_URL", url)
+
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("run", project.manifest, "--replace", "main/loop/red/walk#2").code == 0
+
+    films = {path.read_bytes() for path in (folder / "output" / "spring").rglob("*.mp4")}
+    assert len(films) == 5
+    takes = {str(entry["title"]).split()[1]: entry["take"] for entry in ledger(url)[:4]}
+    assert takes == {
+        "main/loop/red/dance": 1,
+        "main/loop/red/dance#2": 2,
+        "main/loop/red/walk": 1,
+        "main/loop/red/walk#2": 2,
+    }
+    assert ledger(url)[4]["take"] == 3
 
 
 @pytest.mark.parametrize("port", ["taken", "99999", "x"])

@@ -43,5 +43,5 @@ class Client:
     def admin(self, path: str, body: Json = None) -> requests.Response:
         address = f"{self.emulator.url}/_emulator/{path}"
         if body is None:
-            return requests.get(address, timeout=10)
-        return requests.post(address, json=body, timeout=10)
+            return requests.get(address, headers=KEY, timeout=10)
+        return requests.post(address, json=body, headers=KEY, timeout=10)

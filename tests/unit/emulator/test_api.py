@@ -64,7 +64,7 @@ def test_files_push_urls_aside(client: Client, picture: bytes) -> None:
     assert requests.get(image, timeout=10).content == picture
 
 
-def test_a_workflow_takes_its_time_and_tells_how_far_it_is(tmp_path: Path) -> None:
+def test_a_workflow_takes_its_time_and_shows_how_far_it_is(tmp_path: Path) -> None:
     with Emulator(Settings.tiny(tmp_path, duration=3600)) as slow:
         client = Client(slow)
         workflow = client.made("vim_arctic")
@@ -103,7 +103,7 @@ def test_an_unknown_template_is_not_found_but_a_new_one_of_the_vendors_families_
     assert client.made("vim_brand_new_2027")["processing_status"] == "success"
 
 
-def test_without_a_key_nothing_is_told_or_bought(emulator: Emulator) -> None:
+def test_without_a_key_nothing_is_shown_or_bought(emulator: Emulator) -> None:
     for method, path in [("POST", "/workflow"), ("GET", "/workflow/x"), ("POST", "/image")]:
         assert requests.request(method, emulator.url + path, timeout=10).status_code == 401
     assert requests.get(f"{emulator.url}/health", timeout=10).status_code == 200
@@ -185,17 +185,17 @@ def test_an_uploaded_image_has_an_address_and_anything_else_is_refused(
 def test_reported_errors_are_kept_by_week(client: Client) -> None:
     address = f"{client.url}/workflow/error-log"
 
-    told = requests.post(
+    logged = requests.post(
         address, json={"error_message": "boom", "context": {"a": 1}}, headers=KEY, timeout=10
     )
 
-    path = told.json()["data"]["log_path"]
+    path = logged.json()["data"]["log_path"]
     assert re.fullmatch(r"customer-error-logs/[\w-]+/errors-\d{4}-W\d\d\.log", path)
     assert "boom" in (client.emulator.settings.folder / path).read_text()
     assert requests.post(address, json={"context": {}}, headers=KEY, timeout=10).status_code == 422
 
 
-def test_the_live_catalogue_tells_more_when_asked(client: Client) -> None:
+def test_the_live_catalogue_shows_more_when_asked(client: Client) -> None:
     address = f"{client.url}/v2/workflow/templates"
 
     brief = requests.get(address, headers=KEY, timeout=10).json()["data"]

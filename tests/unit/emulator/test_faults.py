@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.faultfile import NAMED, read_faults, read_rules
-from pipeline.emulator.faults import Call, Delivery, Faults, Operation
+from pipeline.emulator.faults import Call, Faults, Operation, SendWebhook
 from pipeline.emulator.settings import Settings
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
@@ -77,7 +77,7 @@ def test_a_broken_connection_buys_or_not_as_its_name_says(
         ("truncated-unsized", ValueError),
     ],
 )
-def test_an_answer_that_cannot_be_read_has_bought_all_the_same(
+def test_a_response_that_cannot_be_read_has_bought_all_the_same(
     client: Client, fault: str, error: type[Exception]
 ) -> None:
     client.emulator.fail({"on": "create", "do": fault})
@@ -178,16 +178,16 @@ def test_a_get_may_not_find_what_is_there_for_a_while(client: Client) -> None:
     assert [client.get(identity).status_code for _ in range(3)] == [404, 404, 200]
 
 
-def test_any_part_of_a_workflow_can_be_told_otherwise(client: Client) -> None:
+def test_any_part_of_a_workflow_can_be_shown_otherwise(client: Client) -> None:
     identity = client.made()["id"]
     patch: Json = {"processing_status": "weird", "media_result": [{"size": 1}], "result": []}
     client.emulator.fail({"on": "get", "do": {"patch": patch}})
 
-    told = client.get(identity).json()["data"]
+    shown = client.get(identity).json()["data"]
 
-    assert (told["processing_status"], told["result"]) == ("weird", [])
-    assert told["media_result"][0]["size"] == 1
-    assert told["media_result"][0]["url"]
+    assert (shown["processing_status"], shown["result"]) == ("weird", [])
+    assert shown["media_result"][0]["size"] == 1
+    assert shown["media_result"][0]["url"]
 
 
 @pytest.mark.parametrize(("fault", "more"), [("short", -1), ("long", 1)])
@@ -252,7 +252,8 @@ def test_faults_and_settings_can_be_steered_from_outside(client: Client) -> None
     state = client.admin("state").json()
     assert state["faults"] == [{"do": "status 500", "seen": 1, "struck": 1}]
     assert client.admin("ledger").json()["creates"][0]["status"] == 500
-    assert requests.delete(f"{client.emulator.url}/_emulator/faults", timeout=10).status_code == 204
+    address = f"{client.emulator.url}/_emulator/faults"
+    assert requests.delete(address, headers=KEY, timeout=10).status_code == 204
     assert client.create().status_code == 200
     wrong = client.admin("faults", [{"on": "create", "do": "resett"}])
     assert wrong.status_code == 422
@@ -324,7 +325,9 @@ def test_a_rule_strikes_the_calls_that_it_names(
     rule: Json = {"on": "get", "do": "html", "nth": list(nth), "after": after, "times": times}
     faults = Faults(read_rules([rule]))
 
-    struck = [n for n in range(1, calls + 1) if faults.after_reading(Call(Operation.GET)) is not None]
+    struck = [
+        n for n in range(1, calls + 1) if faults.after_reading(Call(operation=Operation.GET)) is not None
+    ]
 
     due = [n for n in range(1, calls + 1) if n > after and (not nth or n in nth)]
     assert struck == due[:times]
@@ -333,7 +336,7 @@ def test_a_rule_strikes_the_calls_that_it_names(
 def test_chance_can_be_repeated() -> None:
     def draws(seed: int) -> list[bool]:
         faults = Faults(read_rules([{"on": "any", "do": "html", "probability": 0.5, "seed": seed}]))
-        return [faults.after_reading(Call(Operation.PUT)) is not None for _ in range(64)]
+        return [faults.after_reading(Call(operation=Operation.PUT)) is not None for _ in range(64)]
 
     assert draws(1) == draws(1) != draws(2)
     assert 10 < sum(draws(1)) < 54
@@ -341,7 +344,7 @@ def test_chance_can_be_repeated() -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_named_fault_can_be_set(name: str) -> None:
-    on = "webhook" if isinstance(NAMED[name], Delivery) else "any"
+    on = "webhook" if isinstance(NAMED[name], SendWebhook) else "any"
     [rule] = read_rules(json.loads(json.dumps({"faults": [{"on": on, "do": name}]})))
 
     assert rule.fault == NAMED[name]

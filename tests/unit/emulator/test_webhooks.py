@@ -13,15 +13,16 @@ import requests
 from support.processes import until
 
 from emulator.calls import KEY, Client
+from pipeline.emulator.create_fields import fields_from_json
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.orders import order_of_json
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.templates import TEMPLATES
-from pipeline.emulator.webhooks import Receiver
-from pipeline.emulator.work import Work
+from pipeline.emulator.webhook_sender import Receiver
+from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.jobs import Json
+from pipeline.purchases import WorkflowId
 
-PATIENCE = 10
+TIMEOUT = 10
 
 
 class Listener:
@@ -52,8 +53,8 @@ class Listener:
         self._thread.start()
 
     def next(self) -> Any:
-        """The next receipt."""
-        return self.heard.get(timeout=PATIENCE)[2]
+        """The body of the next webhook."""
+        return self.heard.get(timeout=TIMEOUT)[2]
 
     def close(self) -> None:
         self._server.shutdown()
@@ -68,14 +69,14 @@ def listener() -> Iterator[Listener]:
     listening.close()
 
 
-def receipt_of(emulator: Emulator, identity: str) -> str | None:
-    """What became of a receipt, once that is known."""
+def webhook_outcome(emulator: Emulator, identity: str) -> str | None:
+    """What became of a webhook, once that is known."""
 
     def known() -> str | None:
         workflow = emulator.work.get(identity)
-        return None if workflow is None else workflow.receipt
+        return None if workflow is None else workflow.webhook_outcome
 
-    until(lambda: known() is not None, "what became of the receipt")
+    until(lambda: known() is not None, "what became of the webhook")
     return known()
 
 
@@ -91,7 +92,7 @@ def bought(client: Client, url: str, **fields: Any) -> str:
     ("fault", "status"),
     [(None, "success"), ("fail", "fail"), ("cancel", "cancel"), ("empty-result", "success")],
 )
-def test_the_end_is_told_once_and_can_be_seen_by_then(
+def test_the_end_is_sent_once_and_can_be_seen_by_then(
     client: Client, listener: Listener, fault: str | None, status: str
 ) -> None:
     if fault is not None:
@@ -99,33 +100,33 @@ def test_the_end_is_told_once_and_can_be_seen_by_then(
 
     identity = bought(client, f"{listener.url}/hook?token=a%20b")
 
-    path, kind, receipt = listener.heard.get(timeout=PATIENCE)
+    path, content_type, body = listener.heard.get(timeout=TIMEOUT)
     workflow = client.get(identity).json()["data"]
-    assert (path, kind) == ("/hook?token=a%20b", "application/json")
-    assert receipt == {
+    assert (path, content_type) == ("/hook?token=a%20b", "application/json")
+    assert body == {
         "workflow_id": identity,
         "batch_id": identity,
         "customer_id": workflow["customer_id"],
         "status": status,
     }
     assert workflow["processing_status"] == status
-    assert receipt_of(client.emulator, identity) == "sent"
+    assert webhook_outcome(client.emulator, identity) == "sent"
     assert listener.heard.empty()
 
 
-def test_version_two_tells_too(emulator: Emulator, listener: Listener) -> None:
-    order = {
+def test_version_two_sends_them_too(emulator: Emulator, listener: Listener) -> None:
+    fields = {
         "template_id": "vim_arctic",
         "image_urls": ["https://a.example/b.png"],
         "webhook_url": listener.url,
     }
 
-    answer = requests.post(f"{emulator.url}/v2/workflow", json=order, headers=KEY, timeout=10)
+    answer = requests.post(f"{emulator.url}/v2/workflow", json=fields, headers=KEY, timeout=10)
 
     assert listener.next()["workflow_id"] == answer.json()["data"]["id"]
 
 
-def test_a_workflow_without_a_webhook_and_one_that_never_ends_tell_nothing(
+def test_a_workflow_without_a_webhook_and_one_that_never_ends_send_nothing(
     client: Client, listener: Listener
 ) -> None:
     client.made()
@@ -137,23 +138,23 @@ def test_a_workflow_without_a_webhook_and_one_that_never_ends_tell_nothing(
     last = bought(client, listener.url)
 
     assert listener.next()["workflow_id"] == last
-    assert receipt_of(client.emulator, last) == "sent"
+    assert webhook_outcome(client.emulator, last) == "sent"
     assert listener.heard.empty()
 
 
-def test_a_deleted_workflow_is_told_of_no_more(tmp_path: Path, listener: Listener) -> None:
-    work = Work(Settings.tiny(tmp_path, duration=0))
-    gone, kept = (buy(work, listener.url) for _ in range(2))
-    work.wait()
-    work.delete(gone)
-    work.close()
+def test_for_a_deleted_workflow_nothing_is_sent(tmp_path: Path, listener: Listener) -> None:
+    store = WorkflowStore(Settings.tiny(tmp_path, duration=0))
+    gone, kept = (buy(store, listener.url) for _ in range(2))
+    store.wait()
+    store.delete(gone)
+    store.close()
 
     with Emulator(Settings.tiny(tmp_path)):
         assert listener.next()["workflow_id"] == kept
     assert listener.heard.empty()
 
 
-def test_it_is_told_when_it_is_due_and_not_before(tmp_path: Path, listener: Listener) -> None:
+def test_it_is_sent_when_it_is_due_and_not_before(tmp_path: Path, listener: Listener) -> None:
     with Emulator(Settings.tiny(tmp_path, duration=3600)) as emulator:
         client = Client(emulator)
         later = bought(client, listener.url)
@@ -161,7 +162,7 @@ def test_it_is_told_when_it_is_due_and_not_before(tmp_path: Path, listener: List
         sooner = bought(client, listener.url)
 
         assert listener.next()["workflow_id"] == sooner
-        assert receipt_of(emulator, sooner) == "sent"
+        assert webhook_outcome(emulator, sooner) == "sent"
         assert client.get(later).json()["data"]["processing_status"] == "processing"
     assert listener.heard.empty()
 
@@ -170,17 +171,17 @@ def test_a_receiver_that_refuses_is_asked_again_until_it_accepts(client: Client)
     listener = Listener(500, 307, 404)
     try:
         identity = bought(client, listener.url)
-        told = [listener.heard.get(timeout=PATIENCE) for _ in range(4)]
-        outcome = receipt_of(client.emulator, identity)
+        heard = [listener.heard.get(timeout=TIMEOUT) for _ in range(4)]
+        outcome = webhook_outcome(client.emulator, identity)
     finally:
         listener.close()
 
-    assert {(path, receipt["workflow_id"]) for path, _, receipt in told} == {("/", identity)}
+    assert {(path, body["workflow_id"]) for path, _, body in heard} == {("/", identity)}
     assert outcome == "sent"
     assert listener.heard.empty()
 
 
-def test_a_receiver_that_never_accepts_is_given_up_and_others_are_told(
+def test_a_receiver_that_never_accepts_is_given_up_and_others_get_theirs(
     client: Client, listener: Listener
 ) -> None:
     attempts = 1 + len(client.emulator.settings.webhook_pauses)
@@ -189,7 +190,7 @@ def test_a_receiver_that_never_accepts_is_given_up_and_others_are_told(
         refused = bought(client, refusing.url)
         deaf = bought(client, "http://127.0.0.1:9/")
         accepted = bought(client, listener.url)
-        outcomes = [receipt_of(client.emulator, each) for each in (refused, deaf, accepted)]
+        outcomes = [webhook_outcome(client.emulator, each) for each in (refused, deaf, accepted)]
     finally:
         refusing.close()
 
@@ -239,34 +240,34 @@ def test_every_address_of_this_machine_is_one(url: str, receiver: Receiver) -> N
 def test_a_webhook_elsewhere_is_noted_as_not_sent_and_the_workflow_succeeds(client: Client) -> None:
     identity = bought(client, "https://hooks.example.com/x")
 
-    assert receipt_of(client.emulator, identity) == "not sent"
-    [told] = client.admin("state").json()["workflows"]
-    assert (told["status"], told["receipt"]) == ("success", "not sent")
+    assert webhook_outcome(client.emulator, identity) == "not sent"
+    [shown] = client.admin("state").json()["workflows"]
+    assert (shown["status"], shown["receipt"]) == ("success", "not sent")
 
 
-def test_a_dropped_receipt_never_leaves(client: Client, listener: Listener) -> None:
+def test_a_dropped_webhook_never_leaves(client: Client, listener: Listener) -> None:
     client.emulator.fail({"on": "webhook", "nth": 1, "do": "drop"})
 
     identity = bought(client, listener.url)
 
-    assert receipt_of(client.emulator, identity) == "dropped"
+    assert webhook_outcome(client.emulator, identity) == "dropped"
     following = bought(client, listener.url)
     assert listener.next()["workflow_id"] == following
     assert listener.heard.empty()
 
 
-def test_a_receipt_may_come_twice(client: Client, listener: Listener) -> None:
+def test_a_webhook_may_come_twice(client: Client, listener: Listener) -> None:
     client.emulator.fail({"on": "webhook", "do": "twice"})
 
     identity = bought(client, listener.url)
 
-    assert receipt_of(client.emulator, identity) == "sent"
+    assert webhook_outcome(client.emulator, identity) == "sent"
     assert [listener.next()["workflow_id"] for _ in range(2)] == [identity, identity]
     assert listener.heard.empty()
 
 
 @pytest.mark.parametrize(("fault", "lie"), [(None, "fail"), ("fail", "success")])
-def test_a_forged_receipt_names_another_workflow_and_another_end(
+def test_a_forged_webhook_names_another_workflow_and_another_end(
     client: Client, listener: Listener, fault: str | None, lie: str
 ) -> None:
     client.emulator.fail({"on": "webhook", "do": "forged"})
@@ -275,10 +276,10 @@ def test_a_forged_receipt_names_another_workflow_and_another_end(
 
     identity = bought(client, listener.url)
 
-    receipt = listener.next()
-    assert receipt["workflow_id"] == receipt["batch_id"] != identity
-    assert receipt["status"] == lie
-    assert client.get(receipt["workflow_id"]).status_code == 404
+    body = listener.next()
+    assert body["workflow_id"] == body["batch_id"] != identity
+    assert body["status"] == lie
+    assert client.get(body["workflow_id"]).status_code == 404
 
 
 def test_rules_for_webhooks_look_at_what_they_are_about_and_other_rules_never_at_webhooks(
@@ -291,39 +292,42 @@ def test_rules_for_webhooks_look_at_what_they_are_about_and_other_rules_never_at
 
     blue, red = bought(client, listener.url, title="a blue one"), bought(client, listener.url, title="red")
 
-    assert (receipt_of(client.emulator, blue), receipt_of(client.emulator, red)) == ("dropped", "sent")
+    assert (webhook_outcome(client.emulator, blue), webhook_outcome(client.emulator, red)) == (
+        "dropped",
+        "sent",
+    )
     faults = client.admin("state").json()["faults"]
     # The second rule saw two creates; the call that asks for the state is the emulator's own.
     assert [(fault["seen"], fault["struck"]) for fault in faults] == [(1, 1), (2, 0)]
 
 
-def buy(work: Work, url: str, fate: str | None = None) -> str:
+def buy(store: WorkflowStore, url: str, forced_end: str | None = None) -> WorkflowId:
     fields: Json = {
         "template_id": "vim_arctic",
         "image_urls": ["https://a.example/b.png"],
         "webhook_url": url,
     }
-    return work.buy(order_of_json(fields), TEMPLATES["vim_arctic"], fate, backwards=False).id
+    return store.begin(fields_from_json(fields), TEMPLATES["vim_arctic"], forced_end=forced_end).id
 
 
-def test_what_was_not_told_before_a_restart_is_told_after_it_and_only_that(
+def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
     tmp_path: Path, listener: Listener
 ) -> None:
-    # Without a postman: as if killed when everything was made and nothing told.
-    work = Work(Settings.tiny(tmp_path))
-    ended = {buy(work, listener.url), buy(work, listener.url, "fail")}
-    work.wait()
-    work.close()
+    # Without a sender: as if killed when everything was made and nothing sent.
+    store = WorkflowStore(Settings.tiny(tmp_path))
+    ended = {buy(store, listener.url), buy(store, listener.url, "fail")}
+    store.wait()
+    store.close()
     assert listener.heard.empty()
 
     with Emulator(Settings.tiny(tmp_path)) as emulator:
         assert {listener.next()["workflow_id"] for _ in ended} == ended
-        assert [receipt_of(emulator, each) for each in ended] == ["sent", "sent"]
+        assert [webhook_outcome(emulator, each) for each in ended] == ["sent", "sent"]
     with Emulator(Settings.tiny(tmp_path)) as emulator:
         new = bought(Client(emulator), listener.url)
 
         assert listener.next()["workflow_id"] == new
-        assert receipt_of(emulator, new) == "sent"
+        assert webhook_outcome(emulator, new) == "sent"
     assert listener.heard.empty()
 
 
@@ -340,6 +344,6 @@ def test_an_emulator_that_is_closed_between_attempts_goes_on_with_them_when_it_i
             listener.next()
         with Emulator(patient) as emulator:
             assert listener.next()["workflow_id"] == identity
-            assert receipt_of(emulator, identity) == "sent"
+            assert webhook_outcome(emulator, identity) == "sent"
     finally:
         listener.close()

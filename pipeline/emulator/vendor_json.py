@@ -1,17 +1,18 @@
-"""The vendor's JSON: a workflow, an image and the catalogue as its API tells them."""
+"""The vendor's JSON: workflows, images, the catalogue and webhooks, in the shape that its API gives them."""
 
 from datetime import UTC, datetime
 
+from pipeline.emulator.media_store import signature
 from pipeline.emulator.templates import TEMPLATES, Template
-from pipeline.emulator.work import token
 from pipeline.emulator.workflow import File, View, Workflow
 from pipeline.jobs import Json
+from pipeline.purchases import WorkflowId
 
 _USER, _CUSTOMER = "emulated-user", "emulated-customer"
 
 
 def workflow_json(workflow: Workflow, view: View, base: str) -> Json:
-    """A workflow as GET tells it; `base` is the address under which the emulator was reached."""
+    """A workflow as GET shows it; `base` is the address under which the emulator was reached."""
     return {
         "id": workflow.id,
         "title": workflow.title,
@@ -26,41 +27,41 @@ def workflow_json(workflow: Workflow, view: View, base: str) -> Json:
         "processing_status": view.status,
         "progress_percentage": view.percent,
         "completions": [
-            {"flow": step.flow, "result": [_file(workflow, file, base) for file in step.files]}
+            {"flow": step.flow, "result": [_file_json(workflow, file, base) for file in step.files]}
             for step in view.steps
         ],
-        "result": [_file(workflow, file, base) for file in view.result],
+        "result": [_file_json(workflow, file, base) for file in view.result],
         "media_result": [
             {
                 "url": media_url(workflow.id, file.name, base),
                 "size": file.bytes,
-                "updated_at": when(workflow.updated),
+                "updated_at": format_time(workflow.updated),
             }
             for file in view.result
         ],
         "rating": workflow.rating,
         "delivered_at": workflow.delivered_at,
         "error": workflow.error,
-        "created_at": when(workflow.created),
-        "updated_at": when(workflow.updated),
+        "created_at": format_time(workflow.created),
+        "updated_at": format_time(workflow.updated),
     }
 
 
-def image_json(identity: str, name: str, content_type: str, now: float, base: str) -> Json:
-    """An uploaded image as POST /image tells it."""
+def image_json(image_id: str, name: str, *, content_type: str, now: float, base: str) -> Json:
+    """An uploaded image as POST /image shows it."""
     return {
-        "id": identity,
-        "results": [media_url(identity, name, base)],
+        "id": image_id,
+        "results": [media_url(image_id, name, base)],
         "status": "success",
         "mime_type": content_type,
         "customer_id": _CUSTOMER,
-        "created_at": when(now),
+        "created_at": format_time(now),
     }
 
 
-def receipt_json(identity: str, status: str) -> Json:
-    """What a webhook is told of a workflow that ended."""
-    return {"workflow_id": identity, "batch_id": identity, "customer_id": _CUSTOMER, "status": status}
+def webhook_json(workflow_id: WorkflowId, status: str) -> Json:
+    """The body of a webhook."""
+    return {"workflow_id": workflow_id, "batch_id": workflow_id, "customer_id": _CUSTOMER, "status": status}
 
 
 def template_json(template: Template, *, detail: bool) -> Json:
@@ -87,28 +88,28 @@ def catalogue_json(*, detail: bool) -> Json:
 
 
 def log_json(path: str, base: str) -> Json:
-    """The answer to an error that was reported."""
+    """The response to a report of an error."""
     return {"message": "Error logged", "log_path": path, "log_url": f"{base}/{path}"}
 
 
 def log_path(now: float) -> str:
-    """Where errors of this week are kept."""
+    """Where the errors of the week of `now` are kept."""
     year, week, _ = datetime.fromtimestamp(now, UTC).isocalendar()
     return f"customer-error-logs/{_CUSTOMER}/errors-{year}-W{week:02}.log"
 
 
 def media_url(owner: str, name: str, base: str) -> str:
-    """Where a file can be fetched; the query is what gives the right to."""
-    return f"{base}/media/{owner}/{name}?signature={token(owner)}"
+    """Where a file can be fetched, with the signature that this needs."""
+    return f"{base}/media/{owner}/{name}?signature={signature(owner)}"
 
 
-def when(seconds: float) -> str:
-    """A time as the vendor writes it: with a space where ISO 8601 has a T."""
+def format_time(seconds: float) -> str:
+    """A time in the vendor's form: with a space where ISO 8601 has a T."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(sep=" ", timespec="microseconds")
 
 
-def _file(workflow: Workflow, file: File, base: str) -> Json:
+def _file_json(workflow: Workflow, file: File, base: str) -> Json:
     return {"content_type": file.content_type, "url": media_url(workflow.id, file.name, base)}
 
 

@@ -1,4 +1,4 @@
-"""Below HTTP: connections that break, and answers that are changed byte by byte on their way out."""
+"""Below HTTP: connections that break, and responses that are changed byte by byte on their way out."""
 
 import asyncio
 import json
@@ -12,15 +12,16 @@ from typing import cast
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.emulator.faults import Alter
+from pipeline.emulator.faults import AlterResponse
 from pipeline.jobs import Json
 
+# SO_LINGER of zero seconds: closing sends a reset, and what is unsent is dropped.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_PIECE = 5
+_DRIP_BYTES = 5
 
 
-class OpenProtocol(H11Protocol):
-    """uvicorn's protocol, with the connection within the application's reach (ASGI's `state`)."""
+class RawAccessProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1, which gives the application its connection (in ASGI's `state`)."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
@@ -28,30 +29,30 @@ class OpenProtocol(H11Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """Instead of a response: these bytes as they are, then the connection closes or is reset."""
+class RawResponse:
+    """In place of a response: these bytes as they are, then the connection closes or is reset."""
 
-    raw: bytes = b""
+    content: bytes = b""
     reset: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
         transport = cast("asyncio.Transport", scope["state"]["transport"])
-        if self.raw:
-            transport.write(self.raw)
+        if self.content:
+            transport.write(self.content)
         if self.reset:
             connection = cast("socket.socket", transport.get_extra_info("socket"))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
         else:
             transport.close()
-        # Until the server has noticed; it would take a return before that for a forgotten answer.
+        # Until the server has noticed: it would take a return before that for a missing response.
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole response, as plain data. It is one itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeResponse:
+    """A whole response as plain data; an ASGI application that sends it. `drip`: seconds between its pieces."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -60,34 +61,36 @@ class Answer:
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
-        pieces = _pieces(self.body, _PIECE) if self.drip else [self.body]
+        pieces = _pieces(self.body, _DRIP_BYTES) if self.drip else [self.body]
         for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await asyncio.sleep(self.drip)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def with_headers(self, headers: Mapping[str, str]) -> "Answer":
+    def with_headers(self, headers: Mapping[str, str]) -> "WholeResponse":
+        """The same with `headers`, in place of those of the same names."""
         changed = {
             name.encode(): value.encode("latin-1", errors="replace") for name, value in headers.items()
         }
         kept = tuple((name, value) for name, value in self.headers if name not in changed)
         return replace(self, headers=(*kept, *changed.items()))
 
-    def with_body(self, body: bytes) -> "Answer":
+    def with_body(self, body: bytes) -> "WholeResponse":
+        """The same with another body, and its length."""
         return replace(self, body=body).with_headers({"content-length": str(len(body))})
 
-    def on_the_wire(self, body: bytes) -> bytes:
-        """Its bytes with another body, whatever the headers promise."""
+    def to_bytes(self, body: bytes) -> bytes:
+        """What goes over the connection: its status and headers, and `body`, whatever length the headers say."""
         head = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
         return head + b"".join(b"%s: %s\r\n" % header for header in self.headers) + b"\r\n" + body
 
 
-async def whole(response: ASGIApp, scope: Scope) -> Answer:
+async def collect(response: ASGIApp, scope: Scope) -> WholeResponse:
     """What `response` would send, as plain data."""
     status, headers, body = 0, (), bytearray()
 
     async def receive() -> Message:
-        # The request was read; whoever listens for the client's going away is stopped when the body is there.
+        # The request was read. A response that listens for the client going away is told of nothing.
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
@@ -99,28 +102,34 @@ async def whole(response: ASGIApp, scope: Scope) -> Answer:
             body.extend(message.get("body", b""))
 
     await response(scope, receive, send)
-    return Answer(status, headers, bytes(body))
+    return WholeResponse(status=status, headers=headers, body=bytes(body))
 
 
-def altered(answer: Answer, fault: Alter, first_id: str | None) -> ASGIApp:
-    """`answer` as `fault` lets it out. `first_id` is what `same_id` puts in."""
+def altered(response: WholeResponse, fault: AlterResponse, first_id: str | None) -> ASGIApp:
+    """`response` as `fault` changes it. `first_id` is what `same_id` puts in."""
     patch = {**fault.patch, "id": first_id} if fault.same_id else fault.patch
     if patch:
-        answer = answer.with_body(_patched(answer.body, dict(patch)))
+        response = response.with_body(_patched(response.body, dict(patch)))
     if fault.resize:
-        longer = answer.body + b"\0" * max(fault.resize, 0)
-        answer = answer.with_body(longer[: max(len(answer.body) + fault.resize, 0)])
-    answer = replace(answer.with_headers(dict(fault.headers)), drip=fault.drip)
+        longer = response.body + b"\0" * max(fault.resize, 0)
+        response = response.with_body(longer[: max(len(response.body) + fault.resize, 0)])
+    response = replace(response.with_headers(dict(fault.headers)), drip=fault.drip)
     if fault.keep is None:
-        return answer
+        return response
     if fault.unsized:
-        lengthless = tuple(header for header in answer.headers if header[0] != b"content-length")
-        answer = replace(answer, headers=lengthless)
-    return Broken(answer.on_the_wire(answer.body[: int(len(answer.body) * fault.keep)]))
+        lengthless = tuple(header for header in response.headers if header[0] != b"content-length")
+        response = replace(response, headers=lengthless)
+    return RawResponse(response.to_bytes(response.body[: int(len(response.body) * fault.keep)]))
 
 
 def _patched(body: bytes, patch: Json) -> bytes:
-    content = json.loads(body)
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return body
+    # A refusal, a file, the health: there is no data to merge into.
+    if not isinstance(content, dict) or "data" not in content:
+        return body
     return json.dumps({**content, "data": _merged(content["data"], patch)}).encode()
 
 

@@ -1,0 +1,134 @@
+"""The fields of a create, read from a form (v1) or from JSON (v2), and refused as FastAPI would refuse them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from pipeline.emulator.json_input import is_unicode, parse_json
+from pipeline.emulator.templates import Needs, Template
+from pipeline.jobs import Json
+
+# The vendor buys this one where the field is left out.
+DEFAULT_TEMPLATE = "overlay_gray_5443"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFields:
+    """What a create asks for.
+
+    `visibility` is the vendor's digit; `images` are urls, or the content of uploaded files, in order.
+    """
+
+    template_id: str
+    title: str
+    description: str
+    visibility: str
+    options: Mapping[str, Json]
+    images: tuple[str | bytes, ...] = field(repr=False)
+    event_id: str
+    webhook_url: str | None
+
+    @property
+    def content_digest(self) -> str:
+        """A hash of the fields that decide what is made, uploaded files by their content."""
+        images = [
+            image if isinstance(image, str) else hashlib.sha256(image).hexdigest() for image in self.images
+        ]
+        return _digest([self.template_id, self.options, images, self.event_id])
+
+    @property
+    def digest(self) -> str:
+        """A hash of all fields."""
+        texts = [self.title, self.description, self.visibility, self.webhook_url]
+        return _digest([self.content_digest, *texts])
+
+
+class InvalidField(Exception):
+    """A request that the vendor answers with 422: which field, and what is wrong with it."""
+
+    def __init__(self, location: Sequence[str | int], message: str, kind: str = "value_error") -> None:
+        super().__init__(message)
+        self.detail: list[Json] = [{"loc": list(location), "msg": message, "type": kind}]
+
+
+def fields_from_form(texts: Mapping[str, str], urls: Sequence[str], files: Sequence[bytes]) -> CreateFields:
+    """The fields of a v1 create: `options` is a JSON string, and with `files` the urls are ignored.
+
+    Raises:
+        InvalidField: a field is wrong.
+    """
+    try:
+        options = parse_json(texts.get("options") or "{}")
+    except ValueError:
+        raise InvalidField(["body", "options"], "Invalid JSON", "json_invalid") from None
+    fields: dict[str, Json] = {**texts, "options": options, "image_urls": cast("list[Json]", list(urls))}
+    return _create_fields(fields, tuple(files))
+
+
+def fields_from_json(body: Json) -> CreateFields:
+    """The fields of a v2 create.
+
+    Raises:
+        InvalidField: the body is no object, or a field is wrong.
+    """
+    if not isinstance(body, dict):
+        raise InvalidField(["body"], "Input should be a valid dictionary", "dict_type")
+    return _create_fields(body, ())
+
+
+def require_inputs(fields: CreateFields, template: Template) -> None:
+    """Check that the input without which the template makes nothing is there.
+
+    Raises:
+        InvalidField: it is not.
+    """
+    if template.needs is not Needs.NOTHING and not fields.images:
+        raise InvalidField(["body", "image_files"], f"{template.id} needs a {template.needs}", "missing")
+
+
+def _create_fields(fields: Mapping[str, Json], files: tuple[bytes, ...]) -> CreateFields:
+    visibility = _text(fields, "visibility_status", "1")
+    if visibility not in {"0", "1", "2"}:
+        raise InvalidField(["body", "visibility_status"], "Input should be '0', '1' or '2'", "enum")
+    options = fields.get("options", {})
+    if not isinstance(options, dict):
+        raise InvalidField(["body", "options"], "Input should be a valid dictionary", "dict_type")
+    return CreateFields(
+        template_id=_text(fields, "template_id", DEFAULT_TEMPLATE),
+        title=_text(fields, "title", ""),
+        description=_text(fields, "description", ""),
+        visibility=visibility,
+        options=options,
+        images=files or tuple(_urls(fields.get("image_urls", []))),
+        event_id=_text(fields, "event_id", "no_event"),
+        webhook_url=_text(fields, "webhook_url", "") or None,
+    )
+
+
+def _digest(fields: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _text(fields: Mapping[str, Json], name: str, default: str) -> str:
+    value = fields.get(name, default)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise InvalidField(["body", name], "Input should be a valid string", "string_type")
+    if not is_unicode(value):
+        raise InvalidField(["body", name], "Input should be a valid unicode string", "string_unicode")
+    return value
+
+
+def _urls(value: Json) -> list[str]:
+    if not isinstance(value, list):
+        raise InvalidField(["body", "image_urls"], "Input should be a valid list", "list_type")
+    for position, url in enumerate(value):
+        if not isinstance(url, str):
+            location: list[str | int] = ["body", "image_urls", position]
+            raise InvalidField(location, "Input should be a valid string", "string_type")
+        if not is_unicode(url):
+            raise InvalidField(location, "Input should be a valid unicode string", "string_unicode")
+    return cast("list[str]", value)

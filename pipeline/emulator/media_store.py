@@ -1,0 +1,99 @@
+"""The files that an emulator holds: inputs that were uploaded, and media that was made. Each owner has a folder."""
+
+import hashlib
+import re
+import secrets
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.files import write_atomically
+
+_OWNER_ID = re.compile(r"[0-9a-f]{24}")
+_FILE_NAME = re.compile(r"[a-z0-9_-]{1,60}\.[a-z0-9]{3,4}")
+_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+class MediaStore:
+    """Files by their owner (a workflow, or an uploaded image) and their name.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def folder_of(self, owner: str) -> Path:
+        """The folder in which an owner's files lie; made where it is missing."""
+        folder = self._folder / owner
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write(self, owner: str, name: str, content: bytes) -> None:
+        """Keep a file.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        write_atomically(self._folder / owner / name, content)
+
+    def add_image(self, content: bytes, suffix: str) -> tuple[str, str]:
+        """Keep an uploaded image under a new id; the id, and the file's name.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        owner, name = new_owner_id(), f"image{suffix}"
+        self.write(owner, name, content)
+        return owner, name
+
+    def find(self, owner: str, name: str) -> Path | None:
+        """A file by what its url names, None where there is none."""
+        if not _OWNER_ID.fullmatch(owner) or not _FILE_NAME.fullmatch(name):
+            return None
+        path = self._folder / owner / name
+        return path if path.is_file() else None
+
+    def find_by_url(self, url: str) -> Path | None:
+        """The file behind one of the emulator's own urls, whatever port it had then; None for any other."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError:
+            return None
+        segments = parts.path.strip("/").split("/")
+        if host not in _LOOPBACK_HOSTS or len(segments) != 3 or segments[0] != "media":
+            return None
+        return self.find(segments[1], segments[2])
+
+    def remove(self, owner: str) -> None:
+        """Remove an owner's files, as far as there are any."""
+        shutil.rmtree(self._folder / owner, ignore_errors=True)
+
+
+def new_owner_id() -> str:
+    """An id that nobody has yet."""
+    return secrets.token_hex(12)
+
+
+def signature(owner: str) -> str:
+    """What must stand in the query of a media url, as in the signed urls of an object store."""
+    return hashlib.sha256(f"emulator:{owner}".encode()).hexdigest()[:16]
+
+
+def image_suffix(content: bytes) -> str | None:
+    """The suffix of a JPEG, PNG or WebP by its first bytes, None for anything else."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return ".jpg"
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ".png"
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return ".webp"
+    return None
+
+
+def media_suffix(content: bytes) -> str | None:
+    """As `image_suffix`, also for an MP4."""
+    return ".mp4" if content[4:8] == b"ftyp" else image_suffix(content)

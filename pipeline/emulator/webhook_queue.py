@@ -1,0 +1,58 @@
+"""The webhooks that are still to be sent, and when."""
+
+import heapq
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from pipeline.emulator.faults import SendWebhook
+from pipeline.purchases import WorkflowId
+
+# Seconds. Not for ever: the clock that says what is due may be set meanwhile.
+_MAX_SLEEP = 5.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DueWebhook:
+    """The webhook of one workflow, due at a time. `fault` is None until the rules were asked."""
+
+    due: float
+    workflow_id: WorkflowId
+    attempt: int = 1
+    fault: SendWebhook | None = field(default=None, compare=False)
+
+    def retry(self, due: float, fault: SendWebhook) -> "DueWebhook":
+        """The next attempt, to be sent in the same way."""
+        return replace(self, due=due, attempt=self.attempt + 1, fault=fault)
+
+
+class WebhookQueue:
+    """Webhooks in the order in which they are due. Safe to use from several threads."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waiting: list[DueWebhook] = []
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, webhook: DueWebhook) -> None:
+        """Add one."""
+        with self._changed:
+            heapq.heappush(self._waiting, webhook)
+            self._changed.notify()
+
+    def get(self) -> DueWebhook | None:
+        """Wait for the next that is due; None once the queue is closed."""
+        with self._changed:
+            while not self._closed:
+                ahead = self._waiting[0].due - self._clock() if self._waiting else _MAX_SLEEP
+                if ahead <= 0:
+                    return heapq.heappop(self._waiting)
+                self._changed.wait(min(ahead, _MAX_SLEEP))
+            return None
+
+    def close(self) -> None:
+        """Hand out no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
