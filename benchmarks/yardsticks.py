@@ -1,0 +1,151 @@
+"""The yardsticks: the least that somebody could write who has no promises to keep. Run as a program, by name.
+
+None of them imports the product. They run in the same environment, on the same libraries.
+"""
+
+import argparse
+import csv
+import hashlib
+import itertools
+import json
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def calls(jobs: int, threads: int, pause: float, folder: Path) -> None:
+    """Create, poll and download `jobs` workflows with a bare pool of threads: no state, no checks, no retries."""
+    import requests
+
+    url, key = os.environ["VIMMERSE_BASE_URL"], os.environ["VIMMERSE_API_KEY"]
+    mine = threading.local()
+
+    def job(number: int) -> None:
+        if not hasattr(mine, "session"):
+            mine.session = requests.Session()
+            mine.session.headers["X-Api-Key"] = key
+        session: requests.Session = mine.session
+        fields = {
+            "template_id": "each_explodedloop_0226",
+            "title": f"bench {number}",
+            "description": "",
+            "visibility_status": "0",
+            "options": json.dumps({"prompt": f"Runner {number} in red, spring", "aspect_ratio": "9:16"}),
+            "image_urls": f"https://cdn.example.com/products/{number:06}.png",
+        }
+        form = {name: (None, value) for name, value in fields.items()}
+        workflow = session.post(f"{url}/workflow", files=form, timeout=60).json()["data"]
+        while workflow["processing_status"] != "success":
+            time.sleep(pause)
+            workflow = session.get(f"{url}/workflow/{workflow['id']}", timeout=60).json()["data"]
+        content = session.get(workflow["result"][0]["url"], timeout=60).content
+        (folder / f"{number}.mp4").write_bytes(content)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(job, range(jobs)):
+            pass
+
+
+def handshakes(number: int) -> None:
+    """Open and close so many TLS connections, one after another, all with one context."""
+    address = urlsplit(os.environ["VIMMERSE_BASE_URL"])
+    host, port = address.hostname or "", address.port or 443
+    context = ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])
+    begun = time.process_time()
+    for _ in range(number):
+        with socket.create_connection((host, port)) as plain, context.wrap_socket(plain, server_hostname=host):
+            pass
+    print((time.process_time() - begun) / number)
+
+
+def expand(manifest: Path) -> None:
+    """Load, check, render and write the jobs of a campaign: what a user would write who has this one only."""
+    import jinja2
+    import yaml
+
+    campaign = yaml.load(manifest.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for name in ("version", "name", "templates", "image_sets", "prompts", "jobs"):
+        if name not in campaign:
+            raise SystemExit(f"{manifest}: {name} is missing")
+    compiled = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string
+    seen: set[str] = set()
+    rows = _rows(manifest.parent / campaign["image_sets"]["products"]["csv"])
+    [(template, wanted)], [(prompt, text)] = campaign["templates"].items(), campaign["prompts"].items()
+    [rule] = campaign["jobs"]
+    told = compiled(text)
+    options = {name: compiled(value) for name, value in wanted["options"].items()}
+    axes = sorted(rule.get("matrix", {}))
+    for row in rows:
+        for values in itertools.product(*(rule["matrix"][axis] for axis in rule.get("matrix", {}))):
+            place = dict(zip(rule.get("matrix", {}), values, strict=True))
+            scope = {**campaign["vars"], **place, "image": {"id": row["id"], "vars": row}}
+            scope["prompt"] = told.render(scope)
+            key = "/".join([rule["id"], template, row["id"], prompt, *(f"{axis}={place[axis]}" for axis in axes)])
+            if key in seen:
+                raise SystemExit(f"{manifest}: {key} occurs twice")
+            seen.add(key)
+            asked = {name: each.render(scope) for name, each in options.items()}
+            if asked["aspect_ratio"] not in ("16:9", "9:16", "1:1"):
+                raise SystemExit(f"{manifest}: {key}: no such aspect ratio")
+            job = _job(campaign["name"], wanted["template_id"], key, asked, row)
+            print(json.dumps(job, ensure_ascii=False))
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if not row["url"].startswith("https://") or not row["id"]:
+                raise SystemExit(f"{path}: a row without id or url")
+            yield row
+
+
+def _job(name: str, template_id: str, key: str, options: Mapping[str, str], row: Mapping[str, str]) -> Any:
+    request = {
+        "provider": "vimmerse",
+        "template_id": template_id,
+        "options": options,
+        "images": [{"url": row["url"]}],
+        "event_id": None,
+        "take": 1,
+    }
+    canonical = json.dumps(request, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return {
+        "key": key,
+        "fingerprint": f"v1:{hashlib.sha256(canonical.encode()).hexdigest()}",
+        "request": {
+            "template_id": template_id,
+            "options": options,
+            "images": [{"id": row["id"], "url": row["url"]}],
+            "title": f"{name}: {key} (…)",
+            "visibility": "private",
+        },
+        "path": key,
+        "credits": 100,
+    }
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    parser = argparse.ArgumentParser()
+    which = parser.add_subparsers(dest="which", required=True)
+    pool = which.add_parser("calls")
+    pool.add_argument("jobs", type=int)
+    pool.add_argument("threads", type=int)
+    pool.add_argument("pause", type=float)
+    pool.add_argument("folder", type=Path)
+    which.add_parser("handshakes").add_argument("number", type=int)
+    which.add_parser("expand").add_argument("manifest", type=Path)
+    given = vars(parser.parse_args())
+    {"calls": calls, "handshakes": handshakes, "expand": expand}[given.pop("which")](**given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
