@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import expansion, lifecycle, startup, waiting
+from benchmarks import detection, emulator, expansion, lifecycle, noop, startup, waiting
 from benchmarks.bench import Bench
 from benchmarks.installation import installed
 from benchmarks.measuring import PATIENCE, Failed, TooSlow
@@ -17,7 +17,11 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "waiting": waiting.rows,
     "expand": expansion.expand_rows,
     "plan": expansion.plan_rows,
+    "noop": noop.rows,
     "startup": startup.rows,
+    "detection": detection.rows,
+    "flight": detection.flight_rows,
+    "emulator": emulator.rows,
 }
 
 

@@ -1,10 +1,11 @@
 """What each part is given: the product to measure, its yardsticks, a folder, and how much of everything."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.campaigns import SHAPES, Campaign
 from benchmarks.installation import Installation, environment
 from benchmarks.measuring import PATIENCE, Command
 
@@ -34,6 +35,10 @@ class Bench:
     def times(self, usual: int | None = None) -> int:
         """How often each measurement is made."""
         return 1 if self.smoke else usual or self.runs
+
+    def shapes(self) -> Iterable[tuple[str, Callable[[Path, int], Campaign]]]:
+        """What campaigns are made from."""
+        return list(SHAPES.items())[: 1 if self.smoke else None]
 
     def fresh(self, name: str) -> Path:
         """A path that nothing lies at yet."""

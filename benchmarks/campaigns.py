@@ -83,7 +83,9 @@ def _written(folder: Path, jobs: int, table: str, rule: Mapping[str, Any]) -> Ca
         },
         "vars": {"shape": "9:16", "season": "spring"},
         "image_sets": {"products": {"csv": table}},
-        "prompts": {"turn": f"{{{{ image.vars.name }}}} in {{{{ image.vars.colour }}}}, {{{{ season }}}}{where}"},
+        "prompts": {
+            "turn": f"{{{{ image.vars.name }}}} in {{{{ image.vars.colour }}}}, {{{{ season }}}}{where}"
+        },
         "jobs": [rule],
         "limits": _LIMITS,
     }

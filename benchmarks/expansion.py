@@ -6,23 +6,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.bench import Bench
-from benchmarks.campaigns import SHAPES, Campaign
+from benchmarks.campaigns import Campaign
 from benchmarks.measuring import Cost, Failed, by_turns
 from benchmarks.report import Goal, Row, at_most
 
-_SIZES = (1_000, 10_000, 100_000)
-_LARGEST = _SIZES[-1]
+SIZES = (1_000, 10_000, 100_000)
+_LARGEST = SIZES[-1]
 # Ten times the jobs may take a little more than ten times as long.
 _GROWTH = at_most(11.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a command took beside the script, for one campaign."""
+    """What a command took for one campaign, and what was measured beside it."""
 
     jobs: int
     product: Sequence[Cost]
-    script: Sequence[Cost]
+    beside: Sequence[Cost]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times as much CPU it took, run by run."""
+        return [ours.cpu / theirs.cpu for ours, theirs in zip(self.product, self.beside, strict=True)]
 
     @property
     def cpu(self) -> float:
@@ -46,23 +51,19 @@ def plan_rows(bench: Bench) -> Iterator[Row]:
 
 
 def _rows(bench: Bench, command: str, goal: Goal, memory_goal: Goal | None) -> Iterator[Row]:
-    for shape, make in SHAPES.items():
+    for shape, make in bench.shapes():
         found: list[Compared] = []
-        for jobs in bench.sizes(*_SIZES):
+        for jobs in bench.sizes(*SIZES):
             compared = _compare(bench, command, make(bench.fresh(shape), jobs))
             found.append(compared)
             what = f"{command}, {jobs:,} jobs from a {shape}"
-            yield Row(
-                f"{what}: × the script",
-                [ours.cpu / theirs.cpu for ours, theirs in zip(compared.product, compared.script, strict=True)],
-                goal=goal if jobs == _LARGEST else None,
-            )
+            yield Row(f"{what}: × the script", compared.ratios, goal=goal if jobs == _LARGEST else None)
             yield Row(
                 f"{what}: peak memory",
                 [each.peak / 2**20 for each in compared.product],
                 "MiB",
                 memory_goal if jobs == _LARGEST else None,
-                f"the script {statistics.median(each.peak for each in compared.script) / 2**20:.0f} MiB",
+                f"the script {statistics.median(each.peak for each in compared.beside) / 2**20:.0f} MiB",
             )
         yield from growth(f"{command} from a {shape}", found)
 

@@ -19,7 +19,16 @@ ROOT = Path(__file__).parents[1]
 SOURCES = ("pipeline", "schemas", "pyproject.toml", "README.md", "LICENSE")
 CACHE = ROOT / "build" / "benchmarks"
 # What would change how a command behaves, or have it compile its modules at each start.
-FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR", "PYTHON")
+FOREIGN = (
+    "PIPELINE_",
+    "VIMMERSE_",
+    "GITHUB_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_COLOR",
+    "PYTHON",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.campaigns import from_table
-from benchmarks.loopback import Ledger, make_certificate, vendor
+from benchmarks.loopback import Certificate, Ledger, make_certificate, vendor
 from benchmarks.measuring import Cost
 from benchmarks.report import Row, at_least, at_most
 
@@ -44,7 +44,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         yield _tls(bench, jobs, certificate, plain, secret)
 
 
-def _live(bench: Bench, jobs: int, certificate: Path | None) -> Lived:
+def _live(bench: Bench, jobs: int, certificate: Certificate | None) -> Lived:
     folder = bench.fresh("yardstick")
     folder.mkdir()
     with vendor(certificate=certificate) as alone:
@@ -55,7 +55,9 @@ def _live(bench: Bench, jobs: int, certificate: Path | None) -> Lived:
         product = bench.pipeline("run", campaign.manifest, "--yes", around=asked.environment).measure()
     for ledger in (alone.ledger, asked.ledger):
         ledger.assert_sold(jobs)
-    return Lived(product, asked.ledger, yardstick, alone.ledger, sum(at < asked.ledger.last for at in published))
+    return Lived(
+        product, asked.ledger, yardstick, alone.ledger, sum(at < asked.ledger.last for at in published)
+    )
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def _stall(jobs: int, lived: Sequence[Lived]) -> Row:
 
 
 def _tls(
-    bench: Bench, jobs: int, certificate: Path, plain: Sequence[Lived], secret: Sequence[Lived]
+    bench: Bench, jobs: int, certificate: Certificate, plain: Sequence[Lived], secret: Sequence[Lived]
 ) -> Row:
     output = bench.fresh("handshakes")
     with vendor(certificate=certificate) as asked:
@@ -144,7 +146,10 @@ def _tls(
     bare = float(output.read_text())
     return Row(
         f"lifecycle, {jobs:,} jobs: CPU that https adds for each create, × a bare handshake",
-        [(more.product.cpu - less.product.cpu) / jobs / bare for more, less in zip(secret, plain, strict=True)],
+        [
+            (more.product.cpu - less.product.cpu) / jobs / bare
+            for more, less in zip(secret, plain, strict=True)
+        ],
         goal=at_most(3.0),
         beside=f"a handshake with one context for all: {bare * 1000:.2f} ms",
     )
