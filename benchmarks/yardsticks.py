@@ -96,33 +96,36 @@ def expand(manifest: Path) -> None:
     import yaml
 
     campaign = yaml.load(manifest.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    for name in ("version", "name", "templates", "image_sets", "prompts", "jobs"):
+    for name in ("version", "name", "templates", "image_sets", "prompts", "jobs", "vars"):
         if name not in campaign:
             raise SystemExit(f"{manifest}: {name} is missing")
-    compiled = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string
-    seen: set[str] = set()
-    rows = _rows(manifest.parent / campaign["image_sets"]["products"]["csv"])
     [(template, wanted)], [(prompt, text)] = campaign["templates"].items(), campaign["prompts"].items()
     [rule] = campaign["jobs"]
-    told = compiled(text)
-    options = {name: compiled(value) for name, value in wanted["options"].items()}
-    axes = sorted(rule.get("matrix", {}))
-    for row in rows:
-        for values in itertools.product(*(rule["matrix"][axis] for axis in rule.get("matrix", {}))):
-            place = dict(zip(rule.get("matrix", {}), values, strict=True))
-            scope = {**campaign["vars"], **place, "image": {"id": row["id"], "vars": row}}
-            scope["prompt"] = told.render(scope)
-            key = "/".join(
-                [rule["id"], template, row["id"], prompt, *(f"{axis}={place[axis]}" for axis in axes)]
-            )
+    if campaign["vars"]["shape"] not in ("16:9", "9:16", "1:1"):
+        raise SystemExit(f"{manifest}: no such aspect ratio")
+    render = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).render
+    canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    name, template_id, axes = campaign["name"], wanted["template_id"], rule.get("matrix", {})
+    places = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    ends = ["".join(f"/{axis}={place[axis]}" for axis in sorted(axes)) for place in places]
+    seen = set()
+    for row in _rows(manifest.parent / campaign["image_sets"]["products"]["csv"]):
+        image, url = row["id"], row["url"]
+        scope = {**campaign["vars"], "image": {"id": image, "vars": row}}
+        for place, end in zip(places, ends, strict=True):
+            key = f"{rule['id']}/{template}/{image}/{prompt}{end}"
             if key in seen:
                 raise SystemExit(f"{manifest}: {key} occurs twice")
             seen.add(key)
-            asked = {name: each.render(scope) for name, each in options.items()}
-            if asked["aspect_ratio"] not in ("16:9", "9:16", "1:1"):
-                raise SystemExit(f"{manifest}: {key}: no such aspect ratio")
-            job = _job(campaign["name"], wanted["template_id"], key, asked, row)
-            print(json.dumps(job, ensure_ascii=False))
+            options = {"prompt": render(scope, **place), "aspect_ratio": campaign["vars"]["shape"]}
+            request = {"provider": "vimmerse", "template_id": template_id, "options": options}
+            request |= {"images": [{"url": url}], "event_id": None, "take": 1}
+            asked = {"template_id": template_id, "options": options, "images": [{"id": image, "url": url}]}
+            asked |= {"title": f"{name}: {key} (…)", "visibility": "private"}
+            fingerprint = f"v1:{hashlib.sha256(canonical(request).encode()).hexdigest()}"
+            job = {"key": key, "fingerprint": fingerprint, "request": asked, "path": key, "credits": 100}
+            print(encode(job))
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, str]]:
@@ -131,31 +134,6 @@ def _rows(path: Path) -> Iterator[Mapping[str, str]]:
             if not row["url"].startswith("https://") or not row["id"]:
                 raise SystemExit(f"{path}: a row without id or url")
             yield row
-
-
-def _job(name: str, template_id: str, key: str, options: Mapping[str, str], row: Mapping[str, str]) -> Any:
-    request = {
-        "provider": "vimmerse",
-        "template_id": template_id,
-        "options": options,
-        "images": [{"url": row["url"]}],
-        "event_id": None,
-        "take": 1,
-    }
-    canonical = json.dumps(request, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return {
-        "key": key,
-        "fingerprint": f"v1:{hashlib.sha256(canonical.encode()).hexdigest()}",
-        "request": {
-            "template_id": template_id,
-            "options": options,
-            "images": [{"id": row["id"], "url": row["url"]}],
-            "title": f"{name}: {key} (…)",
-            "visibility": "private",
-        },
-        "path": key,
-        "credits": 100,
-    }
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Each benchmark still works, as small as it can be. What it measures then means nothing, and nothing is asked of it."""
+"""Each benchmark still works, as small as it can be; what it then measures means nothing, and is not looked at."""
 
 import json
 import subprocess
