@@ -9,8 +9,6 @@ from benchmarks.campaigns import SHAPES, Campaign
 from benchmarks.installation import Installation, environment
 from benchmarks.measuring import PATIENCE, Command
 
-_HERE = Path(__file__).parent
-
 
 @dataclass
 class Bench:
@@ -64,16 +62,16 @@ class Bench:
         """The interpreter that the product runs on."""
         return self._command((self.installation.python, *arguments), folder, around, output)
 
-    def script(
+    def program(
         self,
         name: str,
         *arguments: object,
         around: Mapping[str, str] | None = None,
         output: Path | None = None,
     ) -> Command:
-        """One of the programs beside this file, in the product's environment."""
-        # -P: the folder of the program is not searched for modules, so that it finds the wheel alone.
-        return self.python("-P", _HERE / f"{name}.py", *map(str, arguments), around=around, output=output)
+        """One of `benchmarks.programs`, in the product's environment."""
+        module = f"benchmarks.programs.{name}"
+        return self.python("-P", "-m", module, *map(str, arguments), around=around, output=output)
 
     def _command(
         self,

@@ -22,7 +22,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         folder.mkdir()
         each = (_cpu(bench, clips, folder) - _cpu(bench, 0, folder)) / clips
         output = bench.fresh("encoded")
-        bench.script("yardsticks", "encode", folder / "0.mp4", clips, output=output).measure()
+        bench.program("yardsticks", "encode", folder / "0.mp4", clips, output=output).measure()
         ratios.append(float(output.read_text(encoding="ascii")) / each)
         rates.append(1 / each)
     yield Row(
@@ -51,7 +51,7 @@ def _cpu(bench: Bench, clips: int, folder: Path) -> float:
             url = next(word for word in process.stdout.readline().split() if word.startswith("http"))
             around = environment({"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": "any"})
             threads = max(clips, 1)
-            bench.script("yardsticks", "calls", clips, threads, _PAUSE, folder, around=around).measure()
+            bench.program("yardsticks", "calls", clips, threads, _PAUSE, folder, around=around).measure()
         finally:
             process.terminate()
             _, status, usage = os.wait4(process.pid, 0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from benchmarks.bench import Bench
 from benchmarks.campaigns import Campaign
-from benchmarks.measuring import Cost, Failed, by_turns
-from benchmarks.report import Goal, Row, at_most
+from benchmarks.measuring import Cost, Failed, TooSlow, by_turns
+from benchmarks.report import Goal, Row, at_most, too_slow
 
 SIZES = (1_000, 10_000, 100_000)
 _LARGEST = SIZES[-1]
@@ -54,9 +54,13 @@ def _rows(bench: Bench, command: str, goal: Goal, memory_goal: Goal | None) -> I
     for shape, make in bench.shapes():
         found: list[Compared] = []
         for jobs in bench.sizes(*SIZES):
-            compared = _compare(bench, command, make(bench.fresh(shape), jobs))
-            found.append(compared)
             what = f"{command}, {jobs:,} jobs from a {shape}"
+            try:
+                compared = _compare(bench, command, make(bench.fresh(shape), jobs))
+            except TooSlow as error:
+                yield too_slow(f"{what}: × the script", error, goal if jobs == _LARGEST else None)
+                break
+            found.append(compared)
             yield Row(f"{what}: × the script", compared.ratios, goal=goal if jobs == _LARGEST else None)
             yield Row(
                 f"{what}: peak memory",
@@ -72,7 +76,7 @@ def _compare(bench: Bench, command: str, campaign: Campaign) -> Compared:
     ours, theirs = bench.fresh("ours.jsonl"), bench.fresh("theirs.jsonl")
     options = ("--format", "jsonl") if command == "expand" else ()
     product = bench.pipeline(command, campaign.manifest, *options, output=ours)
-    script = bench.script("yardsticks", "expand", campaign.manifest, output=theirs)
+    script = bench.program("yardsticks", "expand", campaign.manifest, output=theirs)
     costs = list(by_turns(bench.times(), script.measure, product.measure))
     if command == "expand" and not filecmp.cmp(ours, theirs, shallow=False):
         raise Failed(f"{ours} and {theirs} differ: the script does not make the same jobs")

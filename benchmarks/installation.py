@@ -70,6 +70,7 @@ def installed() -> Installation:
 def _digest() -> str:
     """Names what is installed: the sources, and the Python and libraries that it runs on."""
     digest = hashlib.sha256(f"{platform.python_version()} {sysconfig.get_path('purelib')}".encode())
+    digest.update(Path(__file__).read_bytes())
     for name in SOURCES:
         source = ROOT / name
         files = [source] if source.is_file() else sorted(source.rglob("*"))
@@ -90,6 +91,8 @@ def _install(installation: Installation) -> None:
     [packages] = installation.folder.glob("lib/*/site-packages")
     # Later on the path than the wheel's own packages. Lines for editable installs in there are not followed.
     (packages / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    # Its programs are run there too, and must not have the checkout on their path.
+    (packages / "benchmarks").symlink_to(ROOT / "benchmarks")
 
 
 def _quietly(*arguments: str | Path) -> None:

@@ -48,7 +48,7 @@ def _live(bench: Bench, jobs: int, certificate: Certificate | None) -> Lived:
     folder = bench.fresh("yardstick")
     folder.mkdir()
     with vendor(certificate=certificate) as alone:
-        bare = bench.script("yardsticks", "calls", jobs, _THREADS, 0, folder, around=alone.environment)
+        bare = bench.program("yardsticks", "calls", jobs, _THREADS, 0, folder, around=alone.environment)
         yardstick = bare.measure()
     campaign = from_table(bench.fresh("lifecycle"), jobs)
     with vendor(certificate=certificate) as asked, _changes_of(campaign.results) as published:
@@ -142,7 +142,7 @@ def _tls(
     output = bench.fresh("handshakes")
     with vendor(certificate=certificate) as asked:
         number = 20 if bench.smoke else 1_000
-        bench.script("yardsticks", "handshakes", number, around=asked.environment, output=output).measure()
+        bench.program("yardsticks", "handshakes", number, around=asked.environment, output=output).measure()
     bare = float(output.read_text())
     return Row(
         f"lifecycle, {jobs:,} jobs: CPU that https adds for each create, × a bare handshake",

@@ -26,7 +26,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one process took, with those that it started and waited for: seconds, and its peak in bytes."""
+    """What one process took, with those that it started and waited for: seconds, and its peak in bytes.
+
+    The peak is never less than what this program itself needs, about 23 MiB, which a new process begins with.
+    """
 
     wall: float
     cpu: float

@@ -87,6 +87,11 @@ class Row:
         }
 
 
+def too_slow(what: str, error: Exception, goal: Goal | None) -> Row:
+    """The line of what was given up."""
+    return Row(what, [], goal=goal, beside=str(error))
+
+
 HEADINGS = ("what", "measured", "beside", "goal", "")
 
 

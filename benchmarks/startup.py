@@ -45,8 +45,9 @@ def _commands(bench: Bench) -> Mapping[str, Command]:
         "--version": bench.pipeline("--version"),
         **{
             name: bench.pipeline(name, manifest)
-            for name in ("validate", "expand", "plan", "status", "verify", "results", "run")
+            for name in ("validate", "expand", "plan", "status", "verify", "results", "run", "collect")
         },
+        "state export": bench.pipeline("state", "export", manifest),
         "show": bench.pipeline("show", manifest, "hero/loop/p000000/turn"),
         "templates": bench.pipeline("templates"),
         "schema campaign": bench.pipeline("schema", "campaign"),

@@ -28,7 +28,6 @@ class Calls:
     downloads: int = 0
     others: int = 0
     connections: int = 0
-    first: float = 0.0
     last: float = 0.0
     longest_gap: float = 0.0
 
@@ -37,8 +36,6 @@ class Calls:
         now = time.monotonic()
         if self.last:
             self.longest_gap = max(self.longest_gap, now - self.last)
-        else:
-            self.first = now
         self.last = now
 
 

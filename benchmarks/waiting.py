@@ -20,7 +20,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         folder = bench.fresh("yardstick")
         folder.mkdir()
         with vendor(delay=delay) as alone:
-            bare = bench.script("yardsticks", "calls", jobs, jobs, _PAUSE, folder, around=alone.environment)
+            bare = bench.program("yardsticks", "calls", jobs, jobs, _PAUSE, folder, around=alone.environment)
             bare_times.append(bare.measure().wall / delay)
         bare_polls.append(alone.ledger.polls)
         campaign = from_table(bench.fresh("waiting"), jobs)
