@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs soak proof clean
+.PHONY: help demo test check format docs soak proof bench clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
 	@echo "make test    run every test"
 	@echo "make soak    hundreds of kills, signals and faults by chance"
 	@echo "make proof   take out each protection, one at a time, and see its tests fail"
+	@echo "make bench   measure, beside yardsticks in the same run (PART=startup for one part)"
 	@echo "make check   formatting, lint, types, import rule"
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
@@ -40,6 +41,10 @@ soak: .venv/dev
 # PROOF='words' selects protections by their function or their test.
 proof: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m proof $(PROOF)
+
+# PART='startup expand' names parts; ARGS='--runs 5 --json' is told to all of them (see docs/performance.md).
+bench: .venv/dev
+	@$(BIN)/python -m benchmarks $(PART) $(ARGS)
 
 check: .venv/dev
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,59 @@
+"""Each benchmark still works, as small as it can be; what it then measures means nothing, and is not looked at."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import PARTS
+
+ROOT = Path(__file__).parents[1]
+
+# By part, what the rows begin with that must be there.
+ROWS = {
+    "lifecycle": [
+        "lifecycle, 10 jobs, http: ",
+        "lifecycle, 10 jobs, https: ",
+        "lifecycle, 10 jobs: CPU that https",
+    ],
+    "waiting": [
+        "waiting, 10 workflows of 0.2 s in flight: × the delay",
+        "waiting, 10 workflows of 0.2 s in flight: polls",
+    ],
+    "expand": ["expand, 10 jobs from a table: × the script", "expand, 10 jobs from a table: peak memory"],
+    "plan": ["plan, 10 jobs from a table: × the script", "plan, 10 jobs from a table: peak memory"],
+    "noop": ["run with nothing to do, 10 jobs from a table: × expand"],
+    "startup": ["start-up, --help: ", "start-up, plan: ", "start-up, completion after `pipeline run --`: "],
+    "detection": [
+        "detection, 40 workflows of minutes, first run: ",
+        "detection, 40 workflows of minutes, second run",
+    ],
+    "flight": ["in flight, 10 workflows: bytes each"],
+    "emulator": ["emulator: clips a second of CPU"],
+}
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("part", ROWS)
+def test_each_part_measures_its_rows(part: str) -> None:
+    ended = benchmarks(part, "--smoke", "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    measured = [row["what"] for row in json.loads(ended.stdout)["rows"] if row["values"]]
+    for beginning in ROWS[part]:
+        assert any(what.startswith(beginning) for what in measured), measured
+
+
+def test_no_part_is_left_out() -> None:
+    assert list(PARTS) == list(ROWS)
