@@ -109,11 +109,11 @@ class Coordinates:
         """The key as `job.key` reads in `output.path`, where a take is `-take2`."""
         return self._text("-take")
 
-    def _text(self, take_mark: str) -> str:
+    def _text(self, take_sign: str) -> str:
         parts = [part for part in (self.rule, self.template, self.image, self.prompt) if part is not None]
         names = [encode_part(part) for part in parts]
         axes = [f"{encode_part(name)}={encode_part(axis_text(value))}" for name, value in sorted(self.axes)]
-        take = f"{take_mark}{self.take}" if self.take > 1 else ""
+        take = f"{take_sign}{self.take}" if self.take > 1 else ""
         return "/".join(names + axes) + take
 
 

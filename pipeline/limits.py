@@ -41,7 +41,7 @@ def storable(text: str) -> str:
     return text if is_storable(text) else text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
-def fits(text: str) -> bool:
+def is_short_enough(text: str) -> bool:
     """Whether `text` is no longer than any text may be."""
     return len(text) * 4 <= LONGEST_TEXT or len(text.encode("utf-8", "surrogatepass")) <= LONGEST_TEXT
 
@@ -49,4 +49,4 @@ def fits(text: str) -> bool:
 def fitted(text: str) -> str:
     """`text` as it can be recorded: cut where it is too long, its characters storable."""
     text = storable(text)
-    return text if fits(text) else text.encode()[:LONGEST_TEXT].decode(errors="ignore")
+    return text if is_short_enough(text) else text.encode()[:LONGEST_TEXT].decode(errors="ignore")

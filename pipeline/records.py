@@ -201,7 +201,7 @@ def _checked(value: Json, name: str) -> Iterable[Json]:
 
 
 def _check_text(text: str, name: str) -> None:
-    if not limits.fits(text):
+    if not limits.is_short_enough(text):
         raise ValueError(
             f"{name}: a text of {len(text):,} characters; at most {limits.LONGEST_TEXT:,} bytes fit"
         )

@@ -16,8 +16,8 @@ from typing import ParamSpec, TypeVar
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.execute import execute
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.runner import Runner
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.plan import Plan
@@ -25,7 +25,7 @@ from pipeline.providers.base import (
     Changes,
     CreateOutcome,
     CreateRequest,
-    Fetched,
+    Downloaded,
     Media,
     Provider,
     Workflow,
@@ -59,7 +59,7 @@ class JumpingClock:
     def monotonic(self) -> float:
         return self.time
 
-    def take(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
+    def wait(self, inbox: "queue.SimpleQueue[T]", seconds: float | None) -> T | None:
         if not inbox.empty():
             return inbox.get()
         if seconds is None:
@@ -123,10 +123,10 @@ class InMemory:
     def health(self) -> None:
         raise NotImplementedError
 
-    def download(self, media: Media, target: Path) -> Fetched:
+    def download(self, media: Media, target: Path) -> Downloaded:
         content = target.name.encode()
         target.write_bytes(content)
-        return Fetched(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+        return Downloaded(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
 
 
 @contextmanager
@@ -154,9 +154,9 @@ class PlannedRun:
             SystemExit: it ended for another reason.
         """
         report = RunReport()
-        execute(
-            self.plan,
-            self.records,
+        Runner(
+            plan=self.plan,
+            records=self.records,
             store=self.store,
             provider=provider,
             outputs=self.outputs,
@@ -168,8 +168,8 @@ class PlannedRun:
             publish=lambda: None,
             clock=clock,
             rng=random.Random(7),
-            pool_of=_at_once,
-        )
+            open_executor=_at_once,
+        ).run()
         if report.codes:
             raise SystemExit(f"the simulated run did not end well: {report.codes} {report.notes}")
 

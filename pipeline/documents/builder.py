@@ -139,7 +139,7 @@ class TreeBuilder:
             )
         node, weight = self._anchors.get(anchor) or (self._node(None, location), 1)
         self._count(weight, location)
-        key = self._key_place(location)
+        key = self._key_position(location)
         self._attach(replace(node, key_line=key.line, key_column=key.column), weight)
 
     def _key(self, inside: _Open, text: str, location: LineColumn, plain: bool) -> None:
@@ -157,9 +157,9 @@ class TreeBuilder:
         inside.name, inside.key = name, location
 
     def _node(self, value: NodeValue, location: LineColumn, block: bool = False) -> Node:
-        return Node(value, self._source, *location, *self._key_place(location), block)
+        return Node(value, self._source, *location, *self._key_position(location), block)
 
-    def _key_place(self, location: LineColumn) -> LineColumn:
+    def _key_position(self, location: LineColumn) -> LineColumn:
         """Where the key of a value stands that stands at `location` itself."""
         return self._open[-1].key if self._open and self._open[-1].is_mapping else location
 

@@ -182,10 +182,10 @@ def _shortened(text: str, font_size: int, room: float) -> str:
     return cut(_most(len(text), lambda kept: width(cut(kept), font_size) <= room))
 
 
-def _most(limit: int, fits: Callable[[int], bool]) -> int:
+def _most(limit: int, has_room: Callable[[int], bool]) -> int:
     """The largest number up to `limit` that fits, by halving; 0 where none does."""
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        low, high = (middle, high) if has_room(middle) else (low, middle - 1)
     return low

@@ -115,11 +115,11 @@ class Handlers:
         return JSONResponse({"data": catalogue_json(detail=detail)})
 
     async def _media(self, request: Request) -> Response:
-        owner, name = request.path_params["id"], request.path_params["name"]
-        path = self._store.media.find(owner, name)
+        media_id, name = request.path_params["id"], request.path_params["name"]
+        path = self._store.media.find(media_id, name)
         if path is None:
             return Response("not found", 404)
-        if request.query_params.get("signature") != signature(owner):
+        if request.query_params.get("signature") != signature(media_id):
             return Response("no valid signature", 403)
         return FileResponse(path, media_type=CONTENT_TYPES[path.suffix])
 

@@ -87,7 +87,7 @@ def _drawn(text: str) -> Iterator[tuple[Face, str]]:
     """Each character in the font that draws it, or what is written in its place."""
     face: Face | None = BUILT_IN
     for character in text:
-        if _is_mark(character):
+        if _is_combining(character):
             # It belongs to the letter before it, and is nothing in another font or beside a spelling.
             if face is not None and face.draws(character):
                 yield face, character
@@ -96,7 +96,7 @@ def _drawn(text: str) -> Iterator[tuple[Face, str]]:
             yield face or BUILT_IN, character if face is not None else spelling(character)
 
 
-def _is_mark(character: str) -> bool:
+def _is_combining(character: str) -> bool:
     return (
         character in _JOINERS
         or ord(character) in _SKIN_TONES

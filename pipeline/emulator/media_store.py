@@ -25,19 +25,19 @@ class MediaStore:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def folder_of(self, owner: str) -> Path:
+    def folder_of(self, media_id: str) -> Path:
         """The folder in which an owner's files lie; made where it is missing."""
-        folder = self._folder / owner
+        folder = self._folder / media_id
         folder.mkdir(exist_ok=True)
         return folder
 
-    def write(self, owner: str, name: str, content: bytes) -> None:
+    def write(self, media_id: str, name: str, content: bytes) -> None:
         """Keep a file.
 
         Raises:
             OSError: it could not be written.
         """
-        write_atomically(self._folder / owner / name, content)
+        write_atomically(self._folder / media_id / name, content)
 
     def add_image(self, content: bytes, suffix: str) -> tuple[str, str]:
         """Keep an uploaded image under a new id; the id, and the file's name.
@@ -45,15 +45,15 @@ class MediaStore:
         Raises:
             OSError: it could not be written.
         """
-        owner, name = new_owner_id(), f"image{suffix}"
-        self.write(owner, name, content)
-        return owner, name
+        media_id, name = new_media_id(), f"image{suffix}"
+        self.write(media_id, name, content)
+        return media_id, name
 
-    def find(self, owner: str, name: str) -> Path | None:
+    def find(self, media_id: str, name: str) -> Path | None:
         """A file by what its url names, None where there is none."""
-        if not _OWNER_ID.fullmatch(owner) or not _FILE_NAME.fullmatch(name):
+        if not _OWNER_ID.fullmatch(media_id) or not _FILE_NAME.fullmatch(name):
             return None
-        path = self._folder / owner / name
+        path = self._folder / media_id / name
         return path if path.is_file() else None
 
     def find_by_url(self, url: str) -> Path | None:
@@ -68,19 +68,19 @@ class MediaStore:
             return None
         return self.find(segments[1], segments[2])
 
-    def remove(self, owner: str) -> None:
+    def remove(self, media_id: str) -> None:
         """Remove an owner's files, as far as there are any."""
-        shutil.rmtree(self._folder / owner, ignore_errors=True)
+        shutil.rmtree(self._folder / media_id, ignore_errors=True)
 
 
-def new_owner_id() -> str:
+def new_media_id() -> str:
     """An id that nobody has yet."""
     return secrets.token_hex(12)
 
 
-def signature(owner: str) -> str:
+def signature(media_id: str) -> str:
     """What must stand in the query of a media url, as in the signed urls of an object store."""
-    return hashlib.sha256(f"emulator:{owner}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"emulator:{media_id}".encode()).hexdigest()[:16]
 
 
 def image_suffix(content: bytes) -> str | None:

@@ -98,9 +98,9 @@ def log_path(now: float) -> str:
     return f"customer-error-logs/{_CUSTOMER}/errors-{year}-W{week:02}.log"
 
 
-def media_url(owner: str, name: str, base: str) -> str:
+def media_url(media_id: str, name: str, base: str) -> str:
     """Where a file can be fetched, with the signature that this needs."""
-    return f"{base}/media/{owner}/{name}?signature={signature(owner)}"
+    return f"{base}/media/{media_id}/{name}?signature={signature(media_id)}"
 
 
 def format_time(seconds: float) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.emulator.create_fields import CreateFields, InvalidField
 from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.ledger import Entry, Ledger
-from pipeline.emulator.media_store import MediaStore, media_suffix, new_owner_id
+from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
 from pipeline.emulator.render import Canvas, render
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.takes import TakeCounter
@@ -119,7 +119,7 @@ class WorkflowStore:
         now = self.clock()
         with self._lock:
             take = self._takes.next(fields.content_digest, fields.title)
-        workflow_id = WorkflowId(new_owner_id())
+        workflow_id = WorkflowId(new_media_id())
         workflow = Workflow(
             id=workflow_id,
             template_id=template.id,
