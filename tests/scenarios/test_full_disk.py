@@ -108,7 +108,7 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
     starving = Starving(start, room=512)
     with monkeypatch.context() as patched:
         # What it reads to make a video is not what it is asked for.
-        fetched = starving.after(vendor.work.media.find, lambda owner, name: not name.startswith("input"))
+        fetched = starving.after(vendor.work.media.find, lambda media_id, name: not name.startswith("input"))
         patched.setattr(vendor.work.media, "find", fetched)
         first = starving.run(project)
 
