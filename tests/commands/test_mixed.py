@@ -1,0 +1,41 @@
+"""What is printed of one campaign with a bit of everything is held to the byte: keys, fingerprints, titles, JSON.
+
+A fingerprint or a key that changes makes what is paid for unfit, so a difference here is a change of the contract
+and never a matter of taste. What is expected lies beside the campaign, in `tests/golden/mixed`.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "mixed"
+
+
+@pytest.fixture
+def mixed(folder: Path) -> Path:
+    """The campaign in a project of its own, with results and decisions of earlier runs."""
+    shutil.copytree(GOLDEN, folder, dirs_exist_ok=True)
+    (folder / ".git").mkdir()
+    return folder / "campaign.yaml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("expand", "--format", "jsonl"), "expand.jsonl"),
+        (("expand",), "expand.txt"),
+        (("plan", "--format", "json"), "plan.json"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_it_is_printed_to_the_byte_as_ever(
+    mixed: Path, offline: Pipeline, arguments: tuple[str, ...], expected: str
+) -> None:
+    command, *options = arguments
+
+    ended = offline(command, mixed, *options)
+
+    assert ended.code == 0, ended.said
+    assert ended.out == (GOLDEN / expected).read_text("utf-8")
