@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.documents import schema
 from pipeline.documents.node import merge
+from pipeline.documents.schema_findings import findings, make_validator
 from pipeline.documents.yaml_reader import Document, SourceFile, parse_yaml
 from pipeline.errors import Problem
 from pipeline.jobs import Json
@@ -45,10 +46,10 @@ SHAPES: dict[str, Json] = {
 def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
     """What is wrong with a document, by place, path and message."""
     document = Document(parse_yaml(text, SourceFile(Path("c.yaml"), "c.yaml", "")))
-    validator = schema.make_validator(rules)
+    validator = make_validator(rules)
     return [
         str(document.problem(each.message, *each.path, at_key=each.at_key))
-        for each in schema.findings(document.root.plain(), validator)
+        for each in findings(document.root.plain(), validator)
     ]
 
 
@@ -150,14 +151,14 @@ def test_json_that_is_too_deep_is_told_so() -> None:
     value: Json = []
     for _ in range(3000):
         value = [value]
-    [finding] = schema.findings(value, schema.make_validator(recursive))
+    [finding] = findings(value, make_validator(recursive))
     assert finding.message == "nested too deeply"
 
 
 @pytest.mark.parametrize("name", ["campaign", "catalog"])
 def test_a_packaged_schema_is_one(name: str) -> None:
     loaded = schema.load(name)
-    schema.make_validator(loaded).check_schema(loaded)
+    make_validator(loaded).check_schema(loaded)
     assert loaded == json.loads(schema.text(name))
 
 
@@ -176,9 +177,9 @@ def watch(event, arguments):
     if event.startswith("socket.") or (event == "open" and "hostname" in str(arguments[0])):
         print("REACHED OUT", event, flush=True)
 sys.addaudithook(watch)
-from pipeline.documents import schema
+from pipeline.documents.schema_findings import findings, make_validator
 try:
-    schema.findings({}, schema.make_validator({"$ref": sys.argv[1]}))
+    findings({}, make_validator({"$ref": sys.argv[1]}))
 except Exception as error:
     print(type(error).__name__)
 """

@@ -1,0 +1,254 @@
+"""What the compiled schemas let through is what the schema library lets through, and the other way round."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.documents import schema
+from pipeline.documents.schema_compiler import _KEYWORDS, compile_schema
+from pipeline.documents.schema_findings import make_validator
+from pipeline.documents.yaml_reader import read_yaml
+from pipeline.jobs import Json
+
+ROOT = Path(__file__).parents[3]
+TESTS = ROOT / "tests"
+MIXED = TESTS / "golden" / "mixed"
+
+
+def plain(path: Path) -> Any:
+    return read_yaml(path, path.name).root.plain()
+
+
+def saved_plan() -> Json:
+    plan = json.loads((MIXED / "plan.json").read_text("utf-8"))
+    arguments = {"vars": {"a": [1]}, "select": ["a"], "exclude": [], "replace": [], "retry_failed": False}
+    head = {"version": 1, "campaign": "mixed", "manifest": "campaign.yaml"}
+    for action in plan["actions"][:5]:
+        action |= {"fingerprint": f"v1:{'0' * 64}", "bought": 1}
+    return {**head, "arguments": {**arguments, "emulate": True}, **plan, "actions": plan["actions"][:9]}
+
+
+def results() -> Json:
+    found = json.loads((MIXED / "mixed.results.json").read_text("utf-8"))
+    return {**found, "jobs": found["jobs"][:9], "purchases": found["purchases"]}
+
+
+# Documents that fit, with much of what their schemas know in them.
+SOUND: dict[str, list[Json]] = {
+    "campaign": [
+        plain(MIXED / "campaign.yaml"),
+        plain(TESTS / "manifests" / "valid" / "everything.yaml"),
+        plain(ROOT / "manifests" / "base.yaml"),
+        plain(ROOT / "examples" / "quickstart" / "campaign.yaml"),
+    ],
+    "catalog": [
+        plain(ROOT / "pipeline" / "manifest" / "catalog.yaml"),
+        plain(TESTS / "manifests" / "valid" / "my-templates.yaml"),
+    ],
+    "decisions": [plain(MIXED / "mixed.decisions.yaml")],
+    "plan": [saved_plan()],
+    "results": [results()],
+}
+
+KEYS = st.sampled_from(
+    ["id", "name", "path", "url", "version", "x", "options", "image", "a b", "", "x-1", "\n", "9"]
+)
+SCALARS = st.sampled_from(
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        1.0,
+        0.5,
+        2,
+        10**9,
+        10**20,
+        "",
+        "1",
+        "a",
+        "A b",
+        "x" * 201,
+        "\n",
+        "é",
+        "60m",
+        "https://a.example/x.png",
+    ]
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every list and mapping in it, with each index or key of it."""
+    inner = (
+        list(value.items())
+        if isinstance(value, dict)
+        else list(enumerate(value))
+        if isinstance(value, list)
+        else []
+    )
+    return [(value, key) for key, _ in inner] + [place for _, each in inner for place in places(each)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, name: str) -> Json:
+    """A document that fits, changed in up to three places; often it fits no more."""
+    document = copy.deepcopy(draw(st.sampled_from(SOUND[name])))
+    for _ in range(draw(st.integers(0, 3))):
+        if not (known := places(document)):
+            break
+        holder, key = draw(st.sampled_from(known))
+        match draw(st.sampled_from(["replace", "remove", "add"])):
+            case "replace":
+                holder[key] = draw(VALUES)
+            case "remove":
+                del holder[key]
+            case _ if isinstance(holder, dict):
+                holder[draw(KEYS)] = draw(VALUES)
+            case _:
+                holder.append(draw(VALUES))
+    return draw(VALUES) if draw(st.integers(0, 50)) == 0 else document
+
+
+def judged(name: str) -> Callable[[Json], bool]:
+    """What the schema library says of a value."""
+    return make_validator(schema.load(name)).is_valid
+
+
+@pytest.mark.parametrize("name", schema.NAMES)
+class TestOurSchemas:
+    def test_a_sound_document_fits(self, name: str) -> None:
+        for document in SOUND[name]:
+            assert judged(name)(document)
+            assert schema.fits(document, name)
+
+    def test_a_damaged_document_fits_or_not_as_the_library_says(self, name: str) -> None:
+        expected = judged(name)
+
+        @given(damaged(name))
+        def same(document: Json) -> None:
+            assert schema.fits(document, name) == expected(document)
+
+        same()
+
+
+SMALL = st.integers(0, 3)
+FEW = st.sampled_from(["a", "b", "x"])
+TYPES = st.sampled_from(["array", "boolean", "integer", "null", "number", "object", "string"])
+CONSTANTS = st.sampled_from([None, True, False, 0, 1, 1.0, "a", "1"])
+NAMES = st.lists(FEW, max_size=2, unique=True)
+SIMPLE: st.SearchStrategy[Any] = (
+    st.booleans() | st.fixed_dictionaries({"type": TYPES}) | st.fixed_dictionaries({"const": CONSTANTS})
+)
+SEVERAL = st.lists(SIMPLE, min_size=1, max_size=3)
+NAMED = st.dictionaries(FEW, SIMPLE, max_size=3)
+NONE: dict[str, st.SearchStrategy[Any]] = {}
+OF_TEXTS = {"pattern": st.sampled_from(["a", "^a", "[0-9]$", "^$"]), "minLength": SMALL, "maxLength": SMALL}
+
+# Each keyword with what it may say, and the neighbours that have a part in what it means.
+KEYWORDS: dict[str, tuple[st.SearchStrategy[Any], dict[str, st.SearchStrategy[Any]]]] = {
+    "$ref": (st.sampled_from(["#/$defs/text", "#/$defs/tree", "#/$defs/tree/items"]), NONE),
+    "additionalProperties": (SIMPLE, {"properties": NAMED}),
+    "allOf": (SEVERAL, NONE),
+    "anyOf": (SEVERAL, NONE),
+    "const": (CONSTANTS, NONE),
+    "dependentRequired": (st.dictionaries(FEW, NAMES, max_size=2), NONE),
+    "enum": (st.lists(CONSTANTS, min_size=1, max_size=3), NONE),
+    "exclusiveMaximum": (SMALL, NONE),
+    "exclusiveMinimum": (SMALL, NONE),
+    "if": (SIMPLE, {"then": SIMPLE, "else": SIMPLE}),
+    "items": (SIMPLE, NONE),
+    "maxItems": (SMALL, NONE),
+    "maxProperties": (SMALL, NONE),
+    "maximum": (SMALL, NONE),
+    "minItems": (SMALL, NONE),
+    "minProperties": (SMALL, NONE),
+    "minimum": (SMALL, NONE),
+    "not": (SIMPLE, NONE),
+    "oneOf": (SEVERAL, NONE),
+    "patternProperties": (
+        st.dictionaries(st.sampled_from(["a", "[ab]", "^$"]), SIMPLE, min_size=1, max_size=2),
+        {"properties": NAMED, "additionalProperties": SIMPLE},
+    ),
+    "properties": (NAMED, NONE),
+    "propertyNames": (st.fixed_dictionaries({}, optional=OF_TEXTS), NONE),
+    "required": (NAMES, NONE),
+    "type": (TYPES | st.lists(TYPES, min_size=1, max_size=3, unique=True), NONE),
+    **{keyword: (rule, NONE) for keyword, rule in OF_TEXTS.items()},
+}
+TELL_NOTHING = {
+    "$comment",
+    "$defs",
+    "$id",
+    "$schema",
+    "default",
+    "deprecated",
+    "description",
+    "examples",
+    "title",
+}
+DEFINED: dict[str, Any] = {
+    "text": {"type": "string", "minLength": 1},
+    "tree": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/tree"}},
+}
+# What one keyword judges otherwise than another: numbers around its bounds, and what Python takes for equal.
+NEAR = st.sampled_from(
+    [*range(5), 1.0, 2.5, True, False, None, "", "a", "1", "ba", "abcd", [], [1], [True], {}, {"a": 1}]
+)
+JUDGED = NEAR | st.lists(NEAR, max_size=4) | st.dictionaries(FEW, NEAR, max_size=3) | VALUES
+
+
+def agree(made: dict[str, Any], value: Json) -> None:
+    """The compiled schema says what the library says."""
+    whole = {**made, "$defs": DEFINED}
+    assert compile_schema(whole)(value) == make_validator(whole).is_valid(value)
+
+
+class TestAnySchema:
+    def test_every_keyword_that_is_known_is_tried(self) -> None:
+        assert {*KEYWORDS, "then", "else", *TELL_NOTHING} == set(_KEYWORDS)
+
+    @pytest.mark.parametrize("keyword", KEYWORDS)
+    def test_a_keyword_means_what_the_library_says(self, keyword: str) -> None:
+        rule, beside = KEYWORDS[keyword]
+        given(st.fixed_dictionaries({keyword: rule}, optional=beside), JUDGED)(agree)()
+
+    @pytest.mark.parametrize("value", [{"a": "long"}, {"a": "x"}, {"a": 5}, {"b": 5}, {"x": 5}], ids=str)
+    def test_a_name_that_is_known_and_matches_a_pattern_is_held_to_both(self, value: Json) -> None:
+        text, long = {"type": "string"}, {"minLength": 2}
+        agree(
+            {"patternProperties": {"[ab]": text}, "properties": {"a": long}, "additionalProperties": False},
+            value,
+        )
+
+    @given(st.data(), st.sets(st.sampled_from(sorted(KEYWORDS)), min_size=2, max_size=3), JUDGED)
+    def test_some_of_them_mean_together_what_the_library_says(
+        self, data: st.DataObject, keywords: set[str], value: Json
+    ) -> None:
+        agree({keyword: data.draw(KEYWORDS[keyword][0]) for keyword in sorted(keywords)}, value)
+
+    @pytest.mark.parametrize(
+        "unknown",
+        [
+            {"uniqueItems": True},
+            {"properties": {"a": {"minContains": 1}}},
+            {"enum": [[1]]},
+            {"$ref": "https://a.example/schema.json"},
+        ],
+        ids=str,
+    )
+    def test_what_is_not_known_is_refused_and_not_passed_over(self, unknown: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"not known|another document"):
+            compile_schema(unknown)
