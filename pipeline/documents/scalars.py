@@ -21,6 +21,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # All that is no text begins with one of these, so most words are told at their first character.
 _FIRST = frozenset("-+.0123456789~ntfNTF")
 
@@ -58,7 +59,7 @@ def check_text(text: str) -> None:
         )
     if "\0" in text:
         raise ValueError("a text cannot hold a NUL character")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise ValueError("a text cannot hold half of a surrogate pair; write the character itself")
 
 

@@ -6,7 +6,7 @@ from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.combinations import Combination
 from pipeline.manifest.model import Campaign, Item, Prompt, Rule, Template
-from pipeline.manifest.templating import Named
+from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Remembered, Scope
 
 

@@ -9,7 +9,8 @@ from pipeline.documents.location import Location
 from pipeline.documents.yaml_reader import Node, text_position
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-from pipeline.manifest.templating import Template, TemplateError
+from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.template import Template
 
 Scope = Mapping[str, object]
 T = TypeVar("T")
@@ -34,7 +35,10 @@ class Text:
         Raises:
             InvalidInput: with the line of the text that failed.
         """
-        return str(self._render(scope, native=False))
+        try:
+            return self.template.render_text(scope)
+        except TemplateError as error:
+            raise InvalidInput(self.problem(error)) from None
 
     def value(self, scope: Scope) -> Json:
         """Rendered; a single expression keeps its type.
@@ -42,17 +46,8 @@ class Text:
         Raises:
             InvalidInput: with the line of the text that failed.
         """
-        return self._render(scope, native=self.template.is_expression)
-
-    def _render(self, scope: Scope, *, native: bool) -> Json:
-        render = self.template.render_value if native else self.template.render_text
         try:
-            return render({name: scope[name] for name in self.names if name in scope})
-        except TemplateError:
-            pass
-        # Again with all that is in scope, so that the message can name what comes near.
-        try:
-            return render(scope)
+            return self.template.render_value(scope)
         except TemplateError as error:
             raise InvalidInput(self.problem(error)) from None
 

@@ -1,11 +1,5 @@
-"""Jinja templates that may come from a stranger: they compute on data, and reach nothing else.
+"""Templates that may come from a stranger: they compute on data, and reach nothing else.
 
 What may be written is an allow-list of constructs, filters and tests (`guard`, `filters`); what it costs is
 counted while it renders (`values.Budget`). Whatever goes wrong is a `TemplateError` with its line.
 """
-
-from pipeline.manifest.templating.errors import TemplateError
-from pipeline.manifest.templating.template import Template
-from pipeline.manifest.templating.values import Named
-
-__all__ = ["Named", "Template", "TemplateError"]

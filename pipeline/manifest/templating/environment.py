@@ -7,12 +7,11 @@ import jinja2
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipeline.manifest.templating import guard
-from pipeline.manifest.templating.filters import FILTERS, TESTS
-from pipeline.manifest.templating.missing import Missing
+from pipeline.manifest.templating.dotted import Named
+from pipeline.manifest.templating.filters import FILTERS, ITEMS, MEASURED, TESTS
 from pipeline.manifest.templating.values import (
     Budget,
-    Named,
+    Missing,
     as_text,
     checked_number,
     checked_text,
@@ -143,7 +142,7 @@ def _make_environment() -> jinja2.Environment:
     environment = _Environment(undefined=Missing, optimized=False, finalize=as_text, cache_size=0)
     environment.globals.clear()
     environment.filters = {name: _counted(name, function) for name, function in FILTERS.items()}
-    environment.filters |= {"default": _default, guard.ITEMS: _items, guard.MEASURED: _measured}
+    environment.filters |= {"default": _default, ITEMS: _items, MEASURED: _measured}
     environment.tests = {name: _counted(name, function) for name, function in TESTS.items()}
     environment.tests |= {
         "defined": lambda value: not isinstance(value, Missing),

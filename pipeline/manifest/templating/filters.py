@@ -20,6 +20,10 @@ from pipeline.manifest.templating.values import (
     kind,
 )
 
+# Filters that only the guard sets: a name that begins with an underscore cannot be written in a template.
+ITEMS: Final = "_items"
+MEASURED: Final = "_measured"
+
 _UNSET: Final = object()
 # An apostrophe is part of a word, so that "don't" does not become "Don'T".
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

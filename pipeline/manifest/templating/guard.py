@@ -7,15 +7,11 @@ from jinja2 import nodes
 
 from pipeline.errors import did_you_mean
 from pipeline.manifest.templating.errors import TemplateError
-from pipeline.manifest.templating.filters import FILTERS, TESTS
+from pipeline.manifest.templating.filters import FILTERS, ITEMS, MEASURED, TESTS
 from pipeline.manifest.templating.values import checked_number
 
 FILTER_NAMES: Final = frozenset({*FILTERS, "default"})
 TEST_NAMES: Final = frozenset({*TESTS, "defined", "undefined"})
-
-# These names cannot be written in a template: a name that begins with an underscore is refused.
-ITEMS: Final = "_items"
-MEASURED: Final = "_measured"
 
 _MOST_NODES = 2_000
 _DEEPEST = 40

@@ -1,31 +1,17 @@
 """A template: compiled once, rendered often, and every failure told with its line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from types import TracebackType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-import jinja2
-from jinja2 import meta, nodes
-from jinja2.runtime import Context
-
-from pipeline.documents.scalars import LONGEST_TEXT
 from pipeline.jobs import Json
-from pipeline.manifest.templating import guard
-from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
+from pipeline.manifest.templating.dotted import Declined, Part, parts_of, text_of, value_of
 from pipeline.manifest.templating.errors import TemplateError
-from pipeline.manifest.templating.values import as_json, as_text, checked_text
+
+if TYPE_CHECKING:
+    from pipeline.manifest.templating.jinja import JinjaTemplate
 
 _LONGEST_SOURCE: Final = 16 << 10
-_LARGEST_VALUE: Final = 16_384
-_FILE: Final = "<template>"
-_VALUE: Final = "_value"
-# What Python or Jinja raise where a template asks for something that does not work.
-_FAULTS: Final = (
-    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
-    *(SyntaxError, TypeError, ValueError, jinja2.TemplateError),
-)
-Result = TypeVar("Result")
 
 
 class Template:
@@ -35,22 +21,19 @@ class Template:
     `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
     """
 
-    def __init__(self, source: str, tree: nodes.Template | None) -> None:
-        self.source = source
+    __slots__ = ("_constant", "_parts", "_source", "is_expression", "names")
+
+    def __init__(self, source: str, constant: str | None, parts: tuple[Part, ...] | None) -> None:
+        self._source = source
+        self._constant = constant
+        self._parts = parts
         self.names: frozenset[str] = frozenset()
         self.is_expression = False
-        self._code: jinja2.Template | None = None
-        # Plain text has no tree, and needs none.
-        if tree is None:
-            return
-        self.names = frozenset(meta.find_undeclared_variables(tree))
-        guard.bound(tree)
-        match tree.body:
-            case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
-                self.is_expression = True
-                kept = nodes.Assign(nodes.Name(_VALUE, "store"), expression, lineno=expression.lineno)
-                tree = nodes.Template([kept], lineno=1)
-        self._code = ENVIRONMENT.from_string(tree)
+        if parts is not None:
+            self.names = frozenset(part[0] for part in parts if not isinstance(part, str))
+            self.is_expression = len(parts) == 1
+        elif constant is None:
+            self.names, self.is_expression = self._jinja.names, self._jinja.is_expression
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -61,17 +44,10 @@ class Template:
             TemplateError: it is no template, is too large, or uses something that is not allowed.
         """
         if not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
-            return Template(source, None)
+            return Template(source, source.removesuffix("\n"), None)
         if len(source.encode("utf-8", "surrogatepass")) > _LONGEST_SOURCE:
             raise TemplateError(f"the template is longer than {_LONGEST_SOURCE:,} bytes", 1)
-        try:
-            tree = ENVIRONMENT.parse(source)
-            guard.check(tree)
-            return Template(source, tree)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.message or "this is no template", error.lineno) from None
-        except _FAULTS:
-            raise TemplateError("the template is too large, or too deeply nested", 1) from None
+        return Template(source, None, parts_of(source))
 
     def render_text(self, scope: Mapping[str, object]) -> str:
         """The text that it makes with these values: JSON and `Named`.
@@ -79,9 +55,14 @@ class Template:
         Raises:
             TemplateError: something is undefined, does not work on these values, or becomes too large.
         """
-        if self._code is None:
-            return self.source.removesuffix("\n")
-        return self._run(self._code, _text_of_value if self.is_expression else _text, scope)
+        if self._constant is not None:
+            return self._constant
+        if self._parts is not None:
+            try:
+                return text_of(self._parts, scope)
+            except Declined:
+                pass
+        return self._jinja.render_text(scope)
 
     def render_value(self, scope: Mapping[str, object]) -> Json:
         """The value of its one expression, with its type; its text where it is not one expression.
@@ -89,70 +70,23 @@ class Template:
         Raises:
             TemplateError: as `render_text`.
         """
-        if self._code is None or not self.is_expression:
+        if not self.is_expression:
             return self.render_text(scope)
-        return self._run(self._code, _json, scope)
+        if self._parts is not None:
+            try:
+                return value_of(self._parts, scope)
+            except Declined:
+                pass
+        return self._jinja.render_value(scope)
 
-    @staticmethod
-    def _run(
-        code: jinja2.Template, work: Callable[[jinja2.Template, Context], Result], scope: Mapping[str, object]
-    ) -> Result:
-        context = code.new_context(dict(scope), shared=True)
-        try:
-            return work(code, context)
-        except _FAULTS as error:
-            raise TemplateError(_message(error), _line(error.__traceback__, code)) from None
-
-
-def _text(code: jinja2.Template, context: Context) -> str:
-    parts: list[str] = []
-    length = 0
-    for part in code.root_render_func(context):
-        length += len(part)
-        if length > LONGEST_TEXT:
-            raise ValueError(f"the text becomes too long: more than {LONGEST_TEXT:,} bytes")
-        parts.append(part)
-    return checked_text("".join(parts))
+    @property
+    def _jinja(self) -> "JinjaTemplate":
+        return _compiled(self._source)
 
 
-def _text_of_value(code: jinja2.Template, context: Context) -> str:
-    return checked_text(str(as_text(_value(code, context))))
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> "JinjaTemplate":
+    # Jinja takes long to import, and many campaigns need nothing of it.
+    from pipeline.manifest.templating.jinja import JinjaTemplate
 
-
-def _json(code: jinja2.Template, context: Context) -> Json:
-    value = _value(code, context)
-    if isinstance(value, str):
-        return checked_text(str(value))
-    if budget_of(context).measure(value) > _LARGEST_VALUE:
-        raise ValueError("the value becomes too large")
-    return as_json(value)
-
-
-def _value(code: jinja2.Template, context: Context) -> object:
-    for _ in code.root_render_func(context):
-        pass
-    return context.vars[_VALUE]
-
-
-def _message(error: BaseException) -> str:
-    match error:
-        case TypeError():
-            return f"these values do not go together: {error}"[:200]
-        case ZeroDivisionError():
-            return "a division by zero"
-        case MemoryError() | RecursionError():
-            return "the template needs too much memory"
-        case jinja2.TemplateError():
-            return error.message or "the template fails"
-        case _:
-            return str(error)
-
-
-def _line(trace: TracebackType | None, code: jinja2.Template) -> int:
-    """The template's line that was at work when the error came."""
-    line = 1
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == _FILE:
-            line = code.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    return line
+    return JinjaTemplate(source)

@@ -1,28 +1,51 @@
 """The values that templates see, how they read as text, and what handling them costs."""
 
 import math
-from collections.abc import Mapping
-from typing import Final, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, UndefinedError
+from jinja2.utils import missing
 
 from pipeline.documents.scalars import check_text
+from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
-from pipeline.manifest.templating.missing import Missing
+from pipeline.manifest.templating.dotted import as_word
 
 _LARGEST_INTEGER: Final = 10**18
 _MOST_STEPS: Final = 500_000
 _CHARACTERS_PER_STEP: Final = 8
 
 
-class Named(str):
-    """A text with a name: `{{ prompt }}` renders it, and `{{ prompt.name }}` its name."""
+class Missing(StrictUndefined):
+    """Any use of it is an error that names it and what is near; only `default` and `is defined` take it.
 
-    __slots__ = ("name",)
-    name: str
+    `known` are the names that would have been there. They are compared only when the error is told, as most
+    of what is missing is mended by a default.
+    """
 
-    def __new__(cls, text: str, name: str) -> Self:
-        self = super().__new__(cls, text)
-        self.name = name
-        return self
+    __slots__ = ("_known",)
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,  # the library's own signature
+        name: str | None = None,
+        exc: type[UndefinedError] = UndefinedError,
+        known: Iterable[str] = (),
+    ) -> None:
+        super().__init__(hint, obj, name, exc)
+        self._known = known
+
+    @property
+    def _undefined_message(self) -> str:
+        name = self._undefined_name or ""
+        return self._undefined_hint or f"'{name[:60]}' is undefined{did_you_mean(name, self._known)}"
+
+    @property
+    def error(self) -> UndefinedError:
+        """What to raise where it is used."""
+        return UndefinedError(self._undefined_message)
 
 
 class Budget:
@@ -92,12 +115,8 @@ def as_text(value: object) -> str:
     match value:
         case str():
             return value
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
+        case None | bool() | int() | float():
+            return as_word(value)
         case Missing():
             raise value.error
         case _:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from manifest.limited import outcomes
 from pipeline.jobs import Json
-from pipeline.manifest.templating import Named, Template, TemplateError
+from pipeline.manifest.templating.dotted import Named
+from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.template import Template
 
 SCOPE: dict[str, object] = {
     "season": "spring",
@@ -484,7 +486,9 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def hostile_outcomes() -> dict[str, str]:
     judge = """
-from pipeline.manifest.templating import Named, Template, TemplateError
+from pipeline.manifest.templating.dotted import Named
+from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.template import Template
 
 SCOPE = {
     "few": list(range(256)), "xs": list(range(100_000)), "text": "x" * 65_000, "big": 10**17,

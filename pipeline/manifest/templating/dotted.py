@@ -1,0 +1,124 @@
+"""Texts with nothing in them but names and dots, such as `{{ image.vars.name }} in {{ season }}`, without Jinja.
+
+Most texts of a manifest are of this kind. What is not plainly so, or does not work out on the values at hand, is
+left to Jinja, which says the same of all that is taken here (a property test holds that) and what is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Self
+
+from pipeline.documents.scalars import check_text
+from pipeline.jobs import Json
+
+# A literal text, or the names of a chain: `image.vars.name`.
+Part = str | tuple[str, ...]
+
+_DELIMITER: Final = re.compile(r"\{[{%#]")
+_CHAIN: Final = re.compile(r"\{\{ *([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*) *\}\}")
+# To Jinja these are no names, or not everywhere, and `self` is refused.
+_WORDS: Final = frozenset(
+    {"and", "else", "false", "if", "in", "is", "none", "not", "or", "self", "true", "False", "None", "True"}
+)
+# More than these may be too large a template, which Jinja's guard judges.
+_MOST_PARTS: Final = 200
+_MOST_DOTS: Final = 20
+
+
+class Named(str):
+    """A text with a name: `{{ prompt }}` renders it, and `{{ prompt.name }}` its name."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, text: str, name: str) -> Self:
+        self = super().__new__(cls, text)
+        self.name = name
+        return self
+
+
+class Declined(Exception):
+    """It takes Jinja to render this, or to say what is wrong."""
+
+
+def parts_of(source: str) -> tuple[Part, ...] | None:
+    """What a template is made of; None where it is more than literal texts and dotted names."""
+    parts: list[Part] = []
+    # As to Jinja, one line feed at the end of a template is no part of it, and a carriage return is one.
+    text = source.removesuffix("\n")
+    at = 0
+    while delimiter := _DELIMITER.search(text, at):
+        chain = _CHAIN.match(text, delimiter.start())
+        names = () if chain is None else tuple(chain[1].split("."))
+        if chain is None or len(names) > _MOST_DOTS or not _WORDS.isdisjoint(names):
+            return None
+        if at < chain.start():
+            parts.append(text[at : chain.start()])
+        parts.append(names)
+        at = chain.end()
+    if at < len(text):
+        parts.append(text[at:])
+    return None if len(parts) > _MOST_PARTS or "\r" in text else tuple(parts)
+
+
+def text_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> str:
+    """The text that they make with these values.
+
+    Raises:
+        Declined: something is missing, is no plain value, or becomes too large.
+    """
+    try:
+        text = "".join([part if type(part) is str else as_word(_found(part, scope)) for part in parts])
+        check_text(text)
+    except (LookupError, ValueError):
+        raise Declined from None
+    return text
+
+
+def value_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> Json:
+    """The value of the one name that they are, with its type.
+
+    Raises:
+        Declined: as `text_of`.
+    """
+    try:
+        value = _found(parts[0], scope)
+        if value is None or type(value) in (bool, int, float):
+            return value  # type: ignore[return-value] # it is one of these
+        text = str(as_word(value))
+        check_text(text)
+    except (LookupError, ValueError):
+        raise Declined from None
+    return text
+
+
+def as_word(value: object) -> str:
+    """A plain value as it reads within a text: `true` and `false`, nothing for null, numbers as they are written.
+
+    Raises:
+        LookupError: it is no plain value.
+    """
+    kind = type(value)
+    if kind is str or kind is Named:
+        return value  # type: ignore[return-value] # it is one of these
+    if value is None:
+        return ""
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int or kind is float:
+        return str(value)
+    raise LookupError
+
+
+def _found(chain: Part, scope: Mapping[str, object]) -> object:
+    value = scope[chain[0]]
+    for name in chain[1:]:
+        kind = type(value)
+        if kind is dict or kind is MappingProxyType:
+            value = value[name]  # type: ignore[index] # it is a mapping
+        elif kind is Named and name == "name":
+            value = value.name  # type: ignore[attr-defined] # it has one
+        else:
+            raise LookupError
+    return value

@@ -1,0 +1,132 @@
+"""Templates that take Jinja: compiled once, and every failure told with its line."""
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.runtime import Context
+
+from pipeline.documents.scalars import LONGEST_TEXT
+from pipeline.jobs import Json
+from pipeline.manifest.templating import guard
+from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
+from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.values import as_json, as_text, checked_text
+
+_LARGEST_VALUE: Final = 16_384
+_FILE: Final = "<template>"
+_VALUE: Final = "_value"
+# What Python or Jinja raise where a template asks for something that does not work.
+_FAULTS: Final = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, jinja2.TemplateError),
+)
+Result = TypeVar("Result")
+
+
+class JinjaTemplate:
+    """A template as Jinja renders it. Immutable, and safe to use from many threads.
+
+    Its attributes and methods are those of `Template`.
+
+    Raises:
+        TemplateError: it is no template, is too large, or uses something that is not allowed.
+    """
+
+    def __init__(self, source: str) -> None:
+        try:
+            tree = ENVIRONMENT.parse(source)
+            guard.check(tree)
+            self.names = frozenset(meta.find_undeclared_variables(tree))
+            guard.bound(tree)
+            tree, self.is_expression = _keeping_value(tree)
+            self._code = ENVIRONMENT.from_string(tree)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(error.message or "this is no template", error.lineno) from None
+        except _FAULTS:
+            raise TemplateError("the template is too large, or too deeply nested", 1) from None
+
+    def render_text(self, scope: Mapping[str, object]) -> str:
+        """As `Template.render_text`."""
+        return self._run(self._code, _text_of_value if self.is_expression else _text, scope)
+
+    def render_value(self, scope: Mapping[str, object]) -> Json:
+        """As `Template.render_value`, where it is one expression."""
+        return self._run(self._code, _json, scope)
+
+    @staticmethod
+    def _run(
+        code: jinja2.Template, work: Callable[[jinja2.Template, Context], Result], scope: Mapping[str, object]
+    ) -> Result:
+        # Nothing that a template may do changes the names of its scope.
+        context = code.new_context(cast("dict[str, Any]", scope), shared=True)
+        try:
+            return work(code, context)
+        except _FAULTS as error:
+            raise TemplateError(_message(error), _line(error.__traceback__, code)) from None
+
+
+def _keeping_value(tree: nodes.Template) -> tuple[nodes.Template, bool]:
+    """The tree, which keeps the value where it is one expression, and whether it is."""
+    match tree.body:
+        case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
+            kept = nodes.Assign(nodes.Name(_VALUE, "store"), expression, lineno=expression.lineno)
+            return nodes.Template([kept], lineno=1), True
+        case _:
+            return tree, False
+
+
+def _text(code: jinja2.Template, context: Context) -> str:
+    parts: list[str] = []
+    length = 0
+    for part in code.root_render_func(context):
+        length += len(part)
+        if length > LONGEST_TEXT:
+            raise ValueError(f"the text becomes too long: more than {LONGEST_TEXT:,} bytes")
+        parts.append(part)
+    return checked_text("".join(parts))
+
+
+def _text_of_value(code: jinja2.Template, context: Context) -> str:
+    return checked_text(str(as_text(_value(code, context))))
+
+
+def _json(code: jinja2.Template, context: Context) -> Json:
+    value = _value(code, context)
+    if isinstance(value, str):
+        return checked_text(str(value))
+    if budget_of(context).measure(value) > _LARGEST_VALUE:
+        raise ValueError("the value becomes too large")
+    return as_json(value)
+
+
+def _value(code: jinja2.Template, context: Context) -> object:
+    for _ in code.root_render_func(context):
+        pass
+    return context.vars[_VALUE]
+
+
+def _message(error: BaseException) -> str:
+    match error:
+        case TypeError():
+            return f"these values do not go together: {error}"[:200]
+        case ZeroDivisionError():
+            return "a division by zero"
+        case MemoryError() | RecursionError():
+            return "the template needs too much memory"
+        case jinja2.TemplateError():
+            return error.message or "the template fails"
+        case _:
+            return str(error)
+
+
+def _line(trace: TracebackType | None, code: jinja2.Template) -> int:
+    """The template's line that was at work when the error came."""
+    line = 1
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILE:
+            line = code.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line
