@@ -158,6 +158,9 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def printable(text: str, limit: int = 500) -> str:
     """A stranger's text as one harmless line of at most `limit` characters: what is not seen is escaped."""
+    # Nearly every text is plain, which is told at once: all that is escaped here is not printable to Python.
+    if len(text) <= limit and text.isprintable():
+        return text
     shown = "".join(_escaped(character) for character in text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 

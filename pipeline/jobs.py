@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NewType
 
 # `hero/overlay/blue/walk/duration=5/locale=en#2`: which job it is, as people and records spell it.
@@ -89,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Which job it is, in the manifest's own names; `str()` is its one spelling.
+    """Which job it is, in the manifest's own names; `key` is its one spelling.
 
     `hero/overlay/blue/walk/duration=5/locale=en#2`: rule, template, item, prompt, axes by name, take.
     """
@@ -102,24 +102,30 @@ class Coordinates:
     take: int = 1
 
     def __str__(self) -> str:
-        return self._text("#")
+        return self.key
+
+    @property
+    def key(self) -> JobKey:
+        """Its one spelling."""
+        return JobKey(self._spelled(f"#{self.take}"))
 
     @property
     def for_path(self) -> str:
         """The key as `job.key` reads in `output.path`, where a take is `-take2`."""
-        return self._text("-take")
+        return self._spelled(f"-take{self.take}")
 
-    def _text(self, take_sign: str) -> str:
+    def _spelled(self, take: str) -> str:
         parts = [part for part in (self.rule, self.template, self.image, self.prompt) if part is not None]
-        names = [encode_part(part) for part in parts]
-        axes = [f"{encode_part(name)}={encode_part(axis_text(value))}" for name, value in sorted(self.axes)]
-        take = f"{take_sign}{self.take}" if self.take > 1 else ""
-        return "/".join(names + axes) + take
+        parts = [encode_part(part) for part in parts]
+        for name, value in sorted(self.axes) if len(self.axes) > 1 else self.axes:
+            parts.append(f"{encode_part(name)}={encode_part(axis_text(value))}")
+        return "/".join(parts) + (take if self.take > 1 else "")
 
 
 _RESERVED = re.compile(r"[/,=#%&*?\[\]\s\x00-\x1f\x7f]")
 
 
+@lru_cache(maxsize=4096)  # the parts of keys recur
 def encode_part(name: str) -> str:
     """Percent-encode what has a meaning in a key or in a selection: `/ , = # % & * ? [ ]` and white space."""
     return _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
@@ -127,15 +133,26 @@ def encode_part(name: str) -> str:
 
 def axis_text(value: Json) -> str:
     """An axis value as the key spells it: a string as it is, anything else as JSON writes it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _JSON(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
 Wording = Callable[[str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Constant:
+    text: str
+
+    def __call__(self, _purchase_id: str) -> str:
+        return self.text
+
+
 def constant(text: str) -> Wording:
     """A title or description in which the purchase's id does not occur."""
-    return lambda _purchase: text
+    return _Constant(text)
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,8 @@ class Job:
 
     `title` and `description` are functions of the purchase's id, which may stand in them so that a lost
     create can be found. `path` is where its files go, below the output folder, without the suffix.
-    `timeout` is in seconds; `credits` the known price, None if unknown.
+    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` tells what is asked for, by
+    the newest version of the rule.
     """
 
     coordinates: Coordinates
@@ -160,14 +178,14 @@ class Job:
     output_media: MediaType | None = None
 
     @cached_property
-    def key(self) -> JobKey:
-        """The key's one spelling, by which purchases and selections know the job."""
-        return JobKey(str(self.coordinates))
-
-    @cached_property
     def fingerprint(self) -> str:
         """What is asked for, by the newest version of the rule."""
         return fingerprint(self.request, CURRENT)
+
+    @cached_property
+    def key(self) -> JobKey:
+        """The key's one spelling, by which purchases and selections know the job."""
+        return self.coordinates.key
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -260,20 +278,27 @@ def canonical_json(value: object) -> str:
         ValueError: a NaN or an infinity, which JSON does not have.
         TypeError: something that is not JSON.
     """
-    plain = _plain(value)
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL(_plain(value))
+
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+).encode
 
 
 def _plain(value: object) -> object:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
     match value:
-        case LocalFile(sha256=digest):
-            return {"file": digest}
         case float() if math.isfinite(value) and value.is_integer():
             return int(value)
+        case dict() | Mapping():
+            return {key: _plain(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_plain(inner) for inner in value]
-        case Mapping():
-            return {key: _plain(inner) for key, inner in value.items()}
+        case LocalFile(sha256=digest):
+            return {"file": digest}
         case _:
             return value
 

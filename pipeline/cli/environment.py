@@ -2,13 +2,17 @@
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from pipeline.operations.environment import Environment
+if TYPE_CHECKING:
+    from pipeline.operations.environment import Environment
 
 
-def read_environment() -> Environment:
+def read_environment() -> "Environment":
     """What the operator set around this process, and how it was called, for whoever finds the state locked."""
+    # Imported here, as it brings the providers along: `--help` and `expand` need only to know the terminal.
+    from pipeline.operations.environment import Environment
+
     return Environment(os.environ, " ".join(["pipeline", *sys.argv[1:]])[:500])
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -15,13 +14,11 @@ from pipeline.cli.options import (
     read_variables,
     selection_options,
 )
-from pipeline.cli.terminal import as_json_text, say, untrusted_block
+from pipeline.cli.terminal import as_json_text, say_all, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
-from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.selection import selected_keys
 
 
 @click.command("expand")
@@ -41,22 +38,23 @@ def command(
         jobs = _selected(manifest, flags, select, exclude)
     else:
         jobs = expand(load(manifest, variables=read_variables(flags.variables, flags.variable_files)))
-    match output_format:
-        case "json":
-            _print_json(jobs)
-        case "jsonl":
-            for job in jobs:
-                say(as_json_text(_as_json(job)))
-        case _:
-            with untrusted_block():
-                for job in jobs:
-                    _print_text(job)
+    if output_format == "text":
+        with untrusted_block():
+            say_all(line for job in jobs for line in _as_text(job))
+    else:
+        documents = (as_json_text(_as_json(job)) for job in jobs)
+        say_all(_document(jobs) if output_format == "json" else documents)
 
 
 def _selected(
     manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
 ) -> Iterator[Job]:
     """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
+    # Only then: they bring the state and all that reads it along.
+    from pipeline.cli.context import open_workspace
+    from pipeline.operations.campaign_state import open_campaign
+    from pipeline.operations.selection import selected_keys
+
     workspace = open_workspace(manifest, flags)
     with open_campaign(workspace, writable=False) as state:
         keys = selected_keys(state, select, exclude) or frozenset()
@@ -73,17 +71,18 @@ def _as_json(job: Job) -> dict[str, Json]:
     }
 
 
-def _print_json(jobs: Iterator[Job]) -> None:
-    say('{"jobs": [')
+def _document(jobs: Iterator[Job]) -> Iterator[str]:
+    """One document of all jobs, as they come."""
+    yield '{"jobs": ['
     comma = ""
     for job in jobs:
-        say(f"{comma}{as_json_text(_as_json(job), indent=2)}")
+        yield f"{comma}{as_json_text(_as_json(job), indent=2)}"
         comma = ","
-    say("]}")
+    yield "]}"
 
 
-def _print_text(job: Job) -> None:
-    say(printable(job.key, 2000))
+def _as_text(job: Job) -> Iterator[str]:
+    yield printable(job.key, 2000)
     for name, value in {"template_id": job.request.template_id, **job.request_json()}.items():
         shown = value if isinstance(value, str) else canonical_json(value)
-        say(f"    {name}: {printable(shown, 1000)}")
+        yield f"    {name}: {printable(shown, 1000)}"

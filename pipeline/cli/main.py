@@ -1,7 +1,6 @@
 """The entry point: finds the command, and is the only place that exits."""
 
 import importlib
-import logging
 import os
 import resource
 import sys
@@ -144,7 +143,8 @@ def called(arguments: list[str]) -> int:
     except MemoryError:
         say("error: out of memory; what was done is on disk, run again with more", err=True)
         return ExitCode.UNFINISHED
-    except Exception:
-        logging.getLogger(__name__).critical("a bug in pipeline; what was done is on disk", exc_info=True)
+    except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and told as one
+        say("a bug in pipeline; what was done is on disk", err=True)
+        sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
     return int(outcome) if isinstance(outcome, int) else ExitCode.OK

@@ -18,7 +18,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
+from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.manifest.discover import find
@@ -81,5 +81,4 @@ def _print_text(plans: dict[str, Plan]) -> None:
         for name, plan in plans.items():
             if len(plans) > 1:
                 say(paint(f"{name}:", "cyan"))
-            for line in as_text(plan, paint):
-                say(line)
+            say_all(as_text(plan, paint))

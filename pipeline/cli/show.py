@@ -15,7 +15,7 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.show import Paint
+from pipeline.planning.paint import Paint
 from pipeline.purchases import bought_nothing
 
 _LONGEST = 2000

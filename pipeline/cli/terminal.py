@@ -13,10 +13,11 @@ import click
 from pipeline.cli.environment import is_github, wants_colour
 from pipeline.errors import Problem, printable
 from pipeline.jobs import Json
-from pipeline.planning.show import Colour, Paint
+from pipeline.planning.paint import Colour, Paint
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000
+_PIECE = 1 << 16
 _NOT_ASCII = re.compile(r"[^\n -~]")
 
 
@@ -42,13 +43,33 @@ def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
         Closed: stdout cannot be written. That stderr cannot is no harm: the records tell all that it would have.
     """
     stream = sys.stderr if err else sys.stdout
-    _write(stream, f"{line if command else _inert(line)}\n")
+    _write(stream, f"{line if command or not is_github() else _inert(line)}\n")
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Many lines: written some hundred at a time, as a call of the system for each would cost more than the lines.
+
+    Raises:
+        Closed: as `say`.
+    """
+    on_github = is_github()
+    written: list[str] = []
+    size = 0
+    try:
+        for line in lines:
+            written.append(_inert(line) if on_github else line)
+            size += len(line)
+            if size >= _PIECE:
+                _write(sys.stdout, "\n".join([*written, ""]))
+                written.clear()
+                size = 0
+    finally:
+        # Also those before what went wrong.
+        _write(sys.stdout, "\n".join([*written, ""]) if written else "")
 
 
 def _inert(line: str) -> str:
     """`line`, so that GitHub's runner does not take it for a command."""
-    if not is_github():
-        return line
     begins = line.lstrip()
     if begins.startswith("::"):
         line = line.replace("::", ":\u200b:", 1)
@@ -79,8 +100,14 @@ def say_json(document: Json | dict[str, Json]) -> None:
 
 def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
     """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped."""
-    text = json.dumps(document, indent=indent, ensure_ascii=False).replace("##[", "\\u0023#[")
-    return _NOT_ASCII.sub(_as_json_shows_it, text)
+    written = (
+        _COMPACT(document) if indent is None else json.dumps(document, indent=indent, ensure_ascii=False)
+    )
+    text = written.replace("##[", "\\u0023#[")
+    return text if text.isprintable() else _NOT_ASCII.sub(_as_json_shows_it, text)
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _as_json_shows_it(found: re.Match[str]) -> str:

@@ -46,7 +46,7 @@ def load(name: str) -> dict[str, Json]:
 def check(document: Document, schema_name: str) -> list[Problem]:
     """Every way in which a document does not fit its schema, in the order of the places."""
     plain = document.root.plain()
-    if fits(plain, schema_name):
+    if is_valid(plain, schema_name):
         return []
     # The schema library is slow to import, and only needed where there is something to explain.
     from pipeline.documents.schema_findings import findings, make_validator
@@ -60,7 +60,7 @@ def check(document: Document, schema_name: str) -> list[Problem]:
 
 def check_json(instance: Json, schema_name: str) -> list[str]:
     """The same for what was read from JSON: each message begins with its path."""
-    if fits(instance, schema_name):
+    if is_valid(instance, schema_name):
         return []
     from pipeline.documents.schema_findings import findings, make_validator
 
@@ -68,8 +68,8 @@ def check_json(instance: Json, schema_name: str) -> list[str]:
     return [f"{dotted(each.path)}: {each.message}" if each.path else each.message for each in found]
 
 
-def fits(instance: Json, schema_name: str) -> bool:
-    """Whether it fits, without a word of why not."""
+def is_valid(instance: Json, schema_name: str) -> bool:
+    """Whether it is valid by the schema, without a word of why not."""
     return _compiled(schema_name)(instance)
 
 

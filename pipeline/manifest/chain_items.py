@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pipeline.jobs import JobKey, Json, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest.combinations import Combination
-from pipeline.manifest.job_builder import Maker, key_of
 from pipeline.manifest.model import Chain, Item, Rule
 
 
@@ -20,26 +19,29 @@ class Upstream:
     id: str
     common_id: str
     vars: Mapping[str, Json]
-    template_id: str
     gives: MediaType | None
     steps: Mapping[str, MediaType]
 
     def item(self, chain: Chain) -> Item:
         """The item that it gives to a chain."""
-        output = UpstreamOutput(self.key, chain.step or "result")
-        return Item(self.id, (output,), self.vars, chain.location, self._gives(chain))
+        return self._item(self.id, chain, ())
 
     def item_of_approved(self, chain: Chain, takes: tuple[JobKey, ...]) -> Item:
         """The one item that all `takes` of a job, of which this is the first, give to a chain."""
-        output = UpstreamOutput(self.key, chain.step or "result", takes=takes)
-        return Item(self.common_id, (output,), self.vars, chain.location, self._gives(chain))
+        return self._item(self.common_id, chain, takes)
 
-    def _gives(self, chain: Chain) -> MediaType | None:
-        return self.gives if chain.step is None else self.steps.get(chain.step)
+    def _item(self, item_id: str, chain: Chain, takes: tuple[JobKey, ...]) -> Item:
+        return Item(
+            id=item_id,
+            images=(UpstreamOutput(job=self.key, output=chain.step or "result", takes=takes),),
+            vars=self.vars,
+            location=chain.location,
+            gives=self.gives if chain.step is None else self.steps.get(chain.step),
+        )
 
 
-def upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> Upstream:
-    """What one job gives to those that hang on it."""
+def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType | None) -> Upstream:
+    """What one job, whose result is of the type `gives`, gives to those that hang on it."""
     template, item, prompt = combination.template, combination.item, combination.prompt
     axes = sorted(combination.axes)
     parts = [
@@ -50,11 +52,10 @@ def upstream(rule: Rule, combination: Combination, take: int, maker: Maker) -> U
     ]
     common = "-".join(part for part in parts if part is not None) or template.name
     return Upstream(
-        JobKey(str(key_of(rule, combination, take))),
-        f"{common}-take{take}" if take > 1 else common,
-        common,
-        {**({} if item is None else item.vars), **dict(axes)},
-        template.template_id,
-        maker.gives(combination, take),
-        {} if template.known is None else template.known.steps,
+        key=combination.coordinates(rule, take).key,
+        id=f"{common}-take{take}" if take > 1 else common,
+        common_id=common,
+        vars={**({} if item is None else item.vars), **dict(axes)},
+        gives=gives,
+        steps={} if template.known is None else template.known.steps,
     )

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.jobs import Json
+from pipeline.jobs import Coordinates, Json
 from pipeline.manifest.model import Campaign, Item, Prompt, Row, Rule, Template
 
 Typed = tuple[str, Json]
@@ -19,6 +19,17 @@ class Combination:
     prompt: Prompt | None
     axes: tuple[tuple[str, Json], ...]
 
+    def coordinates(self, rule: Rule, take: int) -> Coordinates:
+        """Those of the job that `rule` makes of it."""
+        return Coordinates(
+            rule=rule.id,
+            template=self.template.name,
+            image=None if self.item is None else self.item.id,
+            prompt=None if self.prompt is None else self.prompt.name,
+            axes=self.axes,
+            take=take,
+        )
+
 
 def typed(value: Json) -> Typed:
     """A value that is equal only to one of the same type: 5 is not "5", and true is not 1."""
@@ -30,12 +41,13 @@ def typed(value: Json) -> Typed:
 
 def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
     """Every combination of the axes, the last axis of the matrix moving fastest."""
-    names = [name for name, _ in rule.matrix]
+    # Made once, so that all jobs share them.
+    matrix = [*itertools.product(*([(name, value) for value in values] for name, values in rule.matrix))]
     for template in rule.templates:
         for item in items or (None,):
             for prompt in rule.prompts or (None,):
-                for values in itertools.product(*(values for _, values in rule.matrix)):
-                    yield Combination(template, item, prompt, tuple(zip(names, values, strict=True)))
+                for axes in matrix:
+                    yield Combination(template, item, prompt, axes)
 
 
 def bound(rule: Rule, items: int) -> int:

@@ -13,7 +13,7 @@ from pipeline.manifest import combinations
 from pipeline.manifest.chain_items import Upstream, upstream
 from pipeline.manifest.chains import chains_of, upstreams_first
 from pipeline.manifest.combinations import Combination, Exclusion
-from pipeline.manifest.job_builder import Maker
+from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
 
 MOST_JOBS = 1_000_000
@@ -133,24 +133,24 @@ class _Expansion:
         """Every sound job; what is wrong with the others is told to `report`."""
         self._prepare_upstreams()
         for rule in self.campaign.rules:
-            maker = Maker(self.campaign, rule, self.report)
+            builder = JobBuilder(self.campaign, rule, self.report)
             exclusion = Exclusion(rule.exclude)
-            for combination, take in self._combinations(rule, maker, exclusion):
-                job = maker.job(combination, take)
+            for combination, take in self._combinations(rule, builder, exclusion):
+                job = builder.job(combination, take)
                 if job is not None and self._is_new(job, rule):
                     yield job
             for row in exclusion.unused:
                 self.report(row.location.problem("this row excludes nothing", "warning"))
 
     def _combinations(
-        self, rule: Rule, maker: Maker, exclusion: Exclusion
+        self, rule: Rule, builder: JobBuilder, exclusion: Exclusion
     ) -> Iterator[tuple[Combination, int]]:
         items = self._items(rule)
         takes = range(1, rule.repeat + 1)
         if items or not rule.image_sets:
             for combination in combinations.product(rule, tuple(items.values())):
                 if not exclusion.covers(combination):
-                    yield from ((combination, take) for take in takes if maker.wanted(combination, take))
+                    yield from ((combination, take) for take in takes if builder.wanted(combination, take))
         for row in rule.include:
             image = row.values.get("image")
             chosen = tuple(items.values()) if image is None else self._named(str(image), items, row.location)
@@ -200,17 +200,20 @@ class _Expansion:
         needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
         for rule in upstreams_first(self.campaign.rules):
             if rule.id in needed:
-                maker = Maker(self.campaign, rule, self.report)
+                builder = JobBuilder(self.campaign, rule, self.report)
                 self._upstreams[rule.id] = tuple(
-                    upstream(rule, combination, take, maker)
-                    for combination, take in self._combinations(rule, maker, Exclusion(rule.exclude))
+                    upstream(rule, combination, take, builder.gives(combination, take))
+                    for combination, take in self._combinations(rule, builder, Exclusion(rule.exclude))
                 )
 
     def _is_new(self, job: Job, rule: Rule) -> bool:
-        if not _add(self._keys, job.key):
+        key, folded = _digest(job.key), job.path.casefold()
+        path = key if folded == job.key else _digest(folded)
+        if key in self._keys:
             self.report(rule.location.problem(f"two jobs have the key {job.key}"))
             return False
-        if not _add(self._paths, job.path.casefold()):
+        self._keys.add(key)
+        if path in self._paths:
             self.report(
                 rule.path.location.problem(
                     f"two jobs would write to '{job.path}', the second is {job.key}; "
@@ -218,6 +221,7 @@ class _Expansion:
                 )
             )
             return False
+        self._paths.add(path)
         return True
 
 
@@ -225,10 +229,6 @@ def _of_job(problem: Problem, job: Coordinates | None) -> Problem:
     return problem if job is None else replace(problem, message=f"{problem.message} (job {job})")
 
 
-def _add(seen: set[bytes], text: str) -> bool:
-    """Remember a text in little room; False where it was there before."""
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-    if digest in seen:
-        return False
-    seen.add(digest)
-    return True
+def _digest(text: str) -> bytes:
+    """What stands for a text in little room."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

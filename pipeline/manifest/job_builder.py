@@ -1,16 +1,16 @@
 """Makes the jobs of one rule: renders what depends on each combination, and judges it by the catalogue."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline import files
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Coordinates, Job, MediaType, Request, Wording, constant
+from pipeline.jobs import Coordinates, Job, MediaType, Option, Request, Source, Wording, axis_text, constant
 from pipeline.manifest.combinations import Combination
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.inputs import for_template
-from pipeline.manifest.model import Campaign, Rule
-from pipeline.manifest.options import render
-from pipeline.manifest.ordering import TemplateOrder
+from pipeline.manifest.inputs import for_template, wrong_inputs
+from pipeline.manifest.model import Campaign, Item, OptionEntry, Rule, Template
+from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text
 
@@ -19,7 +19,7 @@ _UNBOUGHT = "…"
 Report = Callable[[Problem, Coordinates | None], None]
 
 
-class Maker:
+class JobBuilder:
     """Makes a rule's jobs. Combinations come in the order of the loops, so what stays the same is kept.
 
     `report` is told what is wrong or doubtful, and with which job; one that is wrong is left out.
@@ -30,7 +30,7 @@ class Maker:
         self._rule = rule
         self._report = report
         self._scope = RuleScope(campaign, rule)
-        self._orders: dict[str, TemplateOrder] = {}
+        self._requests: dict[str, _RequestBuilder] = {}
         when = rule.when
         self._when = Remembered(when.names, when.value) if isinstance(when, Text) else None
 
@@ -42,7 +42,7 @@ class Maker:
         faults = Faults([*self._scope.problems])
         answer = faults.catch(False, self._when, scope)
         if faults.problems:
-            self._tell(faults, key_of(self._rule, combination, take))
+            self._tell(faults, combination.coordinates(self._rule, take))
             return False
         return bool(answer.strip() if isinstance(answer, str) else answer)
 
@@ -58,55 +58,42 @@ class Maker:
 
     def job(self, combination: Combination, take: int) -> Job | None:
         """The job; None where something of it is wrong."""
-        template = combination.template
-        if template.name not in self._orders:
-            self._orders[template.name] = TemplateOrder(template, self._rule)
-        order = self._orders[template.name]
-        scope = self._scope.enter(combination, take, order.names)
-        faults = Faults([*order.wrong_inputs(combination.item), *self._scope.problems])
-        job = self._made(key_of(self._rule, combination, take), combination, order, scope, faults)
+        template, item = combination.template, combination.item
+        if template.name not in self._requests:
+            self._requests[template.name] = _RequestBuilder(
+                self._campaign.provider.name, template, self._rule
+            )
+        builder = self._requests[template.name]
+        coordinates = combination.coordinates(self._rule, take)
+        scope = self._scope.enter(combination, take, builder.names)
+        faults = Faults([*builder.inputs(item).problems, *self._scope.problems])
+        job = self._job(coordinates, template, builder.request(item, take, scope, faults), faults)
         if faults.problems:
-            self._tell(faults, job.coordinates)
+            self._tell(faults, coordinates)
         return None if faults.are_errors else job
 
-    def _made(
-        self, key: Coordinates, combination: Combination, order: TemplateOrder, scope: Scope, faults: Faults
-    ) -> Job:
-        template, rule, name = combination.template, self._rule, str(key)
-        options = order.options(scope, faults)
-        job = {"id": rule.id, "take": key.take, "key": name}
-        named = {**scope, "job": job}
+    def _job(self, coordinates: Coordinates, template: Template, request: Request, faults: Faults) -> Job:
+        rule, known, key = self._rule, template.known, coordinates.key
+        path = faults.catch("", _path, rule.path, self._scope.with_key(coordinates.for_path))
+        scope = self._scope.with_key(key)
         return Job(
-            key,
-            Request(
-                provider=self._campaign.provider.name,
-                template_id=template.template_id,
-                options=options,
-                images=for_template(combination.item, template),
-                event_id=faults.catch(None, order.event_id, scope),
-                take=key.take,
-                joined=order.joined,
-            ),
-            path=faults.catch(
-                "",
-                _path,
-                rule.path,
-                # A key reads differently in a path only where it names a take.
-                named if key.take == 1 else {**scope, "job": {**job, "key": key.for_path}},
-            ),
-            title=_wording(template.title, named, faults) or _default_title(self._campaign.name, name),
-            description=_wording(template.description, named, faults) or constant(""),
+            coordinates=coordinates,
+            request=request,
+            # Most often it is the key, and then one text is kept for both.
+            path=key if path == key else path,
+            title=_wording(template.title, scope, faults) or _DefaultTitle(self._campaign.name, key),
+            description=_wording(template.description, scope, faults) or _NOTHING,
             visibility=template.visibility,
             timeout=rule.timeout,
             retries=rule.retries,
-            credits=self._campaign.catalog.price(template.template_id, options),
+            credits=self._campaign.catalog.price(template.template_id, request.options),
             steps=rule.steps,
-            output_media=None if template.known is None else template.known.gives(options),
+            output_media=None if known is None else known.gives(request.options),
         )
 
-    def _tell(self, faults: Faults, key: Coordinates) -> None:
+    def _tell(self, faults: Faults, job: Coordinates) -> None:
         for problem in faults.problems:
-            self._report(problem, key)
+            self._report(problem, job)
 
 
 def _path(text: Text, scope: Scope) -> str:
@@ -116,8 +103,27 @@ def _path(text: Text, scope: Scope) -> str:
     return path
 
 
-def _default_title(campaign: str, key: str) -> Wording:
-    return lambda purchase: f"{campaign}: {key} ({purchase})"
+@dataclass(frozen=True, slots=True)
+class _DefaultTitle:
+    campaign: str
+    key: str
+
+    def __call__(self, purchase_id: str) -> str:
+        return f"{self.campaign}: {self.key} ({purchase_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A wording that is rendered for each purchase, from no more of the scope than it needs."""
+
+    text: Text
+    scope: Scope
+
+    def __call__(self, purchase_id: str) -> str:
+        return self.text.text({**self.scope, "purchase": purchase_id})
+
+
+_NOTHING = constant("")
 
 
 def _wording(text: Text | None, scope: Scope, faults: Faults) -> Wording | None:
@@ -125,20 +131,90 @@ def _wording(text: Text | None, scope: Scope, faults: Faults) -> Wording | None:
         return None
     if "purchase" not in text.names:
         return constant(faults.catch("", text.text, scope))
-    # It is rendered for each purchase, from what it needs; a fault is to show now.
+    # What is wrong with it is to show now.
     faults.catch("", text.text, {**scope, "purchase": _UNBOUGHT})
-    own = {name: scope[name] for name in text.names if name in scope}
-    return lambda purchase: text.text({**own, "purchase": purchase})
+    return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
 
 
-def key_of(rule: Rule, combination: Combination, take: int) -> Coordinates:
-    """The key of one job."""
-    item, prompt = combination.item, combination.prompt
-    return Coordinates(
-        rule.id,
-        combination.template.name,
-        None if item is None else item.id,
-        None if prompt is None else prompt.name,
-        combination.axes,
-        take,
-    )
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What an item gives to a template, and what is wrong with that."""
+
+    item: Item | None
+    images: tuple[Source, ...]
+    problems: list[Problem]
+
+
+_Judged = tuple[Option, list[Problem]]
+
+
+class _RequestBuilder:
+    """What a rule asks for by one template. `names` are those that its texts, or the output path, depend on."""
+
+    def __init__(self, provider: str, template: Template, rule: Rule) -> None:
+        self._provider = provider
+        self._template = template
+        self._rule = rule
+        known = template.known
+        self._joined = frozenset() if known is None else known.joined
+        self._required = [name for name, spec in known.options.items() if spec.required] if known else []
+        self._options = {name: self._judged(name, entry) for name, entry in template.options.items()}
+        texts = (template.title, template.description, template.event_id, rule.path)
+        names = [text.names for text in texts if text is not None]
+        names += [entry.names for entry in template.options.values() if entry.names is not None]
+        self.names = frozenset().union(*names)
+        self._inputs: _Inputs | None = None
+
+    def inputs(self, item: Item | None) -> _Inputs:
+        """What the item gives; good as long as the item stays the same."""
+        if self._inputs is None or self._inputs.item is not item:
+            problems = list(wrong_inputs(item, self._template, self._rule.location))
+            self._inputs = _Inputs(item, for_template(item, self._template), problems)
+        return self._inputs
+
+    def request(self, item: Item | None, take: int, scope: Scope, faults: Faults) -> Request:
+        """What the vendor would be asked for."""
+        return Request(
+            provider=self._provider,
+            template_id=self._template.template_id,
+            options=self._rendered(scope, faults),
+            images=self.inputs(item).images,
+            event_id=None if self._template.event_id is None else faults.catch(None, self._event_id, scope),
+            take=take,
+            joined=self._joined,
+        )
+
+    def _rendered(self, scope: Scope, faults: Faults) -> dict[str, Option]:
+        """The options; nulls are left out."""
+        values: dict[str, Option] = {}
+        nothing: _Judged = (None, [])
+        for name, judged in self._options.items():
+            value, found = faults.catch(nothing, judged, scope)
+            faults.problems.extend(found)
+            if value is not None:
+                values[name] = value
+        for name in self._required:
+            # One that is there and failed is told already.
+            if name not in values and (name not in self._options or not faults.are_errors):
+                message = f"missing option '{name}', which {self._template.template_id} needs"
+                faults.problems.append(self._template.location.problem(message))
+        return values
+
+    def _event_id(self, scope: Scope) -> str | None:
+        assert self._template.event_id is not None  # noqa: S101 - the caller has looked
+        value = self._template.event_id.value(scope)
+        return None if value is None or value == "" else axis_text(value)
+
+    def _judged(self, name: str, entry: OptionEntry) -> Remembered[_Judged]:
+        known = self._template.known
+        spec = None if known is None else known.options.get(name)
+        if entry.names is None:
+            # Constant, and judged when it was read.
+            judged: _Judged = (plain(entry.tree), [])
+            return Remembered((), lambda _scope: judged)
+
+        def judge(scope: Scope) -> _Judged:
+            value = render(entry.tree, scope)
+            return value, findings(spec, value, entry)
+
+        return Remembered(entry.names, judge)

@@ -23,7 +23,7 @@ class RuleScope:
         }
         self._template: Template | None = None
         self._item: Item | None = None
-        self._take = 0
+        self._job: dict[str, object] = {}
         self._prompts: dict[str, Remembered[Named]] = {}
 
     def enter(self, combination: Combination, take: int, wanted: Collection[str]) -> Scope:
@@ -36,9 +36,9 @@ class RuleScope:
         if self._template is not template:
             self._template = template
             self._names["template"] = {"name": template.name, "id": template.template_id}
-        if self._take != take:
-            self._take = take
-            self._names["job"] = {"id": self._rule.id, "take": take}
+        if self._job.get("take") != take:
+            self._job = {"id": self._rule.id, "take": take}
+        self._names["job"] = self._job
         if item is None:
             self._names.pop("image", None)
         elif self._item is not item:
@@ -48,6 +48,11 @@ class RuleScope:
         self._names.pop("prompt", None)
         if combination.prompt is not None and "prompt" in wanted:
             self._names["prompt"] = self._rendered(combination.prompt)
+        return self._names
+
+    def with_key(self, key: str) -> Scope:
+        """The same scope, in which `job` has its key too."""
+        self._names["job"] = {**self._job, "key": key}
         return self._names
 
     def _rendered(self, prompt: Prompt) -> Named:

@@ -2,16 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import printable
 from pipeline.jobs import Json
+from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.purchases import Status
-
-Colour = Literal["green", "yellow", "red", "cyan", "dim", "plain"]
-Paint = Callable[[str, Colour], str]
 
 # Symbols as Terraform's, where it has one.
 _LOOK: dict[Action, tuple[str, Colour, str]] = {
@@ -30,11 +27,6 @@ _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ORPHAN: ("-", "red", "orphan"),
 }
 _LONGEST_VALUE = 120
-
-
-def unpainted(text: str, _colour: Colour) -> str:
-    """No colour: for files, pipes and `NO_COLOR`."""
-    return text
 
 
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
