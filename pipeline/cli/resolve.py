@@ -6,13 +6,15 @@ import click
 
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
-from pipeline.cli.terminal import say
+from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import vendor
 from pipeline.operations.resolve import give_up, identify
 from pipeline.operations.selection import purchase_named
-from pipeline.purchases import WorkflowId
+from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
+from pipeline.purchases import Purchase, WorkflowId
 
 
 @click.command("resolve")
@@ -32,15 +34,19 @@ def command(
     if sum([workflow_id is not None, resubmit, abandon]) != 1:
         raise UsageError("say one of --workflow-id ID, --resubmit and --abandon")
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=True) as state:
+    with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         purchase = purchase_named(state, name)
+        assert_not_stopped(stop)
         if workflow_id is None:
             after = give_up(state, purchase, again=resubmit)
         else:
-            with vendor(workspace) as provider:
-                after = identify(state, purchase, workflow_id, provider)
-    if verbosity().quiet:
-        return
+            with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
+                after = identify(state, purchase, workflow_id, provider, calls)
+        if not verbosity().quiet:
+            _tell(after, resubmit=resubmit)
+
+
+def _tell(after: Purchase, *, resubmit: bool) -> None:
     reason = f" ({after.reason})" if after.reason else ""
     say(f"{printable(after.key)} ({after.id}): {after.status}{reason}")
     if resubmit:

@@ -45,6 +45,11 @@ def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
     _write(stream, f"{line if command else _inert(line)}\n")
 
 
+def say_on_stderr(line: str) -> None:
+    """As `say`, beside what the command is to print."""
+    say(line, err=True)
+
+
 def _inert(line: str) -> str:
     """`line`, so that GitHub's runner does not take it for a command."""
     if not is_github():

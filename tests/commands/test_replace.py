@@ -1,4 +1,4 @@
-"""`run --replace` and `--retry-failed`: what is made again serves from then on, whatever its job was called before."""
+"""`run --replace` and `--retry-failed`: what is made again serves from then on, whatever its job was called."""
 
 import pytest
 from support.calling import Pipeline
