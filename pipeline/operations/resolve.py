@@ -11,7 +11,7 @@ from pipeline.operations.workspace import now
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change
-from pipeline.state.transitions import Event, GivenUp, Identified, advance
+from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought, advance
 
 
 def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchase:
@@ -27,6 +27,18 @@ def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchas
             f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up{hint}"
         )
     return _commit(state, purchase, GivenUp("given up as lost", again))
+
+
+def not_bought(state: CampaignState, purchase: Purchase) -> Purchase:
+    """Take a person's word that the vendor has no workflow of `purchase`: its credits are free again.
+
+    Raises:
+        UsageError: it is not in attention.
+        Unfinished, InvalidInput: the records cannot be written.
+    """
+    if purchase.status is not Status.ATTENTION:
+        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+    return _commit(state, purchase, NothingBought("a person saw that the vendor has no workflow of it"))
 
 
 def identify(
