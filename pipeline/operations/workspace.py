@@ -91,7 +91,7 @@ def shown_path(path: Path) -> str:
     """`path` as a person in the working folder would write it."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
         return str(path)
 
 
