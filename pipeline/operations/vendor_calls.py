@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from pipeline.engine.calls import repeated, thread_pool
 from pipeline.engine.coordinator import DRAIN_TIMEOUT
-from pipeline.engine.repeated import repeated
 from pipeline.engine.reporter import Stop
 from pipeline.errors import Stopped
 
@@ -58,7 +57,8 @@ class VendorCalls:
             if limit is None and self._stop.code is not None:
                 limit = time.monotonic() + DRAIN_TIMEOUT
                 self._on_stopping(
-                    f"stopping: nothing more is sent, what is in flight is waited for, at most {DRAIN_TIMEOUT:.0f} seconds"
+                    "stopping: nothing more is sent, what is in flight is waited for, "
+                    f"at most {DRAIN_TIMEOUT:.0f} seconds"
                 )
             if limit is not None and time.monotonic() >= limit:
                 assert_not_stopped(self._stop)
