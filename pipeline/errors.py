@@ -7,7 +7,8 @@ PipelineError            70   a bug in pipeline, unless a class below says bette
 ├── StateLocked           6   another run holds the state
 ├── NeedsAttention        7   an unknown outcome that only a person can settle
 ├── Unfinished            8   run again
-└── UsageError           64   the command line
+├── UsageError           64   the command line
+└── Stopped      129/130/143  a signal asked for the end, and everything is saved
 """
 
 import difflib
@@ -143,6 +144,14 @@ class UsageError(PipelineError):
     """The command line asks for something that makes no sense."""
 
     exit_code = ExitCode.USAGE
+
+
+class Stopped(PipelineError):
+    """A signal asked for the end: what was done is saved, and the rest is left for another time."""
+
+    def __init__(self, code: ExitCode) -> None:
+        self.exit_code = code
+        super().__init__("stopped; what was done is saved, run it again to go on")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -19,8 +19,14 @@ _BLOCK = 1 << 20
 
 
 def real_path(path: Path) -> Path:
-    """`path` with its links followed. Links in a circle stay, for whoever opens it to tell."""
-    return Path(os.path.realpath(path))
+    """`path` with its links followed. Links in a circle stay, for whoever opens it to tell.
+
+    So does a relative path where the working folder is gone: nothing is found at it.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError:
+        return path
 
 
 def project_root(manifest: Path) -> Path:

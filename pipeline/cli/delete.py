@@ -16,12 +16,15 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.terminal import say, untrusted_block
+from pipeline.cli.signals import asking, ended_by_signals
+from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
+from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune
 from pipeline.operations.provider import vendor
 from pipeline.operations.selection import selected_keys
+from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
 from pipeline.purchases import Purchase
 
 _LONGEST = 2000
@@ -36,9 +39,9 @@ _LONGEST = 2000
 def prune(manifest: Path, **given: Any) -> int:
     """Delete orphans that have ended, at the vendor and here. Never what serves a job or what that hangs on."""
     workspace = open_workspace(manifest, CampaignFlags.of(given))
-    with open_campaign(workspace, writable=True) as state:
+    with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         keys = selected_keys(state, given["select"], given["exclude"])
-        return _delete(state, to_prune(state, replaced=given["replaced"], keys=keys), yes=given["yes"])
+        return _delete(state, to_prune(state, replaced=given["replaced"], keys=keys), stop, yes=given["yes"])
 
 
 @click.command("destroy")
@@ -48,11 +51,11 @@ def prune(manifest: Path, **given: Any) -> int:
 def destroy(manifest: Path, yes: bool, **flags: object) -> int:
     """Delete everything that was ever bought for MANIFEST, at the vendor and here."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=True) as state:
-        return _delete(state, to_destroy(state), yes=yes)
+    with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
+        return _delete(state, to_destroy(state), stop, yes=yes)
 
 
-def _delete(state: CampaignState, deletions: Deletions, *, yes: bool) -> int:
+def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool) -> int:
     with untrusted_block():
         for purchase in deletions.new:
             say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {purchase.status}")
@@ -60,19 +63,26 @@ def _delete(state: CampaignState, deletions: Deletions, *, yes: bool) -> int:
         say("Nothing to delete.")
         return ExitCode.OK
     if deletions.new and not yes:
-        _ask(len(deletions.new))
-    with vendor(state.workspace) as provider:
-        failed = carry_out(state, deletions, provider, _tell_failure)
+        _ask(len(deletions.new), stop)
+    with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
+        failed = carry_out(state, deletions, provider, calls, _tell_failure)
     if not verbosity().quiet:
         later = f", {failed:,} not yet: run it again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
     return ExitCode.UNFINISHED if failed else ExitCode.OK
 
 
-def _ask(number: int) -> None:
+def _ask(number: int, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise UsageError(f"{number} purchase(s) would be deleted, and nobody can be asked: give --yes")
-    if not click.confirm(f"Delete {number}? It cannot be undone", default=False):
+    try:
+        with asking(stop):
+            is_confirmed = click.confirm(f"Delete {number}? It cannot be undone", default=False)
+    except click.Abort:
+        say()  # The cursor still stands behind the question.
+        is_confirmed = False
+    assert_not_stopped(stop)
+    if not is_confirmed:
         raise Unfinished("nothing was deleted")
 
 

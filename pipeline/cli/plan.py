@@ -1,6 +1,7 @@
 """`pipeline plan`: what a run would do, and what it would cost. No key, no network, nothing written."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,11 @@ from pipeline.planning.show import as_json, as_text
     metavar="FILE",
     help="Save it, for `run FILE` to carry out.",
 )
-@flag("--detailed-exitcode", is_flag=True, help="End with 2 if there is something to do.")
+@flag(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="End with exit code 2 if there is something to do, with 4 if a limit forbids it.",
+)
 @campaign_options
 def command(
     manifests: tuple[Path, ...], output_format: str, detailed_exitcode: bool, out: Path | None, **given: Any
@@ -65,8 +70,16 @@ def command(
         say(as_markdown(plans).rstrip())
     else:
         _print_text(plans)
-    changes = any(entry.action in CHANGING for plan in plans.values() for entry in plan.entries)
-    return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.OK
+    return _exit_code(plans.values()) if detailed_exitcode else ExitCode.OK
+
+
+def _exit_code(plans: Iterable[Plan]) -> ExitCode:
+    """For `--detailed-exitcode`: whether there is something to do, and whether a limit forbids it."""
+    listed = list(plans)
+    if any(plan.refusal is not None for plan in listed):
+        return ExitCode.STOPPED_BUYING
+    changes = any(entry.action in CHANGING for plan in listed for entry in plan.entries)
+    return ExitCode.CHANGES if changes else ExitCode.OK
 
 
 def _as_json(plans: dict[str, Plan]) -> dict[str, Json]:

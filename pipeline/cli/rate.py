@@ -6,11 +6,13 @@ import click
 
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
-from pipeline.cli.terminal import say
+from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import vendor
 from pipeline.operations.rate import rate
+from pipeline.operations.vendor_calls import vendor_calls
 
 
 @click.command("rate")
@@ -24,8 +26,13 @@ def command(
 ) -> None:
     """Tell the vendor the rating of what serves these jobs, or that it was delivered. Costs nothing."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=True) as state, vendor(workspace) as provider:
+    with (
+        ended_by_signals() as stop,
+        open_campaign(workspace, writable=True) as state,
+        vendor(workspace) as provider,
+        vendor_calls(stop, say_on_stderr) as calls,
+    ):
         for name in names:
-            purchase = rate(state, name, provider, rating=rating, delivered=delivered)
+            purchase = rate(state, name, provider, calls, rating=rating, delivered=delivered)
             if not verbosity().quiet:
                 say(f"{printable(purchase.key, 2000)} ({purchase.id}): told")

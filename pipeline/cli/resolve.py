@@ -1,49 +1,58 @@
 """`pipeline resolve`: a person settles a purchase whose outcome nobody could tell."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
-from pipeline.cli.terminal import say
+from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import vendor
-from pipeline.operations.resolve import give_up, identify
+from pipeline.operations.resolve import give_up, identify, not_bought
 from pipeline.operations.selection import purchase_named
-from pipeline.purchases import WorkflowId
+from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
+from pipeline.purchases import Purchase, WorkflowId
 
 
 @click.command("resolve")
 @manifest_argument
 @click.argument("name", metavar="KEY|PURCHASE")
 @flag("--workflow-id", metavar="ID", help="It was bought: this is its workflow.")
+@flag("--not-bought", is_flag=True, help="The vendor has none: its credits are free again.")
 @flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
 @campaign_options
-def command(
-    manifest: Path, name: str, workflow_id: WorkflowId | None, resubmit: bool, abandon: bool, **flags: object
-) -> None:
+def command(manifest: Path, name: str, **given: Any) -> None:
     """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
 
     The purchase's id stands in the workflow's title, unless the manifest has a title of its own.
     """
-    if sum([workflow_id is not None, resubmit, abandon]) != 1:
-        raise UsageError("say one of --workflow-id ID, --resubmit and --abandon")
-    workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=True) as state:
+    workflow_id: WorkflowId | None = given["workflow_id"]
+    if sum([workflow_id is not None, given["not_bought"], given["resubmit"], given["abandon"]]) != 1:
+        raise UsageError("say one of --workflow-id ID, --not-bought, --resubmit and --abandon")
+    workspace = open_workspace(manifest, CampaignFlags.of(given))
+    with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         purchase = purchase_named(state, name)
-        if workflow_id is None:
-            after = give_up(state, purchase, again=resubmit)
+        assert_not_stopped(stop)
+        if workflow_id is not None:
+            with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
+                after = identify(state, purchase, workflow_id, provider, calls)
+        elif given["not_bought"]:
+            after = not_bought(state, purchase)
         else:
-            with vendor(workspace) as provider:
-                after = identify(state, purchase, workflow_id, provider)
-    if verbosity().quiet:
-        return
+            after = give_up(state, purchase, again=given["resubmit"])
+        if not verbosity().quiet:
+            _tell(after, is_bought_again=given["not_bought"] or given["resubmit"])
+
+
+def _tell(after: Purchase, *, is_bought_again: bool) -> None:
     reason = f" ({after.reason})" if after.reason else ""
     say(f"{printable(after.key)} ({after.id}): {after.status}{reason}")
-    if resubmit:
+    if is_bought_again:
         say("The next run buys it again.")
     elif after.again:
         say("It stays marked to be made again: the next run buys it again, unless one has done so.")

@@ -6,6 +6,7 @@ import click
 
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, verbosity
+from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
@@ -18,7 +19,7 @@ from pipeline.operations.results_publisher import publish
 def command(manifest: Path, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=False) as state:
+    with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         written = publish(state)
     if not verbosity().quiet:
         say(f"{printable(workspace.results_name)}: {'written' if written else 'stands as it is'}")

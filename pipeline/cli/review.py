@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     together,
     verbosity,
 )
+from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
@@ -58,7 +59,7 @@ def redo(manifest: Path, **given: Any) -> None:
 
 def _decide(verdict: Verdict, manifest: Path, given: dict[str, Any]) -> None:
     workspace = open_workspace(manifest, CampaignFlags.of(given))
-    with open_campaign(workspace, writable=False) as state:
+    with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         made = decide(state, verdict, given["names"], note=given["note"], rating=given["rating"])
     if not verbosity().quiet:
         for decision in made:

@@ -127,7 +127,9 @@ class RunConsole:
     def _closing_lines(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         yield from self._problems(outcome)
         for note in outcome.notes:
-            yield printable(note)
+            # The limit that a plan meets is told with the plan.
+            if note != plan.refusal or verbosity().quiet:
+                yield printable(note)
         if not verbosity().quiet:
             yield from self._summary(outcome, plan)
 

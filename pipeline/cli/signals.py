@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from pipeline.engine.reporter import Stop
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, PipelineError, Stopped
 
 _CODES = {
     signal.SIGHUP: ExitCode.HUNG_UP,
@@ -26,12 +26,30 @@ def stopping() -> Iterator[Stop]:
 
     def ask(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and stop.code is not None:
-            # Whatever is in the air has its intent on disk, so this loses nothing and buys nothing twice.
+            # Every request in flight has its intent on disk, so this loses nothing and buys nothing twice.
             os._exit(ExitCode.INTERRUPTED)
         stop.request(_CODES[signal.Signals(number)])
 
     with _handling(ask):
         yield stop
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[Stop]:
+    """As `stopping`; where a stop was asked for, the command ends with the signal's exit code, whatever it did.
+
+    Raises:
+        Stopped: a signal came, and everything is saved.
+    """
+    with stopping() as stop:
+        try:
+            yield stop
+        except PipelineError as error:
+            # That a signal came tells more than what went wrong on the way out.
+            error.exit_code = stop.code or error.exit_code
+            raise
+    if stop.code is not None:
+        raise Stopped(stop.code)
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from pipeline.cli.options import (
     verbosity,
     verbosity_options,
 )
+from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import InvalidInput
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
+from pipeline.operations.vendor_calls import assert_not_stopped
 
 _LARGEST = 1 << 30
 _STDIN = "standard input"
@@ -48,11 +50,12 @@ def import_(manifest: Path, **flags: object) -> None:
     document = _read_stdin()
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     imported = read_snapshot(workspace, document, _STDIN)
-    with open_campaign(workspace, writable=True) as state:
+    with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         before = len(state.records.purchases)
+        assert_not_stopped(stop)
         after = len(import_state(state, imported).records.purchases)
-    if not verbosity().quiet:
-        say(f"{after - before:,} purchase(s) were new, {after:,} in all.")
+        if not verbosity().quiet:
+            say(f"{after - before:,} purchase(s) were new, {after:,} in all.")
 
 
 def _read_stdin() -> Any:

@@ -68,6 +68,11 @@ def say_all(lines: Iterable[str]) -> None:
         _write(sys.stdout, "\n".join([*written, ""]) if written else "")
 
 
+def say_on_stderr(line: str) -> None:
+    """As `say`, beside what the command is to print."""
+    say(line, err=True)
+
+
 def _inert(line: str) -> str:
     """`line`, so that GitHub's runner does not take it for a command."""
     begins = line.lstrip()

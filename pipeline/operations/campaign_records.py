@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
+from pipeline.operations.schemes import assert_path
 from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path
 from pipeline.results.file import read
 
@@ -43,7 +44,9 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
 
     Raises:
         InvalidInput: results that cannot be read.
+        UsageError: it is an address.
     """
+    assert_path("collect", str(source))
     if _begins_with(source, _SQLITE):
         return _of_state(real_path(source), paths)
     if source.name.endswith((".results.json", ".results.yaml", ".results.yml")):

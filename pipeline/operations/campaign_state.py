@@ -12,15 +12,18 @@ from pipeline.files import real_path, sweep
 from pipeline.jobs import Job, JobKey
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
+from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, now, run_id, shown_path
 from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.plan import ALL, Plan, PlanOptions
+from pipeline.planning.price import refusal
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import in_force
 from pipeline.results.file import ResultsFile, read
+from pipeline.results.summary import credits_spent
 from pipeline.state.opening import open_store
-from pipeline.state.store import Store
+from pipeline.state.store import Caps, Store
 from pipeline.state.transitions import absorb
 
 
@@ -40,9 +43,13 @@ class CampaignState:
         """What lies in the output folder."""
         return OutputFolder(self.workspace.output, self.store.files(), self.records.purchases)
 
-    def plan(self, options: PlanOptions = ALL) -> Plan:
-        """What a run would do. Asks no vendor and writes nothing."""
-        return make(self.assignment, self.outputs().inventory.survey(self.assignment), options)
+    def plan(self, options: PlanOptions = ALL, caps: Caps | None = None) -> Plan:
+        """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing."""
+        made = make(self.assignment, self.outputs().inventory.survey(self.assignment), options)
+        if caps is None:
+            caps = run_settings(self.workspace.campaign, RunOptions()).caps
+        spent = credits_spent(self.records.purchases.values())
+        return replace(made, refusal=refusal(made, caps, spent))
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""

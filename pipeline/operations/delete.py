@@ -1,18 +1,16 @@
 """Deletes at the vendor and here what nothing needs, or everything that was ever bought."""
 
-import random
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
 from pipeline.artifacts.inventory import needed
-from pipeline.engine.calls import repeated
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
@@ -49,11 +47,13 @@ def carry_out(
     state: CampaignState,
     deletions: Deletions,
     provider: Provider,
+    calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
     """Delete one after another; the number of those that could not be, each told to `on_failure`.
 
     Raises:
+        Stopped: a signal came; what was deleted, and what was to be, is in the records.
         AccountError: the vendor refused the key.
         Unfinished, InvalidInput: the records cannot be written.
     """
@@ -61,7 +61,7 @@ def carry_out(
     purchases = [*(advance(each, Deleted()) for each in deletions.new), *deletions.requested]
     try:
         # What serves once these are gone says which paths are still needed.
-        return _delete_all(state.reread(), purchases, provider, on_failure)
+        return _delete_all(state.reread(), purchases, provider, calls, on_failure)
     finally:
         # However it ended, who reads the results must know what was asked for.
         publish_anew(state)
@@ -71,22 +71,24 @@ def _delete_all(
     state: CampaignState,
     purchases: list[Purchase],
     provider: Provider,
+    calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
     outputs, wanted = state.outputs(), needed(state.assignment)
     failed = 0
-    rng = random.Random()  # noqa: S311 - jitter is no secret
-    for purchase in purchases:
-        try:
-            repeated(partial(delete, provider, purchase), time.sleep, rng)
-        except (VendorError, InvalidInput) as error:
-            failed += 1
-            on_failure(purchase, error)
-            continue
-        state.store.commit([_change(purchase, Removed())])
-        outputs.remove(purchase, wanted)
-    placed, removed = outputs.index.pop_changes()
-    state.store.index_files(placed, removed)
+    try:
+        for purchase in purchases:
+            try:
+                calls(partial(delete, provider, purchase))
+            except (VendorError, InvalidInput) as error:
+                failed += 1
+                on_failure(purchase, error)
+                continue
+            state.store.commit([_change(purchase, Removed())])
+            outputs.remove(purchase, wanted)
+    finally:
+        placed, removed = outputs.index.pop_changes()
+        state.store.index_files(placed, removed)
     return failed
 
 

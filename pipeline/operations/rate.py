@@ -1,14 +1,12 @@
 """Tells the vendor what the review said of a purchase."""
 
-import random
-import time
 from functools import partial
 
-from pipeline.engine.calls import repeated
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.selection import purchase_named
+from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Purchase
@@ -16,7 +14,13 @@ from pipeline.results import decisions
 
 
 def rate(
-    state: CampaignState, name: str, provider: Provider, *, rating: int | None, delivered: bool
+    state: CampaignState,
+    name: str,
+    provider: Provider,
+    calls: VendorCalls,
+    *,
+    rating: int | None,
+    delivered: bool,
 ) -> Purchase:
     """Tell the vendor the rating (else the decided one) of what `name` means, and whether it was delivered.
 
@@ -25,15 +29,15 @@ def rate(
         InvalidInput: the workflow is not the one that was bought.
         Unfinished: the vendor could not be told.
         AccountError: the vendor refused the key.
+        Stopped: a signal came before the vendor was told.
     """
     purchase = purchase_named(state, name)
     stars = rating or _decided_rating(state, purchase)
     if stars is None and not delivered:
         raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
     changes = Changes(rating=stars, delivered_at=now() if delivered else None)
-    rng = random.Random()  # noqa: S311 - jitter is no secret
     try:
-        repeated(partial(_tell, provider, purchase, changes), time.sleep, rng)
+        calls(partial(_tell, provider, purchase, changes))
     except VendorError as error:
         raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
     return purchase

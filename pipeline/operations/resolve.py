@@ -1,14 +1,17 @@
 """A person settles a purchase whose outcome nobody could tell."""
 
+from functools import partial
+
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change
-from pipeline.state.transitions import Event, GivenUp, Identified, advance
+from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought, advance
 
 
 def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchase:
@@ -26,8 +29,24 @@ def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchas
     return _commit(state, purchase, GivenUp("given up as lost", again))
 
 
+def not_bought(state: CampaignState, purchase: Purchase) -> Purchase:
+    """Take a person's word that the vendor has no workflow of `purchase`: its credits are free again.
+
+    Raises:
+        UsageError: it is not in attention.
+        Unfinished, InvalidInput: the records cannot be written.
+    """
+    if purchase.status is not Status.ATTENTION:
+        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+    return _commit(state, purchase, NothingBought("a person saw that the vendor has no workflow of it"))
+
+
 def identify(
-    state: CampaignState, purchase: Purchase, workflow_id: WorkflowId, provider: Provider
+    state: CampaignState,
+    purchase: Purchase,
+    workflow_id: WorkflowId,
+    provider: Provider,
+    calls: VendorCalls,
 ) -> Purchase:
     """Take `workflow_id` for the workflow of `purchase`, once a GET has shown that it is; what it is then.
 
@@ -36,7 +55,8 @@ def identify(
     Raises:
         UsageError: the purchase is settled already or deleted, or another one has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
-        Unfinished: the records cannot be written.
+        Unfinished: the vendor cannot be asked, or the records cannot be written.
+        Stopped: a signal came before the vendor had answered.
     """
     _assert_open(purchase, workflow_id)
     for other in state.records.purchases.values():
@@ -45,7 +65,7 @@ def identify(
                 f"{printable(workflow_id)} is the workflow of {other.id} ({printable(other.key)})"
             )
     try:
-        workflow = provider.get(workflow_id)
+        workflow = calls(partial(provider.get, workflow_id))
     except NotFound:
         raise InvalidInput(f"the vendor knows no workflow {printable(workflow_id)}") from None
     assert_bought(workflow, purchase)

@@ -15,12 +15,10 @@ from pipeline.operations.run_options import RunOptions, fail_threshold, run_sett
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.planning.price import refusal
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
 from pipeline.results.exit_code import exit_code
 from pipeline.results.standing import Standing, standings
-from pipeline.results.summary import credits_spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ class CampaignRun:
 
     def plan(self) -> Plan:
         """What a run would do."""
-        return self._state.plan(self._options.plan)
+        return self._state.plan(self._options.plan, self._settings.caps)
 
     def plan_of_collecting(self) -> Plan:
         """What is fetched of what is paid for; buys nothing."""
@@ -81,11 +79,9 @@ class CampaignRun:
 
     def refusal(self, plan: Plan) -> str | None:
         """Why nothing of `plan` may be bought, as far as that is known beforehand: a cap, or `frozen`."""
-        if not plan.buying:
-            return None
-        if self._options.frozen:
+        if plan.buying and self._options.frozen:
             return f"{len(plan.buying):,} to buy, but --frozen: nothing was done"
-        return refusal(plan, self._settings.caps, credits_spent(self._state.records.purchases.values()))
+        return plan.refusal
 
     def carry_out(
         self,

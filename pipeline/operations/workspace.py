@@ -14,6 +14,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.schemes import assert_path
 from pipeline.results.build import Heading
 
 # What the results manifest says it was written by.
@@ -23,12 +24,24 @@ STATE_FOLDER = ".pipeline"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPaths:
-    """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal."""
+    """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal.
+
+    Raises:
+        UsageError: an address stands where a path is wanted.
+    """
 
     state: str | None = None
     results: str | None = None
     output: str | None = None
     emulate: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in self.by_flag().items():
+            assert_path(name, value)
+
+    def by_flag(self) -> dict[str, str | None]:
+        """By the flag that sets it, each of the paths."""
+        return {"--state": self.state, "--results": self.results, "--output": self.output}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +91,7 @@ def shown_path(path: Path) -> str:
     """`path` as a person in the working folder would write it."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
         return str(path)
 
 
@@ -108,8 +121,7 @@ def open_workspace(
     """
     campaign = load(manifest, variables=variables)
     emulated = paths.emulate or campaign.provider.name == "emulator"
-    flags = {"--state": paths.state, "--results": paths.results, "--output": paths.output}
-    given = [name for name, value in flags.items() if value is not None]
+    given = [name for name, value in paths.by_flag().items() if value is not None]
     if emulated and given:
         raise UsageError(
             f"{' and '.join(given)}: a rehearsal on the emulator keeps records of its own, "

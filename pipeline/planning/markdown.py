@@ -45,7 +45,9 @@ def _summary(plan: Plan) -> str:
         return f"{actions}; buys nothing"
     unknown = f" + {len(plan.unpriced)} with no known price" if plan.unpriced else ""
     known = f"{plan.credits:,} credits" if len(plan.unpriced) < len(plan.buying) else ""
-    return f"{actions}; **buys {len(plan.buying)}: {(known + unknown).removeprefix(' + ')}**"
+    price = (known + unknown).removeprefix(" + ")
+    limit = f"; **limit:** {_escaped(plan.refusal)} (exit code 4)" if plan.refusal is not None else ""
+    return f"{actions}; **buys {len(plan.buying)}: {price}**{limit}"
 
 
 def _details(name: str, plan: Plan, room: int) -> str:

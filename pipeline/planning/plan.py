@@ -97,13 +97,14 @@ class Plan:
     """One entry for each selected job, in the plan's order, then the orphans.
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
-    brought to their end.
+    brought to their end. `refusal` is the limit that a run would meet, and so buy nothing; None where there is none.
     """
 
     entries: Sequence[Entry]
     assignment: Assignment
     followed: Sequence[Purchase] = ()
-    _by_key: dict[str, Entry] = field(default_factory=dict, repr=False, compare=False)
+    refusal: str | None = None
+    _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._by_key.update({entry.key: entry for entry in self.entries if entry.action is not Action.ORPHAN})

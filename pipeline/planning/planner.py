@@ -12,6 +12,8 @@ from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 # A job whose upstream ends the run in one of these has something to be made from.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 
+_REPLACED = "to be made again (--replace)"
+
 
 class Planner:
     """Decides job by job. Who waits is settled first, as only one that does not wait can buy for others.
@@ -136,16 +138,15 @@ class Planner:
         behind = "" if after is None else f", after {after}"
         source = self._assignment.matcher.source(job) if job.approved_of else None
         last = self._assignment.matcher.last(job.key)
-        replaces: tuple[PurchaseId, ...] = ()
         changes: tuple[Difference, ...] = ()
         if failed is not None:
             action, reason = Action.RETRY, f"failed ({failed.reason})"
         elif last is None:
-            action, reason = Action.CREATE, "new"
+            is_replaced = job.key in self._options.replace
+            action, reason = Action.CREATE, _REPLACED if is_replaced else "new"
         else:
             changes = self._changes(last, job)
             action, reason = Action.REPLACE, self._what_changed(last, changes, job.key)
-            replaces = tuple(dict.fromkeys(self._replaces.get(job.key, ())))
         return Entry(
             key=job.key,
             action=action,
@@ -155,7 +156,8 @@ class Planner:
             credits=job.credits,
             changes=changes,
             after=after,
-            replaces=replaces,
+            # Whatever the action: what the new take is to replace would serve again, were it not marked.
+            replaces=tuple(dict.fromkeys(self._replaces.get(job.key, ()))),
             source=source,
         )
 
@@ -212,7 +214,7 @@ class Planner:
 
     def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: JobKey) -> str:
         if key in self._options.replace:
-            return "to be made again (--replace)"
+            return _REPLACED
         if before.id in self._assignment.matcher.decisions.redo:
             return "to be made again (redo)"
         if before.again:

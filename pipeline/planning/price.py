@@ -7,8 +7,10 @@ from pipeline.state.store import Caps
 def refusal(plan: Plan, caps: Caps, spent: int) -> str | None:
     """Why the plan may not be carried out, None if it may. `spent` are the credits of all runs so far."""
     creates = len(plan.buying)
+    if not creates:
+        return None
     if caps.max_creates is not None and creates > caps.max_creates:
-        return f"{creates:,} creates would pass max_creates ({caps.max_creates:,})"
+        return f"{creates:,} creates would exceed max_creates ({caps.max_creates:,})"
     capped = [
         name for name, cap in (("max_credits", caps.max_credits), ("budget", caps.budget)) if cap is not None
     ]
@@ -21,9 +23,9 @@ def refusal(plan: Plan, caps: Caps, spent: int) -> str | None:
             "set it under catalog.credits"
         )
     if caps.max_credits is not None and plan.credits > caps.max_credits:
-        return f"{plan.credits:,} credits would pass max_credits ({caps.max_credits:,})"
+        return f"{plan.credits:,} credits would exceed max_credits ({caps.max_credits:,})"
     if caps.budget is not None and spent + plan.credits > caps.budget:
         return (
-            f"{plan.credits:,} credits on top of {spent:,} spent would pass limits.budget ({caps.budget:,})"
+            f"{plan.credits:,} credits on top of {spent:,} spent would exceed limits.budget ({caps.budget:,})"
         )
     return None

@@ -8,6 +8,7 @@ from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
+from pipeline.planning.word_diff import Span, text_changes
 from pipeline.purchases import Status
 
 # Symbols as Terraform's, where it has one.
@@ -27,6 +28,8 @@ _LOOK: dict[Action, tuple[str, Colour, str]] = {
     Action.ORPHAN: ("-", "red", "orphan"),
 }
 _LONGEST_VALUE = 120
+# What is not printable is escaped, and takes up to ten times as much.
+_LONGEST_SPAN = 4000
 
 
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
@@ -50,8 +53,22 @@ def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
     head = paint(f"{symbol:>3} {printable(entry.key)}", colour)
     yield f"{head}  {title}{price}: {printable(entry.reason)}"
     for change in entry.changes:
-        old, new = (_value(change.old), _value(change.new))
-        yield f"      {printable(change.name)}: {paint(old, 'red')} → {paint(new, 'green')}"
+        for sides in _sides(change, paint):
+            yield f"      {printable(change.name)}: {sides}"
+
+
+def _sides(change: Difference, paint: Paint) -> Iterator[str]:
+    """Old → new, the words that changed in colour."""
+    if not (isinstance(change.old, str) and isinstance(change.new, str)):
+        yield f"{paint(_value(change.old), 'red')} → {paint(_value(change.new), 'green')}"
+        return
+    for each in text_changes(change.old, change.new):
+        yield f"{_spans(each.old, 'red', paint)} → {_spans(each.new, 'green', paint)}"
+
+
+def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
+    shown = ((printable(span.text, _LONGEST_SPAN), span.changed) for span in spans)
+    return "".join(paint(text, colour) if changed else text for text, changed in shown) or '""'
 
 
 def _price(credits_asked: int | None) -> str:
@@ -69,6 +86,10 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
+    if plan.refusal is not None:
+        yield paint(f"Limit: {printable(plan.refusal)}; a run buys nothing and ends with exit code 4.", "red")
+    elif plan.unpriced:
+        yield "What is not known of a price, `catalog.credits` in the manifest or a catalogue file can tell."
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
@@ -138,6 +159,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
             "creates": len(plan.buying),
             "credits": _known_credits(plan.buying),
             "unpriced": len(plan.unpriced),
+            **({"limit": plan.refusal} if plan.refusal is not None else {}),
             "templates": {
                 template: {
                     "creates": len(entries),

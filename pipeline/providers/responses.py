@@ -127,9 +127,13 @@ def _text(value: Json, limit: int = _LONGEST_TEXT) -> str:
 
 
 def _percent(value: Json) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(min(max(value, 0), 100))
+    try:
+        number = float(value)
+    except OverflowError:  # JSON bounds no integer
+        return None
+    return min(max(number, 0.0), 100.0) if math.isfinite(number) else None
 
 
 def _count(value: Json) -> int | None:

@@ -5,7 +5,8 @@ submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─
 │ rejected ─▶ failed (rejected)  │ vanished ─▶ failed (lost)
 │                                │ disowned ─▶ attention
 └ outcome unknown ─▶ attention ─identified─▶ submitted
-└ given up ─▶ failed (lost)
+│ given up ─▶ failed (lost)
+└ nothing bought ─▶ void
 """
 
 from collections.abc import Mapping
@@ -180,6 +181,8 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     (SUBMITTING, Rejected): REJECTED,
     (SUBMITTING, OutcomeUnknown): ATTENTION,
     (ATTENTION, Identified): SUBMITTED,
+    # A person saw that the vendor has none.
+    (ATTENTION, NothingBought): VOID,
     (ATTENTION, GivenUp): LOST,
     (SUBMITTED, Reported): SUBMITTED,
     (SUBMITTED, Finished): SUCCEEDED,

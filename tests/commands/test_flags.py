@@ -354,3 +354,57 @@ def test_what_several_jobs_share_is_made_again_once_for_all(
 
     assert creates(vendor) == 2
     assert len({job["purchase"] for job in project.jobs().values()}) == 1
+
+
+# Where records lie
+
+
+@pytest.mark.parametrize("flag", ["--state", "--results", "--output"])
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql://u:hunter2@db/x", "campaign-pipeline[postgres]"),
+        ("postgres:/u:hunter2@db/x", "campaign-pipeline[postgres]"),
+        ("s3://hunter2/films", "campaign-pipeline[s3]"),
+        ("S3://hunter2/films", "campaign-pipeline[s3]"),
+        ("s3:hunter2/films", "campaign-pipeline[s3]"),
+        ("ftp://u:hunter2@host/x", "expected a path"),
+        ("mysql+driver://u:hunter2@host/x", "postgresql://, s3://"),
+        ("://u:hunter2@host/x", "expected a path"),
+    ],
+)
+def test_an_address_is_never_taken_for_a_path(
+    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str, address: str, told: str
+) -> None:
+    before = project.tree()
+
+    ended = pipeline("run", project.manifest, flag, address)
+
+    assert ended.code == 64, ended.said
+    assert told in ended.err
+    assert flag in ended.err
+    assert "hunter2" not in ended.said
+    assert project.tree() == before
+    assert creates(vendor) == 0
+
+
+def test_nor_from_the_environment(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("PIPELINE_STATE", "postgresql://u:hunter2@db/x")
+
+    for command in (("plan", project.manifest), ("collect", project.manifest), ("status", project.manifest)):
+        ended = pipeline(*command)
+        assert ended.code == 64, ended.said
+        assert "hunter2" not in ended.said
+
+
+def test_records_at_an_address_are_not_collected(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("collect", "postgresql://u:hunter2@db/x")
+
+    assert ended.code == 64
+    assert "hunter2" not in ended.said
+
+
+@pytest.mark.parametrize("name", ["with:colon.db", "https:", "a/b:c//d.db"])
+def test_a_path_may_have_a_colon_in_it(project: Project, pipeline: Pipeline, name: str) -> None:
+    assert pipeline("run", project.manifest, "--state", name).code == 0
+    assert (project.folder / name).exists()

@@ -116,3 +116,75 @@ def test_a_manifest_that_is_wrong_is_told_with_every_place(project: Project, off
     assert "campaign.yaml:4:" in ended.err
     assert "campaign.yaml:5:" in ended.err
     assert ended.out == ""
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"max_creates": 1}, "2 creates would exceed max_creates (1)"),
+        ({"max_credits": 199}, "200 credits would exceed max_credits (199)"),
+        ({"budget": 199}, "200 credits on top of 0 spent would exceed limits.budget (199)"),
+    ],
+)
+def test_the_limit_that_a_run_will_meet_is_told(
+    folder: Path, pipeline: Pipeline, limits: dict[str, int], told: str
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits=limits)})
+
+    ended = pipeline("plan", project.manifest, "--detailed-exitcode")
+
+    assert ended.code == 4
+    assert f"Limit: {told}; a run buys nothing and ends with exit code 4." in ended.out
+    scripts = pipeline("plan", project.manifest, "--format", "json")
+    assert scripts.code == 0
+    assert scripts.document["summary"]["limit"] == told
+    comment = pipeline("plan", project.manifest, "--format", "markdown").out.replace("\\", "")
+    assert f"**limit:** {told} (exit code 4)" in comment
+    ran = pipeline("run", project.manifest)
+    assert ran.code == 4
+    assert ran.said.count(told) == 1
+    assert told in pipeline("run", project.manifest, "--quiet").out
+
+
+def test_a_limit_that_holds_is_not_told(folder: Path, offline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={"budget": 200})})
+
+    assert offline("plan", project.manifest, "--detailed-exitcode").code == 2
+    assert "Limit" not in offline("plan", project.manifest).out
+
+
+def test_where_a_price_is_missing_it_is_said_once_how_it_is_told(folder: Path, offline: Pipeline) -> None:
+    templates = {name: {"template_id": name} for name in ("vim_arctic", "vim_birthday")}
+    project = campaign(folder, {"campaign.yaml": spring(templates=templates, prompts={})})
+
+    assert offline("plan", project.manifest).out.count("catalog.credits") == 1
+
+    project.write({"campaign.yaml": spring(templates=templates, prompts={}, limits={"budget": 10})})
+    capped = offline("plan", project.manifest)
+    assert "vim_arctic, vim_birthday: no known price, so limits.budget cannot be held" in capped.out
+    assert capped.out.count("catalog.credits") == 1
+
+
+# Long texts
+
+FILLER = "the red shoe stands in the light of an early morning and turns a little " * 20
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_a_change_in_a_long_prompt_is_shown_with_what_stands_around_it(
+    folder: Path, pipeline: Pipeline, form: str
+) -> None:
+    before, after = f"{FILLER}in summer {FILLER}", f"{FILLER}in winter {FILLER}"
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": before})})
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"walk": after})})
+
+    ended = pipeline("plan", project.manifest, "--format", form)
+
+    [line] = [line for line in ended.out.splitlines() if "options.prompt:" in line]
+    assert "in summer the red" in line.partition("→")[0]
+    assert "in winter the red" in line.partition("→")[2]
+    assert len(line) < 250

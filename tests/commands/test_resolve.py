@@ -92,6 +92,40 @@ def test_what_is_abandoned_is_not_bought_again(
     assert "`pipeline run --retry-failed` buys it again" in late.err
 
 
+def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    manifest = spring(prompts={"walk": "a walk"}, limits={"budget": 100})
+    project = campaign(folder, {"campaign.yaml": manifest})
+    vendor.fail({"on": "create", "times": 1, "do": "reset-after-reading"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    assert project.results()["summary"]["credits"] == 100
+    bought = len(vendor.ledger.bought)
+
+    ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
+
+    assert ended.code == 0, ended.said
+    assert "The next run buys it again." in ended.out
+    assert project.statuses() == {WALK: "pending"}
+    assert project.results()["summary"]["credits"] == 0
+    # Who read of it as one that may have been bought must learn that it was not.
+    assert [each["status"] for each in project.results()["purchases"]] == ["void"]
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.bought) == bought + 1
+
+
+def test_that_nothing_was_bought_is_believed_of_an_unknown_outcome_only(
+    project: Project, pipeline: Pipeline
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+
+    ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
+
+    assert ended.code == 64
+    assert "there is nothing to resolve" in ended.err
+
+
 def test_one_that_was_given_up_can_still_turn_up(
     unknown: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -184,7 +218,10 @@ def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
     assert "stays marked to be made again" in found.out
 
 
-@pytest.mark.parametrize("flags", [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x")])
+@pytest.mark.parametrize(
+    "flags",
+    [(), ("--resubmit", "--abandon"), ("--abandon", "--workflow-id", "x"), ("--not-bought", "--resubmit")],
+)
 def test_one_way_of_settling_is_to_be_said(
     unknown: Project, pipeline: Pipeline, flags: tuple[str, ...]
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_plan_reads_as_this() -> None:
         "  other: 1 to buy, 1 job(s) with no known price\n"
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job(s) with no known price.\n"
+        "What is not known of a price, `catalog.credits` in the manifest or a catalogue file can tell.\n"
         "1 finished job(s) have no file on this machine: `pipeline collect` fetches them.\n"
         "1 job(s) may have been bought, nobody can tell: `pipeline resolve` settles them.\n"
         "1 job(s) failed before: --retry-failed buys them again."

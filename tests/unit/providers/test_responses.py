@@ -135,7 +135,17 @@ def test_url_that_is_none_is_dropped(url: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "percent"), [(-5, 0.0), (250, 100.0), (12.5, 12.5), (True, None), ("50", None), (math.nan, None)]
+    ("told", "percent"),
+    [
+        (-5, 0.0),
+        (250, 100.0),
+        (12.5, 12.5),
+        (True, None),
+        ("50", None),
+        (math.nan, None),
+        (10**400, None),
+        (-(10**400), None),
+    ],
 )
 def test_percentage_is_between_0_and_100_or_not_told(told: Json, percent: float | None) -> None:
     assert workflow_from({"progress_percentage": told}, WorkflowId("w")).percent == percent

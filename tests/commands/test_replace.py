@@ -1,0 +1,109 @@
+"""`run --replace` and `--retry-failed`: what is made again serves from then on, whatever its job was called."""
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+STROLL = "main/loop/red/stroll"
+RENAMED = spring(prompts={"stroll": "a walk in the park", "dance": "a dance in the rain"})
+# Both of an axis's values ask for the same, as no text has it.
+WITH_AN_AXIS = spring(jobs=[{"id": "main", "matrix": {"locale": ["en", "fr"]}}])
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign that was run to its end."""
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def serving(project: Project) -> dict[str, str]:
+    """By key, the purchase that serves it."""
+    return {key: job["purchase"] for key, job in project.jobs().items()}
+
+
+def run(pipeline: Pipeline, project: Project, *flags: str) -> dict[str, str]:
+    ended = pipeline("run", project.manifest, *flags)
+    assert ended.code == 0, ended.said
+    return serving(project)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "flags", "key"),
+    [
+        (RENAMED, ("--replace", STROLL), STROLL),
+        (WITH_AN_AXIS, ("--replace", f"{WALK}/locale=fr"), f"{WALK}/locale=fr"),
+        (
+            WITH_AN_AXIS,
+            ("--replace", f"{WALK}/locale=fr", "--select", f"{WALK}/locale=fr"),
+            f"{WALK}/locale=fr",
+        ),
+    ],
+    ids=["a prompt was renamed", "an axis was added", "only one of those that share"],
+)
+def test_what_is_made_again_under_a_new_key_serves_and_stays(
+    bought: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    manifest: dict[str, object],
+    flags: tuple[str, ...],
+    key: str,
+) -> None:
+    old = serving(bought)[WALK]
+    bought.write({"campaign.yaml": manifest})
+
+    after = run(pipeline, bought, *flags)
+    files = bought.output()
+
+    assert len(vendor.ledger.bought) == 3
+    assert after[key] != old
+    assert run(pipeline, bought) == serving(bought)
+    assert serving(bought)[key] == after[key]
+    assert bought.output()[f"{key}.mp4"] == files[f"{key}.mp4"]
+    assert len(vendor.ledger.bought) == 3
+
+
+def test_the_new_take_is_not_pruned_as_what_was_replaced(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    old = serving(bought)[WALK]
+    bought.write({"campaign.yaml": RENAMED})
+    after = run(pipeline, bought, "--replace", STROLL)
+
+    assert pipeline("prune", bought.manifest, "--replaced", "--yes").code == 0
+
+    deleted = {each["id"] for each in bought.results()["purchases"] if each.get("deleted")}
+    assert deleted == {old}
+    assert run(pipeline, bought)[STROLL] == after[STROLL]
+
+
+def test_a_failure_that_is_bought_again_under_a_new_key_is_left_behind(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 2, "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    [failed] = [each["id"] for each in project.results()["purchases"] if each["status"] == "failed"]
+    project.write({"campaign.yaml": RENAMED})
+
+    after = run(pipeline, project, "--retry-failed")
+
+    assert after[STROLL] != failed
+    assert run(pipeline, project) == after
+    assert len(vendor.ledger.bought) == 3
+
+
+def test_a_failure_that_shares_a_request_is_replaced_with_it(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 2, "do": "fail"})
+    assert pipeline("run", project.manifest).code == 1
+    project.write({"campaign.yaml": RENAMED})
+
+    after = run(pipeline, project, "--retry-failed", "--replace", STROLL)
+
+    assert run(pipeline, project) == after
+    assert len(vendor.ledger.bought) == 3

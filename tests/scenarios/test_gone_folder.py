@@ -1,0 +1,88 @@
+"""The working folder was deleted: what is named by an absolute path is found, and nothing else is."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project
+from support.processes import PROGRAM, environment
+
+from pipeline.emulator.embedded import Emulator
+
+WALK = "main/loop/red/walk"
+COMMANDS = [
+    ("validate",),
+    ("expand",),
+    ("plan",),
+    ("run",),
+    ("collect",),
+    ("status",),
+    ("show", WALK),
+    ("verify", "--files"),
+    ("results",),
+    ("approve", WALK),
+    ("rate", WALK, "--rating", "5"),
+    ("prune", "--yes"),
+    ("state", "export"),
+    ("destroy", "--yes"),
+]
+
+InGoneFolder = Callable[..., Ended]
+
+
+@pytest.fixture
+def in_gone_folder(tmp_path: Path, vendor: Emulator) -> InGoneFolder:
+    """Runs a command in a folder that is not there any more."""
+
+    def call(*arguments: str | Path) -> Ended:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        leave_and_run = 'cd "$0" && rmdir "$0" && exec "$@"'
+        ended = subprocess.run(
+            ["/bin/sh", "-c", leave_and_run, gone, *PROGRAM, *map(str, arguments)],
+            env=environment(vendor.url),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return call
+
+
+def arguments_of(command: tuple[str, ...], manifest: Path | str) -> tuple[str | Path, ...]:
+    words = 2 if command[0] == "state" else 1
+    return (*command[:words], manifest, *command[words:])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda each: " ".join(each))
+def test_an_absolute_path_is_found_from_nowhere(
+    project: Project, pipeline: Pipeline, in_gone_folder: InGoneFolder, command: tuple[str, ...]
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+
+    ended = in_gone_folder(*arguments_of(command, project.manifest))
+
+    assert ended.code == 0, ended.said
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda each: " ".join(each))
+def test_a_relative_one_is_not_found_and_that_is_said(
+    in_gone_folder: InGoneFolder, command: tuple[str, ...]
+) -> None:
+    ended = in_gone_folder(*arguments_of(command, "campaign.yaml"))
+
+    assert ended.code in {3, 64}, ended.said
+    assert "Traceback" not in ended.err
+    assert "campaign.yaml" in ended.err
+
+
+def test_results_are_shown_with_their_whole_path(
+    project: Project, pipeline: Pipeline, in_gone_folder: InGoneFolder
+) -> None:
+    ended = in_gone_folder("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert str(project.results_file) in ended.out

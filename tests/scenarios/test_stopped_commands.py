@@ -1,0 +1,135 @@
+"""A signal ends every command that changes anything in order: the records know what was done, and the rest waits."""
+
+import io
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+from support.checks import assert_valid
+from support.processes import Running, until
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.operations.results_publisher import publish_anew
+
+Start = Callable[..., Running]
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+THREE = spring(prompts={"dance": "a dance", "run": "a run", "walk": "a walk"})
+WALK = "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign of three jobs that was run to its end."""
+    project.write({"campaign.yaml": THREE})
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def purchases(project: Project) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = project.results()["purchases"]
+    return found
+
+
+def has_struck(vendor: Emulator) -> bool:
+    """Whether the one fault was met."""
+    return any(struck for _, _, struck in vendor.faults.counts())
+
+
+def is_there(vendor: Emulator, purchase: dict[str, Any]) -> bool:
+    return vendor.work.get(purchase["workflow_id"]) is not None
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("command", ["destroy", "prune"])
+def test_deleting_stops_and_the_results_know_what_was_asked_for(
+    bought: Project,
+    start: Start,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    command: str,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    if command == "prune":
+        bought.write({"campaign.yaml": spring(prompts={"sit": "a rest"})})
+    listed = purchases(bought)
+    vendor.fail({"on": "delete", "do": {"stall": 1}})
+    deleting = start(command, bought.manifest, "--yes")
+    until(lambda: not is_there(vendor, listed[0]), "the first to be deleted")
+
+    deleting.signal(number)
+    ended = deleting.ended()
+
+    assert ended.code == code, ended.said
+    assert "run it again to go on" in ended.err
+    assert_valid(bought.results(), "results")
+    assert all(each["deleted"] for each in purchases(bought))
+    assert [is_there(vendor, each) for each in listed] == [False, True, True]
+
+    vendor.heal()
+    again = pipeline(command, bought.manifest, "--yes")
+    assert again.code == 0, again.said
+    assert not any(is_there(vendor, each) for each in listed)
+    assert "Nothing to delete" in pipeline(command, bought.manifest, "--yes").out
+
+
+def test_a_rating_on_its_way_is_waited_for_and_the_next_is_not_sent(
+    bought: Project, start: Start, vendor: Emulator
+) -> None:
+    listed = purchases(bought)
+    vendor.fail({"on": "put", "do": {"stall": 1}})
+    rating = start("rate", bought.manifest, *[each["key"] for each in listed], "--rating", "5")
+    until(lambda: has_struck(vendor), "the rating to arrive")
+
+    rating.signal(signal.SIGTERM)
+    ended = rating.ended()
+
+    assert ended.code == 143, ended.said
+    rated = [getattr(vendor.work.get(each["workflow_id"]), "rating", None) for each in listed]
+    assert rated == ["5", None, None]
+
+
+def test_what_is_settled_when_a_signal_comes_is_in_the_results(
+    folder: Any, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    vendor.fail({"on": "get", "do": {"stall": 1}})
+    resolving = start(
+        "resolve", project.manifest, WALK, "--workflow-id", vendor.ledger.bought[0].workflow_id or ""
+    )
+    until(lambda: has_struck(vendor), "the workflow to be asked for")
+
+    resolving.signal(signal.SIGHUP)
+    ended = resolving.ended()
+
+    assert ended.code == 129, ended.said
+    assert project.statuses() == {WALK: "submitted"}
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_what_was_imported_when_a_signal_comes_is_in_the_results(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    exported = pipeline("state", "export", bought.manifest).out
+    bought.state.unlink()
+    bought.results_file.unlink()
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return publish_anew(*arguments)
+
+    monkeypatch.setattr("pipeline.operations.state_transfer.publish_anew", interrupted)
+    monkeypatch.setattr("sys.stdin", io.StringIO(exported))
+
+    ended = pipeline("state", "import", bought.manifest)
+
+    assert ended.code == code, ended.said
+    assert set(bought.statuses().values()) == {"done"}

@@ -1,0 +1,105 @@
+"""What changed in a text is shown word by word, and never cut away."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.planning.word_diff import LONGEST_WHOLE, Span, text_changes
+
+FILLER = "the red shoe stands in the light of an early morning and turns a little "
+LONG = FILLER * 5
+
+
+def side(spans: tuple[Span, ...]) -> str:
+    return "".join(span.text for span in spans)
+
+
+def shown(old: str, new: str) -> list[tuple[str, str]]:
+    return [(side(each.old), side(each.new)) for each in text_changes(old, new)]
+
+
+def changed(old: str, new: str) -> list[tuple[str, str]]:
+    """The words in colour, of both sides of each change."""
+    return [
+        (
+            "|".join(span.text for span in each.old if span.changed),
+            "|".join(s.text for s in each.new if s.changed),
+        )
+        for each in text_changes(old, new)
+    ]
+
+
+def test_short_texts_are_shown_whole_with_their_changed_words() -> None:
+    assert shown("a slow walk", "a quick walk") == [("a slow walk", "a quick walk")]
+    assert changed("a slow walk home", "a quick walk away") == [("slow|home", "quick|away")]
+
+
+@pytest.mark.parametrize("where", ["at the start", "in the middle", "at the end"])
+def test_of_a_long_text_the_part_around_the_change_is_shown(where: str) -> None:
+    frames = {
+        "at the start": ("{} " + LONG),
+        "in the middle": (LONG + "{} " + LONG),
+        "at the end": (LONG + "{}"),
+    }
+    old, new = frames[where].format("slowly"), frames[where].format("quickly")
+
+    [(before, after)] = shown(old, new)
+
+    assert "slowly" in before
+    assert "quickly" in after
+    assert len(before) < LONGEST_WHOLE
+    assert changed(old, new) == [("slowly", "quickly")]
+
+
+def test_changes_far_apart_are_shown_one_by_one() -> None:
+    old, new = f"slow {LONG} red {LONG}", f"fast {LONG} blue {LONG}"
+
+    assert changed(old, new) == [("slow", "fast"), ("red", "blue")]
+
+
+def test_changes_with_little_between_them_are_shown_as_one() -> None:
+    assert changed(f"{LONG} a slow red shoe", f"{LONG} a quick blue shoe") == [("slow red", "quick blue")]
+
+
+def test_what_is_added_is_shown_between_what_was_there() -> None:
+    [(before, after)] = shown(f"{LONG}and stops", f"{LONG}and slowly stops")
+
+    assert before.endswith("turns a little and stops")
+    assert after.endswith("turns a little and slowly stops")
+
+
+def test_white_space_that_changed_is_a_change() -> None:
+    assert changed(f"{LONG}a walk", f"{LONG}a  walk") == [("", " ")]
+
+
+def test_a_text_without_blanks_begins_with_what_differs() -> None:
+    old, new = "光" * 3000 + "影" + "光" * 3000, "光" * 3000 + "水" + "光" * 3000
+
+    [(before, after)] = shown(old, new)
+
+    assert "影" in before
+    assert "水" in after
+    assert len(before) < 300
+
+
+def test_a_text_that_is_replaced_as_a_whole_is_cut() -> None:
+    [(before, after)] = shown("a " * 3000, "b " * 3000)
+
+    assert before.startswith("a ")
+    assert after.startswith("b ")
+    assert len(before) + len(after) < 600
+
+
+words = st.lists(st.sampled_from(["a", "slow", "walk", "  ", "\n", "光", "x" * 250, "."]), max_size=80)
+texts = st.one_of(st.text(max_size=400), words.map("".join), words.map(" ".join))
+
+
+@given(texts, texts)
+def test_whatever_changes_both_sides_are_told_apart(old: str, new: str) -> None:
+    found = shown(old, new)
+
+    if old == new:
+        assert [before for before, after in found if before != after] == []
+    else:
+        assert found
+        assert all(before != after for before, after in found)
