@@ -211,11 +211,15 @@ class _Expansion:
             self.report(rule.location.problem(f"two jobs have the key {job.key}"))
             return False
         if not _add(self._paths, job.path.casefold()):
+            # Left out, the rules are one that is written nowhere.
+            location = rule.location if rule.location.path else rule.path.location
+            advice = (
+                "some systems do not tell upper from lower case, so rename one of them"
+                if "job.key" in rule.path.template.source
+                else "output.path must tell them apart, as {{ job.key }} does"
+            )
             self.report(
-                rule.path.location.problem(
-                    f"two jobs would write to '{job.path}', the second is {job.key}; "
-                    "output.path must tell them apart, as {{ job.key }} does"
-                )
+                location.problem(f"two jobs would write to '{job.path}', the second is {job.key}; {advice}")
             )
             return False
         return True
