@@ -15,7 +15,7 @@ from pipeline.cli.options import (
     read_variables,
     selection_options,
 )
-from pipeline.cli.terminal import as_json_text, say, untrusted_block
+from pipeline.cli.terminal import as_json_text, say, say_json_text, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest.expand import expand
@@ -46,7 +46,7 @@ def command(
             _print_json(jobs)
         case "jsonl":
             for job in jobs:
-                say(as_json_text(_as_json(job)))
+                say_json_text(as_json_text(_as_json(job)))
         case _:
             with untrusted_block():
                 for job in jobs:
@@ -74,12 +74,12 @@ def _as_json(job: Job) -> dict[str, Json]:
 
 
 def _print_json(jobs: Iterator[Job]) -> None:
-    say('{"jobs": [')
+    say_json_text('{"jobs": [')
     comma = ""
     for job in jobs:
-        say(f"{comma}{as_json_text(_as_json(job), indent=2)}")
+        say_json_text(f"{comma}{as_json_text(_as_json(job), indent=2)}")
         comma = ","
-    say("]}")
+    say_json_text("]}")
 
 
 def _print_text(job: Job) -> None:

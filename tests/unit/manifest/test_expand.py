@@ -387,10 +387,19 @@ class TestPaths:
             )
         )
         assert job.path == "/".join(
-            [hashed("..", "_"), hashed("..", "_"), hashed("con", "_con"), hashed("a b?", "a-b-"), "main", "any"]
+            [
+                hashed("..", "_"),
+                hashed("..", "_"),
+                hashed("con", "_con"),
+                hashed("a b?", "a-b-"),
+                "main",
+                "any",
+            ]
         )
 
-    def test_names_that_differ_in_what_no_file_name_keeps_have_paths_of_their_own(self, project: Project) -> None:
+    def test_names_that_differ_in_what_no_file_name_keeps_have_paths_of_their_own(
+        self, project: Project
+    ) -> None:
         text = ANYTHING + "prompts: {'👍': a, '👎': b, 'कि': c, 'की': d, 'a b': e, 'a%b': f, '#1': g}\n"
         paths = [job.path for job in project.jobs(text)]
         assert len({path.casefold() for path in paths}) == len(paths) == 7
@@ -415,7 +424,9 @@ class TestPaths:
     def test_keys_that_differ_only_in_case_are_told_to_be_renamed(self, project: Project) -> None:
         (problem,) = project.problems(ANYTHING + "jobs: [{id: hero, matrix: {l: [a, A]}}]\n")
         assert "two jobs would write to 'hero/any/l=A'" in problem.message
-        assert problem.message.endswith("; some systems do not tell upper from lower case, so rename one of them")
+        assert problem.message.endswith(
+            "; some systems do not tell upper from lower case, so rename one of them"
+        )
 
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
     def test_a_path_without_the_suffix_at_its_end_is_refused(self, project: Project, path: str) -> None:
