@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
 from pipeline.jobs import Json
 from pipeline.manifest import globs, urls
 from pipeline.manifest.context import Context
@@ -14,61 +14,61 @@ from pipeline.manifest.tables import read_table
 _NO_VARS: Mapping[str, Json] = {}
 
 
-def build_set(name: str, written: Written, context: Context) -> ImageSet:
+def build_set(name: str, value: Value, context: Context) -> ImageSet:
     """One image set; without items where it was reported as wrong."""
-    if (upstream := written.get("outputs_of")) is not None and upstream.text is not None:
-        step = written.get("step")
+    if (upstream := value.get("outputs_of")) is not None and upstream.text is not None:
+        step = value.get("step")
         step_place = upstream.location if step is None else step.location
-        approved = written.text_of("only") == "approved"
-        chain = Chain(upstream.text, written.text_of("step"), approved, upstream.location, step_place)
+        approved = value.text_of("only") == "approved"
+        chain = Chain(upstream.text, value.text_of("step"), approved, upstream.location, step_place)
         return ImageSet(name, chain=chain)
-    return ImageSet(name, tuple(_items(written, context)))
+    return ImageSet(name, tuple(_items(value, context)))
 
 
-def _items(written: Written, context: Context) -> Iterator[Item]:
-    if (glob := written.get("glob")) is not None:
+def _items(value: Value, context: Context) -> Iterator[Item]:
+    if (glob := value.get("glob")) is not None:
         yield from _globbed(glob, context)
-    elif (csv := written.get("csv")) is not None:
+    elif (csv := value.get("csv")) is not None:
         yield from _tabled(csv, context)
     else:
-        for element in written.elements():
+        for element in value.elements():
             item = _listed(element, context)
             if item is not None:
                 yield item
 
 
-def _listed(written: Written, context: Context) -> Item | None:
-    images, version = written.get("images"), written.text_of("version")
-    single = written if written.text is not None else written.get("path") or written.get("url")
+def _listed(value: Value, context: Context) -> Item | None:
+    images, version = value.get("images"), value.text_of("version")
+    single = value if value.text is not None else value.get("path") or value.get("url")
     named = list(images.elements()) if images is not None else [single] if single is not None else []
     texts = [(each.text, each.location) for each in named if each.text is not None]
-    base = written.node.source.path.parent
-    variables = written.get("vars")
+    base = value.node.source.path.parent
+    variables = value.get("vars")
     plain = variables.node.plain() if variables is not None and variables.is_mapping else None
     return _item(
         texts,
         base,
-        written.text_of("id"),
+        value.text_of("id"),
         version,
         plain if isinstance(plain, dict) else _NO_VARS,
-        written.location,
+        value.location,
         context,
     )
 
 
-def _globbed(written: Written, context: Context) -> Iterator[Item]:
-    if written.text is None:
+def _globbed(value: Value, context: Context) -> Iterator[Item]:
+    if value.text is None:
         return
-    base = written.node.source.path.parent
+    base = value.node.source.path.parent
     try:
-        paths = globs.matching(written.text, base, context.root)
+        paths = globs.matching(value.text, base, context.root)
     except ValueError as error:
-        context.report(written.location, str(error))
+        context.report(value.location, str(error))
         return
     if not paths:
-        context.report(written.location, f"'{written.text}' matches no file{_nearest(written.text, base)}")
+        context.report(value.location, f"'{value.text}' matches no file{_nearest(value.text, base)}")
     for path in paths:
-        item = _item([(path, written.location)], base, None, None, _NO_VARS, written.location, context)
+        item = _item([(path, value.location)], base, None, None, _NO_VARS, value.location, context)
         if item is not None:
             yield item
 
@@ -85,12 +85,12 @@ def _nearest(pattern: str, base: Path) -> str:
     return ""
 
 
-def _tabled(written: Written, context: Context) -> Iterator[Item]:
-    found = context.path(written)
+def _tabled(value: Value, context: Context) -> Iterator[Item]:
+    found = context.path(value)
     if found is None:
         return
     # The rows' paths are written in the manifest's name: relative to the file that names the table.
-    base = written.node.source.path.parent
+    base = value.node.source.path.parent
     rows, problems = read_table(*found)
     context.problems += problems
     for row in rows:

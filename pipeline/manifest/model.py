@@ -70,7 +70,7 @@ class Chain:
     step: str | None
     approved: bool
     location: Location
-    step_place: Location
+    step_location: Location
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
-from pipeline.documents.location import Written
+from pipeline.documents.location import Value
 from pipeline.documents.yaml_reader import Node, merge
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
@@ -15,35 +15,35 @@ from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
 
 
-def merged(base: Written | None, over: Written | None) -> Written | None:
+def merged(base: Value | None, over: Value | None) -> Value | None:
     """A rule's options laid on its template's: they keep the path of where they stand."""
     if base is None or over is None:
         return base if over is None else over
-    return Written(merge(base.node, over.node), base.path)
+    return Value(merge(base.node, over.node), base.path)
 
 
 def build_options(
-    base: Written | None, over: Written | None, known: catalog.Template | None, context: Context
+    base: Value | None, over: Value | None, known: catalog.Template | None, context: Context
 ) -> Mapping[str, OptionEntry]:
     """Options as written, those of the rule (`over`) over those of the template (`base`)."""
     entries = {}
     together = merged(base, over)
-    for name, written in () if together is None else together.items():
-        if over is not None and _stands_in(over.node, name, written.node):
-            written = Written(written.node, (*over.path, name))
+    for name, value in () if together is None else together.items():
+        if over is not None and _stands_in(over.node, name, value.node):
+            value = Value(value.node, (*over.path, name))
         spec = None if known is None else known.options.get(name)
         if known is not None and spec is None and not known.other_options:
             near = did_you_mean(name, known.options)
-            context.report(written.key_location, f"unknown option of {known.id}{near}")
+            context.report(value.key_location, f"unknown option of {known.id}{near}")
             continue
         try:
-            tree = _tree(written, spec, context)
+            tree = _tree(value, spec, context)
         except InvalidInput as error:
             context.problems += error.problems
             continue
         texts = list(_texts(tree))
         names = frozenset().union(*(text.names for text in texts)) if texts else None
-        entries[name] = OptionEntry(tree, names, written.location)
+        entries[name] = OptionEntry(tree=tree, names=names, location=value.location)
         if names is None:
             context.problems += findings(spec, plain(tree), entries[name])
     return entries
@@ -99,24 +99,24 @@ def _texts(tree: OptionTree) -> Iterator[Text]:
                 yield from _texts(inner)
 
 
-def _tree(written: Written, spec: OptionSpec | None, context: Context) -> OptionTree:
-    if written.text is not None:
+def _tree(value: Value, spec: OptionSpec | None, context: Context) -> OptionTree:
+    if value.text is not None:
         # Most texts have no template in them, and what has none need not be compiled.
-        return context.text(written) if "{" in written.text else written.text
-    if written.is_list:
-        return [_tree(inner, spec, context) for inner in written.elements()]
-    if written.is_mapping:
-        file = written.get("file")
-        if file is not None and file.text is not None and len(list(written.items())) == 1:
+        return context.text(value) if "{" in value.text else value.text
+    if value.is_list:
+        return [_tree(inner, spec, context) for inner in value.elements()]
+    if value.is_mapping:
+        file = value.get("file")
+        if file is not None and file.text is not None and len(list(value.items())) == 1:
             return _file(file, file.text, spec, context)
-        return {name: _tree(inner, spec, context) for name, inner in written.items()}
-    return written.node.value  # type: ignore[return-value] # neither list nor mapping, so a scalar
+        return {name: _tree(inner, spec, context) for name, inner in value.items()}
+    return value.node.value  # type: ignore[return-value] # neither list nor mapping, so a scalar
 
 
-def _file(written: Written, path: str, spec: OptionSpec | None, context: Context) -> str | LocalFile:
+def _file(value: Value, path: str, spec: OptionSpec | None, context: Context) -> str | LocalFile:
     if is_url(path):
         return path
     if spec is not None and not spec.takes_file:
-        raise InvalidInput(written.location.problem("this option takes no file, as it takes no url"))
-    image = context.image(path, written.node.source.path.parent, written.location)
+        raise InvalidInput(value.location.problem("this option takes no file, as it takes no url"))
+    image = context.image(path, value.node.source.path.parent, value.location)
     return image if isinstance(image, LocalFile) else path

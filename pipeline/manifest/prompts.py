@@ -1,6 +1,6 @@
 """Prompts: texts in the manifest, or in files of their own."""
 
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
 from pipeline.documents.source import conflicts, read_source
 from pipeline.errors import InvalidInput
 from pipeline.manifest.context import Context
@@ -10,15 +10,15 @@ from pipeline.manifest.texts import Text, compile_text
 LARGEST = 64 << 10
 
 
-def build_prompt(name: str, written: Written, context: Context) -> Prompt:
+def build_prompt(name: str, value: Value, context: Context) -> Prompt:
     """One prompt; an empty one where it was reported as wrong."""
-    file = written.get("file")
-    text = context.text(written) if file is None else _from_file(file, context)
-    return Prompt(name, text or compile_text("", written.location, written.node))
+    file = value.get("file")
+    text = context.text(value) if file is None else _from_file(file, context)
+    return Prompt(name, text or compile_text("", value.location, value.node))
 
 
-def _from_file(written: Written, context: Context) -> Text | None:
-    found = context.path(written)
+def _from_file(value: Value, context: Context) -> Text | None:
+    found = context.path(value)
     if found is None:
         return None
     try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.documents.location import Written
+from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
 from pipeline.manifest.context import Context
@@ -26,7 +26,7 @@ class Parts:
     """What rules refer to, by name; None stands for what is wrong and was reported."""
 
     templates: Mapping[str, Template | None]
-    options: Mapping[str, Written | None]
+    options: Mapping[str, Value | None]
     image_sets: Mapping[str, ImageSet | None]
     prompts: Mapping[str, Prompt | None]
     vars: Mapping[str, Json]
@@ -34,36 +34,36 @@ class Parts:
     steps: bool
 
 
-def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
+def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
     """One rule; None where it has no id or no template."""
-    rule_id = written.text_of("id")
-    matrix = _matrix(written.get("matrix"), parts, context)
+    rule_id = value.text_of("id")
+    matrix = _matrix(value.get("matrix"), parts, context)
     axes = [name for name, _ in matrix]
     templates = tuple(
-        _with_options(template, written.get("options"), parts, context)
-        for template in chosen(written.get("templates"), parts.templates, "template", context)
+        _with_options(template, value.get("options"), parts, context)
+        for template in chosen(value.get("templates"), parts.templates, "template", context)
     )
-    output = written.get("output")
+    output = value.get("output")
     rule = Rule(
-        rule_id or "",
-        templates,
-        chosen(written.get("image_sets"), parts.image_sets, "image set", context),
-        chosen(written.get("prompts"), parts.prompts, "prompt", context),
-        matrix,
-        _when(written.get("when"), context),
-        _rows(written.get("exclude"), axes, parts, context),
-        _rows(written.get("include"), axes, parts, context, complete=True),
-        _integer(written, "repeat", 1),
-        output_path(None if output is None else output.get("path"), context) or parts.path,
-        _flag(output, "steps", parts.steps),
-        _timeout(written.get("timeout")),
-        _integer(written, "retries", 0),
-        written.location,
+        id=rule_id or "",
+        templates=templates,
+        image_sets=chosen(value.get("image_sets"), parts.image_sets, "image set", context),
+        prompts=chosen(value.get("prompts"), parts.prompts, "prompt", context),
+        matrix=matrix,
+        when=_when(value.get("when"), context),
+        exclude=_rows(value.get("exclude"), axes, parts, context),
+        include=_rows(value.get("include"), axes, parts, context, complete=True),
+        repeat=value.integer_of("repeat", 1),
+        path=output_path(None if output is None else output.get("path"), context) or parts.path,
+        steps=parts.steps if output is None else output.flag_of("steps", parts.steps),
+        timeout=_timeout(value.get("timeout")),
+        retries=value.integer_of("retries", 0),
+        location=value.location,
     )
     return rule if rule_id and templates else None
 
 
-def _with_options(template: Template, over: Written | None, parts: Parts, context: Context) -> Template:
+def _with_options(template: Template, over: Value | None, parts: Parts, context: Context) -> Template:
     if over is None:
         return template
     return replace(
@@ -71,18 +71,16 @@ def _with_options(template: Template, over: Written | None, parts: Parts, contex
     )
 
 
-def output_path(written: Written | None, context: Context) -> Text | None:
+def output_path(value: Value | None, context: Context) -> Text | None:
     """The output path without its suffix, which only an answer of the vendor tells."""
-    if written is None or written.text is None or not EXTENSION.search(written.text):
+    if value is None or value.text is None or not EXTENSION.search(value.text):
         return None
-    return context.compiled(EXTENSION.sub("", written.text), written)
+    return context.compiled(EXTENSION.sub("", value.text), value)
 
 
-def _matrix(
-    written: Written | None, parts: Parts, context: Context
-) -> tuple[tuple[str, tuple[Json, ...]], ...]:
+def _matrix(value: Value | None, parts: Parts, context: Context) -> tuple[tuple[str, tuple[Json, ...]], ...]:
     matrix = []
-    for name, axis in () if written is None else written.items():
+    for name, axis in () if value is None else value.items():
         if name in RESERVED:
             context.report(
                 axis.key_location,
@@ -98,27 +96,27 @@ def _matrix(
     return tuple(matrix)
 
 
-def _when(written: Written | None, context: Context) -> Text | bool:
-    if written is None:
+def _when(value: Value | None, context: Context) -> Text | bool:
+    if value is None:
         return True
-    if written.flag is not None:
-        return written.flag
-    text = context.text(written)
+    if value.flag is not None:
+        return value.flag
+    text = context.text(value)
     return True if text is None else text
 
 
 def _rows(
-    written: Written | None, axes: list[str], parts: Parts, context: Context, *, complete: bool = False
+    value: Value | None, axes: list[str], parts: Parts, context: Context, *, complete: bool = False
 ) -> tuple[Row, ...]:
     rows = []
-    for row in () if written is None else written.elements():
+    for row in () if value is None else value.elements():
         values = row.node.plain()
         if not isinstance(values, dict):
             continue
         known = (*_ROW_KEYS, *axes)
         for key in values:
             if key not in known:
-                location = Written(row.node.child(key) or row.node, (*row.path, key)).key_location
+                location = Value(row.node.child(key) or row.node, (*row.path, key)).key_location
                 near = did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
                 context.report(location, f"neither an axis nor one of template, image, prompt{near}")
         _check_names(row, parts, context)
@@ -129,28 +127,18 @@ def _rows(
     return tuple(rows)
 
 
-def _check_names(row: Written, parts: Parts, context: Context) -> None:
+def _check_names(row: Value, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
         if named is not None and named.text not in known:
             context.report(named.location, unknown(key, str(named.node.plain()), known))
 
 
-def _timeout(written: Written | None) -> float:
-    if written is None:
+def _timeout(value: Value | None) -> float:
+    if value is None:
         return DEFAULT_TIMEOUT
-    if written.number is not None:
-        return float(written.number)
-    found = _TIMEOUT.fullmatch(written.text or "")
+    if value.number is not None:
+        return float(value.number)
+    found = _TIMEOUT.fullmatch(value.text or "")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (1, 0, 0)
     return float(hours * 3600 + minutes * 60 + seconds)
-
-
-def _integer(written: Written, key: str, default: int) -> int:
-    found = written.get(key)
-    return default if found is None or found.integer is None else found.integer
-
-
-def _flag(written: Written | None, key: str, default: bool) -> bool:
-    found = None if written is None else written.get(key)
-    return default if found is None or found.flag is None else found.flag
