@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from pipeline import failpoints
 
@@ -57,6 +57,72 @@ def confined(path: str, base: Path, root: Path) -> Path:
     if not real.is_relative_to(root.resolve()):
         raise ValueError(f"it leads out of the project ({root.name or root}/)")
     return real
+
+
+def readable(path: str, base: Path, root: Path) -> Path:
+    """The real path of a file that a file in `base` names to be read: inside `root` and not hidden below it.
+
+    In the normal form of unicode in which it exists. It need not exist.
+
+    Raises:
+        ValueError: as `confined`; or it is hidden, or lies in a hidden folder, also by a link.
+    """
+    refuse_hidden(PurePosixPath(path))
+    real = confined(path, base, root)
+    if not real.exists():
+        real = confined(os.path.relpath(as_on_disk(real), base), base, root)
+    refuse_hidden(real.relative_to(root.resolve()))
+    return real
+
+
+def refuse_hidden(path: PurePath) -> None:
+    """Keep away from what people hide: `.git`, `.env`, `.ssh`.
+
+    Raises:
+        ValueError: a part of the path begins with a dot.
+    """
+    if hidden := _hidden_part(path):
+        raise ValueError(f"'{hidden}' is hidden, and hidden files are not read")
+
+
+def _hidden_part(path: PurePath) -> str | None:
+    return next((part for part in path.parts if part.startswith(".") and part != ".."), None)
+
+
+def follow_links(path: Path) -> Path:
+    """The real path of what an operator names, who may name anything: but the links on the way may be a stranger's.
+
+    A link that lies in a project is followed only to what is in the project and not hidden there. The last part of
+    the path counts as in a project wherever it lies, as a manifest does.
+
+    Raises:
+        ValueError: a link leads elsewhere.
+    """
+    here = Path(os.path.realpath("/" if path.is_absolute() else "."))
+    parts = [part for part in path.parts if part != path.anchor]
+    for index, part in enumerate(parts):
+        if part == "..":
+            here = here.parent
+            continue
+        there = here / part
+        if os.path.islink(there):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
+            real = real_path(there)
+            project = project_of(here)
+            if index == len(parts) - 1 or (project / ".git").exists():
+                _refuse_link(here, real, project)
+            there = real
+        here = there
+    return here
+
+
+def _refuse_link(folder: Path, target: Path, project: Path) -> None:
+    if not target.is_relative_to(project):
+        raise ValueError(
+            f"this link leads out of the project ({project.name or project}/); name the file itself"
+        )
+    hidden = _hidden_part(target.relative_to(project))
+    if hidden and not _hidden_part(folder.relative_to(project)):
+        raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
 
 
 def as_on_disk(path: Path) -> Path:

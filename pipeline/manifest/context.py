@@ -44,7 +44,7 @@ class Context:
         if value.text is None:
             return None
         try:
-            real = files.confined(value.text, value.node.source.path.parent, self.root)
+            real = files.readable(value.text, value.node.source.path.parent, self.root)
         except ValueError as error:
             self.report(value.location, str(error))
             return None

@@ -52,7 +52,7 @@ class _Layers:
     def _base(self, value: Value, path: Path, above: tuple[Path, ...]) -> Node | None:
         text = value.text or ""
         try:
-            real = files.confined(text, path.parent, self.root)
+            real = files.readable(text, path.parent, self.root)
         except ValueError as error:
             self._report(value, f"cannot extend '{text}': {error}")
             return None

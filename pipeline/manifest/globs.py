@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline import files
 
@@ -27,9 +27,9 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
     if ".." in parts[first:]:
         raise ValueError("'..' may stand only at the beginning of a pattern")
-    # What a link leads to is judged file by file, when it is read.
-    files.confined(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
-    found = set(_Walk().files(base, parts))
+    files.refuse_hidden(PurePosixPath(pattern))
+    files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
+    found = set(_Walk(root.resolve()).files(base, parts))
     return sorted(found, key=lambda path: unicodedata.normalize("NFC", path))
 
 
@@ -43,7 +43,8 @@ def _parts(pattern: str) -> list[str]:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._looked_at = 0
 
     def files(self, folder: Path, parts: list[str], prefix: str = "") -> Iterator[str]:
@@ -67,10 +68,19 @@ class _Walk:
     def _below(self, path: Path, rest: list[str], name: str) -> Iterator[str]:
         # Unlike pathlib's, these take what cannot be reached for absent.
         if rest:
-            if os.path.isdir(path):  # noqa: PTH112
+            if os.path.isdir(path) and self._is_open(path):  # noqa: PTH112
                 yield from self.files(path, rest, f"{name}/")
         elif os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
             yield name
+
+    def _is_open(self, folder: Path) -> bool:
+        """Whether what a folder holds may be listed; what a linked file leads to is judged when it is read."""
+        if not folder.is_symlink():
+            return True
+        real = files.real_path(folder)
+        if not real.is_relative_to(self._root):
+            return False
+        return not any(part.startswith(".") for part in real.relative_to(self._root).parts)
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         try:

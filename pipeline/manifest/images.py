@@ -37,26 +37,11 @@ class Images:
         Raises:
             ValueError: it is missing, not inside the project, or no image that the vendor takes.
         """
-        _refuse_hidden(path)
-        real = files.confined(path, base, self.root)
-        if not real.exists():
-            real = files.confined(os.path.relpath(files.as_on_disk(real), base), base, self.root)
-        _refuse_hidden(real.relative_to(self.root.resolve()).as_posix())
+        real = files.readable(path, base, self.root)
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path)
         relative = PurePosixPath(os.path.relpath(real, self.folder)).as_posix()
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])
-
-
-def _refuse_hidden(path: str) -> None:
-    """Keep away from what people hide: `.git`, `.env`, `.ssh`.
-
-    Raises:
-        ValueError: a part of the path begins with a dot.
-    """
-    for part in PurePosixPath(path).parts:
-        if part.startswith(".") and part != "..":
-            raise ValueError(f"'{part}' is hidden, and hidden files are never read as images")
 
 
 def _missing(real: Path, path: str) -> str:

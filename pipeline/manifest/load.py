@@ -54,16 +54,11 @@ def load(
 
 
 def _followed(path: Path, name: str) -> Path:
-    """The real path of a manifest. A link is not followed out of the project that it lies in.
-
-    Else a stranger's link could have the lines of any file quoted to whoever reads the problems.
-    """
-    real = files.real_path(path)
-    project = files.project_of(files.real_path(path.parent))
-    if not real.is_relative_to(project) and path.is_symlink():
-        told = f"this link leads out of the project ({project.name or project}/); name the file itself"
-        raise InvalidInput(Problem(told, Position(name, 1, 1)))
-    return real
+    """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
+    try:
+        return files.follow_links(path)
+    except ValueError as error:
+        raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
 
 
 def _of_the_operator(problem: Problem) -> Problem:
