@@ -166,13 +166,20 @@ def read_limited(path: Path, limit: int) -> bytes:
 
     Raises:
         OSError: as `open_regular`.
-        ValueError: it is larger.
+        ValueError: it is larger, or Git LFS has left a pointer in its place.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
+    if is_lfs_pointer(content):
+        raise ValueError("a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
     if len(content) > limit:
         raise ValueError(f"larger than {limit:,} bytes")
     return content
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Whether Git LFS stores the file elsewhere, and this is what it leaves in its place."""
+    return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:

@@ -86,10 +86,13 @@ def _is_campaign(path: Path, name: str) -> bool:
 
 def _looks_like_campaign(path: Path) -> bool:
     try:
-        with os.fdopen(files.open_regular(path), encoding="utf-8", errors="replace") as file:
-            text = file.read(_LOOKED_AT)
+        with os.fdopen(files.open_regular(path), "rb") as file:
+            head = file.read(_LOOKED_AT)
     except PermissionError:
         return True  # Nobody can tell, and a campaign that is left out unsaid would pass for checked.
     except OSError:
         return False
+    if files.is_lfs_pointer(head):
+        return True  # As above.
+    text = head.decode("utf-8", errors="replace")
     return all(pattern.search(text) for pattern in _MARKS)

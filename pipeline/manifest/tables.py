@@ -9,7 +9,6 @@ from pathlib import Path
 from pipeline.documents.location import Location
 from pipeline.documents.source import SourceFile, conflicts, read_source
 from pipeline.errors import InvalidInput, Problem, did_you_mean
-from pipeline.manifest.images import LFS_POINTER
 
 LARGEST = 64 << 20
 _MOST_PROBLEMS = 100
@@ -38,10 +37,6 @@ def read_table(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
 
 def _sound_source(path: Path, name: str) -> SourceFile:
     source = read_source(path, name, LARGEST)
-    if source.text.encode()[:100].startswith(LFS_POINTER):
-        raise InvalidInput(
-            source.problem("a Git LFS pointer, not the CSV itself; fetch it with 'git lfs pull'")
-        )
     if problems := conflicts(source):
         raise InvalidInput(problems)
     return source

@@ -4,28 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from manifest.authoring import ANYTHING, HEAD, Project, png
+from manifest.authoring import ANYTHING, HEAD, READERS, Project, png
 from pipeline.errors import InvalidInput
 from pipeline.manifest.discover import find
 from pipeline.manifest.load import load
 
 SECRET = "extraheader = AUTHORIZATION: basic c2VjcmV0"
 HIDDEN = ".git/config"
-
-READERS = {
-    "a base": "extends: PATH\n" + ANYTHING,
-    "one of several bases": "extends: [PATH]\n" + ANYTHING,
-    "a prompt": ANYTHING + "prompts: {walk: {file: PATH}}\n",
-    "a prompt of a list": ANYTHING + "prompts: [{id: walk, file: PATH}]\n",
-    "a table of images": ANYTHING + "image_sets: {shoes: {csv: PATH}}\n",
-    "a table of prompts": ANYTHING + "prompts: [{csv: PATH}]\n",
-    "a table of an axis": ANYTHING + "jobs: [{id: hero, matrix: {style: {csv: PATH}}}]\n",
-    "an image": ANYTHING + "image_sets: {shoes: [PATH]}\n",
-    "several images": ANYTHING + "image_sets: {shoes: [{images: [PATH]}]}\n",
-    "a pattern": ANYTHING + "image_sets: {shoes: {glob: 'PATH'}}\n",
-    "an option's file": "templates: {any: {template_id: new, options: {u: {file: PATH}}}}\n",
-    "a catalogue": ANYTHING + "catalog: {file: PATH}\n",
-}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import struct
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,16 +15,30 @@ from manifest.authoring import ANYTHING, Project, png
 from pipeline import files
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest import globs
+from pipeline.manifest.image_formats import check_image
 from pipeline.manifest.images import LARGEST, Images
 from pipeline.manifest.tables import read_table
 
 Form = Literal["NFC", "NFD"]
 
 
-def encoded(kind: str) -> bytes:
+def encoded(kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), (200, 30, 30)).save(buffer, kind)
+    Image.effect_noise((48, 40), 90).convert("RGB").save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+FORMS = {
+    "png": encoded("PNG"),
+    "jpeg": encoded("JPEG"),
+    "progressive jpeg": encoded("JPEG", progressive=True),
+    "jpeg with restarts": encoded("JPEG", restart_marker_blocks=1),
+    "jpeg with a thumbnail": encoded("JPEG", exif=b"Exif\0\0" + encoded("JPEG", quality=1)),
+    "webp": encoded("WEBP"),
+    "lossless webp": encoded("WEBP", lossless=True),
+    "webp with metadata": encoded("WEBP", exif=b"Exif\0\0MM\0*\0\0\0\b\0\0"),
+    "moving webp": encoded("WEBP", save_all=True, append_images=[Image.new("RGB", (48, 40))]),
+}
 
 
 def paths(project: Project, text: str) -> list[str]:
@@ -82,6 +96,26 @@ class TestContent:
         (problem,) = project.problems(f"{ANYTHING}image_sets: {{shoes: [image.png]}}\n")
         assert f"image.png {said}" in problem.message
         assert problem.path == "image_sets.shoes[0]"
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_an_image_is_taken_whole_also_with_something_behind_it(self, form: str) -> None:
+        check_image(FORMS[form])
+        check_image(FORMS[form] + b"\0\xffmore\xff")
+
+    @pytest.mark.parametrize("form", FORMS)
+    @given(data=st.data())
+    def test_one_that_is_cut_short_is_refused_wherever_it_was_cut(
+        self, form: str, data: st.DataObject
+    ) -> None:
+        # What is left out may be a byte that fills up, as the last of a WebP's.
+        length = data.draw(st.integers(0, len(FORMS[form]) - 2))
+        with pytest.raises(ValueError, match="broken image|no image"):
+            check_image(FORMS[form][:length])
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_it_is_told_that_it_is_cut_short(self, form: str) -> None:
+        with pytest.raises(ValueError, match=r"it is cut short \(no end mark\)"):
+            check_image(FORMS[form][: len(FORMS[form]) // 2])
 
     @given(
         head=st.binary(max_size=80), kind=st.sampled_from([b"", png()[:8], b"\xff\xd8", b"RIFF\0\0\0\0WEBP"])
