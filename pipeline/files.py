@@ -89,6 +89,19 @@ def _hidden_part(path: PurePath) -> str | None:
     return next((part for part in path.parts if part.startswith(".") and part != ".."), None)
 
 
+def check_name(path: str) -> None:
+    """Refuse a path that no text can hold, and so neither a manifest nor a record.
+
+    Raises:
+        ValueError: it is not UTF-8; the message says which it is.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ValueError(f"the name of {shown} is not UTF-8; rename it") from None
+
+
 def follow_links(path: Path) -> Path:
     """The real path of what an operator names, who may name anything: but the links on the way may be a stranger's.
 

@@ -1,6 +1,7 @@
 """Globs over the project's files: the same files in the same order on every system, hidden ones never."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pipeline import files
 
 _MAGIC = frozenset("*?[")
+_BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}")
 _MOST_LOOKED_AT = 200_000
 
 
@@ -17,11 +19,21 @@ def has_magic(pattern: str) -> bool:
     return not _MAGIC.isdisjoint(pattern)
 
 
+def braces_hint(pattern: str, instead: str) -> str:
+    """What to say of a pattern with `{a,b}` in it that matches nothing; `instead` is what to do."""
+    found = _BRACES.search(pattern)
+    if found is None:
+        return ""
+    one, other = (pattern[: found.start()] + each + pattern[found.end() :] for each in found.groups())
+    return f": braces are not a pattern here; {instead}, {one} and {other}"
+
+
 def matching(pattern: str, base: Path, root: Path) -> list[str]:
     """The paths relative to `base` of the files that match, sorted. `**` crosses folders.
 
     Raises:
-        ValueError: the pattern leads out of the project, or would look at too many files.
+        ValueError: the pattern leads out of the project or to what is hidden, would look at too many files, or
+            matches one whose name is not UTF-8.
     """
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
@@ -30,6 +42,8 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     files.refuse_hidden(PurePosixPath(pattern))
     files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
     found = set(_Walk(root.resolve()).files(base, parts))
+    for path in found:
+        files.check_name(path)
     return sorted(found, key=lambda path: unicodedata.normalize("NFC", path))
 
 

@@ -66,7 +66,8 @@ def _globbed(value: Value, context: Context) -> Iterator[Item]:
         context.report(value.location, str(error))
         return
     if not paths:
-        context.report(value.location, f"'{value.text}' matches no file{_nearest(value.text, base)}")
+        hint = globs.braces_hint(value.text, "write two sets") or _nearest(value.text, base)
+        context.report(value.location, f"'{value.text}' matches no file{hint}")
     for path in paths:
         item = _item([(path, value.location)], base, None, None, _NO_VARS, value.location, context)
         if item is not None:

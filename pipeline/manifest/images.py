@@ -35,9 +35,10 @@ class Images:
             ValueError: it is missing, not inside the project, or no image that the vendor takes.
         """
         real = files.readable(path, base, self.root)
+        relative = PurePosixPath(os.path.relpath(real, self.folder)).as_posix()
+        files.check_name(relative)
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path)
-        relative = PurePosixPath(os.path.relpath(real, self.folder)).as_posix()
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])
 
 

@@ -56,9 +56,11 @@ def load(
 def _followed(path: Path, name: str) -> Path:
     """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
     try:
-        return files.follow_links(path)
+        real = files.follow_links(path)
+        files.check_name(str(real))
     except ValueError as error:
         raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
+    return real
 
 
 def _of_the_operator(problem: Problem) -> Problem:

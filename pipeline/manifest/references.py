@@ -7,7 +7,7 @@ from typing import TypeVar
 from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
 from pipeline.manifest.context import Context
-from pipeline.manifest.globs import has_magic
+from pipeline.manifest.globs import braces_hint, has_magic
 
 T = TypeVar("T")
 _MOST_NAMED = 8
@@ -38,7 +38,8 @@ def _named(value: Value, known: Mapping[str, object], what: str, context: Contex
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:
-        context.report(value.location, f"no {what} matches '{name}'{there_are(known)}")
+        hint = braces_hint(name, "list both") or there_are(known)
+        context.report(value.location, f"no {what} matches '{name}'{hint}")
     return found
 
 

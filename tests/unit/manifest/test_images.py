@@ -217,6 +217,24 @@ class TestUrls:
         assert [type(image) for image in job.request.images] == [RemoteFile, LocalFile]
         assert job.coordinates.image == "a"
 
+    @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\\n"])
+    def test_two_urls_in_one_text_are_not_taken_for_one(self, project: Project, between: str) -> None:
+        url = f"https://cdn.example.com/a.jpg{between}HTTPS://cdn.example.com/b.jpg"
+        told = project.told(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
+        assert "two urls in one text; several images are a list: {images: […]}" in told
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://web.archive.org/web/2020/https://a.example/a.png",
+            "https://a.example/fetch?url=https://b.example/a.png&x=1,2;3|4",
+            "https://a.example/a,b;c|d.png",
+        ],
+    )
+    def test_a_url_within_a_url_is_one(self, project: Project, url: str) -> None:
+        (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: [{{id: a, url: '{url}'}}]}}\n")
+        assert job.request.images == (RemoteFile(url),)
+
     @pytest.mark.parametrize(
         "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
     )
@@ -271,6 +289,29 @@ class TestGlobs:
         project.image("images/a.png")
         (project.root / "images" / "again").symlink_to(".")
         assert globs.matching("**/*.png", project.root, project.root) == ["images/a.png"]
+
+    def test_braces_are_told_to_be_no_pattern(self, project: Project) -> None:
+        project.image("images/a.png")
+        (problem,) = project.problems(ANYTHING + "image_sets: {shoes: {glob: 'images/*.{jpg,png}'}}\n")
+        assert problem.message == (
+            "'images/*.{jpg,png}' matches no file: braces are not a pattern here; "
+            "write two sets, images/*.jpg and images/*.png"
+        )
+        project.image("images/{a,b}.png")
+        assert paths(project, "image_sets: {shoes: {glob: 'images/{a,b}.png'}}\n") == ["images/{a,b}.png"]
+        told = project.told(ANYTHING + "jobs: [{id: a, templates: ['a*{y,x}']}]\n")
+        assert "no template matches 'a*{y,x}': braces are not a pattern here; list both" in told
+
+    @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9/a.png"])
+    def test_a_file_whose_name_is_not_utf8_is_named(self, project: Project, name: bytes) -> None:
+        path = os.path.join(os.fsencode(project.root), b"images", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(os.fsdecode(path)).write_bytes(png())
+        pattern = "images/**/*.png"
+        (problem,) = project.problems(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
+        shown = name.decode("ascii", "backslashreplace")
+        assert problem.message == f"the name of images/{shown} is not UTF-8; rename it"
+        assert str(problem.position) == "campaign.yaml:4:28"
 
 
 class TestTables:

@@ -314,6 +314,12 @@ class TestCampaign:
         ):
             load(link, name="c.yaml")
 
+    @pytest.mark.parametrize("name", [b"caf\xe9.yaml", b"caf\xe9/campaign.yaml"])
+    def test_a_manifest_whose_name_is_not_utf8_is_refused(self, project: Project, name: bytes) -> None:
+        path = project.write(os.fsdecode(name), HEAD + ANYTHING)
+        with pytest.raises(InvalidInput, match=r"the name of .*caf\\xe9.* is not UTF-8; rename it"):
+            load(path)
+
     def test_doubts_are_kept_apart_from_errors(self, project: Project) -> None:
         campaign = project.load(ANYTHING)
         assert [problem.severity for problem in campaign.warnings] == ["warning"]
