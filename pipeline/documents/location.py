@@ -17,10 +17,14 @@ class Location:
     column: int
     path: str = ""
 
+    @property
+    def position(self) -> Position:
+        """The same for people: file, line and column."""
+        return Position(self.source.name, self.line, self.column)
+
     def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
         """A problem here, with the line quoted."""
-        position = Position(self.source.name, self.line, self.column)
-        return Problem(message, position, self.path, severity, self.source.line(self.line, self.column))
+        return Problem(message, self.position, self.path, severity, self.source.line(self.line, self.column))
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -148,9 +148,11 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
             known = list({key: None for schema in _listed(error) for key in _properties(schema)})
             yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
             return
+        # The keys that are there tell which form was meant.
+        meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
-            keys = [f"'{key}'" for keys in lacking for key in keys]
+            keys = list(dict.fromkeys(f"'{key}'" for keys in lacking for key in keys))
             yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
             return
     for inner in min(meant, key=_weight):

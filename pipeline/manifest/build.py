@@ -21,7 +21,7 @@ from pipeline.manifest.model import (
     Template,
 )
 from pipeline.manifest.options import build_options
-from pipeline.manifest.prompts import build_prompt
+from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
 from pipeline.manifest.texts import Text, compile_text
@@ -50,14 +50,13 @@ def build_campaign(
     plain_vars = _vars(whole.get("vars"), variables, context)
     options, templates = _templates(whole, known, context)
     sets = _named(whole.get("image_sets"))
-    prompts = _named(whole.get("prompts"))
     output = whole.get("output")
     path = output_path(None if output is None else output.get("path"), context)
     parts = Parts(
         templates=templates,
         options=options,
         image_sets={key: build_set(key, value, context) for key, value in sets.items()},
-        prompts={key: build_prompt(key, value, context) for key, value in prompts.items()},
+        prompts=build_prompts(whole.get("prompts"), context),
         vars=plain_vars,
         path=path or _default_path(whole.location),
         steps=output is not None and output.flag_of("steps"),
@@ -76,7 +75,7 @@ def build_campaign(
         rules=rules,
         templates=_sound(templates),
         image_sets=_sound(parts.image_sets),
-        prompts=_sound(parts.prompts),
+        prompts=MappingProxyType(dict(parts.prompts)),
         vars=plain_vars,
         catalog=known,
         location=whole.location,

@@ -18,7 +18,6 @@ from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
 
 MOST_JOBS = 1_000_000
 _MOST_PROBLEMS = 100
-_MOST_COMPARED = 1000
 
 Warn = Callable[[Problem], None]
 
@@ -162,7 +161,7 @@ class _Expansion:
         found = items.get(name) or self._anywhere.get(name)
         if found is not None:
             return (found,)
-        known = itertools.islice(itertools.chain(items, self._anywhere), _MOST_COMPARED)
+        known = itertools.chain(items, self._anywhere)
         self.report(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
         return ()
 

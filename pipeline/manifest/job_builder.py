@@ -12,7 +12,7 @@ from pipeline.manifest.model import Campaign, Rule
 from pipeline.manifest.options import render
 from pipeline.manifest.ordering import TemplateOrder
 from pipeline.manifest.scope import RuleScope
-from pipeline.manifest.texts import Remembered, Scope, Text
+from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 
 _UNBOUGHT = "…"
 
@@ -44,7 +44,7 @@ class Maker:
         if faults.problems:
             self._tell(faults, key_of(self._rule, combination, take))
             return False
-        return bool(answer.strip() if isinstance(answer, str) else answer)
+        return is_true(answer)
 
     def gives(self, combination: Combination, take: int) -> MediaType | None:
         """The type of the job's result, None where that is not known or cannot be told."""

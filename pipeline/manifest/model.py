@@ -84,10 +84,11 @@ class ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A named text."""
+    """A named text. `vars` are what else its row says, where it comes from a table."""
 
     name: str
     text: Text
+    vars: Mapping[str, Json] = field(default_factory=dict)
 
 
 # An option as written: plain, or with texts in it that are yet to be rendered.
@@ -129,6 +130,8 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Makes jobs. Templates hold the rule's options already; the matrix is in the order written.
+
+    An axis from a table has one `Named` text for each row: its id, with all that the row says.
 
     `path` is the output path without its suffix; `timeout` in seconds.
     """

@@ -1,20 +1,65 @@
-"""Prompts: texts in the manifest, or in files of their own."""
+"""Prompts: texts in the manifest, in files of their own, or in the rows of a table."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from pipeline.documents.location import Location, Value
+from pipeline.documents.node import Node
+from pipeline.documents.scalars import check_text
 from pipeline.documents.source import conflicts, read_source
 from pipeline.errors import InvalidInput
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Prompt
+from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table
 from pipeline.manifest.texts import Text, compile_text
 
 LARGEST = 64 << 10
 
 
-def build_prompt(name: str, value: Value, context: Context) -> Prompt:
-    """One prompt; an empty one where it was reported as wrong."""
+def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]:
+    """The prompts by name, in their order; one that was reported as wrong is empty."""
+    if value is None:
+        return {}
+    if value.is_mapping:
+        return {name: _prompt(name, each, context) for name, each in value.items()}
+    prompts: dict[str, Prompt] = {}
+    for prompt, location in _listed(value, context):
+        first = prompts.setdefault(prompt.name, prompt)
+        if first is not prompt:
+            context.report(
+                location,
+                f"two prompts are called '{prompt.name}'; the first is at {first.text.location.position}",
+            )
+    return prompts
+
+
+def _listed(value: Value, context: Context) -> Iterator[tuple[Prompt, Location]]:
+    for element in value.elements():
+        if element.get("csv") is not None:
+            for name, row in distinct(read_table(element, PROMPTS, context), context):
+                yield _of_row(name, row, context), row.location
+        elif (own := element.get("id")) is not None and own.text is not None:
+            yield _prompt(own.text, element.get("text") or element, context), own.location
+
+
+def _prompt(name: str, value: Value, context: Context) -> Prompt:
     file = value.get("file")
     text = context.text(value) if file is None else _from_file(file, context)
-    return Prompt(name, text or compile_text("", value.location, value.node))
+    return Prompt(name=name, text=text or compile_text("", value.location, value.node))
+
+
+def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
+    location = row.location
+    # A cell stands where its row begins: nobody knows at which column, as quotes may be in the way.
+    node = Node(row.own.get("text", ""), location.source, location.line, 1, location.line, 1)
+    try:
+        check_text(row.own.get("text", ""))
+    except ValueError as error:
+        context.report(location, str(error))
+    text = context.text(Value(node))
+    return Prompt(
+        name=name, text=text or compile_text("", location, node), vars=MappingProxyType(dict(row.vars))
+    )
 
 
 def _from_file(value: Value, context: Context) -> Text | None:

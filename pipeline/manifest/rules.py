@@ -1,7 +1,7 @@
 """Job rules, with every reference resolved and every row of theirs judged."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.documents.location import Value
@@ -11,6 +11,8 @@ from pipeline.manifest.context import Context
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.options import build_options
 from pipeline.manifest.references import chosen, unknown
+from pipeline.manifest.tables import AXIS, distinct, read_table
+from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Text
 
 # What templates see besides vars and axes; no var or axis may take such a name.
@@ -18,6 +20,7 @@ RESERVED = ("campaign", "image", "job", "prompt", "purchase", "template", "vars"
 EXTENSION = re.compile(r"\.\{\{-?\s*ext\s*-?\}\}$")
 DEFAULT_TIMEOUT = 3600.0
 _ROW_KEYS = ("template", "image", "prompt")
+Matrix = tuple[tuple[str, tuple[Json, ...]], ...]
 _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -28,7 +31,7 @@ class Parts:
     templates: Mapping[str, Template | None]
     options: Mapping[str, Value | None]
     image_sets: Mapping[str, ImageSet | None]
-    prompts: Mapping[str, Prompt | None]
+    prompts: Mapping[str, Prompt]
     vars: Mapping[str, Json]
     path: Text
     steps: bool
@@ -38,7 +41,6 @@ def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
     """One rule; None where it has no id or no template."""
     rule_id = value.text_of("id")
     matrix = _matrix(value.get("matrix"), parts, context)
-    axes = [name for name, _ in matrix]
     templates = tuple(
         _with_options(template, value.get("options"), parts, context)
         for template in chosen(value.get("templates"), parts.templates, "template", context)
@@ -51,8 +53,8 @@ def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
         prompts=chosen(value.get("prompts"), parts.prompts, "prompt", context),
         matrix=matrix,
         when=_when(value.get("when"), context),
-        exclude=_rows(value.get("exclude"), axes, parts, context),
-        include=_rows(value.get("include"), axes, parts, context, complete=True),
+        exclude=_rows(value.get("exclude"), matrix, parts, context),
+        include=_rows(value.get("include"), matrix, parts, context, complete=True),
         repeat=value.integer_of("repeat", 1),
         path=output_path(None if output is None else output.get("path"), context) or parts.path,
         steps=parts.steps if output is None else output.flag_of("steps", parts.steps),
@@ -78,7 +80,7 @@ def output_path(value: Value | None, context: Context) -> Text | None:
     return context.compiled(EXTENSION.sub("", value.text), value)
 
 
-def _matrix(value: Value | None, parts: Parts, context: Context) -> tuple[tuple[str, tuple[Json, ...]], ...]:
+def _matrix(value: Value | None, parts: Parts, context: Context) -> Matrix:
     matrix = []
     for name, axis in () if value is None else value.items():
         if name in RESERVED:
@@ -90,10 +92,18 @@ def _matrix(value: Value | None, parts: Parts, context: Context) -> tuple[tuple[
             context.report(
                 axis.key_location, f"'{name}' is an axis here and a var too; one of them needs another name"
             )
-        values = tuple(each.node.plain() for each in axis.elements())
+        values = tuple(_axis_values(axis, context))
         if values:  # an axis without values is as if it were not there
             matrix.append((name, values))
     return tuple(matrix)
+
+
+def _axis_values(axis: Value, context: Context) -> Iterator[Json]:
+    if axis.is_mapping:
+        for name, row in distinct(read_table(axis, AXIS, context), context):
+            yield Named(name, {"id": name, "vars": row.vars})
+    else:
+        yield from (each.node.plain() for each in axis.elements())
 
 
 def _when(value: Value | None, context: Context) -> Text | bool:
@@ -106,8 +116,9 @@ def _when(value: Value | None, context: Context) -> Text | bool:
 
 
 def _rows(
-    value: Value | None, axes: list[str], parts: Parts, context: Context, *, complete: bool = False
+    value: Value | None, matrix: Matrix, parts: Parts, context: Context, *, complete: bool = False
 ) -> tuple[Row, ...]:
+    axes = [name for name, _ in matrix]
     rows = []
     for row in () if value is None else value.elements():
         values = row.node.plain()
@@ -123,8 +134,25 @@ def _rows(
         missing = [axis for axis in axes if axis not in values]
         if complete and missing:
             context.report(row.location, f"the row must name every axis; missing: {', '.join(missing)}")
-        rows.append(Row(values, row.location))
+        if complete:
+            values |= _of_tables(row, matrix, context)
+        rows.append(Row(values=values, location=row.location))
     return tuple(rows)
+
+
+def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
+    """What a row says of axes that come from tables: not only the id, but all that the table says of it."""
+    found: dict[str, Json] = {}
+    for axis, values in matrix:
+        known = {str(value): value for value in values if isinstance(value, Named)}
+        named = row.get(axis)
+        if not known or named is None:
+            continue
+        if named.text in known:
+            found[axis] = known[named.text]
+        else:
+            context.report(named.location, unknown(f"row of '{axis}'", str(named.node.plain()), known))
+    return found
 
 
 def _check_names(row: Value, parts: Parts, context: Context) -> None:

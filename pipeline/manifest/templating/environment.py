@@ -48,8 +48,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj
             case Mapping():
                 return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)
-            case Named() if attribute == "name":
-                return obj.name
+            case Named() if attribute in obj.data:
+                return obj.data[attribute]
             case LoopContext() if attribute in _LOOP_DATA:
                 return getattr(obj, attribute)
             case _:
