@@ -1,5 +1,6 @@
 """The schema library's errors in words for people: what was expected, what was found, what was meant."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -210,7 +211,13 @@ def _missing_keys(error: ValidationError) -> list[str]:
 
 
 def _surplus_keys(error: ValidationError) -> list[str]:
-    return [key for key in _keys(error) if key not in _properties(error.schema)]
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
+    return [
+        key
+        for key in _keys(error)
+        if key not in _properties(schema) and not any(pattern.search(key) for pattern in patterns)
+    ]
 
 
 def _length(error: ValidationError) -> int:
