@@ -2,29 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from pipeline.documents.yaml_reader import Node, SourceFile, dotted
+from pipeline.documents.source import Location
+from pipeline.documents.yaml_reader import Node, dotted
 from pipeline.errors import Position, Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where something was written, kept for problems that show long after it was read."""
-
-    source: SourceFile
-    line: int
-    column: int
-    path: str = ""
-
-    @property
-    def position(self) -> Position:
-        """The same for people: file, line and column."""
-        return Position(self.source.name, self.line, self.column)
-
-    def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
-        """A problem here, with the line quoted."""
-        return Problem(message, self.position, self.path, severity, self.source.line(self.line, self.column))
+__all__ = ["Location", "Value", "in_order"]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -24,6 +24,7 @@ from pipeline.manifest.options import build_options
 from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
+from pipeline.manifest.spellings import respelled
 from pipeline.manifest.texts import Text, compile_text
 
 T = TypeVar("T")
@@ -172,6 +173,7 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
         rule = build_rule(each, parts, context)
         if rule is not None and not _is_reported(each, context):
             rules.append(rule)
+            context.problems += respelled(rule, parts.vars)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
 
 

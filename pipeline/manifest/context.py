@@ -25,6 +25,10 @@ class Context:
         """An error; the rest is judged nevertheless."""
         self.problems.append(location.problem(message))
 
+    def warn(self, location: Location, message: str) -> None:
+        """Something doubtful, which is told and taken."""
+        self.problems.append(location.problem(message, "warning"))
+
     def text(self, value: Value | None) -> Text | None:
         """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
         if value is None or value.text is None:

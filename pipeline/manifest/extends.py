@@ -8,30 +8,32 @@ from types import MappingProxyType
 
 from pipeline import files
 from pipeline.documents.location import Value, in_order
-from pipeline.documents.yaml_reader import Node, merge, read_yaml
+from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
 from pipeline.errors import InvalidInput, Problem
 
 _MOST_FILES = 64
 
 
-def read_layers(manifest: Path, name: str, root: Path) -> Node:
-    """The merged tree of a manifest.
+def read_layers(manifest: Path, name: str, root: Path) -> Document:
+    """The merged tree of a manifest, with what is doubtful about how each of its files is written.
 
     Raises:
         InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
     """
     layers = _Layers(root)
-    tree = layers.merged(manifest, read_yaml(manifest, name).root, ())
+    own = read_yaml(manifest, name)
+    tree = layers.merged(manifest, own.root, ())
     # What a base that is not there would have said is anybody's guess, so nothing else is judged.
     if layers.problems:
         raise InvalidInput(in_order(layers.problems))
-    return tree
+    return Document(tree, (*own.warnings, *layers.warnings))
 
 
 @dataclass(slots=True)
 class _Layers:
     root: Path
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     _bases: dict[Path, Node | None] = field(default_factory=dict)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
@@ -73,10 +75,12 @@ class _Layers:
             self._report(value, f"there is no such file: {name}")
             return None
         try:
-            own = read_yaml(real, name).root
+            document = read_yaml(real, name)
         except InvalidInput as error:
             self.problems += error.problems
             return None
+        own = document.root
+        self.warnings += document.warnings
         if not isinstance(own.value, Mapping):
             self.problems.append(Value(own).location.problem("expected a mapping, as in a manifest"))
             return None

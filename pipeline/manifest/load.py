@@ -8,7 +8,6 @@ from types import MappingProxyType
 from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.location import in_order
-from pipeline.documents.yaml_reader import Document
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.build import build_campaign
@@ -40,7 +39,7 @@ def load(
     name = name or str(path)
     manifest = _followed(path, name)
     root = files.project_root(manifest)
-    document = Document(read_layers(manifest, name, root))
+    document = read_layers(manifest, name, root)
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
@@ -50,6 +49,9 @@ def load(
             # One go is to tell all: what the sound rest would say when it is expanded is told now.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
+    # Of what is empty more is said where it is known what it should be.
+    told = {problem.position for problem in problems}
+    problems += [warning for warning in document.warnings if warning.position not in told]
     return replace(campaign, warnings=tuple(in_order(problems)))
 
 

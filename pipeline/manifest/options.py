@@ -11,6 +11,7 @@ from pipeline.manifest import catalog
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import OptionEntry, OptionTree
 from pipeline.manifest.option_specs import OptionSpec
+from pipeline.manifest.text_warnings import warn_of_braces, warn_of_empty_options
 from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
 
@@ -27,6 +28,7 @@ def build_options(
 ) -> Mapping[str, OptionEntry]:
     """Options as written, those of the rule (`over`) over those of the template (`base`)."""
     entries = {}
+    warn_of_empty_options(base if over is None else over, context)
     together = merged(base, over)
     for name, value in () if together is None else together.items():
         if over is not None and _stands_in(over.node, name, value.node):
@@ -41,11 +43,14 @@ def build_options(
         except InvalidInput as error:
             context.problems += error.problems
             continue
-        texts = list(_texts(tree))
+        texts = list(texts_in(tree))
         names = frozenset().union(*(text.names for text in texts)) if texts else None
         entries[name] = OptionEntry(tree=tree, names=names, location=value.location)
         if names is None:
             context.problems += findings(spec, plain(tree), entries[name])
+        if name.endswith("prompt"):
+            for text in texts:
+                warn_of_braces(text, context)
     return entries
 
 
@@ -87,16 +92,17 @@ def _mapped(tree: OptionTree, of_text: Callable[[Text], Option]) -> Option:
             return tree
 
 
-def _texts(tree: OptionTree) -> Iterator[Text]:
+def texts_in(tree: OptionTree) -> Iterator[Text]:
+    """The texts in an option that are yet to be rendered."""
     match tree:
         case Text():
             yield tree
         case list():
             for inner in tree:
-                yield from _texts(inner)
+                yield from texts_in(inner)
         case dict():
             for inner in tree.values():
-                yield from _texts(inner)
+                yield from texts_in(inner)
 
 
 def _tree(value: Value, spec: OptionSpec | None, context: Context) -> OptionTree:

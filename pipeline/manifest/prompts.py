@@ -11,6 +11,7 @@ from pipeline.errors import InvalidInput
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Prompt
 from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table
+from pipeline.manifest.text_warnings import warn_of_empty_prompt, warn_of_prompt
 from pipeline.manifest.texts import Text, compile_text
 
 LARGEST = 64 << 10
@@ -20,7 +21,10 @@ def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]
     """The prompts by name, in their order; one that was reported as wrong is empty."""
     if value is None:
         return {}
-    if value.is_mapping:
+    if isinstance(value.node.value, Mapping):
+        for name, node in value.node.value.items():
+            if node.value is None:
+                warn_of_empty_prompt(name, Value(node, (*value.path, name)).location, node, context)
         return {name: _prompt(name, each, context) for name, each in value.items()}
     prompts: dict[str, Prompt] = {}
     for prompt, location in _listed(value, context):
@@ -45,7 +49,10 @@ def _listed(value: Value, context: Context) -> Iterator[tuple[Prompt, Location]]
 def _prompt(name: str, value: Value, context: Context) -> Prompt:
     file = value.get("file")
     text = context.text(value) if file is None else _from_file(file, context)
-    return Prompt(name=name, text=text or compile_text("", value.location, value.node))
+    if text is None:
+        return Prompt(name=name, text=compile_text("", value.location, value.node))
+    warn_of_prompt(name, text, context)
+    return Prompt(name=name, text=text)
 
 
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
@@ -56,10 +63,9 @@ def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
         check_text(row.own.get("text", ""))
     except ValueError as error:
         context.report(location, str(error))
-    text = context.text(Value(node))
-    return Prompt(
-        name=name, text=text or compile_text("", location, node), vars=MappingProxyType(dict(row.vars))
-    )
+    text = context.text(Value(node)) or compile_text("", location, node)
+    warn_of_prompt(name, text, context)
+    return Prompt(name=name, text=text, vars=MappingProxyType(dict(row.vars)))
 
 
 def _from_file(value: Value, context: Context) -> Text | None:

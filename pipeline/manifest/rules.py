@@ -112,6 +112,9 @@ def _when(value: Value | None, context: Context) -> Text | bool:
     if value.flag is not None:
         return value.flag
     text = context.text(value)
+    if value.text and not any(brackets in value.text for brackets in ("{{", "{%", "{#")):
+        message = f'this is a text and no expression, so it always holds; write "{{{{ {value.text} }}}}"'
+        context.warn(value.location, message)
     return True if text is None else text
 
 
