@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, say_warnings
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -14,12 +14,14 @@ from pipeline.cli.options import (
     manifest_argument,
     read_variables,
     selection_options,
+    variable_names,
 )
 from pipeline.cli.terminal import as_json_text, say, say_json_text, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
+from pipeline.manifest.variables import check_used
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.selection import selected_keys
 
@@ -40,7 +42,10 @@ def command(
     if select or exclude:
         jobs = _selected(manifest, flags, select, exclude)
     else:
-        jobs = expand(load(manifest, variables=read_variables(flags.variables, flags.variable_files)))
+        campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
+        check_used(variable_names(flags.variables), [campaign])
+        say_warnings(campaign)
+        jobs = expand(campaign)
     match output_format:
         case "json":
             _print_json(jobs)
@@ -58,6 +63,7 @@ def _selected(
 ) -> Iterator[Job]:
     """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
     workspace = open_workspace(manifest, flags)
+    say_warnings(workspace.campaign)
     with open_campaign(workspace, writable=False) as state:
         keys = selected_keys(state, select, exclude) or frozenset()
     return (job for job in expand(workspace.campaign) if job.key in keys)

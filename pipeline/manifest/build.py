@@ -48,6 +48,7 @@ def build_campaign(
             whole.location, "missing key 'name': a campaign has one, a file without is a base for others"
         )
     known = _catalog(whole.get("catalog"), context)
+    own_vars = _named(whole.get("vars"))
     plain_vars = _vars(whole.get("vars"), variables, context)
     options, templates = _templates(whole, known, context)
     sets = _named(whole.get("image_sets"))
@@ -80,6 +81,7 @@ def build_campaign(
         vars=plain_vars,
         catalog=known,
         location=whole.location,
+        names=frozenset(context.names | own_vars.keys()),
     )
 
 

@@ -5,21 +5,25 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.documents.location import Location, Value
+from pipeline.documents.node import Node
+from pipeline.documents.source import SourceFile
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.extends import beside
 from pipeline.manifest.images import Images
+from pipeline.manifest.templating.shown import names_in_vars
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.manifest.urls import check_url, is_url
 
 
 @dataclass(slots=True)
 class Context:
-    """One campaign while it is built."""
+    """One campaign while it is built. `names` are those that its texts use so far."""
 
     root: Path
     images: Images
     problems: list[Problem] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
 
     def report(self, location: Location, message: str) -> None:
         """An error; the rest is judged nevertheless."""
@@ -37,11 +41,22 @@ class Context:
 
     def compiled(self, source: str, value: Value) -> Text | None:
         """The same for a part of what was written; None where it was reported as wrong."""
+        return self._compiled(source, value.location, value.node)
+
+    def whole_file(self, source: SourceFile) -> Text | None:
+        """The text that a file holds, None where it was reported as wrong."""
+        return self._compiled(source.text, Location(source, 1, 1), None)
+
+    def _compiled(self, source: str, location: Location, node: Node | None) -> Text | None:
         try:
-            return compile_text(source, value.location, value.node)
+            text = compile_text(source, location, node)
         except InvalidInput as error:
             self.problems += error.problems
             return None
+        self.names |= text.names
+        if "vars" in text.names:
+            self.names |= names_in_vars(source)
+        return text
 
     def path(self, value: Value) -> tuple[Path, str] | None:
         """The real path that a text names, and what people call it; None where it was reported as wrong."""

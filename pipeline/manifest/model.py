@@ -154,7 +154,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths."""
+    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths.
+
+    `names` are those that its vars have or its texts use, `*` among them where any name may be used.
+    """
 
     name: str
     description: str
@@ -170,4 +173,5 @@ class Campaign:
     vars: Mapping[str, Json]
     catalog: catalog.Catalog
     location: Location
+    names: frozenset[str] = frozenset()
     warnings: tuple[Problem, ...] = ()

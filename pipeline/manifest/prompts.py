@@ -76,7 +76,7 @@ def _from_file(value: Value, context: Context) -> Text | None:
         source = read_source(*found, LARGEST)
         if problems := conflicts(source):
             raise InvalidInput(problems)
-        return compile_text(source.text, Location(source, 1, 1), None)
     except InvalidInput as error:
         context.problems += error.problems
         return None
+    return context.whole_file(source)

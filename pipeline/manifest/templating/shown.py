@@ -24,6 +24,22 @@ def shown(source: str) -> frozenset[Path]:
     return frozenset(_printed(ENVIRONMENT.parse(source), {}))
 
 
+@lru_cache(maxsize=4096)
+def names_in_vars(source: str) -> frozenset[str]:
+    """The names that a sound template takes from `vars`; `*` where it may take any."""
+    tree = ENVIRONMENT.parse(source)
+    taken: list[str] = []
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        match node:
+            case (
+                nodes.Getattr(node=nodes.Name(name="vars"), attr=str(name))
+                | nodes.Getitem(node=nodes.Name(name="vars"), arg=nodes.Const(value=str(name)))
+            ):
+                taken.append(name)
+    used = sum(node.name == "vars" for node in tree.find_all(nodes.Name))
+    return frozenset(taken if len(taken) == used else [*taken, "*"])
+
+
 def _printed(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
     match node:
         case nodes.Output():
