@@ -205,11 +205,7 @@ class TreeBuilder:
 
     def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
         if len(self.warnings) < _MOST_PROBLEMS:
-            happened = "this is empty" if is_empty else "the text ends here"
-            message = (
-                f"{happened}, as {yaml_messages.quoted(comment)} is a comment; "
-                "put all of it in quotes if it is not meant as one"
-            )
+            message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)
             problem = self._source.problem(message, location.line, location.column, self._path())
             self.warnings.append(replace(problem, severity="warning"))
 

@@ -264,7 +264,9 @@ def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
     ended = offline("validate", "campaign.yaml")
 
     assert ended.code == 0
-    assert "warning: campaign.yaml:5:6: prompts.p: the text ends here, as '#1 shoe' is a comment" in ended.out
+    assert (
+        "warning: campaign.yaml:5:6: prompts.p: the text ends at ' #', as '#1 shoe' is a comment" in ended.out
+    )
     assert "warning: campaign.yaml:6:5: prompts.q: the prompt 'q' is empty" in ended.out
     for command in ("expand", "plan"):
         ended = offline(command, project.manifest, "--format", "json")

@@ -75,8 +75,8 @@ class TestComments:
     ) -> None:
         (warning,) = warned(project, f"{ANYTHING}prompts:\n  walk: {written}\n")
         assert warning == (
-            f"campaign.yaml:5:9: prompts.walk: the text ends here, as '{comment}' is a comment; "
-            "put all of it in quotes if it is not meant as one"
+            f"campaign.yaml:5:9: prompts.walk: the text ends at ' #', as '{comment}' is a comment; "
+            "put it in quotes if it belongs to the text"
         )
 
     @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class TestComments:
         (warning,) = warned(project, f"{ANYTHING}vars:\n  colour: #ff0000 as ever\n")
         assert warning == (
             "campaign.yaml:5:10: vars.colour: this is empty, as '#ff0000 as ever' is a comment; "
-            "put all of it in quotes if it is not meant as one"
+            "put it in quotes if it belongs to the text"
         )
 
     def test_a_long_line_of_many_values_takes_no_time_for_each(self, project: Project) -> None:
