@@ -12,6 +12,8 @@ PipelineError            70   a bug in pipeline, unless a class below says bette
 """
 
 import difflib
+import heapq
+import itertools
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -154,10 +156,31 @@ class Stopped(PipelineError):
         super().__init__("stopped; what was done is saved, run it again to go on")
 
 
+# A campaign may have very many names, and each of its mistakes looks for the nearest one among them.
+_MOST_LOOKED_AT = 100_000
+_MOST_COMPARED = 100
+_LONGEST_COMPARED = 200
+_LEAST_ALIKE = 0.6
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'title'?"` for a near miss among `known`, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = nearest(word, known)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The name among `known` that `word` is a near miss of, if there is one."""
+    if not word or len(word) > _LONGEST_COMPARED:
+        return None
+    # No others can be as much alike.
+    shortest, longest = len(word) * 3 // 7, min(len(word) * 7 // 3 + 1, _LONGEST_COMPARED)
+    names = [name for name in itertools.islice(known, _MOST_LOOKED_AT) if shortest <= len(name) <= longest]
+    if len(names) > _MOST_COMPARED:
+        pairs = {word[at : at + 2] for at in range(len(word) - 1)}
+        names = heapq.nlargest(_MOST_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
+    close = difflib.get_close_matches(word, names, n=1, cutoff=_LEAST_ALIKE)
+    return close[0] if close else None
 
 
 # Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from pipeline import failpoints
 
@@ -65,6 +65,85 @@ def confined(path: str, base: Path, root: Path) -> Path:
     return real
 
 
+def readable(path: str, base: Path, root: Path) -> Path:
+    """The real path of a file that a file in `base` names to be read: inside `root` and not hidden below it.
+
+    In the normal form of unicode in which it exists. It need not exist.
+
+    Raises:
+        ValueError: as `confined`; or it is hidden, or lies in a hidden folder, also by a link.
+    """
+    refuse_hidden(PurePosixPath(path))
+    real = confined(path, base, root)
+    if not real.exists():
+        real = confined(os.path.relpath(as_on_disk(real), base), base, root)
+    refuse_hidden(real.relative_to(root.resolve()))
+    return real
+
+
+def refuse_hidden(path: PurePath) -> None:
+    """Keep away from what people hide: `.git`, `.env`, `.ssh`.
+
+    Raises:
+        ValueError: a part of the path begins with a dot.
+    """
+    if hidden := _hidden_part(path):
+        raise ValueError(f"'{hidden}' is hidden, and hidden files are not read")
+
+
+def _hidden_part(path: PurePath) -> str | None:
+    return next((part for part in path.parts if part.startswith(".") and part != ".."), None)
+
+
+def check_name(path: str) -> None:
+    """Refuse a path that no text can hold, and so neither a manifest nor a record.
+
+    Raises:
+        ValueError: it is not UTF-8; the message says which it is.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ValueError(f"the name of {shown} is not UTF-8; rename it") from None
+
+
+def follow_links(path: Path) -> Path:
+    """The real path of what an operator names, who may name anything: but the links on the way may be a stranger's.
+
+    A link that lies in a project is followed only to what is in the project and not hidden there. The last part of
+    the path counts as in a project wherever it lies, as a manifest does.
+
+    Raises:
+        ValueError: a link leads elsewhere.
+    """
+    here = Path(os.path.realpath("/" if path.is_absolute() else "."))
+    parts = [part for part in path.parts if part != path.anchor]
+    for index, part in enumerate(parts):
+        if part == "..":
+            here = here.parent
+            continue
+        there = here / part
+        if os.path.islink(there):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
+            real = real_path(there)
+            project = project_of(here)
+            if index == len(parts) - 1 or (project / ".git").exists():
+                _refuse_link(here, real, project)
+            there = real
+        here = there
+    return here
+
+
+def _refuse_link(folder: Path, target: Path, project: Path) -> None:
+    if not target.is_relative_to(project):
+        raise ValueError(
+            f"this link leads out of the project ({project.name or project}/); name the file itself"
+        )
+    hidden = _hidden_part(target.relative_to(project))
+    if hidden and not _hidden_part(folder.relative_to(project)):
+        raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
+
+
 def as_on_disk(path: Path) -> Path:
     """`path` in the normal form of unicode in which it exists, which differs from system to system.
 
@@ -106,13 +185,20 @@ def read_limited(path: Path, limit: int) -> bytes:
 
     Raises:
         OSError: as `open_regular`.
-        ValueError: it is larger.
+        ValueError: it is larger, or Git LFS has left a pointer in its place.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
+    if is_lfs_pointer(content):
+        raise ValueError("a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
     if len(content) > limit:
         raise ValueError(f"larger than {limit:,} bytes")
     return content
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Whether Git LFS stores the file elsewhere, and this is what it leaves in its place."""
+    return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
@@ -218,8 +304,10 @@ _DEVICES = {
 def safe_path(path: str) -> str:
     """`path` with each part made harmless on every system and at most 100 bytes long.
 
-    Letters and digits of any script (in NFC) and `._=,+@-` stay, anything else becomes `-`; no part begins
-    with a dot or dash, is empty, or is a reserved Windows name.
+    Letters and digits of any script (in NFC) with their combining marks stay, and so do `._=,+@-`; anything else
+    becomes `-`. No part begins with a dot or dash, ends with a dot, is empty, or is a reserved Windows name. A part
+    that this changes, or cuts, ends in `-` and 8 digits of its hash, so that two of them stay two; white space
+    alone changes nothing that counts.
     """
     return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
 
@@ -227,17 +315,26 @@ def safe_path(path: str) -> str:
 @lru_cache(maxsize=4096)  # the parts of paths recur
 def _safe_part(part: str) -> str:
     composed = unicodedata.normalize("NFC", part)
-    kept = "".join(character if _is_plain(character) else "-" for character in composed)
+    spaced = "".join("-" if character.isspace() else character for character in composed)
+    safe = _replaced(spaced).lstrip(".-")
     # Windows drops dots at the end, and what is left may be another name.
-    kept = kept.lstrip(".-").rstrip(".") or "_"
-    if kept.split(".")[0].casefold() in _DEVICES:
-        kept = f"_{kept}"
-    if len(kept.encode()) <= _LONGEST_PART:
-        return kept
+    safe = safe.rstrip(".") or "_"
+    if safe.split(".")[0].casefold() in _DEVICES:
+        safe = f"_{safe}"
+    if safe == spaced and len(safe.encode()) <= _LONGEST_PART:
+        return safe
     digest = hashlib.sha256(composed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    cut = kept.encode()[: _LONGEST_PART - 9].decode(errors="ignore")
+    cut = safe.encode()[: _LONGEST_PART - 9].decode(errors="ignore")
     return f"{cut}-{digest}"
 
 
-def _is_plain(character: str) -> bool:
-    return character in "._=,+@-" or unicodedata.category(character)[0] in "LN"
+def _replaced(text: str) -> str:
+    """`text` with a dash for each character that is no part of a safe name."""
+    safe: list[str] = []
+    after_letter = False
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        # A mark by itself would join whatever stands before it.
+        after_letter = kind in "LN" or (kind == "M" and after_letter)
+        safe.append(character if after_letter or character in "._=,+@-" else "-")
+    return "".join(safe)

@@ -1,12 +1,16 @@
 """From flags and the environment to the campaign that a command is about, and what is asked of it."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import CampaignFlags, read_variables
+from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
+from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.jobs import Json
+from pipeline.manifest.model import Campaign
+from pipeline.manifest.variables import check_used
 from pipeline.operations.workspace import RecordPaths, Workspace
 from pipeline.operations.workspace import open_workspace as open_workspace_of
 from pipeline.planning.plan import PlanArguments
@@ -22,8 +26,29 @@ def open_workspace(
         UsageError: flags that go against each other.
     """
     if variables is None:
-        variables = read_variables(flags.variables, flags.variable_files)
+        return open_workspaces([manifest], flags)[0]
     return open_workspace_of(manifest, variables, record_paths(flags), read_environment())
+
+
+def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Workspace]:
+    """The same for several manifests.
+
+    Raises:
+        InvalidInput: a manifest is wrong.
+        UsageError: flags that go against each other, or a `--var` that none of the manifests uses.
+    """
+    variables = read_variables(flags.variables, flags.variable_files)
+    paths, environment = record_paths(flags), read_environment()
+    workspaces = [open_workspace_of(manifest, variables, paths, environment) for manifest in manifests]
+    check_used(variable_names(flags.variables), [workspace.campaign for workspace in workspaces])
+    return workspaces
+
+
+def say_warnings(campaign: Campaign) -> None:
+    """Tell what is doubtful about a manifest, beside what a command prints."""
+    if not verbosity().quiet:
+        for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
+            say(line, err=True)
 
 
 def record_paths(flags: CampaignFlags) -> RecordPaths:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.cli.terminal import as_json_text, say
+from pipeline.cli.terminal import as_json_text, say_json_text
 from pipeline.errors import Unfinished, UsageError
 from pipeline.jobs import Json
 from pipeline.state.store import Change
@@ -23,7 +23,7 @@ class Events:
 
     def __call__(self, change: Change) -> None:
         if self._file is None:
-            say(as_json_text(as_json(change)))
+            say_json_text(as_json_text(as_json(change)))
         elif self._error is None:
             try:
                 print(json.dumps(as_json(change), ensure_ascii=False), file=self._file, flush=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.context import say_warnings
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -13,12 +14,14 @@ from pipeline.cli.options import (
     manifest_argument,
     read_variables,
     selection_options,
+    variable_names,
 )
-from pipeline.cli.terminal import as_json_text, say_all, untrusted_block
+from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
+from pipeline.manifest.variables import check_used
 
 
 @click.command("expand")
@@ -37,13 +40,16 @@ def command(
     if select or exclude:
         jobs = _selected(manifest, flags, select, exclude)
     else:
-        jobs = expand(load(manifest, variables=read_variables(flags.variables, flags.variable_files)))
+        campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
+        check_used(variable_names(flags.variables), [campaign])
+        say_warnings(campaign)
+        jobs = expand(campaign)
     if output_format == "text":
         with untrusted_block():
             say_all(line for job in jobs for line in _as_text(job))
     else:
         documents = (as_json_text(_as_json(job)) for job in jobs)
-        say_all(_document(jobs) if output_format == "json" else documents)
+        say_all_json(_document(jobs) if output_format == "json" else documents)
 
 
 def _selected(
@@ -56,6 +62,7 @@ def _selected(
     from pipeline.operations.selection import selected_keys
 
     workspace = open_workspace(manifest, flags)
+    say_warnings(workspace.campaign)
     with open_campaign(workspace, writable=False) as state:
         keys = selected_keys(state, select, exclude) or frozenset()
     return (job for job in expand(workspace.campaign) if job.key in keys)

@@ -123,6 +123,11 @@ def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
     )
 
 
+def variable_names(pairs: tuple[str, ...]) -> list[str]:
+    """The names that `--var` gives, which is to say that it is meant to be used."""
+    return [pair.partition("=")[0] for pair in pairs]
+
+
 def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> Mapping[str, Json]:
     """`--var` over `--var-file`; a value is read as a YAML scalar.
 

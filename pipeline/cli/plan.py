@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import open_workspace, plan_arguments
+from pipeline.cli.context import open_workspaces, plan_arguments, say_warnings
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -57,8 +57,8 @@ def command(
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
-    for path in paths:
-        workspace = open_workspace(path, flags)
+    for workspace in open_workspaces(paths, flags):
+        say_warnings(workspace.campaign)
         with open_campaign(workspace, writable=False) as state:
             plan = plans[workspace.campaign.name] = state.plan(plan_options(state, arguments))
             if out is not None:

@@ -3,7 +3,7 @@
 import click
 
 from pipeline.cli.options import verbosity_options
-from pipeline.cli.terminal import say
+from pipeline.cli.terminal import say_json
 from pipeline.documents import schema
 
 
@@ -12,4 +12,4 @@ from pipeline.documents import schema
 @verbosity_options
 def command(name: str) -> None:
     """Print the JSON Schema NAME."""
-    say(schema.text(name).rstrip())
+    say_json(schema.load(name))

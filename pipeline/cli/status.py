@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspaces
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -50,8 +50,7 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
 
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
-    for path in find(manifests):
-        workspace = open_workspace(path, CampaignFlags.of(given))
+    for workspace in open_workspaces(find(manifests), CampaignFlags.of(given)):
         with open_campaign(workspace, writable=False) as state:
             current = status(state, selected_keys(state, given["select"], given["exclude"]))
         if output_format == "json":

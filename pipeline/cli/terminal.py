@@ -1,5 +1,7 @@
 """What people read: lines that no stranger's text can take over, coloured where that is wanted."""
 
+import codecs
+import io
 import json
 import os
 import re
@@ -100,14 +102,39 @@ def _write(stream: TextIO, text: str) -> None:
 
 def say_json(document: Json | dict[str, Json]) -> None:
     """A document for scripts: stdout holds nothing else."""
-    say(as_json_text(document, indent=2))
+    say_json_text(as_json_text(document, indent=2))
+
+
+def say_json_text(text: str) -> None:
+    """A line of what `as_json_text` made, or of the brackets around it."""
+    _make_stdout_take_json()
+    say(text)
+
+
+def say_all_json(texts: Iterable[str]) -> None:
+    """As `say_json_text`, many lines in few writes."""
+    _make_stdout_take_json()
+    say_all(texts)
+
+
+def _make_stdout_take_json() -> None:
+    encoding = sys.stdout.encoding or "ascii"
+    # JSON is UTF-8, or the part of it that is ASCII; UTF-16 and the like, or a byte order mark, break its readers.
+    if "{}".encode(encoding) != b"{}" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
-    """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped."""
-    written = (
-        _COMPACT(document) if indent is None else json.dumps(document, indent=indent, ensure_ascii=False)
-    )
+    """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped.
+
+    Where stdout takes no UTF-8, whatever is not ASCII is escaped too.
+    """
+    if codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8":
+        written = (
+            _COMPACT(document) if indent is None else json.dumps(document, indent=indent, ensure_ascii=False)
+        )
+    else:
+        written = json.dumps(document, indent=indent)
     text = written.replace("##[", "\\u0023#[")
     return text if text.isprintable() else _NOT_ASCII.sub(_as_json_shows_it, text)
 

@@ -10,6 +10,7 @@ from pipeline.cli.options import (
     INPUT,
     format_option,
     read_variables,
+    variable_names,
     variable_options,
     verbosity,
     verbosity_options,
@@ -20,6 +21,7 @@ from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
+from pipeline.manifest.variables import check_used
 
 
 @click.command("validate")
@@ -37,15 +39,20 @@ def command(
     overrides = read_variables(variables, variable_files)
     problems: list[Problem] = []
     campaigns: list[tuple[Campaign, int]] = []
-    for path in find(paths):
+    read: list[Campaign] = []
+    found = find(paths)
+    for path in found:
         try:
             campaign = load(path, variables=overrides)
+            read.append(campaign)
             number = sum(1 for _ in expand(campaign, problems.append))
         except InvalidInput as error:
             problems.extend(error.problems)
         else:
             problems.extend(campaign.warnings)
             campaigns.append((campaign, number))
+    if len(read) == len(found):  # what is not known of the others may be what a var is for
+        check_used(variable_names(variables), read)
     problems.extend(_used_twice([campaign for campaign, _ in campaigns]))
     _print(problems, campaigns, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK

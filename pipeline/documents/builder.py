@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.node import Node, NodeValue, dotted
-from pipeline.documents.scalars import Scalar, check_text, resolve
-from pipeline.documents.source import SourceFile
+from pipeline.documents.scalars import Scalar, Spelled, check_text, resolve
+from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
 
 MOST_NODES: Final = 200_000
@@ -52,11 +52,12 @@ class _Open:
 
 
 class TreeBuilder:
-    """`root` is the tree once all is taken, `problems` what is wrong with it."""
+    """`root` is the tree once all is taken, `problems` what is wrong with it, `warnings` what is doubtful."""
 
     def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
         self.root: Node | None = None
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._source = source
         self._most_nodes = most_nodes
         self._weight = 0
@@ -80,8 +81,12 @@ class TreeBuilder:
         block: bool,
         anchor: str | None,
         tag: str | None,
+        comment: str = "",
     ) -> None:
-        """A word (`plain`), or a text in quotes or as a `block`."""
+        """A word (`plain`), or a text in quotes or as a `block`.
+
+        `comment` is what stands behind a plain one and may be meant as a part of it.
+        """
         self._refuse_tag(tag, location)
         inside = self._open[-1] if self._open else None
         if inside and inside.awaits_key:
@@ -94,6 +99,10 @@ class TreeBuilder:
                 value = resolve(text)
         except ValueError as error:
             self._report(str(error), location)
+        if isinstance(value, Spelled):
+            value.location = Location(self._source, location.line, location.column, self._path())
+        if comment and (isinstance(value, str) or not text):
+            self._warn_of_comment(comment, location, is_empty=not text)
         self._finish(
             self._node(value, location, block), 1 + len(text) // _CHARACTERS_PER_NODE, anchor, location
         )
@@ -194,12 +203,19 @@ class TreeBuilder:
             shown = yaml_messages.quoted(tag.replace("tag:yaml.org,2002:", "!!"))
             self._report(f"the tag {shown} is not allowed; a text that begins with ! needs quotes", location)
 
-    def _report(self, message: str, location: LineColumn) -> None:
+    def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
+        if len(self.warnings) < _MOST_PROBLEMS:
+            message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)
+            problem = self._source.problem(message, location.line, location.column, self._path())
+            self.warnings.append(replace(problem, severity="warning"))
+
+    def _path(self) -> str:
+        """Where the value that is read now stands in the document."""
         path = [self._step(each) for each in self._open]
-        known = [step for step in path if step is not None]
-        self.problems.append(
-            self._source.problem(message, location.line, location.column, dotted(tuple(known)))
-        )
+        return dotted(tuple(step for step in path if step is not None))
+
+    def _report(self, message: str, location: LineColumn) -> None:
+        self.problems.append(self._source.problem(message, location.line, location.column, self._path()))
         if len(self.problems) >= _MOST_PROBLEMS:
             self.problems.append(self._source.problem("too many problems, reading stops here", *location))
             raise Enough

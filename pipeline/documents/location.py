@@ -1,26 +1,13 @@
-"""Values as they were written: read leniently, each with the place that a problem with it is reported at."""
+"""Values of a document: read leniently, each with the position that a problem with it is reported at."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from pipeline.documents.yaml_reader import Node, SourceFile, dotted
+from pipeline.documents.source import Location
+from pipeline.documents.yaml_reader import Node, dotted
 from pipeline.errors import Position, Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where something was written, kept for problems that show long after it was read."""
-
-    source: SourceFile
-    line: int
-    column: int
-    path: str = ""
-
-    def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
-        """A problem here, with the line quoted."""
-        position = Position(self.source.name, self.line, self.column)
-        return Problem(message, position, self.path, severity, self.source.line(self.line, self.column))
+__all__ = ["Location", "Value", "in_order"]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -32,8 +19,8 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A node and its path from the root.
+class Value:
+    """A node with its path from the root.
 
     What has the wrong type reads as absent: the schema has reported it, and the rest can still be judged.
     """
@@ -51,23 +38,23 @@ class Written:
         """Where its key stands."""
         return Location(self.node.source, self.node.key_line, self.node.key_column, dotted(self.path))
 
-    def get(self, key: str) -> "Written | None":
+    def get(self, key: str) -> "Value | None":
         """The value under `key`; None where it is missing or null."""
         child = self.node.child(key)
-        return None if child is None or child.value is None else Written(child, (*self.path, key))
+        return None if child is None or child.value is None else Value(child, (*self.path, key))
 
-    def items(self) -> Iterator[tuple[str, "Written"]]:
+    def items(self) -> Iterator[tuple[str, "Value"]]:
         """What a mapping holds, nulls left out."""
         if isinstance(self.node.value, Mapping):
             for key, child in self.node.value.items():
                 if child.value is not None:
-                    yield key, Written(child, (*self.path, key))
+                    yield key, Value(child, (*self.path, key))
 
-    def elements(self) -> Iterator["Written"]:
+    def elements(self) -> Iterator["Value"]:
         """What a list holds."""
         if isinstance(self.node.value, tuple):
             for index, child in enumerate(self.node.value):
-                yield Written(child, (*self.path, index))
+                yield Value(child, (*self.path, index))
 
     @property
     def is_mapping(self) -> bool:
@@ -102,3 +89,13 @@ class Written:
         """The text under `key`."""
         found = self.get(key)
         return None if found is None else found.text
+
+    def integer_of(self, key: str, default: int) -> int:
+        """The whole number under `key`."""
+        found = self.get(key)
+        return default if found is None or found.integer is None else found.integer
+
+    def flag_of(self, key: str, default: bool = False) -> bool:
+        """Whether `key` says true."""
+        found = self.get(key)
+        return default if found is None or found.flag is None else found.flag

@@ -64,9 +64,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A tree, of one file or merged from several."""
+    """A tree, of one file or merged from several. `warnings` are what is doubtful about how it is written."""
 
     root: Node
+    warnings: tuple[Problem, ...] = ()
 
     def node(self, *path: str | int) -> Node | None:
         """The value at `path`: keys and indexes from the root down. None where there is none."""

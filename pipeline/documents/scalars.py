@@ -7,7 +7,36 @@ a number of thirty digits, `.nan`) is refused, with the way to say what is meant
 import math
 import re
 
+from pipeline.documents.source import Location
+
 Scalar = bool | int | float | str | None
+
+
+class SpelledInt(int):
+    """A whole number that reads otherwise in a text than it was written: `+5` as 5. It counts as any other.
+
+    `location` is where it was written, None where that is no file.
+    """
+
+    spelling: str = ""
+    location: Location | None = None
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        # Only the reader's own copy says where it was written.
+        return int, (int(self),)
+
+
+class SpelledFloat(float):
+    """The same of a number with a fraction: `19.90` reads as 19.9."""
+
+    spelling: str = ""
+    location: Location | None = None
+
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+        return float, (float(self),)
+
+
+Spelled = SpelledInt | SpelledFloat
 
 LONGEST_TEXT = 64 << 10
 _MOST_DIGITS = 18
@@ -37,14 +66,22 @@ def resolve(word: str) -> Scalar:
     if word[0] not in _FIRST:
         return word
     if _INTEGER.fullmatch(word):
-        return _integer(word)
+        return _spelled_as(word, _integer(word))
     if _OTHER_BASE.fullmatch(word):
-        return _of_other_base(word)
+        return _spelled_as(word, _of_other_base(word))
     if _NOT_FINITE.fullmatch(word):
         raise ValueError(f"{word} is no number that can be sent; quote it if it is text")
     if _FLOAT.fullmatch(word):
-        return _float(word)
+        return _spelled_as(word, _float(word))
     return word
+
+
+def _spelled_as(word: str, number: float) -> float:
+    if str(number) == word:
+        return number
+    spelled: Spelled = SpelledInt(number) if isinstance(number, int) else SpelledFloat(number)
+    spelled.spelling = word
+    return spelled
 
 
 def check_text(text: str) -> None:

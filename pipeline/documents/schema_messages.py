@@ -1,5 +1,6 @@
 """The schema library's errors in words for people: what was expected, what was found, what was meant."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -148,9 +149,11 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
             known = list({key: None for schema in _listed(error) for key in _properties(schema)})
             yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
             return
+        # The keys that are there tell which form was meant.
+        meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
-            keys = [f"'{key}'" for keys in lacking for key in keys]
+            keys = list(dict.fromkeys(f"'{key}'" for keys in lacking for key in keys))
             yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
             return
     for inner in min(meant, key=_weight):
@@ -208,7 +211,13 @@ def _missing_keys(error: ValidationError) -> list[str]:
 
 
 def _surplus_keys(error: ValidationError) -> list[str]:
-    return [key for key in _keys(error) if key not in _properties(error.schema)]
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
+    return [
+        key
+        for key in _keys(error)
+        if key not in _properties(schema) and not any(pattern.search(key) for pattern in patterns)
+    ]
 
 
 def _length(error: ValidationError) -> int:

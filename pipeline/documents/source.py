@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pipeline import files
 from pipeline.errors import InvalidInput, Position, Problem
@@ -57,6 +58,25 @@ class SourceFile:
         """The same, `offset` characters into the text."""
         start = self.text.rfind("\n", 0, offset) + 1
         return self.problem(message, self.text.count("\n", 0, offset) + 1, offset - start + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something was written, kept for problems that show long after it was read."""
+
+    source: SourceFile
+    line: int
+    column: int
+    path: str = ""
+
+    @property
+    def position(self) -> Position:
+        """The same for people: file, line and column."""
+        return Position(self.source.name, self.line, self.column)
+
+    def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
+        """A problem here, with the line quoted."""
+        return Problem(message, self.position, self.path, severity, self.source.line(self.line, self.column))
 
 
 def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:

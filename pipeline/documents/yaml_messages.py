@@ -82,6 +82,12 @@ def wrong_key(text: str, *, plain: bool) -> str | None:
     return f"the key {quoted(text)} is not a text; write it in quotes"
 
 
+def cut_by_comment(comment: str, *, is_empty: bool) -> str:
+    """What to say of a text that ends where a comment begins which may be meant as a part of it."""
+    happened = "this is empty" if is_empty else "the text ends at ' #'"
+    return f"{happened}, as {quoted(comment)} is a comment; put it in quotes if it belongs to the text"
+
+
 def collection_as_key(line: str, column: int) -> str:
     """What to say of a mapping or list in the place of a key."""
     if line[column - 2 : column] == "{{" or line[column - 1 : column + 1] == "{{":

@@ -45,7 +45,7 @@ def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
         InvalidInput: it cannot be read, or is no YAML that we take; with every problem found.
     """
     # A file that may be larger may hold more.
-    return Document(_parse(read_source(path, name, limit), max(MOST_NODES, limit // 8)))
+    return _parse(read_source(path, name, limit), max(MOST_NODES, limit // 8))
 
 
 def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
@@ -55,16 +55,16 @@ def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
         InvalidInput: it is no YAML that we take; with every problem found.
     """
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    return _parse(decode(content, source.path, source.name), MOST_NODES)
+    return _parse(decode(content, source.path, source.name), MOST_NODES).root
 
 
-def _parse(source: SourceFile, most_nodes: int) -> Node:
+def _parse(source: SourceFile, most_nodes: int) -> Document:
     if problems := [*conflicts(source), *yaml_messages.foreign_line_breaks(source)]:
         raise InvalidInput(problems)
     builder = TreeBuilder(source, most_nodes)
     try:
         for event in yaml.parse(source.text, _LOADER):
-            _take(event, builder)
+            _take(event, builder, source)
     except Enough:
         pass
     except yaml.MarkedYAMLError as error:
@@ -80,14 +80,15 @@ def _parse(source: SourceFile, most_nodes: int) -> Node:
         raise InvalidInput(builder.problems)
     if root is None or root.value is None:
         raise InvalidInput(source.problem("the file is empty"))
-    return root
+    return Document(root, tuple(builder.warnings))
 
 
-def _take(event: yaml.Event, builder: TreeBuilder) -> None:
+def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile) -> None:
     mark = event.start_mark
     location = LineColumn(mark.line + 1, mark.column + 1) if mark else LineColumn(1, 1)
     match event:
         case yaml.ScalarEvent():
+            end = None if event.style else event.end_mark
             builder.scalar(
                 event.value,
                 location,
@@ -95,6 +96,7 @@ def _take(event: yaml.Event, builder: TreeBuilder) -> None:
                 block=event.style in ("|", ">"),
                 anchor=event.anchor,
                 tag=event.tag,
+                comment="" if end is None else _comment_behind(source.raw_line(end.line + 1), end.column),
             )
         case yaml.CollectionStartEvent():
             is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -105,6 +107,15 @@ def _take(event: yaml.Event, builder: TreeBuilder) -> None:
             builder.alias(event.anchor or "", location)
         case yaml.DocumentStartEvent():
             builder.document(location)
+
+
+def _comment_behind(line: str, at: int) -> str:
+    """The comment behind a plain scalar that ends at `at`, if no blank says that it is meant as one."""
+    # Character by character, as the rest of a line is long where a file is one line.
+    while line[at : at + 1] in (" ", "\t"):
+        at += 1
+    is_meant = line[at + 1 : at + 2] in ("", " ", "\t", "#")
+    return line[at:] if line[at : at + 1] == "#" and not is_meant else ""
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceFile) -> Problem:

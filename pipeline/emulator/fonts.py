@@ -149,7 +149,7 @@ def _font_files() -> Iterator[Path]:
 
 def _font_folders() -> tuple[Path, ...]:
     if sys.platform == "win32":
-        return (Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"),)
+        return (Path("C:/Windows/Fonts"),)
     if sys.platform == "darwin":
         return Path("/System/Library/Fonts"), Path("/Library/Fonts")
     return Path("/usr/share/fonts"), Path("/usr/local/share/fonts")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
 from pipeline.documents.yaml_reader import Document
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
@@ -21,9 +21,10 @@ from pipeline.manifest.model import (
     Template,
 )
 from pipeline.manifest.options import build_options
-from pipeline.manifest.prompts import build_prompt
+from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
+from pipeline.manifest.spellings import respelled
 from pipeline.manifest.texts import Text, compile_text
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def build_campaign(
     problems: list[Problem],
 ) -> Campaign | None:
     """The campaign of a merged tree; what is wrong goes to `problems`. None where it has no name."""
-    whole = Written(document.root)
+    whole = Value(document.root)
     context = Context(root, Images(manifest.parent, root), problems)
     name = whole.text_of("name")
     if whole.is_mapping and whole.get("name") is None:
@@ -47,19 +48,20 @@ def build_campaign(
             whole.location, "missing key 'name': a campaign has one, a file without is a base for others"
         )
     known = _catalog(whole.get("catalog"), context)
+    own_vars = _named(whole.get("vars"))
     plain_vars = _vars(whole.get("vars"), variables, context)
     options, templates = _templates(whole, known, context)
     sets = _named(whole.get("image_sets"))
-    prompts = _named(whole.get("prompts"))
     output = whole.get("output")
+    path = output_path(None if output is None else output.get("path"), context)
     parts = Parts(
-        templates,
-        options,
-        {key: build_set(key, written, context) for key, written in sets.items()},
-        {key: build_prompt(key, written, context) for key, written in prompts.items()},
-        plain_vars,
-        output_path(None if output is None else output.get("path"), context) or _default_path(whole.location),
-        output is not None and (steps := output.get("steps")) is not None and steps.flag is True,
+        templates=templates,
+        options=options,
+        image_sets={key: build_set(key, value, context) for key, value in sets.items()},
+        prompts=build_prompts(whole.get("prompts"), context),
+        vars=plain_vars,
+        path=path or _default_path(whole.location),
+        steps=output is not None and output.flag_of("steps"),
     )
     rules = _rules(whole, parts, context)
     if name is None:
@@ -75,45 +77,45 @@ def build_campaign(
         rules=rules,
         templates=_sound(templates),
         image_sets=_sound(parts.image_sets),
-        prompts=_sound(parts.prompts),
+        prompts=MappingProxyType(dict(parts.prompts)),
         vars=plain_vars,
         catalog=known,
         location=whole.location,
+        names=frozenset(context.names | own_vars.keys()),
     )
 
 
-def _named(written: Written | None) -> dict[str, Written]:
-    return {} if written is None else dict(written.items())
+def _named(value: Value | None) -> dict[str, Value]:
+    return {} if value is None else dict(value.items())
 
 
 def _sound(parts: Mapping[str, T | None]) -> Mapping[str, T]:
     return MappingProxyType({name: part for name, part in parts.items() if part is not None})
 
 
-def _catalog(written: Written | None, context: Context) -> catalog.Catalog:
+def _catalog(value: Value | None, context: Context) -> catalog.Catalog:
     known = catalog.built_in()
-    if written is None:
+    if value is None:
         return known
-    if (file := written.get("file")) is not None and (found := context.path(file)) is not None:
+    if (file := value.get("file")) is not None and (found := context.path(file)) is not None:
         try:
             known = catalog.read_catalog(*found)
         except InvalidInput as error:
             context.problems += error.problems
-    prices = {key: catalog.price_of(each) for key, each in _named(written.get("credits")).items()}
+    prices = {key: catalog.price_of(each) for key, each in _named(value.get("credits")).items()}
     known = known.with_prices({key: price for key, price in prices.items() if price is not None})
-    strict = written.get("strict")
-    return replace(known, strict=strict is not None and strict.flag is True)
+    return replace(known, strict=value.flag_of("strict"))
 
 
-def _vars(written: Written | None, variables: Mapping[str, Json], context: Context) -> Mapping[str, Json]:
-    plain = {} if written is None else written.node.plain()
+def _vars(value: Value | None, variables: Mapping[str, Json], context: Context) -> Mapping[str, Json]:
+    plain = {} if value is None else value.node.plain()
     values: dict[str, Json] = dict(plain) if isinstance(plain, dict) else {}
     for name in RESERVED:
         message = f"a var cannot be called '{name}', which templates know as something else"
-        if written is not None and name in values:
-            child = written.node.child(name)
+        if value is not None and name in values:
+            child = value.node.child(name)
             context.report(
-                written.key_location if child is None else Written(child, (*written.path, name)).key_location,
+                value.key_location if child is None else Value(child, (*value.path, name)).key_location,
                 message,
             )
         if name in variables:
@@ -122,18 +124,18 @@ def _vars(written: Written | None, variables: Mapping[str, Json], context: Conte
 
 
 def _templates(
-    whole: Written, known: catalog.Catalog, context: Context
-) -> tuple[dict[str, Written | None], dict[str, Template | None]]:
-    written = _named(whole.get("templates"))
+    whole: Value, known: catalog.Catalog, context: Context
+) -> tuple[dict[str, Value | None], dict[str, Template | None]]:
+    value = _named(whole.get("templates"))
     section = whole.node.child("templates") if whole.is_mapping else None
-    if not written and section is not None and not section.value:
-        context.report(Written(section, ("templates",)).location, "a campaign needs at least one template")
-    templates = {name: _template(name, each, known, context) for name, each in written.items()}
-    return {name: each.get("options") for name, each in written.items()}, templates
+    if not value and section is not None and not section.value:
+        context.report(Value(section, ("templates",)).location, "a campaign needs at least one template")
+    templates = {name: _template(name, each, known, context) for name, each in value.items()}
+    return {name: each.get("options") for name, each in value.items()}, templates
 
 
-def _template(name: str, written: Written, known: catalog.Catalog, context: Context) -> Template | None:
-    template_id = written.get("template_id")
+def _template(name: str, value: Value, known: catalog.Catalog, context: Context) -> Template | None:
+    template_id = value.get("template_id")
     if template_id is None or template_id.text is None:
         return None
     entry = known.get(template_id.text)
@@ -141,27 +143,27 @@ def _template(name: str, written: Written, known: catalog.Catalog, context: Cont
         near = did_you_mean(template_id.text, known.templates)
         message = f"the catalogue knows no template '{template_id.text}'{near}"
         context.problems.append(template_id.location.problem(message, "error" if known.strict else "warning"))
-    visibility = written.text_of("visibility")
+    visibility = value.text_of("visibility")
     return Template(
-        name,
-        template_id.text,
-        build_options(written.get("options"), None, entry, context),
-        context.text(written.get("title")),
-        context.text(written.get("description")),
-        context.text(written.get("event_id")),
-        Visibility(visibility) if visibility in set(Visibility) else Visibility.PRIVATE,
-        written.location,
-        entry,
+        name=name,
+        template_id=template_id.text,
+        options=build_options(value.get("options"), None, entry, context),
+        title=context.text(value.get("title")),
+        description=context.text(value.get("description")),
+        event_id=context.text(value.get("event_id")),
+        visibility=Visibility(visibility) if visibility in set(Visibility) else Visibility.PRIVATE,
+        location=value.location,
+        known=entry,
     )
 
 
-def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
-    written = whole.get("jobs")
-    # Left out, there is one rule over everything; its place is the whole manifest.
+def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
+    value = whole.get("jobs")
+    # Left out, there is one rule over everything; its position is the whole manifest's.
     only = replace(whole.node, value=MappingProxyType({"id": replace(whole.node, value=DEFAULT_RULE)}))
     first: dict[str, Position] = {}
     rules = []
-    for each in [Written(only)] if written is None else written.elements():
+    for each in [Value(only)] if value is None else value.elements():
         rule_id = each.get("id")
         if rule_id is not None and rule_id.text is not None:
             if rule_id.text in first:
@@ -173,10 +175,11 @@ def _rules(whole: Written, parts: Parts, context: Context) -> tuple[Rule, ...]:
         rule = build_rule(each, parts, context)
         if rule is not None and not _is_reported(each, context):
             rules.append(rule)
+            context.problems += respelled(rule, parts.vars)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)
 
 
-def _is_reported(rule: Written, context: Context) -> bool:
+def _is_reported(rule: Value, context: Context) -> bool:
     """Whether something in it is wrong, so that it cannot be expanded."""
     errors = (problem for problem in context.problems if problem.severity == "error")
     return bool(rule.path) and any(problem.path.startswith(f"{rule.location.path}.") for problem in errors)

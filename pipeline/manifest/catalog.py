@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.documents import schema
-from pipeline.documents.location import Written
+from pipeline.documents.location import Value
 from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType, Option
@@ -131,83 +131,78 @@ def _built_in_root() -> Node:
 
 
 def _catalog(root: Node) -> Catalog:
-    templates = Written(root).get("templates")
+    templates = Value(root).get("templates")
     known = {} if templates is None else {name: _template(name, entry) for name, entry in templates.items()}
     return Catalog(MappingProxyType(known))
 
 
-def _template(name: str, entry: Written) -> Template:
+def _template(name: str, entry: Value) -> Template:
     gives = entry.get("gives")
     steps, options, inputs = entry.get("steps"), entry.get("options"), entry.get("inputs")
-    recommended, other_options = entry.get("recommended"), entry.get("other_options")
+    known = {} if options is None else {key: _option(each) for key, each in options.items()}
     return Template(
-        name,
-        entry.text_of("title") or "",
-        entry.text_of("description") or "",
-        recommended is not None and recommended.flag is True,
-        None if inputs is None else _inputs(inputs),
-        MappingProxyType({} if options is None else {key: _option(each) for key, each in options.items()}),
-        other_options is not None and other_options.flag is True,
-        None if gives is None else _media(gives.text or gives.text_of("default")),
-        None if gives is None else gives.text_of("option"),
-        MappingProxyType({} if steps is None else dict(_steps(steps))),
-        price_of(entry.get("credits")),
+        id=name,
+        title=entry.text_of("title") or "",
+        description=entry.text_of("description") or "",
+        recommended=entry.flag_of("recommended"),
+        inputs=None if inputs is None else _inputs(inputs),
+        options=MappingProxyType(known),
+        other_options=entry.flag_of("other_options"),
+        output=None if gives is None else _media(gives.text or gives.text_of("default")),
+        mode_option=None if gives is None else gives.text_of("option"),
+        steps=MappingProxyType({} if steps is None else dict(_steps(steps))),
+        credits=price_of(entry.get("credits")),
     )
 
 
-def _inputs(inputs: Written) -> Inputs | None:
+def _inputs(inputs: Value) -> Inputs | None:
     media = _media(inputs.text_of("type"))
-    return None if media is None else Inputs(media, _count(inputs, "min"), _count(inputs, "max"))
-
-
-def _count(inputs: Written, key: str) -> int:
-    found = inputs.get(key)
-    return 1 if found is None or found.integer is None else found.integer
+    if media is None:
+        return None
+    return Inputs(type=media, least=inputs.integer_of("min", 1), most=inputs.integer_of("max", 1))
 
 
 def _media(text: str | None) -> MediaType | None:
     return MediaType(text) if text is not None and text in set(MediaType) else None
 
 
-def _steps(steps: Written) -> Iterator[tuple[str, MediaType]]:
+def _steps(steps: Value) -> Iterator[tuple[str, MediaType]]:
     for name, gives in steps.items():
         if (media := _media(gives.text)) is not None:
             yield name, media
 
 
-def _option(option: Written) -> OptionSpec:
-    plain = option.node.plain()
-    known: dict[str, object] = dict(plain) if isinstance(plain, dict) else {}
+def _option(option: Value) -> OptionSpec:
     choices = option.get("choices")
     return OptionSpec(
-        OptionType(option.text_of("type") or OptionType.ANY),
-        OptionType(option.text_of("of") or OptionType.ANY),
-        known.get("joined") is True,
-        known.get("required") is True,
-        () if choices is None else tuple(_choices(choices)),
-        _bound(option, "minimum"),
-        _bound(option, "maximum"),
-        None if (longest := option.get("max_length")) is None else longest.integer,
-        option.text_of("description") or "",
+        type=OptionType(option.text_of("type") or OptionType.ANY),
+        of=OptionType(option.text_of("of") or OptionType.ANY),
+        joined=option.flag_of("joined"),
+        required=option.flag_of("required"),
+        choices=() if choices is None else tuple(_choices(choices)),
+        minimum=_bound(option, "minimum"),
+        maximum=_bound(option, "maximum"),
+        max_length=None if (longest := option.get("max_length")) is None else longest.integer,
+        description=option.text_of("description") or "",
     )
 
 
-def _choices(choices: Written) -> Iterator[str | int | float]:
+def _choices(choices: Value) -> Iterator[str | int | float]:
     for each in choices.elements():
         if isinstance(each.node.value, str | int | float):
             yield each.node.value
 
 
-def _bound(option: Written, key: str) -> float | None:
+def _bound(option: Value, key: str) -> float | None:
     found = option.get(key)
     return None if found is None else found.number
 
 
-def price_of(written: Written | None) -> Price | None:
+def price_of(value: Value | None) -> Price | None:
     """A price as a catalogue or a manifest writes it: a number, or one for each type of output."""
-    if written is None or not written.is_mapping:
-        return None if written is None else written.integer
-    prices = ((_media(name), each.integer) for name, each in written.items())
+    if value is None or not value.is_mapping:
+        return None if value is None else value.integer
+    prices = ((_media(name), each.integer) for name, each in value.items())
     return MappingProxyType(
         {media: price for media, price in prices if media is not None and price is not None}
     )

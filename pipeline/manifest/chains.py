@@ -54,7 +54,7 @@ def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> No
         steps = template.known.steps if template.known is not None else {}
         if steps and step not in steps:
             near = did_you_mean(step, steps) or there_are(steps)
-            context.report(chain.step_place, f"{template.template_id} has no step '{step}'{near}")
+            context.report(chain.step_location, f"{template.template_id} has no step '{step}'{near}")
 
 
 def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, bool], context: Context) -> bool:

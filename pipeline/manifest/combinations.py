@@ -33,6 +33,8 @@ class Combination:
 
 def typed(value: Json) -> Typed:
     """A value that is equal only to one of the same type: 5 is not "5", and true is not 1."""
+    if isinstance(value, str):  # also one that is more, as the ids of a table are
+        return "str", value
     kind = (
         "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
     )

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
+from pipeline.documents.node import Node
+from pipeline.documents.source import SourceFile
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.extends import beside
@@ -15,44 +17,63 @@ from pipeline.manifest.urls import check_url, is_url
 
 @dataclass(slots=True)
 class Context:
-    """One campaign while it is built."""
+    """One campaign while it is built. `names` are those that its texts use so far."""
 
     root: Path
     images: Images
     problems: list[Problem] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
 
     def report(self, location: Location, message: str) -> None:
         """An error; the rest is judged nevertheless."""
         self.problems.append(location.problem(message))
 
-    def text(self, written: Written | None) -> Text | None:
-        """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
-        if written is None or written.text is None:
-            return None
-        return self.compiled(written.text, written) or compile_text("", written.location, written.node)
+    def warn(self, location: Location, message: str) -> None:
+        """Something doubtful, which is told and taken."""
+        self.problems.append(location.problem(message, "warning"))
 
-    def compiled(self, source: str, written: Written) -> Text | None:
+    def text(self, value: Value | None) -> Text | None:
+        """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
+        if value is None or value.text is None:
+            return None
+        return self.compiled(value.text, value) or compile_text("", value.location, value.node)
+
+    def compiled(self, source: str, value: Value) -> Text | None:
         """The same for a part of what was written; None where it was reported as wrong."""
+        return self._compiled(source, value.location, value.node)
+
+    def whole_file(self, source: SourceFile) -> Text | None:
+        """The text that a file holds, None where it was reported as wrong."""
+        return self._compiled(source.text, Location(source, 1, 1), None)
+
+    def _compiled(self, source: str, location: Location, node: Node | None) -> Text | None:
         try:
-            return compile_text(source, written.location, written.node)
+            text = compile_text(source, location, node)
         except InvalidInput as error:
             self.problems += error.problems
             return None
+        self.names |= text.names
+        if "vars" in text.names:
+            # It brings Jinja, which takes long to import, and many campaigns need nothing of it.
+            from pipeline.manifest.templating.shown import names_in_vars
 
-    def path(self, written: Written) -> tuple[Path, str] | None:
+            self.names |= names_in_vars(source)
+        return text
+
+    def path(self, value: Value) -> tuple[Path, str] | None:
         """The real path that a text names, and what people call it; None where it was reported as wrong."""
-        if written.text is None:
+        if value.text is None:
             return None
         try:
-            real = files.confined(written.text, written.node.source.path.parent, self.root)
+            real = files.readable(value.text, value.node.source.path.parent, self.root)
         except ValueError as error:
-            self.report(written.location, str(error))
+            self.report(value.location, str(error))
             return None
         if not real.exists() or real.is_dir():
             what = "this is a folder, expected a file" if real.exists() else "there is no such file"
-            self.report(written.location, f"{what}: {written.text}")
+            self.report(value.location, f"{what}: {value.text}")
             return None
-        return real, beside(written.node.source.name, written.text)
+        return real, beside(value.node.source.name, value.text)
 
     def image(
         self, text: str, base: Path, location: Location, version: str | None = None

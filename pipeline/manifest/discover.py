@@ -31,10 +31,8 @@ def find(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         # Unlike pathlib's, these take a name that is too long for one that is absent.
         if os.path.isdir(path):  # noqa: PTH112
-            campaigns = [file for file in _yaml_files(path) if _is_campaign(file)]
-            if not campaigns:
-                message = "no campaign is here: no YAML file with a 'version' and a 'name'"
-                problems.append(Problem(message, Position(str(path), 1, 1)))
+            campaigns, wrong = _campaigns_in(path)
+            problems += wrong
             found |= dict.fromkeys(campaigns)
         elif os.path.exists(path):  # noqa: PTH110
             found[path] = None
@@ -43,6 +41,29 @@ def find(paths: Iterable[Path]) -> list[Path]:
     if problems:
         raise InvalidInput(problems)
     return list(found)
+
+
+def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The campaigns below a folder, and the links that could be one and are not followed, as a stranger's may be."""
+    campaigns: list[Path] = []
+    problems: list[Problem] = []
+    try:
+        files.follow_links(folder)
+    except ValueError as error:
+        return [], [Problem(str(error), Position(str(folder), 1, 1))]
+    for file in _yaml_files(folder):
+        try:
+            real = files.follow_links(file)
+        except ValueError as error:
+            if file.exists():
+                problems.append(Problem(str(error), Position(str(file), 1, 1)))
+            continue
+        if _is_campaign(real, str(file)):
+            campaigns.append(file)
+    if not campaigns and not problems:
+        message = "no campaign is here: no YAML file with a 'version' and a 'name'"
+        problems.append(Problem(message, Position(str(folder), 1, 1)))
+    return campaigns, problems
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
@@ -54,9 +75,9 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
                 yield Path(where, name)
 
 
-def _is_campaign(path: Path) -> bool:
+def _is_campaign(path: Path, name: str) -> bool:
     try:
-        root = read_yaml(path, str(path)).root
+        root = read_yaml(path, name).root
     except InvalidInput:
         # It is broken, so only its looks can tell; if it is a campaign, its mistakes are to be told.
         return _looks_like_campaign(path)
@@ -65,10 +86,13 @@ def _is_campaign(path: Path) -> bool:
 
 def _looks_like_campaign(path: Path) -> bool:
     try:
-        with os.fdopen(files.open_regular(path), encoding="utf-8", errors="replace") as file:
-            text = file.read(_LOOKED_AT)
+        with os.fdopen(files.open_regular(path), "rb") as file:
+            head = file.read(_LOOKED_AT)
     except PermissionError:
         return True  # Nobody can tell, and a campaign that is left out unsaid would pass for checked.
     except OSError:
         return False
+    if files.is_lfs_pointer(head):
+        return True  # As above.
+    text = head.decode("utf-8", errors="replace")
     return all(pattern.search(text) for pattern in _MARKS)

@@ -18,7 +18,6 @@ from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
 
 MOST_JOBS = 1_000_000
 _MOST_PROBLEMS = 100
-_MOST_COMPARED = 1000
 
 Warn = Callable[[Problem], None]
 
@@ -162,7 +161,7 @@ class _Expansion:
         found = items.get(name) or self._anywhere.get(name)
         if found is not None:
             return (found,)
-        known = itertools.islice(itertools.chain(items, self._anywhere), _MOST_COMPARED)
+        known = itertools.chain(items, self._anywhere)
         self.report(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
         return ()
 
@@ -214,11 +213,15 @@ class _Expansion:
             return False
         self._keys.add(key)
         if path in self._paths:
+            # Left out, the rules are one that is written nowhere.
+            location = rule.location if rule.location.path else rule.path.location
+            advice = (
+                "some systems do not tell upper from lower case, so rename one of them"
+                if "job.key" in rule.path.template.source
+                else "output.path must tell them apart, as {{ job.key }} does"
+            )
             self.report(
-                rule.path.location.problem(
-                    f"two jobs would write to '{job.path}', the second is {job.key}; "
-                    "output.path must tell them apart, as {{ job.key }} does"
-                )
+                location.problem(f"two jobs would write to '{job.path}', the second is {job.key}; {advice}")
             )
             return False
         self._paths.add(path)

@@ -7,31 +7,33 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline import files
-from pipeline.documents.location import Written, in_order
-from pipeline.documents.yaml_reader import Node, merge, read_yaml
+from pipeline.documents.location import Value, in_order
+from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
 from pipeline.errors import InvalidInput, Problem
 
 _MOST_FILES = 64
 
 
-def read_layers(manifest: Path, name: str, root: Path) -> Node:
-    """The merged tree of a manifest.
+def read_layers(manifest: Path, name: str, root: Path) -> Document:
+    """The merged tree of a manifest, with what is doubtful about how each of its files is written.
 
     Raises:
         InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
     """
     layers = _Layers(root)
-    tree = layers.merged(manifest, read_yaml(manifest, name).root, ())
+    own = read_yaml(manifest, name)
+    tree = layers.merged(manifest, own.root, ())
     # What a base that is not there would have said is anybody's guess, so nothing else is judged.
     if layers.problems:
         raise InvalidInput(in_order(layers.problems))
-    return tree
+    return Document(tree, (*own.warnings, *layers.warnings))
 
 
 @dataclass(slots=True)
 class _Layers:
     root: Path
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     _bases: dict[Path, Node | None] = field(default_factory=dict)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
@@ -39,11 +41,9 @@ class _Layers:
         merged: Node | None = None
         bases = _bases_of(own)
         if (bases or above) and isinstance(own.value, Mapping) and "version" not in own.value:
-            self.problems.append(
-                Written(own).location.problem("missing key 'version'; each file has its own")
-            )
-        for written in bases:
-            base = self._base(written, path, (*above, path))
+            self.problems.append(Value(own).location.problem("missing key 'version'; each file has its own"))
+        for value in bases:
+            base = self._base(value, path, (*above, path))
             if base is not None:
                 merged = base if merged is None else merge(merged, base)
         if not (isinstance(own.value, Mapping) and bases):
@@ -51,41 +51,43 @@ class _Layers:
         own = _without(own, ("extends",))
         return own if merged is None else merge(merged, own)
 
-    def _base(self, written: Written, path: Path, above: tuple[Path, ...]) -> Node | None:
-        text = written.text or ""
+    def _base(self, value: Value, path: Path, above: tuple[Path, ...]) -> Node | None:
+        text = value.text or ""
         try:
-            real = files.confined(text, path.parent, self.root)
+            real = files.readable(text, path.parent, self.root)
         except ValueError as error:
-            self._report(written, f"cannot extend '{text}': {error}")
+            self._report(value, f"cannot extend '{text}': {error}")
             return None
         if real in above:
             circle = " → ".join(each.name for each in (*above[above.index(real) :], real))
-            self._report(written, f"the files extend each other in a circle: {circle}")
+            self._report(value, f"the files extend each other in a circle: {circle}")
             return None
         if real not in self._bases:
             self._bases[real] = None
             if len(self._bases) > _MOST_FILES:
-                self._report(written, f"more than {_MOST_FILES} base files")
+                self._report(value, f"more than {_MOST_FILES} base files")
                 return None
-            self._bases[real] = self._read_base(real, beside(written.node.source.name, text), above, written)
+            self._bases[real] = self._read_base(real, beside(value.node.source.name, text), above, value)
         return self._bases[real]
 
-    def _read_base(self, real: Path, name: str, above: tuple[Path, ...], written: Written) -> Node | None:
+    def _read_base(self, real: Path, name: str, above: tuple[Path, ...], value: Value) -> Node | None:
         if not real.exists():
-            self._report(written, f"there is no such file: {name}")
+            self._report(value, f"there is no such file: {name}")
             return None
         try:
-            own = read_yaml(real, name).root
+            document = read_yaml(real, name)
         except InvalidInput as error:
             self.problems += error.problems
             return None
+        own = document.root
+        self.warnings += document.warnings
         if not isinstance(own.value, Mapping):
-            self.problems.append(Written(own).location.problem("expected a mapping, as in a manifest"))
+            self.problems.append(Value(own).location.problem("expected a mapping, as in a manifest"))
             return None
         return _without(self.merged(real, own, above), ("name",))
 
-    def _report(self, written: Written, message: str) -> None:
-        self.problems.append(written.location.problem(message))
+    def _report(self, value: Value, message: str) -> None:
+        self.problems.append(value.location.problem(message))
 
 
 def beside(name: str, path: str) -> str:
@@ -93,13 +95,13 @@ def beside(name: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
 
 
-def _bases_of(own: Node) -> list[Written]:
-    extends = Written(own).get("extends")
+def _bases_of(own: Node) -> list[Value]:
+    extends = Value(own).get("extends")
     if extends is None:
         return []
-    written = list(extends.elements()) if extends.is_list else [extends]
+    value = list(extends.elements()) if extends.is_list else [extends]
     # What is no text is left for the schema to tell.
-    return written if all(each.text for each in written) else []
+    return value if all(each.text for each in value) else []
 
 
 def _without(node: Node, keys: Iterable[str]) -> Node:

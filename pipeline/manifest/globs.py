@@ -1,14 +1,16 @@
 """Globs over the project's files: the same files in the same order on every system, hidden ones never."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline import files
 
 _MAGIC = frozenset("*?[")
+_BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}")
 _MOST_LOOKED_AT = 200_000
 
 
@@ -17,19 +19,31 @@ def has_magic(pattern: str) -> bool:
     return not _MAGIC.isdisjoint(pattern)
 
 
+def braces_hint(pattern: str, instead: str) -> str:
+    """What to say of a pattern with `{a,b}` in it that matches nothing; `instead` is what to do."""
+    found = _BRACES.search(pattern)
+    if found is None:
+        return ""
+    one, other = (pattern[: found.start()] + each + pattern[found.end() :] for each in found.groups())
+    return f": braces are not a pattern here; {instead}, {one} and {other}"
+
+
 def matching(pattern: str, base: Path, root: Path) -> list[str]:
     """The paths relative to `base` of the files that match, sorted. `**` crosses folders.
 
     Raises:
-        ValueError: the pattern leads out of the project, or would look at too many files.
+        ValueError: the pattern leads out of the project or to what is hidden, would look at too many files, or
+            matches one whose name is not UTF-8.
     """
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
     if ".." in parts[first:]:
         raise ValueError("'..' may stand only at the beginning of a pattern")
-    # What a link leads to is judged file by file, when it is read.
-    files.confined(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
-    found = set(_Walk().files(base, parts))
+    files.refuse_hidden(PurePosixPath(pattern))
+    files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
+    found = set(_Walk(root.resolve()).files(base, parts))
+    for path in found:
+        files.check_name(path)
     return sorted(found, key=lambda path: unicodedata.normalize("NFC", path))
 
 
@@ -43,7 +57,8 @@ def _parts(pattern: str) -> list[str]:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._looked_at = 0
 
     def files(self, folder: Path, parts: list[str], prefix: str = "") -> Iterator[str]:
@@ -67,10 +82,19 @@ class _Walk:
     def _below(self, path: Path, rest: list[str], name: str) -> Iterator[str]:
         # Unlike pathlib's, these take what cannot be reached for absent.
         if rest:
-            if os.path.isdir(path):  # noqa: PTH112
+            if os.path.isdir(path) and self._is_open(path):  # noqa: PTH112
                 yield from self.files(path, rest, f"{name}/")
         elif os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
             yield name
+
+    def _is_open(self, folder: Path) -> bool:
+        """Whether what a folder holds may be listed; what a linked file leads to is judged when it is read."""
+        if not folder.is_symlink():
+            return True
+        real = files.real_path(folder)
+        if not real.is_relative_to(self._root):
+            return False
+        return not any(part.startswith(".") for part in real.relative_to(self._root).parts)
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         try:

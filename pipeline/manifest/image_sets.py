@@ -1,74 +1,77 @@
-"""Image sets: lists of paths and urls, globs and CSV files become items; chains are told by their rule."""
+"""Image sets: lists of paths and urls, globs and tables become items; chains are told by their rule."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
 from pipeline.jobs import Json
 from pipeline.manifest import globs, urls
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Chain, ImageSet, Item
-from pipeline.manifest.tables import read_table
+from pipeline.manifest.tables import IMAGES, TableRow, read_table, two_with_one_id
 
 _NO_VARS: Mapping[str, Json] = {}
 
 
-def build_set(name: str, written: Written, context: Context) -> ImageSet:
+def build_set(name: str, value: Value, context: Context) -> ImageSet:
     """One image set; without items where it was reported as wrong."""
-    if (upstream := written.get("outputs_of")) is not None and upstream.text is not None:
-        step = written.get("step")
-        step_place = upstream.location if step is None else step.location
-        approved = written.text_of("only") == "approved"
-        chain = Chain(upstream.text, written.text_of("step"), approved, upstream.location, step_place)
-        return ImageSet(name, chain=chain)
-    return ImageSet(name, tuple(_items(written, context)))
+    if (upstream := value.get("outputs_of")) is not None and upstream.text is not None:
+        step = value.get("step")
+        chain = Chain(
+            rule=upstream.text,
+            step=value.text_of("step"),
+            approved=value.text_of("only") == "approved",
+            location=upstream.location,
+            step_location=upstream.location if step is None else step.location,
+        )
+        return ImageSet(name=name, chain=chain)
+    return ImageSet(name=name, items=tuple(_items(value, context)))
 
 
-def _items(written: Written, context: Context) -> Iterator[Item]:
-    if (glob := written.get("glob")) is not None:
+def _items(value: Value, context: Context) -> Iterator[Item]:
+    if (glob := value.get("glob")) is not None:
         yield from _globbed(glob, context)
-    elif (csv := written.get("csv")) is not None:
-        yield from _tabled(csv, context)
+    elif value.get("csv") is not None:
+        yield from _tabled(value, context)
     else:
-        for element in written.elements():
+        for element in value.elements():
             item = _listed(element, context)
             if item is not None:
                 yield item
 
 
-def _listed(written: Written, context: Context) -> Item | None:
-    images, version = written.get("images"), written.text_of("version")
-    single = written if written.text is not None else written.get("path") or written.get("url")
+def _listed(value: Value, context: Context) -> Item | None:
+    images, version = value.get("images"), value.text_of("version")
+    single = value if value.text is not None else value.get("path") or value.get("url")
     named = list(images.elements()) if images is not None else [single] if single is not None else []
-    texts = [(each.text, each.location) for each in named if each.text is not None]
-    base = written.node.source.path.parent
-    variables = written.get("vars")
+    variables = value.get("vars")
     plain = variables.node.plain() if variables is not None and variables.is_mapping else None
     return _item(
-        texts,
-        base,
-        written.text_of("id"),
-        version,
-        plain if isinstance(plain, dict) else _NO_VARS,
-        written.location,
+        [(each.text, each.location) for each in named if each.text is not None],
+        value.node.source.path.parent,
         context,
+        name=value.text_of("id"),
+        version=version,
+        variables=plain if isinstance(plain, dict) else _NO_VARS,
+        location=value.location,
     )
 
 
-def _globbed(written: Written, context: Context) -> Iterator[Item]:
-    if written.text is None:
+def _globbed(value: Value, context: Context) -> Iterator[Item]:
+    if value.text is None:
         return
-    base = written.node.source.path.parent
+    base = value.node.source.path.parent
     try:
-        paths = globs.matching(written.text, base, context.root)
+        paths = globs.matching(value.text, base, context.root)
     except ValueError as error:
-        context.report(written.location, str(error))
+        context.report(value.location, str(error))
         return
     if not paths:
-        context.report(written.location, f"'{written.text}' matches no file{_nearest(written.text, base)}")
+        hint = globs.braces_hint(value.text, "write two sets") or _nearest(value.text, base)
+        context.report(value.location, f"'{value.text}' matches no file{hint}")
     for path in paths:
-        item = _item([(path, written.location)], base, None, None, _NO_VARS, written.location, context)
+        item = _item([(path, value.location)], base, context, location=value.location)
         if item is not None:
             yield item
 
@@ -85,30 +88,68 @@ def _nearest(pattern: str, base: Path) -> str:
     return ""
 
 
-def _tabled(written: Written, context: Context) -> Iterator[Item]:
-    found = context.path(written)
-    if found is None:
-        return
-    # The rows' paths are written in the manifest's name: relative to the file that names the table.
-    base = written.node.source.path.parent
-    rows, problems = read_table(*found)
-    context.problems += problems
-    for row in rows:
-        texts = [(image, row.location) for image in row.images]
-        item = _item(texts, base, row.id, row.version, row.vars, row.location, context)
-        if item is not None:
+def _tabled(value: Value, context: Context) -> Iterator[Item]:
+    # The rows' paths count as the manifest's: relative to the file that names the table.
+    base = value.node.source.path.parent
+    first: dict[str, Item] = {}
+    for row in read_table(value, IMAGES, context):
+        item = _item(
+            [(image, row.location) for image in _images_of(row, context)],
+            base,
+            context,
+            name=row.id,
+            version=row.own.get("version"),
+            variables=row.vars,
+            location=row.location,
+        )
+        if item is None:
+            continue
+        other = first.setdefault(item.id, item)
+        if other is item:
             yield item
+        elif other != item:
+            context.report(item.location, two_with_one_id(item.id, other.location))
+
+
+def _images_of(row: TableRow, context: Context) -> list[str]:
+    """The row's images in order, by `path` or `url`, then those that have a number; none where that is wrong."""
+    numbered: dict[int, str] = {}
+    for name in row.own:
+        kind, _, number = name.partition("_")
+        if kind not in ("path", "url"):
+            continue
+        other = numbered.setdefault(int(number or 1), name)
+        if other != name:
+            both = f"both '{row.names[other]}' and '{row.names[name]}' are filled"
+            context.report(row.location, f"{both}; one image needs one of them")
+            return []
+        if urls.are_several(row.own[name]):
+            message = (
+                f"two urls in one cell, '{row.names[name]}'; each needs a column of its own: url_2, url_3"
+            )
+            context.report(row.location, message)
+            return []
+    if 1 not in numbered:
+        either = [f"'{row.names[name]}'" for name in ("path", "url") if name in row.names]
+        nothing = (
+            f"neither {either[0]} nor {either[1]} is filled" if len(either) > 1 else f"{either[0]} is empty"
+        )
+        context.report(row.location, nothing)
+        return []
+    return [row.own[numbered[number]] for number in sorted(numbered)]
 
 
 def _item(
     texts: list[tuple[str, Location]],
     base: Path,
-    name: str | None,
-    version: str | None,
-    variables: Mapping[str, Json],
-    location: Location,
     context: Context,
+    *,
+    location: Location,
+    name: str | None = None,
+    version: str | None = None,
+    variables: Mapping[str, Json] = _NO_VARS,
 ) -> Item | None:
+    """The item whose images, paths or urls, a file in `base` names."""
     if not texts:
         return None
     images = tuple(context.image(text, base, at, version) for text, at in texts)
@@ -116,7 +157,7 @@ def _item(
     if not name:
         context.report(location, "the url's path ends in no name; give the item an 'id'")
         return None
-    return Item(name, images, variables, location)
+    return Item(id=name, images=images, vars=variables, location=location)
 
 
 def _default_id(text: str) -> str:

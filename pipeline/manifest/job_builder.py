@@ -12,7 +12,7 @@ from pipeline.manifest.inputs import for_template, wrong_inputs
 from pipeline.manifest.model import Campaign, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
-from pipeline.manifest.texts import Remembered, Scope, Text
+from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 
 _UNBOUGHT = "…"
 
@@ -44,7 +44,7 @@ class JobBuilder:
         if faults.problems:
             self._tell(faults, combination.coordinates(self._rule, take))
             return False
-        return bool(answer.strip() if isinstance(answer, str) else answer)
+        return is_true(answer)
 
     def gives(self, combination: Combination, take: int) -> MediaType | None:
         """The type of the job's result, None where that is not known or cannot be told."""

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.location import in_order
-from pipeline.documents.yaml_reader import Document
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.build import build_campaign
@@ -40,7 +39,7 @@ def load(
     name = name or str(path)
     manifest = _followed(path, name)
     root = files.project_root(manifest)
-    document = Document(read_layers(manifest, name, root))
+    document = read_layers(manifest, name, root)
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
@@ -50,19 +49,19 @@ def load(
             # One go is to tell all: what the sound rest would say when it is expanded is told now.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
+    # Of what is empty more is said where it is known what it should be.
+    told = {problem.position for problem in problems}
+    problems += [warning for warning in document.warnings if warning.position not in told]
     return replace(campaign, warnings=tuple(in_order(problems)))
 
 
 def _followed(path: Path, name: str) -> Path:
-    """The real path of a manifest. A link is not followed out of the project that it lies in.
-
-    Else a stranger's link could have the lines of any file quoted to whoever reads the problems.
-    """
-    real = files.real_path(path)
-    project = files.project_of(files.real_path(path.parent))
-    if not real.is_relative_to(project) and path.is_symlink():
-        told = f"this link leads out of the project ({project.name or project}/); name the file itself"
-        raise InvalidInput(Problem(told, Position(name, 1, 1)))
+    """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
+    try:
+        real = files.follow_links(path)
+        files.check_name(str(real))
+    except ValueError as error:
+        raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
     return real
 
 

@@ -70,7 +70,7 @@ class Chain:
     step: str | None
     approved: bool
     location: Location
-    step_place: Location
+    step_location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,11 @@ class ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A named text."""
+    """A named text. `vars` are what else its row says, where it comes from a table."""
 
     name: str
     text: Text
+    vars: Mapping[str, Json] = field(default_factory=dict)
 
 
 # An option as written: plain, or with texts in it that are yet to be rendered.
@@ -130,6 +131,8 @@ class Row:
 class Rule:
     """Makes jobs. Templates hold the rule's options already; the matrix is in the order written.
 
+    An axis from a table has one `Named` text for each row: its id, with all that the row says.
+
     `path` is the output path without its suffix; `timeout` in seconds.
     """
 
@@ -151,7 +154,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths."""
+    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths.
+
+    `names` are those that its vars have or its texts use, `*` among them where any name may be used.
+    """
 
     name: str
     description: str
@@ -167,4 +173,5 @@ class Campaign:
     vars: Mapping[str, Json]
     catalog: catalog.Catalog
     location: Location
+    names: frozenset[str] = frozenset()
     warnings: tuple[Problem, ...] = ()

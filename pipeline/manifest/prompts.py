@@ -1,31 +1,82 @@
-"""Prompts: texts in the manifest, or in files of their own."""
+"""Prompts: texts in the manifest, in files of their own, or in the rows of a table."""
 
-from pipeline.documents.location import Location, Written
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from pipeline.documents.location import Location, Value
+from pipeline.documents.node import Node
+from pipeline.documents.scalars import check_text
 from pipeline.documents.source import conflicts, read_source
 from pipeline.errors import InvalidInput
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Prompt
+from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table
+from pipeline.manifest.text_warnings import warn_of_empty_prompt, warn_of_prompt
 from pipeline.manifest.texts import Text, compile_text
 
 LARGEST = 64 << 10
 
 
-def build_prompt(name: str, written: Written, context: Context) -> Prompt:
-    """One prompt; an empty one where it was reported as wrong."""
-    file = written.get("file")
-    text = context.text(written) if file is None else _from_file(file, context)
-    return Prompt(name, text or compile_text("", written.location, written.node))
+def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]:
+    """The prompts by name, in their order; one that was reported as wrong is empty."""
+    if value is None:
+        return {}
+    if isinstance(value.node.value, Mapping):
+        for name, node in value.node.value.items():
+            if node.value is None:
+                warn_of_empty_prompt(name, Value(node, (*value.path, name)).location, node, context)
+        return {name: _prompt(name, each, context) for name, each in value.items()}
+    prompts: dict[str, Prompt] = {}
+    for prompt, location in _listed(value, context):
+        first = prompts.setdefault(prompt.name, prompt)
+        if first is not prompt:
+            context.report(
+                location,
+                f"two prompts are called '{prompt.name}'; the first is at {first.text.location.position}",
+            )
+    return prompts
 
 
-def _from_file(written: Written, context: Context) -> Text | None:
-    found = context.path(written)
+def _listed(value: Value, context: Context) -> Iterator[tuple[Prompt, Location]]:
+    for element in value.elements():
+        if element.get("csv") is not None:
+            for name, row in distinct(read_table(element, PROMPTS, context), context):
+                yield _of_row(name, row, context), row.location
+        elif (own := element.get("id")) is not None and own.text is not None:
+            yield _prompt(own.text, element.get("text") or element, context), own.location
+
+
+def _prompt(name: str, value: Value, context: Context) -> Prompt:
+    file = value.get("file")
+    text = context.text(value) if file is None else _from_file(file, context)
+    if text is None:
+        return Prompt(name=name, text=compile_text("", value.location, value.node))
+    warn_of_prompt(name, text, context)
+    return Prompt(name=name, text=text)
+
+
+def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
+    location = row.location
+    # A cell stands where its row begins: nobody knows at which column, as quotes may be in the way.
+    node = Node(row.own.get("text", ""), location.source, location.line, 1, location.line, 1)
+    try:
+        check_text(row.own.get("text", ""))
+    except ValueError as error:
+        context.report(location, str(error))
+    text = context.text(Value(node)) or compile_text("", location, node)
+    warn_of_prompt(name, text, context)
+    return Prompt(name=name, text=text, vars=MappingProxyType(dict(row.vars)))
+
+
+def _from_file(value: Value, context: Context) -> Text | None:
+    found = context.path(value)
     if found is None:
         return None
     try:
         source = read_source(*found, LARGEST)
         if problems := conflicts(source):
             raise InvalidInput(problems)
-        return compile_text(source.text, Location(source, 1, 1), None)
     except InvalidInput as error:
         context.problems += error.problems
         return None
+    return context.whole_file(source)

@@ -4,43 +4,42 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from pipeline.documents.location import Written
+from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
 from pipeline.manifest.context import Context
-from pipeline.manifest.globs import has_magic
+from pipeline.manifest.globs import braces_hint, has_magic
 
 T = TypeVar("T")
 _MOST_NAMED = 8
 
 
-def chosen(
-    written: Written | None, known: Mapping[str, T | None], what: str, context: Context
-) -> tuple[T, ...]:
+def chosen(value: Value | None, known: Mapping[str, T | None], what: str, context: Context) -> tuple[T, ...]:
     """What a list of names or globs refers to, each once; everything where there is no list.
 
     `known` holds None for what was written but is wrong: that is reported elsewhere, and left out here.
     """
-    if written is None:
+    if value is None:
         names: Iterable[str] = known
     else:
         names = dict.fromkeys(
-            name for each in written.elements() for name in _named(each, known, what, context)
+            name for each in value.elements() for name in _named(each, known, what, context)
         )
     return tuple(found for name in names if (found := known[name]) is not None)
 
 
-def _named(written: Written, known: Mapping[str, object], what: str, context: Context) -> list[str]:
-    name = written.text
+def _named(value: Value, known: Mapping[str, object], what: str, context: Context) -> list[str]:
+    name = value.text
     if name is None:
         return []
     if name in known:
         return [name]
     if not has_magic(name):
-        context.report(written.location, unknown(what, name, known))
+        context.report(value.location, unknown(what, name, known))
         return []
     found = [each for each in known if fnmatchcase(each, name)]
     if not found:
-        context.report(written.location, f"no {what} matches '{name}'{there_are(known)}")
+        hint = braces_hint(name, "list both") or there_are(known)
+        context.report(value.location, f"no {what} matches '{name}'{hint}")
     return found
 
 

@@ -1,16 +1,18 @@
 """Job rules, with every reference resolved and every row of theirs judged."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.documents.location import Written
+from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.options import build_options
 from pipeline.manifest.references import chosen, unknown
+from pipeline.manifest.tables import AXIS, distinct, read_table
+from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Text
 
 # What templates see besides vars and axes; no var or axis may take such a name.
@@ -18,6 +20,7 @@ RESERVED = ("campaign", "image", "job", "prompt", "purchase", "template", "vars"
 EXTENSION = re.compile(r"\.\{\{-?\s*ext\s*-?\}\}$")
 DEFAULT_TIMEOUT = 3600.0
 _ROW_KEYS = ("template", "image", "prompt")
+Matrix = tuple[tuple[str, tuple[Json, ...]], ...]
 _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -26,44 +29,43 @@ class Parts:
     """What rules refer to, by name; None stands for what is wrong and was reported."""
 
     templates: Mapping[str, Template | None]
-    options: Mapping[str, Written | None]
+    options: Mapping[str, Value | None]
     image_sets: Mapping[str, ImageSet | None]
-    prompts: Mapping[str, Prompt | None]
+    prompts: Mapping[str, Prompt]
     vars: Mapping[str, Json]
     path: Text
     steps: bool
 
 
-def build_rule(written: Written, parts: Parts, context: Context) -> Rule | None:
+def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
     """One rule; None where it has no id or no template."""
-    rule_id = written.text_of("id")
-    matrix = _matrix(written.get("matrix"), parts, context)
-    axes = [name for name, _ in matrix]
+    rule_id = value.text_of("id")
+    matrix = _matrix(value.get("matrix"), parts, context)
     templates = tuple(
-        _with_options(template, written.get("options"), parts, context)
-        for template in chosen(written.get("templates"), parts.templates, "template", context)
+        _with_options(template, value.get("options"), parts, context)
+        for template in chosen(value.get("templates"), parts.templates, "template", context)
     )
-    output = written.get("output")
+    output = value.get("output")
     rule = Rule(
-        rule_id or "",
-        templates,
-        chosen(written.get("image_sets"), parts.image_sets, "image set", context),
-        chosen(written.get("prompts"), parts.prompts, "prompt", context),
-        matrix,
-        _when(written.get("when"), context),
-        _rows(written.get("exclude"), axes, parts, context),
-        _rows(written.get("include"), axes, parts, context, complete=True),
-        _integer(written, "repeat", 1),
-        output_path(None if output is None else output.get("path"), context) or parts.path,
-        _flag(output, "steps", parts.steps),
-        _timeout(written.get("timeout")),
-        _integer(written, "retries", 0),
-        written.location,
+        id=rule_id or "",
+        templates=templates,
+        image_sets=chosen(value.get("image_sets"), parts.image_sets, "image set", context),
+        prompts=chosen(value.get("prompts"), parts.prompts, "prompt", context),
+        matrix=matrix,
+        when=_when(value.get("when"), context),
+        exclude=_rows(value.get("exclude"), matrix, parts, context),
+        include=_rows(value.get("include"), matrix, parts, context, complete=True),
+        repeat=value.integer_of("repeat", 1),
+        path=output_path(None if output is None else output.get("path"), context) or parts.path,
+        steps=parts.steps if output is None else output.flag_of("steps", parts.steps),
+        timeout=_timeout(value.get("timeout")),
+        retries=value.integer_of("retries", 0),
+        location=value.location,
     )
     return rule if rule_id and templates else None
 
 
-def _with_options(template: Template, over: Written | None, parts: Parts, context: Context) -> Template:
+def _with_options(template: Template, over: Value | None, parts: Parts, context: Context) -> Template:
     if over is None:
         return template
     return replace(
@@ -71,18 +73,16 @@ def _with_options(template: Template, over: Written | None, parts: Parts, contex
     )
 
 
-def output_path(written: Written | None, context: Context) -> Text | None:
+def output_path(value: Value | None, context: Context) -> Text | None:
     """The output path without its suffix, which only an answer of the vendor tells."""
-    if written is None or written.text is None or not EXTENSION.search(written.text):
+    if value is None or value.text is None or not EXTENSION.search(value.text):
         return None
-    return context.compiled(EXTENSION.sub("", written.text), written)
+    return context.compiled(EXTENSION.sub("", value.text), value)
 
 
-def _matrix(
-    written: Written | None, parts: Parts, context: Context
-) -> tuple[tuple[str, tuple[Json, ...]], ...]:
+def _matrix(value: Value | None, parts: Parts, context: Context) -> Matrix:
     matrix = []
-    for name, axis in () if written is None else written.items():
+    for name, axis in () if value is None else value.items():
         if name in RESERVED:
             context.report(
                 axis.key_location,
@@ -92,65 +92,84 @@ def _matrix(
             context.report(
                 axis.key_location, f"'{name}' is an axis here and a var too; one of them needs another name"
             )
-        values = tuple(each.node.plain() for each in axis.elements())
+        values = tuple(_axis_values(axis, context))
         if values:  # an axis without values is as if it were not there
             matrix.append((name, values))
     return tuple(matrix)
 
 
-def _when(written: Written | None, context: Context) -> Text | bool:
-    if written is None:
+def _axis_values(axis: Value, context: Context) -> Iterator[Json]:
+    if axis.is_mapping:
+        for name, row in distinct(read_table(axis, AXIS, context), context):
+            yield Named(name, {"id": name, "vars": row.vars})
+    else:
+        yield from (each.node.plain() for each in axis.elements())
+
+
+def _when(value: Value | None, context: Context) -> Text | bool:
+    if value is None:
         return True
-    if written.flag is not None:
-        return written.flag
-    text = context.text(written)
+    if value.flag is not None:
+        return value.flag
+    text = context.text(value)
+    if value.text and not any(brackets in value.text for brackets in ("{{", "{%", "{#")):
+        message = f'this is a text and no expression, so it always holds; write "{{{{ {value.text} }}}}"'
+        context.warn(value.location, message)
     return True if text is None else text
 
 
 def _rows(
-    written: Written | None, axes: list[str], parts: Parts, context: Context, *, complete: bool = False
+    value: Value | None, matrix: Matrix, parts: Parts, context: Context, *, complete: bool = False
 ) -> tuple[Row, ...]:
+    axes = [name for name, _ in matrix]
     rows = []
-    for row in () if written is None else written.elements():
+    for row in () if value is None else value.elements():
         values = row.node.plain()
         if not isinstance(values, dict):
             continue
         known = (*_ROW_KEYS, *axes)
         for key in values:
             if key not in known:
-                location = Written(row.node.child(key) or row.node, (*row.path, key)).key_location
+                location = Value(row.node.child(key) or row.node, (*row.path, key)).key_location
                 near = did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
                 context.report(location, f"neither an axis nor one of template, image, prompt{near}")
         _check_names(row, parts, context)
         missing = [axis for axis in axes if axis not in values]
         if complete and missing:
             context.report(row.location, f"the row must name every axis; missing: {', '.join(missing)}")
-        rows.append(Row(values, row.location))
+        if complete:
+            values |= _of_tables(row, matrix, context)
+        rows.append(Row(values=values, location=row.location))
     return tuple(rows)
 
 
-def _check_names(row: Written, parts: Parts, context: Context) -> None:
+def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
+    """What a row says of axes that come from tables: not only the id, but all that the table says of it."""
+    found: dict[str, Json] = {}
+    for axis, values in matrix:
+        known = {str(value): value for value in values if isinstance(value, Named)}
+        named = row.get(axis)
+        if not known or named is None:
+            continue
+        if named.text in known:
+            found[axis] = known[named.text]
+        else:
+            context.report(named.location, unknown(f"row of '{axis}'", str(named.node.plain()), known))
+    return found
+
+
+def _check_names(row: Value, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
         if named is not None and named.text not in known:
             context.report(named.location, unknown(key, str(named.node.plain()), known))
 
 
-def _timeout(written: Written | None) -> float:
-    if written is None:
+def _timeout(value: Value | None) -> float:
+    if value is None:
         return DEFAULT_TIMEOUT
-    if written.number is not None:
-        return float(written.number)
-    found = _TIMEOUT.fullmatch(written.text or "")
+    if value.number is not None:
+        return float(value.number)
+    found = _TIMEOUT.fullmatch(value.text or "")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (1, 0, 0)
     return float(hours * 3600 + minutes * 60 + seconds)
-
-
-def _integer(written: Written, key: str, default: int) -> int:
-    found = written.get(key)
-    return default if found is None or found.integer is None else found.integer
-
-
-def _flag(written: Written | None, key: str, default: bool) -> bool:
-    found = None if written is None else written.get(key)
-    return default if found is None or found.flag is None else found.flag

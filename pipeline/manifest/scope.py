@@ -57,15 +57,13 @@ class RuleScope:
 
     def _rendered(self, prompt: Prompt) -> Named:
         if prompt.name not in self._prompts:
-            text = prompt.text
-            self._prompts[prompt.name] = Remembered(
-                text.names, lambda scope: Named(text.text(scope), prompt.name)
-            )
+            text, data = prompt.text, {"name": prompt.name, "vars": prompt.vars}
+            self._prompts[prompt.name] = Remembered(text.names, lambda scope: Named(text.text(scope), data))
         try:
             return self._prompts[prompt.name](self._names)
         except InvalidInput as error:
             self.problems = error.problems
-            return Named("", prompt.name)
+            return Named("", {"name": prompt.name, "vars": prompt.vars})
 
 
 def _image(item: Item) -> dict[str, object]:

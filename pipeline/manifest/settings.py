@@ -3,30 +3,29 @@
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Location, Written
+from pipeline.documents.location import Location, Value
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
 
 DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
 
-def build_provider(written: Written | None) -> ProviderSettings:
+def build_provider(value: Value | None) -> ProviderSettings:
     """Who makes the media."""
-    if written is None:
+    if value is None:
         return ProviderSettings()
-    report_errors = written.get("report_errors")
     return ProviderSettings(
-        written.text_of("name") or "vimmerse",
-        written.text_of("api") or "v1",
-        report_errors is not None and report_errors.flag is True,
+        name=value.text_of("name") or "vimmerse",
+        api=value.text_of("api") or "v1",
+        report_errors=value.flag_of("report_errors"),
     )
 
 
-def build_limits(written: Written | None) -> Limits:
+def build_limits(value: Value | None) -> Limits:
     """What stops buying; what is left out has its default."""
-    if written is None:
+    if value is None:
         return Limits()
-    given = {name: each.number for name, each in written.items()}
+    given = {name: each.number for name, each in value.items()}
 
     def whole(name: str, default: int) -> int:
         return default if (number := given.get(name)) is None else int(number)
@@ -34,24 +33,23 @@ def build_limits(written: Written | None) -> Limits:
     def cap(name: str) -> int | None:
         return None if (number := given.get(name)) is None else int(number)
 
-    canary = written.get("canary")
     return Limits(
-        whole("max_creates", 1000),
-        cap("max_credits"),
-        cap("budget"),
-        whole("concurrency", 8),
-        whole("in_flight", 50),
-        float(given.get("fail_threshold") or 0),
-        canary is not None and canary.flag is True,
+        max_creates=whole("max_creates", 1000),
+        max_credits=cap("max_credits"),
+        budget=cap("budget"),
+        concurrency=whole("concurrency", 8),
+        in_flight=whole("in_flight", 50),
+        fail_threshold=float(given.get("fail_threshold") or 0),
+        canary=value.flag_of("canary"),
     )
 
 
 def build_output(
-    written: Written | None, steps: bool, name: str, manifest: Path, context: Context, location: Location
+    value: Value | None, steps: bool, name: str, manifest: Path, context: Context, location: Location
 ) -> OutputSettings:
     """Where files go; `location` is the manifest's, for what it does not say itself."""
-    folder = None if written is None else written.get("dir")
-    path = None if written is None else written.text_of("path")
+    folder = None if value is None else value.get("dir")
+    path = None if value is None else value.text_of("path")
     chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
     try:
         real = files.confined(chosen, manifest.parent, context.root)
@@ -60,4 +58,4 @@ def build_output(
             location if folder is None else folder.location, f"the output folder '{chosen}': {error}"
         )
         real = manifest.parent
-    return OutputSettings(real, path or DEFAULT_PATH, steps)
+    return OutputSettings(dir=real, path=path or DEFAULT_PATH, steps=steps)

@@ -1,119 +1,182 @@
-"""CSV files of images: rows with the line at which each begins."""
+"""Tables in a manifest: a CSV file, what its columns are to us, and which of its rows count."""
 
-import csv
-import io
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Final
 
-from pipeline.documents.location import Location
-from pipeline.documents.source import SourceFile, conflicts, read_source
-from pipeline.errors import InvalidInput, Problem, did_you_mean
-from pipeline.manifest.images import LFS_POINTER
+from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
+from pipeline.documents.location import Location, Value
+from pipeline.documents.source import read_source
+from pipeline.errors import InvalidInput, Problem, did_you_mean, nearest
+from pipeline.manifest.context import Context
+from pipeline.manifest.texts import Text, is_true
 
-LARGEST = 64 << 20
-_MOST_PROBLEMS = 100
-_OTHER_SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar"}
-_OWN = ("path", "url", "id", "version")
+_ID = re.compile(r"[^\n\t]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row: its images in order (paths or urls), and what else it says. Empty cells are left out."""
+class Purpose:
+    """What a table is read for: which columns are ours, and of which one each there has to be."""
 
-    images: tuple[str, ...]
-    id: str | None
-    version: str | None
+    own: re.Pattern[str]
+    needed: tuple[tuple[str, ...], ...]
+
+
+IMAGES: Final = Purpose(re.compile(r"id|version|(?:path|url)(?:_[0-9]{1,4})?"), (("path", "url"),))
+PROMPTS: Final = Purpose(re.compile(r"id|text"), (("id",), ("text",)))
+AXIS: Final = Purpose(re.compile(r"id"), (("id",),))
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row. `own` are its cells by our names, `vars` all the others by theirs; empty ones are left out.
+
+    `names` tells what the file calls our columns.
+    """
+
+    own: Mapping[str, str]
     vars: Mapping[str, str]
+    names: Mapping[str, str]
     location: Location
 
+    @property
+    def id(self) -> str | None:
+        return self.own.get("id")
 
-def read_table(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
-    """The rows of a CSV file whose separator is the comma, and what is wrong with the others."""
+
+def read_table(value: Value, purpose: Purpose, context: Context) -> list[TableRow]:
+    """The rows that `value` names by `csv`, `delimiter`, `columns` and `where`; what is wrong is reported."""
+    csv = value.get("csv")
+    found = None if csv is None else context.path(csv)
+    if found is None:
+        return []
+    columns = value.get("columns")
+    renamed = (
+        {} if columns is None else {ours: each for ours, each in columns.items() if each.text is not None}
+    )
+    expected = {_normal(each.text) for each in renamed.values()}.union(*purpose.needed)
     try:
-        return _read(_sound_source(path, name))
+        table, problems = read_csv(read_source(*found, LARGEST), _separator(value), expected)
     except InvalidInput as error:
-        return [], list(error.problems)
+        context.problems += error.problems
+        return []
+    context.problems += problems
+    names = _names(table, renamed, purpose, context)
+    if names is None or len(set(table.columns)) < len(table.columns):
+        return []
+    rows = [row for row in _wanted(table, names, value.get("where"), context) if _has_sound_id(row, context)]
+    if not rows and not problems and not table.records:
+        context.problems.append(table.source.problem("the table has no rows", table.header_line))
+    return rows
 
 
-def _sound_source(path: Path, name: str) -> SourceFile:
-    source = read_source(path, name, LARGEST)
-    if source.text.encode()[:100].startswith(LFS_POINTER):
-        raise InvalidInput(
-            source.problem("a Git LFS pointer, not the CSV itself; fetch it with 'git lfs pull'")
-        )
-    if problems := conflicts(source):
-        raise InvalidInput(problems)
-    return source
+def _separator(value: Value) -> str | None:
+    text = value.text_of("delimiter")
+    # Of what cannot be one, the schema speaks.
+    return text if text is not None and len(text) == 1 and text not in '"\r\n' else None
 
 
-def _read(source: SourceFile) -> tuple[list[Row], list[Problem]]:
-    lines = csv.reader(io.StringIO(source.text), strict=True)
-    problems: list[Problem] = []
-    rows: list[Row] = []
-    columns: list[str] = []
-    image_columns: list[str] = []
-    while len(problems) < _MOST_PROBLEMS:
-        at = lines.line_num + 1
+def distinct(rows: list[TableRow], context: Context) -> Iterator[tuple[str, TableRow]]:
+    """Each row with its id, once where two are the same; one without an id, or with that of another, is reported."""
+    first: dict[str, TableRow] = {}
+    for row in rows:
+        if row.id is None:
+            context.report(row.location, f"the row has no id: '{row.names['id']}' is empty")
+            continue
+        other = first.setdefault(row.id, row)
+        if other is row:
+            yield row.id, row
+        elif (other.own, other.vars) != (row.own, row.vars):
+            context.report(row.location, two_with_one_id(row.id, other.location))
+
+
+def two_with_one_id(name: str, first: Location) -> str:
+    """Says that two rows have one id and differ."""
+    return f"two rows have the id '{name}' and are not the same; the first is in line {first.line}"
+
+
+def _normal(text: str | None) -> str:
+    return unicodedata.normalize("NFC", text or "")
+
+
+def _names(
+    table: CsvTable, renamed: Mapping[str, Value], purpose: Purpose, context: Context
+) -> dict[str, str] | None:
+    """By our names, what the table calls its columns; None where that was reported as wrong."""
+    known = set(table.columns)
+    names: dict[str, str] = {}
+    are_sound = True
+    for ours, value in renamed.items():
+        theirs = _normal(value.text)
+        if theirs in known:
+            names[ours] = theirs
+        else:
+            are_sound = False
+            message = f"{table.source.name} has no column '{theirs}'{did_you_mean(theirs, table.columns)}"
+            context.report(value.location, message)
+    for column in table.columns:
+        if purpose.own.fullmatch(column):
+            names.setdefault(column, column)
+    for either in purpose.needed if are_sound else ():
+        if not names.keys() & set(either):
+            are_sound = False
+            context.problems.append(table.source.problem(_missing_column(either, table), table.header_line))
+    return names if are_sound else None
+
+
+def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
+    """Says that there is none of these columns, and how to name it; they are alternatives."""
+    called = " or ".join(f"'{each}'" for each in either)
+    near = {each: close for each in either if (close := nearest(each, table.columns))}
+    ours, theirs = next(iter(near.items()), (either[-1], "…"))
+    return f"there is no column {called}; say which one it is: 'columns: {{{ours}: {theirs}}}'"
+
+
+def _wanted(
+    table: CsvTable, names: Mapping[str, str], where: Value | None, context: Context
+) -> Iterator[TableRow]:
+    """The rows for which `where` holds, which is asked before anything else of them."""
+    condition = None if where is None else _condition(where, context)
+    ours = frozenset(names.values())
+    any_holds = False
+    for record in table.records:
+        cells = dict(zip(table.columns, record.cells, strict=True))
+        location = Location(table.source, record.line, 1)
         try:
-            cells = next(lines)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            problems.append(source.problem(f"this is no CSV: {error}", at))
-            break
-        location = Location(source, at, 1)
-        if not columns:
-            columns = [cell.strip() for cell in cells]
-            problems += _wrong_with_header(columns, source, at)
-            if problems:
-                break
-            image_columns = _image_columns(columns)
-        elif any(cells):
-            row = _row(columns, image_columns, cells, location)
-            rows.append(row) if isinstance(row, Row) else problems.append(row)
-    if not problems and not rows:
-        problems.append(source.problem("the table has no rows" if columns else "the file is empty"))
-    return rows, problems
-
-
-def _image_columns(columns: list[str]) -> list[str]:
-    numbered = {
-        int(number): column
-        for column in columns
-        for stem, _, number in [column.partition("_")]
-        if stem in ("path", "url") and number.isdecimal()
-    }
-    return [
-        *(column for column in columns if column in ("path", "url")),
-        *(numbered[n] for n in sorted(numbered)),
-    ]
-
-
-def _wrong_with_header(columns: list[str], source: SourceFile, line: int) -> Iterator[Problem]:
-    for separator, called in _OTHER_SEPARATORS.items():
-        if len(columns) == 1 and separator in columns[0]:
-            yield source.problem(f"the cells are separated by {called}, expected a comma", line)
+            if condition is not None and not is_true(condition.value({"row": cells})):
+                continue
+        except InvalidInput as error:
+            # The next rows would say the same.
+            context.problems += [_of_row(problem, location) for problem in error.problems]
             return
-    for index, column in enumerate(columns):
-        if not column:
-            yield source.problem(f"column {index + 1} has no name", line)
-        elif column in columns[:index]:
-            yield source.problem(f"the column '{column[:100]}' stands there twice", line)
-    if not any(column in ("path", "url") for column in columns):
-        near = next((hint for hint in (did_you_mean(each, _OWN[:2]) for each in columns) if hint), "")
-        yield source.problem(f"there is no column 'path' or 'url'{near}", line)
+        any_holds = True
+        filled = {theirs: cell for theirs, cell in cells.items() if cell.strip()}
+        yield TableRow(
+            own={name: filled[theirs] for name, theirs in names.items() if theirs in filled},
+            vars={theirs: cell for theirs, cell in filled.items() if theirs not in ours},
+            names=names,
+            location=location,
+        )
+    if where is not None and table.records and not any_holds:
+        context.report(where.location, f"'where' leaves none of the {len(table.records):,} rows")
 
 
-def _row(columns: list[str], image_columns: list[str], cells: list[str], location: Location) -> Row | Problem:
-    if len(cells) != len(columns):
-        return location.problem(f"{len(cells)} cells, expected {len(columns)} as in the header")
-    filled = {column: cell for column, cell in zip(columns, cells, strict=True) if cell}
-    images = tuple(filled[column] for column in image_columns if column in filled)
-    if "path" in filled and "url" in filled:
-        return location.problem("both 'path' and 'url' are filled; one image needs one of them")
-    if "path" not in filled and "url" not in filled:
-        return location.problem("neither 'path' nor 'url' is filled")
-    own = {*_OWN, *image_columns}
-    variables = {column: cell for column, cell in filled.items() if column not in own}
-    return Row(images, filled.get("id"), filled.get("version"), variables, location)
+def _condition(where: Value, context: Context) -> Text | None:
+    text = context.text(where)
+    if text is not None and not text.template.is_expression:
+        context.report(where.location, "expected one expression over 'row': \"{{ row['…'] == '…' }}\"")
+        return None
+    return text
+
+
+def _of_row(problem: Problem, row: Location) -> Problem:
+    return replace(problem, message=f"{problem.message} (row {row.source.name}:{row.line})")
+
+
+def _has_sound_id(row: TableRow, context: Context) -> bool:
+    if row.id is None or _ID.fullmatch(row.id):
+        return True
+    context.report(row.location, f"'{row.names['id']}' is no id: expected one line of at most 200 characters")
+    return False

@@ -78,6 +78,11 @@ def _problem(error: TemplateError, location: Location, node: Node | None) -> Pro
     return location.problem(error.message)
 
 
+def is_true(answer: Json) -> bool:
+    """What the answer of a condition means: false and empty are no, and so is a text of blanks."""
+    return bool(answer.strip() if isinstance(answer, str) else answer)
+
+
 class Remembered(Generic[T]):
     """What depends on some names of a scope, worked out anew only when one is another object than before.
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 _LONGEST = 8192
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
+_ANOTHER = re.compile(r"[\s,;|]https?://", re.IGNORECASE)
 
 
 def is_url(text: str) -> bool:
@@ -13,12 +14,19 @@ def is_url(text: str) -> bool:
     return text[:8].lower().startswith(("http://", "https://"))
 
 
+def are_several(text: str) -> bool:
+    """Whether a text that begins with a url goes on with another, as feeds list them in one cell."""
+    return is_url(text) and _ANOTHER.search(text) is not None
+
+
 def check_url(url: str) -> None:
     """Refuse what no vendor could fetch.
 
     Raises:
-        ValueError: it has blanks, no host, or is far too long.
+        ValueError: it is two urls, has blanks or no host, or is far too long.
     """
+    if are_several(url):
+        raise ValueError("two urls in one text; several images are a list: {images: […]}")
     if len(url) > _LONGEST:
         raise ValueError(f"a url of {len(url):,} characters; at most {_LONGEST:,} are allowed")
     if _BLANK.search(url):

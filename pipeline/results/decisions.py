@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
-from pipeline.errors import InvalidInput
-from pipeline.files import write_atomically
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.files import follow_links, write_atomically
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, PurchaseId
 
@@ -43,9 +43,13 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
     Raises:
         InvalidInput: it cannot be read or is not valid by its schema; with every problem.
     """
-    if not path.exists():
+    try:
+        real = follow_links(path)
+    except ValueError as error:
+        raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
+    if not real.exists():
         return ()
-    document = read_yaml(path, name)
+    document = read_yaml(real, name)
     if problems := schema.check(document, "decisions"):
         raise InvalidInput(problems)
     plain: Any = document.root.plain()

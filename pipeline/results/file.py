@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import read_limited, stamp, write_atomically
+from pipeline.files import follow_links, read_limited, stamp, write_atomically
 from pipeline.jobs import Json, canonical_json
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
 from pipeline.records import purchase_from_json
@@ -60,7 +60,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
 
 def _read_document(path: Path, name: str) -> Json:
     try:
-        content = read_limited(path, _LARGEST).decode("utf-8-sig")
+        content = read_limited(follow_links(path), _LARGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         _refuse(name, 1, 1, f"cannot be read: {error}")
     for number, line in enumerate(content.splitlines(), start=1):

@@ -32,6 +32,7 @@ def bought(project: Project, pipeline: Pipeline) -> None:
 def test_a_saved_plan_is_valid_by_its_schema_and_says_what_plan_says(
     project: Project, pipeline: Pipeline
 ) -> None:
+    project.write({"campaign.yaml": spring(vars={"x": 1})})
     document = save(pipeline, project, "--var", "x=5", "--select", "main")
 
     assert_valid(document, "plan")

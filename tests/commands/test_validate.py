@@ -194,3 +194,82 @@ def test_commands_of_a_stranger_do_not_reach_the_runner(folder: Path, offline: P
         for line in ended.out.splitlines():
             own = ("::error file=campaign.yaml,", f"::stop-commands::{token}", f"::{token}::")
             assert line.startswith(own) or not line.strip().startswith(("::", "##[")), line
+
+
+class TestUnusedVars:
+    """A `--var` that changes nothing is a slip of the pen, and buys what nobody meant."""
+
+    @pytest.fixture
+    def project(self, folder: Path) -> Project:
+        prompts = {"walk": "a walk in {{ season }}", "dance": "{{ vars.mood | default('gay') }}"}
+        return campaign(
+            folder, {"campaign.yaml": spring(vars={"unused": 1, "season": "may"}, prompts=prompts)}
+        )
+
+    @pytest.mark.parametrize("command", ["validate", "expand", "plan", "status", "results", "verify"])
+    def test_a_name_that_nothing_uses_is_wrong_usage(
+        self, project: Project, offline: Pipeline, command: str
+    ) -> None:
+        ended = offline(command, project.manifest, "--var", "seasn=june", "--var", "x=1")
+
+        assert ended.code == 64
+        assert "nothing in the manifest uses --var seasn (did you mean 'season'?), nor --var x" in ended.err
+
+    def test_so_it_is_where_the_manifest_lacks_the_var(self, project: Project, offline: Pipeline) -> None:
+        project.write({"campaign.yaml": spring(prompts={"walk": "a walk in {{ season }}"})})
+
+        assert offline("validate", project.manifest).code == 3
+        assert offline("validate", project.manifest, "--var", "seasn=june").code == 64
+        assert offline("validate", project.manifest, "--var", "season=june").code == 0
+
+    @pytest.mark.parametrize("name", ["season", "mood", "unused"])
+    def test_one_that_is_used_or_declared_is_fine(
+        self, project: Project, offline: Pipeline, name: str
+    ) -> None:
+        for command in ("validate", "plan"):
+            ended = offline(command, project.manifest, "--var", f"{name}=june")
+            assert ended.code == 0, ended.said
+
+    def test_where_any_name_may_be_used_nothing_is_said(self, project: Project, offline: Pipeline) -> None:
+        project.write({"campaign.yaml": spring(vars={"which": "a"}, prompts={"walk": "{{ vars[which] }}"})})
+
+        assert offline("validate", project.manifest, "--var", "a=1").code == 0
+
+    def test_of_several_campaigns_one_that_uses_it_is_enough(
+        self, project: Project, offline: Pipeline
+    ) -> None:
+        project.write(
+            {"more/other.yaml": spring(name="other", image_sets={"s": ["red.png"]}, vars={"tone": 1})}
+        )
+        project.write({"more/red.png": picture()})
+        for command in ("validate", "plan", "status"):
+            assert offline(command, ".", "--var", "tone=2", "--var", "season=june").code == 0
+            ended = offline(command, ".", "--var", "tnoe=2")
+            assert ended.code == 64
+            assert "none of these manifests uses --var tnoe (did you mean 'tone'?)" in ended.err
+
+    def test_a_file_of_vars_may_hold_others(self, project: Project, offline: Pipeline) -> None:
+        project.write({"vars.yaml": "season: june\nof_another: 1\n"})
+
+        assert offline("validate", project.manifest, "--var-file", "vars.yaml").code == 0
+
+
+def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
+    written = (
+        "version: 1\nname: spring\nimage_sets: {s: [images/red.png]}\nprompts:\n  p: Get the #1 shoe\n  q: #ff0000\n"
+        'templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: "{{ prompt }}"}}}\n'
+    )
+    project = campaign(folder, {"campaign.yaml": written})
+
+    ended = offline("validate", "campaign.yaml")
+
+    assert ended.code == 0
+    assert (
+        "warning: campaign.yaml:5:6: prompts.p: the text ends at ' #', as '#1 shoe' is a comment" in ended.out
+    )
+    assert "warning: campaign.yaml:6:5: prompts.q: the prompt 'q' is empty" in ended.out
+    for command in ("expand", "plan"):
+        ended = offline(command, project.manifest, "--format", "json")
+        assert ended.code == 0
+        assert "the prompt 'q' is empty" in ended.err
+        assert ended.document

@@ -27,15 +27,19 @@ _MOST_DOTS: Final = 20
 
 
 class Named(str):
-    """A text with a name: `{{ prompt }}` renders it, and `{{ prompt.name }}` its name."""
+    """A text with more to it: `{{ prompt }}` renders it, and `{{ prompt.name }}` what `data` has under `name`."""
 
-    __slots__ = ("name",)
-    name: str
+    __slots__ = ("data",)
+    data: Mapping[str, object]
 
-    def __new__(cls, text: str, name: str) -> Self:
+    def __new__(cls, text: str, data: Mapping[str, object]) -> Self:
         self = super().__new__(cls, text)
-        self.name = name
+        self.data = data
         return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # It goes along in the coordinates of jobs, which need the text only.
+        return str, (str(self),)
 
 
 class Declined(Exception):
@@ -106,7 +110,8 @@ def as_word(value: object) -> str:
         return ""
     if kind is bool:
         return "true" if value else "false"
-    if kind is int or kind is float:
+    # Also one that remembers how it was spelled.
+    if isinstance(value, int | float):
         return str(value)
     raise LookupError
 
@@ -117,8 +122,8 @@ def _found(chain: Part, scope: Mapping[str, object]) -> object:
         kind = type(value)
         if kind is dict or kind is MappingProxyType:
             value = value[name]  # type: ignore[index] # it is a mapping
-        elif kind is Named and name == "name":
-            value = value.name  # type: ignore[attr-defined] # it has one
+        elif kind is Named:
+            value = value.data[name]  # type: ignore[attr-defined] # it has some
         else:
             raise LookupError
     return value

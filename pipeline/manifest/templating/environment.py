@@ -48,8 +48,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj
             case Mapping():
                 return obj[attribute] if attribute in obj else Missing(name=attribute, known=obj)
-            case Named() if attribute == "name":
-                return obj.name
+            case Named() if attribute in obj.data:
+                return obj.data[attribute]
             case LoopContext() if attribute in _LOOP_DATA:
                 return getattr(obj, attribute)
             case _:
@@ -60,7 +60,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise argument.error
         if isinstance(argument, str):
             return self.getattr(obj, argument)
-        if isinstance(obj, list | tuple | str) and type(argument) is int:
+        if isinstance(obj, list | tuple | str) and _is_index(argument):
             within = -len(obj) <= argument < len(obj)
             return obj[argument] if within else Missing(hint=f"there is no item {argument} in {kind(obj)}")
         return obj if isinstance(obj, Missing) else Missing(hint=f"{kind(obj)} has no such item")
@@ -81,6 +81,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(arg, Missing):
             raise arg.error
         return super().call_unop(context, operator, checked_number(arg))
+
+
+def _is_index(argument: object) -> bool:
+    return isinstance(argument, int) and not isinstance(argument, bool)
 
 
 def budget_of(context: Context) -> Budget:

@@ -21,10 +21,10 @@ class Template:
     `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
     """
 
-    __slots__ = ("_constant", "_parts", "_source", "is_expression", "names")
+    __slots__ = ("_constant", "_parts", "is_expression", "names", "source")
 
     def __init__(self, source: str, constant: str | None, parts: tuple[Part, ...] | None) -> None:
-        self._source = source
+        self.source = source
         self._constant = constant
         self._parts = parts
         self.names: frozenset[str] = frozenset()
@@ -81,7 +81,7 @@ class Template:
 
     @property
     def _jinja(self) -> "JinjaTemplate":
-        return _compiled(self._source)
+        return _compiled(self.source)
 
 
 @lru_cache(maxsize=4096)

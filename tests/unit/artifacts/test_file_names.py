@@ -10,6 +10,7 @@ from support.protection import fails_without
 
 from artifacts.folder import bought, film, job
 from pipeline.artifacts.file_names import named, set_aside, suffix
+from pipeline.files import safe_path
 from pipeline.purchases import PurchaseId, Step
 
 
@@ -55,7 +56,8 @@ def test_steps_are_in_a_folder_of_their_own_in_order_and_only_if_wanted() -> Non
 def test_what_is_set_aside_is_called_so_and_no_other_mark_is_kept() -> None:
     one = replace(bought(1, job("a"), "film"), id=PurchaseId("0123456789abcdef"))
     assert next(named(one, set_aside("r/a", one.id))).path == "r/a~0123456.mp4"
-    assert next(named(one, "r/a~7654321")).path == "r/a-7654321.mp4"
+    assert next(named(one, "r/a~7654321")).path == f"{safe_path('r/a~7654321')}.mp4"
+    assert "~" not in safe_path("r/a~7654321")
 
 
 def test_one_that_is_set_aside_bears_its_purchase() -> None:

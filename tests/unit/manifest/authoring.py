@@ -17,6 +17,22 @@ OVERLAY = "templates: {overlay: {template_id: overlay_gray_5443}}\n"
 # The catalogue knows nothing of it, so anything goes.
 ANYTHING = "templates: {any: {template_id: something_new}}\n"
 
+# Every way in which a manifest names a file to be read, here `PATH`.
+READERS = {
+    "a base": "extends: PATH\n" + ANYTHING,
+    "one of several bases": "extends: [PATH]\n" + ANYTHING,
+    "a prompt": ANYTHING + "prompts: {walk: {file: PATH}}\n",
+    "a prompt of a list": ANYTHING + "prompts: [{id: walk, file: PATH}]\n",
+    "a table of images": ANYTHING + "image_sets: {shoes: {csv: PATH}}\n",
+    "a table of prompts": ANYTHING + "prompts: [{csv: PATH}]\n",
+    "a table of an axis": ANYTHING + "jobs: [{id: hero, matrix: {style: {csv: PATH}}}]\n",
+    "an image": ANYTHING + "image_sets: {shoes: [PATH]}\n",
+    "several images": ANYTHING + "image_sets: {shoes: [{images: [PATH]}]}\n",
+    "a pattern": ANYTHING + "image_sets: {shoes: {glob: 'PATH'}}\n",
+    "an option's file": "templates: {any: {template_id: new, options: {u: {file: PATH}}}}\n",
+    "a catalogue": ANYTHING + "catalog: {file: PATH}\n",
+}
+
 
 def png(shade: int = 0) -> bytes:
     """A PNG of one pixel."""

@@ -57,7 +57,7 @@ class TestValues:
         found = read(f"a: {word}\n").plain()
         assert isinstance(found, dict)
         assert found == {"a": value}
-        assert type(found["a"]) is type(value)
+        assert isinstance(found["a"], type(value))
 
     @pytest.mark.parametrize(
         ("word", "hint"),

@@ -94,7 +94,7 @@ PLAIN: st.SearchStrategy[Any] = st.sampled_from(
         True,
         False,
         None,
-        Named("named", "its name"),
+        Named("named", {"name": "its name"}),
     ]
 )
 DATA: st.SearchStrategy[Any] = st.recursive(
@@ -154,11 +154,11 @@ def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str)
 
 @given(SOURCES, SCOPES)
 @example("{{ a }}{{ b }}", {"a": "x" * 40_000, "b": "x" * 40_000})
-@example("{{ a.name }}", {"a": Named("text", "its name")})
-@example("{{ a }}", {"a": Named("text", "its name")})
-@example("{{ a }}", {"a": [Named("text", "its name")]})
+@example("{{ a.name }}", {"a": Named("text", {"name": "its name"})})
+@example("{{ a }}", {"a": Named("text", {"name": "its name"})})
+@example("{{ a }}", {"a": [Named("text", {"name": "its name"})]})
 @example("{{ a }}\n", {"a": True})
-@example("{{ a.upper }}", {"a": Named("text", "its name")})
+@example("{{ a.upper }}", {"a": Named("text", {"name": "its name"})})
 def test_what_is_rendered_is_what_jinja_renders(source: str, scope: Mapping[str, object]) -> None:
     parts = parts_of(source)
     if parts is None or (template := jinja(source)) is None:

@@ -1,3 +1,4 @@
+import hashlib
 import itertools
 import json
 import subprocess
@@ -374,6 +375,10 @@ class TestWordings:
         assert (other.timeout, other.retries, other.path, other.steps) == (5.0, 3, "x", True)
 
 
+def hashed(part: str, begins: str) -> str:
+    return f"{begins}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+
+
 class TestPaths:
     def test_the_path_is_rendered_and_made_safe(self, project: Project) -> None:
         job = only(
@@ -381,7 +386,29 @@ class TestPaths:
                 ANYTHING + "vars: {v: '../..//con/a b?'}\noutput: {path: '{{ v }}/{{ job.key }}.{{ ext }}'}\n"
             )
         )
-        assert job.path == "_/_/_con/a-b-/main/any"
+        assert job.path == "/".join(
+            [
+                hashed("..", "_"),
+                hashed("..", "_"),
+                hashed("con", "_con"),
+                hashed("a b?", "a-b-"),
+                "main",
+                "any",
+            ]
+        )
+
+    def test_names_that_differ_in_what_no_file_name_keeps_have_paths_of_their_own(
+        self, project: Project
+    ) -> None:
+        text = ANYTHING + "prompts: {'👍': a, '👎': b, 'कि': c, 'की': d, 'a b': e, 'a%b': f, '#1': g}\n"
+        paths = [job.path for job in project.jobs(text)]
+        assert len({path.casefold() for path in paths}) == len(paths) == 7
+        assert paths[2:4] == ["main/any/कि", "main/any/की"]
+
+    def test_a_job_that_is_added_moves_no_file(self, project: Project) -> None:
+        (before,) = project.jobs(ANYTHING + "prompts: {'👍': a}\n")
+        after = project.jobs(ANYTHING + "prompts: {'👎': b, '👍': a}\n")
+        assert [job.path for job in after if job.key == before.key] == [before.path]
 
     def test_a_rules_path_goes_over_the_campaigns(self, project: Project) -> None:
         text = "jobs: [{id: a, output: {path: 'mine/{{ job.id }}.{{ext}}'}}, {id: b}]\n"
@@ -390,7 +417,16 @@ class TestPaths:
 
     def test_paths_that_differ_only_in_case_are_one(self, project: Project) -> None:
         text = "jobs: [{id: hero, matrix: {l: [a, A]}}]\noutput: {path: '{{ l }}.{{ ext }}'}\n"
-        assert "two jobs would write to 'A'" in project.told(ANYTHING + text)
+        told = project.told(ANYTHING + text)
+        assert "two jobs would write to 'A'" in told
+        assert "output.path must tell them apart, as {{ job.key }} does" in told
+
+    def test_keys_that_differ_only_in_case_are_told_to_be_renamed(self, project: Project) -> None:
+        (problem,) = project.problems(ANYTHING + "jobs: [{id: hero, matrix: {l: [a, A]}}]\n")
+        assert "two jobs would write to 'hero/any/l=A'" in problem.message
+        assert problem.message.endswith(
+            "; some systems do not tell upper from lower case, so rename one of them"
+        )
 
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])
     def test_a_path_without_the_suffix_at_its_end_is_refused(self, project: Project, path: str) -> None:

@@ -4,7 +4,7 @@ import os
 import struct
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,16 +15,29 @@ from manifest.authoring import ANYTHING, Project, png
 from pipeline import files
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest import globs
+from pipeline.manifest.image_formats import check_image
 from pipeline.manifest.images import LARGEST, Images
-from pipeline.manifest.tables import read_table
 
 Form = Literal["NFC", "NFD"]
 
 
-def encoded(kind: str) -> bytes:
+def encoded(kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), (200, 30, 30)).save(buffer, kind)
+    Image.effect_noise((48, 40), 90).convert("RGB").save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+FORMS = {
+    "png": encoded("PNG"),
+    "jpeg": encoded("JPEG"),
+    "progressive jpeg": encoded("JPEG", progressive=True),
+    "jpeg with restarts": encoded("JPEG", restart_marker_blocks=1),
+    "jpeg with a thumbnail": encoded("JPEG", exif=b"Exif\0\0" + encoded("JPEG", quality=1)),
+    "webp": encoded("WEBP"),
+    "lossless webp": encoded("WEBP", lossless=True),
+    "webp with metadata": encoded("WEBP", exif=b"Exif\0\0MM\0*\0\0\0\b\0\0"),
+    "moving webp": encoded("WEBP", save_all=True, append_images=[Image.new("RGB", (48, 40))]),
+}
 
 
 def paths(project: Project, text: str) -> list[str]:
@@ -82,6 +95,26 @@ class TestContent:
         (problem,) = project.problems(f"{ANYTHING}image_sets: {{shoes: [image.png]}}\n")
         assert f"image.png {said}" in problem.message
         assert problem.path == "image_sets.shoes[0]"
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_an_image_is_taken_whole_also_with_something_behind_it(self, form: str) -> None:
+        check_image(FORMS[form])
+        check_image(FORMS[form] + b"\0\xffmore\xff")
+
+    @pytest.mark.parametrize("form", FORMS)
+    @given(data=st.data())
+    def test_one_that_is_cut_short_is_refused_wherever_it_was_cut(
+        self, form: str, data: st.DataObject
+    ) -> None:
+        # What is left out may be a byte that fills up, as the last of a WebP's.
+        length = data.draw(st.integers(0, len(FORMS[form]) - 2))
+        with pytest.raises(ValueError, match=r"broken image|no image"):
+            check_image(FORMS[form][:length])
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_it_is_told_that_it_is_cut_short(self, form: str) -> None:
+        with pytest.raises(ValueError, match=r"it is cut short \(no end mark\)"):
+            check_image(FORMS[form][: len(FORMS[form]) // 2])
 
     @given(
         head=st.binary(max_size=80), kind=st.sampled_from([b"", png()[:8], b"\xff\xd8", b"RIFF\0\0\0\0WEBP"])
@@ -183,6 +216,24 @@ class TestUrls:
         assert [type(image) for image in job.request.images] == [RemoteFile, LocalFile]
         assert job.coordinates.image == "a"
 
+    @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\\n"])
+    def test_two_urls_in_one_text_are_not_taken_for_one(self, project: Project, between: str) -> None:
+        url = f"https://cdn.example.com/a.jpg{between}HTTPS://cdn.example.com/b.jpg"
+        told = project.told(ANYTHING + f'image_sets: {{shoes: ["{url}"]}}\n')
+        assert "two urls in one text; several images are a list: {images: […]}" in told
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://web.archive.org/web/2020/https://a.example/a.png",
+            "https://a.example/fetch?url=https://b.example/a.png&x=1,2;3|4",
+            "https://a.example/a,b;c|d.png",
+        ],
+    )
+    def test_a_url_within_a_url_is_one(self, project: Project, url: str) -> None:
+        (job,) = project.jobs(ANYTHING + f"image_sets: {{shoes: [{{id: a, url: '{url}'}}]}}\n")
+        assert job.request.images == (RemoteFile(url),)
+
     @pytest.mark.parametrize(
         "url", ["https://", "https:///a.png", "http://[::1/a.png", "https://a.example/b c.png"]
     )
@@ -238,64 +289,23 @@ class TestGlobs:
         (project.root / "images" / "again").symlink_to(".")
         assert globs.matching("**/*.png", project.root, project.root) == ["images/a.png"]
 
-
-class TestTables:
-    def test_columns_are_images_id_and_version_and_all_others_vars(self, project: Project) -> None:
-        for name in ("front.png", "back.png", "side.png"):
-            project.image(name)
-        project.write(
-            "rows.csv",
-            "\ufeffid,path,path_10,path_2,url,version,name,price\r\n"
-            'shoe,front.png,side.png,back.png,,,"Shoe, red",5\r\n'
-            "\r\n"
-            ",,,,https://cdn.example.com/hat.png?sig=1,7,,\r\n",
+    def test_braces_are_told_to_be_no_pattern(self, project: Project) -> None:
+        project.image("images/a.png")
+        (problem,) = project.problems(ANYTHING + "image_sets: {shoes: {glob: 'images/*.{jpg,png}'}}\n")
+        assert problem.message == (
+            "'images/*.{jpg,png}' matches no file: braces are not a pattern here; "
+            "write two sets, images/*.jpg and images/*.png"
         )
-        campaign = project.load(ANYTHING + "image_sets: {shoes: {csv: rows.csv}}\n")
-        shoe, hat = campaign.image_sets["shoes"].items
-        assert [image.path for image in shoe.images if isinstance(image, LocalFile)] == [
-            *("front.png", "back.png", "side.png"),
-        ]
-        assert (shoe.id, shoe.vars) == ("shoe", {"name": "Shoe, red", "price": "5"})
-        assert (hat.id, hat.vars) == ("hat", {})
-        assert hat.images == (RemoteFile("https://cdn.example.com/hat.png?sig=1", "7"),)
+        project.image("images/{a,b}.png")
+        assert paths(project, "image_sets: {shoes: {glob: 'images/{a,b}.png'}}\n") == ["images/{a,b}.png"]
+        told = project.told(ANYTHING + "jobs: [{id: a, templates: ['a*{y,x}']}]\n")
+        assert "no template matches 'a*{y,x}': braces are not a pattern here; list both" in told
 
-    @pytest.mark.parametrize("separator", [";", "\t", "|"])
-    def test_another_separator_is_named(self, project: Project, separator: str) -> None:
-        path = project.write("rows.csv", f"path{separator}id\na.png{separator}a\n")
-        rows, (problem,) = read_table(path, "rows.csv")
-        assert rows == []
-        assert "expected a comma" in str(problem)
-
-    def test_a_row_is_told_by_the_line_at_which_it_begins(self, project: Project) -> None:
-        path = project.write("rows.csv", 'path,name\na.png,"two\nlines"\n,x\n')
-        rows, (problem,) = read_table(path, "rows.csv")
-        assert [row.location.line for row in rows] == [2]
-        assert str(problem) == "rows.csv:4:1: neither 'path' nor 'url' is filled"
-
-    @pytest.mark.parametrize(
-        ("content", "said"),
-        [
-            ("", "is empty"),
-            ("path\n", "no rows"),
-            ("id,name\nx,y\n", "no column 'path' or 'url'"),
-            ('path\n"a.png', "no CSV"),
-            ('path\n"a"x\n', "no CSV"),
-            ("path\n<<<<<<< HEAD\na.png\n", "merge conflict"),
-            ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
-            (b"path\n\xff\n", "not UTF-8"),
-            (b"path\n\x00\n", "NUL"),
-        ],
-    )
-    def test_what_is_no_table_is_told(self, project: Project, content: str | bytes, said: str) -> None:
-        rows, problems = read_table(project.write("rows.csv", content), "rows.csv")
-        assert rows == []
-        assert said in str(problems[0])
-
-    @given(st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\t', max_size=40).map(str.encode))
-    def test_no_content_breaks_the_reading(
-        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
-    ) -> None:
-        path = tmp_path_factory.getbasetemp() / "any.csv"
-        path.write_bytes(content)
-        rows, problems = read_table(path, "any.csv")
-        assert rows or problems
+    @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9/a.png"])
+    def test_a_file_whose_name_is_not_utf8_is_named(self, project: Project, name: bytes) -> None:
+        project.image(f"images/{os.fsdecode(name)}")
+        pattern = "images/**/*.png"
+        (problem,) = project.problems(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
+        shown = name.decode("ascii", "backslashreplace")
+        assert problem.message == f"the name of images/{shown} is not UTF-8; rename it"
+        assert str(problem.position) == "campaign.yaml:4:28"

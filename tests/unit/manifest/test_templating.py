@@ -14,7 +14,7 @@ from pipeline.manifest.templating.template import Template
 SCOPE: dict[str, object] = {
     "season": "spring",
     "image": {"id": "blue", "vars": {"name": "Blue Runner"}},
-    "prompt": Named("a walk {{ 7 * 7 }}", "walk"),
+    "prompt": Named("a walk {{ 7 * 7 }}", {"name": "walk"}),
     "backgrounds": {"beach": "https://cdn/beach.mp4"},
     "background": "beach",
     "duration": 5,
@@ -492,7 +492,7 @@ from pipeline.manifest.templating.template import Template
 
 SCOPE = {
     "few": list(range(256)), "xs": list(range(100_000)), "text": "x" * 65_000, "big": 10**17,
-    "data": {str(n): ["x" * 50] * 20 for n in range(1000)}, "prompt": Named("{0.__class__}", "walk"),
+    "data": {str(n): ["x" * 50] * 20 for n in range(1000)}, "prompt": Named("{0.__class__}", {"name": "walk"}),
 }
 
 def judge(case):

@@ -1,0 +1,133 @@
+"""CSV files as they come out of shops and spreadsheets: a header, and records with the line where each begins."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.documents.source import SourceFile, conflicts
+from pipeline.errors import InvalidInput, Problem
+
+LARGEST: Final = 64 << 20
+SEPARATORS: Final = (",", ";", "\t")
+_MOST_PROBLEMS = 100
+# The header is looked for in as much of the file, once for each separator.
+_LONGEST_HEADER = 4 << 20
+_EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, and the line where it begins."""
+
+    cells: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """What a CSV file holds: of each record a cell for each column, empty where it was shorter than the header.
+
+    `header_line` is the line where the header begins; blank records are left out.
+    """
+
+    source: SourceFile
+    columns: tuple[str, ...]
+    header_line: int
+    records: tuple[Record, ...]
+
+
+def read_csv(
+    source: SourceFile, separator: str | None, expected: Collection[str]
+) -> tuple[CsvTable, list[Problem]]:
+    """The table of a CSV file, and what is wrong with it; the records that are wrong are left out.
+
+    Where no `separator` is given, the header tells it: the one that makes the most `expected` columns of it, or
+    else the most columns.
+
+    Raises:
+        InvalidInput: it is no table at all.
+    """
+    if problems := conflicts(source):
+        raise InvalidInput(problems)
+    first = source.raw_line(1).strip()
+    if _EXCEL_HINT.fullmatch(first):
+        advice = "delete the line; the separator is found without it, or named by 'delimiter'"
+        raise InvalidInput(source.problem(f"'{first}' is a hint for Excel, not the header: {advice}"))
+    problems = []
+    header: Record | None = None
+    columns: tuple[str, ...] = ()
+    records: list[Record] = []
+    for record in _records(source, separator or _separator(source, expected)):
+        if isinstance(record, Problem):
+            problems.append(record)
+        elif header is None:
+            header, columns = record, _columns(record)
+            problems += _wrong_with_columns(columns, source, record.line)
+        elif any(cell.strip() for cell in record.cells[len(columns) :]):
+            told = f"{len(record.cells)} cells, but the header has {len(columns)} columns"
+            problems.append(
+                source.problem(f"{told}; put a cell that holds a separator in quotes", record.line)
+            )
+        else:
+            missing = ("",) * (len(columns) - len(record.cells))
+            records.append(Record((*record.cells[: len(columns)], *missing), record.line))
+        if len(problems) >= _MOST_PROBLEMS:
+            break
+    if header is None:
+        raise InvalidInput(problems or source.problem("the file is empty"))
+    return CsvTable(source, columns, header.line, tuple(records)), problems
+
+
+def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
+    """Those that are not blank."""
+    lines = csv.reader(io.StringIO(source.text), strict=True, delimiter=separator)
+    while True:
+        at = lines.line_num + 1
+        try:
+            cells = next(lines)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield source.problem(f"this is not CSV: {error}", at)
+            return
+        if any(cell.strip() for cell in cells):
+            yield Record(tuple(cells), at)
+
+
+def _separator(source: SourceFile, expected: Collection[str]) -> str:
+    """Of those that are known, the one that the header is written with; the comma where there is just one column."""
+
+    def fit(separator: str) -> tuple[int, int]:
+        names = _first_record(source, separator)
+        return sum(name.strip() in expected for name in names), len(names)
+
+    return max(SEPARATORS, key=fit)
+
+
+def _first_record(source: SourceFile, separator: str) -> list[str]:
+    lines = csv.reader(io.StringIO(source.text[:_LONGEST_HEADER]), strict=True, delimiter=separator)
+    try:
+        return next((cells for cells in lines if any(cell.strip() for cell in cells)), [])
+    except csv.Error:
+        return []
+
+
+def _columns(header: Record) -> tuple[str, ...]:
+    names = [unicodedata.normalize("NFC", cell.strip()) for cell in header.cells]
+    while not names[-1]:
+        names.pop()  # a separator at the end of each line
+    return tuple(names)
+
+
+def _wrong_with_columns(columns: tuple[str, ...], source: SourceFile, line: int) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, name in enumerate(columns, start=1):
+        if not name:
+            yield source.problem(f"column {number} has no name", line)
+        elif name in seen:
+            yield source.problem(f"the column '{name[:100]}' is there twice", line)
+        seen.add(name)

@@ -1,0 +1,101 @@
+"""Numbers that a text spells otherwise than they were written: `19.90` becomes 19.9, and nobody sees it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
+from pipeline.errors import Problem
+from pipeline.jobs import Json
+from pipeline.manifest.model import OptionTree, Rule, Template
+from pipeline.manifest.options import texts_in
+from pipeline.manifest.texts import Text
+
+
+def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
+    """A warning for each number that a text of the rule spells otherwise than it was written."""
+    values = _values(rule, variables)
+    spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
+    if not spelled:
+        return
+    # It brings Jinja, which takes long to import, and many campaigns need nothing of it.
+    from pipeline.manifest.templating.shown import shown
+
+    found: dict[int, Problem] = {}
+    for text in _texts(rule):
+        if not spelled & text.names:
+            continue
+        for name, *steps in shown(text.template.source):
+            for value in values.get(str(name), ()):
+                for number in _at(value, tuple(steps)):
+                    found[id(number)] = _problem(number, str(name), steps)
+    yield from found.values()
+
+
+def _problem(number: Spelled, name: str, steps: list[str | int | None]) -> Problem:
+    message = (
+        f"the number {number.spelling} reads as {number} in a text; write it in quotes to keep it as it is"
+    )
+    if number.location is not None:
+        return number.location.problem(message, "warning")
+    # What has no position in a file is from the command line.
+    flag = steps[0] if name == "vars" and steps else name
+    return Problem(message, path=f"--var {flag}", severity="warning")
+
+
+def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
+    """What the names stand for that a text of the rule may show: a var, an axis, an image."""
+    items = [item for image_set in rule.image_sets for item in image_set.items]
+    return {
+        **{name: [value] for name, value in variables.items()},
+        "vars": [dict(variables)],
+        "image": [{"vars": dict(item.vars)} for item in items if _spelled(dict(item.vars))],
+        **{name: list(values) for name, values in rule.matrix},
+    }
+
+
+def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:
+    """The numbers in a value that are spelled otherwise."""
+    match value:
+        case SpelledInt() | SpelledFloat():
+            return [value]
+        case Mapping():
+            return [number for inner in value.values() for number in _spelled(inner)]
+        case list():
+            return [number for inner in value for number in _spelled(inner)]
+        case _:
+            return []
+
+
+def _at(value: Json, steps: tuple[str | int | None, ...]) -> list[Spelled]:
+    """The numbers that are shown by following the steps into a value."""
+    if not steps:
+        return _spelled(value)
+    step, *rest = steps
+    match value:
+        case dict() if step is None:
+            inner = list(value.values())
+        case dict():
+            inner = [value[str(step)]] if str(step) in value else []
+        case list() if step is None:
+            inner = value
+        case list():
+            inner = [value[step]] if isinstance(step, int) and -len(value) <= step < len(value) else []
+        case _:
+            return []
+    return [number for each in inner for number in _at(each, tuple(rest))]
+
+
+def _texts(rule: Rule) -> Iterator[Text]:
+    """The texts of a rule that are rendered to texts."""
+    yield from (prompt.text for prompt in rule.prompts)
+    yield rule.path
+    for template in rule.templates:
+        yield from _texts_of(template)
+
+
+def _texts_of(template: Template) -> Iterator[Text]:
+    yield from (
+        text for text in (template.title, template.description, template.event_id) if text is not None
+    )
+    trees: Iterable[OptionTree] = (entry.tree for entry in template.options.values())
+    # An option that is one expression keeps the number.
+    yield from (text for tree in trees for text in texts_in(tree) if not text.template.is_expression)

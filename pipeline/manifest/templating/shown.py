@@ -1,0 +1,92 @@
+"""Which values a template shows, and does not merely count with or ask about."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from jinja2 import nodes
+
+from pipeline.manifest.templating.environment import ENVIRONMENT
+
+# A name, then the steps from there to the value.
+Path = tuple[str | int | None, ...]
+# Any step, as a loop takes it.
+ANY: Final = None
+# What comes out of these shows what went in.
+_SAME = frozenset({"capitalize", "default", "lower", "replace", "sort", "string", "title", "tojson"})
+_SAME |= {"trim", "truncate", "unique", "upper", "urlencode"}
+_ONE_OF_LIST = frozenset({"first", "join", "last"})
+
+
+@lru_cache(maxsize=4096)
+def shown(source: str) -> frozenset[Path]:
+    """The values that the template `source`, which is sound, shows."""
+    return frozenset(_printed(ENVIRONMENT.parse(source), {}))
+
+
+@lru_cache(maxsize=4096)
+def names_in_vars(source: str) -> frozenset[str]:
+    """The names that a sound template takes from `vars`; `*` where it may take any."""
+    tree = ENVIRONMENT.parse(source)
+    taken: list[str] = []
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        match node:
+            case (
+                nodes.Getattr(node=nodes.Name(name="vars"), attr=str(name))
+                | nodes.Getitem(node=nodes.Name(name="vars"), arg=nodes.Const(value=str(name)))
+            ):
+                taken.append(name)
+    used = sum(node.name == "vars" for node in tree.find_all(nodes.Name))
+    return frozenset(taken if len(taken) == used else [*taken, "*"])
+
+
+def _printed(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
+    match node:
+        case nodes.Output():
+            for part in node.nodes:
+                yield from _paths(part, loops)
+        case nodes.For(target=nodes.Name(name=name)):
+            inner = dict(loops)
+            for path in _paths(node.iter, loops):
+                inner[name] = (*path, ANY)
+            for child in (*node.body, *node.else_):
+                yield from _printed(child, inner)
+        case _:
+            for child in node.iter_child_nodes():
+                yield from _printed(child, loops)
+
+
+def _paths(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
+    """The values that an expression stands for, as far as they remain what they are."""
+    match node:
+        case nodes.Name(name=name):
+            yield loops.get(name, (name,))
+        case nodes.Getattr(node=inner, attr=step) | nodes.Getitem(node=inner, arg=nodes.Const(value=step)):
+            yield from ((*path, step) for path in _paths(inner, loops))
+        case nodes.Getitem(node=inner):
+            yield from ((*path, ANY) for path in _paths(inner, loops))
+        case nodes.CondExpr() | nodes.Concat() | nodes.And() | nodes.Or():
+            for part in _alternatives(node):
+                yield from _paths(part, loops)
+        case nodes.Filter(name=name, node=inner, args=arguments) if inner is not None:
+            if name in _SAME:
+                yield from _paths(inner, loops)
+            elif name in _ONE_OF_LIST:
+                yield from ((*path, ANY) for path in _paths(inner, loops))
+            if name == "default":
+                yield from (path for each in arguments[:1] for path in _paths(each, loops))
+        case _:
+            return
+
+
+def _alternatives(node: nodes.Node) -> list[nodes.Expr]:
+    """The parts of which an expression shows one, or all."""
+    match node:
+        case nodes.CondExpr(expr1=first, expr2=second):
+            return [first] if second is None else [first, second]
+        case nodes.Concat(nodes=parts):
+            return parts
+        case nodes.And(left=left, right=right) | nodes.Or(left=left, right=right):
+            return [left, right]
+        case _:
+            return []

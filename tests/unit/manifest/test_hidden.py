@@ -1,0 +1,131 @@
+"""No reader of a manifest opens a hidden file, nor what a link out of the project leads to; no error quotes one."""
+
+from pathlib import Path
+
+import pytest
+
+from manifest.authoring import ANYTHING, HEAD, READERS, Project, png
+from pipeline.errors import InvalidInput
+from pipeline.manifest.discover import find
+from pipeline.manifest.load import load
+
+SECRET = "extraheader = AUTHORIZATION: basic c2VjcmV0"
+HIDDEN = ".git/config"
+
+
+@pytest.fixture
+def secret(project: Project) -> Project:
+    """A project with secrets: in its `.git`, in a hidden file, and behind links that look like nothing."""
+    project.write(HIDDEN, f"[http]\n{SECRET}\n: : {{\n")
+    project.write(".env", SECRET)
+    project.write("deep/.secrets/key", SECRET)
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    (outside / "key").write_text(SECRET)
+    (project.root / "link").symlink_to(HIDDEN)
+    (project.root / "folder").symlink_to(".git")
+    (project.root / "out").symlink_to(outside)
+    (project.root / "key").symlink_to(outside / "key")
+    return project
+
+
+@pytest.mark.parametrize(
+    "path", [HIDDEN, ".env", "deep/.secrets/key", "link", "folder/config", "./deep/../.env"]
+)
+@pytest.mark.parametrize("reader", READERS)
+def test_nothing_hidden_is_opened(secret: Project, reader: str, path: str) -> None:
+    problems = secret.problems(READERS[reader].replace("PATH", path))
+
+    assert any("is hidden, and hidden files are not read" in each.message for each in problems)
+    assert not any(SECRET in f"{each} {each.source}" for each in problems)
+
+
+@pytest.mark.parametrize("path", ["out/key", "key", "../outside/key"])
+@pytest.mark.parametrize("reader", READERS)
+def test_nothing_behind_a_link_out_of_the_project_is_opened(secret: Project, reader: str, path: str) -> None:
+    problems = secret.problems(READERS[reader].replace("PATH", path))
+
+    assert any("leads out of the project" in each.message for each in problems)
+    assert not any(SECRET in f"{each} {each.source}" for each in problems)
+
+
+def test_a_pattern_looks_into_no_folder_that_is_hidden_or_leads_out(secret: Project) -> None:
+    for path in (".git/red.png", "../outside/blue.png", "seen/green.png"):
+        secret.write(path, png())
+    keys = secret.keys(ANYTHING + "image_sets: {shoes: {glob: '*/*.png'}}\n")
+    assert keys == ["main/any/green"]
+    keys = secret.keys(ANYTHING + "image_sets: {shoes: {glob: '**/*.png'}}\n")
+    assert keys == ["main/any/green"]
+    for pattern in (".git/*", "*/.secrets/*", ".*", "**/.env"):
+        assert "is hidden" in secret.told(ANYTHING + f"image_sets: {{shoes: {{glob: '{pattern}'}}}}\n")
+
+
+def test_hidden_is_judged_below_the_root_of_the_project(tmp_path: Path) -> None:
+    project = Project(tmp_path / ".cache" / "project")
+    project.write(".git", "gitdir: elsewhere\n")
+    project.image("images/red.png")
+    assert project.keys(ANYTHING + "image_sets: {shoes: [images/red.png]}\n") == ["main/any/red"]
+
+
+def test_what_the_operator_names_is_the_operators(project: Project) -> None:
+    project.image("images/red.png")
+    manifest = project.write(
+        ".campaigns/spring.yaml", HEAD + ANYTHING + "image_sets: {shoes: [../images/red.png]}\n"
+    )
+    assert load(manifest).name == "spring"
+    assert find([manifest.parent]) == [manifest]
+
+
+class TestFoldersOfCampaigns:
+    def test_a_folder_that_is_a_link_is_not_followed_out_of_its_project(
+        self, secret: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
+        monkeypatch.chdir(secret.root)
+        for path in ("out", "./out", "out/.", "deep/../out", str(secret.root / "out")):
+            with pytest.raises(InvalidInput, match="link leads out of the project") as raised:
+                find([Path(path)])
+            assert SECRET not in str(raised.value)
+
+    def test_nor_is_a_manifest_behind_one(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
+        monkeypatch.chdir(secret.root)
+        with pytest.raises(InvalidInput, match="link leads out of the project"):
+            load(Path("out/c.yaml"))
+
+    def test_nor_to_what_is_hidden(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(secret.root)
+        with pytest.raises(InvalidInput, match=r"link leads to '\.git', which is hidden"):
+            find([Path("folder")])
+        with pytest.raises(InvalidInput, match=r"link leads to '\.git', which is hidden") as raised:
+            load(Path("link"))
+        assert raised.value.problems[0].source == ""
+
+    def test_nor_are_the_links_in_a_folder(self, secret: Project) -> None:
+        (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
+        secret.write(".git/c.yaml", f"{HEAD}{SECRET}\n")
+        (secret.root / "deep" / "one.yaml").symlink_to("../../outside/c.yaml")
+        (secret.root / "deep" / "two.yaml").symlink_to("../.git/c.yaml")
+        (secret.root / "deep" / "gone.yaml").symlink_to("../../outside/gone.yaml")
+        with pytest.raises(InvalidInput) as raised:
+            find([secret.root / "deep"])
+        assert [each.message.partition(" the project")[0] for each in raised.value.problems] == [
+            "this link leads out of",
+            "this link leads to '.git', which is hidden; name the file itself",
+        ]
+
+    def test_a_link_within_the_project_is_fine(self, project: Project) -> None:
+        manifest = project.write("campaigns/spring.yaml", HEAD + ANYTHING)
+        (project.root / "current").symlink_to("campaigns")
+        (project.root / "campaigns" / "again.yaml").symlink_to("spring.yaml")
+        assert load(project.root / "current" / "spring.yaml").manifest == manifest
+        assert find([project.root / "current"]) == [
+            project.root / "current" / "again.yaml",
+            project.root / "current" / "spring.yaml",
+        ]
+
+    def test_a_link_outside_of_every_project_is_the_operators(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "real" / "spring.yaml").write_text(HEAD + ANYTHING)
+        (tmp_path / "link").symlink_to("real")
+        assert load(tmp_path / "link" / "spring.yaml").name == "spring"

@@ -1,0 +1,314 @@
+"""What is read wherever a manifest names a file, and what YAML does to a text that nobody sees."""
+
+import pickle
+from collections.abc import Mapping
+
+import pytest
+
+from manifest.authoring import ANYTHING, READERS, Project
+from pipeline.documents.yaml_reader import read_scalar
+from pipeline.jobs import Json
+from pipeline.manifest.discover import find
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 321\n"
+
+
+class TestPointers:
+    @pytest.mark.parametrize("reader", READERS)
+    def test_an_lfs_pointer_is_named_wherever_a_file_is_read(self, project: Project, reader: str) -> None:
+        project.write("file", POINTER)
+        told = "\n".join(
+            str(problem) for problem in project.problems(READERS[reader].replace("PATH", "file"))
+        )
+        assert "Git LFS pointer" in told
+        assert "fetch it with 'git lfs pull'" in told
+
+    def test_a_manifest_that_is_one_is_found_and_told(self, project: Project) -> None:
+        manifest = project.write("campaign.yaml", POINTER)
+        assert find([project.root]) == [manifest]
+
+
+class TestOwnKeys:
+    def test_keys_that_begin_with_x_are_the_users_for_anchors(self, project: Project) -> None:
+        project.write("base.yaml", "version: 1\nx-base: [1]\n")
+        (job,) = project.jobs(
+            "extends: base.yaml\nx-options: &shared {o: shared}\nx-null:\n"
+            "templates: {any: {template_id: something_new, options: *shared}}\n"
+        )
+        assert job.request.options == {"o": "shared"}
+
+    def test_beside_them_an_unknown_key_is_told_by_itself(self, project: Project) -> None:
+        told = project.told("x-a: 1\ny-b: 2\nX-c: 3\n" + ANYTHING)
+        assert [line.split(": ")[1] for line in told.splitlines() if "unknown key" in line] == ["y-b", "X-c"]
+
+    def test_they_are_allowed_at_the_top_only(self, project: Project) -> None:
+        assert "limits.x-a: unknown key" in project.told("limits: {x-a: 1}\n" + ANYTHING)
+
+    def test_a_column_for_a_further_image_is_known_beside_one_that_is_not(self, project: Project) -> None:
+        project.write("rows.csv", "a,b\nhttps://a.example/1.png,https://a.example/2.png\n")
+        told = project.told(
+            ANYTHING + "image_sets: {shoes: {csv: rows.csv, columns: {url: a, url_2: b, ulr: b}}}\n"
+        )
+        assert "image_sets.shoes.columns.ulr: unknown key; did you mean 'url'?" in told
+        assert "url_2" not in told
+
+
+def warned(project: Project, text: str, variables: Mapping[str, Json] | None = None) -> list[str]:
+    """The warnings of a manifest that is taken, but for that of its unknown template."""
+    warnings = list(project.load(text, variables=variables).warnings)
+    assert all(problem.severity == "warning" for problem in warnings)
+    return [str(problem) for problem in warnings if "template_id" not in problem.path]
+
+
+class TestComments:
+    @pytest.mark.parametrize(
+        ("written", "comment"),
+        [
+            ("Get the #1 shoe", "#1 shoe"),
+            ("Get the\t #1", "#1"),
+            ("so long\n    and on #x y", "#x y"),
+            ("Auto #auto, as ever", "#auto, as ever"),
+        ],
+    )
+    def test_a_text_that_ends_where_a_comment_begins_is_doubtful(
+        self, project: Project, written: str, comment: str
+    ) -> None:
+        (warning,) = warned(project, f"{ANYTHING}prompts:\n  walk: {written}\n")
+        assert warning == (
+            f"campaign.yaml:5:9: prompts.walk: the text ends at ' #', as '{comment}' is a comment; "
+            "put it in quotes if it belongs to the text"
+        )
+
+    @pytest.mark.parametrize(
+        "written",
+        ["Get the # 1 shoe", "Get the#1 shoe", "'Get the' #1", '"Get the #1 shoe"', "|\n    Get the #1 shoe",
+         "walk  # said so", "walk ## said so", "walk #", "5 #five"],
+    )  # fmt: skip
+    def test_other_comments_are_none_of_our_business(self, project: Project, written: str) -> None:
+        assert warned(project, f"{ANYTHING}vars:\n  walk: {written}\n") == []
+
+    def test_it_is_told_wherever_it_stands_in_whichever_file(self, project: Project) -> None:
+        project.write("base.yaml", "version: 1\nvars:\n  a:\n    - so #1\n  b: #fff\n")
+        text = f"extends: base.yaml\n{ANYTHING}description: we are #1\n"
+        assert [warning.split(": ")[:2] for warning in warned(project, text)] == [
+            ["base.yaml:4:7", "vars.a[0]"],
+            ["base.yaml:5:5", "vars.b"],
+            ["campaign.yaml:5:14", "description"],
+        ]
+
+    def test_a_value_that_is_but_a_comment_is_empty(self, project: Project) -> None:
+        (warning,) = warned(project, f"{ANYTHING}vars:\n  colour: #ff0000 as ever\n")
+        assert warning == (
+            "campaign.yaml:5:10: vars.colour: this is empty, as '#ff0000 as ever' is a comment; "
+            "put it in quotes if it belongs to the text"
+        )
+
+    def test_a_long_line_of_many_values_takes_no_time_for_each(self, project: Project) -> None:
+        values = ", ".join(f"a{number}" for number in range(20_000))
+        assert warned(project, f"{ANYTHING}vars: {{a: [{values}]}}\n") == []
+
+
+class TestEmpty:
+    @pytest.mark.parametrize("written", ["", "''", '" "', "null", "|\n", "#ff0000 background"])
+    def test_an_empty_prompt_is_doubtful(self, project: Project, written: str) -> None:
+        (warning,) = warned(project, f"{ANYTHING}prompts:\n  walk: fine\n  q: {written}\n")
+        assert warning.startswith("campaign.yaml:6:")
+        assert "prompts.q: the prompt 'q' is empty" in warning
+        assert ("'#' begins a comment" in warning) == written.startswith("#")
+
+    def test_so_it_is_in_a_file_a_list_or_a_table(self, project: Project) -> None:
+        project.write("q.j2", "\n \n")
+        project.write("q.csv", "id,text\nc,\nd,x\n")
+        warnings = warned(
+            project, ANYTHING + "prompts: [{id: a, text: ''}, {id: b, file: q.j2}, {csv: q.csv}]\n"
+        )
+        assert warnings == [
+            "campaign.yaml:4:25: prompts[0].text: the prompt 'a' is empty",
+            "q.csv:2:1: the prompt 'c' is empty",
+            "q.j2:1:1: the prompt 'b' is empty",
+        ]
+
+    def test_one_that_a_base_has_and_the_file_removes_is_none(self, project: Project) -> None:
+        project.write("base.yaml", "version: 1\nprompts: {walk: x, run: y}\n" + ANYTHING)
+        assert warned(project, "extends: base.yaml\nprompts: {walk: null}\n") == []
+
+    @pytest.mark.parametrize("written", ["", "#fff", "''"])
+    @pytest.mark.parametrize("flow", [True, False])
+    def test_an_empty_option_is_doubtful(self, project: Project, written: str, flow: bool) -> None:
+        if flow and written == "#fff":
+            return
+        options = f"{{a: 1, motion: {written} }}" if flow else f"\n      a: 1\n      motion: {written}\n"
+        (warning,) = warned(
+            project, f"templates:\n  any:\n    template_id: something_new\n    options: {options}\n"
+        )
+        assert "templates.any.options.motion: the option 'motion' is empty" in warning
+        assert warning.endswith("write null to leave it out")
+
+    def test_so_is_one_of_a_rule(self, project: Project) -> None:
+        (warning,) = warned(project, ANYTHING + "jobs:\n  - id: hero\n    options:\n      motion:\n")
+        assert "jobs[0].options.motion: the option 'motion' is empty" in warning
+
+    @pytest.mark.parametrize("written", ["null", "~", "Null", "0", "false", "[]", "' x'"])
+    def test_one_that_says_something_is_not(self, project: Project, written: str) -> None:
+        template = "templates: {any: {template_id: something_new, options: {motion: OPTION}}}\n"
+        assert warned(project, template.replace("OPTION", written)) == []
+
+
+class TestNumbers:
+    ADVICE = "in a text; write it in quotes to keep it as it is"
+    PROMPT = ANYTHING.replace("}}", ", options: {o: '{{ prompt }}'}}}")
+
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [("19.90", "19.9"), ("12e4", "120000.0"), ("5.", "5.0"), (".5", "0.5"), ("+5", "5"), ("-0", "0"),
+         ("0x1F", "31"), ("1e3", "1000.0"), ("100000000000000000.5", "1e+17")],
+    )  # fmt: skip
+    def test_a_number_that_a_text_spells_otherwise_is_doubtful(
+        self, project: Project, written: str, read: str
+    ) -> None:
+        (warning,) = warned(
+            project, f"vars: {{price: {written}}}\n{ANYTHING}prompts: {{p: 'only {{{{ price }}}}'}}\n"
+        )
+        assert warning == (
+            f"campaign.yaml:3:15: vars.price: the number {written} reads as {read} in a text; "
+            "write it in quotes to keep it as it is"
+        )
+
+    @pytest.mark.parametrize("written", ["19.9", "5", "-5", "0", "0.5", "'19.90'", "5.0", "1e+17"])
+    def test_one_that_is_spelled_alike_is_not(self, project: Project, written: str) -> None:
+        assert (
+            warned(project, f"vars: {{price: {written}}}\n{ANYTHING}prompts: {{p: '{{{{ price }}}}'}}\n")
+            == []
+        )
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ price }}",
+            "{{ vars.price }}",
+            "{{ vars['price'] }}",
+            "x {{ price | default('-') }}",
+            "x {{ nothing | default(price) }}",
+            "{{ price ~ ' €' }}",
+            "{{ price if true else 1 }}",
+            "{% if price > 5 %}{{ price }}{% endif %}",
+            "{% for each in [1] %}{{ price }}{% endfor %}",
+            "{{ prices.eur }}",
+            "{{ prices['eur'] }}",
+            "{{ list | join(', ') }}",
+            "{{ list[0] }}",
+            "{{ list | first }}",
+            "{% for each in list %}{{ each }}{% endfor %}",
+            "{{ price | string }}",
+        ],
+    )
+    def test_wherever_a_text_shows_it(self, project: Project, text: str) -> None:
+        values = "vars: {price: 19.90, prices: {eur: 19.90}, list: [19.90]}\n"
+        (warning,) = warned(project, f'{values}{self.PROMPT}prompts:\n  p: "{text}"\n')
+        assert "the number 19.90 reads as 19.9" in warning
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ 'dear' if price > 10.50 else 'cheap' }}",
+            "{{ price | round(1) }}",
+            "{{ price * 2 }}",
+            "{% if price == 19.90 %}dear{% endif %}",
+            "{{ prices.usd }}",
+            "{{ list | length }}",
+        ],
+    )
+    def test_but_not_where_it_is_counted_with(self, project: Project, text: str) -> None:
+        values = "vars: {price: 19.90, prices: {eur: 19.90, usd: 5}, list: [19.90]}\n"
+        assert warned(project, f'{values}{self.PROMPT}prompts:\n  p: "{text}"\n') == []
+
+    def test_an_option_that_is_the_number_keeps_it(self, project: Project) -> None:
+        text = "vars: {price: 19.90}\ntemplates: {any: {template_id: something_new, options: {o: OPTION}}}\n"
+        assert warned(project, text.replace("OPTION", "'{{ price }}'")) == []
+        assert len(warned(project, text.replace("OPTION", "'{{ price }} €'"))) == 1
+        assert len(warned(project, text.replace("OPTION", "[{a: '{{ price }} €'}]"))) == 1
+
+    @pytest.mark.parametrize("key", ["title", "description", "event_id"])
+    def test_so_do_the_other_texts_of_a_template_say(self, project: Project, key: str) -> None:
+        text = "vars: {price: 19.90}\ntemplates: {any: {template_id: something_new, KEY: '{{ price }}'}}\n"
+        assert len(warned(project, text.replace("KEY", key))) == 1
+
+    def test_axes_items_and_paths_count_too(self, project: Project) -> None:
+        text = (
+            "image_sets: {s: [{url: 'https://a.example/a.png', vars: {sku: 12e4}}]}\n"
+            "prompts: {p: '{{ price }} {{ image.vars.sku }}'}\n"
+            "output: {path: '{{ size }}/{{ job.key }}.{{ ext }}'}\n"
+            "jobs: [{id: hero, matrix: {price: [19.90, 20, 20.0], size: [1.50]}}]\n"
+        )
+        assert [warning.split(": ", 2)[1:] for warning in warned(project, self.PROMPT + text)] == [
+            ["image_sets.s[0].vars.sku", f"the number 12e4 reads as 120000.0 {self.ADVICE}"],
+            ["jobs[0].matrix.price[0]", f"the number 19.90 reads as 19.9 {self.ADVICE}"],
+            ["jobs[0].matrix.size[0]", f"the number 1.50 reads as 1.5 {self.ADVICE}"],
+        ]
+
+    def test_an_axis_hides_nothing_of_another_rule(self, project: Project) -> None:
+        text = "vars: {price: 19.90}\nprompts: {p: fine, q: '{{ price }}'}\njobs: [{id: a, prompts: [p]}]\n"
+        assert warned(project, self.PROMPT + text) == []
+
+    def test_one_from_the_command_line_is_told_by_its_name(self, project: Project) -> None:
+        text = f"vars: {{price: 5}}\n{ANYTHING}prompts: {{p: 'only {{{{ price }}}}'}}\n"
+        assert warned(project, text, {"price": read_scalar("24.50")}) == [
+            "--var price: the number 24.50 reads as 24.5 in a text; write it in quotes to keep it as it is"
+        ]
+        assert warned(project, text, {"price": read_scalar('"24.50"')}) == []
+
+    def test_what_is_bought_stays_what_it_was(self, project: Project) -> None:
+        text = (
+            self.PROMPT
+            + "vars: {price: PRICE}\nprompts: {p: '{{ price }}'}\njobs: [{id: a, matrix: {m: [PRICE]}}]\n"
+        )
+        (one,), (other,) = (project.jobs(text.replace("PRICE", price)) for price in ("19.90", "19.9"))
+        assert (one.key, one.fingerprint) == (other.key, other.fingerprint)
+        assert pickle.loads(pickle.dumps(one.coordinates)) == other.coordinates
+
+
+class TestBraces:
+    @pytest.mark.parametrize("text", ["a {season} walk", "{ season }", "a {image.id}", "{{ x }} {season}"])
+    def test_a_name_in_single_braces_is_doubtful_in_a_prompt(self, project: Project, text: str) -> None:
+        (warning,) = warned(project, f"{ANYTHING}prompts:\n  p: |\n    first\n    {text}\n")
+        assert warning.startswith("campaign.yaml:7:5: prompts.p: '{")
+        assert "in single braces is sent as it is; a value is written {{ " in warning
+
+    def test_so_it_is_in_files_and_tables_and_in_options_that_are_prompts(self, project: Project) -> None:
+        project.write("q.j2", "x\n{a}\n")
+        project.write("q.csv", "id,text\nc,{b}\n")
+        text = (
+            "templates:\n  any:\n    template_id: something_new\n"
+            "    options: {prompt: '{c}', negative_prompt: '{d}', o: '{e}'}\n"
+            "prompts: [{id: b, file: q.j2}, {csv: q.csv}]\n"
+        )
+        assert sorted(warning.split("'")[1] for warning in warned(project, text)) == [
+            "{a}",
+            "{b}",
+            "{c}",
+            "{d}",
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ season }}",
+            "{{ {'a': 1}.a }}",
+            "{% if season %}{% endif %}",
+            "{# {season} #}",
+            "{1}",
+            "{a b}",
+            "{}",
+        ],
+    )
+    def test_other_braces_are_not(self, project: Project, text: str) -> None:
+        assert warned(project, f'vars: {{season: x}}\n{ANYTHING}prompts: {{p: "{text} x"}}\n') == []
+
+
+class TestConditions:
+    def test_a_condition_without_braces_always_holds(self, project: Project) -> None:
+        (warning,) = warned(project, ANYTHING + "jobs: [{id: hero, when: locale == 'en'}]\n")
+        assert warning == (
+            "campaign.yaml:4:25: jobs[0].when: this is a text and no expression, so it always holds; "
+            "write \"{{ locale == 'en' }}\""
+        )

@@ -1,0 +1,482 @@
+"""Tables: images, prompts and axes from CSV files as they come out of shops and spreadsheets."""
+
+import copy
+import json
+import pickle
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifest.authoring import ANYTHING, HEAD, Project
+from pipeline.errors import InvalidInput
+from pipeline.jobs import LocalFile, RemoteFile
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.manifest.model import Item
+
+IMAGES = ANYTHING + "image_sets: {shoes: {csv: rows.csv}}\n"
+OPTIONS = "templates: {any: {template_id: something_new, options: {o: 'OPTION'}}}\n"
+URL = "https://cdn.example.com/"
+
+
+def items(project: Project, table: str | bytes, more: str = "") -> tuple[Item, ...]:
+    """The items of a table, read as `more` says."""
+    project.write("rows.csv", table)
+    campaign = project.load(IMAGES.replace("rows.csv", f"rows.csv{more}"))
+    return campaign.image_sets["shoes"].items
+
+
+def told(project: Project, table: str | bytes, more: str = "") -> str:
+    """What is said of such a manifest, but for its template."""
+    project.write("rows.csv", table)
+    problems = project.problems(IMAGES.replace("rows.csv", f"rows.csv{more}"))
+    return "\n".join(str(problem) for problem in problems if problem.severity == "error")
+
+
+class TestImages:
+    def test_columns_are_images_id_and_version_and_all_others_vars(self, project: Project) -> None:
+        for name in ("front.png", "back.png", "side.png"):
+            project.image(name)
+        shoe, hat = items(
+            project,
+            "\ufeffid,path,path_10,path_2,url,version,name,price\r\n"
+            'shoe,front.png,side.png,back.png,,,"Shoe, red",5\r\n'
+            "\r\n"
+            f"hat,,,,{URL}hat.png?sig=1,7,,\r\n",
+        )
+        assert [image.path for image in shoe.images if isinstance(image, LocalFile)] == [
+            *("front.png", "back.png", "side.png"),
+        ]
+        assert (shoe.id, shoe.vars) == ("shoe", {"name": "Shoe, red", "price": "5"})
+        assert (hat.id, hat.vars) == ("hat", {})
+        assert hat.images == (RemoteFile(f"{URL}hat.png?sig=1", "7"),)
+
+    def test_an_id_that_is_left_out_is_the_name_of_the_first_image(self, project: Project) -> None:
+        assert [item.id for item in items(project, f"url\n{URL}a%20b.png?x=1\n{URL}c\n")] == ["a b", "c"]
+
+    def test_a_cell_is_text_whatever_it_looks_like(self, project: Project) -> None:
+        (item,) = items(project, f"url,a,b,c\n{URL}x.png,007,19.90,true\n")
+        assert item.vars == {"a": "007", "b": "19.90", "c": "true"}
+
+    def test_an_empty_cell_leaves_its_var_unset_as_does_a_short_row(self, project: Project) -> None:
+        one, other = items(project, f"url,a,b\n{URL}1.png,, \n{URL}2.png\n")
+        assert (one.vars, other.vars) == ({}, {})
+
+    def test_blank_rows_are_skipped_also_above_the_header(self, project: Project) -> None:
+        assert len(items(project, f"\n,,\nurl,a,b\n\n,,\n  \n{URL}1.png,x,y\n,\n\n")) == 1
+
+    def test_a_separator_at_the_end_of_each_line_makes_no_column(self, project: Project) -> None:
+        (item,) = items(project, f"url;a;;\n{URL}1.png;x;;\n")
+        assert item.vars == {"a": "x"}
+
+    def test_a_column_that_is_no_identifier_is_reached_by_its_name(self, project: Project) -> None:
+        project.write("rows.csv", f"url,Variant Price\n{URL}1.png,19.90\n")
+        (job,) = project.jobs(
+            OPTIONS.replace("'OPTION'", "\"{{ image.vars['Variant Price'] }} €\"")
+            + "image_sets: {shoes: {csv: rows.csv}}\n"
+        )
+        assert job.request.options == {"o": "19.90 €"}
+
+    def test_urls_go_out_byte_for_byte(self, project: Project) -> None:
+        url = f"{URL}Ä%20b/./x/../red.png?sig=a+b%2F&x=1#part"
+        (item,) = items(project, f"url\n{url}\n")
+        assert item.images == (RemoteFile(url),)
+
+    def test_a_path_may_be_a_url(self, project: Project) -> None:
+        (item,) = items(project, f"path\n{URL}a.png\n")
+        assert item.images == (RemoteFile(f"{URL}a.png"),)
+
+    def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
+        assert len(items(project, f"id,url,a\nx,{URL}1.png,y\nx,{URL}1.png,y\n")) == 1
+
+    @pytest.mark.parametrize(
+        ("table", "said"),
+        [
+            ("", "rows.csv:1:1: the file is empty"),
+            ("url\n", "rows.csv:1:1: the table has no rows"),
+            ("\n\nurl\n", "rows.csv:3:1: the table has no rows"),
+            ("id,name\nx,y\n", "there is no column 'path' or 'url'; say which one it is: 'columns: {url: …}'"),
+            ("id,urls\nx,y\n", "'path' or 'url'; say which one it is: 'columns: {url: urls}'"),
+            ('url\n"a.png', "this is not CSV: unexpected end of data"),
+            ('url\n"a"x\n', "this is not CSV: "),
+            ("url\n<<<<<<< HEAD\na.png\n", "merge conflict"),
+            ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+            (b"url\n\xff\n", "not UTF-8"),
+            (b"url\n\x00\n", "NUL"),
+            ("url,,a\nx,y,z\n", "column 2 has no name"),
+            ("url,a,a\nx,y,z\n", "the column 'a' is there twice"),
+            (f"url,a\n{URL}1.png,x,y\n", "rows.csv:2:1: 3 cells, but the header has 2 columns"),
+            ("sep=;\nurl;id\n", "rows.csv:1:1: 'sep=;' is a hint for Excel, not the header: delete"),
+            ('"sep=,"\nurl\n', "is a hint for Excel"),
+            ("url,path,a\n,,x\n", "rows.csv:2:1: neither 'path' nor 'url' is filled"),
+            ("url,a\n,x\n", "rows.csv:2:1: 'url' is empty"),
+            ('url,a\n"","two\nlines"\n,x\n', "rows.csv:4:1: 'url' is empty"),
+            (f"url,path\n{URL}1.png,x.png\n", "both 'url' and 'path' are filled; one image needs one of them"),
+            (f"url,url_2,path_2\n{URL}1.png,{URL}2.png,x.png\n", "both 'url_2' and 'path_2' are filled"),
+            (f"id,url\nx,{URL}1.png\nx,{URL}2.png\n", "id 'x' and are not the same; the first is in line 2"),
+            (f"url,a\n{URL}1.png,x\n{URL}1.png,y\n", "two rows have the id '1' and are not the same"),
+            (f'id,url\n"x\ny",{URL}1.png\n', "'id' is no id: expected one line of at most 200 characters"),
+            (f"id,url\n{'x' * 201},{URL}1.png\n", "'id' is no id"),
+            (f"url\n{URL}\n", "the url's path ends in no name; give the item an 'id'"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_told_for_what_it_is(
+        self, project: Project, table: str | bytes, said: str
+    ) -> None:
+        assert said in told(project, table)
+
+    @pytest.mark.parametrize("between", [",", ", ", ";", "|", " ", "\n"])
+    def test_two_urls_in_one_cell_are_not_taken_for_one(self, project: Project, between: str) -> None:
+        table = f'id,Image Link\na,"{URL}a.png{between}{URL}b.png"\n'
+        said = "two urls in one cell, 'Image Link'; each needs a column of its own: url_2, url_3"
+        assert said in told(project, table, ", columns: {url: Image Link}")
+        (item,) = items(project, f'id,url,more\na,{URL}a.png,"{URL}b.png{between}{URL}c.png"\n')
+        assert item.vars == {"more": f"{URL}b.png{between}{URL}c.png"}
+
+    def test_all_rows_are_judged_and_not_without_end(self, project: Project) -> None:
+        assert told(project, "url,a\n" + ",x\n" * 3).count("'url' is empty") == 3
+        rows = f"url,a\n{URL}1.png,x\n" + "1,2,3\n" * 1000
+        assert 90 < told(project, rows).count("3 cells") <= 100
+
+
+class TestSeparators:
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    def test_the_header_tells_it(self, project: Project, separator: str) -> None:
+        table = f"id,url,note\na,{URL}1.png,x\n".replace(",", separator)
+        (item,) = items(project, table)
+        assert (item.id, item.vars) == ("a", {"note": "x"})
+
+    def test_the_names_that_are_sought_decide(self, project: Project) -> None:
+        (item,) = items(project, f"id;url;note, or two, or three, or more\na;{URL}1.png;x\n")
+        assert item.vars == {"note, or two, or three, or more": "x"}
+        (item,) = items(
+            project, f"Kennung;Bild,1,2,3\na;{URL}1.png\n", ", columns: {url: 'Bild,1,2,3', id: Kennung}"
+        )
+        assert item.id == "a"
+
+    def test_in_quotes_it_is_none(self, project: Project) -> None:
+        (item,) = items(project, f'"id;1;2;3;4",url\na,{URL}1.png\n')
+        assert item.vars == {"id;1;2;3;4": "a"}
+
+    @pytest.mark.parametrize("separator", ["|", "^", ":", "\\t"])
+    def test_it_can_be_said(self, project: Project, separator: str) -> None:
+        real = separator.replace("\\t", "\t")
+        table = "id,path,note\na,x.png,b\n".replace(",", real)
+        project.image("x.png")
+        (item,) = items(project, table, f', delimiter: "{separator}"')
+        assert (item.id, item.vars) == ("a", {"note": "b"})
+
+    @pytest.mark.parametrize("separator", ['"', "ab", "", "\n", "x", "0"])
+    def test_what_cannot_be_one_is_refused(self, project: Project, separator: str) -> None:
+        said = told(project, f"url\n{URL}1.png\n", f", delimiter: {json.dumps(separator)}")
+        assert "image_sets.shoes.delimiter" in said
+
+
+class TestColumns:
+    def test_they_give_our_names_to_those_of_the_file(self, project: Project) -> None:
+        (item,) = items(
+            project,
+            f"Handle,Image Src,Back,Rev,id\nshoe,{URL}1.png,{URL}2.png,3,other\n",
+            ", columns: {id: Handle, url: Image Src, url_2: Back, version: Rev}",
+        )
+        assert item.id == "shoe"
+        assert item.images == (RemoteFile(f"{URL}1.png", "3"), RemoteFile(f"{URL}2.png", "3"))
+        assert item.vars == {"id": "other"}
+
+    def test_a_name_is_the_same_in_each_normal_form(self, project: Project) -> None:
+        name = "Größe é"
+        table = f"{unicodedata.normalize('NFD', name)}\n{URL}1.png\n"
+        assert len(items(project, table, f", columns: {{url: {name}}}")) == 1
+
+    def test_one_that_is_not_there_is_told_with_what_is_near(self, project: Project) -> None:
+        said = told(project, f"Image Src\n{URL}1.png\n", ", columns: {url: Image Source}")
+        assert said == (
+            "campaign.yaml:4:52: image_sets.shoes.columns.url: rows.csv has no column 'Image Source'; "
+            "did you mean 'Image Src'?"
+        )
+
+    def test_none_but_ours_can_be_named(self, project: Project) -> None:
+        said = told(project, f"url\n{URL}1.png\n", ", columns: {urll: url}")
+        assert "image_sets.shoes.columns.urll: unknown key; did you mean 'url'?" in said
+        assert "text" in told(project, f"url\n{URL}1.png\n", ", columns: {text: url}")
+
+    def test_many_of_them_are_no_matter(self, project: Project) -> None:
+        names = [f"column {number}" for number in range(20_000)]
+        (item,) = items(project, f"url,{','.join(names)}\n{URL}1.png{',x' * 20_000}\n")
+        assert len(item.vars) == 20_000
+
+
+class TestWhere:
+    TABLE = f"id,url,Image Position,Status\na,{URL}1.png,1,active\nb,{URL}2.png,2,\nc,,1,draft\n"
+
+    @pytest.mark.parametrize(
+        ("where", "ids"),
+        [
+            ("{{ row['Image Position'] == '1' and row.url }}", ["a"]),
+            ("{{ row['Image Position']|int > 1 }}", ["b"]),
+            ("{{ row.Status == '' }}", ["b"]),
+            ("{{ row.id in ['a', 'b'] }}", ["a", "b"]),
+            ("{{ row.Status }}", ["a"]),
+        ],
+    )
+    def test_it_says_which_rows_count_before_anything_else_is_asked_of_them(
+        self, project: Project, where: str, ids: list[str]
+    ) -> None:
+        table = self.TABLE.replace("c,,1,draft", "c,,1, ")
+        assert [item.id for item in items(project, table, f', where: "{where}"')] == ids
+
+    def test_two_rows_with_one_id_are_told_after_it(self, project: Project) -> None:
+        table = f"id,url,n\na,{URL}1.png,1\na,{URL}2.png,2\n"
+        assert "two rows have the id 'a'" in told(project, table)
+        assert len(items(project, table, ", where: \"{{ row.n == '1' }}\"")) == 1
+
+    def test_a_name_that_is_no_column_is_an_error_with_the_row(self, project: Project) -> None:
+        said = told(project, self.TABLE, ', where: "{{ row.Stats }}"')
+        assert said == (
+            "campaign.yaml:4:44: image_sets.shoes.where: 'Stats' is undefined; did you mean 'Status'? "
+            "(row rows.csv:2)"
+        )
+
+    def test_it_sees_the_row_only(self, project: Project) -> None:
+        project.write("rows.csv", self.TABLE)
+        said = project.told(
+            "vars: {season: x}\n" + IMAGES.replace("rows.csv", 'rows.csv, where: "{{ season }}"')
+        )
+        assert "'season' is undefined" in said
+
+    @pytest.mark.parametrize(
+        "where", ["row.url", "{{ row.url }} ", "x{{ row.url }}", "{% if row.url %}x{% endif %}"]
+    )
+    def test_what_is_not_one_expression_is_refused_as_it_would_always_hold(
+        self, project: Project, where: str
+    ) -> None:
+        said = told(project, self.TABLE, f', where: "{where}"')
+        assert "image_sets.shoes.where: expected one expression over 'row'" in said
+
+    def test_one_that_leaves_nothing_is_an_error(self, project: Project) -> None:
+        said = told(project, self.TABLE, ", where: \"{{ row.id == 'x' }}\"")
+        assert said == "campaign.yaml:4:44: image_sets.shoes.where: 'where' leaves none of the 3 rows"
+
+
+class TestPrompts:
+    TABLE = (
+        'name,prompt,negative,Price\nwalk,{{ image.id }} walks,rain,5\ndance,"it dances, {{ season }}",,\n'
+    )
+    TEXT = (
+        "vars: {season: spring}\n"
+        "image_sets: {shoes: ['https://cdn.example.com/red.png']}\n"
+        "prompts:\n  - {id: stand, text: it stands}\n  - {csv: p.csv, columns: {id: name, text: prompt}}\n"
+        "  - {id: file, file: f.j2}\n"
+    )
+
+    def test_a_list_of_them_holds_texts_files_and_tables(self, project: Project) -> None:
+        project.write("p.csv", self.TABLE)
+        project.write("f.j2", "from a file\n")
+        jobs = project.jobs(OPTIONS.replace("OPTION", "{{ prompt }}") + self.TEXT)
+        assert {job.key.split("/")[-1]: job.request.options["o"] for job in jobs} == {
+            "stand": "it stands",
+            "walk": "red walks",
+            "dance": "it dances, spring",
+            "file": "from a file",
+        }
+
+    def test_the_other_columns_are_vars_of_the_prompt(self, project: Project) -> None:
+        project.write("p.csv", self.TABLE)
+        project.write("f.j2", "from a file\n")
+        option = (
+            "{{ prompt.name }}:{{ prompt.vars.negative|default(''-'') }}:{{ prompt.vars.Price|default(0) }}"
+        )
+        jobs = project.jobs(OPTIONS.replace("OPTION", option) + self.TEXT)
+        assert [job.request.options["o"] for job in jobs] == [
+            "stand:-:0",
+            "walk:rain:5",
+            "dance:-:0",
+            "file:-:0",
+        ]
+
+    def test_rules_name_them_like_any_other(self, project: Project) -> None:
+        project.write("p.csv", self.TABLE)
+        project.write("f.j2", "x")
+        text = (
+            ANYTHING + self.TEXT + "jobs: [{id: hero, prompts: [walk, 'd*'], exclude: [{prompt: dance}]}]\n"
+        )
+        assert project.keys(text) == ["hero/any/red/walk"]
+
+    def test_a_mistake_in_a_text_is_told_at_its_row(self, project: Project) -> None:
+        project.write("p.csv", 'id,text\na,fine\nb,"so\nfine"\nc,{{ seasn }}\nd,{{ 1 +\n')
+        text = OPTIONS.replace("OPTION", "{{ prompt }}") + "prompts: [{csv: p.csv}]\n"
+        problems = project.problems("vars: {season: x}\n" + text)
+        positions = [str(problem.position) for problem in problems if problem.severity == "error"]
+        assert positions == ["p.csv:5:1", "p.csv:6:1"]
+
+    @pytest.mark.parametrize(
+        ("table", "said"),
+        [
+            ("id,text\n,x\n", "p.csv:2:1: the row has no id: 'id' is empty"),
+            (
+                "id,text\na,x\na,y\n",
+                "p.csv:3:1: two rows have the id 'a' and are not the same; the first is in line 2",
+            ),
+            ("id,prompt\na,x\n", "there is no column 'text'; say which one it is: 'columns: {text: …}'"),
+            ("name,text\na,x\n", "there is no column 'id'"),
+            ("id,text\nstand,x\n", "two prompts are called 'stand'; the first is at campaign.yaml:4:29"),
+            (f"id,text\na,{'x' * 70_000}\n", "p.csv:2:1: a text of 70,000 characters"),
+        ],
+    )
+    def test_what_is_wrong_with_a_table_of_them(self, project: Project, table: str, said: str) -> None:
+        project.write("p.csv", table)
+        assert said in project.told(ANYTHING + "prompts: [{id: stand, text: x}, {csv: p.csv}]\n")
+
+    def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
+        project.write("p.csv", "id,text\na,x\na,x\n")
+        assert project.keys(ANYTHING + "prompts: [{csv: p.csv}]\n") == ["main/any/a"]
+
+    @pytest.mark.parametrize(
+        ("entry", "said"),
+        [
+            ("{text: x}", "prompts[0]: missing key 'id'"),
+            ("{id: a}", "prompts[0]: missing key"),
+            ("{id: a, text: x, file: y}", "prompts[0]"),
+            ("{id: a, csv: p.csv}", "prompts[0]"),
+            ("walk", "prompts[0]: expected a mapping"),
+        ],
+    )
+    def test_an_entry_of_another_form_is_refused(self, project: Project, entry: str, said: str) -> None:
+        assert said in project.told(ANYTHING + f"prompts: [{entry}]\n")
+
+    def test_a_list_replaces_the_prompts_of_a_base(self, project: Project) -> None:
+        project.write("base.yaml", "version: 1\nprompts: {walk: x}\n" + ANYTHING)
+        assert project.keys("extends: base.yaml\nprompts: [{id: run, text: y}]\n") == ["main/any/run"]
+
+    def test_a_table_lies_beside_the_base_that_names_it(self, project: Project) -> None:
+        project.write("common/base.yaml", "version: 1\nprompts: [{csv: p.csv}]\n" + ANYTHING)
+        project.write("common/p.csv", "id,text\na,x\n")
+        assert project.keys("extends: common/base.yaml\n") == ["main/any/a"]
+
+
+class TestAxes:
+    TABLE = "name;positive;negative\nnoir;black and white;\n07;bright, sunny;rain\n"
+    RULE = "jobs: [{id: hero, matrix: {n: [1], style: {csv: s.csv, columns: {id: name}}}MORE}]\n"
+
+    def text(self, option: str = "{{ style }}", more: str = "") -> str:
+        quoted = option.replace("'", "''")
+        return OPTIONS.replace("OPTION", quoted) + self.RULE.replace("MORE", more)
+
+    def test_it_has_one_value_a_row_the_id_with_all_that_the_row_says(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        option = (
+            "{{ style }}/{{ style.id }}/{{ style.vars.positive }}/{{ style.vars.negative | default('-') }}"
+        )
+        jobs = project.jobs(self.text(option))
+        assert {job.key: job.request.options["o"] for job in jobs} == {
+            "hero/any/n=1/style=noir": "noir/noir/black and white/-",
+            "hero/any/n=1/style=07": "07/07/bright, sunny/rain",
+        }
+
+    def test_used_whole_it_is_a_text(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        jobs = project.jobs(self.text())
+        assert [job.request.options["o"] for job in jobs] == ["noir", "07"]
+        assert {type(job.request.options["o"]) for job in jobs} == {str}
+        values = [dict(job.coordinates.axes)["style"] for job in jobs]
+        assert values == ["noir", "07"]
+        for value in (pickle.loads(pickle.dumps(values[0])), copy.deepcopy(values[0])):
+            assert value == "noir"
+
+    @pytest.mark.parametrize(
+        ("more", "keys"),
+        [
+            (", exclude: [{style: noir}]", ["hero/any/n=1/style=07"]),
+            (", exclude: [{style: '07', n: 1}]", ["hero/any/n=1/style=noir"]),
+            (", when: \"{{ style == 'noir' }}\"", ["hero/any/n=1/style=noir"]),
+            (', when: "{{ style.vars.negative is defined }}"', ["hero/any/n=1/style=07"]),
+            (", when: false, include: [{style: noir, n: 2}]", ["hero/any/n=2/style=noir"]),
+        ],
+    )
+    def test_the_id_is_what_rows_and_conditions_hold(
+        self, project: Project, more: str, keys: list[str]
+    ) -> None:
+        project.write("s.csv", self.TABLE)
+        assert project.keys(self.text(more=more)) == keys
+
+    def test_a_row_that_is_included_has_its_vars(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        (job,) = project.jobs(
+            self.text("{{ style.vars.positive }}", ", when: false, include: [{style: noir, n: 2}]")
+        )
+        assert job.request.options == {"o": "black and white"}
+
+    def test_one_that_no_row_has_cannot_be_included(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        told = project.told(self.text(more=", include: [{style: noirr, n: 2}]"))
+        assert "jobs[0].include[0].style: there is no row of 'style' 'noirr'; did you mean 'noir'?" in told
+
+    def test_what_it_renders_decides_the_fingerprint(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        before = project.jobs(self.text("{{ style.vars.positive }}"))
+        project.write("s.csv", self.TABLE.replace("07;", "sun;").replace(";rain", ";snow"))
+        after = project.jobs(self.text("{{ style.vars.positive }}"))
+        assert [job.fingerprint for job in before] == [job.fingerprint for job in after]
+        assert before[1].key != after[1].key
+
+    def test_a_chain_carries_it_along(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        text = (
+            "templates:\n  one: {template_id: new}\n"
+            "  two: {template_id: newer, options: {o: '{{ image.id }} {{ image.vars.style.vars.positive }}'}}\n"
+            "image_sets: {ones: {outputs_of: one}}\n"
+            "jobs:\n  - {id: one, templates: [one], image_sets: [], matrix: MATRIX}\n"
+            "  - {id: two, templates: [two]}\n"
+        )
+        text = text.replace("MATRIX", "{style: {csv: s.csv, columns: {id: name}}}")
+        assert project.jobs(text)[-1].request.options == {"o": "07 bright, sunny"}
+
+    @pytest.mark.parametrize(
+        ("table", "said"),
+        [
+            ("name\n\n", "the table has no rows"),
+            ("name,x\n,y\n", "the row has no id: 'name' is empty"),
+            ("name,x\na,1\na,2\n", "two rows have the id 'a'"),
+            (
+                "nme,x\na,1\n",
+                "jobs[0].matrix.style.columns.id: s.csv has no column 'name'; did you mean 'nme'?",
+            ),
+        ],
+    )
+    def test_what_is_wrong_with_a_table_of_one(self, project: Project, table: str, said: str) -> None:
+        project.write("s.csv", table)
+        assert said in project.told(self.text())
+
+    def test_a_missing_table_is_told(self, project: Project) -> None:
+        assert "jobs[0].matrix.style.csv: there is no such file: s.csv" in project.told(self.text())
+
+    def test_where_says_which_rows_count(self, project: Project) -> None:
+        project.write("s.csv", self.TABLE)
+        text = self.text().replace("{id: name}", "{id: name}, where: '{{ row.negative }}'")
+        assert project.keys(text) == ["hero/any/n=1/style=07"]
+
+
+@given(
+    st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\thttps://x.png', max_size=60).map(str.encode)
+)
+def test_no_content_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "rows.csv").write_bytes(content)
+    manifest = folder / "campaign.yaml"
+    manifest.write_text(
+        HEAD + IMAGES + "prompts: [{csv: rows.csv, columns: {text: path}}]\n"
+        "jobs: [{id: hero, matrix: {axis: {csv: rows.csv, columns: {id: url}}}}]\n"
+    )
+    assert _is_taken_or_told(manifest)
+    manifest.write_text(HEAD + IMAGES)
+    assert _is_taken_or_told(manifest)
+
+
+def _is_taken_or_told(manifest: Path) -> bool:
+    try:
+        return bool(list(expand(load(manifest))))
+    except InvalidInput as error:
+        return all(problem.position is not None for problem in error.problems)

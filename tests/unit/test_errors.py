@@ -1,0 +1,47 @@
+"""What is near a name that is not there: found among few names and among very many, at a bounded cost."""
+
+import itertools
+
+import pytest
+
+from pipeline.errors import did_you_mean, nearest
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "near"),
+    [
+        ("titel", ["title", "tags"], "title"),
+        ("zebra", ["title", "tags"], None),
+        ("", ["title"], None),
+        ("title", [], None),
+        ("x" * 100_000, ["title"], None),
+        ("title", ["t" * 100_000, "titles"], "titles"),
+    ],
+)
+def test_the_nearest_name_is_found_if_any_is_near(word: str, known: list[str], near: str | None) -> None:
+    assert nearest(word, known) == near
+    assert did_you_mean(word, known) == (f"; did you mean '{near}'?" if near else "")
+
+
+def test_it_is_found_among_many() -> None:
+    names = [f"{kind}-{number:05}" for number in range(5_000) for kind in ("shoe", "hat", "glove")]
+    assert nearest("glvoe-04321", names) == "glove-04321"
+
+
+def test_of_names_without_end_no_more_are_looked_at_than_a_manifest_has() -> None:
+    looked_at = itertools.count()
+    names = (f"name {next(looked_at)}" for _ in itertools.count())
+    assert nearest("nme 7", names) == "name 7"
+    assert next(looked_at) <= 100_001
+
+
+def test_few_of_many_are_compared_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def compare(_word: str, names: list[str], **_settings: object) -> list[str]:
+        compared.extend(names)
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", compare)
+    assert nearest("shoe-7", [f"shoe-{number}" for number in range(15_000)]) is None
+    assert len(compared) <= 100
