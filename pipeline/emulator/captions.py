@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from pipeline.emulator.drawing import Colour, Picture
+from pipeline.emulator.drawing import Colour, Patch, Picture
 from pipeline.emulator.lettering import draw_line, is_right_to_left, printable, width
 from pipeline.emulator.settings import Size
 
@@ -27,7 +27,7 @@ _STRIP_COLOURS: tuple[Colour, ...] = ((238, 64, 74), (255, 205, 66), (46, 196, 1
 class Caption:
     """Small pictures to be laid over a frame, each at its place: cheaper than one that is as large as the frame."""
 
-    patches: tuple[tuple[Picture, tuple[int, int]], ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     def __add__(self, other: "Caption") -> "Caption":
         return Caption((*self.patches, *other.patches))
@@ -160,11 +160,17 @@ def _first_row(words: list[str], font_size: int, room: float) -> tuple[str, list
 def _parts(word: str, font_size: int, room: float) -> Iterator[str]:
     """`word` in pieces that are no wider than a row: scripts without spaces, and long urls."""
     while word:
-        end = _most(len(word), lambda length: width(word[:length], font_size) <= room)  # noqa: B023 - called at once
-        while 1 < end < len(word) and unicodedata.combining(word[end]):
-            end -= 1
-        yield word[: max(end, 1)]
-        word = word[max(end, 1) :]
+        end = _fitting(word, font_size, room)
+        yield word[:end]
+        word = word[end:]
+
+
+def _fitting(word: str, font_size: int, room: float) -> int:
+    """How many characters of `word` one row takes, at least one, and no letter without its marks."""
+    end = _most(len(word), lambda length: width(word[:length], font_size) <= room)
+    while 1 < end < len(word) and unicodedata.combining(word[end]):
+        end -= 1
+    return max(end, 1)
 
 
 def _shortened(text: str, font_size: int, room: float) -> str:

@@ -8,6 +8,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from pipeline.emulator.settings import Size
 
 Picture = Image.Image
+Patch = tuple[Picture, tuple[int, int]]
+"""A picture, and where in a frame its upper left corner belongs."""
 Colour = tuple[int, int, int]
 
 GRAY: Colour = (128, 128, 128)

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.emulator import captions, drawing
 from pipeline.emulator.captions import Caption
 from pipeline.emulator.clips import read_clip, write_clip, write_song
-from pipeline.emulator.drawing import Picture
+from pipeline.emulator.drawing import Patch, Picture
 from pipeline.emulator.motion import DRIFT, Motion, motion_named
 from pipeline.emulator.settings import Size
-from pipeline.emulator.sprites import Patch, Sprite, content_box, drifted
+from pipeline.emulator.sprites import Sprite, content_box, drifted
 from pipeline.emulator.summary import note_of, request_seed, short_url, text_of
 from pipeline.emulator.templates import Flow, Template
 from pipeline.emulator.workflow import File, Step, Workflow
@@ -124,11 +125,12 @@ class Rendering:
     def _backgrounds(self, caption: Caption, *notes: str) -> Iterator[tuple[Picture, Caption]]:
         """The background of each frame of the clip, several in turn; and `caption`, with badges for that one."""
         urls = [url for url in self._option("background_urls").split(",") if url] or [""]
-        turns = [self._background(url) for url in urls]
-        captioned = [caption + self._badges("emulated overlay", *self._name_of(url), *notes) for url in urls]
-        for number in range(self._frames):
-            turn = number * len(turns) // self._frames
-            yield next(turns[turn]), captioned[turn]
+        turns = (number * len(urls) // self._frames for number in range(self._frames))
+        for turn, frames in groupby(turns):
+            background = self._background(urls[turn])
+            badges = self._badges("emulated overlay", *self._name_of(urls[turn]), *notes)
+            for _ in frames:
+                yield next(background), caption + badges
 
     def _background(self, url: str) -> Iterator[Picture]:
         path = self._open(url) if url else None

@@ -10,12 +10,10 @@ from typing import Self
 
 from PIL import Image, ImageChops
 
-from pipeline.emulator.drawing import Picture
+from pipeline.emulator.drawing import Patch, Picture
 from pipeline.emulator.motion import Pose
 
 Box = tuple[int, int, int, int]
-Patch = tuple[Picture, tuple[int, int]]
-"""A picture, and where in a frame it belongs."""
 
 # Empty pixels around a sprite. Two are enough for its edge to be softened, and rounding takes up to one.
 _BORDER = 3

@@ -327,3 +327,13 @@ def test_an_empty_sprite_stays_empty() -> None:
     picture, _ = Sprite.of(Image.new("RGBA", (64, 36))).posed(Pose(zoom=1.1, right=0.03, down=0.0))
 
     assert picture.getchannel("A").getextrema() == (0, 0)
+
+
+def test_of_more_backgrounds_than_frames_only_those_are_made_that_are_seen(tmp_path: Path) -> None:
+    urls = ",".join(f"https://cdn.example.com/{number}.mp4" for number in range(20_000))
+
+    steps = made(
+        tmp_path / "w", "overlay_gray_5442", {"a.png": a_cut_out(tmp_path)}, options={"background_urls": urls}
+    )
+
+    assert len(frames_of(tmp_path / "w", steps[-1])) == 10
