@@ -160,12 +160,12 @@ def _first_row(words: list[str], font_size: int, room: float) -> tuple[str, list
 def _parts(word: str, font_size: int, room: float) -> Iterator[str]:
     """`word` in pieces that are no wider than a row: scripts without spaces, and long urls."""
     while word:
-        end = _fitting(word, font_size, room)
+        end = _row_length(word, font_size, room)
         yield word[:end]
         word = word[end:]
 
 
-def _fitting(word: str, font_size: int, room: float) -> int:
+def _row_length(word: str, font_size: int, room: float) -> int:
     """How many characters of `word` one row takes, at least one, and no letter without its marks."""
     end = _most(len(word), lambda length: width(word[:length], font_size) <= room)
     while 1 < end < len(word) and unicodedata.combining(word[end]):

@@ -1,4 +1,7 @@
-"""The files that an emulator holds: inputs that were uploaded, and media that was made. Each owner has a folder."""
+"""The files that an emulator holds: inputs that were uploaded, and media that was made.
+
+Each workflow, and each uploaded image, has a folder, named by its id: the media id.
+"""
 
 import hashlib
 import re
@@ -9,13 +12,13 @@ from urllib.parse import urlsplit
 
 from pipeline.files import write_atomically
 
-_OWNER_ID = re.compile(r"[0-9a-f]{24}")
+_MEDIA_ID = re.compile(r"[0-9a-f]{24}")
 _FILE_NAME = re.compile(r"[a-z0-9_-]{1,60}\.[a-z0-9]{3,4}")
 _LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
 class MediaStore:
-    """Files by their owner (a workflow, or an uploaded image) and their name.
+    """Files by their media id and their name.
 
     Raises:
         OSError: the folder cannot be made.
@@ -26,7 +29,7 @@ class MediaStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def folder_of(self, media_id: str) -> Path:
-        """The folder in which an owner's files lie; made where it is missing."""
+        """The folder of that id, made where it is missing."""
         folder = self._folder / media_id
         folder.mkdir(exist_ok=True)
         return folder
@@ -51,7 +54,7 @@ class MediaStore:
 
     def find(self, media_id: str, name: str) -> Path | None:
         """A file by what its url names, None where there is none."""
-        if not _OWNER_ID.fullmatch(media_id) or not _FILE_NAME.fullmatch(name):
+        if not _MEDIA_ID.fullmatch(media_id) or not _FILE_NAME.fullmatch(name):
             return None
         path = self._folder / media_id / name
         return path if path.is_file() else None
@@ -69,7 +72,7 @@ class MediaStore:
         return self.find(segments[1], segments[2])
 
     def remove(self, media_id: str) -> None:
-        """Remove an owner's files, as far as there are any."""
+        """Remove the folder of that id, if there is one."""
         shutil.rmtree(self._folder / media_id, ignore_errors=True)
 
 
