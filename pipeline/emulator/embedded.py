@@ -67,10 +67,12 @@ class Emulator:
         self._url = ""
 
     def __enter__(self) -> Self:
-        self.work = WorkflowStore(self.settings)
+        self.store = WorkflowStore(self.settings)
         self.faults = Faults(self.settings.faults)
-        self._webhooks = WebhookSender(self.work, self.faults)
-        self._server = _Server(self.work, self.faults, host=LOOPBACK, port=self._port, on_ready=self._set_url)
+        self._webhooks = WebhookSender(self.store, self.faults)
+        self._server = _Server(
+            self.store, self.faults, host=LOOPBACK, port=self._port, on_ready=self._set_url
+        )
         self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -88,7 +90,7 @@ class Emulator:
         self._server.should_exit = True
         self._thread.join()
         self._webhooks.close()
-        self.work.close()
+        self.store.close()
 
     @property
     def url(self) -> str:
@@ -98,7 +100,7 @@ class Emulator:
     @property
     def ledger(self) -> Ledger:
         """The creates that arrived whole."""
-        return self.work.ledger
+        return self.store.ledger
 
     def fail(self, *rules: Json) -> None:
         """Add rules, in the form of a faults file: `fail({"on": "create", "nth": 2, "do": "html"})`.

@@ -190,9 +190,9 @@ def test_one_that_was_stopped_half_way_goes_on_where_only_the_results_are(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     save(pipeline, project)
-    vendor.work.credits = 100
+    vendor.store.credits = 100
     assert pipeline("run", FILE, "--concurrency", "1").code == 4
-    vendor.work.credits = None
+    vendor.store.credits = None
     shutil.rmtree(project.folder / ".pipeline")
 
     ended = pipeline("run", FILE)
@@ -208,10 +208,10 @@ def test_with_replace_each_is_made_again_once_whatever_stops_it(
 ) -> None:
     bought(project, pipeline)
     save(pipeline, project, "--replace", expression)
-    vendor.work.credits = 300
+    vendor.store.credits = 300
     half = pipeline("run", FILE, "--concurrency", "1")
     assert half.code == 4, half.said
-    vendor.work.credits = None
+    vendor.store.credits = None
     shutil.rmtree(project.folder / ".pipeline")
 
     codes = [pipeline("run", FILE).code for _ in range(2)]

@@ -52,7 +52,7 @@ def test_an_orphan_is_deleted_at_the_vendor_and_here_and_its_line_stays_with_its
     assert ended.code == 0, ended.said
     assert WALK in ended.out
     assert "1 deleted." in ended.out
-    assert len(vendor.work.workflows()) == 1
+    assert len(vendor.store.workflows()) == 1
     assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
     assert deleted(orphaned) == {WALK}
     assert orphaned.results()["summary"]["credits"] == 200
@@ -127,13 +127,13 @@ def test_prune_never_deletes(
     history: Callable[[Project, Pipeline, Emulator], None],
 ) -> None:
     history(bought, pipeline, vendor)
-    before = len(vendor.work.workflows()), bought.output()
+    before = len(vendor.store.workflows()), bought.output()
 
     ended = prune(pipeline, bought)
 
     assert ended.code == 0, ended.said
     assert ended.out == "Nothing to delete.\n"
-    assert (len(vendor.work.workflows()), bought.output()) == before
+    assert (len(vendor.store.workflows()), bought.output()) == before
     assert deleted(bought) == set()
 
 
@@ -151,7 +151,7 @@ def test_what_a_job_was_made_from_is_kept_though_its_own_job_is_gone(
     assert len(vendor.ledger.entries) == 3
 
     assert prune(pipeline, project, "--replaced").out == "Nothing to delete.\n"
-    assert len(vendor.work.workflows()) == 3
+    assert len(vendor.store.workflows()) == 3
 
 
 def test_replaced_also_deletes_what_was_replaced(
@@ -163,7 +163,7 @@ def test_replaced_also_deletes_what_was_replaced(
     ended = prune(pipeline, bought, "--replaced")
 
     assert ended.code == 0, ended.said
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
     assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
     assert pipeline("verify", bought.manifest, "--files").code == 0
 
@@ -178,8 +178,8 @@ def test_replaced_also_deletes_what_was_replaced(
 )
 def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""
-    foreign = next(each for each in vendor.work.workflows() if "dance" in each.title)
-    own = next(each for each in vendor.work.workflows() if "walk" in each.title)
+    foreign = next(each for each in vendor.store.workflows() if "dance" in each.title)
+    own = next(each for each in vendor.store.workflows() if "walk" in each.title)
     shutil.rmtree(orphaned.folder / ".pipeline")
     text = orphaned.results_file.read_text()
     # The one that serves the other job must not be a second holder of this workflow.
@@ -189,7 +189,7 @@ def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline
 
     assert ended.code == 8, ended.said
     assert "not deleted" in ended.err
-    assert {each.id for each in vendor.work.workflows()} == {foreign.id, own.id}
+    assert {each.id for each in vendor.store.workflows()} == {foreign.id, own.id}
 
 
 @fails_without(
@@ -201,13 +201,13 @@ def test_a_workflow_that_another_purchase_has_too_is_not_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     assignment, own = (
-        next(each.id for each in vendor.work.workflows() if word in each.title) for word in ("dance", "walk")
+        next(each.id for each in vendor.store.workflows() if word in each.title) for word in ("dance", "walk")
     )
     shutil.rmtree(orphaned.folder / ".pipeline")
     orphaned.results_file.write_text(orphaned.results_file.read_text().replace(own, assignment))
 
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
 
 
 def test_files_of_others_and_paths_that_a_job_wants_stay(
@@ -249,14 +249,14 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
     assert first.code == 8, first.said
     assert "1 not yet: run it again" in first.out
     assert deleted(orphaned) == {WALK}
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
     vendor.heal()
 
     # It was asked once; the wish needs no second yes.
     second = pipeline("prune", orphaned.manifest)
 
     assert second.code == 0, second.said
-    assert len(vendor.work.workflows()) == 1
+    assert len(vendor.store.workflows()) == 1
     assert sorted(orphaned.output()) == [f"{DANCE}.mp4"]
     assert prune(pipeline, orphaned).out == "Nothing to delete.\n"
 
@@ -264,7 +264,7 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
 def test_one_that_is_gone_at_the_vendor_is_deleted(
     orphaned: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    vendor.work.delete(next(each.id for each in vendor.work.workflows() if "walk" in each.title))
+    vendor.store.delete(next(each.id for each in vendor.store.workflows() if "walk" in each.title))
 
     assert prune(pipeline, orphaned).code == 0
     assert deleted(orphaned) == {WALK}
@@ -282,7 +282,7 @@ def test_a_refused_key_ends_with_its_code_and_the_results_know_the_wish(
     assert deleted(orphaned) == {WALK}
     vendor.heal()
     assert prune(pipeline, orphaned).code == 0
-    assert len(vendor.work.workflows()) == 1
+    assert len(vendor.store.workflows()) == 1
 
 
 def test_without_a_key_nothing_is_wished_for(orphaned: Project, pipeline: Pipeline) -> None:
@@ -303,7 +303,7 @@ def test_a_wish_is_no_purchase_to_another_machine_that_has_the_results(
     shutil.rmtree(orphaned.folder / ".pipeline")
 
     assert prune(pipeline, orphaned).code == 0
-    assert len(vendor.work.workflows()) == 1
+    assert len(vendor.store.workflows()) == 1
 
 
 # Asking first
@@ -317,7 +317,7 @@ def test_without_a_terminal_it_needs_a_yes(
 
     assert ended.code == 64
     assert "--yes" in ended.err
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
     assert deleted(orphaned) == set()
 
 
@@ -333,7 +333,7 @@ def test_destroy_deletes_everything_and_forgets_nothing(
     ended = pipeline("destroy", bought.manifest, "--yes")
 
     assert ended.code == 0, ended.said
-    assert vendor.work.workflows() == ()
+    assert vendor.store.workflows() == ()
     assert bought.output() == {"notes.txt": b"ours"}
     assert len(purchases(bought)) == 3
     assert deleted(bought) == {DANCE, WALK}

@@ -22,7 +22,7 @@ def bought(project: Project, pipeline: Pipeline) -> Project:
 
 
 def workflow(project: Project, vendor: Emulator, key: str) -> Workflow:
-    found = vendor.work.get(project.jobs()[key]["workflow_id"])
+    found = vendor.store.get(project.jobs()[key]["workflow_id"])
     assert found is not None
     return found
 
@@ -114,7 +114,7 @@ def test_a_foreign_workflow_that_the_results_name_is_not_touched(
     ended = pipeline("rate", bought.manifest, WALK, "--rating", "1")
 
     assert ended.code == 3, ended.said
-    found = vendor.work.get(foreign)
+    found = vendor.store.get(foreign)
     assert found is not None
     assert not found.rating
 
@@ -130,6 +130,6 @@ def test_what_is_no_longer_asked_for_can_be_rated_by_its_id(
     bought.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
 
     assert pipeline("rate", bought.manifest, mark[:8], "--rating", "3").code == 0
-    found = vendor.work.get(wid)
+    found = vendor.store.get(wid)
     assert found is not None
     assert found.rating == "3"

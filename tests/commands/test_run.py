@@ -232,7 +232,7 @@ def test_a_removed_job_is_an_orphan_that_is_reported_and_kept(
     assert ended.code == 0, ended.said
     assert "orphan" in ended.out
     assert WALK in ended.out
-    assert len(vendor.ledger.entries) == len(vendor.work.workflows()) == 2
+    assert len(vendor.ledger.entries) == len(vendor.store.workflows()) == 2
     assert bought.output() == files
     assert list(bought.jobs()) == [DANCE]
     assert len(bought.results()["purchases"]) == 2
@@ -360,7 +360,7 @@ def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
 ) -> None:
     prompts = {f"p{number}": f"prompt {number}" for number in range(6)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
-    vendor.work.credits = 100
+    vendor.store.credits = 100
 
     ended = pipeline("run", project.manifest, "--concurrency", "1")
 
@@ -370,7 +370,7 @@ def test_without_credit_buying_stops_and_goes_on_when_there_is_some(
     assert len(vendor.ledger.entries) == 2
     assert sorted(project.statuses().values()) == ["done", *["pending"] * 5]
 
-    vendor.work.credits = None
+    vendor.store.credits = None
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.bought) == 6
 
@@ -717,7 +717,7 @@ def test_a_local_file_in_an_option_is_uploaded_and_the_list_is_sent_as_one_text(
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 0, ended.said
-    sent = vendor.work.workflows()[0].options["background_urls"]
+    sent = vendor.store.workflows()[0].options["background_urls"]
     assert isinstance(sent, str)
     beach, uploaded = sent.split(",")
     assert beach == "https://cdn.example.com/beach.mp4"
@@ -746,7 +746,7 @@ def test_the_title_names_the_purchase_so_that_a_lost_create_can_be_found(
 
 
 def test_nothing_is_public_that_the_manifest_does_not_say(bought: Project, vendor: Emulator) -> None:
-    assert {workflow.visibility for workflow in vendor.work.workflows()} == {"0"}
+    assert {workflow.visibility for workflow in vendor.store.workflows()} == {"0"}
 
 
 # Files

@@ -224,7 +224,7 @@ def test_prune_deletes_what_is_selected(wide: Project, pipeline: Pipeline, vendo
     ended = pipeline("prune", wide.manifest, "--yes", "--select", "takes/loop/blue")
 
     assert ended.code == 0, ended.said
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
     deleted = {each["key"] for each in wide.results()["purchases"] if each.get("deleted")}
     assert deleted == {"takes/loop/blue", "takes/loop/blue#2"}
 

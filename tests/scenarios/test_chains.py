@@ -41,7 +41,7 @@ def test_a_stage_is_bought_from_what_serves_its_upstream(
     assert inputs(stages)[marks[FILM] or ""] == [marks[SKETCH]]
     assert sorted(stages.output()) == [f"{FILM}.mp4", f"{SKETCH}.png"]
     # The film shows the sketch: the vendor was given the url of that very result.
-    sketch, film = vendor.work.workflows()
+    sketch, film = vendor.store.workflows()
     assert sketch.id in film.inputs[0]
     assert_whole(stages)
     assert pipeline("run", stages.manifest).code == 0
@@ -160,13 +160,13 @@ def test_what_the_vendor_has_forgotten_is_made_from_the_file_that_was_fetched(
         }
     )
     assert pipeline("run", stages.manifest).code == 0
-    sketch = vendor.work.workflows()[0]
-    vendor.work.delete(sketch.id)
+    sketch = vendor.store.workflows()[0]
+    vendor.store.delete(sketch.id)
     stages.write({"campaign.yaml": first})
 
     ended = pipeline("run", stages.manifest)
 
     assert ended.code == 0, ended.said
-    film = vendor.work.workflows()[0]
+    film = vendor.store.workflows()[0]
     assert film.inputs == ("input-1.png",)
     assert len(vendor.ledger.bought) == 2

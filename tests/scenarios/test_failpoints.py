@@ -89,7 +89,7 @@ def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
             ended = trial.run()
 
             assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.told
-            titles = [workflow.title for workflow in vendor.work.workflows()]
+            titles = [workflow.title for workflow in vendor.store.workflows()]
             assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.told)
             assert vendor.ledger.entries == bought
             if killed.code == 0:

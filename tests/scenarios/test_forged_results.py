@@ -110,7 +110,7 @@ def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline,
     own, foreign = (bought.jobs()[key]["workflow_id"] for key in (WALK, DANCE))
     text = bought.results_file.read_text()
     bought.results_file.write_text(text.replace(foreign, "unheard-of").replace(own, foreign))
-    before = {each.id: each.title for each in vendor.work.workflows()}
+    before = {each.id: each.title for each in vendor.store.workflows()}
     loop = {**spring()["templates"]["loop"], "title": "owned"}
     bought.write({"campaign.yaml": spring(templates={"loop": loop})})
 
@@ -118,7 +118,7 @@ def test_a_foreign_workflow_is_not_retitled(bought: Project, pipeline: Pipeline,
 
     assert ended.code == 8, ended.said
     assert "is not purchase" in ended.said
-    assert {each.id: each.title for each in vendor.work.workflows()} == before
+    assert {each.id: each.title for each in vendor.store.workflows()} == before
     assert len(vendor.ledger.entries) == 2
 
 

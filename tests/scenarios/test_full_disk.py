@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_at_the_intent_sends_nothing(
     project = campaign(folder, {"campaign.yaml": spring(prompts=WALKS, provider={"api": "v2"})})
     starving = Starving(start, room=0)
     with monkeypatch.context() as patched:
-        patched.setattr(vendor.work.media, "add_image", starving.after(vendor.work.media.add_image))
+        patched.setattr(vendor.store.media, "add_image", starving.after(vendor.store.media.add_image))
         first = starving.run(project)
 
     assert first.code == 8, first.said
@@ -108,8 +108,8 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
     starving = Starving(start, room=512)
     with monkeypatch.context() as patched:
         # What it reads to make a video is not what it is asked for.
-        fetched = starving.after(vendor.work.media.find, lambda media_id, name: not name.startswith("input"))
-        patched.setattr(vendor.work.media, "find", fetched)
+        fetched = starving.after(vendor.store.media.find, lambda media_id, name: not name.startswith("input"))
+        patched.setattr(vendor.store.media, "find", fetched)
         first = starving.run(project)
 
     assert first.code == 8, first.said

@@ -322,7 +322,7 @@ def grow_and_shrink(desk: Desk) -> None:
     retitled = desk.step()
     assert _without_orphans(retitled) == all_of("update", everything)
     assert retitled.difference == Difference(frozenset(), frozenset(), frozenset(assignment))
-    titles = {workflow.title for workflow in desk.vendor.work.workflows()}
+    titles = {workflow.title for workflow in desk.vendor.store.workflows()}
     assert {f"Spring ({mark})" for mark in assignment} <= titles
 
     gone = loops(("blue",), ("dance", "walk"), LOCALES) | scenes("blue")
@@ -400,9 +400,9 @@ def carry_a_saved_plan_over_to_another_machine(desk: Desk, clone: Clone) -> None
 
     planned = desk.plan("--out", saved)
     git(desk.project.folder, "add", saved.name)
-    desk.vendor.work.credits = desk.vendor.ledger.spent + 100
+    desk.vendor.store.credits = desk.vendor.ledger.spent + 100
     half = desk.carry_out(planned, saved)
-    desk.vendor.work.credits = None
+    desk.vendor.store.credits = None
     assert half.code == 4
     assert half.bought.total() == 1
     # The other is still to be bought, for what the plan asks now.

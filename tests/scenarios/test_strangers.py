@@ -227,7 +227,7 @@ class TestOnTheWire:
             project = campaign(folder, {"campaign.yaml": json.dumps(manifest, ensure_ascii=False)})
             assert pipeline("run", project.manifest, "--replace", "main").code == 0
 
-        assert [each.options["prompt"] for each in vendor.work.workflows()] == [text, text]
+        assert [each.options["prompt"] for each in vendor.store.workflows()] == [text, text]
 
     @pytest.mark.parametrize(
         "name",

@@ -32,7 +32,7 @@ class Client:
 
     def finished(self, identity: str) -> Any:
         """The workflow when its media is made; the emulator is asked for it, not the clock."""
-        self.emulator.work.wait()
+        self.emulator.store.wait()
         return self.get(identity).json()["data"]
 
     def made(self, template: str = "vim_arctic", *, files: list[bytes] | None = None, **fields: Any) -> Any:

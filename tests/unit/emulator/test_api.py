@@ -124,7 +124,7 @@ def test_credits_run_out_and_can_be_filled_up(tmp_path: Path) -> None:
 
     assert [first.status_code, second.status_code, third.status_code] == [200, 402, 200]
     assert second.json() == {"message": "INSUFFICIENT_CREDIT"}
-    assert poor.work.balance == 0
+    assert poor.store.balance == 0
 
 
 def test_put_changes_what_it_names_and_nothing_else(client: Client) -> None:

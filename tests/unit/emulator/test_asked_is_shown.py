@@ -127,7 +127,7 @@ def test_takes_are_numbered_on_over_a_restart_and_a_deletion(tmp_path: Path) -> 
         client = Client(emulator)
         first, second = (client.made("vim_arctic", title=title) for title in ("any", "other"))
         films = {content_of(each) for each in (first, second)}
-        emulator.work.delete(first["id"])
+        emulator.store.delete(first["id"])
     with Emulator(Settings.tiny(tmp_path)) as emulator:
         films.add(content_of(Client(emulator).made("vim_arctic")))
         takes = [entry.take for entry in emulator.ledger.bought]

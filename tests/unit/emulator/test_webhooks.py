@@ -73,7 +73,7 @@ def webhook_outcome(emulator: Emulator, identity: str) -> str | None:
     """What became of a webhook, once that is known."""
 
     def known() -> str | None:
-        workflow = emulator.work.get(identity)
+        workflow = emulator.store.get(identity)
         return None if workflow is None else workflow.webhook_outcome
 
     until(lambda: known() is not None, "what became of the webhook")
