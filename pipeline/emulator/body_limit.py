@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Ten images of the largest size that the vendor takes; and for what has no files, far more than a campaign needs.
 _MAX_BYTES_WITH_FILES = 256 << 20
-_MAX_BYTES = 4 << 20
+_MAX_BYTES = 16 << 20
 
 
 class BodyLimit:

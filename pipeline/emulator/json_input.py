@@ -6,6 +6,8 @@ from typing import cast
 
 from pipeline.jobs import Json
 
+# Reading it, and writing it into a workflow's file, keeps every other call waiting.
+_MAX_LENGTH = 4 << 20
 # Python's own limit depends on how deep the caller stands already.
 _MAX_DEPTH = 100
 
@@ -14,8 +16,10 @@ def parse_json(text: str | bytes) -> Json:
     """Read JSON.
 
     Raises:
-        ValueError: it is none; a number is infinite or none; it is nested too deeply; a text is no Unicode.
+        ValueError: it is none, or too long; a number is infinite or none; it is nested too deeply; a text is no Unicode.
     """
+    if len(text) > _MAX_LENGTH:
+        raise ValueError("too long")
     try:
         value = cast("Json", json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
     except RecursionError as error:
