@@ -16,7 +16,7 @@ def parse_json(text: str | bytes) -> Json:
     """Read JSON.
 
     Raises:
-        ValueError: it is none, or too long; a number is infinite or none; it is nested too deeply; a text is no Unicode.
+        ValueError: it is none, too long or too deep, or has a number or a text that cannot be written again.
     """
     if len(text) > _MAX_LENGTH:
         raise ValueError("too long")

@@ -7,18 +7,16 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.emulator.create_fields import CreateFields, InvalidField
-from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
-from pipeline.emulator.render import Canvas, render
+from pipeline.emulator.render_queue import RenderQueue
 from pipeline.emulator.settings import Settings
 from pipeline.emulator.takes import TakeCounter
-from pipeline.emulator.templates import Template, find
+from pipeline.emulator.templates import Template
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
 from pipeline.files import write_atomically
@@ -48,19 +46,17 @@ class WorkflowStore:
         self._workflows = {
             workflow.id: workflow for path in self._folder.glob("*.json") for workflow in _read(path)
         }
-        self._canvas = Canvas(settings.size, settings.frames_per_second)
-        self._renderers = ThreadPoolExecutor(settings.renderers, thread_name_prefix="emulator-render")
-        self._rendering: set[Future[None]] = set()
+        self._render_queue = RenderQueue(settings, self.media)
         for workflow in self.workflows():
             self._schedule(workflow)
 
     def close(self) -> None:
         """Stop making media. What is unfinished is made when the folder is opened again."""
-        self._renderers.shutdown(wait=True, cancel_futures=True)
+        self._render_queue.close()
 
     def wait(self) -> None:
         """Wait until everything that was bought so far is made."""
-        wait(list(self._rendering))
+        self._render_queue.wait()
 
     # Buying
 
@@ -219,9 +215,7 @@ class WorkflowStore:
     def _schedule(self, workflow: Workflow) -> None:
         """Have its media made; or, where its end is known, its webhook sent."""
         if not workflow.made and workflow.forced_end is None:
-            future = self._renderers.submit(self._render, workflow.id)
-            self._rendering.add(future)
-            future.add_done_callback(self._rendering.discard)
+            self._render_queue.submit(self._render, workflow.id)
         elif workflow.webhook_url is not None and workflow.webhook_outcome is None:
             self.webhooks.put(DueWebhook(due=workflow.due, workflow_id=workflow.id))
 
@@ -229,7 +223,7 @@ class WorkflowStore:
         workflow = self.get(workflow_id)
         if workflow is None:
             return
-        made = self._with_media(workflow)
+        made = self._render_queue.with_media(workflow)
         with self._lock:
             # A PUT may have changed it meanwhile, a DELETE have removed it.
             current = self.get(workflow_id)
@@ -239,24 +233,6 @@ class WorkflowStore:
             finished = replace(current, steps=made.steps, error=made.error, updated=self.clock())
             self._save(finished)
         self._schedule(finished)
-
-    def _with_media(self, workflow: Workflow) -> Workflow:
-        template = find(workflow.template_id)
-        if template is None:
-            return replace(workflow, error="the template is gone")
-        try:
-            folder = self.media.folder_of(workflow.id)
-            steps = render(
-                workflow, template, self._canvas, folder, lambda source: self._open(workflow, source)
-            )
-        except Unreadable as error:
-            return replace(workflow, error=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is must end the workflow, not leave it running
-            return replace(workflow, error=f"it could not be made: {error!r}"[:500])
-        return replace(workflow, steps=steps)
-
-    def _open(self, workflow: Workflow, source: str) -> Path | None:
-        return self.media.find_by_url(source) if "://" in source else self.media.find(workflow.id, source)
 
 
 def _read(path: Path) -> list[Workflow]:
