@@ -41,7 +41,7 @@ def has_struck(vendor: Emulator) -> bool:
 
 
 def is_there(vendor: Emulator, purchase: dict[str, Any]) -> bool:
-    return vendor.work.get(purchase["workflow_id"]) is not None
+    return vendor.store.get(purchase["workflow_id"]) is not None
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
@@ -90,7 +90,7 @@ def test_a_rating_on_its_way_is_waited_for_and_the_next_is_not_sent(
     ended = rating.ended()
 
     assert ended.code == 143, ended.said
-    rated = [getattr(vendor.work.get(each["workflow_id"]), "rating", None) for each in listed]
+    rated = [getattr(vendor.store.get(each["workflow_id"]), "rating", None) for each in listed]
     assert rated == ["5", None, None]
 
 
