@@ -182,7 +182,7 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
         "bought_at": purchase.bought_at,
         "template_id": purchase.template_id,
         "workflow_id": purchase.workflow_id,
-        "request": dict(purchase.request) or None,
+        "request": _in_order(dict(purchase.request)) or None,
         "outputs": [_output_as_json(output) for output in purchase.outputs] or None,
         "steps": [
             {"flow": step.flow, "outputs": [_output_as_json(output) for output in step.outputs]}
@@ -198,6 +198,17 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
         "again": purchase.again or None,
     }
     return {name: value for name, value in written.items() if value is not None}
+
+
+def _in_order(value: Json) -> Json:
+    """The same with its keys sorted, so that it reads alike whether a state, results or a run brought it."""
+    match value:
+        case dict():
+            return {name: _in_order(value[name]) for name in sorted(value)}
+        case list():
+            return [_in_order(inner) for inner in value]
+        case _:
+            return value
 
 
 def _output_as_json(output: Output) -> dict[str, Json]:
