@@ -7,6 +7,7 @@ from pipeline.errors import Problem
 from pipeline.jobs import Json
 from pipeline.manifest.model import OptionTree, Rule, Template
 from pipeline.manifest.options import texts_in
+from pipeline.manifest.templating.dotted import ANY, Path
 from pipeline.manifest.texts import Text
 
 
@@ -16,14 +17,11 @@ def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
     spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
     if not spelled:
         return
-    # It brings Jinja, which takes long to import, and many campaigns need nothing of it.
-    from pipeline.manifest.templating.shown import shown
-
     found: dict[int, Problem] = {}
     for text in _texts(rule):
         if not spelled & text.names:
             continue
-        for name, *steps in shown(text.template.source):
+        for name, *steps in text.template.shown:
             for value in values.get(str(name), ()):
                 for number in _at(value, tuple(steps)):
                     found[id(number)] = _problem(number, str(name), steps)
