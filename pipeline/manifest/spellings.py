@@ -45,9 +45,14 @@ def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
     return {
         **{name: [value] for name, value in variables.items()},
         "vars": [dict(variables)],
-        "image": [{"vars": dict(item.vars)} for item in items if _spelled(dict(item.vars))],
+        "image": [{"vars": dict(item.vars)} for item in items if not _are_texts(item.vars)],
         **{name: list(values) for name, values in rule.matrix},
     }
+
+
+def _are_texts(variables: Mapping[str, Json]) -> bool:
+    """Whether they are nothing but texts, as those of a table are."""
+    return all(isinstance(value, str) for value in variables.values())
 
 
 def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:

@@ -273,6 +273,11 @@ class TestWhere:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression over 'row'" in said
 
+    def test_one_that_does_not_read_is_told_once_and_nothing_of_the_rows(self, project: Project) -> None:
+        said = told(project, self.TABLE, ', where: "{{ row.id == }}"')
+        assert said.startswith("campaign.yaml:4:44: image_sets.shoes.where: ")
+        assert "\n" not in said
+
     def test_one_that_leaves_nothing_is_an_error(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: \"{{ row.id == 'x' }}\"")
         assert said == "campaign.yaml:4:44: image_sets.shoes.where: 'where' leaves none of the 3 rows"
