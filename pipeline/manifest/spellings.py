@@ -68,17 +68,17 @@ def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:
             return []
 
 
-def _at(value: Json, steps: tuple[str | int | None, ...]) -> list[Spelled]:
+def _at(value: Json, steps: Path) -> list[Spelled]:
     """The numbers that are shown by following the steps into a value."""
     if not steps:
         return _spelled(value)
     step, *rest = steps
     match value:
-        case dict() if step is None:
+        case dict() if step is ANY:
             inner = list(value.values())
         case dict():
             inner = [value[str(step)]] if str(step) in value else []
-        case list() if step is None:
+        case list() if step is ANY:
             inner = value
         case list():
             inner = [value[step]] if isinstance(step, int) and -len(value) <= step < len(value) else []
