@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.files import safe_path
 from pipeline.purchases import Output, Purchase
+from pipeline.safe_names import safe_path
 
 # What a vendor of media may send, and the suffix each gets.
 _SUFFIXES = {

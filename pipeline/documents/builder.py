@@ -67,7 +67,6 @@ class TreeBuilder:
         self._anchors: dict[str, tuple[Node, int] | None] = {}
 
     def document(self, location: LineColumn) -> None:
-        """A document begins."""
         self._documents += 1
         if self._documents > 1:
             self._stop("a second document begins here; a file holds one", location)

@@ -30,12 +30,10 @@ class Value:
 
     @property
     def location(self) -> Location:
-        """Where the value stands."""
         return Location(self.node.source, self.node.line, self.node.column, dotted(self.path))
 
     @property
     def key_location(self) -> Location:
-        """Where its key stands."""
         return Location(self.node.source, self.node.key_line, self.node.key_column, dotted(self.path))
 
     def get(self, key: str) -> "Value | None":
@@ -51,7 +49,6 @@ class Value:
                     yield key, Value(child, (*self.path, key))
 
     def elements(self) -> Iterator["Value"]:
-        """What a list holds."""
         if isinstance(self.node.value, tuple):
             for index, child in enumerate(self.node.value):
                 yield Value(child, (*self.path, index))
@@ -66,36 +63,29 @@ class Value:
 
     @property
     def text(self) -> str | None:
-        """The value if it is a text."""
         return self.node.value if isinstance(self.node.value, str) else None
 
     @property
     def number(self) -> float | int | None:
-        """The value if it is a number."""
         value = self.node.value
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     @property
     def integer(self) -> int | None:
-        """The value if it is a whole number."""
         return self.number if isinstance(self.number, int) else None
 
     @property
     def flag(self) -> bool | None:
-        """The value if it is true or false."""
         return self.node.value if isinstance(self.node.value, bool) else None
 
     def text_of(self, key: str) -> str | None:
-        """The text under `key`."""
         found = self.get(key)
         return None if found is None else found.text
 
     def integer_of(self, key: str, default: int) -> int:
-        """The whole number under `key`."""
         found = self.get(key)
         return default if found is None or found.integer is None else found.integer
 
     def flag_of(self, key: str, default: bool = False) -> bool:
-        """Whether `key` says true."""
         found = self.get(key)
         return default if found is None or found.flag is None else found.flag

@@ -17,7 +17,7 @@ NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP0
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value with the place where it was written. Lines and columns count from 1.
+    """One value with the position where it was written. Lines and columns count from 1.
 
     `key_line` and `key_column` tell where its key stands if it is in a mapping, else where it does itself.
     A `block` is a text whose own lines begin below `line` (`|` and `>`).
@@ -126,7 +126,7 @@ def dotted(path: tuple[str | int, ...]) -> str:
 def merge(base: Node, over: Node) -> Node:
     """`over` laid on `base`: mappings merge, anything else replaces, and a null removes the key.
 
-    Every value keeps the file and the place where it was written; a merged mapping has those of `over`.
+    Every value keeps the file and the position where it was written; a merged mapping has those of `over`.
     """
     if not (isinstance(base.value, Mapping) and isinstance(over.value, Mapping)):
         return over

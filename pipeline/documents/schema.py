@@ -1,4 +1,4 @@
-"""Checks documents by the packaged JSON Schemas; every problem with its place, in words for people."""
+"""Checks documents by the packaged JSON Schemas; every problem with its position, in words for people."""
 
 import json
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Text files as they are read: bytes from a stranger become text, or a problem with its place."""
+"""Text files as they are read: bytes from a stranger become text, or a problem with its position."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline import files
 from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20
-# A line is quoted to this length, or so much beyond the place in question; what lies too far out is not quoted.
+# A line is quoted to this length, or so much beyond the column in question; what lies too far out is not quoted.
 _LONGEST_QUOTE = 160
 _QUOTED_BEYOND = 80
 _FARTHEST_QUOTE = 10_000
@@ -51,7 +51,7 @@ class SourceFile:
         return line if len(line) <= limit else f"{line[:limit]}…"
 
     def problem(self, message: str, line: int = 1, column: int = 1, path: str = "") -> Problem:
-        """An error at this place of the file, its line quoted."""
+        """An error at this position of the file, its line quoted."""
         return Problem(message, Position(self.name, line, column), path, source=self.line(line, column))
 
     def problem_at(self, offset: int, message: str) -> Problem:
@@ -130,6 +130,8 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
 
 def conflicts(source: SourceFile) -> list[Problem]:
     """The merge conflicts that git left in a file: one problem for each, at the line where it begins."""
+    if "<<<<<<<" not in source.text and ">>>>>>>" not in source.text:
+        return []  # found at once, also of a large table
     message = (
         "a merge conflict that is not settled; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
     )

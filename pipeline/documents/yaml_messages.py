@@ -64,7 +64,7 @@ def explain(problem: str, line: str, column: int) -> str:
 
 
 def points_at_opening(problem: str) -> bool:
-    """Whether the place where something was opened tells more than where the parser stopped."""
+    """Whether the position where something was opened tells more than where the parser stopped."""
     return any(word in problem for word in _OPENED)
 
 

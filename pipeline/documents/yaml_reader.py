@@ -1,4 +1,4 @@
-"""Reads YAML that may come from a stranger: every value with its place, or every problem that can be named.
+"""Reads YAML that may come from a stranger: every value with its position, or every problem that can be named.
 
 This is the only module that knows the YAML library, and it takes nothing from it but the parser's events.
 """

@@ -54,10 +54,7 @@ class Context:
             return None
         self.names |= text.names
         if "vars" in text.names:
-            # It brings Jinja, which takes long to import, and many campaigns need nothing of it.
-            from pipeline.manifest.templating.shown import names_in_vars
-
-            self.names |= names_in_vars(source)
+            self.names |= text.template.names_in_vars
         return text
 
     def path(self, value: Value) -> tuple[Path, str] | None:

@@ -32,8 +32,9 @@ def build_set(name: str, value: Value, context: Context) -> ImageSet:
 def _items(value: Value, context: Context) -> Iterator[Item]:
     if (glob := value.get("glob")) is not None:
         yield from _globbed(glob, context)
-    elif value.get("csv") is not None:
-        yield from _tabled(value, context)
+    elif (csv := value.get("csv")) is not None:
+        # The rows' paths count as the manifest's: relative to the file that names the table.
+        yield from _tabled(value, csv.node.source.path.parent, context)
     else:
         for element in value.elements():
             item = _listed(element, context)
@@ -88,9 +89,7 @@ def _nearest(pattern: str, base: Path) -> str:
     return ""
 
 
-def _tabled(value: Value, context: Context) -> Iterator[Item]:
-    # The rows' paths count as the manifest's: relative to the file that names the table.
-    base = value.node.source.path.parent
+def _tabled(value: Value, base: Path, context: Context) -> Iterator[Item]:
     first: dict[str, Item] = {}
     for row in read_table(value, IMAGES, context):
         item = _item(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline import files
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Coordinates, Job, MediaType, Option, Request, Source, Wording, axis_text, constant
 from pipeline.manifest.combinations import Combination
@@ -13,6 +12,7 @@ from pipeline.manifest.model import Campaign, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
+from pipeline.safe_names import safe_path
 
 _UNBOUGHT = "…"
 
@@ -97,7 +97,7 @@ class JobBuilder:
 
 
 def _path(text: Text, scope: Scope) -> str:
-    path = files.safe_path(text.text(scope))
+    path = safe_path(text.text(scope))
     if not path:
         raise InvalidInput(text.location.problem("the path renders to nothing"))
     return path

@@ -7,6 +7,7 @@ from pipeline.errors import Problem
 from pipeline.jobs import Json
 from pipeline.manifest.model import OptionTree, Rule, Template
 from pipeline.manifest.options import texts_in
+from pipeline.manifest.templating.dotted import ANY, Path
 from pipeline.manifest.texts import Text
 
 
@@ -16,14 +17,11 @@ def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
     spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
     if not spelled:
         return
-    # It brings Jinja, which takes long to import, and many campaigns need nothing of it.
-    from pipeline.manifest.templating.shown import shown
-
     found: dict[int, Problem] = {}
     for text in _texts(rule):
         if not spelled & text.names:
             continue
-        for name, *steps in shown(text.template.source):
+        for name, *steps in text.template.shown:
             for value in values.get(str(name), ()):
                 for number in _at(value, tuple(steps)):
                     found[id(number)] = _problem(number, str(name), steps)
@@ -47,9 +45,14 @@ def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
     return {
         **{name: [value] for name, value in variables.items()},
         "vars": [dict(variables)],
-        "image": [{"vars": dict(item.vars)} for item in items if _spelled(dict(item.vars))],
+        "image": [{"vars": dict(item.vars)} for item in items if not _are_texts(item.vars)],
         **{name: list(values) for name, values in rule.matrix},
     }
+
+
+def _are_texts(variables: Mapping[str, Json]) -> bool:
+    """Whether they are nothing but texts, as those of a table are."""
+    return all(isinstance(value, str) for value in variables.values())
 
 
 def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:
@@ -65,17 +68,17 @@ def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:
             return []
 
 
-def _at(value: Json, steps: tuple[str | int | None, ...]) -> list[Spelled]:
+def _at(value: Json, steps: Path) -> list[Spelled]:
     """The numbers that are shown by following the steps into a value."""
     if not steps:
         return _spelled(value)
     step, *rest = steps
     match value:
-        case dict() if step is None:
+        case dict() if step is ANY:
             inner = list(value.values())
         case dict():
             inner = [value[str(step)]] if str(step) in value else []
-        case list() if step is None:
+        case list() if step is ANY:
             inner = value
         case list():
             inner = [value[step]] if isinstance(step, int) and -len(value) <= step < len(value) else []

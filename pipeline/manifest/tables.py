@@ -139,6 +139,8 @@ def _wanted(
 ) -> Iterator[TableRow]:
     """The rows for which `where` holds, which is asked before anything else of them."""
     condition = None if where is None else _condition(where, context)
+    if where is not None and condition is None:
+        return
     ours = frozenset(names.values())
     any_holds = False
     for record in table.records:
@@ -164,7 +166,8 @@ def _wanted(
 
 
 def _condition(where: Value, context: Context) -> Text | None:
-    text = context.text(where)
+    """The expression of `where`, None where it was reported as wrong."""
+    text = context.compiled(where.text or "", where)
     if text is not None and not text.template.is_expression:
         context.report(where.location, "expected one expression over 'row': \"{{ row['…'] == '…' }}\"")
         return None

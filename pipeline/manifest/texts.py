@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A template with the place of its text. A `node` of None is a whole file, whose lines are its own."""
+    """A template with the position of its text. A `node` of None is a whole file, whose lines are its own."""
 
     template: Template
     location: Location

@@ -12,6 +12,9 @@ from typing import Final, Self
 from pipeline.documents.scalars import check_text
 from pipeline.jobs import Json
 
+# A name, then the steps from there to a value; `ANY` is any step, as a loop takes it.
+Path = tuple[str | int | None, ...]
+ANY: Final = None
 # A literal text, or the names of a chain: `image.vars.name`.
 Part = str | tuple[str, ...]
 
@@ -88,8 +91,8 @@ def value_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> Json:
     """
     try:
         value = _found(parts[0], scope)
-        if value is None or type(value) in (bool, int, float):
-            return value  # type: ignore[return-value] # it is one of these
+        if value is None or isinstance(value, int | float):
+            return value
         text = str(as_word(value))
         check_text(text)
     except (LookupError, ValueError):

@@ -13,6 +13,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.templating import guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating.shown import names_in_vars, shown
 from pipeline.manifest.templating.values import as_json, as_text, checked_text
 
 _LARGEST_VALUE: Final = 16_384
@@ -40,6 +41,8 @@ class JinjaTemplate:
             tree = ENVIRONMENT.parse(source)
             guard.check(tree)
             self.names = frozenset(meta.find_undeclared_variables(tree))
+            self.shown = shown(tree)
+            self.names_in_vars = names_in_vars(tree)
             guard.bound(tree)
             tree, self.is_expression = _keeping_value(tree)
             self._code = ENVIRONMENT.from_string(tree)

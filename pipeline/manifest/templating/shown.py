@@ -1,33 +1,24 @@
 """Which values a template shows, and does not merely count with or ask about."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Final
 
 from jinja2 import nodes
 
-from pipeline.manifest.templating.environment import ENVIRONMENT
+from pipeline.manifest.templating.dotted import ANY, Path
 
-# A name, then the steps from there to the value.
-Path = tuple[str | int | None, ...]
-# Any step, as a loop takes it.
-ANY: Final = None
 # What comes out of these shows what went in.
 _SAME = frozenset({"capitalize", "default", "lower", "replace", "sort", "string", "title", "tojson"})
 _SAME |= {"trim", "truncate", "unique", "upper", "urlencode"}
 _ONE_OF_LIST = frozenset({"first", "join", "last"})
 
 
-@lru_cache(maxsize=4096)
-def shown(source: str) -> frozenset[Path]:
-    """The values that the template `source`, which is sound, shows."""
-    return frozenset(_printed(ENVIRONMENT.parse(source), {}))
+def shown(tree: nodes.Template) -> frozenset[Path]:
+    """The values that a template shows."""
+    return frozenset(_printed(tree, {}))
 
 
-@lru_cache(maxsize=4096)
-def names_in_vars(source: str) -> frozenset[str]:
-    """The names that a sound template takes from `vars`; `*` where it may take any."""
-    tree = ENVIRONMENT.parse(source)
+def names_in_vars(tree: nodes.Template) -> frozenset[str]:
+    """The names that a template takes from `vars`; `*` where it may take any."""
     taken: list[str] = []
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         match node:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pipeline.jobs import Json
-from pipeline.manifest.templating.dotted import Declined, Part, parts_of, text_of, value_of
+from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, text_of, value_of
 from pipeline.manifest.templating.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -78,6 +78,20 @@ class Template:
             except Declined:
                 pass
         return self._jinja.render_value(scope)
+
+    @property
+    def shown(self) -> frozenset[Path]:
+        """The values that it shows, and does not merely count with: their names, and the steps from there."""
+        if self._constant is not None or self._parts is not None:
+            return frozenset(part for part in self._parts or () if not isinstance(part, str))
+        return self._jinja.shown
+
+    @property
+    def names_in_vars(self) -> frozenset[str]:
+        """The names that it takes from `vars`; `*` where it may take any."""
+        if self._constant is not None or self._parts is not None:
+            return frozenset(str(path[1]) if path[1:] else "*" for path in self.shown if path[0] == "vars")
+        return self._jinja.names_in_vars
 
     @property
     def _jinja(self) -> "JinjaTemplate":

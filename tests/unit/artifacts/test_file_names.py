@@ -10,8 +10,8 @@ from support.protection import fails_without
 
 from artifacts.folder import bought, film, job
 from pipeline.artifacts.file_names import named, set_aside, suffix
-from pipeline.files import safe_path
 from pipeline.purchases import PurchaseId, Step
+from pipeline.safe_names import safe_path
 
 
 @pytest.mark.parametrize(

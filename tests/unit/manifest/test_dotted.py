@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.documents.scalars import resolve
 from pipeline.manifest.templating.dotted import Declined, Named, parts_of, text_of, value_of
 from pipeline.manifest.templating.errors import TemplateError
 from pipeline.manifest.templating.jinja import JinjaTemplate
@@ -94,7 +95,9 @@ PLAIN: st.SearchStrategy[Any] = st.sampled_from(
         True,
         False,
         None,
-        Named("named", {"name": "its name"}),
+        Named("named", {"name": "its name", "vars": {"a": "b"}}),
+        resolve("19.90"),
+        resolve("+5"),
     ]
 )
 DATA: st.SearchStrategy[Any] = st.recursive(
@@ -150,6 +153,16 @@ def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str)
     assert template is not None
     assert Template.compile(source).names == template.names
     assert Template.compile(source).is_expression == template.is_expression
+    assert Template.compile(source).shown == template.shown
+    assert Template.compile(source).names_in_vars == template.names_in_vars
+
+
+@given(
+    st.sampled_from(["vars", "vars.a", "vars.b.c", "a.vars", "x"]), st.sampled_from(["vars", "vars.a", "b"])
+)
+def test_the_names_that_it_takes_from_vars_are_those_that_jinja_sees(one: str, other: str) -> None:
+    source = f"{{{{ {one} }}}}-{{{{ {other} }}}}"
+    assert Template.compile(source).names_in_vars == JinjaTemplate(source).names_in_vars
 
 
 @given(SOURCES, SCOPES)

@@ -423,6 +423,7 @@ class TestPaths:
 
     def test_keys_that_differ_only_in_case_are_told_to_be_renamed(self, project: Project) -> None:
         (problem,) = project.problems(ANYTHING + "jobs: [{id: hero, matrix: {l: [a, A]}}]\n")
+        assert str(problem.position) == "campaign.yaml:4:8"
         assert "two jobs would write to 'hero/any/l=A'" in problem.message
         assert problem.message.endswith(
             "; some systems do not tell upper from lower case, so rename one of them"

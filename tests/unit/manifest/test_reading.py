@@ -1,7 +1,9 @@
 """What is read wherever a manifest names a file, and what YAML does to a text that nobody sees."""
 
 import pickle
+import unicodedata
 from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 
@@ -26,6 +28,21 @@ class TestPointers:
     def test_a_manifest_that_is_one_is_found_and_told(self, project: Project) -> None:
         manifest = project.write("campaign.yaml", POINTER)
         assert find([project.root]) == [manifest]
+
+
+class TestNames:
+    @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+    def test_a_files_name_is_the_same_in_each_normal_form(
+        self, project: Project, on_disk: Literal["NFC", "NFD"]
+    ) -> None:
+        folder = unicodedata.normalize(on_disk, "prömpts")
+        project.write(f"{folder}/dänce.j2".replace("ä", unicodedata.normalize(on_disk, "ä")), "it dances")
+        project.write(f"{folder}/p.csv", "id,text\na,it walks\n")
+        project.write(f"{folder}/base.yaml", "version: 1\n" + ANYTHING)
+        keys = project.keys(
+            "extends: prömpts/base.yaml\nprompts: [{id: dance, file: prömpts/dänce.j2}, {csv: prömpts/p.csv}]\n"
+        )
+        assert keys == ["main/any/dance", "main/any/a"]
 
 
 class TestOwnKeys:

@@ -1,16 +1,21 @@
 """Tables: images, prompts and axes from CSV files as they come out of shops and spreadsheets."""
 
 import copy
+import csv
+import io
 import json
 import pickle
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.authoring import ANYTHING, HEAD, Project
+from pipeline.documents.csv_table import SEPARATORS, read_csv
+from pipeline.documents.source import decode
 from pipeline.errors import InvalidInput
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.expand import expand
@@ -88,6 +93,18 @@ class TestImages:
     def test_a_path_may_be_a_url(self, project: Project) -> None:
         (item,) = items(project, f"path\n{URL}a.png\n")
         assert item.images == (RemoteFile(f"{URL}a.png"),)
+
+    def test_its_paths_are_relative_to_the_file_that_names_it_whoever_adds_to_the_rest(
+        self, project: Project
+    ) -> None:
+        project.image("common/images/a.png")
+        project.write("common/rows.csv", "path,n\nimages/a.png,1\nimages/b.png,2\n")
+        project.write("common/base.yaml", "version: 1\nimage_sets: {shoes: {csv: rows.csv}}\n" + ANYTHING)
+        text = "extends: ../common/base.yaml\nimage_sets: {shoes: {where: \"{{ row.n == '1' }}\"}}\n"
+        (job,) = project.jobs(text, "spring/campaign.yaml")
+        (image,) = job.request.images
+        assert isinstance(image, LocalFile)
+        assert image.path == "../common/images/a.png"
 
     def test_a_row_that_is_there_twice_counts_once(self, project: Project) -> None:
         assert len(items(project, f"id,url,a\nx,{URL}1.png,y\nx,{URL}1.png,y\n")) == 1
@@ -255,6 +272,11 @@ class TestWhere:
     ) -> None:
         said = told(project, self.TABLE, f', where: "{where}"')
         assert "image_sets.shoes.where: expected one expression over 'row'" in said
+
+    def test_one_that_does_not_read_is_told_once_and_nothing_of_the_rows(self, project: Project) -> None:
+        said = told(project, self.TABLE, ', where: "{{ row.id == }}"')
+        assert said.startswith("campaign.yaml:4:44: image_sets.shoes.where: ")
+        assert "\n" not in said
 
     def test_one_that_leaves_nothing_is_an_error(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: \"{{ row.id == 'x' }}\"")
@@ -457,6 +479,36 @@ class TestAxes:
         project.write("s.csv", self.TABLE)
         text = self.text().replace("{id: name}", "{id: name}, where: '{{ row.negative }}'")
         assert project.keys(text) == ["hero/any/n=1/style=07"]
+
+
+CELLS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufeff\ufffe\uffff"),
+    max_size=8,
+)
+
+
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=4),
+    separator=st.sampled_from(SEPARATORS),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_what_a_spreadsheet_writes_is_read(
+    rows: list[list[str]], separator: str, end: str, mark: str, quoting: Literal[0, 1]
+) -> None:
+    header = ["id", "two", "three", "four"]
+    written = io.StringIO()
+    csv.writer(written, delimiter=separator, lineterminator=end, quoting=quoting).writerows([header, *rows])
+    name = Path("rows.csv")
+    source = decode(f"{mark}{written.getvalue()}".encode(), name, name.name)
+
+    table, problems = read_csv(source, None, {"id"})
+
+    assert problems == []
+    assert table.columns == tuple(header)
+    padded = [(*row, *[""] * (4 - len(row))) for row in rows]
+    assert [record.cells for record in table.records] == [row for row in padded if any(map(str.strip, row))]
 
 
 @given(

@@ -1,0 +1,53 @@
+"""Names of files that are harmless on every system, made of names that anybody may have chosen."""
+
+import hashlib
+import unicodedata
+from functools import lru_cache
+
+_LONGEST_PART = 100
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)),
+}
+
+
+def safe_path(path: str) -> str:
+    """`path` with each part made harmless on every system and at most 100 bytes long.
+
+    Letters and digits of any script (in NFC) with their combining marks stay, and so do `._=,+@-`; anything else
+    becomes `-`. No part begins with a dot or dash, ends with a dot, is empty, or is a reserved Windows name. A part
+    that this changes, or cuts, ends in `-` and 8 digits of its hash, so that two of them stay two; white space
+    alone changes nothing that counts.
+    """
+    return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
+
+
+@lru_cache(maxsize=4096)  # the parts of paths recur
+def _safe_part(part: str) -> str:
+    composed = unicodedata.normalize("NFC", part)
+    spaced = "".join("-" if character.isspace() else character for character in composed)
+    safe = _replaced(spaced).lstrip(".-")
+    # Windows drops dots at the end, and what is left may be another name.
+    safe = safe.rstrip(".") or "_"
+    if safe.split(".")[0].casefold() in _DEVICES:
+        safe = f"_{safe}"
+    if safe == spaced and len(safe.encode()) <= _LONGEST_PART:
+        return safe
+    digest = hashlib.sha256(composed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    cut = safe.encode()[: _LONGEST_PART - 9].decode(errors="ignore")
+    return f"{cut}-{digest}"
+
+
+def _replaced(text: str) -> str:
+    """`text` with a dash for each character that is no part of a safe name."""
+    safe: list[str] = []
+    after_letter = False
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        # A mark by itself would join whatever stands before it.
+        after_letter = kind in "LN" or (kind == "M" and after_letter)
+        safe.append(character if after_letter or character in "._=,+@-" else "-")
+    return "".join(safe)
