@@ -11,6 +11,7 @@ may stand behind one that was cut off, but nothing would be missed: the main fil
 The format is SQLite's own (https://sqlite.org/walformat.html), which its compatibility promise covers.
 """
 
+import itertools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,14 +88,14 @@ def _end(frames: Sequence[_Frame], salt: tuple[int, int], last: _Checksum, order
 def _has_continued_commit(frames: Sequence[_Frame], order: str) -> bool:
     return any(
         frame.is_commit and after.continues(frame.checksum, order)
-        for frame, after in zip(frames, frames[1:], strict=False)
+        for frame, after in itertools.pairwise(frames)
     )
 
 
 def _are_missed(frames: Sequence[_Frame], order: str, page_of_main: Callable[[int], bytes]) -> bool:
     """Whether the newest form of a page is in whole frames of these, and not in the main file."""
     newest: dict[int, bytes | None] = {}
-    for before, frame in zip(frames, frames[1:], strict=False):
+    for before, frame in itertools.pairwise(frames):
         newest[frame.page] = frame.content if frame.continues(before.checksum, order) else None
     return any(content not in (None, page_of_main(page)) for page, content in newest.items())
 

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from pipeline import limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status, as_json
-from pipeline.records import purchase_from_json
+from pipeline.records import PURCHASE_ID, purchase_from_json
 from pipeline.state import transitions
 from pipeline.state.sql.database import Row, Value
 from pipeline.state.sql.mirror import Mirror
 from pipeline.state.store import Change, LoggedEvent, PlacedFile
-
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def text_of(purchase: Purchase) -> str:
@@ -143,7 +141,7 @@ def duration(row: Row) -> tuple[str, float]:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and bool(_ID.fullmatch(value))
+    return isinstance(value, str) and bool(PURCHASE_ID.fullmatch(value))
 
 
 def _are_texts(*values: object) -> bool:

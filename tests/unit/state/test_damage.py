@@ -150,6 +150,14 @@ def documents(desk: Desk) -> dict[str, Any]:
     return document
 
 
+SHAPES: dict[str, type] = {
+    **dict.fromkeys(("inputs", "outputs", "steps"), list),
+    **dict.fromkeys(("deleted", "again"), bool),
+    "request": dict,
+    "credits": int,
+}
+
+
 def fields() -> list[str]:
     """Every field that a purchase of the export has."""
     written = json.loads((GOLDEN / "spring.export.json").read_bytes())["purchases"]
@@ -160,10 +168,9 @@ def fields() -> list[str]:
 def test_a_document_of_another_shape_is_told(desk: Desk, name: str) -> None:
     in_place(desk)
     document = documents(desk)
-    shaped = {**dict.fromkeys(("inputs", "outputs", "steps"), list), "request": dict}
-    shaped |= {**dict.fromkeys(("deleted", "again"), bool), "credits": int}
-    kind = shaped.get(name, str)
-    for value in (None, 7, "x", [], [5], [[]], [{"flow": "a"}], {}, {"a": {}}, True, 1.5):
+    kind = SHAPES.get(name, str)
+    values: tuple[Any, ...] = (None, 7, "x", [], [5], [[]], [{"flow": "a"}], {}, {"a": {}}, True, 1.5)
+    for value in values:
         text = json.dumps({**document, name: value}).replace("'", "''")
         damage(desk, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
         told = next(attempts(desk))
