@@ -5,10 +5,11 @@ exceeds them, an answer is cut or left out to fit, and what comes as a record is
 the numbers; a test holds both together.
 """
 
-# Characters of a job's key, and of a url.
+# Characters of a job's key, and of the path that its files have below the output folder.
 LONGEST_KEY = 8_192
-# Characters of a path: what no file system takes in one piece is no name of a file.
+# Characters of a path that a manifest may ask for: no system takes a longer one in one piece.
 LONGEST_PATH = 4_096
+LONGEST_URL = 8_192
 # Characters of names: of a campaign, a template, a step, a content type.
 LONGEST_NAME = 200
 # Characters of a date, which is kept as the vendor wrote it.
@@ -36,17 +37,23 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def storable(text: str) -> str:
-    """`text` with what `is_storable` refuses replaced by `?`."""
-    return text if is_storable(text) else text.replace("\0", "?").encode("utf-8", "replace").decode()
+def is_name(text: str, longest: int) -> bool:
+    """Whether `text` can be recorded where at most `longest` characters stand."""
+    return len(text) <= longest and is_storable(text)
 
 
-def is_short_enough(text: str) -> bool:
-    """Whether `text` is no longer than any text may be."""
-    return len(text) * 4 <= LONGEST_TEXT or len(text.encode("utf-8", "surrogatepass")) <= LONGEST_TEXT
+def is_text(text: str) -> bool:
+    """Whether `text` can be recorded where any text may stand."""
+    return _has_room(text) and is_storable(text)
 
 
 def fitted(text: str) -> str:
-    """`text` as it can be recorded: cut where it is too long, its characters storable."""
-    text = storable(text)
-    return text if is_short_enough(text) else text.encode()[:LONGEST_TEXT].decode(errors="ignore")
+    """`text` as it can be recorded: cut where it is too long, with `?` for what cannot be written."""
+    if is_text(text):
+        return text
+    plain = text.replace("\0", "?").encode("utf-8", "replace").decode()
+    return plain.encode()[:LONGEST_TEXT].decode(errors="ignore")
+
+
+def _has_room(text: str) -> bool:
+    return len(text) * 4 <= LONGEST_TEXT or len(text.encode("utf-8", "surrogatepass")) <= LONGEST_TEXT

@@ -16,7 +16,7 @@ from pipeline.jobs import Json, Visibility
 from pipeline.purchases import Output, Purchase, Reason, Status, Step
 
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
+PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
 _FINGERPRINT = re.compile(r"v[0-9]{1,4}:[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BOUGHT_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
@@ -110,7 +110,7 @@ def refusal(purchase: Purchase) -> str | None:
 
 def _check_identity(purchase: Purchase) -> None:
     for purchase_id in (purchase.id, *purchase.inputs):
-        _match(_PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
+        _match(PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
     _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
     _match(_BOUGHT_AT, purchase.bought_at, "bought_at: no time as it is recorded")
     if not purchase.key or not purchase.template_id:
@@ -122,11 +122,11 @@ def _check_identity(purchase: Purchase) -> None:
     if (purchase.status is Status.FAILED) != (purchase.reason in _REASONS) or (
         purchase.reason is Reason.INPUT
     ):
-        raise ValueError(f"{purchase.status} cannot have the reason {purchase.reason}")
+        raise ValueError(f"cannot be {purchase.status} with the reason {purchase.reason or 'none'}")
     if purchase.workflow_id is not None:
         _match(WORKFLOW_ID, purchase.workflow_id, "workflow_id: no id of a workflow")
     elif purchase.status in _HAVE_WORKFLOW:
-        raise ValueError(f"{purchase.status} without a workflow_id")
+        raise ValueError(f"cannot be {purchase.status} without a workflow_id")
 
 
 def _check_answer(purchase: Purchase) -> None:
@@ -144,7 +144,7 @@ def _check_answer(purchase: Purchase) -> None:
         _count(len(outputs), limits.MOST_MEDIA, "outputs")
         for output in outputs:
             _within(output.content_type, limits.LONGEST_NAME, "content_type")
-            _within(output.url or "", limits.LONGEST_KEY, "url")
+            _within(output.url or "", limits.LONGEST_URL, "url")
             _count(output.bytes or 0, limits.LARGEST_FILE, "bytes")
             if output.sha256 is not None:
                 _match(_SHA256, output.sha256, "sha256: no hash")
@@ -201,19 +201,19 @@ def _checked(value: Json, name: str) -> Iterable[Json]:
 
 
 def _check_text(text: str, name: str) -> None:
-    if not limits.is_short_enough(text):
-        raise ValueError(
-            f"{name}: a text of {len(text):,} characters; at most {limits.LONGEST_TEXT:,} bytes fit"
-        )
-    if not limits.is_storable(text):
-        raise ValueError(f"{name}: holds characters that cannot be written")
+    if not limits.is_text(text):
+        raise ValueError(_unfit(text, name, f"{limits.LONGEST_TEXT:,} bytes"))
 
 
 def _within(text: str, most: int, name: str) -> None:
-    if len(text) > most:
-        raise ValueError(f"{name}: {len(text):,} characters, at most {most:,} are kept")
+    if not limits.is_name(text, most):
+        raise ValueError(_unfit(text, name, f"{most:,} characters"))
+
+
+def _unfit(text: str, name: str, most: str) -> str:
     if not limits.is_storable(text):
-        raise ValueError(f"{name}: holds characters that cannot be written")
+        return f"{name}: holds characters that cannot be written"
+    return f"{name}: a text of {len(text):,} characters; at most {most} are kept"
 
 
 def _count(number: int, most: int, name: str) -> None:

@@ -1,9 +1,7 @@
 """`pipeline state`: the state as JSON, out and in."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,7 +15,9 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
+from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput
+from pipeline.jobs import Json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
 from pipeline.operations.vendor_calls import assert_not_stopped
@@ -58,11 +58,9 @@ def import_(manifest: Path, **flags: object) -> None:
             say(f"{after - before:,} purchase(s) were new, {after:,} in all.")
 
 
-def _read_stdin() -> Any:
-    text = sys.stdin.read(_LARGEST)
+def _read_stdin() -> Json:
     try:
-        return json.loads(text)
-    except RecursionError:
-        raise InvalidInput(f"{_STDIN}: nested too deep for a state export") from None
-    except ValueError as error:
-        raise InvalidInput(f"{_STDIN}: not JSON: {error}") from None
+        text = sys.stdin.read(_LARGEST)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{_STDIN}: not UTF-8: {error}") from None
+    return parse_json(text.removeprefix("\ufeff"), _STDIN)

@@ -12,9 +12,9 @@ from pipeline.documents.node import Node, NodeValue, dotted
 from pipeline.documents.scalars import Scalar, Spelled, check_text, resolve
 from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
+from pipeline.limits import DEEPEST
 
 MOST_NODES: Final = 200_000
-_DEEPEST = 64
 _MOST_PROBLEMS = 100
 # An alias to a long text costs memory where it is written out, so a text weighs more than one value.
 _CHARACTERS_PER_NODE = 100
@@ -109,8 +109,8 @@ class TreeBuilder:
     def start(self, location: LineColumn, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
         """A mapping or a sequence begins."""
         self._refuse_tag(tag, location)
-        if len(self._open) >= _DEEPEST:
-            self._stop(f"nested more than {_DEEPEST} levels deep", location)
+        if len(self._open) >= DEEPEST:
+            self._stop(f"nested more than {DEEPEST} levels deep", location)
         is_key = bool(self._open) and self._open[-1].awaits_key
         if is_key:
             self._report(

@@ -8,6 +8,7 @@ import math
 import re
 
 from pipeline.documents.source import Location
+from pipeline.limits import LARGEST_INTEGER, LONGEST_TEXT
 
 Scalar = bool | int | float | str | None
 
@@ -38,8 +39,7 @@ class SpelledFloat(float):
 
 Spelled = SpelledInt | SpelledFloat
 
-LONGEST_TEXT = 64 << 10
-_MOST_DIGITS = 18
+_MOST_DIGITS = len(str(LARGEST_INTEGER - 1))
 
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -116,7 +116,10 @@ def _integer(word: str) -> int:
 def _of_other_base(word: str) -> int:
     if len(word) > _MOST_DIGITS:
         raise ValueError("a number of too many digits; quote it if it is text")
-    return int(word, 0)
+    number = int(word, 0)
+    if number >= LARGEST_INTEGER:
+        raise ValueError(f"a number of more than {_MOST_DIGITS} digits; quote it if it is text")
+    return number
 
 
 def _float(word: str) -> float:

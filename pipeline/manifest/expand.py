@@ -229,7 +229,7 @@ class _Expansion:
 
 
 def _of_job(problem: Problem, job: Coordinates | None) -> Problem:
-    return problem if job is None else replace(problem, message=f"{problem.message} (job {job})")
+    return problem if job is None else replace(problem, message=f"{problem.message} (job {job!s:.200})")
 
 
 def _digest(text: str) -> bytes:

@@ -10,11 +10,13 @@ from pipeline.manifest.faults import Faults
 from pipeline.manifest.inputs import for_template, wrong_inputs
 from pipeline.manifest.model import Campaign, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
+from pipeline.manifest.recordable import unrecordable
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path
 
-_UNBOUGHT = "…"
+# As long as any, so that a text which is too long with an id is known now.
+_SOME_ID = "0" * 16
 
 Report = Callable[[Problem, Coordinates | None], None]
 
@@ -68,6 +70,7 @@ class JobBuilder:
         scope = self._scope.enter(combination, take, builder.names)
         faults = Faults([*builder.inputs(item).problems, *self._scope.problems])
         job = self._job(coordinates, template, builder.request(item, take, scope, faults), faults)
+        faults.problems.extend(unrecordable(job, combination, self._rule))
         if faults.problems:
             self._tell(faults, coordinates)
         return None if faults.are_errors else job
@@ -132,7 +135,7 @@ def _wording(text: Text | None, scope: Scope, faults: Faults) -> Wording | None:
     if "purchase" not in text.names:
         return constant(faults.catch("", text.text, scope))
     # What is wrong with it is to show now.
-    faults.catch("", text.text, {**scope, "purchase": _UNBOUGHT})
+    faults.catch("", text.text, {**scope, "purchase": _SOME_ID})
     return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
 
 

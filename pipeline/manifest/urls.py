@@ -4,7 +4,8 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-_LONGEST = 8192
+from pipeline.limits import LONGEST_URL
+
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 _ANOTHER = re.compile(r"[\s,;|]https?://", re.IGNORECASE)
 
@@ -27,8 +28,8 @@ def check_url(url: str) -> None:
     """
     if are_several(url):
         raise ValueError("two urls in one text; several images are a list: {images: […]}")
-    if len(url) > _LONGEST:
-        raise ValueError(f"a url of {len(url):,} characters; at most {_LONGEST:,} are allowed")
+    if len(url) > LONGEST_URL:
+        raise ValueError(f"a url of {len(url):,} characters; at most {LONGEST_URL:,} are allowed")
     if _BLANK.search(url):
         raise ValueError("a url cannot hold white space; write it percent-encoded")
     try:

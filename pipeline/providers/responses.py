@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from pipeline import limits
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.providers.base import Media, Progress, Workflow
@@ -15,8 +16,6 @@ from pipeline.purchases import WorkflowId
 
 LONGEST_WAIT = 86_400.0
 _LONGEST_TEXT = 2_000
-_LONGEST_URL = 8_192
-_MOST_MEDIA = 1_000
 
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
@@ -107,7 +106,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         known_status=said in _ENDED or said in _RUNNING,
         percent=_percent(data.get("progress_percentage")),
         template_id=_text(data.get("model")),
-        title=_text(data.get("title")),
+        title=_text(data.get("title"), limits.LONGEST_TEXT),
         result=tuple(_media(data.get("result"), sizes)),
         steps=tuple(_steps(data.get("completions"), sizes)),
         credits=_count(data.get("credits")),
@@ -142,7 +141,7 @@ def _count(value: Json) -> int | None:
 
 def _items(value: Json) -> Iterator[Mapping[str, Json]]:
     if isinstance(value, list):
-        yield from (item for item in value[:_MOST_MEDIA] if isinstance(item, dict))
+        yield from (item for item in value[: limits.MOST_MEDIA] if isinstance(item, dict))
 
 
 def _sizes(value: Json) -> dict[str, int]:
@@ -158,7 +157,8 @@ def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
         url = item.get("url")
         if isinstance(url, str) and _is_web(url):
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
-            yield Media(url, declared or content_type_of(_bare(url)), sizes.get(_bare(url)))
+            is_kept = 0 < len(declared) <= limits.LONGEST_NAME
+            yield Media(url, declared if is_kept else content_type_of(_bare(url)), sizes.get(_bare(url)))
 
 
 def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[Media, ...]]]:
@@ -168,7 +168,9 @@ def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[M
 
 
 def _is_web(url: str) -> bool:
-    return len(url) <= _LONGEST_URL and url.isprintable() and url.lower().startswith(("https://", "http://"))
+    # What is recorded is the url without its query, which may be a long signature.
+    is_short = len(url) <= limits.LONGEST_TEXT and len(_bare(url)) <= limits.LONGEST_URL
+    return is_short and url.isprintable() and url.lower().startswith(("https://", "http://"))
 
 
 def _bare(url: str) -> str:

@@ -3,26 +3,25 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline.documents import schema
+from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import follow_links, read_limited, stamp, write_atomically
-from pipeline.jobs import Json, canonical_json
-from pipeline.purchases import Purchase, PurchaseId, Records, Status, as_json
-from pipeline.records import purchase_from_json
-from pipeline.state.transitions import PHASES, phase
+from pipeline.jobs import Json
+from pipeline.purchases import Purchase, PurchaseId, Records, Status
+from pipeline.records import purchase_from_json, refusal
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 _LARGEST = 1 << 30
-# As deep as the YAML reader goes, so that both forms hold the same.
-_DEEPEST = 64
-_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
+_MOST_PROBLEMS = 100
+_CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,67 +61,31 @@ def _read_document(path: Path, name: str) -> Json:
     try:
         content = read_limited(follow_links(path), _LARGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        _refuse(name, 1, 1, f"cannot be read: {error}")
-    for number, line in enumerate(content.splitlines(), start=1):
+        _refuse(name, 1, f"cannot be read: {error}")
+    # Not by `splitlines`, to which more ends a line than git knows.
+    for number, line in enumerate(content.split("\n"), start=1):
         if _CONFLICT.match(line):
             hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
-            _refuse(name, number, 1, f"a merge conflict of git; {hint}")
-    return read_yaml(path, name, limit=_LARGEST).root.plain() if is_yaml(path) else _read_json(content, name)
+            _refuse(name, number, f"a merge conflict of git; {hint}")
+    return read_yaml(path, name, limit=_LARGEST).root.plain() if is_yaml(path) else parse_json(content, name)
 
 
-def _read_json(content: str, name: str) -> Json:
-    try:
-        parsed: Json = json.loads(content, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        _refuse(name, error.lineno, error.colno, f"not JSON: {error.msg}")
-    except RecursionError:
-        _refuse(name, 1, 1, f"nested more than {_DEEPEST} levels deep")
-    except ValueError as error:
-        _refuse(name, 1, 1, f"not sound JSON: {error}")
-    if _is_deeper(parsed, _DEEPEST):
-        _refuse(name, 1, 1, f"nested more than {_DEEPEST} levels deep")
-    return parsed
-
-
-def _is_deeper(value: Json, levels: int) -> bool:
-    """Whether `value` is nested deeper than that, found without a call for each level."""
-    level = [value]
-    for _ in range(levels + 1):
-        level = [inner for each in level for inner in _parts(each)]
-        if not level:
-            return False
-    return True
-
-
-def _parts(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _refuse(name: str, line: int, column: int, message: str) -> NoReturn:
-    raise InvalidInput(Problem(message, Position(name, line, column)))
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return made
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number")
+def _refuse(name: str, line: int, message: str) -> NoReturn:
+    raise InvalidInput(Problem(message, Position(name, line, 1)))
 
 
 def _results(document: dict[str, Any], name: str) -> ResultsFile:
-    purchases = {}
-    for written in document["purchases"]:
+    purchases: dict[PurchaseId, Purchase] = {}
+    problems: list[str] = []
+    for number, written in enumerate(document["purchases"]):
         purchase = purchase_from_json(written)
-        _assert_sound(purchase, name)
+        if why := refusal(purchase):
+            problems.append(f"purchases[{number}]: {why}")
         if purchase.id in purchases:
-            _refuse(name, 1, 1, f"purchases: {purchase.id} stands twice")
+            problems.append(f"purchases[{number}]: {purchase.id} stands twice")
         purchases[purchase.id] = purchase
+    if problems:
+        raise InvalidInput([Problem(problem, Position(name, 1, 1)) for problem in problems[:_MOST_PROBLEMS]])
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)
@@ -142,18 +105,6 @@ def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
     """The purchase that a job's row names: what serves it, else what did before."""
     purchase_id: PurchaseId | None = row.get("purchase") or row.get("last")
     return purchase_id
-
-
-def _assert_sound(purchase: Purchase, name: str) -> None:
-    """What no schema says: that the parts of a purchase agree, and can be written again."""
-    has_id = purchase.workflow_id is not None
-    needs_id = purchase.status in {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
-    if phase(purchase) not in PHASES or (needs_id and not has_id):
-        _refuse(name, 1, 1, f"purchases: {purchase.id} cannot be {purchase.status} like this")
-    try:
-        canonical_json(as_json(purchase)).encode()
-    except ValueError:
-        _refuse(name, 1, 1, f"purchases: {purchase.id} holds characters that cannot be written")
 
 
 def write(path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None) -> bool:

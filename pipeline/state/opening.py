@@ -62,8 +62,10 @@ def open_store(
         held.callback(lock.release)
         if campaign is not None and manifest is not None and not os.path.lexists(path):
             state_file.create(path, state_file.Identity(campaign, _relative(manifest, path)))
+        state_file.assert_wal_whole(path)
         with closing(state_file.copy_in_memory(path)) as copy:
             known = _identified(path, copy, campaign, manifest)
+            mirror = _reading(path, copy, known, run).verify()
         rescue = Rescue.open(rescue_path(path))
         held.callback(rescue.close)
         file = WritableFile(path, known.manifest)
@@ -73,7 +75,7 @@ def open_store(
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
         access = Access(database=database, campaign=known.campaign, release=release, rescue=rescue)
-        store = SqlStore(access, run)
+        store = SqlStore(access, run, mirror)
     except BaseException:
         release()
         raise
@@ -90,10 +92,12 @@ def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: 
     else:
         state_file.assert_nothing_left(path)
         copy, known = state_file.empty(), state_file.Identity(campaign, _relative(manifest, path))
-    access = Access(
-        database=SqliteDatabase(copy, path), campaign=known.campaign, release=copy.close, rescue=None
-    )
-    return SqlStore(access, run)
+    return _reading(path, copy, known, run)
+
+
+def _reading(path: Path, copy: sqlite3.Connection, known: state_file.Identity, run: str) -> SqlStore:
+    database = SqliteDatabase(copy, path)
+    return SqlStore(Access(database=database, campaign=known.campaign, release=copy.close), run)
 
 
 def _assert_exists(path: Path) -> None:

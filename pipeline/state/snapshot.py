@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeGuard
 
+from pipeline import limits
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Purchase, PurchaseId, Records, as_json
-from pipeline.records import purchase_from_json
+from pipeline.records import PURCHASE_ID, purchase_from_json, refusal
 from pipeline.state.store import LoggedEvent
 
 VERSION = 1
@@ -50,7 +51,7 @@ def read(document: Json, name: str) -> Snapshot:
             f"{name}: not a state export of version {VERSION}; `pipeline state export` writes one"
         )
     campaign, written, served = (document.get(part) for part in ("campaign", "purchases", "served"))
-    if not isinstance(campaign, str) or not isinstance(written, list) or not _is_texts(served):
+    if not isinstance(campaign, str) or not isinstance(written, list) or not _is_served(served):
         raise InvalidInput(
             f"{name}: a state export has a campaign, a list of purchases, and what served each key"
         )
@@ -59,9 +60,11 @@ def read(document: Json, name: str) -> Snapshot:
     for number, each in enumerate(written):
         place = f"{name}: purchases[{number}]"
         try:
-            purchase = _purchase(each)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problems.append(Problem(f"{place}: not a purchase as the export writes it ({error!r:.200})"))
+            purchase = purchase_from_json(each)
+            if why := refusal(purchase):
+                raise ValueError(why)
+        except ValueError as error:
+            problems.append(Problem(f"{place}: not a purchase as the export writes it ({error})"))
             continue
         if purchase.id in purchases:
             problems.append(Problem(f"{place}: {purchase.id} occurs twice"))
@@ -71,33 +74,8 @@ def read(document: Json, name: str) -> Snapshot:
     return Snapshot(campaign, Records(purchases, served))
 
 
-def _is_texts(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-
-
-def _purchase(written: Json) -> Purchase:
-    if not isinstance(written, dict):
-        raise TypeError("not an object")
-    purchase = purchase_from_json(written)
-    texts: list[object] = [getattr(purchase, name) for name in _TEXTS]
-    texts += [value for name in _OPTIONAL_TEXTS if (value := getattr(purchase, name)) is not None]
-    texts += purchase.inputs
-    texts += [step.flow for step in purchase.steps]
-    outputs = [*purchase.outputs, *(output for step in purchase.steps for output in step.outputs)]
-    for output in outputs:
-        texts += [output.content_type, output.url or "", output.sha256 or ""]
-    numbers = [purchase.credits, *(output.bytes for output in outputs)]
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a text is expected where something else stands")
-    if not all(number is None or type(number) is int for number in numbers):
-        raise TypeError("a whole number is expected where something else stands")
-    flags: list[object] = [purchase.deleted, purchase.again]
-    if not all(isinstance(flag, bool) for flag in flags):
-        raise TypeError("deleted and again are true or false")
-    if not isinstance(purchase.request, dict):
-        raise TypeError("the request is not an object")
-    return purchase
-
-
-_TEXTS = ("id", "key", "fingerprint", "bought_at", "template_id", "path")
-_OPTIONAL_TEXTS = ("workflow_id", "created_at", "updated_at", "error")
+def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
+    return isinstance(value, dict) and all(
+        limits.is_name(key, limits.LONGEST_KEY) and isinstance(each, str) and PURCHASE_ID.fullmatch(each)
+        for key, each in value.items()
+    )

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.files import sync_folder
-from pipeline.state import schema
+from pipeline.state import schema, wal
 from pipeline.state.lock import beside, cannot_write
 
 _MAGIC = b"SQLite format 3\0"
@@ -115,7 +115,6 @@ def inspect(path: Path) -> None:
         raise InvalidInput(f"{path}: the state file is empty; {RESTORE}")
     if len(header) < _HEADER or not header.startswith(_MAGIC):
         raise InvalidInput(f"{path}: not a state file of pipeline; {RESTORE}")
-    (page_size,) = struct.unpack_from(">H", header, 16)
     (pages,) = struct.unpack_from(">I", header, 28)
     (version,) = struct.unpack_from(">i", header, 60)
     (application,) = struct.unpack_from(">I", header, 68)
@@ -128,8 +127,38 @@ def inspect(path: Path) -> None:
             f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
         )
     # While a -wal is there, the main file may be in the middle of taking it in.
-    if not _has_wal(path) and status.st_size < pages * (65536 if page_size == 1 else page_size):
+    if not _has_wal(path) and status.st_size < pages * _page_size(header):
         raise InvalidInput(f"{path}: the state file is cut short; {RESTORE}")
+
+
+def assert_wal_whole(path: Path) -> None:
+    """Make sure that all that a killed run has committed will be read. Only the holder of the lock can tell.
+
+    Raises:
+        InvalidInput: the `-wal` was damaged, so that commits in it would be skipped.
+    """
+    if not _has_wal(path):
+        return
+    try:
+        with path.open("rb") as main:
+            size = _page_size(main.read(_HEADER))
+
+            def page(number: int) -> bytes:
+                return os.pread(main.fileno(), size, (number - 1) * size)
+
+            skips = wal.skips_commits(beside(path, "-wal").read_bytes(), size, page)
+    except (OSError, struct.error, ValueError):
+        return  # what cannot be read is told when it is opened
+    if skips:
+        raise InvalidInput(
+            f"{beside(path, '-wal')}: damaged, and it holds what was bought last; nothing was changed; "
+            "restore it and the state from a backup"
+        )
+
+
+def _page_size(header: bytes) -> int:
+    (size,) = struct.unpack_from(">H", header, 16)
+    return 65536 if size == 1 else int(size)
 
 
 def copy_in_memory(path: Path) -> sqlite3.Connection:
@@ -145,7 +174,7 @@ def copy_in_memory(path: Path) -> sqlite3.Connection:
         try:
             inspect(path)
             copy = _copy(path)
-        except (sqlite3.Error, InvalidInput) as error:
+        except (sqlite3.Error, UnicodeError, InvalidInput) as error:
             if _signature(path) != before:
                 continue  # a run began or ended under our hands
             if isinstance(error, InvalidInput):
@@ -178,7 +207,7 @@ def damaged(path: Path, what: str) -> InvalidInput:
     return InvalidInput(f"{path}: the state file is damaged ({what}); {RESTORE}")
 
 
-def explained(path: Path, error: sqlite3.Error, otherwise: PipelineError | None = None) -> PipelineError:
+def explained(path: Path, error: Exception, otherwise: PipelineError | None = None) -> PipelineError:
     """What an error of SQLite's means for the run; `otherwise`, of one that is none of its environment's."""
     name = getattr(error, "sqlite_errorname", "")
     what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
@@ -188,8 +217,10 @@ def explained(path: Path, error: sqlite3.Error, otherwise: PipelineError | None 
         return InvalidInput(f"{what}; the state and its folder must be writable by their owner")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return InvalidInput(f"{what}; {RESTORE}")
-    if not name and isinstance(error, sqlite3.OperationalError):
-        # The driver's own, of a text that is not UTF-8.
+    is_not_text = not name and isinstance(
+        error, sqlite3.OperationalError
+    )  # the driver's own error, of bad UTF-8
+    if is_not_text or name.startswith("SQLITE_CONSTRAINT"):
         return damaged(path, str(error))
     return otherwise or PipelineError(what)
 

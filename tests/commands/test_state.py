@@ -3,10 +3,13 @@
 import io
 import json
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -65,7 +68,7 @@ def test_what_is_no_state_is_refused_without_a_traceback(
     ended = pipeline("state", "import", project.manifest)
 
     assert ended.code == 3, ended.said
-    assert ended.err.startswith("error: standard input: ")
+    assert ended.err.startswith("error: standard input:")
     assert "recursion" not in ended.err
 
 
@@ -77,3 +80,47 @@ def test_the_export_tells_every_event_of_every_purchase(project: Project, pipeli
     assert len(exported["purchases"]) == 2
     told = [event["event"] for event in exported["events"]]
     assert told.count("accepted") == told.count("fetched") == 2
+
+
+ODD = [None, True, -1, 10**30, "", "x", "\ud800", "\0", "k" * 70_000, [], {}, ["x"]]
+
+
+def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The purchase with one value exchanged, each value for each odd one."""
+    for name in [*purchase, "error", "steps", "credits", "surprise"]:
+        yield from ({**purchase, name: odd} for odd in ODD)
+    for part in ("request", "outputs"):
+        inner = purchase[part] if isinstance(purchase[part], dict) else purchase[part][0]
+        for name in inner:
+            for odd in ODD:
+                changed = {**inner, name: odd}
+                yield {**purchase, part: changed if isinstance(purchase[part], dict) else [changed]}
+
+
+@fails_without(
+    "pipeline.state.snapshot:read", "try:", swap=("if (why := refusal(purchase)):", "if (why := None):")
+)
+def test_what_an_import_takes_can_be_gone_on_with(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One value of one purchase is another: refused, or the campaign is as usable as before."""
+    assert pipeline("run", project.manifest).code == 0
+    exported = json.loads(pipeline("state", "export", project.manifest).out)
+    first, second = exported["purchases"]
+    kept = {path: path.read_bytes() for path in (project.state, project.results_file)}
+    taken = 0
+
+    for changed in changes(first):
+        for path, content in kept.items():
+            path.write_bytes(content)
+        document = {**exported, "purchases": [changed, second]}
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
+        ended = pipeline("state", "import", project.manifest)
+        assert ended.code in {0, 3}, (changed, ended.said)
+        if ended.code == 0:
+            taken += 1
+            assert pipeline("status", project.manifest).code == 0, changed
+        else:
+            assert ended.err.startswith("error: standard input")
+            assert project.state.read_bytes() == kept[project.state]
+    assert 0 < taken < 30

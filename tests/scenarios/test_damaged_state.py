@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,63 @@ def test_a_newer_rule_of_fingerprints_buys_nothing_again(
     assert ended.code == 0, ended.said
     assert "Nothing was bought" in ended.out
     assert len(vendor.ledger.entries) == 2
+
+
+BEHIND_ITS_BACK = {
+    "a document": "UPDATE purchases SET document = replace(document, '\"key\"', '\"kex\"')",
+    "a document of bytes": "UPDATE purchases SET document = x'ff'",
+    "a key": "UPDATE purchases SET key = CAST(x'ff' AS TEXT)",
+    "a status": "UPDATE purchases SET status = 'paid'",
+    "an id": "UPDATE purchases SET id = 'x' || id",
+    "a price": "UPDATE purchases SET cost = cost + 1",
+    "a revision": "UPDATE purchases SET revision = 'one'",
+    "what serves": "UPDATE served SET purchase = 'nobody'",
+    "where a file lies": "UPDATE files SET bytes = 'many'",
+    "whose a file is": "UPDATE files SET purchase = 'nobody'",
+    "a duration": "UPDATE durations SET mean = 'long'",
+    "whose it is": "UPDATE meta SET campaign = x'ff'",
+    "no owner": "DELETE FROM meta",
+    "a table": "ALTER TABLE events RENAME TO stories",
+}
+
+
+@pytest.mark.parametrize("what", BEHIND_ITS_BACK)
+def test_a_value_that_was_changed_is_told_by_every_command_that_needs_it(
+    project: Project, pipeline: Pipeline, vendor: Emulator, what: str
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    with closing(sqlite3.connect(project.state)) as connection:
+        connection.execute(BEHIND_ITS_BACK[what])
+        connection.commit()
+    before = project.state.read_bytes()
+    project.write({"campaign.yaml": spring(prompts=RUN_AGAIN)})
+
+    ended = {
+        command: pipeline(*command.split(), project.manifest)
+        for command in ("run", "plan", "status", "collect", "state export")
+    }
+
+    refused = {command: each for command, each in ended.items() if each.code == 3}
+    assert "run" in refused or "state export" in refused
+    for command, each in ended.items():
+        assert each.code in {0, 3}, f"{command}: {each.said}"
+        assert "Traceback" not in each.said
+    for each in refused.values():
+        assert "spring.db: the state file is damaged" in each.err
+    if "run" in refused:
+        assert project.state.read_bytes() == before
+        assert len(vendor.ledger.entries) == 2
+
+
+def test_an_event_that_was_changed_is_told_by_those_who_show_it(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    with closing(sqlite3.connect(project.state)) as connection:
+        connection.execute("UPDATE events SET at = x'ff'")
+        connection.commit()
+
+    for arguments in (["state", "export"], ["show"]):
+        ended = pipeline(
+            *arguments, project.manifest, *(["main/loop/red/walk"] if arguments == ["show"] else [])
+        )
+        assert ended.code == 3, ended.said
+        assert "spring.db: the state file is damaged (events" in ended.err

@@ -23,12 +23,28 @@ TIMES = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
 
 ids = st.sampled_from(IDS)
 keys = st.sampled_from(KEYS)
-# What hurts: quotes, a NUL, a lone surrogate, a character of four bytes.
-texts = st.text(alphabet=["a", "é", '"', "\0", "\ud800", "\U0001f388"], max_size=3)
+# What hurts in one form of record or another, and can be written in all.
+texts = st.text(
+    alphabet=[
+        *"a\"'#:-?=<>{}&*!|% \n\r\t\\",
+        "é",
+        "\x1b",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "\uffff",
+        "\U0001f388",
+    ],
+    max_size=5,
+)
+# What no record can hold, but a server can send: a NUL, and a lone surrogate.
+wild_texts = st.text(alphabet=["a", "é", '"', "\0", "\ud800", "\U0001f388"], max_size=3)
+names = texts.filter(bool)
+hashes = st.sampled_from([None, "a" * 64, "0" * 64])
 json_values: st.SearchStrategy[Json] = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(2**53), 2**53)
+    | st.integers(-(10**18) + 1, 10**18 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -38,11 +54,11 @@ outputs = st.builds(
     Output,
     content_type=st.sampled_from(["video/mp4", "image/png"]),
     url=st.none() | texts,
-    sha256=st.none() | texts,
-    bytes=st.none() | st.integers(0, 9),
+    sha256=hashes,
+    bytes=st.none() | st.sampled_from([0, 9, 2**53]),
 )
 reasons = st.sampled_from([Reason.REJECTED, Reason.VENDOR, Reason.LOST])
-steps = st.builds(Step, flow=texts, outputs=st.lists(outputs, max_size=2).map(tuple))
+steps = st.builds(Step, flow=names, outputs=st.lists(outputs, max_size=2).map(tuple))
 
 
 def _born(mark: str) -> Purchase:
@@ -51,28 +67,44 @@ def _born(mark: str) -> Purchase:
     return Purchase(
         id=PurchaseId(mark),
         key=JobKey(KEYS[number % len(KEYS)]),
-        fingerprint=f"v1:{number % 2}",
+        fingerprint=f"v1:{number % 2:064x}",
         status=Status.SUBMITTING,
         bought_at=TIMES[number % 2],
         template_id="t",
     )
 
 
+requests: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "options": st.dictionaries(texts, json_values, max_size=3),
+        "images": st.lists(st.dictionaries(texts, texts, max_size=2), max_size=2),
+        **dict.fromkeys(("event_id", "title", "description"), texts),
+        "visibility": st.sampled_from(["private", "unlisted", "public"]),
+    },
+)
+# Without the id of a workflow these cannot be.
+_HAVE_WORKFLOW = {Status.SUBMITTED, Status.SUCCEEDED, Status.DONE}
+
+
 @st.composite
 def purchases(draw: st.DrawFn) -> Purchase:
-    """A purchase with anything in any field."""
+    """A purchase with anything in any field that can be recorded."""
     status = draw(st.sampled_from(Status))
+    workflow_ids = [WorkflowId("w1"), WorkflowId("w2"), *([] if status in _HAVE_WORKFLOW else [None])]
     return replace(
         _born(draw(ids)),
+        key=JobKey(draw(names)),
+        template_id=draw(names),
         status=status,
         reason=draw(reasons) if status is Status.FAILED else None,
-        inputs=draw(st.sampled_from([(), (IDS[0],)])),
-        workflow_id=draw(st.sampled_from([None, WorkflowId("w1"), WorkflowId("w2")])),
-        request=draw(st.dictionaries(texts, json_values, max_size=2)),
+        inputs=draw(st.sampled_from([(), (PurchaseId(IDS[0]),)])),
+        workflow_id=draw(st.sampled_from(workflow_ids)),
+        request=draw(requests),
         outputs=draw(st.lists(outputs, max_size=2).map(tuple)),
         steps=draw(st.lists(steps, max_size=2).map(tuple)),
-        credits=draw(st.none() | st.integers(0, 9)),
-        created_at=draw(st.none() | st.sampled_from(TIMES)),
+        credits=draw(st.none() | st.sampled_from([0, 9, 10**9])),
+        created_at=draw(st.none() | texts),
         updated_at=draw(st.none() | st.sampled_from(TIMES)),
         path=draw(texts),
         error=draw(st.none() | texts),
@@ -88,7 +120,7 @@ def _copies(mark: str) -> st.SearchStrategy[Purchase]:
             _born(mark),
             status=status,
             reason=Reason.VENDOR if status is Status.FAILED else None,
-            workflow_id=workflow_id,
+            workflow_id=WorkflowId("w1") if workflow_id is None and status in _HAVE_WORKFLOW else workflow_id,
             updated_at=updated_at,
             path=path,
             deleted=deleted,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from pipeline.documents.scalars import LONGEST_TEXT
+from pipeline.limits import LONGEST_TEXT
 from pipeline.manifest.templating.values import (
     as_json,
     as_text,

@@ -8,8 +8,8 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
-from pipeline.documents.scalars import LONGEST_TEXT
 from pipeline.jobs import Json
+from pipeline.limits import LONGEST_TEXT
 from pipeline.manifest.templating import guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.errors import TemplateError

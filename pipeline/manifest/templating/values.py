@@ -10,9 +10,9 @@ from jinja2.utils import missing
 from pipeline.documents.scalars import check_text
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
+from pipeline.limits import LARGEST_INTEGER
 from pipeline.manifest.templating.dotted import as_word
 
-_LARGEST_INTEGER: Final = 10**18
 _MOST_STEPS: Final = 500_000
 _CHARACTERS_PER_STEP: Final = 8
 
@@ -99,7 +99,7 @@ def checked_number(number: object) -> int | float:
     """
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"expected a number, found {kind(number)}")
-    if isinstance(number, int) and abs(number) >= _LARGEST_INTEGER:
+    if isinstance(number, int) and abs(number) >= LARGEST_INTEGER:
         raise ValueError("the number becomes too large: more than 18 digits")
     if not math.isfinite(number):
         raise ValueError("the number becomes too large")

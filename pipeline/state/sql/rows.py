@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from pipeline import limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status, as_json
-from pipeline.records import purchase_from_json
+from pipeline.records import PURCHASE_ID, purchase_from_json
 from pipeline.state import transitions
 from pipeline.state.sql.database import Row, Value
 from pipeline.state.sql.mirror import Mirror
 from pipeline.state.store import Change, LoggedEvent, PlacedFile
-
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def text_of(purchase: Purchase) -> str:
@@ -53,7 +51,7 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirr
         purchase, revision, of_run = _purchase(row)
         mirror.put(purchase, revision, own=of_run == run)
     for key, purchase_id in served:
-        if not _are_texts(key, purchase_id):
+        if not _are_texts(key) or not _is_id(purchase_id):
             raise ValueError(f"served: {key!r:.100}: not the key of a job and the id of a purchase")
         mirror.served[JobKey(key)] = PurchaseId(purchase_id)
     return mirror
@@ -100,9 +98,8 @@ def logged_event(row: Row) -> LoggedEvent:
         ValueError: it cannot be one of ours.
     """
     at, purchase_id, event, before, after, detail = row
-    if not _are_texts(at, purchase_id, event, after, detail) or not (
-        before is None or isinstance(before, str)
-    ):
+    is_known_before = before is None or isinstance(before, str)
+    if not (_are_texts(at, event, after, detail) and is_known_before and _is_id(purchase_id)):
         raise ValueError(f"events: {purchase_id!r:.40}: not a row of its history")
     return LoggedEvent(
         at=at, purchase=PurchaseId(purchase_id), event=event, before=before, after=after, detail=detail
@@ -121,7 +118,9 @@ def placed_file(row: Row) -> PlacedFile:
         ValueError: it cannot be one of ours.
     """
     path, purchase_id, slot, sha256, size, mtime_ns = row
-    if not _are_texts(path, purchase_id, slot, sha256) or type(size) is not int or type(mtime_ns) is not int:
+    # A file of which only the hash is known is nobody's.
+    is_known = _are_texts(path, slot, sha256) and (purchase_id == "" or _is_id(purchase_id))
+    if not is_known or type(size) is not int or type(mtime_ns) is not int:
         raise ValueError(f"files: {path!r:.100}: not a file of a purchase")
     return PlacedFile(
         path=path, purchase=PurchaseId(purchase_id), slot=slot, sha256=sha256, bytes=size, mtime_ns=mtime_ns
@@ -139,6 +138,10 @@ def duration(row: Row) -> tuple[str, float]:
     if not _are_texts(template_id) or not is_count or not isinstance(mean, float) or not math.isfinite(mean):
         raise ValueError(f"durations: {template_id!r:.100}: not the mean of {count!r:.40} durations")
     return template_id, mean
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(PURCHASE_ID.fullmatch(value))
 
 
 def _are_texts(*values: object) -> bool:

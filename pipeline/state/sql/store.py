@@ -36,15 +36,28 @@ class Access:
 
 
 class SqlStore:
-    """Purchases in tables. `run` names this run, whose creates and credits the caps count."""
+    """Purchases in tables. `run` names this run, whose creates and credits the caps count.
 
-    def __init__(self, access: Access, run: str) -> None:
+    `mirror` is what the tables hold, where that is known already.
+    """
+
+    def __init__(self, access: Access, run: str, mirror: Mirror | None = None) -> None:
         self.campaign = access.campaign
         self._access = access
         self._database = access.database
         self._run = run
         # None before it is asked for, and after a failure: what is on disk counts, so it is read again.
-        self._mirror: Mirror | None = None
+        self._mirror = mirror
+
+    def verify(self) -> Mirror:
+        """Read all that a run goes by, so that a damage is told before anything is written.
+
+        Raises:
+            InvalidInput: a row cannot be one of ours.
+        """
+        self.files()
+        self.durations()
+        return self._read_once()
 
     def records(self) -> Records:
         known = self._read_once().records

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.limited import outcomes
-from pipeline.documents import builder
 from pipeline.documents.yaml_reader import (
     Document,
     Node,
@@ -22,6 +21,7 @@ from pipeline.documents.yaml_reader import (
 )
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
+from pipeline.limits import DEEPEST
 
 SOURCE = SourceFile(Path("/project/c.yaml"), "c.yaml", "")
 
@@ -306,6 +306,7 @@ def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pathlib import Path
 from pipeline.errors import InvalidInput
+from pipeline.limits import DEEPEST
 from pipeline.documents.yaml_reader import SourceFile, parse_yaml
 
 def judge(case):
@@ -514,7 +515,7 @@ def test_the_place_of_a_key_is_where_it_stands_in_the_text(value: dict[str, Json
 
 
 def test_the_deepest_that_is_allowed_can_be_used() -> None:
-    depth = builder._DEEPEST
+    depth = DEEPEST
     node = read("[" * depth + "]" * depth)
     assert dump_yaml(node.plain())
     assert merge(node, node).plain() == node.plain()

@@ -228,11 +228,11 @@ def changed(edit: dict[str, Json], remove: str = "") -> str:
 @pytest.mark.parametrize(
     ("edit", "remove", "says"),
     [
-        ({}, "workflow_id", "cannot be submitted like this"),
-        ({"status": "submitted"}, "workflow_id", "cannot be submitted like this"),
-        ({"status": "failed"}, "", "cannot be failed like this"),
-        ({"reason": "vendor"}, "", "cannot be submitted like this"),
-        ({"status": "failed", "reason": "input"}, "", "cannot be failed like this"),
+        ({}, "workflow_id", "cannot be submitted without a workflow_id"),
+        ({"status": "submitted"}, "workflow_id", "cannot be submitted without a workflow_id"),
+        ({"status": "failed"}, "", "cannot be failed with the reason none"),
+        ({"reason": "vendor"}, "", "cannot be submitted with the reason vendor"),
+        ({"status": "failed", "reason": "input"}, "", "cannot be failed with the reason input"),
         ({"status": "paid"}, "", "status"),
         ({"id": "../../x"}, "", "id"),
         ({"workflow_id": "a/b"}, "", "workflow_id"),

@@ -287,8 +287,8 @@ def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None
 
 def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
     store = desk.open()
-    first = PlacedFile("a.mp4", PurchaseId("p1"), "result/0", "aa", 1, 10)
-    second = PlacedFile("b.mp4", PurchaseId("p2"), "steps/2/0", "bb", 2, 2**60)
+    first = PlacedFile("a.mp4", PurchaseId("a" * 16), "result/0", "aa", 1, 10)
+    second = PlacedFile("b.mp4", PurchaseId("b" * 16), "steps/2/0", "bb", 2, 2**60)
     store.index_files([first, second])
     store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
     assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
@@ -297,7 +297,7 @@ def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
 def test_many_files_are_placed_at_once(desk: Desk) -> None:
     store = desk.open()
     store.index_files(
-        PlacedFile(f"{number:04}.mp4", PurchaseId("p"), "result/0", "aa", 1, 1) for number in range(1200)
+        PlacedFile(f"{number:04}.mp4", PurchaseId("c" * 16), "result/0", "aa", 1, 1) for number in range(1200)
     )
     store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]

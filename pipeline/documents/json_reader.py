@@ -1,0 +1,63 @@
+"""Reads JSON that may come from a stranger: what could be meant in two ways, or not be written again, is refused."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from pipeline import limits
+from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.jobs import Json
+
+
+def parse_json(text: str, name: str) -> Json:
+    """The value of a JSON text; `name` is what people know it by.
+
+    Raises:
+        InvalidInput: it is not JSON, names one key twice, holds what is no number, or is nested too deep.
+    """
+    try:
+        parsed: Json = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        _refuse(name, f"not JSON: {error.msg}", error.lineno, error.colno)
+    except RecursionError:
+        _refuse(name, f"nested more than {limits.DEEPEST} levels deep")
+    except ValueError as error:
+        _refuse(name, f"not sound JSON: {error}")
+    # Only an escape can name what is no character.
+    may_hold_any = "\\u" in text
+    level, depth = [parsed], 0
+    while level:
+        if depth > limits.DEEPEST:
+            _refuse(name, f"nested more than {limits.DEEPEST} levels deep")
+        if may_hold_any and not all(map(_is_storable, level)):
+            _refuse(name, "holds characters that cannot be written")
+        level = [inner for each in level for inner in _parts(each)]
+        depth += 1
+    return parsed
+
+
+def _is_storable(value: Json) -> bool:
+    if isinstance(value, dict):
+        return all(map(limits.is_storable, value))
+    return not isinstance(value, str) or limits.is_storable(value)
+
+
+def _parts(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return made
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number")
+
+
+def _refuse(name: str, message: str, line: int = 1, column: int = 1) -> NoReturn:
+    raise InvalidInput(Problem(message, Position(name, line, column)))

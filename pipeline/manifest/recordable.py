@@ -1,0 +1,45 @@
+"""What of a job could not be recorded, and so must not be bought."""
+
+from collections.abc import Iterator
+
+from pipeline import limits
+from pipeline.errors import Problem
+from pipeline.jobs import Job, LocalFile, Option
+from pipeline.manifest.combinations import Combination
+from pipeline.manifest.model import Rule
+
+
+def unrecordable(job: Job, combination: Combination, rule: Rule) -> Iterator[Problem]:
+    """What of `job` exceeds the limits of the records, each with its place in the manifest."""
+    if len(job.key) > limits.LONGEST_KEY:
+        yield rule.location.problem(
+            f"a job has a key of {len(job.key):,} characters; at most {limits.LONGEST_KEY:,} can be recorded: "
+            "give its image, prompt and axes shorter names"
+        )
+    if len(job.path) > limits.LONGEST_PATH:
+        yield rule.path.location.problem(
+            f"the path has {len(job.path):,} characters; at most {limits.LONGEST_PATH:,} make a file"
+        )
+    if combination.item is not None and len(job.request.images) > limits.MOST_MEDIA:
+        yield combination.item.location.problem(
+            f"'{combination.item.id}' has {len(job.request.images):,} images; "
+            f"at most {limits.MOST_MEDIA:,} can be recorded"
+        )
+    for name, value in job.request.options.items():
+        if isinstance(value, list | dict) and _levels(value) > limits.DEEPEST_OPTION:
+            yield combination.template.options[name].location.problem(
+                f"the value is nested more than {limits.DEEPEST_OPTION} levels deep"
+            )
+
+
+def _levels(value: Option) -> int:
+    """How deep lists and mappings are nested in it; a file is recorded as a mapping."""
+    match value:
+        case LocalFile():
+            return 1
+        case list():
+            return 1 + max(map(_levels, value), default=0)
+        case dict():
+            return 1 + max(map(_levels, value.values()), default=0)
+        case _:
+            return 0

@@ -1,0 +1,109 @@
+"""What could not be recorded is refused before it is bought, where it is written."""
+
+import json
+
+import pytest
+
+from manifest import golden
+from manifest.authoring import ANYTHING, Project
+from pipeline import limits
+from pipeline.engine.create import intended
+from pipeline.jobs import Json
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+from pipeline.purchases import PurchaseId
+from pipeline.records import refusal
+
+IMAGES = "image_sets: {{shoes: [{{id: many, images: {}}}]}}\n"
+
+
+def nested(levels: int, innermost: Json = "x") -> str:
+    for _ in range(levels):
+        innermost = [innermost]
+    return json.dumps(innermost)
+
+
+def refused(project: Project, text: str) -> list[str]:
+    return [problem.path for problem in project.problems(text) if problem.severity == "error"]
+
+
+def axes(number: int, length: int) -> str:
+    return json.dumps({f"axis{n}": [f"{n:0{length}}"] for n in range(number)})
+
+
+def test_a_key_that_is_too_long(project: Project) -> None:
+    def text(number: int) -> str:
+        return (
+            f"{ANYTHING}output: {{path: '{{{{ job.take }}}}.{{{{ ext }}}}'}}\n"
+            f"jobs: [{{id: main, matrix: {axes(number, 190)}}}]\n"
+        )
+
+    (job,) = project.jobs(text(40))
+    assert len(job.key) < limits.LONGEST_KEY
+    (problem,) = project.problems(text(42))
+    assert problem.path == "jobs[0]"
+    assert "at most 8,192 can be recorded" in problem.message
+    assert len(problem.message) < 500
+
+
+def test_a_path_that_no_system_takes(project: Project) -> None:
+    rule = "jobs: [{{id: main, matrix: {}}}]\n"
+    assert refused(project, ANYTHING + rule.format(axes(38, 100))) == []
+    assert refused(project, ANYTHING + rule.format(axes(42, 100))) == [""]
+
+
+def test_an_item_of_too_many_images(project: Project) -> None:
+    urls = [f"https://cdn.example.com/{number}.png" for number in range(1001)]
+    assert refused(project, ANYTHING + IMAGES.format(json.dumps(urls[:1000]))) == []
+    assert refused(project, ANYTHING + IMAGES.format(json.dumps(urls))) == ["image_sets.shoes[0]"]
+
+
+@pytest.mark.parametrize("rendered", [False, True])
+def test_an_option_that_is_nested_too_deep(project: Project, rendered: bool) -> None:
+    def text(levels: int) -> str:
+        # A file of YAML ends some levels before that; what is put together of two parts does not.
+        outer, inner = nested(levels - 40, "{{ deep }}"), nested(40)
+        written = outer if rendered else json.dumps(json.loads(nested(levels)))
+        return (
+            f"vars: {{deep: {inner}}}\ntemplates: {{any: {{template_id: new, options: {{o: {written}}}}}}}\n"
+        )
+
+    assert refused(project, text(limits.DEEPEST_OPTION)) == []
+    assert refused(project, text(limits.DEEPEST_OPTION + 1)) == ["templates.any.options.o"]
+
+
+@pytest.mark.parametrize("number", ["0xDE0B6B3A7640000", "0xFFFFFFFFFFFFFFFF", "1000000000000000000"])
+def test_a_number_of_more_than_18_digits(project: Project, number: str) -> None:
+    text = "templates: {{any: {{template_id: new, options: {{o: {}}}}}}}\n"
+    assert refused(project, text.format(number)) == ["templates.any.options.o"]
+    assert refused(project, text.format("0xDE0B6B3A763FFFF")) == []
+
+
+@pytest.mark.parametrize("price", ["{}", "{{video: {}}}"])
+def test_a_price_that_no_record_takes(project: Project, price: str) -> None:
+    def text(number: int) -> str:
+        return ANYTHING + f"catalog: {{credits: {{something_new: {price.format(number)}}}}}\n"
+
+    assert refused(project, text(limits.LARGEST_CREDITS)) == []
+    assert refused(project, text(limits.LARGEST_CREDITS + 1)) != []
+
+
+def test_a_title_that_is_too_long_once_a_purchase_has_its_id(project: Project) -> None:
+    project.write("long.j2", "x" * (limits.LONGEST_TEXT - 20))
+
+    def text(between: str) -> str:
+        return (
+            "prompts: {p: {file: long.j2}}\n"
+            f"templates: {{any: {{template_id: new, title: '{{{{ prompt }}}}{between}{{{{ purchase }}}}'}}}}\n"
+        )
+
+    assert refused(project, text("----")) == []
+    assert refused(project, text("-----")) == ["templates.any.title"]
+
+
+def test_what_a_valid_manifest_asks_for_can_be_recorded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    examples = golden.project(tmp_path_factory.mktemp("examples"))
+    jobs = list(expand(load(examples / "valid" / "everything.yaml", name="everything.yaml")))
+    for job in jobs:
+        assert refusal(intended(job, PurchaseId("0" * 16), None, "2026-03-01T12:00:00.000Z")) is None
+    assert jobs

@@ -1,0 +1,271 @@
+"""A byte or a value of a state that is not what was written: refused with one clear error, or it changes nothing."""
+
+import contextlib
+import itertools
+import json
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.protection import fails_without
+
+from pipeline.errors import InvalidInput
+from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
+from pipeline.state import wal
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.store import Turn
+from pipeline.state.transitions import Superseded
+from state.conftest import NOW, UNCAPPED, Desk, buy, intent, step
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "state" / "v1"
+FLIPS = 240
+COLUMNS = [
+    ("meta", "campaign"),
+    ("meta", "manifest"),
+    ("meta", "epoch"),
+    ("meta", "dirty"),
+    *(
+        ("purchases", column)
+        for column in ("id", "revision", "status", "reason", "key", "fingerprint", "cost", "run", "document")
+    ),
+    *(("events", column) for column in ("purchase", "revision", "at", "event", "before", "after", "detail")),
+    ("served", "key"),
+    ("served", "purchase"),
+    *(("files", column) for column in ("path", "purchase", "slot", "sha256", "bytes", "mtime_ns")),
+    ("durations", "template_id"),
+    ("durations", "count"),
+    ("durations", "mean"),
+]
+VALUES = {
+    "null": "NULL",
+    "a text": "'damaged' || char(0)",
+    "a long text": "hex(zeroblob(2500))",
+    "no UTF-8": "CAST(x'ff00fe' AS TEXT)",
+    "bytes": "x'ff00fe'",
+    "a number": "-7",
+    "an infinity": "9e999",
+}
+
+
+def in_place(desk: Desk, *, killed: bool = False) -> None:
+    shutil.copy(GOLDEN / "campaign.yaml", desk.manifest)
+    desk.state.parent.mkdir(exist_ok=True)
+    for left in desk.state.parent.iterdir():
+        left.unlink()
+    for path in (GOLDEN / "killed").iterdir() if killed else [GOLDEN / "spring.db"]:
+        shutil.copy(path, desk.state.parent / path.name)
+
+
+def read_all(store: SqlStore) -> Records:
+    """Everything that a state tells."""
+    for told in (store.files(), store.durations(), store.export(), store.events(PurchaseId("0" * 15 + "1"))):
+        assert told
+    return store.records()
+
+
+def write_all(store: SqlStore) -> None:
+    """What a run does to a state, to each of its tables."""
+    store.recover(NOW)
+    held = store.absorb(Records(), UNDECIDED, NOW).purchases.values()
+    flags = [step(each, Superseded()) for each in held if each.status is not Status.VOID]
+    durations = [(template_id, 1.0) for template_id in store.durations()]
+    turn = Turn(changes=flags, intents=[intent(99)], files=store.files(), durations=durations)
+    store.commit_turn(turn, UNCAPPED)
+    store.save_assignment({each.key: each.id for each in held})
+
+
+def attempts(desk: Desk) -> Iterator[str | None]:
+    """What a command that reads is told, then one that writes; None where they find nothing."""
+    before = desk.state.read_bytes()
+    for writable in (False, True):
+        try:
+            store = desk.open("run-9") if writable else desk.read()
+        except InvalidInput as error:
+            assert desk.state.read_bytes() == before, "a state that is refused was changed"
+            yield str(error)
+            continue
+        with contextlib.closing(store):
+            try:
+                read_all(store)
+                if writable:
+                    write_all(store)
+            except InvalidInput as error:
+                yield str(error)
+            else:
+                yield None
+
+
+def flipped(content: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(content)
+    damaged[rng.randrange(len(damaged))] ^= rng.randrange(1, 256)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize(("killed", "flips"), [(False, FLIPS), (True, FLIPS // 4)])
+def test_a_byte_that_changed_is_told_or_harms_nothing(desk: Desk, killed: bool, flips: int) -> None:
+    rng, refused = random.Random(12), 0
+    for number in range(flips):
+        in_place(desk, killed=killed)
+        desk.state.write_bytes(flipped(desk.state.read_bytes(), rng))
+        # Who writes looks at more, and takes longer.
+        for told in itertools.islice(attempts(desk), 2 if number % 4 == 0 else 1):
+            assert told is None or "spring.db" in told
+            refused += told is not None
+    assert refused
+
+
+def damage(desk: Desk, statement: str) -> bool:
+    """Change the state behind its back; False where the tables themselves do not take that."""
+    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+        try:
+            connection.execute(statement)
+        except sqlite3.IntegrityError:
+            return False
+        connection.commit()
+    return True
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize(("table", "column"), COLUMNS)
+def test_a_value_that_nobody_wrote_is_told(desk: Desk, table: str, column: str, value: str) -> None:
+    in_place(desk)
+    # Of one row, as most columns cannot hold the same in two.
+    if not damage(desk, f"UPDATE {table} SET {column} = {VALUES[value]} WHERE rowid = 1"):
+        return
+    told = list(attempts(desk))
+    assert all(each is None or "spring.db" in each for each in told)
+    # Only the order of events hangs on their revision.
+    if value in {"bytes", "no UTF-8"} and (table, column) != ("events", "revision"):
+        assert all(told)
+
+
+def documents(desk: Desk) -> dict[str, Any]:
+    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+        (text,) = connection.execute("SELECT document FROM purchases WHERE rowid = 1").fetchone()
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+SHAPES: dict[str, type] = {
+    **dict.fromkeys(("inputs", "outputs", "steps"), list),
+    **dict.fromkeys(("deleted", "again"), bool),
+    "request": dict,
+    "credits": int,
+}
+
+
+def fields() -> list[str]:
+    """Every field that a purchase of the export has."""
+    written = json.loads((GOLDEN / "spring.export.json").read_bytes())["purchases"]
+    return sorted({name for purchase in written for name in purchase})
+
+
+@pytest.mark.parametrize("name", ["unheard_of", *fields()])
+def test_a_document_of_another_shape_is_told(desk: Desk, name: str) -> None:
+    in_place(desk)
+    document = documents(desk)
+    kind = SHAPES.get(name, str)
+    values: tuple[Any, ...] = (None, 7, "x", [], [5], [[]], [{"flow": "a"}], {}, {"a": {}}, True, 1.5)
+    for value in values:
+        text = json.dumps({**document, name: value}).replace("'", "''")
+        damage(desk, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
+        told = next(attempts(desk))
+        if type(value) is not kind or name == "unheard_of" or (kind is list and value):
+            assert told is not None
+            assert "purchases: '0000000000000001'" in told
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "null", "[" * 100_000, '{"id": NaN}', "9" * 5000, '{"id": "\\ud800"}']
+)
+def test_a_document_that_is_none_is_told(desk: Desk, text: str) -> None:
+    in_place(desk)
+    damage(desk, f"UPDATE purchases SET document = '{text}' WHERE rowid = 1")
+    told = next(attempts(desk))
+    assert told is not None
+    assert "purchases: '0000000000000001'" in told
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE served",
+        "CREATE TABLE more (id TEXT)",
+        "CREATE TRIGGER t AFTER UPDATE ON purchases BEGIN DELETE FROM purchases; END",
+        "CREATE VIEW more AS SELECT * FROM purchases",
+        "ALTER TABLE files RENAME COLUMN slot TO place",
+        "DELETE FROM meta",
+        "INSERT INTO meta VALUES ('spring', '../spring.yaml', 0, 0)",
+        "PRAGMA user_version=0",
+        "PRAGMA user_version=-3",
+    ],
+)
+@fails_without("pipeline.state.state_file:_assert_sound", "if _tables(copy) != _tables(ours)")
+def test_tables_that_are_not_ours_are_told(desk: Desk, statement: str) -> None:
+    in_place(desk)
+    damage(desk, statement)
+    assert all(attempts(desk))
+
+
+def test_an_index_that_hides_a_purchase_is_told(desk: Desk) -> None:
+    in_place(desk)
+    with contextlib.closing(sqlite3.connect(desk.state)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_purchases_1'"
+        ).fetchone()
+    content = bytearray(desk.state.read_bytes())
+    start = (page - 1) * 4096
+    where = content.index(b"0000000000000001", start, start + 4096)
+    content[where] = ord("9")
+    desk.state.write_bytes(content)
+    assert all(attempts(desk))
+
+
+@fails_without("pipeline.state.state_file:assert_wal_whole", "if skips:")
+def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(desk: Desk) -> None:
+    rng, refused = random.Random(3), 0
+    in_place(desk, killed=True)
+    whole, content = desk.state.read_bytes(), desk.wal.read_bytes()
+    for _ in range(60):
+        in_place(desk, killed=True)
+        # The last commits cannot be told from ones that were cut off, so the byte lies before them.
+        desk.wal.write_bytes(flipped(content[:200_000], rng) + content[200_000:])
+        with pytest.raises(InvalidInput, match="-wal: damaged"):
+            desk.open("run-9")
+        refused += 1
+        assert desk.state.read_bytes() == whole
+    assert refused == 60
+
+
+def test_a_wal_that_ends_anywhere_is_no_damage(desk: Desk) -> None:
+    in_place(desk, killed=True)
+    content = desk.wal.read_bytes()
+    for end in (0, 10, 32, 100, 4152, 5000, len(content) - 4120, len(content) - 1, len(content)):
+        assert not wal.skips_commits(content[:end], 4096, lambda _: b"")
+
+
+def test_a_wal_that_is_being_written_anew_is_no_damage(desk: Desk) -> None:
+    """Its first frames are new ones already, and the header is still the old one, as it may be after a power cut."""
+    store = desk.open()
+    for number in range(1, 30):
+        buy(store, number)
+    old = desk.wal.read_bytes()
+    connection = sqlite3.connect(desk.state)
+    connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    connection.close()
+    buy(store, 30)
+    new = desk.wal.read_bytes()
+    assert new[:32] != old[:32]
+    main = desk.state.read_bytes()
+
+    def page(number: int) -> bytes:
+        return main[(number - 1) * 4096 : number * 4096]
+
+    assert not wal.skips_commits(old[:32] + new[32:], 4096, page)
+    # Only the page of a new frame, not its head, had got through.
+    assert not wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, page)
+    assert wal.skips_commits(old[:56] + new[56:4152] + old[4152:], 4096, lambda _: b"\0" * 4096)
