@@ -15,6 +15,7 @@ from pipeline.manifest.model import Campaign
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, now, run_id, shown_path
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import ALL, Plan, PlanOptions
 from pipeline.planning.price import refusal
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
@@ -45,7 +46,12 @@ class CampaignState:
 
     def plan(self, options: PlanOptions = ALL, caps: Caps | None = None) -> Plan:
         """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing."""
-        made = make(self.assignment, self.outputs().inventory.survey(self.assignment), options)
+        made = make(
+            self.assignment,
+            self.outputs().inventory.survey(self.assignment),
+            options,
+            self.ownership().can_be_proven,
+        )
         if caps is None:
             caps = run_settings(self.workspace.campaign, RunOptions()).caps
         spent = credits_spent(self.records.purchases.values())
@@ -55,6 +61,10 @@ class CampaignState:
         """The same, as the state on disk has it now."""
         records = self.store.records()
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
+
+    def ownership(self) -> Ownership:
+        """What proves that a workflow is that of one of its purchases."""
+        return Ownership(campaign=self.workspace.campaign.name, recorded=self.store.recorded())
 
     def served(self) -> dict[JobKey, PurchaseId]:
         """By key, the purchase that serves it."""

@@ -16,6 +16,7 @@ from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import TOOL, now, run_id, shown_path
 from pipeline.planning.collect import everything
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Records, Status
 from pipeline.results.file import ResultsFile, read, write
@@ -115,6 +116,7 @@ class RecordsCollection:
                 records=records,
                 store=store,
                 provider=provider,
+                ownership=Ownership(campaign=store.campaign, recorded=store.recorded()),
                 outputs=outputs,
                 manifest_folder=self._known.folder,
                 # Without a manifest there are no limits but the usual ones.

@@ -119,6 +119,7 @@ class CampaignRun:
                 records=self._state.records,
                 store=self._state.store,
                 provider=provider,
+                ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,
                 settings=self._settings,

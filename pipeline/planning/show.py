@@ -96,6 +96,11 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{missing:,} finished job(s) have no file on this machine: `pipeline collect` fetches them."
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
+    if untold := sum(entry.untold is not None for entry in plan.entries):
+        yield (
+            f"{untold:,} job(s) have another title, description or visibility now, which the vendor is not told: "
+            "nothing proves that their workflows are this campaign's."
+        )
     if unknown := counts[Action.ATTENTION]:
         yield f"{unknown:,} job(s) may have been bought, nobody can tell: `pipeline resolve` settles them."
     failed = sum(_stays_failed(entry) for entry in plan.entries)

@@ -39,7 +39,7 @@ def write(
         "campaign": campaign,
         "purchases": [as_json(purchase) for purchase in purchases],
         "served": dict(sorted(records.served.items())),
-        "recorded": sorted(recorded),
+        "recorded": [*sorted(recorded)],
         "events": [asdict(event) for event in events],
         "durations": dict(sorted(durations.items())),
     }
