@@ -22,7 +22,7 @@ SET_PURCHASE = """
 """
 
 # That its intent was recorded elsewhere and imported: a purchase that a join brought belongs to no run.
-MARK_RECORDED = "UPDATE purchases SET run = ? WHERE id = ? AND run = ''"
+SET_RECORDED = "UPDATE purchases SET run = ? WHERE id = ? AND run = ''"
 
 ADD_EVENT = """
     INSERT INTO events (purchase, revision, at, event, before, after, detail) VALUES (?, ?, ?, ?, ?, ?, ?)

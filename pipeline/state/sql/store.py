@@ -110,7 +110,7 @@ class SqlStore:
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
             self._apply(transaction, mirror, brought)
-            self._mark_recorded(transaction, mirror, recorded)
+            self._note_recorded(transaction, mirror, recorded)
             _serve(transaction, mirror, joined.served)
         return joined
 
@@ -203,11 +203,11 @@ class SqlStore:
             events.append(rows.event_of(change, revision))
         transaction.execute_many(statements.ADD_EVENT, events)
 
-    def _mark_recorded(
+    def _note_recorded(
         self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
     ) -> None:
         new = [each for each in recorded if each in mirror.purchases and each not in mirror.recorded]
-        transaction.execute_many(statements.MARK_RECORDED, ((_IMPORTED, rows.storable(each)) for each in new))
+        transaction.execute_many(statements.SET_RECORDED, ((_IMPORTED, rows.storable(each)) for each in new))
         mirror.recorded.update(new)
 
 
