@@ -7,7 +7,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
-from pipeline.purchases import UNFINISHED, Purchase, Records
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Records
 
 
 def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
@@ -28,16 +28,19 @@ def make(
     assignment: Assignment,
     presence: Mapping[JobKey, Presence],
     options: PlanOptions = ALL,
+    *,
     can_be_proven: Callable[[Purchase], bool] = any_purchase,
+    elsewhere: Collection[PurchaseId] = (),
 ) -> Plan:
     """The plan for the jobs of `assignment`, which stand in the plan's order. Linear in jobs and purchases.
 
     `presence` tells, by key, where the files of a finished job are; `can_be_proven` whether a workflow may turn out
-    to be a purchase's own, so that it can be updated.
+    to be a purchase's own, so that it can be updated. `elsewhere` are purchases in attention that another machine is
+    about to send.
     """
     options = replace(options, replace=options.replace - options.carried_out)
     marked = _marked_to_be_replaced(assignment, options.replace)
-    planner = Planner(marked, assignment, presence, options, can_be_proven)
+    planner = Planner(marked, assignment, presence, options, can_be_proven, elsewhere)
     entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
     orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
     earlier = [each for each in marked.earlier if planner.is_selected(each.key)]
@@ -49,6 +52,7 @@ def make(
         entries=(*entries, *(_orphan(each) for each in orphans)),
         assignment=marked,
         followed=followed,
+        elsewhere=frozenset(elsewhere),
     )
 
 

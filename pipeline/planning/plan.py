@@ -100,12 +100,16 @@ class Plan:
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `refusal` is the limit that a run would meet, and so buy nothing; None where there is none.
+    `elsewhere` are purchases in attention that another machine is about to send. `manifest` is what people call the
+    manifest, for the commands that they are pointed at.
     """
 
     entries: Sequence[Entry]
     assignment: Assignment
     followed: Sequence[Purchase] = ()
     refusal: str | None = None
+    elsewhere: frozenset[PurchaseId] = frozenset()
+    manifest: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

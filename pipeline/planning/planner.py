@@ -1,7 +1,7 @@
 """Gives each job its action: the first of the table that fits."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
@@ -28,12 +28,14 @@ class Planner:
         presence: Mapping[JobKey, Presence],
         options: PlanOptions,
         can_be_proven: Callable[[Purchase], bool],
+        elsewhere: Collection[PurchaseId] = (),
     ) -> None:
         self._assignment = assignment
         self._before = before
         self._presence = presence
         self._options = options
         self._can_be_proven = can_be_proven
+        self._elsewhere = elsewhere
         self._waits: dict[JobKey, str] = {}
         self._buyers: dict[tuple[str, ...], JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
@@ -75,6 +77,8 @@ class Planner:
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
             reason = purchase.error or "whether it was bought is unknown"
+            if purchase.id in self._elsewhere:
+                reason = f"under way elsewhere, since {purchase.bought_at}"
             return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)
         presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
         if not self._assignment.matcher.matches(purchase, job):
