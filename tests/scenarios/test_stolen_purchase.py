@@ -50,7 +50,7 @@ def steal(victim: Project, thief: Project, **edit: Any) -> list[str]:
 
 def at_vendor(vendor: Emulator, workflow_ids: list[str]) -> list[str | None]:
     """The titles of these workflows, as the vendor has them."""
-    return [None if (found := vendor.work.get(each)) is None else found.title for each in workflow_ids]
+    return [None if (found := vendor.store.get(each)) is None else found.title for each in workflow_ids]
 
 
 @pytest.mark.parametrize("run_first", [False, True], ids=["at once", "after a run that joined it"])
@@ -115,7 +115,7 @@ def test_it_is_deleted_on_a_persons_word(
     ended = pipeline("prune", bought.manifest, purchase[:8], "--yes")
 
     assert ended.code == 0, ended.said
-    gone = [vendor.work.get(each) is None for each in stolen]
+    gone = [vendor.store.get(each) is None for each in stolen]
     assert gone == [True, False]
     assert {each["id"] for each in bought.results()["purchases"] if each.get("deleted")} == {purchase}
     assert other
@@ -131,7 +131,7 @@ def test_a_persons_word_is_not_enough_for_what_serves_a_job(
 
     assert ended.code == 64, ended.said
     assert purchase in ended.err
-    assert len(vendor.work.workflows()) == 2
+    assert len(vendor.store.workflows()) == 2
 
 
 def test_it_is_not_rated(victim: Project, bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
@@ -142,7 +142,7 @@ def test_it_is_not_rated(victim: Project, bought: Project, pipeline: Pipeline, v
 
     assert ended.code == 3, ended.said
     assert "nothing proves" in ended.err
-    found = vendor.work.get(stolen)
+    found = vendor.store.get(stolen)
     assert found is not None
     assert not found.rating
 
@@ -176,10 +176,10 @@ def test_a_fresh_clone_proves_its_own_by_title(bought: Project, pipeline: Pipeli
     bought.write({"campaign.yaml": titled({"title": "new: {{ campaign.name }} {{ purchase }}"})})
 
     assert pipeline("run", bought.manifest).code == 0
-    assert {each.title.split()[0] for each in vendor.work.workflows()} == {"new:"}
+    assert {each.title.split()[0] for each in vendor.store.workflows()} == {"new:"}
     assert pipeline("rate", bought.manifest, WALK, "--rating", "5").code == 0
     assert pipeline("destroy", bought.manifest, "--yes").code == 0
-    assert vendor.work.workflows() == ()
+    assert vendor.store.workflows() == ()
 
 
 @pytest.mark.parametrize("how", ["state", "import", "clone"])
@@ -202,7 +202,7 @@ def test_titles_that_name_nothing_are_enough_for_the_state_that_bought_only(
     ended = pipeline("destroy", project.manifest, "--yes")
 
     assert ended.code == 0, ended.said
-    assert (vendor.work.workflows() == ()) == (how != "clone")
+    assert (vendor.store.workflows() == ()) == (how != "clone")
 
 
 def test_the_export_of_a_fresh_clone_holds_what_its_results_know(bought: Project, pipeline: Pipeline) -> None:
