@@ -20,6 +20,7 @@ from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.runner import Runner
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.providers.base import (
     Changes,
@@ -159,6 +160,7 @@ class PlannedRun:
             records=self.records,
             store=self.store,
             provider=provider,
+            ownership=Ownership(campaign=self.store.campaign, recorded=self.store.recorded()),
             outputs=self.outputs,
             manifest_folder=self.outputs.folder.parent,
             settings=RunSettings(in_flight=in_flight),

@@ -1,6 +1,7 @@
 """`pipeline prune` and `destroy`: deletes at the vendor and here what nothing needs, or everything."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune
+from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
 from pipeline.operations.provider import vendor
 from pipeline.operations.selection import selected_keys
 from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
+from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 
 _LONGEST = 2000
@@ -32,16 +34,26 @@ _LONGEST = 2000
 
 @click.command("prune")
 @manifest_argument
+@click.argument("names", nargs=-1, metavar="[PURCHASE...]")
 @flag("--replaced", is_flag=True, help="Also what was replaced.")
 @flag("--yes", is_flag=True, help="Do not ask.")
 @selection_options
 @campaign_options
-def prune(manifest: Path, **given: Any) -> int:
-    """Delete orphans that have ended, at the vendor and here. Never what serves a job or what that hangs on."""
+def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
+    """Delete orphans that have ended, at the vendor and here. Never what serves a job or what that hangs on.
+
+    What nothing proves to be this campaign's is left, unless it is named by its id: then it goes on your word.
+    """
+    if names and (given["select"] or given["exclude"] or given["replaced"]):
+        raise UsageError("purchases are named by their ids, or selected; not both")
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
-        keys = selected_keys(state, given["select"], given["exclude"])
-        return _delete(state, to_prune(state, replaced=given["replaced"], keys=keys), stop, yes=given["yes"])
+        if names:
+            deletions = to_prune_by_name(state, names)
+        else:
+            keys = selected_keys(state, given["select"], given["exclude"])
+            deletions = to_prune(state, replaced=given["replaced"], keys=keys)
+        return _delete(state, deletions, stop, yes=given["yes"])
 
 
 @click.command("destroy")
@@ -59,6 +71,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     with untrusted_block():
         for purchase in deletions.new:
             say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {purchase.status}")
+    _tell_unproven(state, deletions.unproven)
     if not deletions:
         say("Nothing to delete.")
         return ExitCode.OK
@@ -70,6 +83,15 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
         later = f", {failed:,} not yet: run it again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
     return ExitCode.UNFINISHED if failed else ExitCode.OK
+
+
+def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
+    for purchase in unproven:
+        name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
+        say(f"{name}: left, as nothing proves that its workflow is this campaign's", err=True)
+    if unproven:
+        manifest = printable(shown_path(state.workspace.campaign.manifest))
+        say(f"`pipeline prune {manifest} {unproven[0].id}` deletes such a one on your word.", err=True)
 
 
 def _ask(number: int, stop: Stop) -> None:

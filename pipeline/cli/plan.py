@@ -25,6 +25,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.discover import find
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.provider import assert_provider_installed
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import CHANGING, Plan
@@ -59,6 +60,7 @@ def command(
     plans: dict[str, Plan] = {}
     for workspace in open_workspaces(paths, flags):
         say_warnings(workspace.campaign)
+        assert_provider_installed(workspace)
         with open_campaign(workspace, writable=False) as state:
             plan = plans[workspace.campaign.name] = state.plan(plan_options(state, arguments))
             if out is not None:

@@ -12,7 +12,7 @@ from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import vendor
-from pipeline.operations.resolve import give_up, identify, not_bought
+from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify, not_bought
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
 from pipeline.purchases import Purchase, WorkflowId
@@ -25,6 +25,7 @@ from pipeline.purchases import Purchase, WorkflowId
 @flag("--not-bought", is_flag=True, help="The vendor has none: its credits are free again.")
 @flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
+@flag("--now", is_flag=True, help="Also where another machine may still be sending it.")
 @campaign_options
 def command(manifest: Path, name: str, **given: Any) -> None:
     """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
@@ -41,10 +42,14 @@ def command(manifest: Path, name: str, **given: Any) -> None:
         if workflow_id is not None:
             with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
                 after = identify(state, purchase, workflow_id, provider, calls)
-        elif given["not_bought"]:
-            after = not_bought(state, purchase)
         else:
-            after = give_up(state, purchase, again=given["resubmit"])
+            if not given["now"]:
+                assert_not_elsewhere(state, purchase)
+            after = (
+                not_bought(state, purchase)
+                if given["not_bought"]
+                else give_up(state, purchase, again=given["resubmit"])
+            )
         if not verbosity().quiet:
             _tell(after, is_bought_again=given["not_bought"] or given["resubmit"])
 

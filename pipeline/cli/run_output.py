@@ -22,14 +22,15 @@ from pipeline.operations.run import CampaignRun, Outcome
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.plan import Action, Plan
-from pipeline.planning.show import as_text, totals
+from pipeline.planning.show import as_text, resolve_command, totals
 from pipeline.purchases import Status
-from pipeline.results.standing import PENDING, Standing
+from pipeline.results.standing import ELSEWHERE, PENDING, Standing
 
 _MOST_LISTED = 40
 _WORDS = {
     Status.DONE.value: "done",
     Status.SUCCEEDED.value: "finished, not fetched",
+    ELSEWHERE: "under way elsewhere",
     Status.SUBMITTED.value: "still running",
     Status.SUBMITTING.value: "in need of attention",
     Status.ATTENTION.value: "in need of attention",
@@ -137,8 +138,8 @@ class RunConsole:
         inputs = self._run.report.inputs
         for key, stand in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
             error = inputs.get(key) or (stand.purchase.error if stand.purchase else None)
-            reason = f" ({stand.reason})" if stand.reason else ""
-            line = self._paint(f"  {printable(key)}: {_WORDS[stand.status]}{reason}", "red")
+            reason = f" ({stand.reason})" if stand.reason and stand.reason != ELSEWHERE else ""
+            line = self._paint(f"  {printable(key)}: {_word(stand)}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): in need of attention, serves no job now"
@@ -146,11 +147,16 @@ class RunConsole:
 
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         stands = outcome.jobs.values()
-        counts = Counter(_WORDS[stand.status] for stand in stands)
+        counts = Counter(_word(stand) for stand in stands)
         yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
-        unknown = any(stand.status in _UNKNOWN for stand in stands)
-        if unknown or outcome.unsettled:
-            yield "Look for them on the vendor's site, then settle each with `pipeline resolve`."
+        if outcome.waiting:
+            yield f"{len(outcome.waiting):,} job(s) wait for a person's approval of what they are made from."
+        manifest = shown_path(self._state.workspace.campaign.manifest)
+        unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
+        unknown += [purchase.id for purchase in outcome.unsettled]
+        if unknown:
+            command = resolve_command(manifest, unknown[0])
+            yield f"Look for them on the vendor's site, then settle each: {command}"
         elif not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: everything that is asked for was bought before."
         if any(stand.status == Status.DONE.value for stand in stands):
@@ -161,6 +167,14 @@ class RunConsole:
             # With it, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""
             yield f"Stopped; run again{without} to go on."
+
+
+def _word(stand: Standing) -> str:
+    return _WORDS[ELSEWHERE if stand.reason == ELSEWHERE else stand.status]
+
+
+def _is_unknown(stand: Standing) -> bool:
+    return stand.status in _UNKNOWN and stand.reason != ELSEWHERE
 
 
 def _failed_or_unknown(stands: Mapping[JobKey, Standing]) -> Iterator[tuple[JobKey, Standing]]:

@@ -24,8 +24,9 @@ from pipeline.manifest.discover import find
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.selection import selected_keys
 from pipeline.operations.status import CampaignStatus, status
+from pipeline.planning.show import resolve_command
 from pipeline.purchases import Status
-from pipeline.results.standing import Standing
+from pipeline.results.standing import ELSEWHERE, Standing
 from pipeline.results.summary import Summary
 
 _PAUSE = 2.0
@@ -92,14 +93,22 @@ def _print(current: CampaignStatus) -> None:
         for key, stand in current.jobs.items():
             if stand.status != Status.DONE.value:
                 error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
-                say(f"  {printable(key)}: {stand.status}{f': {printable(error)}' if error else ''}")
+                status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
+                say(f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}")
         for purchase in current.unsettled:
             say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
         counts = current.summary.jobs
         shown = ", ".join(f"{number:,} {status}" for status, number in counts.items())
         say(f"{current.campaign}: {shown}; {_cost(current.summary)} spent in all.")
-        if current.unsettled or counts.get(Status.ATTENTION.value):
-            say("Nobody can tell whether what needs attention was bought: `pipeline resolve` settles it.")
+        unknown: list[str] = [
+            key
+            for key, stand in current.jobs.items()
+            if stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
+        ]
+        unknown += [purchase.id for purchase in current.unsettled]
+        if unknown:
+            command = resolve_command(current.manifest, unknown[0])
+            say(f"Nobody can tell whether what needs attention was bought; a person settles it: {command}")
         if current.orphans:
             say(f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest.")
 

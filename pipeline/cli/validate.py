@@ -22,6 +22,7 @@ from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import check_used
+from pipeline.operations.installed import provider_problem
 
 
 @click.command("validate")
@@ -50,6 +51,8 @@ def command(
             problems.extend(error.problems)
         else:
             problems.extend(campaign.warnings)
+            if problem := provider_problem(campaign, "warning"):
+                problems.append(problem)
             campaigns.append((campaign, number))
     if len(read) == len(found):  # what is not known of the others may be what a var is for
         check_used(variable_names(variables), read)

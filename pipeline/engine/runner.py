@@ -27,6 +27,7 @@ from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.jobs import JobKey
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase, Records, Status
@@ -37,16 +38,18 @@ from pipeline.state.store import Change, Store, Turn
 class Runner:
     """Carries out `plan`, by default with threads of this process; `report` is told what it ends with.
 
-    `records` is what `store` holds, `manifest_folder` what local paths are relative to. `publish` is called now
-    and then to write the results manifest, and raises a `PipelineError` where it cannot be written; so does
-    `others`, which tells of purchases that other machines wrote into it meanwhile. With a `checkpoint` nothing is
-    sent that is not published. `open_executor` gives an executor for so many calls at once.
+    `records` is what `store` holds, `ownership` what proves a workflow to be theirs, `manifest_folder` what local
+    paths are relative to. `publish` is called now and then to write the results manifest, and raises a
+    `PipelineError` where it cannot be written; so does `others`, which tells of purchases that other machines wrote
+    into it meanwhile. With a `checkpoint` nothing is sent that is not published. `open_executor` gives an executor
+    for so many calls at once.
     """
 
     plan: Plan
     records: Records
     store: Store
     provider: Provider
+    ownership: Ownership
     outputs: OutputFolder
     manifest_folder: Path
     settings: RunSettings
@@ -219,6 +222,7 @@ class Runner:
     def _updater(self) -> Updater:
         return Updater(
             provider=self.provider,
+            ownership=self.ownership,
             calls=self._calls,
             clock=self.clock,
             rng=self.rng,

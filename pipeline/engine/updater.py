@@ -12,6 +12,7 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
@@ -21,18 +22,38 @@ from pipeline.state.transitions import Reworded
 ATTEMPTS = 5
 
 
-def update(provider: Provider, purchase: Purchase, wording: Wording) -> Workflow:
+def update(provider: Provider, purchase: Purchase, wording: Wording, ownership: Ownership) -> Workflow:
     """Set the wording of one workflow, once a GET has shown that it is the one that was bought.
 
     A purchase may be known from a results manifest only, which anybody can write.
 
     Raises:
-        InvalidInput: the workflow has another template or title than what was sent.
+        InvalidInput: the workflow is not proven to be the purchase's own.
         VendorError, AccountError: as the calls of the port.
     """
     workflow_id = purchase.workflow_id or WorkflowId("")
-    assert_bought(provider.get(workflow_id), purchase, wording.title)
+    assert_own(provider.get(workflow_id), purchase, ownership, wording.title)
     return provider.update(workflow_id, Changes(wording.title, wording.description, wording.visibility))
+
+
+def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *titles: str) -> None:
+    """Check that a workflow may be changed or deleted as that of `purchase`: as `assert_bought` does.
+
+    Of a purchase that the state did not record itself, the title has to be the one sent (or one of `titles`), and
+    title or description have to name the purchase and the campaign: else it may be another campaign's.
+
+    Raises:
+        InvalidInput: it is another, or nothing proves that it is this one.
+    """
+    assert_bought(workflow, purchase, *titles)
+    if ownership.is_recorded(purchase):
+        return
+    is_named = ownership.is_named_in(purchase.id, workflow.title, workflow.description)
+    if not is_named or workflow.title not in {last_sent(purchase).title, *titles}:
+        raise InvalidInput(
+            f"nothing proves that workflow {printable(workflow.id)} is purchase {purchase.id} of campaign "
+            f"'{ownership.campaign}': this state did not record it, and neither title nor description names both"
+        )
 
 
 def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
@@ -57,6 +78,7 @@ class Updater:
     """Sends what the entries of a plan have to tell of a changed wording, each once it is due."""
 
     provider: Provider
+    ownership: Ownership
     calls: CallPool
     clock: Clock
     rng: random.Random
@@ -83,7 +105,7 @@ class Updater:
         if entry.purchase is None or entry.wording is None:
             return False
         done = partial(self._updated, entry, attempts + 1)
-        self.calls.submit(done, update, self.provider, entry.purchase, entry.wording)
+        self.calls.submit(done, update, self.provider, entry.purchase, entry.wording, self.ownership)
         return True
 
     def _schedule(self, entry: Entry, *, seconds: float, attempts: int) -> None:

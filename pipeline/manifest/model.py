@@ -13,11 +13,12 @@ from pipeline.manifest.texts import Text
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Who makes the media. `api` is `v1` or `v2`."""
+    """Who makes the media. `api` is `v1` or `v2`; `location` is that of the name, where it is written."""
 
     name: str = "vimmerse"
     api: str = "v1"
     report_errors: bool = False
+    location: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pipeline import files
 from pipeline.documents.location import Location, Value
 from pipeline.manifest.context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
+from pipeline.schemes import assert_path
 
 DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
@@ -18,6 +19,7 @@ def build_provider(value: Value | None) -> ProviderSettings:
         name=value.text_of("name") or "vimmerse",
         api=value.text_of("api") or "v1",
         report_errors=value.flag_of("report_errors"),
+        location=None if (name := value.get("name")) is None else name.location,
     )
 
 
@@ -47,10 +49,17 @@ def build_limits(value: Value | None) -> Limits:
 def build_output(
     value: Value | None, steps: bool, name: str, manifest: Path, context: Context, location: Location
 ) -> OutputSettings:
-    """Where files go; `location` is the manifest's, for what it does not say itself."""
+    """Where files go; `location` is the manifest's, for what it does not say itself.
+
+    Raises:
+        UsageError: an address where a folder is wanted, which only an extra could use.
+    """
     folder = None if value is None else value.get("dir")
     path = None if value is None else value.text_of("path")
     chosen = f"output/{name}" if folder is None or folder.text is None else folder.text
+    if folder is not None:
+        at = folder.location
+        assert_path(f"{at.source.name}:{at.line}:{at.column}: output.dir", chosen)
     try:
         real = files.confined(chosen, manifest.parent, context.root)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +13,22 @@ from pipeline.jobs import Job, JobKey
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
 from pipeline.operations.run_options import RunOptions, run_settings
-from pipeline.operations.workspace import Workspace, now, run_id, shown_path
+from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id, shown_path
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import ALL, Plan, PlanOptions
 from pipeline.planning.price import refusal
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import Decisions, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import in_force
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.summary import credits_spent
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Store
-from pipeline.state.transitions import absorb
+from pipeline.state.transitions import RUN_ENDED, absorb
+
+# So long a machine whose intents were published may take to send them and tell the answers.
+_UNDER_WAY_MINUTES = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +49,31 @@ class CampaignState:
 
     def plan(self, options: PlanOptions = ALL, caps: Caps | None = None) -> Plan:
         """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing."""
-        made = make(self.assignment, self.outputs().inventory.survey(self.assignment), options)
+        made = make(
+            self.assignment,
+            self.outputs().inventory.survey(self.assignment),
+            options,
+            can_be_proven=self.ownership().can_be_proven,
+            elsewhere=self.elsewhere(),
+        )
         if caps is None:
             caps = run_settings(self.workspace.campaign, RunOptions()).caps
         spent = credits_spent(self.records.purchases.values())
-        return replace(made, refusal=refusal(made, caps, spent))
+        manifest = shown_path(self.workspace.campaign.manifest)
+        return replace(made, refusal=refusal(made, caps, spent), manifest=manifest)
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
         records = self.store.records()
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
+
+    def ownership(self) -> Ownership:
+        """What proves that a workflow is that of one of its purchases."""
+        return Ownership(campaign=self.workspace.campaign.name, recorded=self.store.recorded())
+
+    def elsewhere(self) -> frozenset[PurchaseId]:
+        """The purchases in `attention` that another machine is about to send, as far as their age tells."""
+        return under_way_elsewhere(self.store, self.records)
 
     def served(self) -> dict[JobKey, PurchaseId]:
         """By key, the purchase that serves it."""
@@ -103,14 +122,22 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         )
 
 
+def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
+    """The purchases in `attention` that another machine than that of `store` is about to send, by their age."""
+    recorded, earliest = store.recorded(), minutes_ago(_UNDER_WAY_MINUTES)
+    return frozenset(
+        purchase.id
+        for purchase in records.purchases.values()
+        if purchase.status is Status.ATTENTION
+        and purchase.error == RUN_ENDED
+        and purchase.id not in recorded
+        and purchase.bought_at > earliest
+    )
+
+
 def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     """By key, the purchase that serves it."""
     return {key: purchase.id for key, purchase in assignment.by_key.items()}
-
-
-def needing_attention(purchases: Collection[Purchase]) -> tuple[Purchase, ...]:
-    """Those of `purchases` whose outcome is unknown."""
-    return tuple(each for each in purchases if each.status is Status.ATTENTION)
 
 
 def _joined(store: Store, results: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:

@@ -1,6 +1,6 @@
 """Collects from records alone, where there is no manifest that reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +11,15 @@ from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
 from pipeline.operations.campaign_records import CampaignRecords
+from pipeline.operations.campaign_state import under_way_elsewhere
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import TOOL, now, run_id, shown_path
 from pipeline.planning.collect import everything
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
-from pipeline.purchases import UNDECIDED, Records, Status
+from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state.opening import open_store
@@ -66,12 +68,13 @@ class RecordsCollection:
             plan = everything(assign([], records), absent)
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()
+            elsewhere = under_way_elsewhere(store, records)
             _publish(self._known, records, published)
         stopped = {self._stop.code} if self._stop.code is not None else set()
         return Collected(
             purchases=len(plan.followed),
             output=outputs.folder,
-            code=most_urgent({*self._report.codes, *_codes(records), *stopped}),
+            code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),
             notes=tuple(self._report.notes),
         )
 
@@ -115,6 +118,7 @@ class RecordsCollection:
                 records=records,
                 store=store,
                 provider=provider,
+                ownership=Ownership(campaign=store.campaign, recorded=store.recorded()),
                 outputs=outputs,
                 manifest_folder=self._known.folder,
                 # Without a manifest there are no limits but the usual ones.
@@ -153,11 +157,11 @@ def _publish(known: CampaignRecords, records: Records, published: ResultsFile | 
         raise Unfinished(f"{shown_path(known.results)}: cannot be written: {error.strerror}") from error
 
 
-def _codes(records: Records) -> Iterator[ExitCode]:
+def _codes(records: Records, elsewhere: Collection[PurchaseId]) -> Iterator[ExitCode]:
     for purchase in records.purchases.values():
         if purchase.deleted:
             continue
-        if purchase.status is Status.ATTENTION:
+        if purchase.status is Status.ATTENTION and purchase.id not in elsewhere:
             yield ExitCode.ATTENTION
-        elif purchase.status in {Status.SUBMITTED, Status.SUCCEEDED}:
+        elif purchase.status in {Status.ATTENTION, Status.SUBMITTED, Status.SUCCEEDED}:
             yield ExitCode.UNFINISHED

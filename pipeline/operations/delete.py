@@ -1,30 +1,38 @@
 """Deletes at the vendor and here what nothing needs, or everything that was ever bought."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pipeline.artifacts.inventory import needed
-from pipeline.engine.updater import assert_bought
-from pipeline.errors import InvalidInput, PipelineError
+from pipeline.engine.updater import assert_own
+from pipeline.errors import InvalidInput, PipelineError, UsageError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.results_publisher import publish_anew
+from pipeline.operations.selection import purchase_by_id
 from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Deleted, Event, Removed, advance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deletions:
-    """Purchases to be deleted: `new` ones, and those that were `requested` before and are still at the vendor."""
+    """Purchases to be deleted: `new` ones, and those that were `requested` before and are still at the vendor.
+
+    `unproven` are left alone: nothing could prove that their workflows are their own. For the `trusted` a person
+    gave their word.
+    """
 
     new: tuple[Purchase, ...]
     requested: tuple[Purchase, ...]
+    unproven: tuple[Purchase, ...] = ()
+    trusted: frozenset[PurchaseId] = frozenset()
 
     def __len__(self) -> int:
         return len(self.new) + len(self.requested)
@@ -33,14 +41,45 @@ class Deletions:
 def to_prune(state: CampaignState, *, replaced: bool, keys: Collection[JobKey] | None) -> Deletions:
     """Orphans that have ended, with `replaced` also earlier purchases; where `keys` are given, theirs only."""
     found = prunable(state.assignment, replaced=replaced)
+    return _deletions(state, [each for each in found if keys is None or each.key in keys])
+
+
+def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
+    """The purchases of these ids (a unique beginning will do), on a person's word that they are this campaign's.
+
+    Raises:
+        UsageError: there is none of that id, or it is one that `prune` never deletes.
+    """
+    named = [purchase_by_id(state, name) for name in names]
+    allowed = {each.id for each in prunable(state.assignment, replaced=True)}
+    for purchase in named:
+        if purchase.id not in allowed and not purchase.deleted:
+            raise UsageError(
+                f"{purchase.id}: {purchase.status} and not to be pruned: it serves a job or something that does was "
+                "made from it, it is approved, it has not ended, or another purchase has its workflow"
+            )
+    ids = frozenset(each.id for each in named)
     return Deletions(
-        tuple(each for each in found if keys is None or each.key in keys), _requested_before(state)
+        new=tuple(each for each in named if not each.deleted),
+        requested=tuple(each for each in _requested_before(state) if each.id in ids),
+        trusted=ids,
     )
 
 
 def to_destroy(state: CampaignState) -> Deletions:
     """Everything that was ever bought and not deleted."""
-    return Deletions(tuple(destroyable(state.assignment)), _requested_before(state))
+    return _deletions(state, destroyable(state.assignment))
+
+
+def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:
+    ownership = state.ownership()
+    # Without a workflow there is nothing at the vendor that could be another's.
+    proven = [each for each in found if each.workflow_id is None or ownership.can_be_proven(each)]
+    return Deletions(
+        new=tuple(proven),
+        requested=_requested_before(state),
+        unproven=tuple(each for each in found if each not in proven),
+    )
 
 
 def carry_out(
@@ -61,7 +100,7 @@ def carry_out(
     purchases = [*(advance(each, Deleted()) for each in deletions.new), *deletions.requested]
     try:
         # What serves once these are gone says which paths are still needed.
-        return _delete_all(state.reread(), purchases, provider, calls, on_failure)
+        return _delete_all(state.reread(), purchases, deletions.trusted, provider, calls, on_failure)
     finally:
         # However it ended, who reads the results must know what was asked for.
         publish_anew(state)
@@ -70,16 +109,18 @@ def carry_out(
 def _delete_all(
     state: CampaignState,
     purchases: list[Purchase],
+    trusted: Collection[PurchaseId],
     provider: Provider,
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
-    outputs, wanted = state.outputs(), needed(state.assignment)
+    outputs, wanted, ownership = state.outputs(), needed(state.assignment), state.ownership()
     failed = 0
     try:
         for purchase in purchases:
             try:
-                calls(partial(delete, provider, purchase))
+                proof = None if purchase.id in trusted else ownership
+                calls(partial(delete, provider, purchase, proof))
             except (VendorError, InvalidInput) as error:
                 failed += 1
                 on_failure(purchase, error)
@@ -92,19 +133,23 @@ def _delete_all(
     return failed
 
 
-def delete(provider: Provider, purchase: Purchase) -> None:
-    """Delete one workflow, once a GET has shown that it is the one that was bought; a missing one is deleted.
+def delete(provider: Provider, purchase: Purchase, ownership: Ownership | None) -> None:
+    """Delete one workflow, once a GET has shown that it is the purchase's own; a missing one is deleted.
+
+    Where `ownership` is None, a person gave their word for that.
 
     Raises:
-        InvalidInput: it is another's.
+        InvalidInput: it is another's, or nothing proves that it is not.
         VendorError, AccountError: as the calls of the port.
     """
     if purchase.workflow_id is None:
         return
     try:
-        assert_bought(provider.get(purchase.workflow_id), purchase)
+        workflow = provider.get(purchase.workflow_id)
     except NotFound:
         return
+    if ownership is not None:
+        assert_own(workflow, purchase, ownership)
     provider.delete(purchase.workflow_id)
 
 

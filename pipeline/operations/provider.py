@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from pipeline.errors import InvalidInput
 from pipeline.operations.environment import Environment
+from pipeline.operations.installed import provider_problem
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
 from pipeline.providers.registry import maker_named, provider_named
@@ -16,9 +18,22 @@ def assert_vendor_installed(workspace: Workspace) -> None:
 
     Raises:
         UsageError: the campaign is emulated, and the extra for that is missing.
+        InvalidInput: there is no such provider; told where the manifest names it.
     """
     if workspace.emulated:
         import_module("pipeline.emulator")
+    else:
+        assert_provider_installed(workspace)
+
+
+def assert_provider_installed(workspace: Workspace) -> None:
+    """The provider that a run would talk to is installed. It is not loaded, and asked nothing.
+
+    Raises:
+        InvalidInput: it is not; told where the manifest names it.
+    """
+    if not workspace.emulated and (problem := provider_problem(workspace.campaign, "error")):
+        raise InvalidInput(problem)
 
 
 @contextmanager

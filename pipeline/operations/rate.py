@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from pipeline.engine.updater import assert_bought
+from pipeline.engine.updater import assert_own
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
+from pipeline.planning.ownership import Ownership
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Purchase
 from pipeline.results import decisions
@@ -26,7 +27,7 @@ def rate(
 
     Raises:
         UsageError: no such purchase, it has no workflow, or there is nothing to tell of it.
-        InvalidInput: the workflow is not the one that was bought.
+        InvalidInput: the workflow is not the one that was bought, or nothing proves that it is.
         Unfinished: the vendor could not be told.
         AccountError: the vendor refused the key.
         Stopped: a signal came before the vendor was told.
@@ -37,7 +38,7 @@ def rate(
         raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
     changes = Changes(rating=stars, delivered_at=now() if delivered else None)
     try:
-        calls(partial(_tell, provider, purchase, changes))
+        calls(partial(_tell, provider, purchase, changes, state.ownership()))
     except VendorError as error:
         raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
     return purchase
@@ -49,8 +50,8 @@ def _decided_rating(state: CampaignState, purchase: Purchase) -> int | None:
     return {each.purchase: each.rating for each in decided}.get(purchase.id)
 
 
-def _tell(provider: Provider, purchase: Purchase, changes: Changes) -> None:
+def _tell(provider: Provider, purchase: Purchase, changes: Changes, ownership: Ownership) -> None:
     if purchase.workflow_id is None:
         raise UsageError(f"{purchase.id} has no workflow at the vendor")
-    assert_bought(provider.get(purchase.workflow_id), purchase)
+    assert_own(provider.get(purchase.workflow_id), purchase, ownership)
     provider.update(purchase.workflow_id, changes)

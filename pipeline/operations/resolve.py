@@ -14,6 +14,19 @@ from pipeline.state.store import Change
 from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought, advance
 
 
+def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
+    """Make sure that no other machine is about to send the create, as far as its age tells.
+
+    Raises:
+        UsageError: one may be.
+    """
+    if purchase.id in state.elsewhere():
+        raise UsageError(
+            f"{purchase.id} is under way elsewhere, since {purchase.bought_at}: another machine may be sending it; "
+            "wait for its results, or say --now if that machine is gone"
+        )
+
+
 def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchase:
     """Give `purchase` up as lost, and with `again` have the next run buy it again; what it is then.
 

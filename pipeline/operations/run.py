@@ -8,7 +8,7 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, PipelineError
 from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState, needing_attention
+from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
@@ -17,7 +17,7 @@ from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
-from pipeline.results.exit_code import exit_code
+from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import Standing, standings
 
 
@@ -25,13 +25,15 @@ from pipeline.results.standing import Standing, standings
 class Outcome:
     """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
 
-    `unsettled` are purchases in `attention` that serve no job now; `published`: the results manifest tells all this.
+    `unsettled` are purchases in `attention` that serve no job now, `waiting` jobs that wait for a person's approval
+    and nothing else; `published`: the results manifest tells all this.
     """
 
     jobs: Mapping[JobKey, Standing]
     code: ExitCode
     notes: tuple[str, ...]
     unsettled: tuple[Purchase, ...] = ()
+    waiting: tuple[JobKey, ...] = ()
     published: bool = True
 
     @property
@@ -119,6 +121,7 @@ class CampaignRun:
                 records=self._state.records,
                 store=self._state.store,
                 provider=provider,
+                ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,
                 settings=self._settings,
@@ -166,23 +169,25 @@ class CampaignRun:
             self.report.stop(error.exit_code, str(error))
 
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
-        report = self.report
+        report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
+        stands = standings(state.assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             state.assignment,
+            stands,
             selected=selected,
             stopped={*report.codes, *([self._stop.code] if self._stop.code is not None else [])},
-            inputs=report.inputs,
-            blocked=report.blocked,
             fail_threshold=fail_threshold(state.workspace.campaign, self._options),
             accepted=self._options.accepted,
+            elsewhere=elsewhere,
         )
-        stands = standings(state.assignment, report.inputs, report.blocked)
+        waiting = waiting_for_approval(state.assignment, stands)
         return Outcome(
             jobs={key: stand for key, stand in stands.items() if key in selected},
             code=code,
             notes=tuple(report.notes),
-            unsettled=needing_attention(state.assignment.idle),
+            unsettled=needing_attention(state.assignment.idle, elsewhere),
+            waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
         )

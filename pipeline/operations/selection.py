@@ -88,6 +88,21 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
 
 
+def purchase_by_id(state: CampaignState, name: str) -> Purchase:
+    """The purchase of that id; a unique beginning will do.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    found = _by_id(name, state.records)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(sorted(each.id for each in found))
+        raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
+    raise UsageError(f"no purchase '{printable(name)}'{did_you_mean(name, state.records.purchases)}")
+
+
 def _by_id(name: str, records: Records) -> list[Purchase]:
     if len(name) < _SHORTEST_ID:
         return []

@@ -12,8 +12,8 @@ from pipeline.state.snapshot import Snapshot
 
 
 def export_state(state: CampaignState) -> Mapping[str, Json]:
-    """Every purchase, what serves what, every event."""
-    return state.store.export()
+    """Every purchase of state and results, what serves what, every event."""
+    return state.store.export(state.records)
 
 
 def read_snapshot(workspace: Workspace, document: Json, name: str) -> Snapshot:
@@ -34,5 +34,5 @@ def import_state(state: CampaignState, imported: Snapshot) -> CampaignState:
     Raises:
         Unfinished, InvalidInput: the records cannot be written.
     """
-    state.store.absorb(imported.records, state.decisions, now())
+    state.store.absorb(imported.records, state.decisions, now(), imported.recorded)
     return publish_anew(state)

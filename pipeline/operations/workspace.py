@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import __version__
@@ -14,8 +14,8 @@ from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.schemes import assert_path
 from pipeline.results.build import Heading
+from pipeline.schemes import assert_path
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -106,8 +106,17 @@ def run_id() -> str:
 
 
 def now() -> str:
-    """The time of day, for records."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The time of day, for records: UTC, ISO 8601, to the millisecond."""
+    return _written(datetime.now(UTC))
+
+
+def minutes_ago(minutes: int) -> str:
+    """The time of day so many minutes ago, as `now` writes it."""
+    return _written(datetime.now(UTC) - timedelta(minutes=minutes))
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_workspace(

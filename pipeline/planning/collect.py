@@ -1,6 +1,7 @@
 """The part of a plan that costs nothing: what is paid for, to be followed to its end and fetched."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pipeline.assignment import Assignment
 from pipeline.planning.plan import BUYING, Action, Plan, Presence
@@ -25,11 +26,7 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
     earlier = [each for each in plan.assignment.earlier if plan.entry(each.key) is not None]
     idle = [each for each in (*earlier, *orphans) if lacks(each)]
     failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
-    return Plan(
-        entries=entries,
-        assignment=plan.assignment,
-        followed=(*plan.followed, *missing, *idle, *failed),
-    )
+    return replace(plan, entries=entries, followed=(*plan.followed, *missing, *idle, *failed), refusal=None)
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:

@@ -1,13 +1,13 @@
 """Makes the plan of a campaign from what serves its jobs, the files on disk, and what a person asks for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
-from pipeline.purchases import UNFINISHED, Purchase, Records
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Records
 
 
 def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
@@ -19,14 +19,28 @@ def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
     return sorted(listed, key=lambda job: (rules[job.coordinates.rule], job.key))
 
 
-def make(assignment: Assignment, presence: Mapping[JobKey, Presence], options: PlanOptions = ALL) -> Plan:
+def any_purchase(_purchase: Purchase) -> bool:
+    """Whether the vendor may be told of it: of any."""
+    return True
+
+
+def make(
+    assignment: Assignment,
+    presence: Mapping[JobKey, Presence],
+    options: PlanOptions = ALL,
+    *,
+    can_be_proven: Callable[[Purchase], bool] = any_purchase,
+    elsewhere: Collection[PurchaseId] = (),
+) -> Plan:
     """The plan for the jobs of `assignment`, which stand in the plan's order. Linear in jobs and purchases.
 
-    `presence` tells, by key, where the files of a finished job are.
+    `presence` tells, by key, where the files of a finished job are; `can_be_proven` whether a workflow may turn out
+    to be a purchase's own, so that it can be updated. `elsewhere` are purchases in attention that another machine is
+    about to send.
     """
     options = replace(options, replace=options.replace - options.carried_out)
     marked = _marked_to_be_replaced(assignment, options.replace)
-    planner = Planner(marked, assignment, presence, options)
+    planner = Planner(marked, assignment, presence, options, can_be_proven, elsewhere)
     entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
     orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
     earlier = [each for each in marked.earlier if planner.is_selected(each.key)]
@@ -38,6 +52,7 @@ def make(assignment: Assignment, presence: Mapping[JobKey, Presence], options: P
         entries=(*entries, *(_orphan(each) for each in orphans)),
         assignment=marked,
         followed=followed,
+        elsewhere=frozenset(elsewhere),
     )
 
 

@@ -67,7 +67,8 @@ class Entry:
     `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
     bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
-    vendor is to be told of what serves, where it differs from what was last sent. `replaces` are purchases that
+    vendor is to be told of what serves, where it differs from what was last sent, and `untold` the same where
+    nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
     are to be made again: they are marked with the intent of the new one. `source` is the approved purchase
     that it is made from, where only such a one goes on.
     """
@@ -83,6 +84,7 @@ class Entry:
     buyer: JobKey | None = None
     presence: Presence | None = None
     wording: Wording | None = None
+    untold: Wording | None = None
     replaces: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
 
@@ -98,12 +100,16 @@ class Plan:
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `refusal` is the limit that a run would meet, and so buy nothing; None where there is none.
+    `elsewhere` are purchases in attention that another machine is about to send. `manifest` is what people call the
+    manifest, for the commands that they are pointed at.
     """
 
     entries: Sequence[Entry]
     assignment: Assignment
     followed: Sequence[Purchase] = ()
     refusal: str | None = None
+    elsewhere: frozenset[PurchaseId] = frozenset()
+    manifest: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Gives each job its action: the first of the table that fits."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
@@ -27,11 +27,15 @@ class Planner:
         before: Assignment,
         presence: Mapping[JobKey, Presence],
         options: PlanOptions,
+        can_be_proven: Callable[[Purchase], bool],
+        elsewhere: Collection[PurchaseId] = (),
     ) -> None:
         self._assignment = assignment
         self._before = before
         self._presence = presence
         self._options = options
+        self._can_be_proven = can_be_proven
+        self._elsewhere = elsewhere
         self._waits: dict[JobKey, str] = {}
         self._buyers: dict[tuple[str, ...], JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
@@ -73,6 +77,8 @@ class Planner:
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
             reason = purchase.error or "whether it was bought is unknown"
+            if purchase.id in self._elsewhere:
+                reason = f"under way elsewhere, since {purchase.bought_at}"
             return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)
         presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
         if not self._assignment.matcher.matches(purchase, job):
@@ -86,14 +92,16 @@ class Planner:
                 changes=changes,
                 presence=presence,
             )
-        wording = self._due_wording(job, purchase)
+        wording, untold = self._due_wording(job, purchase), None
+        if wording is not None and not self._can_be_proven(purchase):
+            wording, untold = None, wording
         match purchase.status:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
                 action, reason = Action.DOWNLOAD, "finished, its files are not fetched"
             case Status.FAILED:
-                action, reason, wording = Action.KEEP, _failure(purchase), None
+                action, reason, wording, untold = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:
                 action, reason = Action.MOVE, "its file is here, under another path"
             case _ if wording is not None:
@@ -108,6 +116,7 @@ class Planner:
             purchase=purchase,
             presence=presence,
             wording=wording,
+            untold=untold,
         )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:

@@ -1,6 +1,7 @@
 """A plan as text for people and as JSON for scripts."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -86,6 +87,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
+    manifest = shlex.quote(plan.manifest)
     if plan.refusal is not None:
         yield paint(f"Limit: {printable(plan.refusal)}; a run buys nothing and ends with exit code 4.", "red")
     elif plan.unpriced:
@@ -93,14 +95,39 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
-        yield f"{missing:,} finished job(s) have no file on this machine: `pipeline collect` fetches them."
+        yield (
+            f"{missing:,} finished job(s) have no file on this machine: `pipeline collect {manifest}` fetches them."
+        )
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
-    if unknown := counts[Action.ATTENTION]:
-        yield f"{unknown:,} job(s) may have been bought, nobody can tell: `pipeline resolve` settles them."
+    if untold := sum(entry.untold is not None for entry in plan.entries):
+        yield (
+            f"{untold:,} job(s) have another title, description or visibility now, which the vendor is not told: "
+            "nothing proves that their workflows are this campaign's."
+        )
+    yield from _unknown(plan)
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
-        yield f"{failed:,} job(s) failed before: --retry-failed buys them again."
+        yield f"{failed:,} job(s) failed before: `pipeline run {manifest} --retry-failed` buys them again."
+
+
+def _unknown(plan: Plan) -> Iterator[str]:
+    """How many creates nobody knows the outcome of, and what settles one of them."""
+    entries = list(plan.of(Action.ATTENTION))
+    elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
+    if elsewhere:
+        yield f"{len(elsewhere):,} job(s) are under way on another machine, whose results tell more when it ends."
+    unknown = [each for each in entries if each not in elsewhere]
+    if unknown:
+        yield (
+            f"{len(unknown):,} job(s) may have been bought, nobody can tell: look for them at the vendor's site, "
+            f"then settle each: {resolve_command(plan.manifest, unknown[0].key)}"
+        )
+
+
+def resolve_command(manifest: str, key: str) -> str:
+    """The command that settles an unknown outcome, to be pasted once the id is known."""
+    return f"`pipeline resolve {shlex.quote(manifest)} {shlex.quote(printable(key, 2000))} --workflow-id ID`"
 
 
 def _noun(action: Action, number: int) -> str:

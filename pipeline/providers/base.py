@@ -140,6 +140,7 @@ class Workflow:
     percent: float | None = None
     template_id: str = ""
     title: str = ""
+    description: str = ""
     result: tuple[Media, ...] = ()
     steps: tuple[tuple[str, tuple[Media, ...]], ...] = ()
     credits: int | None = None

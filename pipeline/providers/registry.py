@@ -8,22 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
 
-from pipeline.errors import InvalidInput, PipelineError, did_you_mean, printable
+from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.base import Provider
+from pipeline.providers.names import GROUP, missing_provider
 from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
-
-GROUP = "pipeline.providers"
 
 Maker = Callable[[Settings], Provider]
 
 # The emulator is the same client; only the address in its settings differs.
 BUILT_IN: dict[str, Maker] = {"vimmerse": Vimmerse, "emulator": Vimmerse}
-
-
-def provider_names() -> list[str]:
-    """Every name that a manifest may use here, sorted."""
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
 def maker_named(name: str) -> Maker:
@@ -40,10 +34,7 @@ def maker_named(name: str) -> Maker:
         except (ImportError, AttributeError) as error:
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
         return partial(_made, name, maker)
-    names = provider_names()
-    raise InvalidInput(
-        f"there is no provider '{printable(name, 60)}'{did_you_mean(name, names)} (known: {', '.join(names)})"
-    )
+    raise InvalidInput(missing_provider(name) or f"there is no provider '{printable(name, 60)}'")
 
 
 def _made(name: str, maker: Maker, settings: Settings) -> Provider:

@@ -107,6 +107,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         percent=_percent(data.get("progress_percentage")),
         template_id=_text(data.get("model")),
         title=_text(data.get("title"), limits.LONGEST_TEXT),
+        description=_text(data.get("description"), limits.LONGEST_TEXT),
         result=tuple(_media(data.get("result"), sizes)),
         steps=tuple(_steps(data.get("completions"), sizes)),
         credits=_count(data.get("credits")),

@@ -6,14 +6,19 @@ from types import MappingProxyType
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
-from pipeline.purchases import Purchase, Reason, Status
+from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 PENDING = "pending"
+# The reason of one in attention that another machine is about to send. It passes, so no results hold it.
+ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How one job stands: the status of what serves it, or `pending`; only a run tells of failed inputs."""
+    """How one job stands: the status of what serves it, or `pending`.
+
+    Only a run tells of failed inputs, and only a moment of what another machine is about to send (`ELSEWHERE`).
+    """
 
     status: str
     reason: str | None
@@ -25,8 +30,12 @@ def standing(
     assignment: Assignment,
     inputs: Mapping[JobKey, str] = MappingProxyType({}),
     blocked: Collection[JobKey] = (),
+    elsewhere: Collection[PurchaseId] = (),
 ) -> Standing:
-    """How `job` stands. `inputs` and `blocked` are what the run that just ended knows of it."""
+    """How `job` stands. `inputs` and `blocked` are what the run that just ended knows of it.
+
+    `elsewhere` are purchases in attention that another machine is about to send.
+    """
     purchase = assignment.by_key.get(job.key)
     if purchase is None:
         if job.key in inputs:
@@ -36,6 +45,8 @@ def standing(
         # Its files are here, but not where the manifest wants them.
         return Standing(status=Status.SUCCEEDED.value, reason=None, purchase=purchase)
     reason = purchase.reason.value if purchase.reason else None
+    if purchase.status is Status.ATTENTION and purchase.id in elsewhere:
+        reason = ELSEWHERE
     return Standing(status=purchase.status.value, reason=reason, purchase=purchase)
 
 
@@ -43,6 +54,7 @@ def standings(
     assignment: Assignment,
     inputs: Mapping[JobKey, str] = MappingProxyType({}),
     blocked: Collection[JobKey] = (),
+    elsewhere: Collection[PurchaseId] = (),
 ) -> dict[JobKey, Standing]:
     """How every job stands, in the plan's order."""
-    return {job.key: standing(job, assignment, inputs, blocked) for job in assignment.jobs}
+    return {job.key: standing(job, assignment, inputs, blocked, elsewhere) for job in assignment.jobs}

@@ -3,7 +3,7 @@
 An import is joined like any other set of purchases, so there is no order to keep and nothing to conflict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeGuard
 
@@ -19,14 +19,19 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What an export brings: the campaign it is of, and its purchases."""
+    """What an export brings: the campaign it is of, its purchases, and whose intents its state `recorded`."""
 
     campaign: str
     records: Records
+    recorded: frozenset[PurchaseId] = frozenset()
 
 
 def write(
-    campaign: str, records: Records, events: Sequence[LoggedEvent], durations: Mapping[str, float]
+    campaign: str,
+    records: Records,
+    events: Sequence[LoggedEvent],
+    durations: Mapping[str, float],
+    recorded: Collection[PurchaseId] = (),
 ) -> dict[str, Json]:
     """The state as JSON: purchases by key and age, what served each key, and for people the events."""
     purchases = sorted(records.purchases.values(), key=lambda purchase: (purchase.key, purchase.age))
@@ -35,6 +40,7 @@ def write(
         "campaign": campaign,
         "purchases": [as_json(purchase) for purchase in purchases],
         "served": dict(sorted(records.served.items())),
+        "recorded": [*sorted(recorded)],
         "events": [asdict(event) for event in events],
         "durations": dict(sorted(durations.items())),
     }
@@ -55,6 +61,10 @@ def read(document: Json, name: str) -> Snapshot:
         raise InvalidInput(
             f"{name}: a state export has a campaign, a list of purchases, and what served each key"
         )
+    # An export from before there was this list recorded nothing that could be relied on.
+    recorded = document.get("recorded", [])
+    if not isinstance(recorded, list) or not all(isinstance(each, str) for each in recorded):
+        raise InvalidInput(f"{name}: recorded: expected a list of purchases")
     problems: list[Problem] = []
     purchases: dict[PurchaseId, Purchase] = {}
     for number, each in enumerate(written):
@@ -71,7 +81,7 @@ def read(document: Json, name: str) -> Snapshot:
         purchases[purchase.id] = purchase
     if problems:
         raise InvalidInput(problems)
-    return Snapshot(campaign, Records(purchases, served))
+    return Snapshot(campaign, Records(purchases, served), frozenset(map(PurchaseId, map(str, recorded))))
 
 
 def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:

@@ -1,6 +1,6 @@
 """The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -175,8 +175,18 @@ class Store(Protocol):
         """
         ...
 
-    def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
-        """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then."""
+    def absorb(
+        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+    ) -> Records:
+        """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then.
+
+        `recorded` are purchases whose intent another state recorded, which was exported and is imported here:
+        they count as recorded by this one. Results, which anybody can write, bring none.
+        """
+        ...
+
+    def recorded(self) -> frozenset[PurchaseId]:
+        """The purchases whose intent this state recorded itself, or was told of by an import."""
         ...
 
     def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
@@ -203,8 +213,8 @@ class Store(Protocol):
         """A purchase's history, oldest first."""
         ...
 
-    def export(self) -> Mapping[str, Json]:
-        """The whole state as JSON, for `pipeline state export`."""
+    def export(self, records: Records | None = None) -> Mapping[str, Json]:
+        """The whole state as JSON, for `pipeline state export`; `records` stand in for what is on disk."""
         ...
 
     def close(self) -> None:

@@ -214,6 +214,10 @@ def event_name(event: Event) -> str:
     return _RECORDED_NAMES.get(type(event), type(event).__name__)
 
 
+# What is said of a create whose run, here or elsewhere, has not told the vendor's answer.
+RUN_ENDED = "the run ended before the vendor's answer was known"
+
+
 class IllegalTransition(AssertionError):
     """An event that cannot happen where the purchase is: a bug, caught before anything is written."""
 
@@ -323,7 +327,7 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
         if phase(purchase) in (ATTENTION, LOST):
             return Identified(rescued)
     if purchase.status is Status.SUBMITTING:
-        return OutcomeUnknown("the run ended before the vendor's answer was known")
+        return OutcomeUnknown(RUN_ENDED)
     return None
 
 

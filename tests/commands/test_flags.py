@@ -408,3 +408,15 @@ def test_records_at_an_address_are_not_collected(project: Project, pipeline: Pip
 def test_a_path_may_have_a_colon_in_it(project: Project, pipeline: Pipeline, name: str) -> None:
     assert pipeline("run", project.manifest, "--state", name).code == 0
     assert (project.folder / name).exists()
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "run"])
+@pytest.mark.parametrize("address", ["s3://hunter2/films", "ftp://u:hunter2@host/x"])
+def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, address: str) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(output={"dir": address})})
+
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 64, ended.said
+    assert "output.dir" in ended.err
+    assert "hunter2" not in ended.said

@@ -173,8 +173,7 @@ def test_replaced_also_deletes_what_was_replaced(
 
 @fails_without(
     "pipeline.operations.delete:delete",
-    "assert_bought(provider.get",
-    swap=("assert_bought(provider.get(purchase.workflow_id), purchase", "provider.get(purchase.workflow_id"),
+    "assert_own(workflow, purchase",
 )
 def test_a_foreign_workflow_is_not_deleted(orphaned: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     """Somebody wrote another's workflow into the results: a GET shows that it is not what was bought."""

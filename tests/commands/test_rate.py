@@ -102,7 +102,7 @@ def test_a_vendor_out_of_reach_is_told(bought: Project, pipeline: Pipeline, vend
     assert "the vendor could not be told" in ended.err
 
 
-@fails_without("pipeline.operations.rate:_tell", "assert_bought(provider.get")
+@fails_without("pipeline.operations.rate:_tell", "assert_own(provider.get")
 def test_a_foreign_workflow_that_the_results_name_is_not_touched(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -42,7 +42,7 @@ def test_whoever_looks_later_is_told_how_it_is_settled_and_not_that_it_was_bough
     for command in ("run", "plan", "status"):
         ended = pipeline(command, unknown.manifest)
 
-        assert "`pipeline resolve`" in ended.out, command
+        assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ended.out, command
         assert "was bought before" not in ended.out
 
 

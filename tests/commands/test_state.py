@@ -82,7 +82,7 @@ def test_the_export_tells_every_event_of_every_purchase(project: Project, pipeli
     assert told.count("accepted") == told.count("fetched") == 2
 
 
-ODD = [None, True, -1, 10**30, "", "x", "\ud800", "\0", "k" * 70_000, [], {}, ["x"]]
+ODD: list[Any] = [None, True, -1, 10**30, "", "x", "\ud800", "\0", "k" * 70_000, [], {}, ["x"]]
 
 
 def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:

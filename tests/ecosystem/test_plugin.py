@@ -151,12 +151,28 @@ def test_one_that_is_not_installed_is_one_clear_error_and_nothing_is_bought(
 ) -> None:
     pipeline.set("VIMMERSE_API_KEY", key)
 
-    ended = pipeline("run", project.manifest)
+    for command in ("plan", "run"):
+        ended = pipeline(command, project.manifest)
 
-    assert ended.code == 3, ended.said
-    errors = [line for line in ended.err.splitlines() if line]
-    assert errors == ["error: there is no provider 'acme' (known: emulator, vimmerse)"]
-    assert project.statuses() == {WALK: "pending"}
+        assert ended.code == 3, ended.said
+        [error] = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+        assert re.fullmatch(
+            r"error: \S*campaign\.yaml:\d+:\d+: provider\.name: there is no provider 'acme' \(known: .*\)",
+            error,
+        )
+    assert not project.results_file.exists()
+    assert not (project.folder / ".pipeline").exists()
+
+
+def test_one_that_is_not_installed_is_a_warning_where_the_manifest_is_checked(
+    project: Project, pipeline: Pipeline, acme: Path
+) -> None:
+    ended = pipeline("validate", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert ended.out.startswith("warning: ")
+    assert "provider.name: there is no provider 'acme'" in ended.out
+    assert pipeline("plan", project.manifest, "--emulate").code == 0
 
 
 def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:

@@ -49,7 +49,7 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirr
     mirror = Mirror()
     for row in purchases:
         purchase, revision, of_run = _purchase(row)
-        mirror.put(purchase, revision, own=of_run == run)
+        mirror.put(purchase, revision, own=of_run == run, recorded=of_run != "")
     for key, purchase_id in served:
         if not _are_texts(key) or not _is_id(purchase_id):
             raise ValueError(f"served: {key!r:.100}: not the key of a job and the id of a purchase")

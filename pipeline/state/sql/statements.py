@@ -21,6 +21,9 @@ SET_PURCHASE = """
     RETURNING id
 """
 
+# That its intent was recorded elsewhere and imported: a purchase that a join brought belongs to no run.
+SET_RECORDED = "UPDATE purchases SET run = ? WHERE id = ? AND run = ''"
+
 ADD_EVENT = """
     INSERT INTO events (purchase, revision, at, event, before, after, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
 """

@@ -1,7 +1,7 @@
 """A `Store` in tables. Every write is one transaction of the run that holds the state, and does all or nothing."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,6 +20,9 @@ from pipeline.state.transitions import Superseded
 T = TypeVar("T")
 
 UNCAPPED = Caps()
+
+# Stands for the run that recorded an intent which was imported; no run has this name, so no cap counts it.
+_IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,9 @@ class SqlStore:
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         self._rescue.append(purchase_id, workflow_id)
 
-    def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
+    def absorb(
+        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+    ) -> Records:
         with self._writing() as (transaction, mirror):
             joined = transitions.absorb(mirror.records, records, decisions)
             brought = [
@@ -118,8 +123,12 @@ class SqlStore:
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
             self._apply(transaction, mirror, brought)
+            self._note_recorded(transaction, mirror, recorded)
             _serve(transaction, mirror, joined.served)
         return joined
+
+    def recorded(self) -> frozenset[PurchaseId]:
+        return frozenset(self._read_once().recorded)
 
     def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
         with self._writing() as (transaction, mirror):
@@ -137,9 +146,14 @@ class SqlStore:
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:
         return self._rows_as(rows.logged_event, statements.EVENTS_OF, purchase_id)
 
-    def export(self) -> Mapping[str, Json]:
-        events = self._rows_as(rows.logged_event, statements.EVENTS)
-        return snapshot.write(self.campaign, self._read_once().records, events, self.durations())
+    def export(self, records: Records | None = None) -> Mapping[str, Json]:
+        return snapshot.write(
+            self.campaign,
+            self._read_once().records if records is None else records,
+            self._rows_as(rows.logged_event, statements.EVENTS),
+            self.durations(),
+            self.recorded(),
+        )
 
     def close(self) -> None:
         self._access.release()
@@ -197,9 +211,17 @@ class SqlStore:
             else:
                 revision = mirror.revisions[purchase.id] + 1
                 _set(transaction, purchase, revision, change.before)
-            mirror.put(purchase, revision, own=bool(run) and change.before is None)
+            is_intent = bool(run) and change.before is None
+            mirror.put(purchase, revision, own=is_intent, recorded=is_intent)
             events.append(rows.event_of(change, revision))
         transaction.execute_many(statements.ADD_EVENT, events)
+
+    def _note_recorded(
+        self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
+    ) -> None:
+        new = [each for each in recorded if each in mirror.purchases and each not in mirror.recorded]
+        transaction.execute_many(statements.SET_RECORDED, ((_IMPORTED, rows.storable(each)) for each in new))
+        mirror.recorded.update(new)
 
 
 def _add(transaction: Transaction, purchase: Purchase, run: str) -> None:

@@ -19,6 +19,7 @@ from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant
 from pipeline.planning.collect import paid_for
 from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import Purchase, Records
 from pipeline.state.opening import open_store
@@ -202,6 +203,7 @@ class Harness:
             if collecting:
                 plan = paid_for(plan, records.purchases.values(), outputs.inventory.lacks)
             Runner(
+                ownership=Ownership(campaign="spring", recorded=store.recorded()),
                 plan=plan,
                 records=records,
                 store=cast("Store", FailingStore(store, self.disk_is_full)),

@@ -36,7 +36,7 @@ def test_a_changed_title_is_one_put_after_a_get_and_no_purchase(sold: Harness) -
     assert not sold.vendor.calls
 
 
-@fails_without("pipeline.engine.updater:update", "assert_bought(provider.get")
+@fails_without("pipeline.engine.updater:update", "assert_own(provider.get")
 @fails_without(
     "pipeline.engine.updater:assert_bought",
     "if workflow.template_id ",

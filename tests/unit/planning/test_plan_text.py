@@ -47,9 +47,10 @@ def test_a_plan_reads_as_this() -> None:
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job(s) with no known price.\n"
         "What is not known of a price, `catalog.credits` in the manifest or a catalogue file can tell.\n"
-        "1 finished job(s) have no file on this machine: `pipeline collect` fetches them.\n"
-        "1 job(s) may have been bought, nobody can tell: `pipeline resolve` settles them.\n"
-        "1 job(s) failed before: --retry-failed buys them again."
+        "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` fetches them.\n"
+        "1 job(s) may have been bought, nobody can tell: look for them at the vendor's site, "
+        "then settle each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
+        "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again."
     )
 
 
@@ -81,7 +82,7 @@ def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
     assert "Plan: 2 to retry." in asked
     assert not any("--retry-failed" in line for line in asked)
     again = list(totals(plan([a, b], replace(failed[0], again=True), failed[1])))
-    assert "1 job(s) failed before: --retry-failed buys them again." in again
+    assert "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again." in again
 
 
 def test_an_altered_file_is_counted() -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import AccountError, InvalidInput, UsageError
+from pipeline.providers.names import provider_names
 from pipeline.providers.network import Network, network_from
-from pipeline.providers.registry import provider_named, provider_names
+from pipeline.providers.registry import provider_named
 from pipeline.providers.settings import Settings, clean_key
 
 

@@ -7,9 +7,10 @@ from itertools import combinations
 import pytest
 
 from pipeline.errors import PRECEDENCE, ExitCode
-from pipeline.jobs import Job, JobKey
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, Reason, Status
+from pipeline.jobs import Job, JobKey, UpstreamOutput
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.exit_code import exit_code
+from pipeline.results.standing import standings
 from results.campaign import bought, job, serving_of
 
 A, B = job("a", "walk"), job("b", "dance")
@@ -27,6 +28,7 @@ def code(
     blocked: Collection[JobKey] = (),
     threshold: float = 0.0,
     accepted: Collection[str] = (),
+    elsewhere: Collection[PurchaseId] = (),
     decisions: Decisions = UNDECIDED,
 ) -> ExitCode:
     """What a run ends with that leaves these purchases."""
@@ -34,12 +36,12 @@ def code(
     assignment = serving_of(jobs, *purchases, decisions=decisions)
     return exit_code(
         assignment,
+        standings(assignment, inputs or {}, blocked, elsewhere),
         selected=keys,
         stopped=stopped,
-        inputs=inputs or {},
-        blocked=blocked,
         fail_threshold=threshold,
         accepted=accepted,
+        elsewhere=elsewhere,
     )
 
 
@@ -192,3 +194,60 @@ def test_a_take_that_is_not_bought_as_another_is_approved_is_not_missing() -> No
     film = job("film", "film", take(2))
     assert code([take(1), take(2), film], approved, decisions=said) is ExitCode.OK
     assert code([take(1), take(2), film], approved) is ExitCode.UNFINISHED
+
+
+# What another machine is about to send, and what waits for a person's approval
+
+
+def test_what_another_machine_is_about_to_send_is_unfinished() -> None:
+    bought_elsewhere = bought(1, A, Status.ATTENTION)
+    idle = bought(2, B, Status.ATTENTION)
+
+    assert code([A], bought_elsewhere, elsewhere={bought_elsewhere.id}) is ExitCode.UNFINISHED
+    assert code([A], bought(3, A), idle, elsewhere={idle.id}) is ExitCode.UNFINISHED
+    assert code([A], bought_elsewhere, idle, elsewhere={idle.id}) is ExitCode.ATTENTION
+
+
+def approved_of(name: str, *takes: Job) -> Job:
+    """A job that is made from whichever of `takes` is approved."""
+    source = UpstreamOutput(takes[0].key, takes=tuple(each.key for each in takes))
+    made = job(name, name, takes[0])
+    return replace(made, request=replace(made.request, images=(source,)))
+
+
+def test_what_waits_for_an_approval_and_nothing_else_is_no_unfinished_work() -> None:
+    one, two = take(1), take(2)
+    film = approved_of("film", one, two)
+    cut = job("cut", "cut", film)
+
+    assert code([one, two, film, cut], bought(1, one), bought(2, two)) is ExitCode.OK
+    assert code([one, two, film, cut], bought(1, one)) is ExitCode.UNFINISHED
+    assert code([one, two, film], bought(1, one, Status.SUBMITTED), bought(2, two)) is ExitCode.UNFINISHED
+
+
+def test_one_take_that_is_made_is_enough_to_wait_for_its_approval() -> None:
+    one, two = take(1), take(2)
+    film = approved_of("film", one, two)
+    purchases = bought(1, one, Status.FAILED), bought(2, two)
+
+    # The take that failed is told as such; the film waits and has not failed.
+    assert code([one, two, film], *purchases, threshold=0.34) is ExitCode.OK
+    assert code([one, two, film], *purchases) is ExitCode.FAILED
+    assert code([one, film], bought(1, one, Status.FAILED), threshold=0.5) is ExitCode.FAILED
+
+
+def test_who_was_approved_is_bought_from() -> None:
+    one, two = take(1), take(2)
+    film = approved_of("film", one, two)
+    approved = bought(1, one)
+    said = Decisions(approved={approved.id: one.key})
+
+    assert code([one, two, film], approved, bought(2, two), decisions=said) is ExitCode.UNFINISHED
+
+
+def test_an_approval_of_an_approval_is_waited_for_too() -> None:
+    one = take(1)
+    middle = approved_of("middle", one)
+    last = approved_of("last", middle)
+
+    assert code([one, middle, last], bought(1, one)) is ExitCode.OK

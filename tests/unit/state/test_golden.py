@@ -49,7 +49,9 @@ def test_a_state_of_an_earlier_version_tells_all_that_it_held(
 ) -> None:
     in_place(desk, version, killed=killed)
     store = opened(desk, writable=writable)
-    assert store.export() == exported(version)
+    # What the format has gained since is not in the old export.
+    wanted = exported(version)
+    assert {name: value for name, value in store.export().items() if name in wanted} == wanted
     held = store.records().purchases.values()
     assert {each.status for each in held} >= set(Status) - {Status.SUBMITTING}
     assert [(each.purchase, each.slot) for each in store.files()] == [

@@ -1,4 +1,4 @@
-"""Where records and files may lie: paths of this machine. An address of elsewhere is never taken for a path."""
+"""Where records and files may lie: paths of this machine. An address of elsewhere is never taken for one."""
 
 import re
 

@@ -1,0 +1,97 @@
+"""A create that another machine published and may be sending now: under way, and not given up for 15 minutes."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+WALK = "main/loop/red/walk"
+
+
+def minutes_ago(minutes: float) -> str:
+    return (
+        (datetime.now(UTC) - timedelta(minutes=minutes))
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+def published(folder: Path, pipeline: Pipeline, minutes: float, prompt: str = "a walk") -> Project:
+    """A fresh clone, in whose results an intent of another machine stands that is so many minutes old."""
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    document = project.results()
+    [purchase] = document["purchases"]
+    for name in ("workflow_id", "outputs", "steps", "created_at", "updated_at"):
+        purchase.pop(name, None)
+    purchase.update(status="submitting", bought_at=minutes_ago(minutes))
+    document["jobs"][0].update(status="submitting")
+    for name in ("workflow_id", "outputs"):
+        document["jobs"][0].pop(name, None)
+    project.results_file.write_text(json.dumps(document))
+    shutil.rmtree(project.folder / ".pipeline")
+    shutil.rmtree(project.folder / "output")
+    return project
+
+
+def test_what_another_machine_may_be_sending_is_told_as_under_way(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = published(folder, pipeline, minutes=1)
+
+    planned = pipeline("plan", project.manifest)
+    ran = pipeline("run", project.manifest)
+    status = pipeline("status", project.manifest)
+
+    assert "under way elsewhere, since " in planned.out
+    assert "1 job(s) are under way on another machine" in planned.out
+    assert "pipeline resolve" not in planned.out
+    assert ran.code == 8, ran.said
+    assert "1 under way elsewhere." in ran.out
+    assert "pipeline resolve" not in ran.said
+    assert f"{WALK}: under way elsewhere" in status.out
+    assert pipeline("collect", project.manifest).code == 8
+    assert pipeline("collect", project.results_file).code == 8
+    assert len(vendor.ledger.entries) == 1
+
+
+@pytest.mark.parametrize("flag", ["--resubmit", "--abandon", "--not-bought"])
+def test_it_is_not_given_up_before_its_time_unless_a_person_knows_better(
+    folder: Path, pipeline: Pipeline, flag: str
+) -> None:
+    project = published(folder, pipeline, minutes=14)
+
+    refused = pipeline("resolve", project.manifest, WALK, flag)
+
+    assert refused.code == 64, refused.said
+    assert "under way elsewhere" in refused.err
+    assert "--now" in refused.err
+    assert project.statuses() == {WALK: "submitting"}
+    assert pipeline("resolve", project.manifest, WALK, flag, "--now").code == 0
+    assert project.statuses() == {WALK: "pending" if flag in {"--not-bought", "--resubmit"} else "failed"}
+
+
+def test_what_has_been_silent_for_15_minutes_needs_a_person(folder: Path, pipeline: Pipeline) -> None:
+    project = published(folder, pipeline, minutes=16)
+
+    ran = pipeline("run", project.manifest)
+
+    assert ran.code == 7, ran.said
+    assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ran.out
+    assert pipeline("resolve", project.manifest, WALK, "--abandon").code == 0
+
+
+def test_what_this_machine_lost_itself_needs_a_person_at_once(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+
+    assert pipeline("run", project.manifest).code == 7
+    assert pipeline("resolve", project.manifest, WALK, "--abandon").code == 0

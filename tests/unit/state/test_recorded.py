@@ -1,0 +1,69 @@
+"""A state knows what it recorded the intent of: no join sets that, and an export carries it."""
+
+import json
+
+from pipeline.purchases import UNDECIDED, PurchaseId, Records
+from pipeline.state import snapshot
+from state.conftest import NOW, Desk, buy, purchase
+
+
+def test_an_intent_is_recorded_and_stays_so_in_later_runs(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+
+    assert store.recorded() == {bought.id}
+    assert desk.again(store).recorded() == {bought.id}
+    assert desk.read().recorded() == {bought.id}
+
+
+def test_what_a_join_brings_is_not_recorded_however_often_it_comes(desk: Desk) -> None:
+    store = desk.open()
+    stranger = purchase()
+    for _ in range(2):
+        store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW)
+
+    assert stranger.id in store.records().purchases
+    assert store.recorded() == frozenset()
+
+
+def test_an_export_carries_it_and_an_import_takes_it(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    exported = json.loads(json.dumps(store.export()))
+    store.close()
+    desk.state.rename(desk.state.with_name("kept.db"))
+    fresh = desk.open("run-2")
+    # First as anybody's: an import of the same makes it its own.
+    fresh.absorb(Records({bought.id: bought}), UNDECIDED, NOW)
+    assert fresh.recorded() == frozenset()
+
+    read = snapshot.read(exported, "x.json")
+    fresh.absorb(read.records, UNDECIDED, NOW, read.recorded)
+
+    assert fresh.recorded() == {bought.id}
+    assert desk.again(fresh, "run-3").recorded() == {bought.id}
+
+
+def test_what_was_imported_counts_for_no_cap_of_this_run(desk: Desk) -> None:
+    store = desk.open("run-1")
+    stranger = purchase()
+    store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, {stranger.id})
+
+    assert (store.spent().creates, store.spent().credits) == (0, 0)
+
+
+def test_an_id_without_a_purchase_is_nothing(desk: Desk) -> None:
+    store = desk.open()
+    store.absorb(Records(), UNDECIDED, NOW, {PurchaseId("f" * 16)})
+
+    assert store.recorded() == frozenset()
+
+
+def test_an_export_of_what_is_known_elsewhere_too_brings_that(desk: Desk) -> None:
+    store = desk.open()
+    own, stranger = buy(store), purchase(2)
+    known = Records({own.id: own, stranger.id: stranger})
+
+    exported = store.export(known)
+
+    assert len(snapshot.read(json.loads(json.dumps(exported)), "x.json").records.purchases) == 2
