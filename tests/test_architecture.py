@@ -27,8 +27,8 @@ OWNERS = {
     "sqlite3": "pipeline/state/",
     "tqdm": "pipeline/cli/progress.py",
     "click": "pipeline/cli/",
-    "av": "pipeline/emulator/",
-    "PIL": "pipeline/emulator/",
+    "av": ("pipeline/emulator/", "pipeline/media/"),
+    "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": "pipeline/emulator/",
     "uvicorn": "pipeline/emulator/",
 }
