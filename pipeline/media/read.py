@@ -137,7 +137,7 @@ def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def _is_turned(frame: VideoFrame) -> bool:
-    return abs(getattr(frame, "rotation", 0)) % 180 == 90
+    return bool(abs(getattr(frame, "rotation", 0)) % 180 == 90)
 
 
 def _picture(path: Path) -> Image.Image | None:
@@ -193,7 +193,7 @@ def _first_frames(container: InputContainer, video: VideoStream) -> Iterator[Vid
 
 
 def _as_shown(frame: VideoFrame, video: VideoStream) -> Image.Image:
-    image: Image.Image = frame.to_image()
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
     ratio = video.sample_aspect_ratio or Fraction(1)
     if ratio > 0 and ratio != 1:
         image = image.resize((max(1, round(image.width * ratio)), image.height))

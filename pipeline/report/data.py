@@ -32,9 +32,9 @@ class CampaignRecords:
     """All that is known of one campaign.
 
     `command` is the manifest as the commands on the page are to name it, `flags` what they need besides. `keys` are
-    the jobs that were selected, None: all. `hrefs`, `stills` and `media` are by SHA-256: where the page finds each file
-    that is on this machine (empty: it is here, but the page holds no films), which files have a still, and what each
-    holds.
+    the jobs that were selected, None: all. `hrefs`, `stills` and `media` are by SHA-256: where the page finds each
+    file that is on this machine (empty: it is here, but the page holds no films), which files have a still, and what
+    each holds.
     """
 
     results: Document
@@ -83,7 +83,7 @@ class _Campaign:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
         jobs = [each for each in results["jobs"] if records.keys is None or each["key"] in records.keys]
-        shown = self._shown(jobs)
+        shown = _shown(records, jobs)
         written: dict[str, Json] = {
             "name": results["campaign"],
             "command": records.command,
@@ -100,14 +100,6 @@ class _Campaign:
             written["before"] = self._before(records.before)
         written["files"] = self._files
         return {name: value for name, value in written.items() if value is not None}
-
-    def _shown(self, jobs: Iterable[Document]) -> list[Document]:
-        """Every purchase; under a selection those that serve its jobs, or were bought under their keys."""
-        if self._records.keys is None:
-            return list(self._purchases.values())
-        keys = {each["key"] for each in jobs}
-        served = {each.get("purchase") or each.get("last") for each in jobs}
-        return [each for each in self._purchases.values() if each["key"] in keys or each["id"] in served]
 
     def _job(self, job: Document) -> Json:
         key = job["key"]
@@ -159,7 +151,7 @@ class _Campaign:
         return _present({**written, **{name: decided.get(name) for name in told}})
 
     def _step(self, step: Document) -> Json:
-        kept = [self._file(each) for each in step["outputs"] if each.get("sha256")]
+        kept: list[Json] = [self._file(each) for each in step["outputs"] if each.get("sha256")]
         return _present({"flow": step["flow"], "files": kept})
 
     def _file(self, output: Document) -> int:
@@ -171,9 +163,7 @@ class _Campaign:
         if digest:
             self._numbers[digest] = number
         href = self._records.hrefs.get(digest)
-        facts = {
-            name: value for name, value in self._records.media.get(digest, {}).items() if name != "rule"
-        }
+        facts = {name: value for name, value in self._records.media.get(digest, {}).items() if name != "rule"}
         written: dict[str, Json] = {
             "id": digest[:SHORT_HASH],
             "type": output["content_type"],
@@ -196,6 +186,31 @@ class _Campaign:
             self._purchase(each) for each in document["purchases"] if each["id"] not in self._purchases
         ]
         return {"name": self._records.before_name, "jobs": jobs, "purchases": unknown}
+
+
+def files_on_page(records: CampaignRecords) -> dict[str, str]:
+    """By SHA-256: the content type of each file that the page of these records speaks of."""
+    jobs = [each for each in records.results["jobs"] if records.keys is None or each["key"] in records.keys]
+    shown = _shown(records, jobs)
+    if records.before is not None:
+        shown = [*shown, *records.before["purchases"]]
+    return {
+        output["sha256"]: output["content_type"]
+        for purchase in shown
+        for outputs in (purchase, *purchase.get("steps", ()))
+        for output in outputs.get("outputs", ())
+        if "sha256" in output
+    }
+
+
+def _shown(records: CampaignRecords, jobs: Iterable[Document]) -> list[Document]:
+    """Every purchase; under a selection those that serve its jobs, or were bought under their keys."""
+    purchases: list[Document] = records.results["purchases"]
+    if records.keys is None:
+        return purchases
+    keys = {each["key"] for each in jobs}
+    served = {each.get("purchase") or each.get("last") for each in jobs}
+    return [each for each in purchases if each["key"] in keys or each["id"] in served]
 
 
 def cost(purchase: Document) -> int:

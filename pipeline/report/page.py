@@ -1,7 +1,7 @@
 """The page in one piece: its HTML with style, scripts and data put in, under a policy that names each by its hash.
 
-Nothing is loaded from elsewhere and no string of a manifest can act: the data is no script, and what is one is known by
-its hash. The files in `page/` stay as they are written, so that a server can hand them out one by one.
+Nothing is loaded from elsewhere and no string of a manifest can act: the data is no script, and what is one is known
+by its hash. The files in `page/` stay as they are written, so that a server can hand them out one by one.
 """
 
 import base64

@@ -9,17 +9,25 @@ from PIL import Image, ImageDraw
 Size = tuple[int, int]
 
 
-def film(path: Path, size: Size, frames: Iterable[Image.Image], rate: int = 12, codec: str = "libx264") -> Path:
+def film(
+    path: Path, size: Size, frames: Iterable[Image.Image], rate: int = 12, codec: str = "libx264"
+) -> Path:
     """An mp4 of `frames` at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream("libx264", rate=rate)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for image in frames:
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+            container.mux(stream.encode(frame_of(image)))
         container.mux(stream.encode())
     return path
+
+
+def frame_of(image: Image.Image) -> av.VideoFrame:
+    """A picture as PyAV takes it."""
+    return av.VideoFrame.from_image(image)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def plain(size: Size, colour: str) -> Image.Image:
@@ -28,7 +36,7 @@ def plain(size: Size, colour: str) -> Image.Image:
 
 
 def numbered(size: Size, count: int, ground: str = "#3a6ea5", ink: str = "#f4d06f") -> list[Image.Image]:
-    """Frames that tell which they are: a block that moves from left to right, above as many bars as frames went by."""
+    """Frames that tell which they are: a ball that moves from left to right, over as many bars as frames went by."""
     frames = []
     width, height = size
     for number in range(count):

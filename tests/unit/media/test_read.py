@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-from support.films import film, numbered, plain
+from support.films import film, frame_of, numbered, plain
 
 from pipeline.media.facts import Facts
 from pipeline.media.read import facts_of, poster_of
@@ -49,7 +49,7 @@ def test_a_film_with_sound(tmp_path: Path) -> None:
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
         audio = container.add_stream("aac", rate=8000)
         for image in numbered(SIZE, 12):
-            container.mux(video.encode(av.VideoFrame.from_image(image)))
+            container.mux(video.encode(frame_of(image)))
         container.mux(video.encode())
         frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
         frame.sample_rate = 8000

@@ -1,0 +1,144 @@
+"""From a campaign to its gallery: what the page needs of records, manifest and disk; no key, network or state."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.assignment import assign
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import read_yaml
+from pipeline.errors import InvalidInput
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
+from pipeline.manifest.expand import expand
+from pipeline.operations.report_records import OnDisk, of_results
+from pipeline.operations.workspace import shown_path
+from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import ALL
+from pipeline.planning.select import Candidate, select
+from pipeline.purchases import Records
+from pipeline.report.data import CampaignRecords, Planned, files_on_page
+from pipeline.report.files import located
+from pipeline.report.parts import parts_of
+from pipeline.report.stills import Cache, Reader
+from pipeline.report.writing import Source
+from pipeline.results.decisions import in_force
+from pipeline.results.decisions import read as read_decisions
+from pipeline.state.transitions import absorb
+
+
+def source_of(
+    campaign: OnDisk, chosen: Sequence[str], excluded: Sequence[str], before: Path | None = None
+) -> Source:
+    """One campaign of the page: its records, its selection, and where its files lie.
+
+    Raises:
+        InvalidInput: decisions or the results to compare with are wrong.
+        UsageError: an expression makes no sense, or nothing fits.
+    """
+    results = campaign.results
+    planned = planned_by(campaign)
+    keys = select(_candidates(results, planned), chosen, excluded) if chosen or excluded else None
+    files = located(results, campaign.folder, campaign.output)
+    other = of_results(before, campaign.output) if before is not None else None
+    if other is not None:
+        files = {**located(other.results, other.folder, other.output), **files}
+    limits = campaign.workspace.campaign.limits if campaign.workspace else None
+    records = CampaignRecords(
+        results=results,
+        decisions=decisions_in(campaign.decisions),
+        command=shlex.quote(shown_path(campaign.manifest)),
+        flags="--emulate" if campaign.emulated else "",
+        emulated=campaign.emulated,
+        budget=limits.budget if limits else None,
+        max_credits=limits.max_credits if limits else None,
+        keys=keys,
+        planned=planned,
+        media=results.get("media", {}),
+        before=other.results if other else None,
+        before_name=shown_path(before) if before else "",
+    )
+    cache = Cache(campaign.folder / ".pipeline" / "cache")
+    types = files_on_page(records)
+    here = {digest: path for digest, path in files.items() if digest in types}
+    shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
+    return Source(campaign.name, records, campaign.output, cache, here, shown)
+
+
+def decisions_in(path: Path) -> Mapping[str, Any]:
+    """The decisions file as a document; empty where there is none.
+
+    Raises:
+        InvalidInput: it is wrong.
+    """
+    if not path.exists():
+        return {}
+    document = read_yaml(path, shown_path(path))
+    if problems := schema.check(document, "decisions"):
+        raise InvalidInput(problems)
+    plain: Any = document.root.plain()
+    return dict(plain)
+
+
+def planned_by(campaign: OnDisk) -> dict[str, Planned]:
+    """What the manifest asks for and a run would do, by key; empty where it cannot be read now."""
+    if campaign.workspace is None:
+        return {}
+    try:
+        jobs = in_plan_order(expand(campaign.workspace.campaign))
+    except InvalidInput:
+        return {}
+    decided = in_force(read_decisions(campaign.decisions, shown_path(campaign.decisions)))
+    assignment = assign(jobs, absorb(Records(), campaign.records, decided), decided)
+    actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
+    pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == "pending"}
+    return {
+        job.key: Planned(
+            job.request_json() if job.key in pending else {}, job.credits, actions.get(job.key), job.upstream
+        )
+        for job in jobs
+    }
+
+
+def _candidates(results: Mapping[str, Any], planned: Mapping[str, Planned]) -> list[Candidate]:
+    """Every job of the results, with what a selection may ask of it."""
+    purchases = {each["id"]: each for each in results["purchases"]}
+    return [
+        Candidate(
+            JobKey(row["key"]),
+            _job(row, purchases),
+            row["status"],
+            planned.get(row["key"], Planned()).action or "",
+        )
+        for row in results["jobs"]
+    ]
+
+
+def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The job that a row of the results speaks of, as far as a selection looks at it."""
+    purchase = purchases.get(row.get("purchase") or row.get("last") or "")
+    parts: Mapping[str, Any] = parts_of(row, purchase)
+    inputs = purchase.get("inputs", ()) if purchase else ()
+    made_from = next((purchases[each]["key"] for each in inputs if each in purchases), None)
+    images = (UpstreamOutput(job=JobKey(made_from)),) if made_from else ()
+    return Job(
+        coordinates=Coordinates(
+            rule=parts.get("rule", ""),
+            template=parts.get("template", ""),
+            image=parts.get("image"),
+            prompt=parts.get("prompt"),
+            axes=tuple(parts.get("axes", {}).items()),
+            take=parts.get("take", 1),
+        ),
+        request=Request(provider="", template_id="", images=images),
+        path="",
+    )
+
+
+def media_reader() -> Reader | None:
+    """What reads media; None where the extra is not installed."""
+    try:
+        from pipeline.media import read as media
+    except ImportError:
+        return None
+    return Reader(media.poster_of, media.facts_of)
