@@ -12,7 +12,7 @@ function compareView(ids) {
   if (purchases.length < 2) return compareList();
   side = purchases.length - 1;
   const wipe = app.view.mode === "wipe" && purchases.length === 2;
-  const panes = purchases.map(paneOf);
+  const panes = purchases.map((each, index) => paneOf(each, index, wipe && index === 1));
   const films = panes.map((pane) => pane.querySelector("video")).filter((film) => film !== null);
   films.forEach((film, index) => (film.muted = index > 0));
   const rates = purchases.map((each) => each.files[0]?.frame_rate ?? USUAL_RATE);
@@ -42,7 +42,7 @@ function compareBar(purchases, wipe) {
     ? el(
         "span",
         { class: "crumb" },
-        `${head.split("/").filter(Boolean).join(" / ")} / `,
+        el("span", { text: `${head.split("/").filter(Boolean).join(" / ")} / ` }),
         el("b", { text: tail.split("/").join(" / ") }),
       )
     : el("span", { class: "crumb" }, el("b", { text: counted(purchases.length, "purchase") }));
@@ -87,14 +87,17 @@ function addPurchase() {
   toast("Select another with x, then compare with c.");
 }
 
-/** The film or picture of a purchase, in a box of its ratio. @param {Purchase} purchase @param {number} index */
-function paneOf(purchase, index) {
+/**
+ * The film or picture of a purchase, in a box of its ratio.
+ * @param {Purchase} purchase @param {number} index @param {boolean} atEnd where its letter stands
+ */
+function paneOf(purchase, index, atEnd) {
   const file = purchase.files[0];
   const href = file && source.film(file);
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
   const label = `${LETTERS[index]}: ${purchase.key}`;
   const tag = el("span", {
-    class: `tag ${index === 1 ? "b" : "a"}`,
+    class: `tag ${atEnd ? "b" : "a"}`,
     "aria-hidden": "true",
     text: LETTERS[index],
   });
@@ -108,7 +111,8 @@ function paneOf(purchase, index) {
 
 /** @param {HTMLElement[]} panes */
 function sideStage(panes) {
-  const ratio = Math.max(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
+  const ratio =
+    panes.length * Math.min(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
   return el(
     "div",
     { class: "stage side", vars: { sides: panes.length, ratio } },
@@ -128,7 +132,7 @@ function wipeStage(panes, purchases) {
     ...above.filter((each) => each.matches(".tag")),
   );
   box.append(gripOf(box, purchases));
-  return el("div", { class: "stage" }, box);
+  return el("div", { class: "stage", vars: { ratio } }, box);
 }
 
 /** @param {HTMLElement} box @param {Purchase[]} purchases */
@@ -191,11 +195,9 @@ function sidesHead(purchases) {
         " ",
         el("span", { text: stateOfPurchase(each) }),
         el("br"),
-        el("span", {
-          text: [date(each.bought, "short"), each.price !== undefined && counted(each.cost, "credit")]
-            .filter(Boolean)
-            .join(", "),
-        }),
+        el("span", { text: date(each.bought, "short") }),
+        each.price !== undefined &&
+          el("span", { class: "optional", text: `, ${counted(each.cost, "credit")}` }),
       ),
     ),
   );
@@ -383,7 +385,7 @@ function replacedHere() {
   return [
     listBlock(
       "Made anew",
-      `${counted(pairs.length, "job")}, each with what served it before`,
+      `${counted(pairs.length, "job")}, with what served ${pairs.length === 1 ? "it" : "them"} before`,
       el("div", { class: "pairs-list" }, ...pairs.slice(0, MOST_VALUES)),
     ),
   ];

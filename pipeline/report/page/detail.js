@@ -60,12 +60,12 @@ function stageOf(job, chosen = job.file) {
   const kind = kindOf(chosen);
   reel = undefined;
   if (!href || !chosen || job.state === "failed" || job.state === "attention")
-    return [el("div", { class: "stage" }, stillOrFrame(job, chosen, ratio))];
+    return [el("div", { class: "stage", vars: { ratio } }, stillOrFrame(job, chosen, ratio))];
   if (kind === "image") {
     return [
       el(
         "div",
-        { class: "stage" },
+        { class: "stage", vars: { ratio } },
         el("div", { class: "film", vars: { ratio } }, el("img", { src: href, alt: job.prose || job.key })),
       ),
     ];
@@ -74,12 +74,11 @@ function stageOf(job, chosen = job.file) {
   film.dataset.audio = String(chosen.audio ?? true);
   film.muted = chosen.audio === false;
   reel = new Reel([film], chosen.frame_rate ?? USUAL_RATE);
-  const box = el("div", { class: "film", vars: { ratio } }, film);
+  const stage = el("div", { class: "stage", vars: { ratio } }, el("div", { class: "film" }, film));
   film.addEventListener(
     "loadedmetadata",
-    () => film.videoWidth && setVars(box, { ratio: film.videoWidth / film.videoHeight }),
+    () => film.videoWidth && setVars(stage, { ratio: film.videoWidth / film.videoHeight }),
   );
-  const stage = el("div", { class: "stage" }, box);
   return [stage, transportOf(reel, pinsOf(job.serving), () => stage)];
 }
 

@@ -96,10 +96,11 @@ function joined(parts) {
 function changedText(before, after, lang) {
   const parts = differenceOf(before, after, lang);
   const nodes = parts.flatMap((part, index) => {
-    const tight = part.kind === "out" && parts[index + 1]?.kind === "in" && !/\s$/.test(part.text);
-    const element =
-      part.kind === "same" ? part.text : el(part.kind === "out" ? "del" : "ins", { text: part.text });
-    return tight ? [element, " "] : [element];
+    if (part.kind === "same") return [part.text];
+    const tag = part.kind === "out" ? "del" : "ins";
+    const [, before, inner, after] = /^(\s*)(.*?)(\s*)$/s.exec(part.text) ?? ["", "", part.text, ""];
+    const tight = part.kind === "out" && parts[index + 1]?.kind === "in" && !after;
+    return [before, inner ? el(tag, { text: inner }) : "", after, tight ? " " : ""];
   });
   return el("p", { class: "text", dir: "auto", lang }, ...nodes);
 }

@@ -163,15 +163,16 @@ function keyLine(of) {
 }
 
 /**
- * Head and tail of a key: the last two parts are what tells neighbours apart. Of an axis whose value is a word,
- * the word says enough.
+ * Head and tail of a key. The tail is what tells neighbours apart: the prompt and its axes, two or three parts. Of an
+ * axis whose value is a word, the word says enough.
  * @param {string} key
  * @returns {[string, string]}
  */
 function keyParts(key) {
   const parts = key.split("/").map(readable);
   const short = parts.map((part) => part.replace(/^[^=]+=(?=\D)(?!true|false|null)/, ""));
-  const from = Math.max(1, parts.length - 2);
+  const last = parts.findLastIndex((part) => !part.includes("="));
+  const from = Math.max(1, Math.min(Math.max(last, parts.length - 3), parts.length - 2));
   if (parts.length < 2) return ["", key];
   return [`${short.slice(0, from).join("/")}/`, short.slice(from).join("/")];
 }

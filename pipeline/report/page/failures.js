@@ -97,7 +97,7 @@ function failedGroup(reason, failed) {
   const campaign = jobs[0].campaign;
   const verbs = {
     vendor: ["run", "--retry-failed"],
-    rejected: ["plan", "--select status:failed"],
+    rejected: ["plan"],
     lost: ["collect"],
     input: ["validate"],
   };

@@ -285,19 +285,8 @@ function nextRows(campaign) {
       ),
     );
   }
-  const underway = by((job) => job.state === "underway");
-  if (underway.length)
-    rows.push(
-      todoRow(
-        "underway",
-        "blue",
-        `${number(underway.length)} under way`,
-        "Paid for; the next run goes on with them.",
-        commandBox(commandOf("run", campaign)),
-      ),
-    );
-  const coming = by((job) => job.state === "redo" || job.state === "pending");
-  if (coming.length) rows.push(comingRow(campaign, coming));
+  const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
+  if (open.length) rows.push(openRow(campaign, open));
   return rows;
 }
 
@@ -317,22 +306,27 @@ function failedRow(campaign, failed) {
   );
 }
 
-/** @param {Campaign} campaign @param {Job[]} coming */
-function comingRow(campaign, coming) {
-  const redo = coming.filter((job) => job.state === "redo").length;
-  const title =
-    redo === coming.length ? `${number(redo)} sent back` : `${number(coming.length)} not made yet`;
-  const { credits, unknown, count } = stillToCome(coming);
-  const price =
-    unknown === count
-      ? "Their prices are not known."
-      : `${redo === coming.length ? "Making them again costs" : "They cost"} ${counted(credits, "credit")}${unknown ? `, and ${number(unknown)} have no known price` : ""}.`;
-  const about = redo && redo < coming.length ? `${number(redo)} of them sent back. ${price}` : price;
+/** What the next run goes on with, and what it would buy. @param {Campaign} campaign @param {Job[]} jobs */
+function openRow(campaign, jobs) {
+  const counts = countsOf(jobs, (job) => job.state);
+  const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
+  const parts = order
+    .filter((state) => counts.has(state))
+    .map((state) => `${number(counts.get(state) ?? 0)} ${STATES[state].many}`);
+  const first = order.find((state) => counts.has(state)) ?? "pending";
+  const { credits, unknown, count } = stillToCome(jobs);
+  const about = [];
+  if (counts.has("underway")) about.push("The next run goes on with what is paid for.");
+  if (count && unknown === count) about.push("What is to be bought has no known price.");
+  else if (count)
+    about.push(
+      `Still to buy: ${counted(credits, "credit")}${unknown ? `, and ${number(unknown)} with no known price` : ""}.`,
+    );
   return todoRow(
-    redo === coming.length ? "redo" : "pending",
-    "",
-    title,
-    about,
+    STATES[first].icon,
+    STATES[first].tone === "blue" ? "blue" : "",
+    parts.join(", "),
+    about.join(" "),
     commandBox(commandOf("run", campaign)),
   );
 }

@@ -193,7 +193,7 @@ function transportOf(of, pins, stage) {
   const loop = el(
     "button",
     {
-      class: "tool",
+      class: "tool optional",
       "aria-pressed": "false",
       "aria-label": "Loop",
       title: "Loop",
