@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +22,9 @@ from pipeline.documents.yaml_reader import dump_yaml
 
 ROOT = Path(__file__).parents[2]
 NAME = "spring-drop"
-RATIOS = {"hero": (480, 270), "story": (216, 384), "feed": (320, 320)}
+RATIOS = {"hero": (16, 9), "story": (9, 16), "feed": (1, 1)}
+# The shorter side of a film: to be looked at, and for tests, which look at none.
+FINE, COARSE = 270, 54
 IMAGES = ("red", "blue", "volt", "moss", "violet", "ash")
 TURNS = {"red": 0, "blue": 150, "volt": 25, "moss": 75, "violet": 195, "ash": None}
 SCENES = {
@@ -33,17 +36,21 @@ SCENES = {
 PROMPTS = {
     "stroll": (
         "en",
-        "The red high-top strolls along the wet promenade at first light, laces loose, gulls lifting in front of "
-        "the camera, slow dolly from left to right with the sole always in focus",
+        (
+            "The red high-top strolls along the wet promenade at first light, laces loose, gulls lifting in front of "
+            "the camera, slow dolly from left to right with the sole always in focus"
+        ),
     ),
     "leap": (
         "de",
-        "Der Hochschaft springt über eine Pfütze im Kopfsteinpflaster; Zeitlupe, Gegenlicht, Wassertropfen halten "
-        "kurz vor der Linse inne, Donaudampfschifffahrtsgesellschaft im Hintergrund",
+        (
+            "Der Hochschaft springt über eine Pfütze im Kopfsteinpflaster; Zeitlupe, Gegenlicht, Wassertropfen halten "
+            "kurz vor der Linse inne, Donaudampfschifffahrtsgesellschaft im Hintergrund"
+        ),
     ),
     "walk": (
         "hi",
-        "सुबह की सुनहरी रोशनी में लाल जूता गीले फुटपाथ पर धीरे-धीरे चलता है, कैमरा बाएँ से दाएँ सरकता है और पानी में परछाईं काँपती है",  # noqa: E501
+        "सुबह की सुनहरी रोशनी में लाल जूता गीले फुटपाथ पर धीरे-धीरे चलता है, कैमरा बाएँ से दाएँ सरकता है और पानी में परछाईं काँपती है",
     ),
     "turn": (
         "ar",
@@ -72,6 +79,7 @@ class Sample:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     limits: dict[str, Any] = field(default_factory=dict)
     films: bool = True
+    shorter_side: int = FINE
 
     @property
     def output(self) -> Path:
@@ -131,6 +139,10 @@ class Sample:
         for number, output in enumerate(purchase.get("outputs", ())):
             suffix = {"video/mp4": "mp4", "image/png": "png"}.get(output["content_type"], "bin")
             yield f"{purchase['path']}{f'-{number + 1}' if number else ''}.{suffix}"
+
+    def film(self, colour: str, scene: str, rule: str, seed: int = 0) -> bytes:
+        """A film of this campaign."""
+        return scene_film(colour, scene, rule, self.shorter_side, seed)
 
     def put(self, path: str, content: bytes) -> dict[str, Any]:
         """A film at `path` below the output folder, and what the results say of it."""
@@ -215,10 +227,11 @@ def shoe(colour: str) -> Image.Image:
 
 
 @cache
-def scene_film(colour: str, scene: str, rule: str, seed: int = 0) -> bytes:
+def scene_film(colour: str, scene: str, rule: str, side: int, seed: int = 0) -> bytes:
     """A shoe that walks through a scene, `seed` frames ahead."""
-    size = RATIOS[rule]
-    here = Path(os.environ.get("TMPDIR", "/tmp")) / f"gallery-{os.getpid()}.mp4"  # noqa: S108
+    across, down = RATIOS[rule]
+    size = (side * across // min(across, down) // 2 * 2, side * down // min(across, down) // 2 * 2)
+    here = Path(tempfile.gettempdir()) / f"gallery-{os.getpid()}.mp4"
     count = round(_LENGTH * _RATE)
     content = film(
         here, size, (_frame(colour, scene, size, n + seed, count) for n in range(count)), _RATE
@@ -255,9 +268,14 @@ def _ground(scene: str, size: tuple[int, int]) -> Image.Image:
 # Campaigns
 
 
-def spring_drop(folder: Path, jobs: int = 48) -> Sample:
+def spring_drop(folder: Path, jobs: int = 48, *, shorter_side: int = FINE, films: bool = True) -> Sample:
     """A campaign in the middle of its life: every state, three ratios, prompts in five languages, takes and notes."""
-    sample = Sample(folder, limits={"budget": max(1_000, jobs * 250), "max_credits": max(1_000, jobs * 115)})
+    sample = Sample(
+        folder,
+        films=films,
+        shorter_side=shorter_side,
+        limits={"budget": max(1_000, jobs * 250), "max_credits": max(1_000, jobs * 115)},
+    )
     for number, coordinates in zip(range(jobs), _coordinates(), strict=False):
         _add(sample, number, coordinates, _fate(number, jobs))
     return sample
@@ -361,7 +379,7 @@ def _made(
     scene, colour, rule = coordinates["axes"]["background"], coordinates["image"], coordinates["rule"]
     path = f"{base['path']}.mp4"
     if sample.films:
-        output = sample.put(path, scene_film(colour, scene, rule))
+        output = sample.put(path, sample.film(colour, scene, rule))
     else:
         output = {
             "content_type": "video/mp4",
@@ -392,7 +410,7 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
         other = {**coordinates, "take": take}
         path = key_of(other).replace("#", "-take")
         output = sample.put(
-            f"{path}.mp4", scene_film(coordinates["image"], "beach", coordinates["rule"], take * 7)
+            f"{path}.mp4", sample.film(coordinates["image"], "beach", coordinates["rule"], take * 7)
         )
         made = sample.purchase(key_of(other), 760 + take, **{**base, "path": path, "outputs": [output]})
         sample.job(other, made)
@@ -402,7 +420,7 @@ def _with_history(sample: Sample, coordinates: dict[str, Any], base: dict[str, A
             )
     before = sample.purchase(key, 9000, path=base["path"], template_id=base["template_id"])
     output = sample.put(
-        f"{base['path']}~{before['id'][:7]}.mp4", scene_film("red", "city", coordinates["rule"])
+        f"{base['path']}~{before['id'][:7]}.mp4", sample.film("red", "city", coordinates["rule"])
     )
     before["outputs"] = [output]
     before["request"] = {
