@@ -38,7 +38,7 @@ def source_of(
     """
     results = campaign.results
     planned = planned_by(campaign)
-    keys = select(_candidates(results, planned), chosen, excluded) if chosen or excluded else None
+    keys = select(candidates(results, planned), chosen, excluded) if chosen or excluded else None
     files = located(results, campaign.folder, campaign.output)
     other = of_results(before, campaign.output) if before is not None else None
     if other is not None:
@@ -100,7 +100,7 @@ def planned_by(campaign: OnDisk) -> dict[str, Planned]:
     }
 
 
-def _candidates(results: Mapping[str, Any], planned: Mapping[str, Planned]) -> list[Candidate]:
+def candidates(results: Mapping[str, Any], planned: Mapping[str, Planned]) -> list[Candidate]:
     """Every job of the results, with what a selection may ask of it."""
     purchases = {each["id"]: each for each in results["purchases"]}
     return [
