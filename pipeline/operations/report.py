@@ -9,6 +9,7 @@ from pipeline.assignment import assign
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
+from pipeline.files import project_root, real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import OnDisk, of_results
@@ -47,7 +48,7 @@ def source_of(
     records = CampaignRecords(
         results=results,
         decisions=decisions_in(campaign.decisions),
-        command=shlex.quote(shown_path(campaign.manifest)),
+        command=shlex.quote(_told(campaign.manifest)),
         flags="--emulate" if campaign.emulated else "",
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
@@ -56,13 +57,19 @@ def source_of(
         planned=planned,
         media=results.get("media", {}),
         before=other.results if other else None,
-        before_name=shown_path(before) if before else "",
+        before_name=_told(real_path(before)) if before else "",
     )
     cache = Cache(campaign.folder / ".pipeline" / "cache")
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
     return Source(campaign.name, records, campaign.output, cache, here, shown)
+
+
+def _told(path: Path) -> str:
+    """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
+    shown = Path(shown_path(path))
+    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
 
 
 def decisions_in(path: Path) -> Mapping[str, Any]:

@@ -55,9 +55,7 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
     """Makes tabs. In the end none of them has said a word or asked for anything but files from disk."""
     tabs: list[Tab] = []
 
-    def make(
-        width: int = 1280, height: int = 800, theme: Theme = "light", **more: Any
-    ) -> Tab:
+    def make(width: int = 1280, height: int = 800, theme: Theme = "light", **more: Any) -> Tab:
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, **more
         )

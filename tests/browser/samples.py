@@ -44,8 +44,8 @@ PROMPTS = {
     "leap": (
         "de",
         (
-            "Der Hochschaft springt über eine Pfütze im Kopfsteinpflaster; Zeitlupe, Gegenlicht, Wassertropfen halten "
-            "kurz vor der Linse inne, Donaudampfschifffahrtsgesellschaft im Hintergrund"
+            "Der Hochschaft springt über eine Pfütze im Kopfsteinpflaster; Zeitlupe, Gegenlicht, Wassertropfen "
+            "halten kurz vor der Linse inne, Donaudampfschifffahrtsgesellschaft im Hintergrund"
         ),
     ),
     "walk": (
@@ -91,7 +91,7 @@ class Sample:
 
     def purchase(self, key: str, number: int, **changes: Any) -> dict[str, Any]:
         """A purchase that was made under `key`; `number` makes it one of its own."""
-        digest = hashlib.sha256(f"{self.name} {key} {number}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.name} {key} {number}".encode("utf-8", "replace")).hexdigest()
         minutes = number % 1440
         written = {
             "id": digest[:16],
@@ -244,11 +244,17 @@ def _frame(colour: str, scene: str, size: tuple[int, int], number: int, count: i
     width, height = size
     ground = _ground(scene, size).copy()
     part = (number % count) / count
-    scale = min(width * 0.62 / 480, height * 0.62 / 300)
-    wide = shoe(colour).resize((round(480 * scale), round(300 * scale)))
+    wide = _shoe_in(colour, size)
     bob = round(abs(0.5 - (part * 4) % 1) * height * 0.05)
     ground.paste(wide, (round((width - wide.width) * (0.15 + 0.7 * part)), round(height * 0.3) + bob), wide)
     return ground
+
+
+@cache
+def _shoe_in(colour: str, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    scale = min(width * 0.62 / 480, height * 0.62 / 300)
+    return shoe(colour).resize((round(480 * scale), round(300 * scale)))
 
 
 @cache

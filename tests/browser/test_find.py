@@ -41,7 +41,8 @@ def test_every_job_has_a_card_that_scripts_can_read(tab: Make, gallery: Gallery)
     decided = {each["purchase"]: each["decision"] for each in gallery.decisions["decisions"]}
 
     cards = page.eval_on_selector_all(
-        "article", "all => all.map(each => [each.dataset.key, each.dataset.status, each.dataset.decision ?? null])"
+        "article",
+        "all => all.map(each => [each.dataset.key, each.dataset.status, each.dataset.decision ?? null])",
     )
 
     assert sorted(cards) == sorted(
@@ -74,7 +75,22 @@ def test_the_search_takes_what_select_takes(tab: Make, gallery: Gallery, express
 
 
 _PARTS = st.sampled_from(
-    ["hero", "story", "feed", "overlay", "arctic", "red", "r*", "*", "**", "?ed", "stroll", "background=b*", "#2", "x"]
+    [
+        "hero",
+        "story",
+        "feed",
+        "overlay",
+        "arctic",
+        "red",
+        "r*",
+        "*",
+        "**",
+        "?ed",
+        "stroll",
+        "background=b*",
+        "#2",
+        "x",
+    ]
 )
 _GLOBS = st.lists(_PARTS, min_size=1, max_size=4).map("/".join)
 _VALUES = st.text("redblues*?[]!-a/#=:", min_size=1, max_size=6).filter(lambda text: "," not in text)
@@ -85,7 +101,9 @@ _EXPRESSIONS = st.builds(
 )
 
 
-def test_any_expression_means_in_the_page_what_it_means_on_the_command_line(tab: Make, gallery: Gallery) -> None:
+def test_any_expression_means_in_the_page_what_it_means_on_the_command_line(
+    tab: Make, gallery: Gallery
+) -> None:
     page = tab().open(gallery.index)
 
     @settings(max_examples=300, suppress_health_check=list(HealthCheck))
@@ -139,11 +157,22 @@ def test_each_value_of_each_facet_leaves_what_its_count_says(tab: Make, gallery:
     page = tab().open(gallery.index)
     boxes = page.eval_on_selector_all(
         ".facets input",
-        "all => all.map(each => [each.dataset.field, each.dataset.value, each.parentElement.querySelector('small').textContent])",
+        "all => all.map(each => [each.dataset.field, each.dataset.value,"
+        " each.parentElement.querySelector('small').textContent])",
     )
     fields = [field for field, *_ in boxes]
     assert list(dict.fromkeys(fields)) == [
-        *("status", "decision", "job", "template", "image", "prompt", "matrix.background", "matrix.locale", "ratio")
+        *(
+            "status",
+            "decision",
+            "job",
+            "template",
+            "image",
+            "prompt",
+            "matrix.background",
+            "matrix.locale",
+            "ratio",
+        )
     ]
 
     for field, value, told in boxes:

@@ -108,6 +108,7 @@ function showBrowse() {
 function showNoMatch(found, search) {
   const place = byId("no-match");
   place.hidden = found.length > 0 || !app.model.jobs.length;
+  byId("grid").hidden = !found.length;
   if (place.hidden) return;
   const term = search.nothing;
   const clear = el(
