@@ -20,11 +20,11 @@ from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, printable
 from pipeline.files import real_path
 from pipeline.manifest.discover import find
-from pipeline.operations.report import media_reader, source_of
-from pipeline.operations.report_records import OnDisk, of_results, of_workspace, results_beside
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.workspace import shown_path
-from pipeline.report.stills import Reader
-from pipeline.report.writing import Source, Written, write_folder, write_single
+from pipeline.report.stills import MediaReader
+from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 
 _OUTPUT = click.Path(path_type=Path)
 _MANY = 200
@@ -71,12 +71,12 @@ def _found(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
-def _source(path: Path, given: Mapping[str, Any]) -> Source:
+def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
     campaign = _on_disk(path, CampaignFlags.of(given))
-    return source_of(campaign, given["chosen"], given["excluded"], given["compare"])
+    return gallery_campaign(campaign, given["chosen"], given["excluded"], given["compare"])
 
 
-def _on_disk(path: Path, flags: CampaignFlags) -> OnDisk:
+def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
     if path.suffix == ".json":
         return of_results(real_path(path), real_path(Path(flags.output)) if flags.output else None)
@@ -93,7 +93,9 @@ def _on_disk(path: Path, flags: CampaignFlags) -> OnDisk:
     return of_workspace(workspace)
 
 
-def _targets(sources: Sequence[Source], given: Mapping[str, Any]) -> list[tuple[Path, Sequence[Source]]]:
+def _targets(
+    sources: Sequence[GalleryCampaign], given: Mapping[str, Any]
+) -> list[tuple[Path, Sequence[GalleryCampaign]]]:
     if given["single"] is not None:
         return [(given["single"], sources)]
     if given["out"] is not None:
@@ -102,8 +104,8 @@ def _targets(sources: Sequence[Source], given: Mapping[str, Any]) -> list[tuple[
 
 
 def _write(
-    target: Path, sources: Sequence[Source], reader: Reader | None, given: Mapping[str, Any]
-) -> Written:
+    target: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, given: Mapping[str, Any]
+) -> WrittenPage:
     quiet = verbosity().quiet
 
     def told(number: int, of: int) -> None:
@@ -119,7 +121,7 @@ def _write(
         raise Unfinished(f"{printable(str(target))}: cannot be written: {error.strerror or error}") from error
 
 
-def _tell(written: Written, sources: Sequence[Source], reader: Reader | None) -> None:
+def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: MediaReader | None) -> None:
     if verbosity().quiet:
         return
     keys = [source.records.keys for source in sources]

@@ -12,8 +12,8 @@ RULE = 1
 MediaMap = Mapping[str, Mapping[str, Json]]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
     """What a file holds. Pixels as shown; seconds and frames a second, with three decimals at most.
 
     Only what applies is set: a picture has no length, a sound no size.
@@ -27,7 +27,7 @@ class Facts:
     rule: int = RULE
 
 
-def as_json(facts: Facts) -> dict[str, Json]:
+def as_json(facts: MediaFacts) -> dict[str, Json]:
     """The facts as an entry of the map `media`; absent values are left out."""
     written: dict[str, Json] = {
         "rule": facts.rule,
@@ -40,13 +40,13 @@ def as_json(facts: Facts) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def from_json(written: Mapping[str, Any]) -> Facts:
+def from_json(written: Mapping[str, Any]) -> MediaFacts:
     """The facts that `as_json` wrote.
 
     Raises:
         TypeError: it holds something else.
     """
-    return Facts(**written)
+    return MediaFacts(**written)
 
 
 def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:

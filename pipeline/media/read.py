@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps, ImageStat
 
-from pipeline.media.facts import Facts
+from pipeline.media.facts import MediaFacts
 
 # Anything that the libraries may say of bytes that are no media, cut short, or made to harm.
 _UNREADABLE = (
@@ -35,7 +35,7 @@ _LEAST_SPREAD = 6.0
 POSTER_WIDTH = 320
 
 
-def facts_of(path: Path) -> Facts | None:
+def facts_of(path: Path) -> MediaFacts | None:
     """What the file at `path` shows and how long; None where it cannot be read as a picture, a film or a sound."""
     return _facts_of_picture(path) or _facts_of_stream(path)
 
@@ -58,7 +58,7 @@ def poster_of(path: Path, width: int = POSTER_WIDTH) -> bytes | None:
     return written.getvalue()
 
 
-def _facts_of_picture(path: Path) -> Facts | None:
+def _facts_of_picture(path: Path) -> MediaFacts | None:
     try:
         with Image.open(path, formats=_PICTURES) as image:
             if getattr(image, "n_frames", 1) > 1:
@@ -69,10 +69,10 @@ def _facts_of_picture(path: Path) -> Facts | None:
             width, height = image.size
     except _UNREADABLE:
         return None
-    return Facts(width=height, height=width) if turned else Facts(width=width, height=height)
+    return MediaFacts(width=height, height=width) if turned else MediaFacts(width=width, height=height)
 
 
-def _facts_of_animation(image: Image.Image) -> Facts:
+def _facts_of_animation(image: Image.Image) -> MediaFacts:
     """Of a picture that moves: its length is the sum of what each frame stands."""
     frames: int = getattr(image, "n_frames", 1)
     milliseconds = 0.0
@@ -82,12 +82,12 @@ def _facts_of_animation(image: Image.Image) -> Facts:
         milliseconds += float(image.info.get("duration", 0))
     width, height = image.size
     if milliseconds <= 0:
-        return Facts(width=width, height=height)
+        return MediaFacts(width=width, height=height)
     rate = round(frames * 1000 / milliseconds, 3)
-    return Facts(width=width, height=height, duration=round(milliseconds / 1000, 3), frame_rate=rate)
+    return MediaFacts(width=width, height=height, duration=round(milliseconds / 1000, 3), frame_rate=rate)
 
 
-def _facts_of_stream(path: Path) -> Facts | None:
+def _facts_of_stream(path: Path) -> MediaFacts | None:
     try:
         with closing(av.open(str(path), options=_STREAMS)) as container:
             return _facts_in(container)
@@ -95,20 +95,20 @@ def _facts_of_stream(path: Path) -> Facts | None:
         return None
 
 
-def _facts_in(container: InputContainer) -> Facts | None:
+def _facts_in(container: InputContainer) -> MediaFacts | None:
     video = next(iter(container.streams.video), None)
     has_audio = bool(container.streams.audio)
     if video is None and not has_audio:
         return None
     duration = _duration(container)
     if video is None:
-        return Facts(duration=duration, audio=True)
+        return MediaFacts(duration=duration, audio=True)
     frame = next(container.decode(video), None)
     if frame is None:
         return None
     width, height = _shown_size(frame, video)
     rate = video.average_rate or video.guessed_rate
-    return Facts(
+    return MediaFacts(
         width=width,
         height=height,
         duration=duration,

@@ -12,25 +12,25 @@ from pipeline.errors import InvalidInput
 from pipeline.files import project_root, real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
 from pipeline.manifest.expand import expand
-from pipeline.operations.report_records import OnDisk, of_results
+from pipeline.operations.report_records import RecordsOnDisk, of_results
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.plan import ALL
-from pipeline.planning.select import Candidate, select
+from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import Records
-from pipeline.report.data import CampaignRecords, Planned, files_on_page
+from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
 from pipeline.report.files import located
 from pipeline.report.parts import parts_of
-from pipeline.report.stills import Cache, Reader
-from pipeline.report.writing import Source
+from pipeline.report.stills import MediaReader, StillCache
+from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import in_force
 from pipeline.results.decisions import read as read_decisions
 from pipeline.state.transitions import absorb
 
 
-def source_of(
-    campaign: OnDisk, chosen: Sequence[str], excluded: Sequence[str], before: Path | None = None
-) -> Source:
+def gallery_campaign(
+    campaign: RecordsOnDisk, chosen: Sequence[str], excluded: Sequence[str], before: Path | None = None
+) -> GalleryCampaign:
     """One campaign of the page: its records, its selection, and where its files lie.
 
     Raises:
@@ -39,13 +39,13 @@ def source_of(
     """
     results = campaign.results
     planned = planned_by(campaign)
-    keys = select(candidates(results, planned), chosen, excluded) if chosen or excluded else None
+    keys = select_keys(candidates(results, planned), chosen, excluded) if chosen or excluded else None
     files = located(results, campaign.folder, campaign.output)
     other = of_results(before, campaign.output) if before is not None else None
     if other is not None:
         files = {**located(other.results, other.folder, other.output), **files}
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
-    records = CampaignRecords(
+    records = GalleryRecords(
         results=results,
         decisions=decisions_in(campaign.decisions),
         command=shlex.quote(_told(campaign.manifest)),
@@ -59,11 +59,13 @@ def source_of(
         before=other.results if other else None,
         before_name=_told(real_path(before)) if before else "",
     )
-    cache = Cache(campaign.folder / ".pipeline" / "cache")
+    cache = StillCache(campaign.folder / ".pipeline" / "cache")
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
-    return Source(campaign.name, records, campaign.output, cache, here, shown)
+    return GalleryCampaign(
+        name=campaign.name, records=records, output=campaign.output, cache=cache, files=here, shown=shown
+    )
 
 
 def _told(path: Path) -> str:
@@ -87,7 +89,7 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
     return dict(plain)
 
 
-def planned_by(campaign: OnDisk) -> dict[str, Planned]:
+def planned_by(campaign: RecordsOnDisk) -> dict[str, PlannedJob]:
     """What the manifest asks for and a run would do, by key; empty where it cannot be read now."""
     if campaign.workspace is None:
         return {}
@@ -100,22 +102,25 @@ def planned_by(campaign: OnDisk) -> dict[str, Planned]:
     actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
     pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == "pending"}
     return {
-        job.key: Planned(
-            job.request_json() if job.key in pending else {}, job.credits, actions.get(job.key), job.upstream
+        job.key: PlannedJob(
+            request=job.request_json() if job.key in pending else {},
+            credits=job.credits,
+            action=actions.get(job.key),
+            upstream=job.upstream,
         )
         for job in jobs
     }
 
 
-def candidates(results: Mapping[str, Any], planned: Mapping[str, Planned]) -> list[Candidate]:
+def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) -> list[Candidate]:
     """Every job of the results, with what a selection may ask of it."""
     purchases = {each["id"]: each for each in results["purchases"]}
     return [
         Candidate(
-            JobKey(row["key"]),
-            _job(row, purchases),
-            row["status"],
-            planned.get(row["key"], Planned()).action or "",
+            key=JobKey(row["key"]),
+            job=_job(row, purchases),
+            status=row["status"],
+            action=planned.get(row["key"], PlannedJob()).action or "",
         )
         for row in results["jobs"]
     ]
@@ -142,10 +147,10 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
     )
 
 
-def media_reader() -> Reader | None:
+def media_reader() -> MediaReader | None:
     """What reads media; None where the extra is not installed."""
     try:
         from pipeline.media import read as media
     except ImportError:
         return None
-    return Reader(media.poster_of, media.facts_of)
+    return MediaReader(poster_of=media.poster_of, facts_of=media.facts_of)

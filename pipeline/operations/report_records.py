@@ -9,15 +9,15 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
 from pipeline.manifest.expand import expand
-from pipeline.operations.campaign_state import published
+from pipeline.operations.campaign_state import read_published
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.purchases import Decisions, Records
-from pipeline.results import build
+from pipeline.results.build import build
 from pipeline.results.file import ResultsFile, read
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsOnDisk:
     """A campaign's records as they lie on this machine. `workspace` is None where its manifest was not read."""
 
     name: str
@@ -31,27 +31,27 @@ class OnDisk:
     workspace: Workspace | None = None
 
 
-def of_workspace(workspace: Workspace) -> OnDisk:
+def of_workspace(workspace: Workspace) -> RecordsOnDisk:
     """The records of a campaign whose manifest was read. Where nothing was bought yet, what it asks for.
 
     Raises:
         InvalidInput: its results are wrong, or belong to another campaign.
     """
-    found = published(workspace)
-    return OnDisk(
-        workspace.campaign.name,
-        found.document if found is not None else _nothing_bought(workspace),
-        found.records if found is not None else Records(),
-        workspace.decisions,
-        workspace.campaign.manifest.parent,
-        workspace.output,
-        workspace.campaign.manifest,
-        workspace.emulated,
-        workspace,
+    found = read_published(workspace)
+    return RecordsOnDisk(
+        name=workspace.campaign.name,
+        results=found.document if found is not None else _nothing_bought(workspace),
+        records=found.records if found is not None else Records(),
+        decisions=workspace.decisions,
+        folder=workspace.campaign.manifest.parent,
+        output=workspace.output,
+        manifest=workspace.campaign.manifest,
+        emulated=workspace.emulated,
+        workspace=workspace,
     )
 
 
-def of_results(path: Path, output: Path | None = None) -> OnDisk:
+def of_results(path: Path, output: Path | None = None) -> RecordsOnDisk:
     """The records of a campaign by its results manifest alone.
 
     Raises:
@@ -63,15 +63,15 @@ def of_results(path: Path, output: Path | None = None) -> OnDisk:
     emulated = path.name.endswith(".emulated.results.json")
     manifest = real_path(path.parent / found.manifest)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
-    return OnDisk(
-        found.campaign,
-        found.document,
-        found.records,
-        manifest.with_name(f"{name}.decisions.yaml"),
-        manifest.parent,
-        output or _output_of(found, manifest.parent, emulated=emulated),
-        manifest,
-        emulated,
+    return RecordsOnDisk(
+        name=found.campaign,
+        results=found.document,
+        records=found.records,
+        decisions=manifest.with_name(f"{name}.decisions.yaml"),
+        folder=manifest.parent,
+        output=output or _output_of(found, manifest.parent, emulated=emulated),
+        manifest=manifest,
+        emulated=emulated,
     )
 
 
@@ -105,4 +105,5 @@ def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
 
 def _nothing_bought(workspace: Workspace) -> Mapping[str, Any]:
     jobs = list(expand(workspace.campaign))
-    return build.build(workspace.heading(), assign(jobs, Records(), Decisions()), Records(), Decisions(), {})
+    assignment = assign(jobs, Records(), Decisions())
+    return build(workspace.heading(), assignment=assignment, records=Records(), decisions=Decisions())

@@ -17,8 +17,8 @@ Document = Mapping[str, Any]
 SHORT_HASH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
     """What the manifest says of a job: the request as people read it, its known price, what a run would do."""
 
     request: Mapping[str, Json] = field(default_factory=dict)
@@ -27,8 +27,8 @@ class Planned:
     upstream: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignRecords:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryRecords:
     """All that is known of one campaign.
 
     `command` is the manifest as the commands on the page are to name it, `flags` what they need besides. `keys` are
@@ -45,7 +45,7 @@ class CampaignRecords:
     budget: int | None = None
     max_credits: int | None = None
     keys: Collection[str] | None = None
-    planned: Mapping[str, Planned] = field(default_factory=dict)
+    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     hrefs: Mapping[str, str] = field(default_factory=dict)
     stills: Collection[str] = frozenset()
     media: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class CampaignRecords:
     before_name: str = ""
 
 
-def build(campaigns: Sequence[CampaignRecords], *, makes_stills: bool, holds_films: bool) -> dict[str, Json]:
+def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_films: bool) -> dict[str, Json]:
     """The data of one page: whether stills are made at all, or what makes them is not installed, is told on it."""
     tools = {str(each.results.get("tool", "")) for each in campaigns}
     return {
@@ -72,7 +72,7 @@ def _present(written: Mapping[str, Json]) -> dict[str, Json]:
 class _Campaign:
     """Builds the part of one campaign. Files are listed once, and pointed to by their number."""
 
-    def __init__(self, records: CampaignRecords) -> None:
+    def __init__(self, records: GalleryRecords) -> None:
         self._records = records
         self._files: list[Json] = []
         self._numbers: dict[str, int] = {}
@@ -104,7 +104,7 @@ class _Campaign:
     def _job(self, job: Document) -> Json:
         key = job["key"]
         purchase = self._purchases.get(job.get("purchase") or job.get("last") or "")
-        planned = self._records.planned.get(key, Planned())
+        planned = self._records.planned.get(key, PlannedJob())
         decided = self._decided.get(purchase["id"]) if purchase else None
         written: dict[str, Json] = {
             "key": key,
@@ -188,7 +188,7 @@ class _Campaign:
         return {"name": self._records.before_name, "jobs": jobs, "purchases": unknown}
 
 
-def files_on_page(records: CampaignRecords) -> dict[str, str]:
+def files_on_page(records: GalleryRecords) -> dict[str, str]:
     """By SHA-256: the content type of each file that the page of these records speaks of."""
     jobs = [each for each in records.results["jobs"] if records.keys is None or each["key"] in records.keys]
     shown = _shown(records, jobs)
@@ -203,7 +203,7 @@ def files_on_page(records: CampaignRecords) -> dict[str, str]:
     }
 
 
-def _shown(records: CampaignRecords, jobs: Iterable[Document]) -> list[Document]:
+def _shown(records: GalleryRecords, jobs: Iterable[Document]) -> list[Document]:
     """Every purchase; under a selection those that serve its jobs, or were bought under their keys."""
     purchases: list[Document] = records.results["purchases"]
     if records.keys is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.inventory import aside
-from pipeline.purchases import from_json
+from pipeline.records import purchase_from_json
 
 
 def located(results: Mapping[str, Any], folder: Path, output: Path) -> dict[str, Path]:
@@ -35,7 +35,7 @@ def located(results: Mapping[str, Any], folder: Path, output: Path) -> dict[str,
 def _other_places(results: Mapping[str, Any], output: Path) -> Iterator[tuple[str, int | None, Path]]:
     """Where the files of each purchase were to go, and where they go when another takes their place."""
     for written in results["purchases"]:
-        purchase = from_json(written)
+        purchase = purchase_from_json(written)
         for file in named(purchase, purchase.path or purchase.id, steps=True):
             if file.output.sha256 is not None:
                 for path in (file.path, aside(file.path, purchase.id)):

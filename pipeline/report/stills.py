@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs import Json
-from pipeline.media.facts import Facts, as_json
+from pipeline.media.facts import MediaFacts, as_json
 
 _AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReader:
     """What reads media: a still as WebP and the facts of a file, None where it cannot be read."""
 
     poster_of: Callable[[Path], bytes | None]
-    facts_of: Callable[[Path], Facts | None]
+    facts_of: Callable[[Path], MediaFacts | None]
 
 
-class Cache:
+class StillCache:
     """Stills and facts by SHA-256, in a folder; where nothing can be written there, for this process only.
 
     A file that cannot be shown has an empty still, so that it is not tried again each time.
@@ -80,7 +80,7 @@ class Cache:
                 return
         target.write_bytes(self.still(digest))
 
-    def make(self, reader: Reader, files: Mapping[str, Path], told: Callable[[int], None]) -> None:
+    def make(self, reader: MediaReader, files: Mapping[str, Path], told: Callable[[int], None]) -> None:
         """Read those of `files` that are not known yet, several at a time; `told` how many are done."""
         wanted = [(digest, path) for digest, path in files.items() if not self.knows(digest)]
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
@@ -90,7 +90,7 @@ class Cache:
                 told(number)
         self._save_facts()
 
-    def _keep(self, digest: str, still: bytes | None, facts: Facts | None) -> None:
+    def _keep(self, digest: str, still: bytes | None, facts: MediaFacts | None) -> None:
         if facts is not None:
             self._facts[digest] = as_json(facts)
             self._changed = True
@@ -119,7 +119,7 @@ class Cache:
         return self._folder / "stills" / f"{digest}.webp"
 
 
-def _read(reader: Reader, digest: str, path: Path) -> tuple[str, bytes | None, Facts | None]:
+def _read(reader: MediaReader, digest: str, path: Path) -> tuple[str, bytes | None, MediaFacts | None]:
     facts = reader.facts_of(path)
     return digest, reader.poster_of(path) if facts is not None else None, facts
 

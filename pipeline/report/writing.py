@@ -13,29 +13,29 @@ from pipeline.errors import UsageError, printable
 from pipeline.files import write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import join
-from pipeline.report.data import SHORT_HASH, CampaignRecords, build
+from pipeline.report.data import SHORT_HASH, GalleryRecords, build
 from pipeline.report.page import page
-from pipeline.report.stills import Cache, Reader
+from pipeline.report.stills import MediaReader, StillCache
 
 _MARK = b'<meta name="generator" content="campaign-pipeline gallery"'
 _STILL_NAME = re.compile(rf"[0-9a-f]{{{SHORT_HASH}}}\.webp")
 _SHOWN = ("video/", "image/")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryCampaign:
     """One campaign of the page: its records, and where its files lie, by SHA-256. `shown` are those with a still."""
 
     name: str
-    records: CampaignRecords
+    records: GalleryRecords
     output: Path
-    cache: Cache
+    cache: StillCache
     files: Mapping[str, Path] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPage:
     """What was written: the page, and how many stills belong to it."""
 
     page: Path
@@ -46,8 +46,8 @@ Told = Callable[[int, int], None]
 
 
 def write_folder(
-    folder: Path, sources: Sequence[Source], reader: Reader | None, *, bundle: bool, told: Told
-) -> Written:
+    folder: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, bundle: bool, told: Told
+) -> WrittenPage:
     """Write the page into `folder`, then its stills; once more where the files told what was not known before.
 
     With `bundle` the films go into it too. `told` how many stills are made, of how many.
@@ -68,10 +68,12 @@ def write_folder(
     then = _page_data(sources, hrefs, reader)
     if then != first:
         write_atomically(index, page(then, _title(sources)))
-    return Written(index, len(stills))
+    return WrittenPage(page=index, stills=len(stills))
 
 
-def write_single(file: Path, sources: Sequence[Source], reader: Reader | None, *, told: Told) -> Written:
+def write_single(
+    file: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, told: Told
+) -> WrittenPage:
     """Write one file with the stills inside and no films.
 
     Raises:
@@ -88,7 +90,7 @@ def write_single(file: Path, sources: Sequence[Source], reader: Reader | None, *
         if (still := source.cache.still(digest))
     }
     write_atomically(file, page(data, _title(sources), stills))
-    return Written(file, len(stills))
+    return WrittenPage(page=file, stills=len(stills))
 
 
 def _is_ours(path: Path) -> bool:
@@ -111,14 +113,14 @@ def _is_ours(path: Path) -> bool:
     return True
 
 
-def _title(sources: Sequence[Source]) -> str:
+def _title(sources: Sequence[GalleryCampaign]) -> str:
     return ", ".join(source.name for source in sources)
 
 
 def _page_data(
-    sources: Sequence[Source],
+    sources: Sequence[GalleryCampaign],
     hrefs: Sequence[Mapping[str, str]],
-    reader: Reader | None,
+    reader: MediaReader | None,
     *,
     films: bool = True,
 ) -> dict[str, Json]:
@@ -135,7 +137,7 @@ def _page_data(
     return build(records, makes_stills=makes, holds_films=films)
 
 
-def _with_stills(source: Source, *, makes: bool) -> frozenset[str]:
+def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:
     """The files that have a still, or are about to have one."""
     cache = source.cache
     return frozenset(
@@ -145,7 +147,7 @@ def _with_stills(source: Source, *, makes: bool) -> frozenset[str]:
     )
 
 
-def _make(sources: Sequence[Source], reader: Reader | None, told: Told) -> None:
+def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: Told) -> None:
     if reader is None:
         return
     wanted = [
@@ -163,7 +165,7 @@ def _make(sources: Sequence[Source], reader: Reader | None, told: Told) -> None:
         done += count
 
 
-def _put_stills(folder: Path, sources: Sequence[Source]) -> set[str]:
+def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
     names = set()
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
@@ -188,7 +190,7 @@ def _remove_others(folder: Path, stills: Iterable[str], hrefs: Iterable[str]) ->
             path.rmdir()
 
 
-def _linked(source: Source, folder: Path) -> dict[str, str]:
+def _linked(source: GalleryCampaign, folder: Path) -> dict[str, str]:
     """By hash: the way from the page to where each file lies."""
     return {digest: _href(os.path.relpath(path, folder)) for digest, path in source.files.items()}
 
@@ -199,7 +201,7 @@ def _href(path: str) -> str:
     return quoted if quoted.startswith("../") else f"./{quoted}"
 
 
-def _bundled(source: Source, folder: Path) -> dict[str, str]:
+def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
     """The same, with each file put into the folder: a hard link where the system can, else a copy."""
     hrefs = {}
     for digest, path in source.files.items():

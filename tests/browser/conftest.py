@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from browser.samples import COARSE, spring_drop, with_notes
-from pipeline.operations.report import media_reader, source_of
+from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
-from pipeline.report.writing import Source, write_folder
+from pipeline.report.writing import GalleryCampaign, write_folder
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = (
@@ -79,7 +79,7 @@ class Gallery:
     """A page on disk, with the records that it shows."""
 
     index: Path
-    source: Source
+    source: GalleryCampaign
     results: dict[str, Any]
     decisions: dict[str, Any]
 
@@ -95,7 +95,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     decisions = {"version": 1, "decisions": sample.decisions}
     sample.decisions = []
     sample.write()
-    source = source_of(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
     source = replace(source, records=replace(source.records, decisions=decisions))
     written = write_folder(
         sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from browser.conftest import Gallery, Tab, Theme
 from browser.samples import Sample
-from pipeline.operations.report import media_reader, source_of
+from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder
 
@@ -165,7 +165,7 @@ def hostile(folder: Path) -> Path:
     (folder / "hostile.results.json").write_text(
         json.dumps({**sample.results(), "jobs": [], "purchases": []}), encoding="utf-8"
     )
-    source = source_of(of_results(folder / "hostile.results.json"), (), ())
+    source = gallery_campaign(of_results(folder / "hostile.results.json"), (), ())
     records = replace(
         source.records,
         results=sample.results(),

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from browser.conftest import Gallery, Tab
 from pipeline.errors import UsageError
 from pipeline.operations.report import candidates
-from pipeline.planning.select import matching
+from pipeline.planning.select import matching_keys
 
 Make = Callable[..., Tab]
 BEACH = "hero/overlay/red/stroll/background=beach/locale=en"
@@ -33,7 +33,7 @@ def search(page: Page, text: str) -> None:
 
 
 def by_python(gallery: Gallery, *expressions: str) -> set[str]:
-    return set(matching(candidates(gallery.results, {}), expressions, ()))
+    return set(matching_keys(candidates(gallery.results, {}), expressions, ()))
 
 
 def test_every_job_has_a_card_that_scripts_can_read(tab: Make, gallery: Gallery) -> None:

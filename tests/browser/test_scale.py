@@ -7,7 +7,7 @@ import pytest
 
 from browser.conftest import Tab
 from browser.samples import spring_drop
-from pipeline.operations.report import media_reader, source_of
+from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import of_results
 from pipeline.report.writing import write_folder
 
@@ -21,7 +21,7 @@ MOST_CARDS = 400
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample = spring_drop(tmp_path_factory.mktemp("many"), JOBS, films=False)
     sample.write()
-    source = source_of(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
     return write_folder(
         sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None
     ).page

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.jobs import canonical_json
-from pipeline.media.facts import RULE, Facts, as_json, from_json, join
+from pipeline.media.facts import RULE, MediaFacts, as_json, from_json, join
 
 hashes = st.sampled_from(["a" * 64, "b" * 64, "c" * 64])
 entries = st.fixed_dictionaries(
@@ -50,7 +50,7 @@ def test_a_newer_rule_wins_and_then_the_greater_text() -> None:
 
 
 def test_facts_are_written_as_the_results_hold_them_and_read_back() -> None:
-    facts = Facts(width=640, height=360, duration=2.5, frame_rate=23.976, audio=False)
+    facts = MediaFacts(width=640, height=360, duration=2.5, frame_rate=23.976, audio=False)
 
     assert as_json(facts) == {
         "rule": RULE,
@@ -61,4 +61,4 @@ def test_facts_are_written_as_the_results_hold_them_and_read_back() -> None:
         "audio": False,
     }
     assert from_json(as_json(facts)) == facts
-    assert as_json(Facts(width=4, height=3)) == {"rule": RULE, "width": 4, "height": 3}
+    assert as_json(MediaFacts(width=4, height=3)) == {"rule": RULE, "width": 4, "height": 3}

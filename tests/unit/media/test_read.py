@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.films import film, frame_of, numbered, plain
 
-from pipeline.media.facts import Facts
+from pipeline.media.facts import MediaFacts
 from pipeline.media.read import facts_of, poster_of
 
 SIZE = (96, 64)
@@ -40,7 +40,7 @@ def sound(path: Path, seconds: float) -> Path:
 def test_a_film_has_size_length_rate_and_says_whether_it_sounds(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", SIZE, numbered(SIZE, 24), rate=12)
 
-    assert facts_of(path) == Facts(width=96, height=64, duration=2.0, frame_rate=12.0, audio=False)
+    assert facts_of(path) == MediaFacts(width=96, height=64, duration=2.0, frame_rate=12.0, audio=False)
 
 
 def test_a_film_with_sound(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_film_with_sound(tmp_path: Path) -> None:
 def test_a_sound_has_a_length_and_no_size(tmp_path: Path) -> None:
     path = sound(tmp_path / "a.wav", 1.5)
 
-    assert facts_of(path) == Facts(duration=1.5, audio=True)
+    assert facts_of(path) == MediaFacts(duration=1.5, audio=True)
     assert poster_of(path) is None
 
 
@@ -77,7 +77,7 @@ def test_a_picture_has_a_size_and_no_length(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind.lower()}"
     plain((40, 30), "red").save(path, kind)
 
-    assert facts_of(path) == Facts(width=40, height=30)
+    assert facts_of(path) == MediaFacts(width=40, height=30)
 
 
 def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned by a quarter
     plain((40, 30), "red").save(tmp_path / "a.jpg", exif=exif)
 
-    assert facts_of(tmp_path / "a.jpg") == Facts(width=30, height=40)
+    assert facts_of(tmp_path / "a.jpg") == MediaFacts(width=30, height=40)
     assert shown(poster_of(tmp_path / "a.jpg", 60)).size == (60, 80)
 
 
@@ -93,7 +93,7 @@ def test_a_picture_that_moves_has_a_length(tmp_path: Path) -> None:
     first, *rest = numbered((40, 30), 4)
     first.save(tmp_path / "a.gif", save_all=True, append_images=rest, duration=250)
 
-    assert facts_of(tmp_path / "a.gif") == Facts(width=40, height=30, duration=1.0, frame_rate=4.0)
+    assert facts_of(tmp_path / "a.gif") == MediaFacts(width=40, height=30, duration=1.0, frame_rate=4.0)
 
 
 @pytest.mark.parametrize("dull", ["black", "white", "#204080"])
