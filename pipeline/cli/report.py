@@ -73,7 +73,7 @@ def _found(paths: Sequence[Path]) -> list[Path]:
 
 def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
     campaign = _on_disk(path, CampaignFlags.of(given))
-    return gallery_campaign(campaign, given["chosen"], given["excluded"], given["compare"])
+    return gallery_campaign(campaign, given["select"], given["exclude"], given["compare"])
 
 
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:

@@ -23,13 +23,12 @@ from pipeline.report.files import located
 from pipeline.report.parts import parts_of
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.writing import GalleryCampaign
-from pipeline.results.decisions import in_force
-from pipeline.results.decisions import read as read_decisions
+from pipeline.results.decisions import Decision, Verdict, in_force
 from pipeline.state.transitions import absorb
 
 
 def gallery_campaign(
-    campaign: RecordsOnDisk, chosen: Sequence[str], excluded: Sequence[str], before: Path | None = None
+    campaign: RecordsOnDisk, select: Sequence[str], exclude: Sequence[str], before: Path | None = None
 ) -> GalleryCampaign:
     """One campaign of the page: its records, its selection, and where its files lie.
 
@@ -38,16 +37,17 @@ def gallery_campaign(
         UsageError: an expression makes no sense, or nothing fits.
     """
     results = campaign.results
-    planned = planned_by(campaign)
-    keys = select_keys(candidates(results, planned), chosen, excluded) if chosen or excluded else None
-    files = located(results, campaign.folder, campaign.output)
+    decided = decisions_in(campaign.decisions)
+    planned = planned_by(campaign, decided)
+    keys = select_keys(candidates(results, planned), select, exclude) if select or exclude else None
+    files = _located(campaign)
     other = of_results(before, campaign.output) if before is not None else None
     if other is not None:
-        files = {**located(other.results, other.folder, other.output), **files}
+        files = {**_located(other), **files}
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
     records = GalleryRecords(
         results=results,
-        decisions=decisions_in(campaign.decisions),
+        decisions=decided,
         command=shlex.quote(_told(campaign.manifest)),
         flags="--emulate" if campaign.emulated else "",
         emulated=campaign.emulated,
@@ -66,6 +66,11 @@ def gallery_campaign(
     return GalleryCampaign(
         name=campaign.name, records=records, output=campaign.output, cache=cache, files=here, shown=shown
     )
+
+
+def _located(campaign: RecordsOnDisk) -> dict[str, Path]:
+    purchases = campaign.records.purchases.values()
+    return located(campaign.results["jobs"], purchases, campaign.folder, campaign.output)
 
 
 def _told(path: Path) -> str:
@@ -89,7 +94,7 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
     return dict(plain)
 
 
-def planned_by(campaign: RecordsOnDisk) -> dict[str, PlannedJob]:
+def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
     """What the manifest asks for and a run would do, by key; empty where it cannot be read now."""
     if campaign.workspace is None:
         return {}
@@ -97,8 +102,11 @@ def planned_by(campaign: RecordsOnDisk) -> dict[str, PlannedJob]:
         jobs = in_plan_order(expand(campaign.workspace.campaign))
     except InvalidInput:
         return {}
-    decided = in_force(read_decisions(campaign.decisions, shown_path(campaign.decisions)))
-    assignment = assign(jobs, absorb(Records(), campaign.records, decided), decided)
+    decisions = in_force(
+        Decision(purchase=each["purchase"], key=each["key"], decision=Verdict(each["decision"]))
+        for each in decided.get("decisions", ())
+    )
+    assignment = assign(jobs, absorb(Records(), campaign.records, decisions), decisions)
     actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
     pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == "pending"}
     return {

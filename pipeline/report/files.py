@@ -2,16 +2,18 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.inventory import aside
-from pipeline.records import purchase_from_json
+from pipeline.purchases import Purchase
 
 
-def located(results: Mapping[str, Any], folder: Path, output: Path) -> dict[str, Path]:
+def located(
+    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], folder: Path, output: Path
+) -> dict[str, Path]:
     """By SHA-256: where a file that was fetched once lies below `output`. One that is not here is left out.
 
     `folder` is the manifest's. A file counts as here when a regular file of its size lies at one of its paths; its
@@ -20,22 +22,26 @@ def located(results: Mapping[str, Any], folder: Path, output: Path) -> dict[str,
     look = _Look(output)
     found: dict[str, Path] = {}
     claimed: dict[Path, str] = {}
-    for job in results["jobs"]:
+    for job in jobs:
         for file in job.get("outputs", ()):
             path = Path(os.path.normpath(folder / file["path"]))
             if "sha256" in file and look.has(path, file.get("bytes")):
                 found.setdefault(file["sha256"], path)
                 claimed[path] = file["sha256"]
-    for digest, size, path in _other_places(results, output):
+    for digest, size, path in _other_places(purchases, found, output):
         if digest not in found and claimed.get(path, digest) == digest and look.has(path, size):
             found[digest] = path
     return found
 
 
-def _other_places(results: Mapping[str, Any], output: Path) -> Iterator[tuple[str, int | None, Path]]:
+def _other_places(
+    purchases: Iterable[Purchase], found: Mapping[str, Path], output: Path
+) -> Iterator[tuple[str, int | None, Path]]:
     """Where the files of each purchase were to go, and where they go when another takes their place."""
-    for written in results["purchases"]:
-        purchase = purchase_from_json(written)
+    for purchase in purchases:
+        outputs = (*purchase.outputs, *(each for step in purchase.steps for each in step.outputs))
+        if all(each.sha256 is None or each.sha256 in found for each in outputs):
+            continue
         for file in named(purchase, purchase.path or purchase.id, steps=True):
             if file.output.sha256 is not None:
                 for path in (file.path, aside(file.path, purchase.id)):

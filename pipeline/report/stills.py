@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,14 +80,13 @@ class StillCache:
                 return
         target.write_bytes(self.still(digest))
 
-    def make(self, reader: MediaReader, files: Mapping[str, Path], told: Callable[[int], None]) -> None:
-        """Read those of `files` that are not known yet, several at a time; `told` how many are done."""
-        wanted = [(digest, path) for digest, path in files.items() if not self.knows(digest)]
+    def make(self, reader: MediaReader, files: Mapping[str, Path]) -> Iterator[int]:
+        """Read `files`, several at a time; yields how many are done after each."""
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            made = pool.map(lambda each: _read(reader, *each), wanted)
+            made = pool.map(lambda each: _read(reader, *each), files.items())
             for number, (digest, still, facts) in enumerate(made, start=1):
                 self._keep(digest, still, facts)
-                told(number)
+                yield number
         self._save_facts()
 
     def _keep(self, digest: str, still: bytes | None, facts: MediaFacts | None) -> None:

@@ -61,12 +61,11 @@ def write_folder(
     hrefs = [_bundled(source, folder) if bundle else _linked(source, folder) for source in sources]
     first = _page_data(sources, hrefs, reader)
     write_atomically(index, page(first, _title(sources)))
-    _make(sources, reader, told)
+    made = _make(sources, reader, told)
     stills = _put_stills(folder / "posters", sources)
     if again:
         _remove_others(folder, stills, {href for each in hrefs for href in each.values()})
-    then = _page_data(sources, hrefs, reader)
-    if then != first:
+    if made and (then := _page_data(sources, hrefs, reader)) != first:
         write_atomically(index, page(then, _title(sources)))
     return WrittenPage(page=index, stills=len(stills))
 
@@ -147,22 +146,24 @@ def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:
     )
 
 
-def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: Told) -> None:
+def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: Told) -> int:
+    """Read the files that were never read before, and how many those were."""
     if reader is None:
-        return
-    wanted = [
-        {digest: path for digest, path in source.files.items() if digest in source.shown}
+        return 0
+    new = [
+        {
+            digest: path
+            for digest, path in source.files.items()
+            if digest in source.shown and not source.cache.knows(digest)
+        }
         for source in sources
     ]
-    new = [
-        sum(not source.cache.knows(each) for each in files)
-        for source, files in zip(sources, wanted, strict=True)
-    ]
-    done = 0
-    for source, files, count in zip(sources, wanted, new, strict=True):
-        before = done
-        source.cache.make(reader, files, lambda number, before=before: told(before + number, sum(new)))  # type: ignore[misc]
-        done += count
+    total, before = sum(map(len, new)), 0
+    for source, files in zip(sources, new, strict=True):
+        for number in source.cache.make(reader, files):
+            told(before + number, total)
+        before += len(files)
+    return total
 
 
 def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
