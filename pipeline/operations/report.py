@@ -158,7 +158,7 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
 def media_reader() -> MediaReader | None:
     """What reads media; None where the extra is not installed."""
     try:
-        from pipeline.media import read as media
+        from pipeline.media.read import facts_of, poster_of
     except ImportError:
         return None
-    return MediaReader(poster_of=media.poster_of, facts_of=media.facts_of)
+    return MediaReader(poster_of=poster_of, facts_of=facts_of)
