@@ -64,11 +64,11 @@ def _assert_goes_together(given: Mapping[str, Any]) -> None:
 
 def _found(paths: Sequence[Path]) -> list[Path]:
     """The campaigns and results manifests that are named, in that order; folders are searched."""
-    return [
-        each
-        for path in paths
-        for each in ([path] if path.suffix == ".json" and path.exists() else find([path]))
-    ]
+    return [each for path in paths for each in ([path] if _is_results(path) else find([path]))]
+
+
+def _is_results(path: Path) -> bool:
+    return path.suffix == ".json" or path.name.endswith((".results.yaml", ".results.yml"))
 
 
 def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
@@ -78,7 +78,7 @@ def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
 
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
-    if path.suffix == ".json":
+    if _is_results(path):
         return of_results(real_path(path), real_path(Path(flags.output)) if flags.output else None)
     try:
         workspace = open_workspace(path, flags)

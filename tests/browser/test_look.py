@@ -217,7 +217,7 @@ def test_the_detail_tells_takes_steps_change_notes_and_request(tab: Make, galler
         assert part in told
     assert "sig=abc" not in page.content()
     assert before["id"] not in told
-    assert "crop_to_content" in page.locator(".main-column").inner_text()
+    assert "crop_to_content" in page.locator(".more").inner_text()
 
 
 def test_a_file_that_is_not_here_is_shown_as_such_with_the_way_to_get_it(tab: Make, gallery: Gallery) -> None:

@@ -11,15 +11,9 @@ function detailView(job) {
     el(
       "div",
       { class: "detail" },
-      el(
-        "div",
-        { class: "main-column" },
-        ...stageOf(job),
-        takesBlock(job),
-        outputsBlock(job),
-        stepsBlock(job),
-      ),
+      el("div", { class: "watch" }, ...stageOf(job), filmsElsewhere(job)),
       sideColumn(job),
+      el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job)),
     ),
     decideBar(job.serving),
   ];
@@ -80,6 +74,15 @@ function stageOf(job, chosen = job.file) {
     () => film.videoWidth && setVars(stage, { ratio: film.videoWidth / film.videoHeight }),
   );
   return [stage, transportOf(reel, pinsOf(job.serving), () => stage)];
+}
+
+/** A page in one file holds no films: where they are. @param {Job} job */
+function filmsElsewhere(job) {
+  if (app.model.data.videos || !job.file?.here) return undefined;
+  return el("p", {
+    class: "changes",
+    text: "The films are not in this file; a page that is a folder shows them.",
+  });
 }
 
 /** @param {Job} job @param {MediaFile | undefined} file @param {number} ratio */
@@ -225,7 +228,7 @@ function outputsBlock(job) {
   if (files.length < 2) return undefined;
   const thumbs = files.map((file, index) => {
     const show = () => {
-      const column = document.querySelector(".main-column");
+      const column = document.querySelector(".watch");
       column?.querySelectorAll(":scope > .stage, :scope > .transport").forEach((each) => each.remove());
       column?.prepend(...stageOf(job, file));
     };

@@ -178,28 +178,39 @@ function takesOf(job) {
   );
 }
 
-/** What most jobs of a template are like, for what is not made yet: its ratio, and its price. @param {Job} job */
+/** @typedef {{ ratio: number, price: number | undefined, steps: number }} Usual */
+
+/** What its neighbours are like, for a job that is not made yet: those of its rule and template first. @param {Job} job */
 function usualOf(job) {
-  const usual = usualByTemplate();
-  return usual.get(`${job.campaign.number} ${job.template}`) ?? { ratio: 16 / 9, price: undefined, steps: 0 };
+  const found = usualByTemplate();
+  const own = found.get(`${job.campaign.number} ${job.template} ${job.rule}`);
+  const any = found.get(`${job.campaign.number} ${job.template}`);
+  return {
+    ratio: own?.ratio || any?.ratio || 16 / 9,
+    price: own?.price ?? any?.price,
+    steps: own?.steps || any?.steps || 0,
+  };
 }
 
-/** @type {{ of: Model, found: Map<string, { ratio: number, price: number | undefined, steps: number }> } | undefined} */
+/** @type {{ of: Model, found: Map<string, Usual> } | undefined} */
 let usual;
 
+/** By template, and by template and rule: what the first of them that is made is like. */
 function usualByTemplate() {
   if (usual?.of === app.model) return usual.found;
+  /** @type {Map<string, Usual>} */
   const found = new Map();
   for (const job of app.model.jobs) {
-    const name = `${job.campaign.number} ${job.template}`;
-    const known = found.get(name) ?? { ratio: 0, price: undefined, steps: 0 };
-    found.set(name, {
-      ratio: known.ratio || job.ratio,
-      price: known.price ?? job.shown?.price,
-      steps: Math.max(known.steps, job.shown?.steps.length ?? 0),
-    });
+    const template = `${job.campaign.number} ${job.template}`;
+    for (const name of [template, `${template} ${job.rule}`]) {
+      const known = found.get(name) ?? { ratio: 0, price: undefined, steps: 0 };
+      found.set(name, {
+        ratio: known.ratio || job.ratio,
+        price: known.price ?? job.shown?.price,
+        steps: Math.max(known.steps, job.shown?.steps.length ?? 0),
+      });
+    }
   }
-  for (const each of found.values()) each.ratio ||= 16 / 9;
   usual = { of: app.model, found };
   return found;
 }

@@ -245,7 +245,7 @@ function resolveCommand(purchase) {
 
 /** @param {string} text */
 function sentenceOf(text) {
-  return `${capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+  return `${/^\w*_/.test(text) ? text : capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
 /** A key that leads to its job, where it has one. @param {Purchase | Job} of */
@@ -393,11 +393,17 @@ function capBars(campaign) {
         campaign.spent,
         coming,
         campaign.spent + coming,
-        number(campaign.spent),
+        spentOf(campaign),
         false,
       ),
     );
   return bars;
+}
+
+/** What a campaign spent: nothing is not the same as not known. @param {Campaign} campaign */
+function spentOf(campaign) {
+  const unpriced = campaign.purchases.some((each) => each.price === undefined && each.status !== "void");
+  return unpriced && !campaign.spent ? "not known" : number(campaign.spent);
 }
 
 /** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} told @param {boolean} [capped] */
