@@ -151,8 +151,9 @@ class _Campaign:
         return _present({**written, **{name: decided.get(name) for name in told}})
 
     def _step(self, step: Document) -> Json:
+        """A step's name, with those of its media that were fetched."""
         kept: list[Json] = [self._file(each) for each in step["outputs"] if each.get("sha256")]
-        return _present({"flow": step["flow"], "files": kept})
+        return {"flow": step["flow"], "files": kept} if kept else step["flow"]
 
     def _file(self, output: Document) -> int:
         """The number of a file in the list of files; one that was never fetched has an entry of its own."""

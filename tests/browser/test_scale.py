@@ -48,9 +48,10 @@ def test_no_more_than_400_cards_are_ever_in_the_document(tab: Make, many: Path) 
         assert seen >= 3
     assert page.evaluate("document.querySelector('article:last-of-type').ariaPosInSet") == str(JOBS)
 
-    # However tall the window is.
-    tall = tab(width=1440, height=30_000).open(many)
-    assert 0 < tall.evaluate(cards) <= MOST_CARDS
+    # However tall the window is; one that is drawn in earnest takes long.
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("() => { Object.defineProperty(window, 'innerHeight', { value: 60000 }); grid.layout(); }")
+    assert MOST_CARDS / 2 < page.evaluate(cards) <= MOST_CARDS
 
 
 def test_a_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: Make, many: Path) -> None:

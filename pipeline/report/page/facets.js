@@ -23,39 +23,72 @@ function facetsOf(/** @type {Model} */ model) {
   ];
 }
 
-/** @param {Search} search */
-function showFacets(search) {
-  const held = document.activeElement?.getAttribute("data-term");
-  const sets = facetsOf(app.model).map((facet) => facetSet(facet, search));
-  byId("filters").replaceChildren(.../** @type {HTMLElement[]} */ (sets.filter(Boolean)));
-  const again = held && byId("filters").querySelector(`[data-term="${CSS.escape(held)}"]`);
-  if (again instanceof HTMLElement) again.focus();
+/** @typedef {ReturnType<typeof facetsOf>[0] & { values: string[], read: (job: Job) => string | undefined }} Facet */
+
+/** What the filters were drawn for, so that each letter that is typed only writes new numbers. */
+let drawn = {
+  of: /** @type {Model | undefined} */ (undefined),
+  shape: "",
+  facets: /** @type {Facet[]} */ ([]),
+};
+
+/** @param {Search} search @param {Job[]} found */
+function showFacets(search, found) {
+  const facets = drawn.of === app.model ? drawn.facets : facetsOf(app.model).map(withValues);
+  const shape = JSON.stringify(facets.map(shownValues));
+  if (drawn.of !== app.model || drawn.shape !== shape) {
+    const held = document.activeElement?.getAttribute("data-term");
+    byId("filters").replaceChildren(...facets.filter((facet) => facet.values.length).map(facetSet));
+    const again = held && byId("filters").querySelector(`[data-term="${CSS.escape(held)}"]`);
+    if (again instanceof HTMLElement) again.focus();
+    drawn = { of: app.model, shape, facets };
+  }
+  for (const facet of facets) updateCounts(facet, search, found);
 }
 
-/** @param {ReturnType<typeof facetsOf>[0]} facet @param {Search} search */
-function facetSet(facet, search) {
+/** A facet with all the values that its jobs have, in their order. @param {ReturnType<typeof facetsOf>[0]} facet */
+function withValues(facet) {
   const read = /** @type {(job: Job) => string | undefined} */ (reader(facet.field));
-  const all = countsOf(app.model.jobs, read);
-  if (!all.size) return undefined;
-  const now = countsOf(fitting(search, app.model.jobs, facet.field), read);
   const order = facet.order ?? [];
-  const values = [...all.keys()].sort(
+  const values = [...countsOf(app.model.jobs, read).keys()].sort(
     (one, other) => order.indexOf(one) - order.indexOf(other) || natural(one, other),
   );
-  const ticked = values.filter((value) => hasTerm(app.view.q, termFor(facet.field, value)));
-  const open = unfolded.has(facet.field);
-  const shown = open
-    ? values.slice(0, MOST_VALUES)
-    : values.filter((value, index) => index < FOLDED || ticked.includes(value));
+  return { ...facet, values, read };
+}
+
+/** @param {Facet} facet */
+function isTicked(facet, value = "") {
+  return hasTerm(app.view.q, termFor(facet.field, value));
+}
+
+/** The values that are to be seen: the first ones and those that are ticked, or all of them. @param {Facet} facet */
+function shownValues(facet) {
+  if (unfolded.has(facet.field)) return [...facet.values.slice(0, MOST_VALUES), ""];
+  return facet.values.filter((value, index) => index < FOLDED || isTicked(facet, value));
+}
+
+/** @param {Facet} facet */
+function facetSet(facet) {
+  const values = shownValues(facet).filter(Boolean);
   return el(
     "fieldset",
     {},
     el("legend", { text: facet.name }),
-    ...shown.map((value) =>
-      facetValue(facet.field, value, facet.words?.[value] ?? value, now.get(value) ?? 0),
-    ),
-    values.length > FOLDED && foldButton(facet.field, values.length, open),
+    ...values.map((value) => facetValue(facet.field, value, facet.words?.[value] ?? value)),
+    facet.values.length > FOLDED && foldButton(facet.field, facet.values.length, unfolded.has(facet.field)),
   );
+}
+
+/** How many jobs each value would leave, given what the other facets ask for. @param {Facet} facet @param {Search} search @param {Job[]} found */
+function updateCounts(facet, search, found) {
+  const own = search.terms.some((term) => term.field === facet.field);
+  const counts = countsOf(own ? fitting(search, app.model.jobs, facet.field) : found, facet.read);
+  for (const box of byId("filters").querySelectorAll(`input[data-field="${CSS.escape(facet.field)}"]`)) {
+    const value = box.getAttribute("data-value") ?? "";
+    /** @type {HTMLInputElement} */ (box).checked = isTicked(facet, value);
+    const told = box.parentElement?.querySelector("small");
+    if (told) told.textContent = number(counts.get(value) ?? 0);
+  }
 }
 
 const COLLATOR = new Intl.Collator("en", { numeric: true });
@@ -76,15 +109,14 @@ function countsOf(jobs, read) {
   return counts;
 }
 
-/** @param {string} field @param {string} value @param {string} word @param {number} count */
-function facetValue(field, value, word, count) {
+/** @param {string} field @param {string} value @param {string} word */
+function facetValue(field, value, word) {
   const term = termFor(field, value);
   const box = /** @type {HTMLInputElement} */ (
     el("input", { type: "checkbox", "data-term": term, "data-field": field, "data-value": value })
   );
-  box.checked = hasTerm(app.view.q, term);
   box.addEventListener("change", () => go({ q: toggled(app.view.q, term) }));
-  return el("label", { title: word }, box, el("span", { text: word }), el("small", { text: number(count) }));
+  return el("label", { title: word }, box, el("span", { text: word }), el("small"));
 }
 
 /** @param {string} field @param {number} count @param {boolean} open */
@@ -92,7 +124,7 @@ function foldButton(field, count, open) {
   const toggle = () => {
     if (open) unfolded.delete(field);
     else unfolded.add(field);
-    showFacets(searchFor(app.view.q, app.model.jobs));
+    showFacets(searchFor(app.view.q, app.model.jobs), jobsShown());
   };
   const more = count > MOST_VALUES ? `First ${MOST_VALUES} of ${number(count)}` : `All ${number(count)}`;
   return el("button", {

@@ -204,10 +204,17 @@ function compareText(one, other) {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** Sorted; what is alike stands in the order of keys. @param {Job[]} jobs @param {string} order */
+/** @type {{ of: Job[], order: string, jobs: Job[] } | undefined} */
+let lastSorted;
+
+/** Sorted; what is alike stands in the order of keys. Kept, as each letter that is typed asks for it. @param {Job[]} jobs @param {string} order */
 function sorted(jobs, order) {
-  const { before } = SORTS[order] ?? SORTS.newest;
-  return [...jobs].sort((one, other) => before(one, other) || compareText(one.key, other.key));
+  if (lastSorted?.of !== jobs || lastSorted.order !== order) {
+    const { before } = SORTS[order] ?? SORTS.newest;
+    const made = [...jobs].sort((one, other) => before(one, other) || compareText(one.key, other.key));
+    lastSorted = { of: jobs, order, jobs: made };
+  }
+  return lastSorted.jobs;
 }
 
 /** The known value of a field that is spelled most like `wanted`. @param {string} field @param {string} wanted @param {Job[]} jobs */

@@ -39,7 +39,7 @@ type PurchaseData = {
   error?: string;
   deleted?: boolean;
   files?: number[];
-  steps?: { flow: string; files?: number[] }[];
+  steps?: (string | { flow: string; files: number[] })[];
   decision?: string;
   rating?: number;
   note?: string;

@@ -3,7 +3,7 @@
 
 const WHOLE = 300;
 const MOST_CARDS = 400;
-const ROWS_BEYOND = 4;
+const ROWS_BEYOND = 2;
 
 const grid = {
   /** @type {Job[]} */

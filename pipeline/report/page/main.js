@@ -21,7 +21,7 @@ const app = {
 
 /** The jobs that the search leaves, in their order. */
 function jobsShown() {
-  return sorted(fitting(searchFor(app.view.q, app.model.jobs), app.model.jobs), app.view.sort);
+  return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
 }
 
 /** Show what the address names. */
@@ -88,14 +88,14 @@ function showTabs() {
 function showBrowse() {
   const { jobs } = app.model;
   const search = searchFor(app.view.q, jobs);
-  const found = sorted(fitting(search, jobs), app.view.sort);
+  const found = fitting(search, sorted(jobs, app.view.sort));
   const field = /** @type {HTMLInputElement} */ (byId("search"));
   if (field.value.trim() !== app.view.q) field.value = app.view.q;
   byId("overview").hidden = Boolean(app.view.q);
   document.querySelector(".count")?.replaceChildren(el("b", { text: found.length }), ` of ${jobs.length}`);
   byId("clear").hidden = !app.view.q;
   /** @type {HTMLSelectElement} */ (byId("sort")).value = app.view.sort;
-  showFacets(search);
+  showFacets(search, found);
   showNoMatch(found, search);
   const listed = JSON.stringify([app.view.q, app.view.sort]);
   if (listed !== app.listed) {

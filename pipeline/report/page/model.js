@@ -71,7 +71,9 @@ function purchaseOf(written, campaign) {
     ...written,
     campaign,
     files: listed(written.files),
-    steps: (written.steps ?? []).map((step) => ({ flow: step.flow, files: listed(step.files) })),
+    steps: (written.steps ?? []).map((step) =>
+      typeof step === "string" ? { flow: step, files: [] } : { flow: step.flow, files: listed(step.files) },
+    ),
     cost: free ? 0 : (written.price ?? 0),
   };
 }
