@@ -94,6 +94,17 @@ def test_a_file_that_is_not_on_this_machine_has_no_way_to_it() -> None:
     assert "poster" not in file
 
 
+def test_steps_are_names_with_those_of_their_media_that_were_fetched() -> None:
+    steps = [
+        {"flow": "crop", "outputs": [{"content_type": "image/png"}]},
+        {"flow": "animate", "outputs": [{"content_type": "video/mp4", "sha256": OTHER}]},
+    ]
+    data = shown(records(purchases=[purchase(steps=steps)], hrefs={OTHER: "../x.steps/02-animate.mp4"}))
+
+    assert data["purchases"][0]["steps"] == ["crop", {"flow": "animate", "files": [1]}]
+    assert data["files"][1]["href"] == "../x.steps/02-animate.mp4"
+
+
 def test_the_last_decision_on_a_purchase_counts_and_is_told_whole() -> None:
     decided = {
         "decisions": [

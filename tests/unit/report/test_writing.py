@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.gallery_records import OTHER, SHA, purchase, records
+from support.protection import fails_without
 
 from pipeline.errors import UsageError
 from pipeline.media.facts import MediaFacts
@@ -91,6 +92,7 @@ def test_the_page_links_films_where_they_lie_and_holds_its_stills_beside_it(tmp_
     assert {path.name for path in index.parent.iterdir()} == {"index.html", "posters"}
 
 
+@fails_without("pipeline.report.writing:_href", "return ", swap=("f'./{quoted}'", "quoted"))
 def test_a_name_that_looks_like_a_scheme_stays_a_file(tmp_path: Path) -> None:
     given = campaign(tmp_path)
     file = tmp_path / "javascript:alert(1).mp4"
@@ -145,6 +147,7 @@ def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["one.html"]
 
 
+@fails_without("pipeline.report.writing:_is_ours", "if _MARK not in head")
 def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     folder.mkdir()
