@@ -1,4 +1,5 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and make.
+# `make demo` and `make test` need nothing but Python 3.11 or newer and make; `make check` also npm. The tests of the
+# gallery run where there is a Chromium.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -26,6 +27,11 @@ help:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
+# What checks the scripts of the gallery; the versions are pinned in package.json, and need no lock beside them.
+node_modules/.installed: package.json
+	@npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
 demo: .venv/demo
 	@$(BIN)/pipeline run --emulate --yes examples/quickstart/campaign.yaml
 
@@ -46,18 +52,20 @@ proof: .venv/dev
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(PART) $(ARGS)
 
-check: .venv/dev
+check: .venv/dev node_modules/.installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@npm run --silent check
 
-format: .venv/dev
+format: .venv/dev node_modules/.installed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@npm run --silent format
 
 docs: .venv/dev
 	@$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

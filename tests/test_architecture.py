@@ -18,7 +18,7 @@ PACKAGE = ROOT / "pipeline"
 # Each has its reason in writing; another one is a decision, not a convenience.
 RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "tqdm", "urllib3"}
 HEAVY = {"av", "jinja2", "jsonschema", "requests", "sqlite3", "starlette", "urllib3", "yaml"}
-OWNERS = {
+OWNERS: dict[str, str | tuple[str, ...]] = {
     "yaml": "pipeline/documents/",
     "jsonschema": "pipeline/documents/schema",
     "jinja2": "pipeline/manifest/templating/",
@@ -27,8 +27,8 @@ OWNERS = {
     "sqlite3": "pipeline/state/",
     "tqdm": "pipeline/cli/progress.py",
     "click": "pipeline/cli/",
-    "av": "pipeline/emulator/",
-    "PIL": "pipeline/emulator/",
+    "av": ("pipeline/emulator/", "pipeline/media/"),
+    "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": "pipeline/emulator/",
     "uvicorn": "pipeline/emulator/",
 }

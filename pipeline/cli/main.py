@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("pipeline.cli.status", "How the jobs stand."),
     "results": ("pipeline.cli.results", "Write the results manifest again."),
     "merge": ("pipeline.cli.merge", "Join results manifests, of two branches for instance."),
+    "report": ("pipeline.cli.report", "A page to look at what was made; opens from disk."),
     "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome nobody could tell."),
     "state": ("pipeline.cli.state", "The state as JSON, out and in."),
     "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, at the vendor and here."),

@@ -1,0 +1,134 @@
+"""`pipeline report`: the HTML gallery of campaigns."""
+
+import webbrowser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.context import open_workspace
+from pipeline.cli.options import (
+    INPUT,
+    CampaignFlags,
+    campaign_options,
+    flag,
+    selection_options,
+    verbosity,
+)
+from pipeline.cli.terminal import say
+from pipeline.errors import InvalidInput, Unfinished, UsageError, printable
+from pipeline.files import real_path
+from pipeline.manifest.discover import find
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
+from pipeline.operations.workspace import shown_path
+from pipeline.report.stills import MediaReader
+from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
+
+_OUTPUT = click.Path(path_type=Path)
+_MANY = 200
+
+
+@click.command("report")
+@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
+@flag("--out", type=_OUTPUT, metavar="DIR", help="Where the page goes; else report/ in the output folder.")
+@flag("--bundle", is_flag=True, help="Put the films into the folder too, so that it can be handed on whole.")
+@flag("--single", type=_OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no films.")
+@flag("--compare", type=INPUT, metavar="RESULTS", help="Show what is new against other results.")
+@flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@selection_options
+@campaign_options
+def command(manifests: tuple[Path, ...], **given: Any) -> None:
+    """A page to look at what MANIFEST brought, which opens from disk. Needs no key, no network and no state.
+
+    Several campaigns each get a page of their own; with --out or --single, one for all of them. A results manifest
+    will do in the place of a campaign's.
+    """
+    _assert_goes_together(given)
+    sources = [_source(path, given) for path in _found(manifests)]
+    reader = media_reader()
+    written = []
+    for target, group in _targets(sources, given):
+        written.append(_write(target, group, reader, given))
+        _tell(written[-1], group, reader)
+    if given["opened"]:
+        for each in written:
+            webbrowser.open(real_path(each.page).as_uri())
+
+
+def _assert_goes_together(given: Mapping[str, Any]) -> None:
+    if given["single"] is not None and (given["out"] is not None or given["bundle"]):
+        raise UsageError("--single writes one file: it goes with neither --out nor --bundle")
+
+
+def _found(paths: Sequence[Path]) -> list[Path]:
+    """The campaigns and results manifests that are named, in that order; folders are searched."""
+    return [each for path in paths for each in ([path] if _is_results(path) else find([path]))]
+
+
+def _is_results(path: Path) -> bool:
+    return path.suffix == ".json" or path.name.endswith((".results.yaml", ".results.yml"))
+
+
+def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
+    campaign = _on_disk(path, CampaignFlags.of(given))
+    return gallery_campaign(campaign, given["select"], given["exclude"], given["compare"])
+
+
+def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
+    """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
+    if _is_results(path):
+        return of_results(real_path(path), real_path(Path(flags.output)) if flags.output else None)
+    try:
+        workspace = open_workspace(path, flags)
+    except InvalidInput:
+        results = Path(flags.results) if flags.results else results_beside(path, emulated=flags.emulate)
+        if results is None or not results.is_file():
+            raise
+        if not verbosity().quiet:
+            told = "does not read now; the page shows what its results say, without caps and prices"
+            say(f"warning: {printable(str(path))} {told}", err=True)
+        return of_results(real_path(results), real_path(Path(flags.output)) if flags.output else None)
+    return of_workspace(workspace)
+
+
+def _targets(
+    sources: Sequence[GalleryCampaign], given: Mapping[str, Any]
+) -> list[tuple[Path, Sequence[GalleryCampaign]]]:
+    if given["single"] is not None:
+        return [(given["single"], sources)]
+    if given["out"] is not None:
+        return [(given["out"], sources)]
+    return [(source.output / "report", [source]) for source in sources]
+
+
+def _write(
+    target: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, given: Mapping[str, Any]
+) -> WrittenPage:
+    quiet = verbosity().quiet
+
+    def told(number: int, of: int) -> None:
+        if not quiet and of > _MANY and number % _MANY == 0:
+            say(f"{number:,} of {of:,} stills", err=True)
+
+    path = real_path(target)
+    try:
+        if given["single"] is not None:
+            return write_single(path, sources, reader, told=told)
+        return write_folder(path, sources, reader, bundle=given["bundle"], told=told)
+    except OSError as error:
+        raise Unfinished(f"{printable(str(target))}: cannot be written: {error.strerror or error}") from error
+
+
+def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: MediaReader | None) -> None:
+    if verbosity().quiet:
+        return
+    keys = [source.records.keys for source in sources]
+    jobs = sum(
+        len(source.records.results["jobs"]) if chosen is None else len(chosen)
+        for source, chosen in zip(sources, keys, strict=True)
+    )
+    say(f"{printable(shown_path(written.page))}: {jobs:,} jobs, {written.stills:,} stills")
+    if reader is None:
+        say("No stills are made without the extra: pip install 'campaign-pipeline[report]'", err=True)

@@ -1,0 +1,201 @@
+"""Reads what a media file is and makes a still of it. Needs the extra `media` (PyAV and Pillow)."""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image, ImageOps, ImageStat
+
+from pipeline.media.facts import MediaFacts
+
+# Anything that the libraries may say of bytes that are no media, cut short, or made to harm.
+_UNREADABLE = (
+    *(OSError, ValueError, ArithmeticError, EOFError, SyntaxError, av.error.FFmpegError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+# A file from outside may pass for a playlist, which names other files, or for a page that runs a program.
+_PICTURES = ("PNG", "JPEG", "WEBP", "GIF")
+_STREAMS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg",
+    "protocol_whitelist": "file",
+}
+_MOST_PIXELS = 1 << 27
+_MOST_FRAMES_LOOKED_AT = 240
+_THUMB = (32, 32)
+# The least spread of brightness, of 255, at which a frame shows something.
+_LEAST_SPREAD = 6.0
+
+POSTER_WIDTH = 320
+
+
+def facts_of(path: Path) -> MediaFacts | None:
+    """What the file at `path` shows and how long; None where it cannot be read as a picture, a film or a sound."""
+    return _facts_of_picture(path) or _facts_of_stream(path)
+
+
+def poster_of(path: Path, width: int = POSTER_WIDTH) -> bytes | None:
+    """A WebP of the file, `width` pixels wide: of a film, the first frame that is neither black nor blank.
+
+    None where nothing can be shown: it cannot be read, or holds sound only.
+    """
+    try:
+        still = _picture(path) or _still(path)
+        if still is None:
+            return None
+        height = max(1, round(still.height * width / still.width))
+        scaled = still.resize((width, height), Image.Resampling.LANCZOS)
+        written = io.BytesIO()
+        scaled.save(written, "WEBP", quality=72, method=3)
+    except (*_UNREADABLE, MemoryError):
+        return None
+    return written.getvalue()
+
+
+def _facts_of_picture(path: Path) -> MediaFacts | None:
+    try:
+        with Image.open(path, formats=_PICTURES) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                return _facts_of_animation(image)
+            image.verify()
+        with Image.open(path, formats=_PICTURES) as image:
+            turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+            width, height = image.size
+    except _UNREADABLE:
+        return None
+    return MediaFacts(width=height, height=width) if turned else MediaFacts(width=width, height=height)
+
+
+def _facts_of_animation(image: Image.Image) -> MediaFacts:
+    """Of a picture that moves: its length is the sum of what each frame stands."""
+    frames: int = getattr(image, "n_frames", 1)
+    milliseconds = 0.0
+    for number in range(frames):
+        image.seek(number)
+        image.load()
+        milliseconds += float(image.info.get("duration", 0))
+    width, height = image.size
+    if milliseconds <= 0:
+        return MediaFacts(width=width, height=height)
+    rate = round(frames * 1000 / milliseconds, 3)
+    return MediaFacts(width=width, height=height, duration=round(milliseconds / 1000, 3), frame_rate=rate)
+
+
+def _facts_of_stream(path: Path) -> MediaFacts | None:
+    try:
+        with closing(av.open(str(path), options=_STREAMS)) as container:
+            return _facts_in(container)
+    except _UNREADABLE:
+        return None
+
+
+def _facts_in(container: InputContainer) -> MediaFacts | None:
+    video = next(iter(container.streams.video), None)
+    has_audio = bool(container.streams.audio)
+    if video is None and not has_audio:
+        return None
+    duration = _duration(container)
+    if video is None:
+        return MediaFacts(duration=duration, audio=True)
+    frame = next(container.decode(video), None)
+    if frame is None:
+        return None
+    width, height = _shown_size(frame, video)
+    rate = video.average_rate or video.guessed_rate
+    return MediaFacts(
+        width=width,
+        height=height,
+        duration=duration,
+        frame_rate=round(float(rate), 3) if rate else None,
+        audio=has_audio,
+    )
+
+
+def _duration(container: InputContainer) -> float | None:
+    """The longest stream's length in seconds, else what the container says."""
+    lengths = [
+        float(stream.duration * stream.time_base)
+        for stream in container.streams
+        if stream.duration and stream.time_base and stream.type in {"video", "audio"}
+    ]
+    if lengths:
+        return round(max(lengths), 3)
+    return round(container.duration / av.time_base, 3) if container.duration else None
+
+
+def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """Width and height as a player shows them: pixels made square, then turned as the file says."""
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    width = round(frame.width * ratio) if ratio > 0 else frame.width
+    return (frame.height, width) if _is_turned(frame) else (width, frame.height)
+
+
+def _is_turned(frame: VideoFrame) -> bool:
+    return bool(abs(getattr(frame, "rotation", 0)) % 180 == 90)
+
+
+def _picture(path: Path) -> Image.Image | None:
+    try:
+        with Image.open(path, formats=_PICTURES) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            whole = ImageOps.exif_transpose(image)
+            return _on_grey(whole)
+    except _UNREADABLE:
+        return None
+
+
+def _on_grey(image: Image.Image) -> Image.Image:
+    """What is clear shows the page's own mat, which is grey in both of its themes."""
+    if "A" not in image.mode and "transparency" not in image.info:
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    ground = Image.new("RGBA", clear.size, "#8a8a8a")
+    return Image.alpha_composite(ground, clear).convert("RGB")
+
+
+def _still(path: Path) -> Image.Image | None:
+    with closing(av.open(str(path), options=_STREAMS)) as container:
+        video = next(iter(container.streams.video), None)
+        if video is None:
+            return None
+        video.thread_type = "NONE"
+        return _most_telling(container, video)
+
+
+def _most_telling(container: InputContainer, video: VideoStream) -> Image.Image | None:
+    """The first frame that shows something; where none of the first does, the one that shows the most."""
+    best: tuple[float, Image.Image] | None = None
+    for frame in _first_frames(container, video):
+        image = _as_shown(frame, video)
+        spread = ImageStat.Stat(image.convert("L").resize(_THUMB)).stddev[0]
+        if spread >= _LEAST_SPREAD:
+            return image
+        if best is None or spread > best[0]:
+            best = (spread, image)
+    return best[1] if best else None
+
+
+def _first_frames(container: InputContainer, video: VideoStream) -> Iterator[VideoFrame]:
+    try:
+        for number, frame in enumerate(container.decode(video)):
+            if number >= _MOST_FRAMES_LOOKED_AT or frame.width * frame.height > _MOST_PIXELS:
+                return
+            yield frame
+    except av.error.FFmpegError:
+        return  # what was decoded before it breaks off will do
+
+
+def _as_shown(frame: VideoFrame, video: VideoStream) -> Image.Image:
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    ratio = video.sample_aspect_ratio or Fraction(1)
+    if ratio > 0 and ratio != 1:
+        image = image.resize((max(1, round(image.width * ratio)), image.height))
+    rotation = getattr(frame, "rotation", 0) % 360
+    return image.rotate(rotation, expand=True) if rotation else image

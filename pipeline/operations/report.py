@@ -1,0 +1,164 @@
+"""From a campaign to its gallery: what the page needs of records, manifest and disk; no key, network or state."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.assignment import assign
+from pipeline.documents import schema
+from pipeline.documents.yaml_reader import read_yaml
+from pipeline.errors import InvalidInput
+from pipeline.files import project_root, real_path
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
+from pipeline.manifest.expand import expand
+from pipeline.operations.report_records import RecordsOnDisk, of_results
+from pipeline.operations.workspace import shown_path
+from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.plan import ALL
+from pipeline.planning.select import Candidate, select_keys
+from pipeline.purchases import Records
+from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
+from pipeline.report.files import located
+from pipeline.report.parts import parts_of
+from pipeline.report.stills import MediaReader, StillCache
+from pipeline.report.writing import GalleryCampaign
+from pipeline.results.decisions import Decision, Verdict, in_force
+from pipeline.state.transitions import absorb
+
+
+def gallery_campaign(
+    campaign: RecordsOnDisk, select: Sequence[str], exclude: Sequence[str], before: Path | None = None
+) -> GalleryCampaign:
+    """One campaign of the page: its records, its selection, and where its files lie.
+
+    Raises:
+        InvalidInput: decisions or the results to compare with are wrong.
+        UsageError: an expression makes no sense, or nothing fits.
+    """
+    results = campaign.results
+    decided = decisions_in(campaign.decisions)
+    planned = planned_by(campaign, decided)
+    keys = select_keys(candidates(results, planned), select, exclude) if select or exclude else None
+    files = _located(campaign)
+    other = of_results(before, campaign.output) if before is not None else None
+    if other is not None:
+        files = {**_located(other), **files}
+    limits = campaign.workspace.campaign.limits if campaign.workspace else None
+    records = GalleryRecords(
+        results=results,
+        decisions=decided,
+        command=shlex.quote(_told(campaign.manifest)),
+        flags="--emulate" if campaign.emulated else "",
+        emulated=campaign.emulated,
+        budget=limits.budget if limits else None,
+        max_credits=limits.max_credits if limits else None,
+        keys=keys,
+        planned=planned,
+        media=results.get("media", {}),
+        before=other.results if other else None,
+        before_name=_told(real_path(before)) if before else "",
+    )
+    cache = StillCache(campaign.folder / ".pipeline" / "cache")
+    types = files_on_page(records)
+    here = {digest: path for digest, path in files.items() if digest in types}
+    shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
+    return GalleryCampaign(
+        name=campaign.name, records=records, output=campaign.output, cache=cache, files=here, shown=shown
+    )
+
+
+def _located(campaign: RecordsOnDisk) -> dict[str, Path]:
+    purchases = campaign.records.purchases.values()
+    return located(campaign.results["jobs"], purchases, campaign.folder, campaign.output)
+
+
+def _told(path: Path) -> str:
+    """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
+    shown = Path(shown_path(path))
+    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
+
+
+def decisions_in(path: Path) -> Mapping[str, Any]:
+    """The decisions file as a document; empty where there is none.
+
+    Raises:
+        InvalidInput: it is wrong.
+    """
+    if not path.exists():
+        return {}
+    document = read_yaml(path, shown_path(path))
+    if problems := schema.check(document, "decisions"):
+        raise InvalidInput(problems)
+    plain: Any = document.root.plain()
+    return dict(plain)
+
+
+def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
+    """What the manifest asks for and a run would do, by key; empty where it cannot be read now."""
+    if campaign.workspace is None:
+        return {}
+    try:
+        jobs = in_plan_order(expand(campaign.workspace.campaign))
+    except InvalidInput:
+        return {}
+    decisions = in_force(
+        Decision(purchase=each["purchase"], key=each["key"], decision=Verdict(each["decision"]))
+        for each in decided.get("decisions", ())
+    )
+    assignment = assign(jobs, absorb(Records(), campaign.records, decisions), decisions)
+    actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
+    pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == "pending"}
+    return {
+        job.key: PlannedJob(
+            request=job.request_json() if job.key in pending else {},
+            credits=job.credits,
+            action=actions.get(job.key),
+            upstream=job.upstream,
+        )
+        for job in jobs
+    }
+
+
+def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) -> list[Candidate]:
+    """Every job of the results, with what a selection may ask of it."""
+    purchases = {each["id"]: each for each in results["purchases"]}
+    return [
+        Candidate(
+            key=JobKey(row["key"]),
+            job=_job(row, purchases),
+            status=row["status"],
+            action=planned.get(row["key"], PlannedJob()).action or "",
+        )
+        for row in results["jobs"]
+    ]
+
+
+def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The job that a row of the results speaks of, as far as a selection looks at it."""
+    purchase = purchases.get(row.get("purchase") or row.get("last") or "")
+    parts: Mapping[str, Any] = parts_of(row, purchase)
+    inputs = purchase.get("inputs", ()) if purchase else ()
+    made_from = next((purchases[each]["key"] for each in inputs if each in purchases), None)
+    images = (UpstreamOutput(job=JobKey(made_from)),) if made_from else ()
+    return Job(
+        coordinates=Coordinates(
+            rule=parts.get("rule", ""),
+            template=parts.get("template", ""),
+            image=parts.get("image"),
+            prompt=parts.get("prompt"),
+            axes=tuple(parts.get("axes", {}).items()),
+            take=parts.get("take", 1),
+        ),
+        request=Request(provider="", template_id="", images=images),
+        path="",
+    )
+
+
+def media_reader() -> MediaReader | None:
+    """What reads media; None where the extra is not installed."""
+    try:
+        from pipeline.media.read import facts_of, poster_of
+    except ImportError:
+        return None
+    return MediaReader(poster_of=poster_of, facts_of=facts_of)

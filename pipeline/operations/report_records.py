@@ -1,0 +1,109 @@
+"""The records of a campaign as they lie on this machine, found by its manifest or by its results alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.assignment import assign
+from pipeline.errors import InvalidInput
+from pipeline.files import real_path
+from pipeline.manifest.expand import expand
+from pipeline.operations.campaign_state import read_published
+from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.purchases import Decisions, Records
+from pipeline.results.build import build
+from pipeline.results.file import ResultsFile, read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsOnDisk:
+    """A campaign's records as they lie on this machine. `workspace` is None where its manifest was not read."""
+
+    name: str
+    results: Mapping[str, Any]
+    records: Records
+    decisions: Path
+    folder: Path
+    output: Path
+    manifest: Path
+    emulated: bool
+    workspace: Workspace | None = None
+
+
+def of_workspace(workspace: Workspace) -> RecordsOnDisk:
+    """The records of a campaign whose manifest was read. Where nothing was bought yet, what it asks for.
+
+    Raises:
+        InvalidInput: its results are wrong, or belong to another campaign.
+    """
+    found = read_published(workspace)
+    return RecordsOnDisk(
+        name=workspace.campaign.name,
+        results=found.document if found is not None else _nothing_bought(workspace),
+        records=found.records if found is not None else Records(),
+        decisions=workspace.decisions,
+        folder=workspace.campaign.manifest.parent,
+        output=workspace.output,
+        manifest=workspace.campaign.manifest,
+        emulated=workspace.emulated,
+        workspace=workspace,
+    )
+
+
+def of_results(path: Path, output: Path | None = None) -> RecordsOnDisk:
+    """The records of a campaign by its results manifest alone.
+
+    Raises:
+        InvalidInput: there is none, or it is wrong.
+    """
+    found = read(path, shown_path(path))
+    if found is None:
+        raise InvalidInput(f"{shown_path(path)}: there is no such file")
+    emulated = path.name.endswith(".emulated.results.json")
+    manifest = real_path(path.parent / found.manifest)
+    name = f"{found.campaign}.emulated" if emulated else found.campaign
+    return RecordsOnDisk(
+        name=found.campaign,
+        results=found.document,
+        records=found.records,
+        decisions=manifest.with_name(f"{name}.decisions.yaml"),
+        folder=manifest.parent,
+        output=output or _output_of(found, manifest.parent, emulated=emulated),
+        manifest=manifest,
+        emulated=emulated,
+    )
+
+
+def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
+    """The one results manifest beside `manifest` that is its own; None where there is none, or more than one."""
+    found = []
+    for path in sorted(manifest.parent.glob("*.results.json")):
+        if path.name.endswith(".emulated.results.json") == emulated:
+            try:
+                results = read(path, shown_path(path))
+            except InvalidInput:
+                continue
+            if results is not None and real_path(path.parent / results.manifest) == real_path(manifest):
+                found.append(path)
+    return found[0] if len(found) == 1 else None
+
+
+def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
+    """The output folder, told by where the results say that a file of a known stem lies."""
+    for job in found.jobs:
+        purchase = found.records.purchases.get(job.get("purchase", ""))
+        for file in job.get("outputs", ()):
+            head, stem, _ = (
+                file["path"].rpartition(purchase.path) if purchase and purchase.path else ("", "", "")
+            )
+            if stem and head.endswith("/"):
+                return real_path(folder / head)
+    default = folder / "output" / found.campaign
+    return real_path(default / "emulated" if emulated else default)
+
+
+def _nothing_bought(workspace: Workspace) -> Mapping[str, Any]:
+    jobs = list(expand(workspace.campaign))
+    assignment = assign(jobs, Records(), Decisions())
+    return build(workspace.heading(), assignment=assignment, records=Records(), decisions=Decisions())

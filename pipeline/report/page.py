@@ -1,0 +1,77 @@
+"""The page in one piece: its HTML with style, scripts and data put in, under a policy that names each by its hash.
+
+Nothing is loaded from elsewhere and no string of a manifest can act: the data is no script, and what is one is known
+by its hash. The files in `page/` stay as they are written, so that a server can hand them out one by one.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.jobs import Json
+
+_FOLDER = Path(__file__).with_name("page")
+_STYLE = re.compile(r'<link rel="stylesheet" href="([a-z.-]+)" />')
+_SCRIPT = re.compile(r'<script src="([a-z.-]+)"></script>')
+_TITLE = re.compile(r"<title>[^<]*</title>")
+
+
+def page(data: Mapping[str, Json], title: str, stills: Mapping[str, bytes] | None = None) -> bytes:
+    """The whole page that shows `data`. With `stills` (WebP, by the short hash of their files) they are inside it."""
+    text = (_FOLDER / "index.html").read_text(encoding="utf-8")
+    hashes: dict[str, list[str]] = {"style": [], "script": []}
+
+    def put_in(found: re.Match[str], element: str) -> str:
+        content = (_FOLDER / found[1]).read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        hashes[element].append(f"'sha256-{digest}'")
+        return f"<{element}>{content}</{element}>"
+
+    text = _STYLE.sub(lambda found: put_in(found, "style"), text)
+    blocks = [f'<script type="text/plain" id="data">{_deflated(data)}</script>']
+    if stills is not None:
+        blocks.append(f'<script type="application/json" id="stills">{_stills(stills)}</script>')
+    whole = _SCRIPT.sub(lambda found: put_in(found, "script"), text)
+    first = whole.index("<script>")
+    whole = f"{whole[:first]}{''.join(blocks)}\n    {whole[first:]}"
+    whole = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>", whole, count=1)
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_policy(hashes)}" />'
+    return whole.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {policy}', 1).encode()
+
+
+def _deflated(data: Mapping[str, Json]) -> str:
+    """The data as text: what a campaign says is much the same from job to job, so it shrinks to a tenth."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate may come from a vendor's JSON; a browser reads it as the mark for what is no character.
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
+
+
+def _stills(stills: Mapping[str, bytes]) -> str:
+    urls = {
+        name: f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+        for name, content in stills.items()
+    }
+    return json.dumps(urls, separators=(",", ":"))
+
+
+def _policy(hashes: Mapping[str, list[str]]) -> str:
+    """What the page may load: its own style and scripts, and media that lie beside it or are inside it.
+
+    `file:` is for browsers to which no file from disk is of one origin with another.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(hashes['script'])}",
+            f"style-src {' '.join(hashes['style'])}",
+            "img-src 'self' file: data:",
+            "media-src 'self' file:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )

@@ -1,0 +1,248 @@
+"use strict";
+// A card of the contact sheet: its film in its own ratio, its key, its prompt and one line of facts.
+
+/** @param {Job} job @param {number} place @param {number} of @returns {HTMLElement} */
+function cardOf(job, place, of) {
+  const letter = app.selected.indexOf(job.shown?.id ?? "");
+  return el(
+    "article",
+    {
+      class: letter >= 0 ? "card selected" : "card",
+      "data-key": job.key,
+      "data-status": job.status,
+      "data-decision": job.decision,
+      "data-address": job.address,
+      "aria-posinset": place + 1,
+      "aria-setsize": of,
+      "aria-labelledby": `card-${place}`,
+    },
+    el(
+      "a",
+      { class: "open", href: addressOf({ view: "job", job: job.address }) },
+      el("div", { class: "mat" }, filmBox(job)),
+      el("h3", { class: "key", id: `card-${place}`, title: job.key }, ...keyLine(job)),
+    ),
+    el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
+    metaLine(job),
+    job.shown && selectButton(job, letter),
+  );
+}
+
+/** @param {Job} job @param {number} letter */
+function selectButton(job, letter) {
+  return el("button", {
+    class: "select",
+    "aria-pressed": letter >= 0 ? "true" : "false",
+    "aria-label": `Select ${job.key}`,
+    text: letter >= 0 ? "ABCD"[letter] : "",
+  });
+}
+
+/** What stands in the mat: the film, or the marks of where it will be. @param {Job} job */
+function filmBox(job) {
+  if (
+    job.state === "failed" ||
+    job.state === "attention" ||
+    job.state === "underway" ||
+    job.state === "pending"
+  ) {
+    return frameOf(job);
+  }
+  if (job.state === "redo" && !job.serving) return frameOf(job);
+  const still = job.file && source.poster(job.file);
+  if (!job.file?.here && !still) return frameOf(job);
+  return stillBox(job.file, job.ratio || usualOf(job).ratio, still, job.state, job.decision === "approved");
+}
+
+/**
+ * @param {MediaFile | undefined} file @param {number} ratio @param {string | undefined} still
+ * @param {string} [state] @param {boolean} [approved]
+ */
+function stillBox(file, ratio, still, state = "", approved = false) {
+  const box = el("div", {
+    class: `film ${state === "rejected" ? "rejected" : ""} ${ratio < 4 / 3 ? "tall" : ""}`,
+    vars: { ratio },
+  });
+  if (still) {
+    const image = /** @type {HTMLImageElement} */ (
+      el("img", { alt: "", loading: "lazy", decoding: "async", src: still })
+    );
+    image.addEventListener("error", () => image.replaceWith(...frameMarks()), { once: true });
+    if (!file?.width)
+      image.addEventListener("load", () => asWideAs(box, image.naturalWidth / image.naturalHeight));
+    box.append(image);
+  } else {
+    box.classList.add("frame");
+    box.append(
+      el("div", { class: "told" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
+    );
+  }
+  if (state === "rejected") box.append(diagonal());
+  if (approved) box.append(el("span", { class: "corner" }, icon("check")));
+  return box;
+}
+
+/** @param {HTMLElement} box @param {number} ratio */
+function asWideAs(box, ratio) {
+  if (!Number.isFinite(ratio) || ratio <= 0) return;
+  box.classList.toggle("tall", ratio < 4 / 3);
+  setVars(box, { ratio });
+}
+
+function diagonal() {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "diagonal");
+  svg.setAttribute("viewBox", "0 0 100 100");
+  svg.setAttribute("preserveAspectRatio", "none");
+  const line = document.createElementNS(SVG, "line");
+  for (const [name, value] of Object.entries({ x1: "0", y1: "100", x2: "100", y2: "0" }))
+    line.setAttribute(name, value);
+  svg.append(line);
+  return svg;
+}
+
+function frameMarks() {
+  return [el("div", { class: "told" }, el("b", { text: "No still" }))];
+}
+
+/** Crop marks in the ratio that is to be expected, and why there is no film. @param {Job} job */
+function frameOf(job) {
+  const ratio = job.ratio || usualOf(job).ratio;
+  const tone = ["failed", "attention", "underway"].includes(job.state) ? job.state : "";
+  const [title, about] = whyNoFilm(job);
+  return el(
+    "div",
+    { class: `film frame ${tone} ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
+    el(
+      "div",
+      { class: "told" },
+      job.state === "underway" && stepMarks(job),
+      title && el("b", { text: title }),
+      about && el("span", { dir: "auto", text: about }),
+    ),
+  );
+}
+
+/** @param {Job} job @returns {[string, string]} */
+function whyNoFilm(job) {
+  const error = job.shown?.error ?? "";
+  switch (job.state) {
+    case "failed":
+      return [REASONS[job.reason ?? ""]?.name ?? "Failed", error || (REASONS[job.reason ?? ""]?.about ?? "")];
+    case "attention":
+      return ["Outcome unknown", "May be bought; never sent again by itself"];
+    case "underway":
+      return [
+        "",
+        job.status === "succeeded" ? "made, not fetched yet" : (currentStep(job)?.name ?? "under way"),
+      ];
+    case "redo": {
+      const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
+      return ["Redo", note ? `“${note}”` : ""];
+    }
+    case "pending":
+      return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];
+    default:
+      return ["File not on this machine", "collect brings it"];
+  }
+}
+
+/** Which step a job is at, as far as its template's others tell. @param {Job} job */
+function currentStep(job) {
+  const made = job.serving?.steps.length ?? 0;
+  const of = Math.max(usualOf(job).steps, made);
+  if (!made || of <= made) return undefined;
+  return { number: made + 1, of, name: job.serving?.steps.at(-1)?.flow ?? "" };
+}
+
+/** @param {Job} job */
+function stepMarks(job) {
+  const step = currentStep(job);
+  if (!step) return undefined;
+  const marks = Array.from({ length: step.of }, (_, index) =>
+    el("i", { class: index + 1 < step.number ? "made" : index + 1 === step.number ? "now" : "" }),
+  );
+  return el("div", { class: "steps-mark" }, ...marks);
+}
+
+/** @param {Job} job */
+function metaLine(job) {
+  const price = job.cost ?? (job.state === "pending" || job.state === "redo" ? priceOf(job) : undefined);
+  const toCome = (job.state === "pending" || job.state === "redo") && price !== undefined;
+  return el(
+    "p",
+    { class: "meta" },
+    stateWord(job),
+    job.rating > 0 && ratingOf(job.rating),
+    el(
+      "span",
+      { class: "numbers" },
+      job.ratioName && el("span", { class: "unseen", text: job.ratioName }),
+      job.length > 0 && el("span", { class: "length", title: job.ratioName, text: lengthOf(job.length) }),
+      price !== undefined &&
+        el("span", { text: toCome ? `${number(price)} to come` : `${number(price)} cr` }),
+    ),
+  );
+}
+
+/** @param {Job} job */
+function stateWord(job) {
+  const state = STATES[job.state];
+  const step = job.state === "underway" ? currentStep(job) : undefined;
+  const word = step ? `Step ${step.number} of ${step.of}` : state.word;
+  return el("span", { class: `word ${state.tone}` }, state.icon && icon(state.icon), word);
+}
+
+/** @param {number} stars */
+function ratingOf(stars) {
+  return el(
+    "span",
+    { class: "rating" },
+    icon("star"),
+    String(stars),
+    el("span", { class: "unseen", text: stars === 1 ? "star" : "stars" }),
+  );
+}
+
+// A card's film plays while it is looked at.
+
+/** @type {{ card: HTMLElement, film: HTMLVideoElement } | undefined} */
+let preview;
+
+/** @param {HTMLElement} card */
+function startPreview(card) {
+  if (preview?.card === card) return;
+  stopPreview();
+  const job = app.model.byAddress.get(card.dataset.address ?? "");
+  const box = card.querySelector(".film");
+  const href = job?.file && kindOf(job.file) === "video" ? source.film(job.file) : undefined;
+  if (!href || !box || box.classList.contains("frame")) return;
+  const film = /** @type {HTMLVideoElement} */ (
+    el("video", {
+      src: href,
+      loop: true,
+      playsinline: true,
+      preload: "auto",
+      "aria-hidden": "true",
+      tabindex: -1,
+    })
+  );
+  film.muted = true;
+  const progress = el("span", { class: "progress" });
+  film.addEventListener("timeupdate", () =>
+    setVars(progress, { played: film.currentTime / (film.duration || 1) }),
+  );
+  film.addEventListener("error", () => stopPreview());
+  box.append(film, progress);
+  preview = { card, film };
+  film.play().catch(() => undefined);
+}
+
+function stopPreview() {
+  if (!preview) return;
+  const { card, film } = preview;
+  preview = undefined;
+  film.removeAttribute("src");
+  film.load();
+  card.querySelectorAll("video, .progress").forEach((each) => each.remove());
+}

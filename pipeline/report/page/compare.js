@@ -1,0 +1,428 @@
+"use strict";
+// Two to four purchases beside each other or, two of them, with a wipe: played, paused and sought as one.
+
+const LETTERS = ["A", "B", "C", "D"];
+
+/** Which side the decision bar acts on. */
+let side = 0;
+
+/** @param {string[]} ids */
+function compareView(ids) {
+  const purchases = ids.map((id) => app.model.purchases.get(id)).filter((each) => each !== undefined);
+  if (purchases.length < 2) return compareList();
+  side = purchases.length - 1;
+  const wipe = app.view.mode === "wipe" && purchases.length === 2;
+  const panes = purchases.map((each, index) => paneOf(each, index, wipe && index === 1));
+  const films = panes.map((pane) => pane.querySelector("video")).filter((film) => film !== null);
+  films.forEach((film, index) => (film.muted = index > 0));
+  const rates = purchases.map((each) => each.files[0]?.frame_rate ?? USUAL_RATE);
+  reel = films.length ? new Reel(films, Math.max(...rates)) : undefined;
+  const stage = wipe ? wipeStage(panes, purchases) : sideStage(panes);
+  const pins = purchases.flatMap((each, index) => pinsOf(each, LETTERS[index], index > 0));
+  return [
+    el("h1", { class: "unseen", text: "Compare" }),
+    compareBar(purchases, wipe),
+    el(
+      "div",
+      { class: "compare" },
+      sidesHead(purchases),
+      stage,
+      reel && transportOf(reel, pins, () => stage),
+      el("div", { class: "two-columns" }, differenceBlock(purchases), notesOfAll(purchases)),
+    ),
+    decideBar(purchases[side], sideSwitch(purchases)),
+  ];
+}
+
+/** @param {Purchase[]} purchases @param {boolean} wipe */
+function compareBar(purchases, wipe) {
+  const [head, tail] = keyParts(purchases[0].key);
+  const alike = purchases.every((each) => each.key.split("#")[0] === purchases[0].key.split("#")[0]);
+  const crumb = alike
+    ? el(
+        "span",
+        { class: "crumb" },
+        el("span", { text: `${head.split("/").filter(Boolean).join(" / ")} / ` }),
+        el("b", { text: tail.split("/").join(" / ") }),
+      )
+    : el("span", { class: "crumb" }, el("b", { text: counted(purchases.length, "purchase") }));
+  const button = (
+    /** @type {"wipe" | "side"} */ mode,
+    /** @type {string} */ word,
+    /** @type {string} */ key,
+  ) =>
+    el(
+      "button",
+      {
+        "aria-pressed": String(wipe === (mode === "wipe")),
+        onclick: () => go({ view: "compare", compare: app.view.compare, mode }, { replace: true }),
+      },
+      word,
+      el("kbd", { text: key }),
+    );
+  return el(
+    "div",
+    { class: "sub" },
+    el("a", { class: "tool", href: addressOf({}), "aria-label": "Back", title: "Back (Esc)" }, icon("back")),
+    crumb,
+    el(
+      "span",
+      { class: "end" },
+      purchases.length === 2 &&
+        el(
+          "span",
+          { class: "segmented", role: "group", "aria-label": "How to compare" },
+          button("wipe", "Wipe", "w"),
+          button("side", "Side by side", "s"),
+        ),
+      purchases.length < 4 &&
+        el("button", { class: "quiet optional", onclick: addPurchase, text: "Add a purchase" }),
+    ),
+  );
+}
+
+function addPurchase() {
+  app.selected = app.view.compare;
+  go({});
+  toast("Select another with x, then compare with c.");
+}
+
+/**
+ * The film or picture of a purchase, in a box of its ratio.
+ * @param {Purchase} purchase @param {number} index @param {boolean} atEnd where its letter stands
+ */
+function paneOf(purchase, index, atEnd) {
+  const file = purchase.files[0];
+  const href = file && source.film(file);
+  const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
+  const label = `${LETTERS[index]}: ${purchase.key}`;
+  const tag = el("span", {
+    class: `tag ${atEnd ? "b" : "a"}`,
+    "aria-hidden": "true",
+    text: LETTERS[index],
+  });
+  if (!href || !file) return el("div", { class: "film", vars: { ratio } }, purchaseBox(purchase), tag);
+  if (kindOf(file) === "image")
+    return el("div", { class: "film", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
+  const film = filmOf(href, label, source.poster(file));
+  film.dataset.audio = String(file.audio ?? true);
+  return el("div", { class: "film", vars: { ratio } }, film, tag);
+}
+
+/** @param {HTMLElement[]} panes */
+function sideStage(panes) {
+  const ratio =
+    panes.length * Math.min(...panes.map((pane) => Number(pane.style.getPropertyValue("--ratio"))));
+  return el(
+    "div",
+    { class: "stage side", vars: { sides: panes.length, ratio } },
+    ...panes.map((pane) => el("div", { class: "pane" }, pane)),
+  );
+}
+
+/** Both in one box; B is seen to the right of the grip. @param {HTMLElement[]} panes @param {Purchase[]} purchases */
+function wipeStage(panes, purchases) {
+  const ratio = panes[0].style.getPropertyValue("--ratio");
+  const [below, above] = panes.map((pane) => [...pane.children]);
+  const box = el(
+    "div",
+    { class: "film wiping", vars: { ratio, wipe: 50 } },
+    ...below,
+    el("div", { class: "over" }, ...above.filter((each) => !each.matches(".tag"))),
+    ...above.filter((each) => each.matches(".tag")),
+  );
+  box.append(gripOf(box, purchases));
+  return el("div", { class: "stage", vars: { ratio } }, box);
+}
+
+/** @param {HTMLElement} box @param {Purchase[]} purchases */
+function gripOf(box, purchases) {
+  const grip = el(
+    "div",
+    {
+      class: "grip",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": "Wipe between A and B",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+      "aria-valuenow": 50,
+    },
+    el("span", {}, icon("grip")),
+  );
+  const set = (/** @type {number} */ value) => {
+    const wipe = Math.max(0, Math.min(100, value));
+    setVars(box, { wipe });
+    grip.setAttribute("aria-valuenow", String(Math.round(wipe)));
+    grip.setAttribute(
+      "aria-valuetext",
+      `${Math.round(wipe)} % of ${purchases[0].id === purchases[1].id ? "both" : "A"}`,
+    );
+  };
+  const drag = (/** @type {PointerEvent} */ event) => {
+    const { left, width } = box.getBoundingClientRect();
+    set(((event.clientX - left) / width) * 100);
+  };
+  grip.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    grip.setPointerCapture(event.pointerId);
+    grip.focus({ preventScroll: true });
+    grip.addEventListener("pointermove", drag);
+  });
+  grip.addEventListener("pointerup", () => grip.removeEventListener("pointermove", drag));
+  grip.addEventListener("pointercancel", () => grip.removeEventListener("pointermove", drag));
+  grip.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -2, ArrowRight: 2, ArrowDown: -2, ArrowUp: 2, Home: -100, End: 100 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    set(Number(grip.getAttribute("aria-valuenow")) + by);
+  });
+  return grip;
+}
+
+/** @param {Purchase[]} purchases */
+function sidesHead(purchases) {
+  const heads = purchases.map((each, index) =>
+    el(
+      "div",
+      { class: "side-name" },
+      el("span", { class: index ? "letter full" : "letter", text: LETTERS[index] }),
+      el(
+        "div",
+        {},
+        el("b", { text: roleOf(each, purchases) }),
+        " ",
+        el("span", { text: stateOfPurchase(each) }),
+        el("br"),
+        el("span", { text: date(each.bought, "short") }),
+        each.price !== undefined &&
+          el("span", { class: "optional", text: `, ${counted(each.cost, "credit")}` }),
+      ),
+    ),
+  );
+  if (purchases.length !== 2) return el("div", { class: "sides-head" }, ...heads);
+  const swap = () => go({ view: "compare", compare: [...app.view.compare].reverse() }, { replace: true });
+  return el(
+    "div",
+    { class: "sides-head two" },
+    heads[0],
+    el("button", { class: "tool", "aria-label": "Swap A and B", title: "Swap", onclick: swap }, icon("swap")),
+    heads[1],
+  );
+}
+
+/** What a purchase is among those that are compared. @param {Purchase} purchase @param {Purchase[]} purchases */
+function roleOf(purchase, purchases) {
+  const job = app.model.jobs.find((each) => each.purchase === purchase.id);
+  const alike = purchases.every((each) => each.key.split("#")[0] === purchase.key.split("#")[0]);
+  if (!alike) return keyParts(purchase.key)[1] || purchase.key;
+  if (!job) return "Earlier";
+  return takesOf(job).length > 1 ? `Take ${job.take ?? 1}` : "Now";
+}
+
+/** @param {Purchase} purchase */
+function stateOfPurchase(purchase) {
+  const job = app.model.jobs.find((each) => each.purchase === purchase.id);
+  return (
+    decisionWord(purchase) ||
+    (job ? STATES[job.state].word : purchase.status === "done" ? "Replaced" : STATUS_WORDS[purchase.status])
+  );
+}
+
+/** What differs from the first to each of the others. @param {Purchase[]} purchases */
+function differenceBlock(purchases) {
+  const [first, ...others] = purchases;
+  const blocks = others.flatMap((other, index) => {
+    const same = (first.text ?? "") === (other.text ?? "");
+    const lang = app.model.jobs.find((job) => job.key === other.key)?.lang;
+    const title = el(
+      "div",
+      { class: "head" },
+      el("h2", { text: `What differs, A to ${LETTERS[index + 1]}` }),
+    );
+    const text = same
+      ? el("p", { class: "text", dir: "auto", lang, text: first.text ?? "" })
+      : changedText(first.text ?? "", other.text ?? "", lang);
+    return [title, text, changedOptions(first.request, other.request)];
+  });
+  return el("section", {}, .../** @type {HTMLElement[]} */ (blocks.filter(Boolean)));
+}
+
+/** @param {Purchase[]} purchases */
+function notesOfAll(purchases) {
+  const all = purchases.flatMap((each, index) =>
+    notesOf(each).map((note) => ({ note, letter: LETTERS[index] })),
+  );
+  const block = notesBlock(
+    all.map((each) => each.note),
+    (_note, index) => el("span", { class: "pin pin-mark", text: all[index].letter }),
+  );
+  block?.classList.remove("block");
+  return block;
+}
+
+/** @param {Purchase[]} purchases */
+function sideSwitch(purchases) {
+  const choose = (/** @type {number} */ index) => {
+    side = index;
+    document.querySelector(".decide")?.replaceWith(decideBar(purchases[index], sideSwitch(purchases)));
+  };
+  const keys = ["[", "]"];
+  return el(
+    "span",
+    { class: "segmented sides", role: "group", "aria-label": "Which side to decide on" },
+    ...purchases.map((_each, index) =>
+      el(
+        "button",
+        { "aria-pressed": String(index === side), onclick: () => choose(index) },
+        LETTERS[index],
+        purchases.length === 2 && el("kbd", { text: keys[index] }),
+      ),
+    ),
+  );
+}
+
+/** Choose the side before or after the one that is decided on. @param {number} by */
+function chooseSide(by) {
+  const buttons = document.querySelectorAll(".sides button");
+  const next = /** @type {HTMLElement | undefined} */ (
+    buttons[Math.max(0, Math.min(buttons.length - 1, side + by))]
+  );
+  next?.click();
+}
+
+// Without a choice: what there is to compare.
+
+function compareList() {
+  const befores = app.model.campaigns.filter((campaign) => campaign.before);
+  const blocks = befores.length ? befores.flatMap(againstBefore) : replacedHere();
+  return [
+    el(
+      "div",
+      { class: "page" },
+      el("h1", { text: befores.length ? compareTitle(befores) : "Compare" }),
+      el("p", {
+        class: "cost",
+        text: "Select two to four cards with x and press c to compare anything else.",
+      }),
+      ...blocks,
+    ),
+  ];
+}
+
+/** @param {Campaign[]} befores */
+function compareTitle(befores) {
+  const changes = befores.map(changesOf);
+  const count = (/** @type {"came" | "went" | "anew"} */ kind) =>
+    changes.reduce((sum, each) => sum + each[kind].length, 0);
+  const told = [
+    count("anew") && `${number(count("anew"))} made anew`,
+    count("came") && `${number(count("came"))} came`,
+    count("went") && `${number(count("went"))} went`,
+  ];
+  return `${capital(told.filter(Boolean).join(", ") || "nothing differs")}.`;
+}
+
+/** What came, went or was made anew against the other results. @param {Campaign} campaign */
+function changesOf(campaign) {
+  const old = new Map((campaign.before?.jobs ?? []).map((job) => [job.key, job]));
+  const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
+  const now = new Set(jobs.map((job) => job.key));
+  return {
+    came: jobs.filter((job) => !old.has(job.key)),
+    went: [...old.values()].filter((job) => !now.has(job.key)),
+    anew: jobs.flatMap((job) => {
+      const before = old.get(job.key)?.purchase;
+      return before && job.purchase && before !== job.purchase ? [{ job, before }] : [];
+    }),
+  };
+}
+
+/** @param {Campaign} campaign */
+function againstBefore(campaign) {
+  const { came, went, anew } = changesOf(campaign);
+  const name = campaign.before?.name ?? "";
+  return [
+    anew.length > 0 &&
+      listBlock(
+        "Made anew",
+        `against ${name}`,
+        el(
+          "div",
+          { class: "pairs-list" },
+          ...anew
+            .slice(0, MOST_VALUES)
+            .map(({ job, before }) => pairOf(job, app.model.purchases.get(before))),
+        ),
+      ),
+    came.length > 0 &&
+      listBlock(
+        "Came",
+        `not in ${name}`,
+        el("div", { class: "thumbs" }, ...came.slice(0, MOST_VALUES).map(namedThumb)),
+      ),
+    went.length > 0 &&
+      listBlock(
+        "Went",
+        `only in ${name}`,
+        el(
+          "ul",
+          { class: "plain-list" },
+          ...went.slice(0, MOST_VALUES).map((job) => el("li", { text: job.key })),
+        ),
+      ),
+  ].filter((block) => block !== false);
+}
+
+/** Every job that was made anew here, old beside new. */
+function replacedHere() {
+  const pairs = app.model.jobs.flatMap((job) => {
+    const before = job.serving && earlierOf(job).find((each) => each.files.length && !each.deleted);
+    return before ? [pairOf(job, before)] : [];
+  });
+  if (!pairs.length) return [];
+  return [
+    listBlock(
+      "Made anew",
+      `${counted(pairs.length, "job")}, with what served ${pairs.length === 1 ? "it" : "them"} before`,
+      el("div", { class: "pairs-list" }, ...pairs.slice(0, MOST_VALUES)),
+    ),
+  ];
+}
+
+/** @param {string} title @param {string} about @param {Node} inner */
+function listBlock(title, about, inner) {
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: title }), el("small", { text: about })),
+    inner,
+  );
+}
+
+/** @param {Job} job @param {Purchase | undefined} before */
+function pairOf(job, before) {
+  return el(
+    "a",
+    { class: "pair", href: addressOf({ view: "compare", compare: [before?.id ?? "", job.purchase ?? ""] }) },
+    el(
+      "div",
+      { class: "two" },
+      el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
+      el("div", { class: "mat" }, filmBox(job)),
+    ),
+    el("h3", { class: "key", title: job.key }, ...keyLine(job)),
+    el("p", { text: `${date(before?.bought, "day")} → ${date(job.serving?.bought, "day")}` }),
+  );
+}
+
+/** @param {Job} job */
+function namedThumb(job) {
+  return el(
+    "a",
+    { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
+    el("div", { class: "mat" }, filmBox(job)),
+    el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] })),
+  );
+}

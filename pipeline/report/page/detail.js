@@ -1,0 +1,472 @@
+"use strict";
+// One job: its film, its takes and steps, what changed, what was said of it, and what was asked for.
+
+/** @param {Job} job */
+function detailView(job) {
+  const list = jobsShown();
+  const at = list.indexOf(job);
+  return [
+    el("h1", { class: "unseen", text: job.key }),
+    subBar(job, list, at),
+    el(
+      "div",
+      { class: "detail" },
+      el("div", { class: "watch" }, ...stageOf(job), filmsElsewhere(job)),
+      sideColumn(job),
+      el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job)),
+    ),
+    decideBar(job.serving),
+  ];
+}
+
+/** @param {Job} job @param {Job[]} list @param {number} at */
+function subBar(job, list, at) {
+  const to = (/** @type {number} */ by) => {
+    const next = list[at + by];
+    return next ? addressOf({ view: "job", job: next.address }) : undefined;
+  };
+  const arrow = (/** @type {number} */ by, /** @type {string} */ label, /** @type {string} */ sign) => {
+    const href = at < 0 ? undefined : to(by);
+    return href
+      ? el("a", { class: "tool", href, "aria-label": label, title: label }, icon(sign))
+      : el("button", { class: "tool", disabled: true, "aria-label": label }, icon(sign));
+  };
+  return el(
+    "div",
+    { class: "sub" },
+    el("a", { class: "tool", href: addressOf({}), "aria-label": "Back", title: "Back (Esc)" }, icon("back")),
+    el("span", { class: "crumb", text: job.campaign.name }),
+    el(
+      "span",
+      { class: "end" },
+      at >= 0 && el("span", { text: `${number(at + 1)} of ${number(list.length)}` }),
+      arrow(-1, "Job before (k)", "back"),
+      arrow(1, "Job after (j)", "on"),
+    ),
+  );
+}
+
+/** The film with its transport; the picture; or why there is none. @param {Job} job @param {MediaFile} [chosen] */
+function stageOf(job, chosen = job.file) {
+  const href = chosen && source.film(chosen);
+  const ratio =
+    chosen?.width && chosen.height ? chosen.width / chosen.height : job.ratio || usualOf(job).ratio;
+  const kind = kindOf(chosen);
+  reel = undefined;
+  if (!href || !chosen || job.state === "failed" || job.state === "attention")
+    return [el("div", { class: "stage", vars: { ratio } }, stillOrFrame(job, chosen, ratio))];
+  if (kind === "image") {
+    return [
+      el(
+        "div",
+        { class: "stage", vars: { ratio } },
+        el("div", { class: "film", vars: { ratio } }, el("img", { src: href, alt: job.prose || job.key })),
+      ),
+    ];
+  }
+  const film = filmOf(href, job.key, source.poster(chosen));
+  film.dataset.audio = String(chosen.audio ?? true);
+  film.muted = chosen.audio === false;
+  reel = new Reel([film], chosen.frame_rate ?? USUAL_RATE);
+  const stage = el("div", { class: "stage", vars: { ratio } }, el("div", { class: "film" }, film));
+  film.addEventListener(
+    "loadedmetadata",
+    () => film.videoWidth && setVars(stage, { ratio: film.videoWidth / film.videoHeight }),
+  );
+  return [stage, transportOf(reel, pinsOf(job.serving), () => stage)];
+}
+
+/** A page in one file holds no films: where they are. @param {Job} job */
+function filmsElsewhere(job) {
+  if (app.model.data.videos || !job.file?.here) return undefined;
+  return el("p", {
+    class: "changes",
+    text: "The films are not in this file; a page that is a folder shows them.",
+  });
+}
+
+/** @param {Job} job @param {MediaFile | undefined} file @param {number} ratio */
+function stillOrFrame(job, file, ratio) {
+  const still = file && source.poster(file);
+  if (!still || job.state === "failed" || job.state === "attention") return frameOf(job);
+  return el("div", { class: "film", vars: { ratio } }, el("img", { src: still, alt: job.prose || job.key }));
+}
+
+/** The notes on a purchase, with the one that has no moment. @param {Purchase | undefined} purchase @returns {NoteData[]} */
+function notesOf(purchase) {
+  const notes = [...(purchase?.notes ?? [])];
+  if (purchase?.note) notes.unshift({ text: purchase.note, by: purchase.by });
+  return notes.sort((one, other) => (one.at ?? -1) - (other.at ?? -1));
+}
+
+/** @param {Purchase | undefined} purchase @param {string} [name] @param {boolean} [below] */
+function pinsOf(purchase, name, below = false) {
+  return notesOf(purchase)
+    .map((note, index) => ({ at: note.at, name: name ?? String(index + 1), text: note.text, below }))
+    .filter((pin) => pin.at !== undefined)
+    .map((pin) => ({ ...pin, at: pin.at ?? 0 }));
+}
+
+/** @param {Job} job */
+function takesBlock(job) {
+  const takes = takesOf(job);
+  const earlier = earlierOf(job);
+  if (takes.length < 2 && !earlier.length) return undefined;
+  const told = [
+    takes.length > 1 && `${takes.length} of this job`,
+    earlier.length && counted(earlier.length, "earlier purchase"),
+  ];
+  const others = [...takes.filter((each) => each !== job).map((each) => each.serving), ...earlier];
+  const against = others.find((each) => each?.files[0]?.here) ?? others.find((each) => each !== undefined);
+  const compare =
+    job.shown &&
+    against &&
+    el(
+      "a",
+      {
+        class: "quiet",
+        id: "compare-takes",
+        href: addressOf({ view: "compare", compare: comparedWith(job, against) }),
+      },
+      icon("compare"),
+      "Compare",
+      el("kbd", { text: "c" }),
+    );
+  return el(
+    "section",
+    { class: "block" },
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { text: takes.length > 1 ? "Takes" : "Purchases" }),
+      el("small", { text: told.filter(Boolean).join(", ") }),
+      compare,
+    ),
+    el(
+      "div",
+      { class: "thumbs" },
+      ...takes.map((take) => takeThumb(take, take === job)),
+      ...earlier.map((each) => earlierThumb(job, each)),
+    ),
+  );
+}
+
+/** The older side first: A is what was, B what is. @param {Job} job @param {Purchase} other */
+function comparedWith(job, other) {
+  const id = job.shown?.id ?? "";
+  return other.id === id ? [id] : other.key === job.key ? [other.id, id] : [id, other.id];
+}
+
+/** @param {Job} take @param {boolean} current */
+function takeThumb(take, current) {
+  const name = takesOf(take).length > 1 ? `Take ${take.take ?? 1}` : "Now";
+  const state = STATES[take.state];
+  return el(
+    "a",
+    {
+      class: "thumb",
+      href: addressOf({ view: "job", job: take.address }),
+      "aria-current": current ? "true" : undefined,
+    },
+    el("div", { class: "mat" }, filmBox(take)),
+    el(
+      "div",
+      { class: "line" },
+      el("b", { text: name }),
+      el("span", { class: state.tone, text: state.word }),
+    ),
+  );
+}
+
+/** @param {Job} job @param {Purchase} purchase */
+function earlierThumb(job, purchase) {
+  const word = purchase.deleted
+    ? "Deleted"
+    : purchase.status === "failed"
+      ? "Failed"
+      : purchase.status === "attention"
+        ? "Needs you"
+        : decisionWord(purchase) || "Replaced";
+  return el(
+    "a",
+    {
+      class: "thumb earlier",
+      href: addressOf({ view: "compare", compare: comparedWith(job, purchase) }),
+      title: "Compare with what serves now",
+    },
+    el("div", { class: "mat" }, purchaseBox(purchase)),
+    el(
+      "div",
+      { class: "line" },
+      el("b", { text: `Earlier, ${date(purchase.bought, "day")}` }),
+      el("span", { text: word }),
+    ),
+  );
+}
+
+/** @param {Purchase} purchase */
+function decisionWord(purchase) {
+  return VERDICTS.find((each) => each.decision === purchase.decision)?.set ?? "";
+}
+
+/** The still of a purchase, whatever it serves. @param {Purchase} purchase @param {MediaFile} [file] */
+function purchaseBox(purchase, file = purchase.files[0]) {
+  const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
+  const still = file && source.poster(file);
+  if (still) return stillBox(file, ratio, still, purchase.decision === "rejected" ? "rejected" : "");
+  const told = file && !file.here ? "File not on this machine" : file ? "No still" : "No file";
+  return el(
+    "div",
+    { class: `film frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
+    el("div", { class: "told" }, el("span", { text: told })),
+  );
+}
+
+/** Where a job has more than one file: each to be seen. @param {Job} job */
+function outputsBlock(job) {
+  const files = job.serving?.files ?? [];
+  if (files.length < 2) return undefined;
+  const thumbs = files.map((file, index) => {
+    const show = () => {
+      const column = document.querySelector(".watch");
+      column?.querySelectorAll(":scope > .stage, :scope > .transport").forEach((each) => each.remove());
+      column?.prepend(...stageOf(job, file));
+    };
+    return el(
+      "button",
+      { class: "thumb", onclick: show, "aria-label": `File ${index + 1}` },
+      el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.serving), file)),
+      el("div", { class: "line" }, el("b", { text: `File ${index + 1}` }), el("span", { text: file.type })),
+    );
+  });
+  return el(
+    "section",
+    { class: "block" },
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { text: "Files" }),
+      el("small", { text: counted(files.length, "file") }),
+    ),
+    el("div", { class: "thumbs" }, ...thumbs),
+  );
+}
+
+/** @param {Job} job */
+function stepsBlock(job) {
+  const steps = job.shown?.steps ?? [];
+  if (!steps.length) return undefined;
+  const kept = steps.some((step) => step.files.length);
+  const thumbs = steps.map((step) => {
+    const file = step.files[0];
+    const href = file && source.film(file);
+    const inner = [
+      kept && el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.shown), file)),
+      el("div", { class: "line" }, el("b", { title: step.flow, text: step.flow })),
+    ];
+    return href
+      ? el("a", { class: "thumb", href, target: "_blank", rel: "noopener" }, ...inner)
+      : el("div", { class: "thumb" }, ...inner);
+  });
+  const told = kept
+    ? `${steps.length}`
+    : `${steps.length}, whose media were not kept (output.steps keeps them)`;
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: "Steps" }), el("small", { text: told })),
+    kept
+      ? el("div", { class: "thumbs" }, ...thumbs)
+      : el("p", { class: "changes", text: steps.map((step) => step.flow).join(" → ") }),
+  );
+}
+
+/** @param {Job} job */
+function sideColumn(job) {
+  const [head, tail] = keyParts(job.key);
+  return el(
+    "aside",
+    { class: "side-column", "aria-label": "About this job" },
+    el("p", { class: "path", text: head.split("/").filter(Boolean).join(" / ") }),
+    el("h1", { text: tail.split("/").join(" / "), "aria-hidden": "true" }),
+    factsLine(job),
+    trouble(job),
+    changeBlock(job),
+    notesBlock(notesOf(job.serving), (note, index) =>
+      el("span", { class: "pin pin-mark", text: note.at === undefined ? "–" : String(index + 1) }),
+    ),
+    requestBlock(job),
+  );
+}
+
+/** @param {Job} job */
+function factsLine(job) {
+  const state = STATES[job.state];
+  const price = job.cost ?? priceOf(job);
+  const by = job.serving?.by ? ` by ${job.serving.by}` : "";
+  return el(
+    "p",
+    { class: "facts" },
+    el("span", {
+      class: state.tone === "muted" ? "" : state.tone,
+      text: `${state.word}${job.decision ? by : ""}`,
+    }),
+    price !== undefined &&
+      el("span", {
+        text: job.cost === undefined ? `${counted(price, "credit")} to come` : counted(price, "credit"),
+      }),
+    job.ratioName && el("span", { text: job.ratioName }),
+    job.length > 0 && el("span", { text: lengthOf(job.length) }),
+    job.rating > 0 && ratingOf(job.rating),
+  );
+}
+
+/** What went wrong or is missing, with the command that helps. @param {Job} job */
+function trouble(job) {
+  /** @type {Record<string, [string, string]>} */
+  const known = {
+    attention: [
+      "Nobody can tell whether this was bought, so it is never sent again by itself. Look it up at the vendor, then settle it:",
+      job.shown ? resolveCommand(job.shown) : "",
+    ],
+    failed: [
+      job.shown?.error ? sentenceOf(job.shown.error) : "It failed.",
+      commandOf("run", job.campaign, "--retry-failed"),
+    ],
+    missing: [
+      "It is paid for and made; its file is not on this machine.",
+      commandOf("collect", job.campaign),
+    ],
+    underway: ["It is paid for; the next run goes on with it.", commandOf("run", job.campaign)],
+    pending: ["Nothing serves this job yet.", commandOf("run", job.campaign)],
+    redo: ["The next run makes it again.", commandOf("run", job.campaign)],
+  };
+  const state =
+    job.status === "done" && job.file && !job.file.here && job.state !== "redo" ? "missing" : job.state;
+  if (!Object.hasOwn(known, state)) return undefined;
+  const [about, command] = known[state];
+  return el(
+    "div",
+    { class: "block" },
+    el("p", { class: "changes", dir: "auto", text: about }),
+    command && el("p", {}, commandBox(command)),
+  );
+}
+
+/** @param {Job} job */
+function changeBlock(job) {
+  const now = job.serving;
+  const before = now ? earlierOf(job).find((each) => each.bought < now.bought) : job.shown;
+  const after =
+    now ??
+    (job.status === "pending" && job.text !== undefined
+      ? { text: job.text, request: job.request }
+      : undefined);
+  if (!before || !after || before === after) return job.prose ? promptBlock(job) : undefined;
+  const title = now ? `Changed since ${date(before.bought, "day")}` : "What is asked for now";
+  const same = (before.text ?? "") === (after.text ?? "");
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: title })),
+    same
+      ? el("p", { class: "text", dir: "auto", lang: job.lang, text: after.text ?? "" })
+      : changedText(before.text ?? "", after.text ?? "", job.lang),
+    changedOptions(before.request, after.request),
+  );
+}
+
+/** @param {Job} job */
+function promptBlock(job) {
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: "Prompt" })),
+    el("p", { class: "text", dir: "auto", lang: job.lang, text: job.prose }),
+  );
+}
+
+/** @param {NoteData[]} notes @param {(note: NoteData, index: number) => Node} mark */
+function notesBlock(notes, mark) {
+  if (!notes.length) return undefined;
+  const rows = notes.map((note, index) =>
+    el(
+      "li",
+      {},
+      mark(note, index),
+      el("div", {}, el("span", { dir: "auto", text: note.text }), note.by && el("small", { text: note.by })),
+      note.at !== undefined &&
+        el("button", {
+          class: "quiet",
+          text: moment(note.at),
+          "aria-label": `Go to ${moment(note.at)}`,
+          onclick: () => void reel?.seek(note.at ?? 0),
+        }),
+    ),
+  );
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: "Notes" })),
+    el("ul", { class: "notes" }, ...rows),
+  );
+}
+
+/** @param {Job} job */
+function requestBlock(job) {
+  const purchase = job.shown;
+  const request = purchase?.request ?? job.request;
+  const made = (timeOf(purchase?.updated) - timeOf(purchase?.created)) / 1000;
+  /** @type {[string, string | undefined, boolean?][]} */
+  const rows = [
+    ["Template", purchase?.template ?? job.template],
+    ...(request?.images ?? []).map(
+      (each) =>
+        /** @type {[string, string | undefined]} */ ([
+          "Image",
+          [each.source, each.of].filter(Boolean).join(" "),
+        ]),
+    ),
+    ...Object.entries(request?.options ?? {}).map(
+      ([name, value]) => /** @type {[string, string | undefined]} */ ([optionName(name), optionText(value)]),
+    ),
+    ["Event", request?.event],
+    ["Bought", purchase && date(purchase.bought, "full")],
+    ["Made in", purchase?.status === "done" && made > 0 ? span(made) : undefined],
+    [
+      "File",
+      job.file?.bytes
+        ? `${number(job.file.bytes)} bytes${job.file.width ? `, ${job.file.width} × ${job.file.height}` : ""}${job.file.frame_rate ? `, ${job.file.frame_rate} fps` : ""}`
+        : undefined,
+    ],
+    ["Made from", job.upstream],
+    ["Purchase", purchase?.id, true],
+    ["Workflow", purchase?.workflow, true],
+  ];
+  const shown = rows.filter(([, value]) => value);
+  const cells = shown.flatMap(([name, value, code]) => [
+    el("dt", { text: name }),
+    el(
+      "dd",
+      { dir: code ? undefined : "auto" },
+      code
+        ? el(
+            "button",
+            { title: "Copy", "aria-label": `Copy ${value}`, onclick: () => copy(value ?? "") },
+            el("code", { text: value }),
+          )
+        : (value ?? ""),
+    ),
+  ]);
+  return el(
+    "section",
+    { class: "block" },
+    el("div", { class: "head" }, el("h2", { text: "Request" })),
+    el("dl", { class: "pairs" }, ...cells),
+  );
+}
+
+/** `background_urls` as people say it. @param {string} name */
+function optionName(name) {
+  return capital(name.replaceAll("_", " "));
+}

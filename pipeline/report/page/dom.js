@@ -1,0 +1,188 @@
+"use strict";
+// Makes elements and writes numbers, times and words. Text is only ever set as text, so none of it can act.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element with its properties and children: `class`, `text`, `on…` listeners, `vars` (custom properties of CSS);
+ * anything else is an attribute, left out where it is undefined, null or false.
+ * @param {string} tag
+ * @param {Props} [props]
+ * @param {...(Node | string | undefined | null | false)} children
+ * @returns {HTMLElement}
+ */
+function el(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "class") made.className = String(value);
+    else if (name === "text") made.textContent = String(value);
+    else if (name.startsWith("on"))
+      made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name === "vars") setVars(made, /** @type {Record<string, unknown>} */ (value));
+    else made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(.../** @type {(Node | string)[]} */ (children.filter(Boolean)));
+  return made;
+}
+
+/** @param {HTMLElement} element @param {Record<string, unknown>} values */
+function setVars(element, values) {
+  for (const [name, value] of Object.entries(values)) element.style.setProperty(`--${name}`, String(value));
+}
+
+/** @param {string} id @returns {HTMLElement} */
+function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+/** @param {string} name @param {string} [more] */
+function icon(name, more = "") {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", `icon ${more}`.trim());
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A command to copy. @param {string} command */
+function commandBox(command) {
+  return el(
+    "button",
+    { class: "command", title: command, "aria-label": `Copy: ${command}`, onclick: () => copy(command) },
+    el("code", { text: command }),
+    icon("copy"),
+  );
+}
+
+/** @param {string} text */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyBySelection(text);
+  }
+  toast(`Copied: ${text}`);
+}
+
+/** For pages that may not use the clipboard, as those of some browsers that are opened from disk. @param {string} text */
+function copyBySelection(text) {
+  const field = /** @type {HTMLTextAreaElement} */ (el("textarea", { class: "unseen", readonly: true }));
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
+let toastTimer = 0;
+
+/** @param {string} text */
+function toast(text) {
+  byId("toast").textContent = text;
+  clearTimeout(toastTimer);
+  toastTimer = window.setTimeout(() => (byId("toast").textContent = ""), 4000);
+}
+
+/** As a shell takes it for one word. @param {string} word */
+function shellWord(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Whether a text can be pasted into a terminal without doing anything there. @param {string} text */
+function canBePasted(text) {
+  return !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
+}
+
+const NUMBERS = new Intl.NumberFormat("en-US");
+
+/** @param {number} value */
+function number(value) {
+  return NUMBERS.format(value);
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+function counted(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+/** A moment in a film, to the hundredth: `0:01.25`. @param {number} seconds */
+function moment(seconds) {
+  const hundredths = Math.max(0, Math.round(seconds * 100));
+  const minutes = Math.floor(hundredths / 6000);
+  const rest = ((hundredths % 6000) / 100).toFixed(2).padStart(5, "0");
+  return `${minutes}:${rest}`;
+}
+
+/** How long something took: `1:42`, `2 h 05 min`. @param {number} seconds */
+function span(seconds) {
+  const whole = Math.round(seconds);
+  if (whole >= 3600)
+    return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** The length of a film on a card: `2.5 s`, `1:04`. @param {number} seconds */
+function lengthOf(seconds) {
+  return seconds >= 60 ? span(seconds) : `${Math.round(seconds * 10) / 10} s`;
+}
+
+/** Milliseconds since 1970 of a time as the vendor or the records write it. @param {string | undefined} text */
+function timeOf(text) {
+  if (!text) return NaN;
+  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`;
+  return Date.parse(zoned.replace(" ", "T"));
+}
+
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const YEAR = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  timeZone: "UTC",
+});
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+
+/** @param {string | undefined} text @param {"day" | "short" | "full"} form */
+function date(text, form) {
+  const time = timeOf(text);
+  if (Number.isNaN(time)) return text ?? "";
+  if (form === "day") return DAY.format(time);
+  if (form === "short") return `${DAY.format(time)} ${CLOCK.format(time)}`;
+  return `${YEAR.format(time)}, ${CLOCK.format(time)} UTC`;
+}
+
+/** A key as it is shown: its head gives way where there is no room, its tail never. @param {Job | Purchase} of */
+function keyLine(of) {
+  const [head, tail] = keyParts(of.key);
+  return [el("span", { class: "before", text: head }), el("span", { class: "tail", text: tail })];
+}
+
+/**
+ * Head and tail of a key. The tail is what tells neighbours apart: the prompt and its axes, two or three parts. Of an
+ * axis whose value is a word, the word says enough.
+ * @param {string} key
+ * @returns {[string, string]}
+ */
+function keyParts(key) {
+  const parts = key.split("/").map(readable);
+  const short = parts.map((part) => part.replace(/^[^=]+=(?=\D)(?!true|false|null)/, ""));
+  const last = parts.findLastIndex((part) => !part.includes("="));
+  const from = Math.max(1, Math.min(Math.max(last, parts.length - 3), parts.length - 2));
+  if (parts.length < 2) return ["", key];
+  return [`${short.slice(0, from).join("/")}/`, short.slice(from).join("/")];
+}
+
+/** A part of a key without its percent signs, where that is safe to read. @param {string} part */
+function readable(part) {
+  try {
+    const plain = decodeURIComponent(part);
+    return canBePasted(plain) ? plain : part;
+  } catch {
+    return part;
+  }
+}

@@ -1,0 +1,136 @@
+"use strict";
+// Facets: the values of each field with how many jobs have them. Ticking one writes its term into the search field.
+
+const FOLDED = 8;
+const MOST_VALUES = 200;
+
+/** @type {Set<string>} */
+const unfolded = new Set();
+
+/** @returns {{ field: string, name: string, words?: Record<string, string>, order?: string[] }[]} */
+function facetsOf(/** @type {Model} */ model) {
+  const axes = new Set(model.jobs.flatMap((job) => Object.keys(job.axes ?? {})));
+  return [
+    ...(model.campaigns.length > 1 ? [{ field: "campaign", name: "Campaign" }] : []),
+    { field: "status", name: "Status", words: STATUS_WORDS, order: Object.keys(STATUS_WORDS) },
+    { field: "decision", name: "Decision", words: DECISION_WORDS, order: Object.keys(DECISION_WORDS) },
+    { field: "job", name: "Rule" },
+    { field: "template", name: "Template" },
+    { field: "image", name: "Image" },
+    { field: "prompt", name: "Prompt" },
+    ...[...axes].sort().map((axis) => ({ field: `matrix.${axis}`, name: axis })),
+    { field: "ratio", name: "Ratio" },
+  ];
+}
+
+/** @typedef {ReturnType<typeof facetsOf>[0] & { values: string[], read: (job: Job) => string | undefined }} Facet */
+
+/** What the filters were drawn for, so that each letter that is typed only writes new numbers. */
+let drawn = {
+  of: /** @type {Model | undefined} */ (undefined),
+  shape: "",
+  facets: /** @type {Facet[]} */ ([]),
+};
+
+/** @param {Search} search @param {Job[]} found */
+function showFacets(search, found) {
+  const facets = drawn.of === app.model ? drawn.facets : facetsOf(app.model).map(withValues);
+  const shape = JSON.stringify(facets.map(shownValues));
+  if (drawn.of !== app.model || drawn.shape !== shape) {
+    const held = document.activeElement?.getAttribute("data-term");
+    byId("filters").replaceChildren(...facets.filter((facet) => facet.values.length).map(facetSet));
+    const again = held && byId("filters").querySelector(`[data-term="${CSS.escape(held)}"]`);
+    if (again instanceof HTMLElement) again.focus();
+    drawn = { of: app.model, shape, facets };
+  }
+  for (const facet of facets) updateCounts(facet, search, found);
+}
+
+/** A facet with all the values that its jobs have, in their order. @param {ReturnType<typeof facetsOf>[0]} facet */
+function withValues(facet) {
+  const read = /** @type {(job: Job) => string | undefined} */ (reader(facet.field));
+  const order = facet.order ?? [];
+  const values = [...countsOf(app.model.jobs, read).keys()].sort(
+    (one, other) => order.indexOf(one) - order.indexOf(other) || natural(one, other),
+  );
+  return { ...facet, values, read };
+}
+
+/** @param {Facet} facet */
+function isTicked(facet, value = "") {
+  return hasTerm(app.view.q, termFor(facet.field, value));
+}
+
+/** The values that are to be seen: the first ones and those that are ticked, or all of them. @param {Facet} facet */
+function shownValues(facet) {
+  if (unfolded.has(facet.field)) return [...facet.values.slice(0, MOST_VALUES), ""];
+  return facet.values.filter((value, index) => index < FOLDED || isTicked(facet, value));
+}
+
+/** @param {Facet} facet */
+function facetSet(facet) {
+  const values = shownValues(facet).filter(Boolean);
+  return el(
+    "fieldset",
+    {},
+    el("legend", { text: facet.name }),
+    ...values.map((value) => facetValue(facet.field, value, facet.words?.[value] ?? value)),
+    facet.values.length > FOLDED && foldButton(facet.field, facet.values.length, unfolded.has(facet.field)),
+  );
+}
+
+/** How many jobs each value would leave, given what the other facets ask for. @param {Facet} facet @param {Search} search @param {Job[]} found */
+function updateCounts(facet, search, found) {
+  const own = search.terms.some((term) => term.field === facet.field);
+  const counts = countsOf(own ? fitting(search, app.model.jobs, facet.field) : found, facet.read);
+  for (const box of byId("filters").querySelectorAll(`input[data-field="${CSS.escape(facet.field)}"]`)) {
+    const value = box.getAttribute("data-value") ?? "";
+    /** @type {HTMLInputElement} */ (box).checked = isTicked(facet, value);
+    const told = box.parentElement?.querySelector("small");
+    if (told) told.textContent = number(counts.get(value) ?? 0);
+  }
+}
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+/** @param {string} one @param {string} other */
+function natural(one, other) {
+  return COLLATOR.compare(one, other);
+}
+
+/** @param {Job[]} jobs @param {(job: Job) => string | undefined} read */
+function countsOf(jobs, read) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const job of jobs) {
+    const value = read(job);
+    if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** @param {string} field @param {string} value @param {string} word */
+function facetValue(field, value, word) {
+  const term = termFor(field, value);
+  const box = /** @type {HTMLInputElement} */ (
+    el("input", { type: "checkbox", "data-term": term, "data-field": field, "data-value": value })
+  );
+  box.addEventListener("change", () => go({ q: toggled(app.view.q, term) }));
+  return el("label", { title: word }, box, el("span", { text: word }), el("small"));
+}
+
+/** @param {string} field @param {number} count @param {boolean} open */
+function foldButton(field, count, open) {
+  const toggle = () => {
+    if (open) unfolded.delete(field);
+    else unfolded.add(field);
+    showFacets(searchFor(app.view.q, app.model.jobs), jobsShown());
+  };
+  const more = count > MOST_VALUES ? `First ${MOST_VALUES} of ${number(count)}` : `All ${number(count)}`;
+  return el("button", {
+    class: "quiet",
+    "aria-expanded": String(open),
+    onclick: toggle,
+    text: open ? "Fewer" : more,
+  });
+}

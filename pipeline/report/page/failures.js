@@ -1,0 +1,147 @@
+"use strict";
+// Failures: one table, grouped by reason, unknown outcomes first; a command for each group and one for each row.
+
+function failuresView() {
+  const failed = app.model.jobs.filter((job) => job.state === "failed");
+  const waiting = app.model.campaigns.flatMap(attentionOf);
+  const groups = [
+    attentionGroup(waiting),
+    ...["vendor", "rejected", "lost", "input"].map((reason) => failedGroup(reason, failed)),
+  ];
+  const again = failed.filter((job) => job.reason !== "input").map(priceOf);
+  const cost = again.reduce((sum, price) => (sum ?? 0) + (price ?? 0), 0) ?? 0;
+  const lost = failed.reduce((sum, job) => sum + (job.shown?.cost ?? 0), 0);
+  const refused = failed.some((job) => job.reason === "rejected");
+  const title = failed.length
+    ? `${counted(failed.length, "job")} failed.${cost ? ` Trying again costs at most ${counted(cost, "credit")}.` : ""}`
+    : waiting.length
+      ? "No job failed."
+      : "Nothing failed.";
+  return el(
+    "div",
+    { class: "page" },
+    el("h1", { text: title }),
+    el("p", { class: "cost" }, ...lossLine(failed.length, lost, refused, waiting.length)),
+    groups.some(Boolean) &&
+      el(
+        "div",
+        { class: "table-wrap" },
+        el("table", {}, tableHead(), .../** @type {HTMLElement[]} */ (groups.filter(Boolean))),
+      ),
+  );
+}
+
+/** @param {number} failed @param {number} lost @param {boolean} refused @param {number} waiting */
+function lossLine(failed, lost, refused, waiting) {
+  /** @type {(Node | string)[]} */
+  const parts = [];
+  if (failed && lost) parts.push(el("b", { text: counted(lost, "credit") }), " went into failures. ");
+  if (refused) parts.push("What was refused cost nothing. ");
+  if (waiting) parts.push(`${counted(waiting, "purchase")} with an unknown outcome.`);
+  if (!parts.length && !failed) parts.push("No purchase has an unknown outcome.");
+  return parts;
+}
+
+function tableHead() {
+  const heads = ["Job", "What was said", "When", "Credits"].map((name) =>
+    el("th", { scope: "col", class: name === "Credits" ? "number" : "", text: name }),
+  );
+  return el("thead", {}, el("tr", {}, ...heads, el("td", {})));
+}
+
+/** @param {string} sign @param {string} tone @param {string} name @param {string} about @param {string} command @param {HTMLElement[]} rows */
+function group(sign, tone, name, about, command, rows) {
+  return el(
+    "tbody",
+    { class: "rows" },
+    el(
+      "tr",
+      { class: "group" },
+      el(
+        "th",
+        { colspan: 5, scope: "rowgroup" },
+        el(
+          "div",
+          {},
+          icon(sign, tone),
+          el("span", {}, el("b", { text: name }), el("small", { text: about })),
+          commandBox(command),
+        ),
+      ),
+    ),
+    ...rows,
+  );
+}
+
+/** @param {Purchase[]} waiting */
+function attentionGroup(waiting) {
+  if (!waiting.length) return undefined;
+  const rows = waiting.map((purchase) => failureRow(purchase, purchase, resolveCommand(purchase)));
+  const about = `${counted(waiting.length, "purchase")}. Not failures yet: each waits for your word.`;
+  return group(
+    "attention",
+    "amber",
+    "Outcome unknown",
+    about,
+    commandOf("resolve", waiting[0].campaign, "PURCHASE", "--workflow-id ID"),
+    rows,
+  );
+}
+
+/** @param {string} reason @param {Job[]} failed */
+function failedGroup(reason, failed) {
+  const jobs = failed.filter((job) => (job.reason ?? "vendor") === reason);
+  if (!jobs.length) return undefined;
+  const rows = jobs.map((job) => failureRow(job, job.shown, showCommand(job)));
+  const { name, about } = REASONS[reason];
+  const campaign = jobs[0].campaign;
+  const verbs = {
+    vendor: ["run", "--retry-failed"],
+    rejected: ["plan"],
+    lost: ["collect"],
+    input: ["validate"],
+  };
+  const [verb, ...flags] = verbs[/** @type {keyof typeof verbs} */ (reason)];
+  return group(
+    "failed",
+    "red",
+    name,
+    `${counted(jobs.length, "job")}. ${about}`,
+    commandOf(verb, campaign, ...flags),
+    rows,
+  );
+}
+
+/** @param {Job} job */
+function showCommand(job) {
+  return commandOf(
+    "show",
+    job.campaign,
+    job.shown?.id ?? (canBePasted(job.key) ? shellWord(job.key) : "KEY"),
+  );
+}
+
+/** @param {Job | Purchase} of @param {Purchase | undefined} purchase @param {string} command */
+function failureRow(of, purchase, command) {
+  const cost = purchase && (purchase.reason === "rejected" ? 0 : purchase.price);
+  return el(
+    "tr",
+    {},
+    el("td", {}, keyLink(of)),
+    el("td", {
+      dir: "auto",
+      text: purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned"),
+    }),
+    el("td", { class: "when", text: purchase ? date(purchase.updated ?? purchase.bought, "short") : "" }),
+    el("td", { class: "number", text: cost === undefined ? "" : number(cost) }),
+    el(
+      "td",
+      { class: "copy" },
+      el(
+        "button",
+        { class: "tool", title: command, "aria-label": `Copy: ${command}`, onclick: () => copy(command) },
+        icon("copy"),
+      ),
+    ),
+  );
+}

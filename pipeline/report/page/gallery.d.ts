@@ -1,0 +1,163 @@
+// The shapes that the page's scripts share, for the type checker; nothing of this is loaded.
+
+type MediaFile = {
+  id?: string; // the beginning of its SHA-256; none: it was never fetched
+  type: string;
+  bytes?: number;
+  here?: boolean;
+  href?: string;
+  poster?: boolean;
+  width?: number;
+  height?: number;
+  duration?: number;
+  frame_rate?: number;
+  audio?: boolean;
+};
+
+type RequestData = {
+  options?: Record<string, unknown>;
+  images?: { id?: string; source?: string; of?: string }[];
+  event?: string;
+};
+
+type NoteData = { at?: number; text: string; by?: string };
+
+type PurchaseData = {
+  id: string;
+  key: string;
+  status: string;
+  reason?: string;
+  template: string;
+  workflow?: string;
+  text?: string;
+  request?: RequestData;
+  inputs?: string[];
+  price?: number;
+  bought: string;
+  created?: string;
+  updated?: string;
+  error?: string;
+  deleted?: boolean;
+  files?: number[];
+  steps?: (string | { flow: string; files: number[] })[];
+  decision?: string;
+  rating?: number;
+  note?: string;
+  notes?: NoteData[];
+  by?: string;
+  at?: string;
+};
+
+type JobData = {
+  key: string;
+  status: string;
+  reason?: string;
+  purchase?: string;
+  last?: string;
+  decision?: string;
+  action?: string;
+  upstream?: string;
+  rule: string;
+  template: string;
+  image?: string;
+  prompt?: string;
+  axes?: Record<string, string>;
+  take?: number;
+  text?: string;
+  request?: RequestData;
+  price?: number;
+};
+
+type CampaignData = {
+  name: string;
+  command: string;
+  flags?: string;
+  emulated?: boolean;
+  spent: number;
+  budget?: number;
+  max_credits?: number;
+  selected_of?: number;
+  jobs: JobData[];
+  purchases: PurchaseData[];
+  files: MediaFile[];
+  before?: { name: string; jobs: JobData[]; purchases: PurchaseData[] };
+};
+
+type GalleryData = {
+  version: number;
+  tool: string;
+  posters: boolean;
+  videos: boolean;
+  campaigns: CampaignData[];
+};
+
+type Campaign = CampaignData & { number: number };
+
+type Purchase = Omit<PurchaseData, "files" | "steps"> & {
+  campaign: Campaign;
+  files: MediaFile[];
+  steps: { flow: string; files: MediaFile[] }[];
+  cost: number;
+};
+
+type State =
+  | "approved"
+  | "undecided"
+  | "rejected"
+  | "missing"
+  | "underway"
+  | "pending"
+  | "redo"
+  | "failed"
+  | "attention";
+
+type Job = JobData & {
+  campaign: Campaign;
+  address: string; // what names it in the address of the page
+  serving: Purchase | undefined; // what serves it now
+  shown: Purchase | undefined; // that, or what did before
+  file: MediaFile | undefined; // the first of its files
+  state: State;
+  rating: number;
+  cost: number | undefined;
+  length: number;
+  ratio: number;
+  ratioName: string;
+  newest: string;
+  prose: string; // the prompt as it was rendered
+  haystack: string;
+  lang: string | undefined;
+};
+
+type Model = {
+  data: GalleryData;
+  campaigns: Campaign[];
+  jobs: Job[];
+  byAddress: Map<string, Job>;
+  byKey: Map<string, Job>[]; // by campaign
+  purchases: Map<string, Purchase>;
+};
+
+type View = {
+  view: "browse" | "failures" | "compare" | "job";
+  q: string;
+  sort: string;
+  job: string;
+  compare: string[];
+  mode: "wipe" | "side";
+};
+
+type Term = { source: string; field: string; test: (job: Job) => boolean; fits: boolean };
+
+type Search = { terms: Term[]; nothing: Term | undefined };
+
+type Props = Record<string, unknown>;
+
+type Source = {
+  readonly canDecide: boolean;
+  load(): Promise<GalleryData>;
+  poster(file: MediaFile): string | undefined;
+  film(file: MediaFile): string | undefined;
+  decide(purchase: Purchase, decision: string): Promise<void>;
+  onChange(told: () => void): void;
+};

@@ -1,0 +1,214 @@
+"use strict";
+// The contact sheet. Few jobs stand in it whole; of many, only the rows around what is seen.
+
+const WHOLE = 300;
+const MOST_CARDS = 400;
+const ROWS_BEYOND = 2;
+
+const grid = {
+  /** @type {Job[]} */
+  jobs: [],
+  /** @type {Map<string, HTMLElement>} */
+  cards: new Map(),
+  from: 0,
+  to: 0,
+  rowHeight: 0,
+
+  /** @param {Job[]} jobs */
+  show(jobs) {
+    this.jobs = jobs;
+    this.redraw();
+  },
+
+  /** Draw all cards anew, as what they show may have changed. */
+  redraw() {
+    stopPreview();
+    this.cards.clear();
+    byId("grid").replaceChildren();
+    this.from = this.to = 0;
+    this.rowHeight = 0;
+    this.layout();
+  },
+
+  columns() {
+    return Math.max(1, getComputedStyle(byId("grid")).gridTemplateColumns.split(" ").length);
+  },
+
+  /** Put those cards in that are to be seen from here, and take the others out. */
+  layout() {
+    const sheet = byId("grid");
+    if (byId("browse").hidden) return;
+    const columns = this.columns();
+    if (this.jobs.length <= WHOLE) {
+      this.place(0, this.jobs.length);
+      setPadding(sheet, 0, 0);
+      return;
+    }
+    this.rowHeight ||= this.measured();
+    const rows = Math.ceil(this.jobs.length / columns);
+    const above = Math.max(0, -sheet.getBoundingClientRect().top);
+    const seen = Math.ceil(innerHeight / this.rowHeight) + 1;
+    const most = Math.floor(MOST_CARDS / columns);
+    const beyond = Math.max(0, Math.min(ROWS_BEYOND, Math.floor((most - seen) / 2)));
+    const first = Math.max(0, Math.min(Math.floor(above / this.rowHeight), rows - seen) - beyond);
+    const last = Math.min(rows, first + Math.min(most, seen + 2 * beyond));
+    this.place(first * columns, Math.min(this.jobs.length, last * columns));
+    setPadding(sheet, first * this.rowHeight, (rows - last) * this.rowHeight);
+  },
+
+  /** The height of a row with the gap below it: all cards are of one height. */
+  measured() {
+    this.place(0, 1);
+    const card = byId("grid").firstElementChild;
+    return (
+      (card?.getBoundingClientRect().height ?? 300) + parseFloat(getComputedStyle(byId("grid")).rowGap || "0")
+    );
+  },
+
+  /** @param {number} from @param {number} to */
+  place(from, to) {
+    if (from === this.from && to === this.to && this.cards.size === to - from) return;
+    const wanted = this.jobs.slice(from, to);
+    const kept = new Map(
+      wanted.map((job, index) => [
+        job.address,
+        this.cards.get(job.address) ?? cardOf(job, from + index, this.jobs.length),
+      ]),
+    );
+    const sheet = byId("grid");
+    for (const [address, card] of this.cards) if (!kept.has(address)) card.remove();
+    let next = sheet.firstElementChild;
+    for (const card of kept.values()) {
+      if (card === next) next = next.nextElementSibling;
+      else sheet.insertBefore(card, next);
+    }
+    this.cards = kept;
+    this.from = from;
+    this.to = to;
+  },
+
+  /** The place of the card that has the focus; -1: none has. */
+  focused() {
+    const address = document.activeElement?.closest("article")?.getAttribute("data-address");
+    return address === undefined || address === null
+      ? -1
+      : this.jobs.findIndex((job) => job.address === address);
+  },
+
+  /** @param {number} place */
+  focus(place) {
+    if (!this.jobs.length) return;
+    const at = Math.max(0, Math.min(this.jobs.length - 1, place));
+    const address = this.jobs[at].address;
+    if (!this.cards.has(address)) {
+      const row = Math.floor(at / this.columns());
+      scrollTo(
+        0,
+        scrollY + byId("grid").getBoundingClientRect().top + row * this.rowHeight - innerHeight / 3,
+      );
+      this.layout();
+    }
+    const link = /** @type {HTMLElement | null | undefined} */ (
+      this.cards.get(address)?.querySelector(".open")
+    );
+    link?.focus({ preventScroll: true });
+    link?.closest("article")?.scrollIntoView({ block: "nearest" });
+  },
+
+  /** Show anew which cards are selected. */
+  mark() {
+    for (const [address, card] of this.cards) {
+      const job = app.model.byAddress.get(address);
+      const letter = app.selected.indexOf(job?.shown?.id ?? "");
+      card.classList.toggle("selected", letter >= 0);
+      const button = card.querySelector(".select");
+      button?.setAttribute("aria-pressed", letter >= 0 ? "true" : "false");
+      if (button) button.textContent = letter >= 0 ? "ABCD"[letter] : "";
+    }
+  },
+};
+
+/** @param {HTMLElement} sheet @param {number} above @param {number} below */
+function setPadding(sheet, above, below) {
+  sheet.style.paddingBlockStart = `${above}px`;
+  sheet.style.paddingBlockEnd = `${below}px`;
+}
+
+/** @param {Event} event @returns {HTMLElement | null} */
+function cardAt(event) {
+  return event.target instanceof Element ? event.target.closest("article.card") : null;
+}
+
+function listenToGrid() {
+  const sheet = byId("grid");
+  const moving = matchMedia("(prefers-reduced-motion: reduce)");
+  const look = (/** @type {Event} */ event) => {
+    const card = cardAt(event);
+    if (card && !moving.matches) startPreview(card);
+  };
+  sheet.addEventListener("pointerover", (event) => event.pointerType === "mouse" && look(event));
+  sheet.addEventListener("focusin", look);
+  sheet.addEventListener("pointerleave", stopPreview);
+  sheet.addEventListener("focusout", stopPreview);
+  sheet.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest(".select")) toggleSelected(cardAt(event));
+  });
+  addEventListener("scroll", () => grid.layout(), { passive: true });
+  new ResizeObserver(() => {
+    grid.rowHeight = 0;
+    grid.from = -1;
+    grid.layout();
+  }).observe(sheet.parentElement ?? sheet);
+}
+
+/** @param {HTMLElement | null} card */
+function toggleSelected(card) {
+  const job = app.model.byAddress.get(card?.dataset.address ?? "");
+  const id = job?.shown?.id;
+  if (!id) return;
+  if (app.selected.includes(id)) app.selected = app.selected.filter((each) => each !== id);
+  else if (app.selected.length < 4) app.selected = [...app.selected, id];
+  else toast("Four can be compared at most.");
+  showSelection();
+}
+
+function showSelection() {
+  grid.mark();
+  const bar = byId("selection");
+  bar.hidden = !app.selected.length || byId("browse").hidden;
+  const clear = () => {
+    app.selected = [];
+    showSelection();
+  };
+  bar.replaceChildren(
+    el("span", { text: `${app.selected.length} selected` }),
+    el("button", { onclick: compareSelected }, icon("compare"), "Compare", el("kbd", { text: "c" })),
+    el(
+      "button",
+      { class: "optional", onclick: () => decideSelected("approve") },
+      icon("check"),
+      "Approve",
+      el("kbd", { text: "a" }),
+    ),
+    el(
+      "button",
+      { class: "optional", onclick: () => decideSelected("reject") },
+      icon("cross"),
+      "Reject",
+      el("kbd", { text: "r" }),
+    ),
+    el(
+      "button",
+      { class: "optional", onclick: () => decideSelected("redo") },
+      icon("redo"),
+      "Redo",
+      el("kbd", { text: "d" }),
+    ),
+    el("button", { "aria-label": "Clear the selection", onclick: clear }, icon("cross")),
+  );
+}
+
+function compareSelected() {
+  if (app.selected.length < 2) toast("Select two to four to compare them.");
+  else go({ view: "compare", compare: app.selected });
+}

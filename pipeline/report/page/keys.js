@@ -1,0 +1,184 @@
+"use strict";
+// The keyboard: every key, what it does where, and the list of them.
+
+const KEYS = [
+  {
+    name: "Find and move",
+    keys: [
+      ["Find", "/"],
+      ["Next card", "←", "→", "↑", "↓"],
+      ["Open", "Enter"],
+      ["Back", "Esc"],
+      ["Job after, before", "j", "k"],
+      ["These keys", "?"],
+    ],
+  },
+  {
+    name: "Look",
+    keys: [
+      ["Play, pause", "Space"],
+      ["One frame", ",", "."],
+      ["Select", "x"],
+      ["Compare", "c"],
+      ["Wipe, side by side", "w", "s"],
+      ["Side A, side B", "[", "]"],
+    ],
+  },
+  {
+    name: "Decide",
+    keys: [
+      ["Next undecided", "n"],
+      ["Approve", "a"],
+      ["Reject", "r"],
+      ["Redo", "d"],
+    ],
+  },
+];
+
+function showKeys() {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("keys"));
+  const close = el(
+    "button",
+    { class: "tool", "aria-label": "Close", onclick: () => dialog.close() },
+    icon("cross"),
+  );
+  const columns = KEYS.map((column) =>
+    el(
+      "div",
+      {},
+      el("h3", { text: column.name }),
+      el(
+        "dl",
+        {},
+        ...column.keys.map(([name, ...keys]) =>
+          el(
+            "div",
+            {},
+            el("dt", { text: name }),
+            el("dd", {}, ...keys.map((key) => el("kbd", { text: key }))),
+          ),
+        ),
+      ),
+    ),
+  );
+  dialog.replaceChildren(
+    el("div", { class: "dialog-head" }, el("h2", { id: "keys-title", text: "Keys" }), close),
+    el("div", { class: "key-columns" }, ...columns),
+  );
+  dialog.showModal();
+}
+
+/** @type {Record<string, (event: KeyboardEvent) => void>} */
+const EVERYWHERE = {
+  "/": () => find(),
+  "?": () => showKeys(),
+  n: () => nextUndecided(),
+};
+
+/** @type {Record<string, (event: KeyboardEvent) => void>} */
+const IN_GRID = {
+  ArrowRight: () => grid.focus(grid.focused() + 1),
+  ArrowLeft: () => grid.focus(grid.focused() - 1),
+  ArrowDown: () => grid.focus(grid.focused() < 0 ? 0 : grid.focused() + grid.columns()),
+  ArrowUp: () => grid.focus(grid.focused() - grid.columns()),
+  j: () => grid.focus(grid.focused() + 1),
+  k: () => grid.focus(grid.focused() - 1),
+  " ": () => playFocused(),
+  x: () => toggleSelected(focusedCard()),
+  c: () => compareSelected(),
+  a: () => decideSelected("approve"),
+  r: () => decideSelected("reject"),
+  d: () => decideSelected("redo"),
+  Escape: () => app.view.q && go({ q: "" }),
+};
+
+/** @type {Record<string, (event: KeyboardEvent) => void>} */
+const WITH_FILM = {
+  " ": () => toggleReel(),
+  ",": () => void reel?.step(-1),
+  ".": () => void reel?.step(1),
+  ArrowLeft: () => void reel?.seek(reel.time - 1),
+  ArrowRight: () => void reel?.seek(reel.time + 1),
+  a: () => deciding && decide("approve", [deciding]),
+  r: () => deciding && decide("reject", [deciding]),
+  d: () => deciding && decide("redo", [deciding]),
+  Escape: () => go({}),
+};
+
+/** @type {Record<string, Record<string, (event: KeyboardEvent) => void>>} */
+const IN_VIEW = {
+  browse: IN_GRID,
+  job: {
+    ...WITH_FILM,
+    j: () => neighbour(1),
+    k: () => neighbour(-1),
+    c: () => document.getElementById("compare-takes")?.click(),
+    x: () => selectOpen(),
+  },
+  compare: {
+    ...WITH_FILM,
+    w: () => go({ view: "compare", compare: app.view.compare, mode: "wipe" }, { replace: true }),
+    s: () => go({ view: "compare", compare: app.view.compare, mode: "side" }, { replace: true }),
+    "[": () => chooseSide(-1),
+    "]": () => chooseSide(1),
+  },
+  failures: { Escape: () => go({}) },
+};
+
+function focusedCard() {
+  return /** @type {HTMLElement | null} */ (document.activeElement?.closest("article.card") ?? null);
+}
+
+function playFocused() {
+  const card = focusedCard();
+  if (!card) return;
+  if (preview?.card !== card) startPreview(card);
+  else if (preview.film.paused) void preview.film.play();
+  else preview.film.pause();
+}
+
+/** @param {number} by */
+function neighbour(by) {
+  const list = jobsShown();
+  const next = list[list.findIndex((job) => job.address === app.view.job) + by];
+  if (next) go({ view: "job", job: next.address });
+}
+
+function selectOpen() {
+  const id = app.model.byAddress.get(app.view.job)?.shown?.id;
+  if (!id || app.selected.includes(id)) return;
+  app.selected = [...app.selected, id].slice(-4);
+  toast(`${app.selected.length} selected; c in the overview compares them.`);
+}
+
+function find() {
+  if (app.view.view !== "browse") go({});
+  const field = /** @type {HTMLInputElement} */ (byId("search"));
+  field.focus();
+  field.select();
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (/** @type {HTMLDialogElement} */ (byId("keys")).open) return;
+  const target = event.target instanceof Element ? event.target : document.body;
+  if (target.matches("input[type=search], select, textarea")) {
+    if (event.key === "Escape") leaveSearch(event);
+    return;
+  }
+  const pressed = target.matches("button, input") && (event.key === " " || event.key === "Enter");
+  const slid = target.matches("input[type=range]") && event.key.startsWith("Arrow");
+  if (pressed || slid) return;
+  const act = (IN_VIEW[app.view.view] ?? {})[event.key] ?? EVERYWHERE[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act(event);
+}
+
+/** @param {KeyboardEvent} event */
+function leaveSearch(event) {
+  event.preventDefault();
+  if (app.view.q) go({ q: "" });
+  else /** @type {HTMLElement} */ (event.target).blur();
+}

@@ -1,0 +1,250 @@
+"use strict";
+// Puts the page together: reads the data, and shows the view that the address names.
+
+const app = {
+  /** @type {Model} */
+  model: {
+    data: { version: 0, tool: "", posters: false, videos: true, campaigns: [] },
+    campaigns: [],
+    jobs: [],
+    byAddress: new Map(),
+    byKey: [],
+    purchases: new Map(),
+  },
+  /** @type {View} */
+  view: { view: "browse", q: "", sort: "newest", job: "", compare: [], mode: "wipe" },
+  /** The purchases that are selected, in the order of their letters. @type {string[]} */
+  selected: [],
+  /** What stands in the grid, so that it is made anew only when that changes. */
+  listed: "",
+};
+
+/** The jobs that the search leaves, in their order. */
+function jobsShown() {
+  return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
+}
+
+/** Show what the address names. */
+function show() {
+  app.view = viewOf();
+  reel?.pause();
+  reel = undefined;
+  deciding = undefined;
+  const job = app.model.byAddress.get(app.view.job);
+  if (app.view.view === "job" && !job) app.view = { ...app.view, view: "browse", job: "" };
+  const browsing = app.view.view === "browse";
+  document.body.dataset.view =
+    app.view.view === "compare" && app.view.compare.length < 2 ? "list" : app.view.view;
+  byId("browse").hidden = !browsing;
+  byId("view").hidden = browsing;
+  byId("filters-button").hidden = !browsing;
+  showTabs();
+  document.title = titleOf(job);
+  if (browsing) {
+    byId("view").replaceChildren();
+    showBrowse();
+  } else {
+    stopPreview();
+    const nodes =
+      app.view.view === "job" && job
+        ? detailView(job)
+        : app.view.view === "failures"
+          ? [failuresView()]
+          : compareView(app.view.compare);
+    byId("view").replaceChildren(...nodes);
+    scrollTo(0, 0);
+  }
+  showSelection();
+}
+
+/** @param {Job | undefined} job */
+function titleOf(job) {
+  const names = app.model.campaigns.map((each) => each.name).join(", ");
+  return job ? `${job.key} · ${names}` : names;
+}
+
+function showTabs() {
+  const failures = app.model.jobs.filter((job) => job.state === "failed").length;
+  const tab = (/** @type {View["view"]} */ view, /** @type {string} */ name, /** @type {number} */ count) =>
+    el(
+      "a",
+      {
+        href: view === "browse" ? "#" : addressOf({ view, q: app.view.q }),
+        "aria-current": app.view.view === view ? "page" : undefined,
+      },
+      name,
+      count > 0 && el("span", { text: number(count) }),
+    );
+  byId("tabs").replaceChildren(
+    tab("browse", "Overview", 0),
+    tab("failures", "Failures", failures),
+    tab("compare", "Compare", 0),
+  );
+  const names = app.model.campaigns.map((each) => each.name);
+  byId("name").textContent = names.length > 2 ? `${names.length} campaigns` : names.join(", ");
+  byId("name").title = names.join(", ");
+}
+
+function showBrowse() {
+  const { jobs } = app.model;
+  const search = searchFor(app.view.q, jobs);
+  const found = fitting(search, sorted(jobs, app.view.sort));
+  const field = /** @type {HTMLInputElement} */ (byId("search"));
+  if (field.value.trim() !== app.view.q) field.value = app.view.q;
+  byId("overview").hidden = Boolean(app.view.q);
+  document.querySelector(".count")?.replaceChildren(el("b", { text: found.length }), ` of ${jobs.length}`);
+  byId("clear").hidden = !app.view.q;
+  /** @type {HTMLSelectElement} */ (byId("sort")).value = app.view.sort;
+  showFacets(search, found);
+  showNoMatch(found, search);
+  const listed = JSON.stringify([app.view.q, app.view.sort]);
+  if (listed !== app.listed) {
+    app.listed = listed;
+    grid.show(found);
+  } else grid.layout();
+}
+
+/** @param {Job[]} found @param {Search} search */
+function showNoMatch(found, search) {
+  const place = byId("no-match");
+  place.hidden = found.length > 0 || !app.model.jobs.length;
+  byId("grid").hidden = !found.length;
+  if (place.hidden) return;
+  const term = search.nothing;
+  const clear = el(
+    "button",
+    { class: "button", onclick: () => go({ q: "" }) },
+    "Clear the search",
+    el("kbd", { text: "Esc" }),
+  );
+  const title = term
+    ? el("h2", {}, "No job fits ", el("code", { text: `${term.source}.` }))
+    : el("h2", { text: "No job fits all of that." });
+  place.replaceChildren(el("div", { class: "no-match" }, title, el("p", {}, ...nearestHint(term)), clear));
+}
+
+/** @param {Term | undefined} term @returns {(Node | string)[]} */
+function nearestHint(term) {
+  if (!term) return ["Each part of the search fits some job, but no job fits them all."];
+  const colon = term.source.indexOf(":");
+  const field = term.source.slice(0, colon);
+  if (colon < 0 || !reader(field)) return ["No key and no prompt holds it."];
+  if (field === "action" && !app.model.jobs.some((job) => job.action))
+    return ["What a run would do is known where the manifest can be read; pipeline plan tells it."];
+  const near = nearest(field, term.source.slice(colon + 1), app.model.jobs);
+  if (near === undefined) return [`No job has a value for ${field}.`];
+  const wanted = termFor(field, near);
+  const jobs = app.model.jobs.filter((job) => reader(field)?.(job) === near);
+  return [
+    `There is no ${field.replace("matrix.", "")} of that name. The nearest is `,
+    el("a", {
+      class: "link",
+      href: addressOf({ q: app.view.q.replace(term.source, () => wanted) }),
+      text: `${field}:${near}`,
+    }),
+    `, with ${counted(jobs.length, "job")}.`,
+  ];
+}
+
+let typing = 0;
+
+/** What is typed is one step for the back button, until the typing rests. */
+function onType() {
+  const q = /** @type {HTMLInputElement} */ (byId("search")).value.trim();
+  const now = Date.now();
+  const goesOn = now - typing < 1500;
+  typing = now;
+  if (q !== app.view.q || app.view.view !== "browse")
+    go({ q }, { replace: goesOn && app.view.view === "browse" });
+}
+
+function showTheme() {
+  const kept = readKept("theme");
+  if (kept) document.documentElement.dataset.theme = kept;
+  else delete document.documentElement.dataset.theme;
+}
+
+function nextTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
+  keep("theme", now === "dark" ? "light" : "dark");
+  showTheme();
+}
+
+/** @param {string} name */
+function readKept(name) {
+  try {
+    return localStorage.getItem(`gallery.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} name @param {string} value */
+function keep(name, value) {
+  document.documentElement.dataset[name] = value;
+  try {
+    localStorage.setItem(`gallery.${name}`, value);
+  } catch {
+    // A page from disk may keep nothing; then it is as before when it is opened anew.
+  }
+}
+
+function listen() {
+  const field = byId("search");
+  field.addEventListener("input", onType);
+  byId("clear").addEventListener("click", () => go({ q: "" }));
+  const sort = /** @type {HTMLSelectElement} */ (byId("sort"));
+  sort.append(...Object.entries(SORTS).map(([value, { name }]) => el("option", { value, text: name })));
+  sort.addEventListener("change", () => go({ sort: sort.value }));
+  byId("keys-button").addEventListener("click", showKeys);
+  byId("theme-button").addEventListener("click", nextTheme);
+  byId("filters-button").addEventListener("click", () => {
+    const shown = byId("filters").classList.toggle("shown");
+    byId("filters-button").setAttribute("aria-expanded", String(shown));
+    if (shown) byId("filters").scrollIntoView({ block: "start" });
+  });
+  document.addEventListener("keydown", onKey);
+  addEventListener("popstate", (event) => {
+    show();
+    const scrolled = /** @type {{ scrolled?: number } | null} */ (event.state)?.scrolled;
+    if (scrolled !== undefined) scrollTo(0, scrolled);
+    grid.layout();
+  });
+  // A link within the page: the step is the browser's own, the place is ours to keep.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[href^='#']") : null;
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.defaultPrevented || event.button)
+      return;
+    event.preventDefault();
+    history.replaceState({ scrolled: scrollY }, "");
+    history.pushState(null, "", link.getAttribute("href") ?? "#");
+    show();
+    if (app.view.view === "browse") scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  });
+  listenToGrid();
+}
+
+async function begin() {
+  history.scrollRestoration = "manual";
+  showTheme();
+  app.model = modelOf(await source.load());
+  listen();
+  const stillsAside = byId("no-posters");
+  stillsAside.hidden = app.model.data.posters;
+  stillsAside.replaceChildren(
+    "Stills are made by the extra report: ",
+    el("code", { text: "pip install 'campaign-pipeline[report]'" }),
+    ", then pipeline report again.",
+  );
+  byId("overview").replaceChildren(...overview());
+  source.onChange(() => {
+    app.listed = "";
+    byId("overview").replaceChildren(...overview());
+    show();
+  });
+  show();
+}
+
+void begin();

@@ -1,0 +1,236 @@
+"use strict";
+// What the data means: jobs with what serves them, the state that a card shows, and the words for it.
+
+/** @type {Record<State, { word: string, many: string, icon: string, tone: string }>} */
+const STATES = {
+  approved: { word: "Approved", many: "approved", icon: "check", tone: "green" },
+  undecided: { word: "To decide", many: "to decide", icon: "", tone: "muted" },
+  rejected: { word: "Rejected", many: "rejected", icon: "cross", tone: "red" },
+  missing: { word: "Not here", many: "not on this machine", icon: "missing", tone: "" },
+  underway: { word: "Under way", many: "under way", icon: "underway", tone: "blue" },
+  pending: { word: "Not made yet", many: "not made yet", icon: "pending", tone: "muted" },
+  redo: { word: "Sent back", many: "sent back", icon: "redo", tone: "" },
+  failed: { word: "Failed", many: "failed", icon: "failed", tone: "red" },
+  attention: { word: "Needs you", many: "need you", icon: "attention", tone: "amber" },
+};
+
+/** @type {Record<string, { name: string, about: string }>} */
+const REASONS = {
+  vendor: { name: "Vendor", about: "The vendor gave up on them." },
+  rejected: { name: "Refused", about: "Refused again until the request changes; refusals cost nothing." },
+  lost: { name: "Lost", about: "The vendor no longer knows them, or they were given up." },
+  input: { name: "Input", about: "An image is gone or has changed; nothing was bought." },
+};
+
+/** @type {Record<string, string>} */
+const STATUS_WORDS = {
+  done: "done",
+  attention: "needs you",
+  failed: "failed",
+  submitting: "being sent",
+  submitted: "under way",
+  succeeded: "to be fetched",
+  pending: "pending",
+};
+
+/** @type {Record<string, string>} */
+const DECISION_WORDS = { none: "to decide", approved: "approved", rejected: "rejected", redo: "redo" };
+
+/** @param {GalleryData} data @returns {Model} */
+function modelOf(data) {
+  /** @type {Model} */
+  const model = {
+    data,
+    campaigns: data.campaigns.map((each, index) => ({ ...each, number: index })),
+    jobs: [],
+    byAddress: new Map(),
+    byKey: [],
+    purchases: new Map(),
+  };
+  for (const campaign of model.campaigns) {
+    for (const each of [...(campaign.before?.purchases ?? []), ...campaign.purchases]) {
+      model.purchases.set(each.id, purchaseOf(each, campaign));
+    }
+    const byKey = new Map();
+    for (const each of campaign.jobs) {
+      const job = jobOf(each, campaign, model);
+      byKey.set(job.key, job);
+      model.jobs.push(job);
+      model.byAddress.set(job.address, job);
+    }
+    model.byKey.push(byKey);
+  }
+  return model;
+}
+
+/** @param {PurchaseData} written @param {Campaign} campaign @returns {Purchase} */
+function purchaseOf(written, campaign) {
+  const listed = (/** @type {number[]} */ numbers = []) => numbers.map((each) => campaign.files[each]);
+  const free = written.status === "void" || written.reason === "rejected";
+  return {
+    ...written,
+    campaign,
+    files: listed(written.files),
+    steps: (written.steps ?? []).map((step) =>
+      typeof step === "string" ? { flow: step, files: [] } : { flow: step.flow, files: listed(step.files) },
+    ),
+    cost: free ? 0 : (written.price ?? 0),
+  };
+}
+
+/** @param {JobData} written @param {Campaign} campaign @param {Model} model @returns {Job} */
+function jobOf(written, campaign, model) {
+  const serving = written.purchase ? model.purchases.get(written.purchase) : undefined;
+  const shown = serving ?? (written.last ? model.purchases.get(written.last) : undefined);
+  const file = serving?.files[0];
+  const prose = (written.status === "pending" && written.text) || shown?.text || written.text || "";
+  const several = model.campaigns.length > 1;
+  const ratio = file?.width && file.height ? file.width / file.height : 0;
+  return {
+    ...written,
+    campaign,
+    address: several ? `${campaign.name} ${written.key}` : written.key,
+    serving,
+    shown,
+    file,
+    state: stateOf(written, file),
+    rating: serving?.rating ?? 0,
+    cost: serving
+      ? serving.price === undefined && serving.cost === 0
+        ? undefined
+        : serving.cost
+      : undefined,
+    length: file?.duration ?? 0,
+    ratio,
+    ratioName: ratio ? ratioName(ratio) : "",
+    newest: serving?.bought ?? "",
+    prose,
+    haystack: `${written.key}\n${prose}`.toLowerCase(),
+    lang: languageOf(written),
+  };
+}
+
+/** @param {JobData} job @param {MediaFile | undefined} file @returns {State} */
+function stateOf(job, file) {
+  if (job.status === "attention" || job.status === "submitting") return "attention";
+  if (job.status === "failed") return "failed";
+  if (job.decision === "redo") return "redo";
+  if (job.status === "pending") return "pending";
+  if (job.status !== "done") return "underway";
+  if (job.decision === "approved" || job.decision === "rejected") return job.decision;
+  return file?.here ? "undecided" : "missing";
+}
+
+/** What the facet and the field `decision` ask for: none where there is nothing to decide on. @param {Job} job */
+function decisionOf(job) {
+  return job.decision ?? (job.status === "done" ? "none" : undefined);
+}
+
+/** @param {Job} job */
+function isUndecided(job) {
+  return job.status === "done" && !job.decision;
+}
+
+const RATIOS = [
+  "1:1",
+  "16:9",
+  "9:16",
+  "4:3",
+  "3:4",
+  "4:5",
+  "5:4",
+  "3:2",
+  "2:3",
+  "21:9",
+  "9:21",
+  "2:1",
+  "1:2",
+];
+
+/** @param {number} ratio */
+function ratioName(ratio) {
+  for (const name of RATIOS) {
+    const [across, down] = name.split(":").map(Number);
+    if (Math.abs(ratio / (across / down) - 1) < 0.02) return name;
+  }
+  return ratio >= 1 ? `${ratio.toFixed(2)}:1` : `1:${(1 / ratio).toFixed(2)}`;
+}
+
+/** The language of a prompt, where an axis names one: fonts and hyphens depend on it. @param {JobData} job */
+function languageOf(job) {
+  const told = job.axes?.locale ?? job.axes?.lang ?? job.axes?.language;
+  return told && /^[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*$/.test(told) ? told.replaceAll("_", "-") : undefined;
+}
+
+/** The purchases that were bought under a job's key, newest first; without the one that serves it. @param {Job} job */
+function earlierOf(job) {
+  const found = job.campaign.purchases.filter((each) => each.key === job.key && each.id !== job.purchase);
+  const known = found.map((each) => app.model.purchases.get(each.id)).filter((each) => each !== undefined);
+  return known.filter((each) => each.status !== "void").reverse();
+}
+
+/** All takes of a job, an approved one first. @param {Job} job */
+function takesOf(job) {
+  const stem = job.key.split("#")[0];
+  const takes = [...app.model.byKey[job.campaign.number].values()].filter(
+    (each) => each.key.split("#")[0] === stem,
+  );
+  return takes.sort(
+    (one, other) => Number(other.decision === "approved") - Number(one.decision === "approved"),
+  );
+}
+
+/** @typedef {{ ratio: number, price: number | undefined, steps: number }} Usual */
+
+/** What its neighbours are like, for a job that is not made yet: those of its rule and template first. @param {Job} job */
+function usualOf(job) {
+  const found = usualByTemplate();
+  const own = found.get(`${job.campaign.number} ${job.template} ${job.rule}`);
+  const any = found.get(`${job.campaign.number} ${job.template}`);
+  return {
+    ratio: own?.ratio || any?.ratio || 16 / 9,
+    price: own?.price ?? any?.price,
+    steps: own?.steps || any?.steps || 0,
+  };
+}
+
+/** @type {{ of: Model, found: Map<string, Usual> } | undefined} */
+let usual;
+
+/** By template, and by template and rule: what the first of them that is made is like. */
+function usualByTemplate() {
+  if (usual?.of === app.model) return usual.found;
+  /** @type {Map<string, Usual>} */
+  const found = new Map();
+  for (const job of app.model.jobs) {
+    const template = `${job.campaign.number} ${job.template}`;
+    for (const name of [template, `${template} ${job.rule}`]) {
+      const known = found.get(name) ?? { ratio: 0, price: undefined, steps: 0 };
+      found.set(name, {
+        ratio: known.ratio || job.ratio,
+        price: known.price ?? job.shown?.price,
+        steps: Math.max(known.steps, job.shown?.steps.length ?? 0),
+      });
+    }
+  }
+  usual = { of: app.model, found };
+  return found;
+}
+
+/** What making a job would cost, undefined where nobody knows. @param {Job} job */
+function priceOf(job) {
+  return job.price ?? job.shown?.price ?? usualOf(job).price;
+}
+
+/** @param {MediaFile | undefined} file */
+function kindOf(file) {
+  return file?.type.split("/")[0] ?? "";
+}
+
+/**
+ * The command that names one campaign, and maybe some of its purchases.
+ * @param {string} verb @param {Campaign} campaign @param {...string} words
+ */
+function commandOf(verb, campaign, ...words) {
+  return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags].filter(Boolean).join(" ");
+}

@@ -1,0 +1,524 @@
+"use strict";
+// The overview: a sentence, what it cost, a strip with a mark for each job, what to do next, and credits against caps.
+
+const STRIP_ORDER = /** @type {State[]} */ ([
+  "approved",
+  "undecided",
+  "rejected",
+  "missing",
+  "underway",
+  "redo",
+  "pending",
+  "failed",
+  "attention",
+]);
+const MOST_MARKS = 200;
+const MOST_ATTENTION = 3;
+
+function overview() {
+  const { jobs } = app.model;
+  if (!jobs.some((job) => job.shown || job.status !== "pending")) return [nothingYet()];
+  return [
+    el("h1", { class: "sentence" }, ...sentence()),
+    el("p", { class: "cost" }, ...costLine()),
+    stripOf(jobs),
+    el("div", { class: "legend" }, ...legend(jobs)),
+    el("div", { class: "columns" }, whatToDo(), creditBars()),
+  ];
+}
+
+/** What the campaign makes, in one word. @param {number} count */
+function madeOf(count) {
+  const kinds = new Set(app.model.jobs.map((job) => kindOf(job.file)).filter(Boolean));
+  const noun =
+    kinds.size > 1 ? "file" : kinds.has("image") ? "image" : kinds.has("audio") ? "sound" : "video";
+  return count === 1 ? noun : `${noun}s`;
+}
+
+/** Purchases that serve no job and whose outcome is unknown: they count like any other. */
+function idleAttention() {
+  const served = new Set(app.model.jobs.map((job) => job.purchase));
+  return [...app.model.purchases.values()].filter(
+    (each) =>
+      (each.status === "attention" || each.status === "submitting") &&
+      !served.has(each.id) &&
+      !isOnlyBefore(each),
+  );
+}
+
+/** Whether a purchase is known from the results that are compared with only. @param {Purchase} purchase */
+function isOnlyBefore(purchase) {
+  return !purchase.campaign.purchases.some((each) => each.id === purchase.id);
+}
+
+function sentence() {
+  const { jobs } = app.model;
+  const made = jobs.filter((job) => job.status === "done").length;
+  const failed = jobs.filter((job) => job.state === "failed").length;
+  const idle = idleAttention().length;
+  const attention = jobs.filter((job) => job.state === "attention").length + idle;
+  const all = made === jobs.length;
+  const begin =
+    all && made > 1
+      ? `All ${number(made)} ${madeOf(made)} are made.`
+      : `${number(made)} of ${number(jobs.length)} ${madeOf(jobs.length)} ${made === 1 ? "is" : "are"} made.`;
+  /** @type {(Node | string)[]} */
+  const parts = [begin];
+  if (failed)
+    parts.push(
+      " ",
+      el("a", { class: "red", href: addressOf({ q: "state:failed" }), text: `${number(failed)} failed` }),
+    );
+  if (attention) {
+    const where = idle ? addressOf({ view: "failures" }) : addressOf({ q: "state:attention" });
+    parts.push(
+      failed ? ", " : " ",
+      el("a", {
+        class: "amber",
+        href: where,
+        text: `${number(attention)} ${attention === 1 ? "needs" : "need"} you`,
+      }),
+    );
+  }
+  if (failed || attention) parts.push(".");
+  return parts;
+}
+
+function costLine() {
+  const { campaigns, jobs } = app.model;
+  const spent = campaigns.reduce((sum, each) => sum + each.spent, 0);
+  const bought = [...app.model.purchases.values()].filter(
+    (each) => each.status !== "void" && each.reason !== "rejected",
+  );
+  const unpriced = bought.filter((each) => each.price === undefined).length;
+  const { credits, unknown, count } = stillToCome(jobs);
+  const underway = jobs.filter((job) => job.state === "underway").length;
+  const last = bought
+    .map((each) => each.bought)
+    .sort()
+    .at(-1);
+  const known =
+    unpriced === bought.length && bought.length
+      ? ["Prices are not known"]
+      : [el("b", { text: `${number(spent)} credits` }), " spent"];
+  if (unpriced && unpriced < bought.length) known.push(` and ${number(unpriced)} with no known price`);
+  if (count)
+    known.push(
+      `, ${unknown === count ? `${number(count)} still to come` : `${number(credits)} still to come`}`,
+    );
+  if (count && unknown && unknown < count) known.push(` and ${number(unknown)} with no known price`);
+  known.push(". ");
+  if (underway) known.push(`${number(underway)} under way. `);
+  if (last) known.push(`Last bought ${date(last, "full")}. `);
+  if (campaigns.every((each) => each.emulated)) known.push("A rehearsal on the emulator: nothing was paid. ");
+  const chosen = campaigns.filter((each) => each.selected_of !== undefined);
+  if (chosen.length)
+    known.push(
+      `A selection of ${counted(
+        chosen.reduce((sum, each) => sum + (each.selected_of ?? 0), 0),
+        "job",
+      )}.`,
+    );
+  return known;
+}
+
+/** What jobs that are to be bought would cost, as far as prices are known. @param {Job[]} jobs */
+function stillToCome(jobs) {
+  const coming = jobs.filter(
+    (job) =>
+      (job.state === "pending" || job.state === "redo") && job.action !== "share" && job.action !== "pinned",
+  );
+  const prices = coming.map(priceOf);
+  const known = prices.filter((price) => price !== undefined);
+  return {
+    count: coming.length,
+    credits: known.reduce((sum, price) => sum + price, 0),
+    unknown: prices.length - known.length,
+  };
+}
+
+/** @param {Job[]} jobs */
+function countsByState(jobs) {
+  const counts = countsOf(jobs, (job) => job.state);
+  return STRIP_ORDER.map((state) => ({ state, count: counts.get(state) ?? 0 })).filter((each) => each.count);
+}
+
+/** @param {Job[]} jobs */
+function stripOf(jobs) {
+  const counts = countsByState(jobs);
+  const told = counts.map(({ state, count }) => `${number(count)} ${STATES[state].many}`).join(", ");
+  const many = jobs.length > MOST_MARKS;
+  const marks = counts.flatMap(({ state, count }) =>
+    many
+      ? [el("i", { class: `mark-${state}`, vars: { share: count } })]
+      : Array.from({ length: count }, () => el("i", { class: `mark-${state}` })),
+  );
+  const tight = jobs.length > 80 && !many ? "tight" : "";
+  return el(
+    "div",
+    { class: `strip ${many ? "many" : ""} ${tight}`, role: "img", "aria-label": told },
+    ...marks,
+  );
+}
+
+/** @param {Job[]} jobs */
+function legend(jobs) {
+  return countsByState(jobs).map(({ state, count }) => {
+    const word = state === "attention" && count === 1 ? "needs you" : STATES[state].many;
+    return el(
+      "a",
+      { href: addressOf({ q: `state:${state}` }) },
+      el("i", { class: `mark-${state}` }),
+      el("span", {}, el("b", { text: number(count) }), ` ${word}`),
+    );
+  });
+}
+
+function whatToDo() {
+  const rows = app.model.campaigns.flatMap((campaign) => [...attentionRows(campaign), ...nextRows(campaign)]);
+  const review = reviewRow();
+  if (review) rows.push(review);
+  if (!rows.length) rows.push(todoRow("check", "", "Nothing to do", "Everything is made and decided."));
+  return el(
+    "section",
+    { "aria-labelledby": "todo-title" },
+    el("div", { class: "head" }, el("h2", { id: "todo-title", text: "What to do next" })),
+    el("ul", { class: "todo" }, ...rows),
+  );
+}
+
+/**
+ * @param {string} sign @param {string} tone @param {string | Node} title @param {string | Node | (string | Node)[]} about
+ * @param {Node} [action] @param {boolean} [wide]
+ */
+function todoRow(sign, tone, title, about, action, wide = false) {
+  return el(
+    "li",
+    {},
+    icon(sign, tone),
+    el("div", {}, el("h3", {}, title), el("p", {}, ...[about].flat())),
+    action && el("div", { class: wide ? "wide" : "" }, action),
+  );
+}
+
+/** Each purchase that needs somebody, with the command that settles it. @param {Campaign} campaign */
+function attentionRows(campaign) {
+  const waiting = attentionOf(campaign);
+  const rows = waiting
+    .slice(0, waiting.length > MOST_ATTENTION + 1 ? MOST_ATTENTION : MOST_ATTENTION + 1)
+    .map((purchase) => {
+      const price =
+        purchase.price === undefined
+          ? ""
+          : ` ${counted(purchase.price, "credit")} ${purchase.price === 1 ? "hangs" : "hang"} on it.`;
+      const about = `${purchase.error ? sentenceOf(purchase.error) : "The create was sent and no answer came."}${price}`;
+      return todoRow("attention", "amber", keyLink(purchase), about, commandBox(resolveCommand(purchase)));
+    });
+  if (waiting.length > rows.length) {
+    const left = waiting.slice(rows.length);
+    const credits = left.reduce((sum, each) => sum + (each.price ?? 0), 0);
+    const link = el("a", { class: "button", href: addressOf({ view: "failures" }), text: "See all" });
+    rows.push(
+      todoRow(
+        "attention",
+        "amber",
+        `${number(left.length)} more with an unknown outcome`,
+        `Each may be bought; ${counted(credits, "credit")} hang on them.`,
+        link,
+      ),
+    );
+  }
+  return rows;
+}
+
+/** @param {Campaign} campaign */
+function attentionOf(campaign) {
+  const jobs = app.model.jobs.filter((job) => job.campaign === campaign && job.state === "attention");
+  const serving = jobs.map((job) => job.serving).filter((each) => each !== undefined);
+  return [...new Set([...serving, ...idleAttention().filter((each) => each.campaign === campaign)])];
+}
+
+/** @param {Purchase} purchase */
+function resolveCommand(purchase) {
+  return commandOf("resolve", purchase.campaign, purchase.id, "--workflow-id ID");
+}
+
+/** @param {string} text */
+function sentenceOf(text) {
+  return `${/^\w*_/.test(text) ? text : capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
+
+/** A key that leads to its job, where it has one. @param {Purchase | Job} of */
+function keyLink(of) {
+  const job = app.model.byKey[of.campaign.number].get(of.key);
+  const inner = [
+    el("span", { class: "before", text: keyParts(of.key)[0] }),
+    el("span", { class: "tail", text: keyParts(of.key)[1] }),
+  ];
+  return job
+    ? el(
+        "a",
+        { class: "key-link", title: of.key, href: addressOf({ view: "job", job: job.address }) },
+        ...inner,
+      )
+    : el("span", { class: "key-link", title: of.key }, ...inner);
+}
+
+/** @param {Campaign} campaign */
+function nextRows(campaign) {
+  const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
+  const by = (/** @type {(job: Job) => boolean} */ test) => jobs.filter(test);
+  const rows = [];
+  const failed = by((job) => job.state === "failed");
+  if (failed.length) rows.push(failedRow(campaign, failed));
+  const missing = by((job) => job.status === "done" && !job.file?.here && Boolean(job.file));
+  if (missing.length) {
+    rows.push(
+      todoRow(
+        "missing",
+        "",
+        missing.length === 1
+          ? "1 file is not on this machine"
+          : `${number(missing.length)} files are not on this machine`,
+        "Paid for and made; fetching costs nothing.",
+        commandBox(commandOf("collect", campaign)),
+      ),
+    );
+  }
+  const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
+  if (open.length) rows.push(openRow(campaign, open));
+  return rows;
+}
+
+/** @param {Campaign} campaign @param {Job[]} failed */
+function failedRow(campaign, failed) {
+  const reasons = [...countsOf(failed, (job) => job.reason ?? "")];
+  /** @type {Record<string, string>} */
+  const said = { vendor: "by the vendor", rejected: "refused", lost: "lost", input: "for want of an image" };
+  const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
+  const link = el("a", { class: "link", href: addressOf({ view: "failures" }), text: "All reasons" });
+  return todoRow(
+    "failed",
+    "red",
+    `${counted(failed.length, "job")} failed`,
+    [about, link],
+    commandBox(commandOf("run", campaign, "--retry-failed")),
+  );
+}
+
+/** What the next run goes on with, and what it would buy. @param {Campaign} campaign @param {Job[]} jobs */
+function openRow(campaign, jobs) {
+  const counts = countsOf(jobs, (job) => job.state);
+  const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
+  const parts = order
+    .filter((state) => counts.has(state))
+    .map((state) => `${number(counts.get(state) ?? 0)} ${STATES[state].many}`);
+  const first = order.find((state) => counts.has(state)) ?? "pending";
+  const { credits, unknown, count } = stillToCome(jobs);
+  const about = [];
+  if (counts.has("underway")) about.push("The next run goes on with what is paid for.");
+  if (count && unknown === count) about.push("What is to be bought has no known price.");
+  else if (count)
+    about.push(
+      `Still to buy: ${counted(credits, "credit")}${unknown ? `, and ${number(unknown)} with no known price` : ""}.`,
+    );
+  return todoRow(
+    STATES[first].icon,
+    STATES[first].tone === "blue" ? "blue" : "",
+    parts.join(", "),
+    about.join(" "),
+    commandBox(commandOf("run", campaign)),
+  );
+}
+
+function reviewRow() {
+  const left = app.model.jobs.filter(isUndecided);
+  const open = left.filter((job) => job.file?.here || (job.file && source.poster(job.file)));
+  if (!open.length) return undefined;
+  const approved = app.model.jobs.filter((job) => job.decision === "approved").length;
+  const rejected = app.model.jobs.filter((job) => job.decision === "rejected").length;
+  const so =
+    approved || rejected
+      ? `${number(approved)} approved and ${number(rejected)} rejected so far.`
+      : "None is decided yet.";
+  const button = el(
+    "button",
+    { class: "button solid-button", onclick: () => nextUndecided() },
+    `Review ${number(open.length)}`,
+    el("kbd", { text: "n" }),
+  );
+  return todoRow("check", "", `${number(open.length)} ${madeOf(open.length)} to decide`, so, button, true);
+}
+
+function creditBars() {
+  const rows = app.model.campaigns.flatMap((campaign) => capBars(campaign));
+  const templates = templateBars();
+  return el(
+    "section",
+    { "aria-labelledby": "credits-title" },
+    el("div", { class: "head" }, el("h2", { id: "credits-title", text: "Credits" })),
+    el("dl", { class: "bars" }, ...rows, ...templates),
+  );
+}
+
+/** @param {Campaign} campaign */
+function capBars(campaign) {
+  const coming = stillToCome(app.model.jobs.filter((job) => job.campaign === campaign)).credits;
+  const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
+  const bars = [];
+  if (campaign.budget !== undefined)
+    bars.push(
+      capBar(
+        `${several}Budget, all runs`,
+        campaign.spent,
+        coming,
+        campaign.budget,
+        `${number(campaign.spent)} of ${number(campaign.budget)}`,
+      ),
+    );
+  if (campaign.max_credits !== undefined)
+    bars.push(
+      capBar(
+        `${several}Cap of one run`,
+        0,
+        coming,
+        campaign.max_credits,
+        `${number(coming)} to come, of ${number(campaign.max_credits)}`,
+      ),
+    );
+  if (!bars.length)
+    bars.push(
+      capBar(
+        `${several}Spent, no cap`,
+        campaign.spent,
+        coming,
+        campaign.spent + coming,
+        spentOf(campaign),
+        false,
+      ),
+    );
+  return bars;
+}
+
+/** What a campaign spent: nothing is not the same as not known. @param {Campaign} campaign */
+function spentOf(campaign) {
+  const unpriced = campaign.purchases.some((each) => each.price === undefined && each.status !== "void");
+  return unpriced && !campaign.spent ? "not known" : number(campaign.spent);
+}
+
+/** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} told @param {boolean} [capped] */
+function capBar(name, spent, coming, cap, told, capped = true) {
+  const whole = Math.max(cap, 1);
+  const solid = Math.min(100, (spent / whole) * 100);
+  const hatched = Math.min(100 - solid, (coming / whole) * 100);
+  const about = `${told}${coming ? `, ${number(coming)} still to come` : ""}`;
+  return el(
+    "div",
+    {},
+    el("dt", {}, el("span", { text: name }), el("span", { text: told })),
+    el(
+      "dd",
+      { class: "bar", title: about },
+      el("i", { vars: { part: solid } }),
+      hatched > 0 && el("i", { class: "to-come", vars: { from: solid, part: hatched } }),
+      capped && el("i", { class: "cap" }),
+      el("span", { class: "unseen", text: about }),
+    ),
+  );
+}
+
+/** What each template took, the dearest first. */
+function templateBars() {
+  /** @type {Map<string, { credits: number, jobs: Set<string>, unpriced: boolean }>} */
+  const taken = new Map();
+  for (const purchase of app.model.purchases.values()) {
+    const entry = taken.get(purchase.template) ?? { credits: 0, jobs: new Set(), unpriced: false };
+    entry.credits += purchase.cost;
+    entry.unpriced ||= purchase.price === undefined;
+    entry.jobs.add(`${purchase.campaign.number} ${purchase.key}`);
+    taken.set(purchase.template, entry);
+  }
+  const ranked = [...taken].sort((one, other) => other[1].credits - one[1].credits);
+  const most = Math.max(1, ranked[0]?.[1].credits ?? 1);
+  const bars = ranked.slice(0, 8).map(([template, { credits, jobs, unpriced }]) =>
+    el(
+      "div",
+      { class: "template" },
+      el(
+        "dt",
+        {},
+        el("span", { title: template, text: template }),
+        el("span", {
+          text: `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price not known" : number(credits)}`,
+        }),
+      ),
+      el("dd", { class: "bar" }, el("i", { vars: { part: (credits / most) * 100 } })),
+    ),
+  );
+  if (ranked.length > 8)
+    bars.push(
+      el("div", { class: "more" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
+    );
+  return bars;
+}
+
+/** The page of a campaign that has bought nothing. */
+function nothingYet() {
+  const { campaigns, jobs } = app.model;
+  const { credits, unknown, count } = stillToCome(jobs);
+  const cap = campaigns.length === 1 ? (campaigns[0].max_credits ?? campaigns[0].budget) : undefined;
+  const price =
+    unknown === count
+      ? " at prices that are not known"
+      : [
+          " for ",
+          el("b", { text: `${number(credits)} credits` }),
+          unknown ? ` and ${number(unknown)} with no known price` : "",
+        ];
+  const within =
+    cap === undefined || unknown
+      ? ""
+      : credits <= cap
+        ? `, under the cap of ${number(cap)}`
+        : `, over the cap of ${number(cap)}`;
+  const rows = campaigns.flatMap((campaign) => [
+    todoRow(
+      "play",
+      "",
+      "Buy and make them",
+      "The page fills when it is written again.",
+      commandBox(commandOf("run", campaign)),
+    ),
+    ...(campaign.emulated
+      ? []
+      : [
+          todoRow(
+            "search",
+            "",
+            "Rehearse first",
+            "Real videos from this machine, at no cost.",
+            commandBox(`${commandOf("run", campaign)} --emulate`),
+          ),
+        ]),
+  ]);
+  return el(
+    "div",
+    { class: "empty" },
+    el(
+      "div",
+      { class: "frames", "aria-hidden": "true" },
+      ...[1.78, 1, 0.5625, 1.78, 0.5625].map((ratio) =>
+        el("div", { class: "film tall frame", vars: { ratio } }),
+      ),
+    ),
+    el("h1", { class: "sentence", text: "Nothing is bought yet." }),
+    el(
+      "p",
+      { class: "cost" },
+      `${counted(count, "job is", "jobs are")} planned`,
+      ...[price].flat(),
+      `${within}.`,
+    ),
+    el("ul", { class: "todo" }, ...rows),
+  );
+}

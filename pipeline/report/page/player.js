@@ -1,0 +1,284 @@
+"use strict";
+// Plays one film, or up to four as one: a reel keeps them in step, a transport is the bar below it.
+
+const USUAL_RATE = 24;
+
+/** Films that are played, paused and sought as one. The longest leads; a shorter one stands at its end. */
+class Reel extends EventTarget {
+  /** @param {HTMLVideoElement[]} films @param {number} rate frames a second */
+  constructor(films, rate) {
+    super();
+    this.films = films;
+    this.frame = 1 / (rate > 0 ? rate : USUAL_RATE);
+    this.loop = false;
+    this.playing = false;
+    this.seeking = Promise.resolve();
+    /** @type {number | undefined} */
+    this.target = undefined;
+    for (const film of films) {
+      film.addEventListener("loadedmetadata", () => this.tell());
+      film.addEventListener("ended", () => this.ended());
+    }
+  }
+
+  get leader() {
+    return this.films.reduce(
+      (one, other) => ((other.duration || 0) > (one.duration || 0) ? other : one),
+      this.films[0],
+    );
+  }
+
+  get duration() {
+    return Number.isFinite(this.leader?.duration) ? this.leader.duration : 0;
+  }
+
+  get time() {
+    return this.target ?? this.leader?.currentTime ?? 0;
+  }
+
+  tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async play() {
+    if (this.playing || !this.films.length) return;
+    this.playing = true;
+    this.tell();
+    const from = this.time >= this.duration - this.frame / 2 ? 0 : this.time;
+    await this.align(from);
+    await this.start();
+  }
+
+  /** Set all going at once; each has what it needs to begin. */
+  async start() {
+    if (!this.playing) return;
+    const going = this.films.filter(
+      (film) => film === this.leader || film.currentTime < film.duration - this.frame,
+    );
+    try {
+      await Promise.all(going.map((film) => film.play()));
+    } catch {
+      this.pause();
+      return;
+    }
+    requestAnimationFrame(() => this.keepStep());
+  }
+
+  pause() {
+    this.playing = false;
+    for (const film of this.films) film.pause();
+    this.tell();
+    if (this.films.length > 1) void this.align(this.leader.currentTime);
+  }
+
+  /** @param {number} time */
+  async seek(time) {
+    const wanted = Math.max(0, Math.min(time, this.duration));
+    this.target = wanted;
+    this.tell();
+    const was = this.playing;
+    for (const film of this.films) film.pause();
+    await this.align(wanted);
+    if (was && this.playing && this.target === undefined) await this.start();
+  }
+
+  /** One frame on or back; each is shown from its middle, so that rounding cannot show its neighbour. @param {number} frames */
+  step(frames) {
+    this.playing = false;
+    const at = Math.floor(this.time / this.frame + 0.01) + frames;
+    return this.seek((Math.max(0, at) + 0.5) * this.frame);
+  }
+
+  /** Have all stand at one moment, and wait until they do. Of several wishes the last one counts. @param {number} time */
+  async align(time) {
+    this.target = time;
+    const before = this.seeking;
+    this.seeking = (async () => {
+      await before;
+      if (this.target === time) await Promise.all(this.films.map((film) => standAt(film, time, this.frame)));
+    })();
+    await this.seeking;
+    if (this.target === time) this.target = undefined;
+    for (const film of this.films) film.playbackRate = 1;
+    this.tell();
+  }
+
+  /** While they play: a small drift is taken out by playing slower or faster, a larger one by standing still once. */
+  keepStep() {
+    if (!this.playing) return;
+    const { leader } = this;
+    for (const film of this.films) {
+      if (film === leader || film.ended || film.seeking || film.currentTime >= film.duration - this.frame)
+        continue;
+      const drift = film.currentTime - leader.currentTime;
+      if (Math.abs(drift) > this.frame * 0.9) {
+        void this.seek(leader.currentTime);
+        return;
+      }
+      film.playbackRate =
+        Math.abs(drift) < this.frame * 0.1 ? 1 : Math.min(1.15, Math.max(0.85, 1 - drift * 3));
+    }
+    this.tell();
+    requestAnimationFrame(() => this.keepStep());
+  }
+
+  ended() {
+    if (!this.playing || this.leader.currentTime < this.duration - this.frame) return;
+    if (this.loop) void this.align(0).then(() => this.start());
+    else this.pause();
+  }
+}
+
+/** @param {HTMLVideoElement} film @param {number} time @param {number} frame */
+async function standAt(film, time, frame) {
+  film.pause();
+  if (film.readyState < HTMLMediaElement.HAVE_METADATA) await happened(film, "loadedmetadata");
+  const wanted = Math.max(0, Math.min(time, (film.duration || 0) - frame / 2));
+  if (Math.abs(film.currentTime - wanted) > 0.0005) {
+    const sought = happened(film, "seeked");
+    film.currentTime = wanted;
+    await sought;
+  }
+  if (film.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && wanted < film.duration - 2 * frame)
+    await happened(film, "canplay");
+}
+
+/** Until it happened, or the film cannot be played. @param {HTMLMediaElement} film @param {string} event */
+function happened(film, event) {
+  return new Promise((resolve) => {
+    film.addEventListener(event, resolve, { once: true });
+    film.addEventListener("error", resolve, { once: true });
+    film.addEventListener("emptied", resolve, { once: true });
+    if (film.error) resolve(undefined);
+  });
+}
+
+/** The reel that the keys act on. @type {Reel | undefined} */
+let reel;
+
+/** @param {string} href @param {string} label @param {string | undefined} poster */
+function filmOf(href, label, poster) {
+  const film = /** @type {HTMLVideoElement} */ (
+    el("video", { src: href, poster, preload: "auto", playsinline: true, "aria-label": label })
+  );
+  film.addEventListener("click", () => toggleReel());
+  return film;
+}
+
+function toggleReel() {
+  if (!reel) return;
+  if (reel.playing) reel.pause();
+  else void reel.play();
+}
+
+/**
+ * The bar below the film. `pins` are notes at their moments.
+ * @param {Reel} of @param {{ at: number, name: string, text: string, below?: boolean }[]} pins @param {() => Element | null} stage
+ */
+function transportOf(of, pins, stage) {
+  const play = el("button", { class: "tool", onclick: toggleReel });
+  const time = el("span", { class: "time" });
+  const line = /** @type {HTMLInputElement} */ (
+    el("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.001,
+      value: 0,
+      "aria-label": "Moment",
+      oninput: () => void of.seek(Number(line.value)),
+    })
+  );
+  const timeline = el("div", { class: "timeline" }, line, ...pins.map((pin) => pinButton(of, pin)));
+  const loop = el(
+    "button",
+    {
+      class: "tool optional",
+      "aria-pressed": "false",
+      "aria-label": "Loop",
+      title: "Loop",
+      onclick: () => loop.setAttribute("aria-pressed", String((of.loop = !of.loop))),
+    },
+    icon("loop"),
+  );
+  const sounds = of.films.some((film) => film.dataset.audio === "true");
+  const mute = el("button", { class: "tool", onclick: () => toggleSound(of) });
+  mute.toggleAttribute("disabled", !sounds);
+  const update = () => {
+    line.max = String(of.duration || 1);
+    line.value = String(of.time);
+    line.setAttribute("aria-valuetext", moment(of.time));
+    setVars(line, { played: of.duration ? (of.time / of.duration) * 100 : 0 });
+    time.replaceChildren(
+      el("b", { text: moment(of.time) }),
+      el("span", { text: ` / ${moment(of.duration)}` }),
+    );
+    setButton(play, of.playing ? "pause" : "play", of.playing ? "Pause" : "Play");
+    const muted = of.films.every((film) => film.muted);
+    setButton(mute, muted ? "muted" : "sound", sounds ? (muted ? "Sound on" : "Sound off") : "No sound");
+    for (const pin of timeline.querySelectorAll(".pin"))
+      placePin(/** @type {HTMLElement} */ (pin), of.duration);
+  };
+  of.addEventListener("change", update);
+  update();
+  const full = () => (document.fullscreenElement ? document.exitFullscreen() : stage()?.requestFullscreen());
+  return el(
+    "div",
+    { class: "transport" },
+    el(
+      "button",
+      { class: "tool", "aria-label": "Frame back", title: "Frame back (,)", onclick: () => void of.step(-1) },
+      icon("frame-back"),
+    ),
+    play,
+    el(
+      "button",
+      { class: "tool", "aria-label": "Frame on", title: "Frame on (.)", onclick: () => void of.step(1) },
+      icon("frame-on"),
+    ),
+    time,
+    timeline,
+    el("span", { class: "fill" }),
+    loop,
+    mute,
+    el(
+      "button",
+      { class: "tool", "aria-label": "Full screen", title: "Full screen", onclick: () => void full() },
+      icon("full"),
+    ),
+  );
+}
+
+/** @param {HTMLElement} button @param {string} sign @param {string} label */
+function setButton(button, sign, label) {
+  if (button.getAttribute("aria-label") === label) return;
+  button.setAttribute("aria-label", label);
+  button.title = label;
+  button.replaceChildren(icon(sign));
+}
+
+/** @param {Reel} of @param {{ at: number, name: string, text: string, below?: boolean }} pin */
+function pinButton(of, pin) {
+  return el("button", {
+    class: pin.below ? "pin below" : "pin",
+    "data-at": pin.at,
+    title: pin.text,
+    "aria-label": `Note ${pin.name} at ${moment(pin.at)}`,
+    text: pin.name,
+    onclick: () => void of.seek(pin.at),
+  });
+}
+
+/** @param {HTMLElement} pin @param {number} duration */
+function placePin(pin, duration) {
+  setVars(pin, { at: duration ? Math.min(100, (Number(pin.dataset.at) / duration) * 100) : 0 });
+}
+
+/** One of the films sounds, or none. @param {Reel} of */
+function toggleSound(of) {
+  const loud = of.films.find((film) => !film.muted);
+  for (const film of of.films) film.muted = true;
+  const first = of.films.find((film) => film.dataset.audio === "true");
+  if (!loud && first) first.muted = false;
+  of.tell();
+}

@@ -1,0 +1,46 @@
+"""The parts of a job's key: as its row in the results tells them, else as the key itself lets one guess."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pipeline.jobs import Json, axis_text
+
+_NAMES = ("rule", "template", "image", "prompt", "take")
+
+
+def parts_of(job: Mapping[str, Any], purchase: Mapping[str, Any] | None) -> dict[str, Json]:
+    """Rule, template, image, prompt, axes (as the key spells their values) and take of `job`, those that it has.
+
+    Results that were written before rows had parts have the key only. Where it holds one name behind the template,
+    the images of `purchase` tell whether that is an image or a prompt.
+    """
+    if "rule" in job:
+        parts: dict[str, Json] = {name: job[name] for name in _NAMES if name in job}
+        axes = {name: axis_text(value) for name, value in job.get("axes", {}).items()}
+        return {**parts, "axes": {**axes}} if axes else parts
+    has_image = bool(purchase and purchase.get("request", {}).get("images"))
+    return _parts_of_key(job["key"], has_image=has_image)
+
+
+def _parts_of_key(key: str, *, has_image: bool) -> dict[str, Json]:
+    whole, _, take = key.partition("#")
+    names: list[str] = []
+    axes: dict[str, Json] = {}
+    for part in whole.split("/"):
+        name, equals, value = part.partition("=")
+        if equals:
+            axes[unquote(name)] = unquote(value)
+        else:
+            names.append(unquote(part))
+    found: dict[str, Json] = dict(zip(("rule", "template"), names, strict=False))
+    further = names[2:]
+    if len(further) > 1 or has_image:
+        found |= dict(zip(("image", "prompt"), further, strict=False))
+    elif further:
+        found["prompt"] = further[0]
+    if axes:
+        found["axes"] = axes
+    if take.isdecimal():
+        found["take"] = int(take)
+    return found

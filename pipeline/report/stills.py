@@ -1,0 +1,143 @@
+"""Stills and media facts of files, made several at a time and kept by hash, so that each file is read once."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.jobs import Json
+from pipeline.media.facts import MediaFacts, as_json
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReader:
+    """What reads media: a still as WebP and the facts of a file, None where it cannot be read."""
+
+    poster_of: Callable[[Path], bytes | None]
+    facts_of: Callable[[Path], MediaFacts | None]
+
+
+class StillCache:
+    """Stills and facts by SHA-256, in a folder; where nothing can be written there, for this process only.
+
+    A file that cannot be shown has an empty still, so that it is not tried again each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stills: dict[str, bytes] = {}
+        self._known = _names_in(folder / "stills")
+        self._facts = _read_facts(folder / "facts.json")
+        self._changed = False
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, Json]]:
+        """The facts of every file that was read."""
+        return self._facts
+
+    def knows(self, digest: str) -> bool:
+        """Whether the file was read for its still before."""
+        return digest in self._known or digest in self._stills
+
+    def still(self, digest: str) -> bytes:
+        """The still of a file; empty where there is none."""
+        if digest in self._stills:
+            return self._stills[digest]
+        if digest not in self._known:
+            return b""
+        try:
+            return self._path(digest).read_bytes()
+        except OSError:
+            return b""
+
+    def has_still(self, digest: str) -> bool:
+        """Whether there is something to show."""
+        if digest in self._stills:
+            return bool(self._stills[digest])
+        if digest not in self._known:
+            return False
+        try:
+            return self._path(digest).stat().st_size > 0
+        except OSError:
+            return False
+
+    def put_into(self, digest: str, target: Path) -> None:
+        """Put the still at `target`, where it is not yet; a link to the cache where the system can.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if target.exists():
+            return
+        if digest not in self._stills:
+            with suppress(OSError):
+                os.link(self._path(digest), target)
+                return
+        target.write_bytes(self.still(digest))
+
+    def make(self, reader: MediaReader, files: Mapping[str, Path]) -> Iterator[int]:
+        """Read `files`, several at a time; yields how many are done after each."""
+        with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+            made = pool.map(lambda each: _read(reader, *each), files.items())
+            for number, (digest, still, facts) in enumerate(made, start=1):
+                self._keep(digest, still, facts)
+                yield number
+        self._save_facts()
+
+    def _keep(self, digest: str, still: bytes | None, facts: MediaFacts | None) -> None:
+        if facts is not None:
+            self._facts[digest] = as_json(facts)
+            self._changed = True
+        try:
+            self._write(self._path(digest), still or b"")
+            self._known.add(digest)
+        except OSError:
+            self._stills[digest] = still or b""
+
+    def _save_facts(self) -> None:
+        if self._changed:
+            text = json.dumps(dict(sorted(self._facts.items())), separators=(",", ":"))
+            with suppress(OSError):
+                self._write(self._folder / "facts.json", text.encode())
+
+    def _write(self, path: Path, content: bytes) -> None:
+        """Whole or not at all; not synced, as what a power cut takes is made again."""
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+            (self._folder / ".gitignore").write_bytes(b"*\n")
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / "stills" / f"{digest}.webp"
+
+
+def _read(reader: MediaReader, digest: str, path: Path) -> tuple[str, bytes | None, MediaFacts | None]:
+    facts = reader.facts_of(path)
+    return digest, reader.poster_of(path) if facts is not None else None, facts
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {entry.name.removesuffix(".webp") for entry in os.scandir(folder)}
+    except OSError:
+        return set()
+
+
+def _read_facts(path: Path) -> dict[str, Mapping[str, Json]]:
+    """What was kept; nothing where it cannot be read: it is only a cache."""
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name: entry for name, entry in _items(kept) if isinstance(entry, dict)}
+
+
+def _items(kept: object) -> Iterable[tuple[str, object]]:
+    return kept.items() if isinstance(kept, dict) else ()

@@ -1,0 +1,103 @@
+"""A real Chromium, a page in it that must stay silent and to itself, and a campaign to show."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from browser.samples import COARSE, spring_drop, with_notes
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import of_results
+from pipeline.report.writing import GalleryCampaign, write_folder
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--autoplay-policy=no-user-gesture-required",
+)
+Theme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser of this machine, once for all tests of a process."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Tab:
+    """A page, what it said on the console, and what it asked for."""
+
+    page: Page
+    said: list[str]
+    asked: list[str]
+
+    def open(self, index: Path, address: str = "") -> Page:
+        """Open a gallery from disk, and wait until it is there."""
+        self.page.goto(f"{index.as_uri()}{address}")
+        self.page.wait_for_selector("body[data-view]")
+        return self.page
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
+    """Makes tabs. In the end none of them has said a word or asked for anything but files from disk."""
+    tabs: list[Tab] = []
+
+    def make(width: int = 1280, height: int = 800, theme: Theme = "light", **more: Any) -> Tab:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, **more
+        )
+        made = Tab(context.new_page(), [], [])
+        made.page.set_default_timeout(20_000)
+        made.page.on("console", lambda message: made.said.append(message.text))
+        made.page.on("pageerror", lambda error: made.said.append(str(error)))
+        made.page.on("request", lambda request: made.asked.append(request.url))
+        tabs.append(made)
+        return made
+
+    yield make
+    for each in tabs:
+        each.page.context.close()
+        assert each.said == []
+        assert [url for url in each.asked if not url.startswith(("file:", "data:"))] == []
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A page on disk, with the records that it shows."""
+
+    index: Path
+    source: GalleryCampaign
+    results: dict[str, Any]
+    decisions: dict[str, Any]
+
+    @property
+    def keys(self) -> list[str]:
+        return [job["key"] for job in self.results["jobs"]]
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """A campaign in the middle of its life, with notes at their moments."""
+    sample = with_notes(spring_drop(tmp_path_factory.mktemp("gallery"), 48, shorter_side=COARSE))
+    decisions = {"version": 1, "decisions": sample.decisions}
+    sample.decisions = []
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    source = replace(source, records=replace(source.records, decisions=decisions))
+    written = write_folder(
+        sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None
+    )
+    return Gallery(written.page, source, sample.results(), decisions)

@@ -1,0 +1,216 @@
+"""For everybody: no serious finding of axe, at 320 px, and nothing that a manifest says can act."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from browser.conftest import Gallery, Tab, Theme
+from browser.samples import Sample
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import of_results
+from pipeline.report.writing import write_folder
+
+Make = Callable[..., Tab]
+FIRST = "hero/overlay/red/stroll/background=beach/locale=en"
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+def views(gallery: Gallery) -> dict[str, str]:
+    bought = [each["id"] for each in gallery.results["purchases"] if each["key"] == FIRST]
+    return {
+        "overview": "",
+        "filtered": "#q=status:done",
+        "nothing": "#q=image:purple",
+        "failures": "#view=failures",
+        "comparable": "#view=compare",
+        "detail": f"#job={FIRST}",
+        "wipe": f"#compare={','.join(bought)}",
+        "side": f"#compare={','.join(bought)}&mode=side",
+    }
+
+
+SILENT: dict[str, list[str]] = {
+    name: []
+    for name in ("overview", "filtered", "nothing", "failures", "comparable", "detail", "wipe", "side")
+}
+
+
+def go_to(page: Page, address: str) -> Page:
+    """Another view of the page that is open."""
+    page.evaluate("address => { history.pushState(null, '', address || '#'); show(); }", address)
+    return page
+
+
+def findings(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)"
+    )
+    return [
+        f"{each['id']}: {node['html'][:120]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(tab: Make, gallery: Gallery, theme: Theme) -> None:
+    page = tab(theme=theme).open(gallery.index)
+
+    assert {name: findings(go_to(page, address)) for name, address in views(gallery).items()} == SILENT
+    page.keyboard.press("?")
+    assert findings(page) == []
+
+
+def test_axe_finds_nothing_serious_on_a_phone(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=390, height=844).open(gallery.index)
+
+    assert {name: findings(go_to(page, address)) for name, address in views(gallery).items()} == SILENT
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 1000])
+def test_nothing_scrolls_sideways(tab: Make, gallery: Gallery, width: int) -> None:
+    page = tab(width=width, height=700).open(gallery.index)
+
+    for name, address in views(gallery).items():
+        assert go_to(page, address).evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_at_320_px_filters_and_search_can_be_used(tab: Make, gallery: Gallery) -> None:
+    page = tab(width=320, height=640, has_touch=True).open(gallery.index)
+
+    page.fill("input[type=search]", "image:red")
+    page.locator("#filters-button").tap()
+    page.locator('.facets input[data-value="done"]').tap()
+
+    assert page.input_value("input[type=search]") == "image:red status:done"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_cards_stay_in_line_whatever_the_script(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    heights = set(page.eval_on_selector_all("article", "all => all.map(each => each.offsetHeight)"))
+
+    assert len(heights) == 1
+    arabic = page.locator('article[data-key*="locale=ar"] .prompt').first
+    assert arabic.get_attribute("lang") == "ar"
+    assert arabic.evaluate("each => getComputedStyle(each).direction") == "rtl"
+
+
+HOSTILE = [
+    "<img src=x onerror=fail()>",
+    "</script><script>fail()</script>",
+    "<!--<script>",
+    "javascript:fail()",
+    '"onfocus="fail()" autofocus="',
+    "'; rm -rf ~ #",
+    "\u202egnp.exe\u202c",
+    "\u2028\u2029\u0000\u001b[2J",
+    "{{constructor.constructor('fail()')()}}",
+    "\ud800",
+    "a" * 5000,
+]
+
+
+def hostile(folder: Path) -> Path:
+    """A campaign in which every string is out to act: keys, names, prompts, options, errors, notes, titles."""
+    sample = Sample(folder, name="hostile")
+    for number, text in enumerate(HOSTILE):
+        key = f"{text}/{text}#{number}"
+        changes = {
+            "template_id": text[:200],
+            "path": text,
+            "error": text,
+            "request": {
+                "options": {"prompt": text, text[:100]: [text, {"inner": text}]},
+                "images": [{"id": text, "path": text}],
+                "title": text,
+            },
+            "steps": [{"flow": text[:200], "outputs": []}],
+            "outputs": [{"content_type": "video/mp4", "url": f"javascript:{text}"}],
+            "created_at": text[:100],
+            "updated_at": text[:100],
+        }
+        status = {"status": "failed", "reason": "vendor"} if number % 3 == 0 else {}
+        purchase = sample.purchase(key, number, **{**changes, **status})
+        row = {
+            "key": key,
+            "fingerprint": purchase["fingerprint"],
+            "status": purchase["status"],
+            "purchase": purchase["id"],
+        }
+        row |= {"reason": purchase["reason"]} if status else {}
+        sample.jobs.append(
+            {**row, "rule": text, "template": text, "image": text, "prompt": text, "axes": {text: text}}
+        )
+        sample.decisions.append(
+            {
+                "purchase": purchase["id"],
+                "key": key,
+                "decision": "rejected",
+                "note": text,
+                "by": text,
+                "at": text,
+            }
+        )
+    folder.mkdir(parents=True)
+    (folder / "hostile.results.json").write_text(
+        json.dumps({**sample.results(), "jobs": [], "purchases": []}), encoding="utf-8"
+    )
+    source = gallery_campaign(of_results(folder / "hostile.results.json"), (), ())
+    records = replace(
+        source.records,
+        results=sample.results(),
+        decisions={"decisions": sample.decisions},
+        command=HOSTILE[5],
+    )
+    return write_folder(
+        folder / "report",
+        [replace(source, records=records)],
+        media_reader(),
+        bundle=False,
+        told=lambda *_: None,
+    ).page
+
+
+def test_hostile_strings_are_inert(tab: Make, tmp_path: Path) -> None:
+    page = tab().open(hostile(tmp_path / "hostile"))
+    page.evaluate("() => { window.fail = () => { throw new Error('acted'); }; }")
+    count = len(HOSTILE)
+    assert page.locator("article").count() == count
+
+    acting = "script, iframe, object, embed, base, meta[http-equiv], style, link"
+    elements = f"document.querySelectorAll('{acting}').length"
+    before = page.evaluate(elements)
+    page.evaluate("go({view: 'failures'})")
+    page.evaluate("go({view: 'compare'})")
+    for number in range(count):
+        page.evaluate("number => go({view: 'job', job: app.model.jobs[number].address})", number)
+        assert page.locator(".detail").is_visible()
+    page.evaluate("go({view: 'compare', compare: app.model.jobs.slice(0, 3).map(each => each.purchase)})")
+    for text in HOSTILE[:6]:
+        page.evaluate("go({})")
+        page.fill("input[type=search]", text)
+    assert page.evaluate(elements) == before
+    assert page.evaluate("[...document.querySelectorAll('[onerror], [onfocus], [onload]')].length") == 0
+    assert page.evaluate(
+        "[...document.querySelectorAll('a')].every(each => ['file:', 'about:'].includes(each.protocol))"
+    )
+
+
+def test_what_is_copied_cannot_act_in_a_terminal(tab: Make, tmp_path: Path) -> None:
+    page = tab().open(hostile(tmp_path / "hostile"), "#view=failures")
+
+    titles = page.eval_on_selector_all("[aria-label^='Copy']", "all => all.map(each => each.title)")
+    assert titles
+    # A key is named by its purchase's id, which is sixteen hex digits.
+    for title in titles:
+        assert not any(ord(each) < 32 or each in "\u202e\u2028" for each in title)

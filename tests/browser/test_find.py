@@ -1,0 +1,312 @@
+"""Finding: the grammar of --select, words, facets, sorting, and an address that holds it all."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
+
+from browser.conftest import Gallery, Tab
+from pipeline.errors import UsageError
+from pipeline.operations.report import candidates
+from pipeline.planning.select import matching_keys
+
+Make = Callable[..., Tab]
+BEACH = "hero/overlay/red/stroll/background=beach/locale=en"
+
+
+def shown(page: Page) -> list[str]:
+    """The keys of the cards, in their order."""
+    keys: list[str] = page.eval_on_selector_all("article", "all => all.map(each => each.dataset.key)")
+    return keys
+
+
+def count(page: Page) -> str:
+    return page.locator("[role=status]").inner_text()
+
+
+def search(page: Page, text: str) -> None:
+    page.fill("input[type=search]", text)
+
+
+def by_python(gallery: Gallery, *expressions: str) -> set[str]:
+    return set(matching_keys(candidates(gallery.results, {}), expressions, ()))
+
+
+def test_every_job_has_a_card_that_scripts_can_read(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    decided = {each["purchase"]: each["decision"] for each in gallery.decisions["decisions"]}
+
+    cards = page.eval_on_selector_all(
+        "article",
+        "all => all.map(each => [each.dataset.key, each.dataset.status, each.dataset.decision ?? null])",
+    )
+
+    assert sorted(cards) == sorted(
+        [job["key"], job["status"], decided.get(job.get("purchase") or job.get("last"))]
+        for job in gallery.results["jobs"]
+    )
+    assert page.locator("input[type=search]").count() == 1
+    assert page.locator("[role=status]").count() == 1
+    assert count(page) == f"{len(cards)} of {len(cards)}"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("hero", "hero/overlay/red", "**/background=beach", "*/arctic", "hero/overlay/?ed/**"),
+        *("status:failed", "status:done", "image:red", "image:[rv]*", "template:overlay", "job:story"),
+        *("prompt:stroll", "matrix.locale:de", "matrix.background:[!bc]*", "image:red,matrix.locale:en"),
+        *("hero,status:done", "+hero/overlay/red", BEACH, f"{BEACH}#2"),
+    ],
+)
+def test_the_search_takes_what_select_takes(tab: Make, gallery: Gallery, expression: str) -> None:
+    page = tab().open(gallery.index)
+    wanted = by_python(gallery, expression)
+    assert wanted
+
+    search(page, expression)
+
+    assert set(shown(page)) == wanted
+    assert count(page) == f"{len(wanted)} of {len(gallery.keys)}"
+
+
+_PARTS = st.sampled_from(
+    [
+        "hero",
+        "story",
+        "feed",
+        "overlay",
+        "arctic",
+        "red",
+        "r*",
+        "*",
+        "**",
+        "?ed",
+        "stroll",
+        "background=b*",
+        "#2",
+        "x",
+    ]
+)
+_GLOBS = st.lists(_PARTS, min_size=1, max_size=4).map("/".join)
+_VALUES = st.text("redblues*?[]!-a/#=:", min_size=1, max_size=6).filter(lambda text: "," not in text)
+_FIELDS = st.sampled_from(["status", "template", "image", "prompt", "job", "matrix.locale", "matrix.none"])
+_TESTS = st.one_of(_GLOBS, st.builds("{}:{}".format, _FIELDS, _VALUES))
+_EXPRESSIONS = st.builds(
+    "{}{}".format, st.sampled_from(["", "+"]), st.lists(_TESTS, min_size=1, max_size=3).map(",".join)
+)
+
+
+def test_any_expression_means_in_the_page_what_it_means_on_the_command_line(
+    tab: Make, gallery: Gallery
+) -> None:
+    page = tab().open(gallery.index)
+
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
+    @given(_EXPRESSIONS)
+    @example("image:[]e]d")
+    @example("image:[b-a]*")
+    @example("image:[!]")
+    @example("image:[")
+    @example("hero/*/**")
+    def check(expression: str) -> None:
+        try:
+            wanted = by_python(gallery, expression)
+        except UsageError:
+            return
+        found: list[str] = page.evaluate(
+            "text => { const term = expression(text, app.model.jobs);"
+            " return term ? app.model.jobs.filter(term.test).map(each => each.key) : []; }",
+            expression,
+        )
+        assert set(found) == wanted
+
+    check()
+
+
+def test_what_is_no_expression_is_looked_for_in_keys_and_prompts(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    search(page, "promenade")
+    assert {key.split("/")[3] for key in shown(page)} == {"stroll"}
+
+    search(page, "Pfütze")
+    assert {key.split("/")[3] for key in shown(page)} == {"leap"}
+
+    search(page, "promenade status:failed")
+    assert set(shown(page)) == {key for key in by_python(gallery, "status:failed") if "/stroll/" in key}
+
+    search(page, "雨上がり")
+    assert {key.split("/")[3] for key in shown(page)} == {"rain"}
+
+
+def test_terms_of_one_field_add_up_and_different_ones_must_all_hold(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    search(page, "image:red image:blue status:done")
+
+    both = by_python(gallery, "image:red,status:done") | by_python(gallery, "image:blue,status:done")
+    assert set(shown(page)) == both
+
+
+def test_each_value_of_each_facet_leaves_what_its_count_says(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    boxes = page.eval_on_selector_all(
+        ".facets input",
+        "all => all.map(each => [each.dataset.field, each.dataset.value,"
+        " each.parentElement.querySelector('small').textContent])",
+    )
+    fields = [field for field, *_ in boxes]
+    assert list(dict.fromkeys(fields)) == [
+        *(
+            "status",
+            "decision",
+            "job",
+            "template",
+            "image",
+            "prompt",
+            "matrix.background",
+            "matrix.locale",
+            "ratio",
+        )
+    ]
+
+    for field, value, told in boxes:
+        box = page.locator(f'.facets input[data-field="{field}"][data-value="{value}"]')
+        box.check()
+        assert count(page) == f"{told} of {len(gallery.keys)}"
+        assert len(shown(page)) == int(told)
+        assert page.input_value("input[type=search]")
+        page.locator(f'.facets input[data-field="{field}"][data-value="{value}"]').uncheck()
+        assert page.input_value("input[type=search]") == ""
+    # What was ticked and unticked again has left nothing behind.
+    assert count(page) == f"{len(gallery.keys)} of {len(gallery.keys)}"
+
+
+def test_counts_of_a_facet_follow_the_other_facets_and_not_itself(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index, "#q=image:red")
+
+    counts = dict(
+        page.eval_on_selector_all(
+            ".facets input",
+            "all => all.map(each => [each.dataset.field + ':' + each.dataset.value,"
+            " Number(each.parentElement.querySelector('small').textContent)])",
+        )
+    )
+
+    assert counts["image:blue"] == len(by_python(gallery, "image:blue"))
+    assert counts["status:done"] == len(by_python(gallery, "image:red,status:done"))
+
+
+def test_the_address_opens_the_same_view_elsewhere(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    search(page, "status:done image:red")
+    page.select_option("#sort", "rating")
+    before, address = shown(page), page.url
+
+    other = tab()
+    other.page.goto(address)
+    other.page.wait_for_selector("body[data-view]")
+
+    assert shown(other.page) == before
+    assert other.page.input_value("input[type=search]") == "status:done image:red"
+    assert other.page.input_value("#sort") == "rating"
+
+
+def test_back_and_forward_go_through_every_view(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    page.locator('.facets input[data-value="done"]').check()
+    filtered = shown(page)
+    page.select_option("#sort", "key")
+    ordered = shown(page)
+    page.locator("article .open").first.click()
+    page.wait_for_selector(".detail")
+    opened = page.title()
+    page.keyboard.press("j")
+    assert page.title() != opened
+
+    page.go_back()
+    assert page.title() == opened
+    page.go_back()
+    assert shown(page) == ordered
+    page.go_back()
+    assert shown(page) == filtered
+    page.go_back()
+    assert count(page) == f"{len(gallery.keys)} of {len(gallery.keys)}"
+    assert page.locator("#overview").is_visible()
+    for _ in range(3):
+        page.go_forward()
+    assert page.title() == opened
+    assert page.locator(".detail").is_visible()
+
+
+def test_typing_is_one_step_for_the_back_button(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    steps = page.evaluate("history.length")
+
+    page.locator("input[type=search]").press_sequentially("status:failed")
+
+    assert page.evaluate("history.length") == steps + 1
+    page.go_back()
+    assert page.input_value("input[type=search]") == ""
+
+
+@pytest.mark.parametrize("order", ["key", "rating", "credits", "length", "newest"])
+def test_sorting(tab: Make, gallery: Gallery, order: str) -> None:
+    page = tab().open(gallery.index, f"#sort={order}")
+    purchases = {each["id"]: each for each in gallery.results["purchases"]}
+    rated = {each["purchase"]: each.get("rating", 0) for each in gallery.decisions["decisions"]}
+    jobs = {job["key"]: job for job in gallery.results["jobs"]}
+
+    def rank(key: str) -> Any:
+        purchase = purchases.get(jobs[key].get("purchase", ""), {})
+        match order:
+            case "rating":
+                return -rated.get(purchase.get("id", ""), 0)
+            case "credits":
+                free = purchase.get("reason") == "rejected"
+                return -(0 if free else purchase.get("credits", -1))
+            case "newest":
+                return tuple(-ord(each) for each in purchase.get("bought_at", ""))
+            case _:
+                return 0
+
+    keys = shown(page)
+    if order == "length":
+        assert [bool(page.locator(f'[data-key="{key}"] .length').count()) for key in keys] == sorted(
+            (bool(page.locator(f'[data-key="{key}"] .length').count()) for key in keys), reverse=True
+        )
+    elif order == "newest":
+        bought = [purchases.get(jobs[key].get("purchase", ""), {}).get("bought_at", "") for key in keys]
+        assert bought == sorted(bought, reverse=True)
+    else:
+        assert keys == sorted(keys, key=lambda key: (rank(key), key))
+
+
+def test_what_fits_nothing_is_told_with_the_nearest(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+
+    search(page, "status:done image:violett")
+
+    assert count(page) == f"0 of {len(gallery.keys)}"
+    expect(page.locator("#no-match")).to_contain_text("No job fits image:violett.")
+    page.locator("#no-match a").click()
+    assert page.input_value("input[type=search]") == "status:done image:violet"
+    assert shown(page)
+
+
+def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    assert page.locator(".sentence").inner_text() == "39 of 50 videos are made. 4 failed, 2 need you."
+    for place in (".sentence a", ".legend a"):
+        for number in range(page.locator(place).count()):
+            link = page.locator(place).nth(number)
+            [told] = re.findall(r"\d+", link.inner_text())
+            link.click()
+            assert count(page) == f"{told} of {len(gallery.keys)}"
+            assert len(shown(page)) == int(told)
+            page.go_back()

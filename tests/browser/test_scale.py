@@ -1,0 +1,80 @@
+"""5,000 jobs: what is written and what is in the document stay within bounds, and everything still works."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser.conftest import Tab
+from browser.samples import spring_drop
+from pipeline.operations.report import gallery_campaign, media_reader
+from pipeline.operations.report_records import of_results
+from pipeline.report.writing import write_folder
+
+Make = Callable[..., Tab]
+JOBS = 5_000
+MOST_BYTES = 3_000_000
+MOST_CARDS = 400
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sample = spring_drop(tmp_path_factory.mktemp("many"), JOBS, films=False)
+    sample.write()
+    source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+    return write_folder(
+        sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None
+    ).page
+
+
+def test_page_and_data_stay_within_three_megabytes(many: Path) -> None:
+    assert sum(path.stat().st_size for path in many.parent.rglob("*") if path.is_file()) <= MOST_BYTES
+
+
+def test_no_more_than_400_cards_are_ever_in_the_document(tab: Make, many: Path) -> None:
+    page = tab(width=1440, height=900).open(many)
+    cards = "document.querySelectorAll('article').length"
+    assert page.locator("[role=status]").inner_text() == f"{JOBS} of {JOBS}"
+    assert 0 < page.evaluate(cards) <= MOST_CARDS
+
+    for part in (0.1, 0.37, 0.9, 1):
+        page.evaluate("part => scrollTo(0, part * document.documentElement.scrollHeight)", part)
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert 0 < page.evaluate(cards) <= MOST_CARDS
+        seen = page.evaluate(
+            "[...document.querySelectorAll('article')].filter(each => {"
+            " const { top, bottom } = each.getBoundingClientRect(); return bottom > 0 && top < innerHeight; }).length"
+        )
+        assert seen >= 3
+    assert page.evaluate("document.querySelector('article:last-of-type').ariaPosInSet") == str(JOBS)
+
+    # However tall the window is; one that is drawn in earnest takes long.
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("() => { Object.defineProperty(window, 'innerHeight', { value: 60000 }); grid.layout(); }")
+    assert MOST_CARDS / 2 < page.evaluate(cards) <= MOST_CARDS
+
+
+def test_a_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab: Make, many: Path) -> None:
+    page = tab(width=1440, height=900).open(many, "#sort=key")
+    total = page.evaluate(
+        "app.model.jobs.filter(each => each.image === 'red' && each.decision === 'approved').length"
+    )
+    assert total > 100
+
+    page.fill("input[type=search]", "image:red decision:approved")
+
+    assert page.locator("[role=status]").inner_text() == f"{total} of {JOBS}"
+    page.fill("input[type=search]", "")
+    page.locator("input[type=search]").blur()
+    page.evaluate("grid.focus(grid.jobs.length - 2)")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.closest('article').ariaPosInSet") == str(JOBS)
+
+
+def test_facets_with_many_values_are_folded(tab: Make, many: Path) -> None:
+    page = tab().open(many)
+    variants = '.facets input[data-field="matrix.variant"]'
+
+    assert page.locator(variants).count() == 8
+    page.get_by_role("button", name="All 26").click()
+    assert page.locator(variants).count() == 26

@@ -1,0 +1,296 @@
+"""`pipeline report`: a page from results and decisions alone, where it is wanted, of what is selected."""
+
+import base64
+import json
+import re
+import shutil
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+WALK, DANCE = "main/loop/red/walk", "main/loop/red/dance"
+
+
+def data_of(page: Path) -> Any:
+    found = re.search(r'id="data">([^<]*)<', page.read_text())
+    assert found is not None
+    return json.loads(zlib.decompress(base64.b64decode(found[1])))
+
+
+def keys(page: Path) -> list[str]:
+    return [job["key"] for each in data_of(page)["campaigns"] for job in each["jobs"]]
+
+
+@pytest.fixture
+def made(project: Project, pipeline: Pipeline) -> Project:
+    """A campaign whose two jobs are made."""
+    assert pipeline("run", project.manifest).code == 0
+    return project
+
+
+@pytest.fixture
+def report(made: Project) -> Path:
+    return made.folder / "output" / "spring" / "report"
+
+
+def test_the_page_lies_in_the_output_folder_with_a_still_of_each_film(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    ended = pipeline("report", made.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "output/spring/report/index.html: 2 jobs, 2 stills" in ended.out
+    assert keys(report / "index.html") == [DANCE, WALK]
+    assert len(list((report / "posters").glob("*.webp"))) == 2
+    for file in data_of(report / "index.html")["campaigns"][0]["files"]:
+        assert (report / file["href"]).resolve().is_file() == ("href" in file)
+
+
+def test_it_needs_neither_key_nor_network_nor_state(made: Project, offline: Pipeline, report: Path) -> None:
+    shutil.rmtree(made.folder / ".pipeline")
+
+    ended = offline("report", made.manifest)
+
+    assert ended.code == 0, ended.said
+    assert keys(report / "index.html") == [DANCE, WALK]
+
+
+def test_it_writes_nothing_but_the_page_and_its_cache(made: Project, pipeline: Pipeline) -> None:
+    before = made.tree()
+
+    pipeline("report", made.manifest, "--out", made.folder / "page")
+
+    new = {path for path in made.tree().keys() - before.keys() if not path.startswith("page")}
+    assert {path.split("/")[1] for path in new} == {"cache"}
+    assert {path: made.tree()[path][1] for path in before} == {
+        path: content for path, (_, content) in before.items()
+    }
+
+
+def test_where_the_images_are_gone_the_results_are_enough(
+    made: Project, pipeline: Pipeline, report: Path
+) -> None:
+    (made.folder / "images" / "red.png").unlink()
+
+    ended = pipeline("report", made.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "does not read now" in ended.err
+    assert keys(report / "index.html") == [DANCE, WALK]
+
+
+def test_results_alone_will_do(made: Project, pipeline: Pipeline, report: Path) -> None:
+    made.manifest.unlink()
+
+    ended = pipeline("report", made.results_file)
+
+    assert ended.code == 0, ended.said
+    assert keys(report / "index.html") == [DANCE, WALK]
+    assert all(
+        file["here"] for file in data_of(report / "index.html")["campaigns"][0]["files"] if "id" in file
+    )
+
+
+def test_a_manifest_that_does_not_read_and_has_no_results_is_wrong(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(nonsense=1)})
+
+    assert pipeline("report", project.manifest).code == 3
+
+
+def test_before_anything_is_bought_the_page_tells_what_is_planned(
+    project: Project, pipeline: Pipeline
+) -> None:
+    ended = pipeline("report", project.manifest)
+
+    assert ended.code == 0, ended.said
+    [shown] = data_of(project.folder / "output/spring/report/index.html")["campaigns"]
+    assert [(job["status"], job["action"], job["price"]) for job in shown["jobs"]] == [
+        ("pending", "create", 100)
+    ] * 2
+    assert shown["jobs"][0]["text"] == "a dance in the rain"
+
+
+def test_caps_come_from_the_manifest(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(limits={"budget": 900, "max_credits": 300})})
+
+    pipeline("report", project.manifest)
+
+    [shown] = data_of(folder / "output/spring/report/index.html")["campaigns"]
+    assert (shown["budget"], shown["max_credits"]) == (900, 300)
+
+
+def test_decisions_are_on_the_page(made: Project, pipeline: Pipeline, report: Path) -> None:
+    pipeline("approve", made.manifest, WALK, "--rating", "5", "--note", "that is it")
+    pipeline("redo", made.manifest, DANCE)
+
+    pipeline("report", made.manifest)
+
+    [shown] = data_of(report / "index.html")["campaigns"]
+    decided = {job["key"]: job["decision"] for job in shown["jobs"]}
+    assert decided == {WALK: "approved", DANCE: "redo"}
+    assert {each.get("note") for each in shown["purchases"]} == {"that is it", None}
+
+
+def test_a_selection(made: Project, pipeline: Pipeline, report: Path) -> None:
+    for arguments, left in {
+        ("--select", "prompt:walk"): [WALK],
+        ("--select", "status:done", "--exclude", "**/walk"): [DANCE],
+        ("--select", "action:keep"): [DANCE, WALK],
+    }.items():
+        assert pipeline("report", made.manifest, *arguments).code == 0
+        assert keys(report / "index.html") == left
+        assert len(list((report / "posters").iterdir())) == len(left)
+
+    ended = pipeline("report", made.manifest, "--select", "prompt:wakl")
+    assert ended.code == 64
+    assert "fits no job" in ended.err
+
+
+def test_a_bundle_can_be_moved_away_whole(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline("report", made.manifest, "--bundle", "--out", "handed-on")
+    moved = shutil.move(made.folder / "handed-on", tmp_path / "moved")
+
+    [shown] = data_of(Path(moved) / "index.html")["campaigns"]
+    films = [file["href"] for file in shown["files"] if "href" in file]
+    assert len(films) == 2
+    assert all((Path(moved) / each).is_file() for each in films)
+
+
+def test_one_file(made: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("report", made.manifest, "--single", "gallery.html")
+
+    assert ended.code == 0, ended.said
+    assert data_of(made.folder / "gallery.html")["videos"] is False
+    assert pipeline("report", made.manifest, "--single", "x.html", "--bundle").code == 64
+    assert pipeline("report", made.manifest, "--single", "x.html", "--out", "x").code == 64
+
+
+def test_what_is_not_a_gallery_is_left_alone(made: Project, pipeline: Pipeline) -> None:
+    made.write({"site/index.html": "<h1>mine</h1>"})
+
+    ended = pipeline("report", made.manifest, "--out", "site")
+
+    assert ended.code == 64
+    assert "not a gallery" in ended.err
+    assert (made.folder / "site/index.html").read_text() == "<h1>mine</h1>"
+
+
+def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, report: Path) -> None:
+    shutil.copy(made.results_file, made.folder / "before.results.json")
+    made.write(
+        {"campaign.yaml": spring(prompts={"walk": "a walk by the sea", "dance": "a dance in the rain"})}
+    )
+    assert pipeline("run", made.manifest).code == 0
+
+    ended = pipeline("report", made.manifest, "--compare", "before.results.json")
+
+    assert ended.code == 0, ended.said
+    [shown] = data_of(report / "index.html")["campaigns"]
+    now = {job["key"]: job["purchase"] for job in shown["jobs"]}
+    before = {job["key"]: job["purchase"] for job in shown["before"]["jobs"]}
+    assert shown["before"]["name"] == "before.results.json"
+    assert now[DANCE] == before[DANCE]
+    assert now[WALK] != before[WALK]
+    # The old film is still here, under the name that it got when it was replaced.
+    [old] = [each for each in shown["purchases"] if each["id"] == before[WALK]]
+    assert "~" in shown["files"][old["files"][0]]["href"]
+
+    assert pipeline("report", made.manifest, "--compare", "nothing.json").code == 3
+
+
+def test_several_campaigns_get_a_page_each_or_one_for_all(folder: Path, pipeline: Pipeline) -> None:
+    project = campaign(folder)
+    project.write({"other.yaml": spring(name="autumn", prompts={"walk": "a walk"})})
+    for manifest in ("campaign.yaml", "other.yaml"):
+        assert pipeline("run", manifest).code == 0
+
+    assert pipeline("report", ".").code == 0
+    assert keys(folder / "output/spring/report/index.html") == [DANCE, WALK]
+    assert keys(folder / "output/autumn/report/index.html") == [WALK]
+
+    assert pipeline("report", "campaign.yaml", "other.yaml", "--out", "all").code == 0
+    assert [each["name"] for each in data_of(folder / "all/index.html")["campaigns"]] == ["spring", "autumn"]
+
+
+def test_a_rehearsal_has_a_page_of_its_own(project: Project, offline: Pipeline) -> None:
+    assert offline("run", project.manifest, "--emulate", "--yes").code == 0
+
+    ended = offline("report", project.manifest, "--emulate")
+
+    assert ended.code == 0, ended.said
+    [shown] = data_of(project.folder / "output/spring/emulated/report/index.html")["campaigns"]
+    assert (shown["emulated"], shown["flags"]) == (True, "--emulate")
+
+
+def test_commands_on_the_page_name_no_folder_of_this_machine(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    pipeline("report", made.manifest)
+
+    assert data_of(report / "index.html")["campaigns"][0]["command"] == "campaign.yaml"
+    assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
+
+
+def test_files_that_are_missing_are_told_as_such(made: Project, pipeline: Pipeline, report: Path) -> None:
+    for film in (made.folder / "output").rglob("*.mp4"):
+        film.unlink()
+
+    ended = pipeline("report", made.manifest)
+
+    assert ended.code == 0, ended.said
+    assert not any("here" in file for file in data_of(report / "index.html")["campaigns"][0]["files"])
+
+
+def test_a_still_outlives_its_film(made: Project, pipeline: Pipeline, report: Path) -> None:
+    pipeline("report", made.manifest)
+    for film in (made.folder / "output").rglob("*.mp4"):
+        film.unlink()
+
+    pipeline("report", made.manifest)
+
+    files = [each for each in data_of(report / "index.html")["campaigns"][0]["files"] if "id" in each]
+    assert all(each["poster"] and "here" not in each for each in files)
+
+
+def test_without_the_extra_it_says_how_to_get_stills(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, report: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pipeline.media.read", None)
+
+    ended = pipeline("report", made.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "campaign-pipeline[report]" in ended.err
+    assert keys(report / "index.html") == [DANCE, WALK]
+    assert list((report / "posters").iterdir()) == []
+
+
+def test_open_opens_the_page(
+    made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, report: Path, vendor: Emulator
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    pipeline("report", made.manifest, "--open")
+
+    assert opened == [(report / "index.html").as_uri()]
+
+
+def test_a_folder_that_cannot_be_written_is_told(made: Project, pipeline: Pipeline) -> None:
+    made.write({"in-the-way": "a file"})
+
+    ended = pipeline("report", made.manifest, "--out", "in-the-way/page")
+
+    assert ended.code in (8, 64)
+    assert "in-the-way/page" in ended.err
+    assert "Traceback" not in ended.said

@@ -1,0 +1,64 @@
+"""The map of media facts joins by itself, whatever was read where."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.jobs import canonical_json
+from pipeline.media.facts import RULE, MediaFacts, as_json, from_json, join
+
+hashes = st.sampled_from(["a" * 64, "b" * 64, "c" * 64])
+entries = st.fixed_dictionaries(
+    {"rule": st.integers(1, 3)},
+    optional={
+        "width": st.integers(1, 4000),
+        "height": st.integers(1, 4000),
+        "duration": st.floats(0, 100, allow_nan=False).map(lambda seconds: round(seconds, 3)),
+        "frame_rate": st.sampled_from([24, 24.0, 23.976]),
+        "audio": st.booleans(),
+    },
+)
+maps: st.SearchStrategy[dict[str, Any]] = st.dictionaries(hashes, entries, max_size=3)
+
+
+def same(one: Any, other: Any) -> bool:
+    return canonical_json(one) == canonical_json(other)
+
+
+@given(maps, maps, maps)
+def test_the_order_of_joins_makes_no_difference(one: Any, two: Any, three: Any) -> None:
+    assert same(join(one, two), join(two, one))
+    assert same(join(join(one, two), three), join(one, join(two, three)))
+    assert same(join(one, one), one)
+
+
+@given(maps, maps)
+def test_no_entry_is_dropped_and_none_is_invented(one: Any, two: Any) -> None:
+    joined = join(one, two)
+
+    assert joined.keys() == one.keys() | two.keys()
+    assert all(entry in (one.get(digest), two.get(digest)) for digest, entry in joined.items())
+
+
+def test_a_newer_rule_wins_and_then_the_greater_text() -> None:
+    older, newer = {"rule": 1, "width": 900}, {"rule": 2, "width": 100}
+    assert join({"x": older}, {"x": newer}) == {"x": newer}
+
+    one, two = {"rule": 1, "width": 100}, {"rule": 1, "width": 200}
+    assert join({"x": two}, {"x": one}) == {"x": two}
+
+
+def test_facts_are_written_as_the_results_hold_them_and_read_back() -> None:
+    facts = MediaFacts(width=640, height=360, duration=2.5, frame_rate=23.976, audio=False)
+
+    assert as_json(facts) == {
+        "rule": RULE,
+        "width": 640,
+        "height": 360,
+        "duration": 2.5,
+        "frame_rate": 23.976,
+        "audio": False,
+    }
+    assert from_json(as_json(facts)) == facts
+    assert as_json(MediaFacts(width=4, height=3)) == {"rule": RULE, "width": 4, "height": 3}

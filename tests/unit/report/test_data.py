@@ -1,0 +1,224 @@
+"""The data of the page: what the records say, in the page's own shape, and nothing that it does not show."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.gallery_records import KEY, OTHER, SHA, job, purchase, records
+
+from pipeline.report.data import GalleryRecords, PlannedJob, build, files_on_page
+from pipeline.report.parts import parts_of
+
+
+def shown(*given: GalleryRecords) -> Any:
+    data = build(given, makes_stills=True, holds_films=True)
+    assert json.loads(json.dumps(data)) == data
+    campaigns: Any = data["campaigns"]
+    return campaigns[0]
+
+
+def test_a_job_shows_what_serves_it_and_its_parts() -> None:
+    [shown_job] = shown(records())["jobs"]
+
+    assert shown_job == {
+        "key": KEY,
+        "status": "done",
+        "purchase": "1" * 16,
+        "rule": "hero",
+        "template": "overlay",
+        "image": "red",
+        "prompt": "walk",
+        "axes": {"locale": "en"},
+    }
+
+
+def test_the_prompt_stands_apart_and_no_query_of_a_url_is_handed_on() -> None:
+    data = shown(records())
+    [shown_purchase] = data["purchases"]
+
+    assert shown_purchase["text"] == "a walk"
+    assert shown_purchase["request"] == {
+        "options": {"background_urls": ["https://cdn.example.com/a.mp4"]},
+        "images": [{"id": "red", "source": "https://cdn.example.com/red.png"}],
+    }
+    assert "secret" not in json.dumps(data)
+    assert "v.example.com" not in json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"prompt": "p", "text_prompt": "t"}, "p"),
+        ({"text_prompt": "t", "negative_prompt": "n"}, "t"),
+        ({"negative_prompt": "n"}, None),
+        ({"prompt": ["not", "a", "text"]}, None),
+    ],
+)
+def test_which_option_is_the_prompt(options: dict[str, Any], text: str | None) -> None:
+    data = shown(records(purchases=[purchase(request={"options": options})]))
+
+    assert data["purchases"][0].get("text") == text
+
+
+def test_files_are_listed_once_with_where_they_are_and_what_they_hold() -> None:
+    given = records(
+        purchases=[purchase(), purchase(id="2" * 16)],
+        hrefs={SHA: "../a.mp4"},
+        stills={SHA},
+        media={SHA: {"rule": 1, "width": 640, "height": 360, "duration": 2.5}},
+    )
+    data = shown(given)
+
+    assert data["files"] == [
+        {
+            "id": SHA[:16],
+            "type": "video/mp4",
+            "bytes": 9,
+            "here": True,
+            "href": "../a.mp4",
+            "poster": True,
+            "width": 640,
+            "height": 360,
+            "duration": 2.5,
+        }
+    ]
+    assert [each["files"] for each in data["purchases"]] == [[0], [0]]
+
+
+def test_a_file_that_is_not_on_this_machine_has_no_way_to_it() -> None:
+    [file] = shown(records())["files"]
+
+    assert "here" not in file
+    assert "href" not in file
+    assert "poster" not in file
+
+
+def test_steps_are_names_with_those_of_their_media_that_were_fetched() -> None:
+    steps = [
+        {"flow": "crop", "outputs": [{"content_type": "image/png"}]},
+        {"flow": "animate", "outputs": [{"content_type": "video/mp4", "sha256": OTHER}]},
+    ]
+    data = shown(records(purchases=[purchase(steps=steps)], hrefs={OTHER: "../x.steps/02-animate.mp4"}))
+
+    assert data["purchases"][0]["steps"] == ["crop", {"flow": "animate", "files": [1]}]
+    assert data["files"][1]["href"] == "../x.steps/02-animate.mp4"
+
+
+def test_the_last_decision_on_a_purchase_counts_and_is_told_whole() -> None:
+    decided = {
+        "decisions": [
+            {"purchase": "1" * 16, "key": KEY, "decision": "rejected", "rating": 1},
+            {
+                "purchase": "1" * 16,
+                "key": KEY,
+                "decision": "approved",
+                "rating": 5,
+                "by": "ana",
+                "notes": [{"at": 1.25, "text": "logo", "by": "ana"}],
+            },
+        ]
+    }
+    data = shown(records(decisions=decided))
+
+    assert data["jobs"][0]["decision"] == "approved"
+    assert {name: data["purchases"][0][name] for name in ("decision", "rating", "by", "notes")} == {
+        "decision": "approved",
+        "rating": 5,
+        "by": "ana",
+        "notes": [{"at": 1.25, "text": "logo", "by": "ana"}],
+    }
+
+
+def test_a_job_that_was_sent_back_is_known_by_the_decision_on_what_served_it() -> None:
+    pending = {"key": KEY, "fingerprint": "v1:" + "0" * 64, "status": "pending", "last": "1" * 16}
+    decided = {"decisions": [{"purchase": "1" * 16, "key": KEY, "decision": "redo"}]}
+
+    assert shown(records(jobs=[pending], decisions=decided))["jobs"][0]["decision"] == "redo"
+
+
+def test_what_the_manifest_says_of_a_job_that_nothing_serves_yet() -> None:
+    pending = {"key": KEY, "fingerprint": "v1:" + "0" * 64, "status": "pending"}
+    planned = {KEY: PlannedJob(request={"options": {"prompt": "a run"}}, credits=80, action="create")}
+    [shown_job] = shown(records(jobs=[pending], purchases=[], planned=planned))["jobs"]
+
+    assert (shown_job["text"], shown_job["price"], shown_job["action"]) == ("a run", 80, "create")
+
+
+def test_refusals_and_void_purchases_cost_nothing() -> None:
+    given = [
+        purchase(),
+        purchase(id="2" * 16, status="failed", reason="rejected"),
+        purchase(id="3" * 16, status="failed", reason="vendor"),
+        purchase(id="4" * 16, status="void"),
+    ]
+
+    assert shown(records(purchases=given))["spent"] == 240
+
+
+def test_a_selection_shows_nothing_of_the_other_jobs() -> None:
+    other = {**job(), "key": "hero/overlay/blue/walk/locale=en", "purchase": "2" * 16}
+    others = purchase(id="2" * 16, key=other["key"], outputs=[{"content_type": "video/mp4", "sha256": OTHER}])
+    given = records(jobs=[job(), other], purchases=[purchase(), others], keys={KEY})
+    data = shown(given)
+
+    assert [each["key"] for each in data["jobs"]] == [KEY]
+    assert [each["id"] for each in data["purchases"]] == ["1" * 16]
+    assert data["selected_of"] == 2
+    assert data["spent"] == 240
+    assert files_on_page(given) == {SHA: "video/mp4"}
+    assert set(files_on_page(replace(given, keys=None))) == {SHA, OTHER}
+
+
+def test_other_results_bring_only_what_is_not_known() -> None:
+    before = {"jobs": [job(purchase="9" * 16)], "purchases": [purchase(), purchase(id="9" * 16)]}
+    data = shown(records(before=before, before_name="old.json"))
+
+    assert data["before"]["name"] == "old.json"
+    assert data["before"]["jobs"] == [{"key": KEY, "status": "done", "purchase": "9" * 16}]
+    assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
+
+
+def test_the_upstream_is_the_job_of_the_purchase_that_it_was_made_from() -> None:
+    upstream = purchase(id="2" * 16, key="sketch/s/red")
+    data = shown(records(purchases=[purchase(inputs=["2" * 16]), upstream]))
+
+    assert data["jobs"][0]["upstream"] == "sketch/s/red"
+
+
+@pytest.mark.parametrize(
+    ("row", "has_image", "parts"),
+    [
+        (
+            {"key": "hero/overlay/red/walk/background=beach/n=5#3"},
+            True,
+            {
+                "rule": "hero",
+                "template": "overlay",
+                "image": "red",
+                "prompt": "walk",
+                "take": 3,
+                "axes": {"background": "beach", "n": "5"},
+            },
+        ),
+        ({"key": "hero/overlay/red"}, True, {"rule": "hero", "template": "overlay", "image": "red"}),
+        ({"key": "hero/overlay/walk"}, False, {"rule": "hero", "template": "overlay", "prompt": "walk"}),
+        ({"key": "hero/over%2Flay"}, False, {"rule": "hero", "template": "over/lay"}),
+        (
+            {
+                "key": "x",
+                "rule": "a",
+                "template": "b",
+                "prompt": "c",
+                "axes": {"n": 5, "on": True},
+                "take": 2,
+            },
+            True,
+            {"rule": "a", "template": "b", "prompt": "c", "take": 2, "axes": {"n": "5", "on": "true"}},
+        ),
+    ],
+)
+def test_parts_of_a_job(row: dict[str, Any], has_image: bool, parts: dict[str, Any]) -> None:
+    images = [{"id": "red"}] if has_image else []
+
+    assert parts_of(row, {"request": {"images": images}}) == parts

@@ -1,0 +1,97 @@
+"""Files are found where the campaign puts them, and nowhere else, whatever the results say."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.protection import fails_without
+
+from pipeline.jobs import JobKey
+from pipeline.purchases import Output, Purchase, PurchaseId, Status
+from pipeline.report.files import located
+
+CONTENT = b"film"
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+def bought(path: str, size: int | None = len(CONTENT)) -> Purchase:
+    return Purchase(
+        id=PurchaseId("1234567890abcdef"),
+        key=JobKey("k"),
+        fingerprint="v1:x",
+        status=Status.DONE,
+        bought_at="2026-11-28T12:00:00.000Z",
+        template_id="t",
+        outputs=(Output(content_type="video/mp4", sha256=SHA, bytes=size),),
+        path=path,
+    )
+
+
+def row(path: str, **changes: Any) -> dict[str, Any]:
+    return {"key": "k", "outputs": [{"path": path, "sha256": SHA, "bytes": len(CONTENT), **changes}]}
+
+
+def put(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_a_file_in_its_place(tmp_path: Path) -> None:
+    file = put(tmp_path / "output/spring/hero.mp4")
+
+    assert located([row("output/spring/hero.mp4")], [], tmp_path, tmp_path / "output/spring") == {SHA: file}
+
+
+@pytest.mark.parametrize("name", ["hero.mp4", "hero~1234567.mp4"])
+def test_a_file_that_serves_no_job_any_more(tmp_path: Path, name: str) -> None:
+    file = put(tmp_path / "output/spring" / name)
+
+    assert located([], [bought("hero")], tmp_path, tmp_path / "output/spring") == {SHA: file}
+
+
+def test_a_file_of_another_size_is_not_the_one(tmp_path: Path) -> None:
+    put(tmp_path / "output/spring/hero.mp4").write_bytes(b"altered!")
+
+    assert (
+        located([row("output/spring/hero.mp4")], [bought("hero")], tmp_path, tmp_path / "output/spring") == {}
+    )
+
+
+def test_a_path_that_holds_another_file_by_the_results_is_not_taken_for_an_earlier_one(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "output/spring/hero.mp4")
+    now = row("output/spring/hero.mp4", sha256="b" * 64)
+
+    found = located([now], [bought("hero")], tmp_path, tmp_path / "output/spring")
+
+    assert set(found) == {"b" * 64}
+
+
+@fails_without("pipeline.report.files:_Look.has", "if not path.is_relative_to(self._output)")
+@fails_without("pipeline.report.files:_Look.has", "if any(")
+@pytest.mark.parametrize(
+    "path",
+    ["../secret.mp4", "output/spring/../../secret.mp4", "output/spring/.hidden/secret.mp4", "/etc/hostname"],
+)
+def test_no_path_leads_out_of_the_output_folder_or_to_what_is_hidden(tmp_path: Path, path: str) -> None:
+    project = tmp_path / "project"
+    for secret in ("../secret.mp4", "secret.mp4", "output/spring/.hidden/secret.mp4"):
+        put(project / secret)
+
+    assert located([row(path)], [bought(path)], project, project / "output/spring") == {}
+
+
+@fails_without("pipeline.report.files:_Look.has", "if not self._is_inside(path.parent)")
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    secret = put(tmp_path / "secret.mp4")
+    output = tmp_path / "project/output/spring"
+    output.mkdir(parents=True)
+    (output / "hero.mp4").symlink_to(secret)
+    (output / "folder").symlink_to(tmp_path)
+
+    rows = [row("output/spring/hero.mp4"), row("output/spring/folder/secret.mp4")]
+
+    assert located(rows, [], tmp_path / "project", output) == {}

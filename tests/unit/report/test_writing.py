@@ -1,0 +1,208 @@
+"""What is written: a page that loads nothing from elsewhere, stills, and nothing of anybody else's written over."""
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gallery_records import OTHER, SHA, purchase, records
+from support.protection import fails_without
+
+from pipeline.errors import UsageError
+from pipeline.media.facts import MediaFacts
+from pipeline.report.data import GalleryRecords
+from pipeline.report.page import page
+from pipeline.report.stills import MediaReader, StillCache
+from pipeline.report.writing import GalleryCampaign, write_folder, write_single
+
+STILL = b"RIFF....WEBP"
+
+
+def reader(read: list[Path] | None = None) -> MediaReader:
+    def still(path: Path) -> bytes | None:
+        if read is not None:
+            read.append(path)
+        return None if path.read_bytes() == b"broken" else STILL
+
+    return MediaReader(
+        poster_of=still, facts_of=lambda _path: MediaFacts(width=640, height=360, duration=2.5)
+    )
+
+
+def campaign(folder: Path, given: GalleryRecords | None = None, content: bytes = b"film") -> GalleryCampaign:
+    output = folder / "output" / "spring"
+    file = output / "hero" / "a b#1.mp4"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return GalleryCampaign(
+        name="spring",
+        records=given or records(),
+        output=output,
+        cache=StillCache(folder / ".pipeline" / "cache"),
+        files={SHA: file},
+        shown=frozenset({SHA}),
+    )
+
+
+def data_of(path: Path) -> Any:
+    found = re.search(r'id="data">([^<]*)<', path.read_text())
+    assert found is not None
+    return json.loads(zlib.decompress(base64.b64decode(found[1])))
+
+
+def write(folder: Path, campaigns: Sequence[GalleryCampaign], with_reader: bool = True, **more: Any) -> Path:
+    given = {"bundle": False, "told": lambda _number, _of: None, **more}
+    return write_folder(folder, campaigns, reader() if with_reader else None, **given).page
+
+
+def test_the_policy_names_every_script_and_style_by_its_hash_and_allows_nothing_else() -> None:
+    text = page({"campaigns": []}, "<spring>").decode()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    told = dict(part.split(" ", 1) for part in policy[1].split("; "))
+
+    for element in ("script", "style"):
+        contents = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in contents]
+        assert contents
+        assert told[f"{element}-src"].split() == [f"'sha256-{each}'" for each in hashes]
+    assert told["default-src"] == "'none'"
+    assert "unsafe" not in policy[1]
+    assert "http:" not in policy[1]
+    assert "<title>&lt;spring&gt;</title>" in text
+    # Neither handlers nor styles stand in the markup, and nothing leads elsewhere.
+    markup = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.search(r"\son\w+=|\sstyle=", markup)
+    assert not re.search(r"https?://", markup)
+
+
+def test_the_page_links_films_where_they_lie_and_holds_its_stills_beside_it(tmp_path: Path) -> None:
+    index = write(tmp_path / "output/spring/report", [campaign(tmp_path)])
+
+    [file] = data_of(index)["campaigns"][0]["files"]
+    assert file["href"] == "../hero/a%20b%231.mp4"
+    assert (file["width"], file["duration"]) == (640, 2.5)
+    assert (index.parent / "posters" / f"{SHA[:16]}.webp").read_bytes() == STILL
+    assert {path.name for path in index.parent.iterdir()} == {"index.html", "posters"}
+
+
+@fails_without("pipeline.report.writing:_href", "return ", swap=("f'./{quoted}'", "quoted"))
+def test_a_name_that_looks_like_a_scheme_stays_a_file(tmp_path: Path) -> None:
+    given = campaign(tmp_path)
+    file = tmp_path / "javascript:alert(1).mp4"
+    file.write_bytes(b"film")
+
+    index = write(tmp_path, [replace(given, files={SHA: file})])
+
+    assert data_of(index)["campaigns"][0]["files"][0]["href"] == "./javascript%3Aalert%281%29.mp4"
+
+
+def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path: Path) -> None:
+    both = records(
+        purchases=[
+            purchase(),
+            purchase(id="2" * 16, outputs=[{"content_type": "video/mp4", "sha256": OTHER}]),
+        ]
+    )
+    given = campaign(tmp_path, both)
+    other = given.output / "other.mp4"
+    other.write_bytes(b"other")
+    folder = tmp_path / "handed-on"
+    write(
+        folder,
+        [replace(given, files={**given.files, OTHER: other}, shown=frozenset({SHA, OTHER}))],
+        bundle=True,
+    )
+    assert (folder / "media/spring/other.mp4").read_bytes() == b"other"
+
+    index = write(folder, [given], bundle=True)
+
+    assert data_of(index)["campaigns"][0]["files"][0]["href"] == "media/spring/hero/a%20b%231.mp4"
+    assert [path.name for path in (folder / "media").rglob("*.mp4")] == ["a b#1.mp4"]
+    assert [path.name for path in (folder / "posters").iterdir()] == [f"{SHA[:16]}.webp"]
+    # Taking it out of the folder takes nothing from the campaign.
+    assert other.read_bytes() == b"other"
+
+
+def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
+    file = tmp_path / "one.html"
+
+    written = write_single(file, [campaign(tmp_path)], reader(), told=lambda _number, _of: None)
+
+    text = file.read_text()
+    stills = re.search(r'id="stills">([^<]*)<', text)
+    assert stills is not None
+    assert json.loads(stills[1]) == {SHA[:16]: "data:image/webp;base64," + base64.b64encode(STILL).decode()}
+    data = data_of(file)
+    assert data["videos"] is False
+    assert "href" not in data["campaigns"][0]["files"][0]
+    assert data["campaigns"][0]["files"][0]["here"] is True
+    assert written.stills == 1
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["one.html"]
+
+
+@fails_without("pipeline.report.writing:_is_ours", "if _MARK not in head")
+def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("<h1>mine</h1>")
+
+    with pytest.raises(UsageError, match="not a gallery"):
+        write(folder, [campaign(tmp_path)])
+    with pytest.raises(UsageError, match="not a gallery"):
+        write_single(folder / "index.html", [campaign(tmp_path)], None, told=lambda _number, _of: None)
+
+    assert (folder / "index.html").read_text() == "<h1>mine</h1>"
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+def test_each_file_is_read_once_over_all_reports(tmp_path: Path) -> None:
+    read: list[Path] = []
+    for _ in range(3):
+        given = campaign(tmp_path)
+        write_folder(tmp_path / "report", [given], reader(read), bundle=False, told=lambda _number, _of: None)
+
+    assert len(read) == 1
+    assert (tmp_path / ".pipeline/cache/.gitignore").read_text() == "*\n"
+
+
+def test_a_file_that_cannot_be_shown_has_no_still_and_is_not_tried_again(tmp_path: Path) -> None:
+    read: list[Path] = []
+    for _ in range(2):
+        given = campaign(tmp_path, content=b"broken")
+        index = write_folder(
+            tmp_path / "report", [given], reader(read), bundle=False, told=lambda _number, _of: None
+        ).page
+        assert "poster" not in data_of(index)["campaigns"][0]["files"][0]
+
+    assert len(read) == 1
+
+
+def test_without_the_extra_the_page_says_so_and_shows_what_was_kept(tmp_path: Path) -> None:
+    index = write(tmp_path / "none", [campaign(tmp_path)], with_reader=False)
+    assert data_of(index)["posters"] is False
+    assert "poster" not in data_of(index)["campaigns"][0]["files"][0]
+
+    write(tmp_path / "some", [campaign(tmp_path)])
+    index = write(tmp_path / "none", [campaign(tmp_path)], with_reader=False)
+    assert data_of(index)["campaigns"][0]["files"][0]["poster"] is True
+
+
+def test_where_nothing_can_be_kept_stills_are_made_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / ".pipeline").write_text("in the way")
+
+    index = write(tmp_path / "report", [campaign(tmp_path)])
+
+    assert (index.parent / "posters" / f"{SHA[:16]}.webp").read_bytes() == STILL
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    first = write(tmp_path / "report", [campaign(tmp_path)]).read_bytes()
+
+    assert write(tmp_path / "report", [campaign(tmp_path)]).read_bytes() == first
