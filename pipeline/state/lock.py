@@ -29,7 +29,7 @@ _LONGEST_NOTE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The held lock of one state. It is let go by `release`, or by the kernel when the process ends."""
+    """The lock of one state, held. `release` gives it up, or the kernel does when the process ends."""
 
     path: Path
     descriptor: int
@@ -84,7 +84,7 @@ def cannot_write(path: Path, error: OSError) -> PipelineError:
 def refuse_network_file_system(path: Path, mounts: Path = MOUNTS) -> None:
     """Refuse a state on a network file system, where two machines could both believe to hold the lock.
 
-    `mounts` is the kernel's table of mounts; where there is none, nothing can be told and nothing is refused.
+    `mounts` is the kernel's table of mounts; where there is none, nothing is known and nothing is refused.
 
     Raises:
         InvalidInput: it lies on one.

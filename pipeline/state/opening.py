@@ -57,9 +57,9 @@ def open_store(
         _make_folder(path.parent)
     else:
         _assert_exists(path)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         lock = Lock.acquire(path, since=now, command=command)
-        held.callback(lock.release)
+        stack.callback(lock.release)
         if campaign is not None and manifest is not None and not os.path.lexists(path):
             state_file.create(path, state_file.Identity(campaign, _relative(manifest, path)))
         state_file.assert_wal_whole(path)
@@ -67,10 +67,10 @@ def open_store(
             known = _identified(path, copy, campaign, manifest)
             mirror = _reading(path, copy, known, run).verify()
         rescue = Rescue.open(rescue_path(path))
-        held.callback(rescue.close)
+        stack.callback(rescue.close)
         file = WritableFile(path, known.manifest)
-        held.callback(file.close)
-        release = _once_in_this_process(held.pop_all().close)
+        stack.callback(file.close)
+        release = _once_in_this_process(stack.pop_all().close)
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
@@ -121,11 +121,11 @@ def _identified(
         )
     if manifest is None:
         return written
-    owner = path.parent / written.manifest
-    # Unlike pathlib's, this takes a name that no file can have for one that is absent.
-    if os.path.exists(owner) and not (manifest.exists() and owner.samefile(manifest)):  # noqa: PTH110
+    other = path.parent / written.manifest
+    # Unlike pathlib's, this counts a name that no file can have as absent.
+    if os.path.exists(other) and not (manifest.exists() and other.samefile(manifest)):  # noqa: PTH110
         raise InvalidInput(
-            f"{path}: the state of another manifest, {os.path.normpath(owner)}, which still exists; "
+            f"{path}: the state of another manifest, {os.path.normpath(other)}, which still exists; "
             "give each a name and a state of its own (--state)"
         )
     return state_file.Identity(written.campaign, _relative(manifest, path))

@@ -1,6 +1,6 @@
 """The last resort for a paid workflow's id when the state cannot be written: a file opened beforehand.
 
-One JSON line for each id. Room is taken in advance, so that even a full disk has a place for them.
+One JSON line for each id. Room is taken in advance, so that even a full disk has room for them.
 """
 
 import json

@@ -68,16 +68,16 @@ def read(document: Json, name: str) -> Snapshot:
     problems: list[Problem] = []
     purchases: dict[PurchaseId, Purchase] = {}
     for number, each in enumerate(written):
-        place = f"{name}: purchases[{number}]"
+        where = f"{name}: purchases[{number}]"
         try:
             purchase = purchase_from_json(each)
             if why := refusal(purchase):
                 raise ValueError(why)
         except ValueError as error:
-            problems.append(Problem(f"{place}: not a purchase as the export writes it ({error})"))
+            problems.append(Problem(f"{where}: not a purchase as the export writes it ({error})"))
             continue
         if purchase.id in purchases:
-            problems.append(Problem(f"{place}: {purchase.id} occurs twice"))
+            problems.append(Problem(f"{where}: {purchase.id} occurs twice"))
         purchases[purchase.id] = purchase
     if problems:
         raise InvalidInput(problems)

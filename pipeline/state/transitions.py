@@ -198,7 +198,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     (SUCCEEDED, Fetched): DONE,
 }
 
-# Every place that a purchase can be in.
+# Every phase that a purchase can be in.
 PHASES = frozenset({SUBMITTING, *TRANSITIONS.values()})
 
 # These leave the status as it is, and are allowed wherever something may have been bought.

@@ -1,12 +1,12 @@
-"""Looks into a `-wal` file for what SQLite says nothing of: commits that it would skip.
+"""Looks into a `-wal` file for commits that SQLite would skip in silence.
 
-SQLite takes the frames of the file up to the first one that does not fit its checksum, and takes that for the end,
-where the power was cut in the middle of a commit. A byte that was changed further up ends it there too, and
-all that was acknowledged after it is gone without a word. Both are told apart by a later commit that a frame
-continues, as a run goes on from a commit only when that is on disk with all before it.
+SQLite reads frames up to the first one that does not match its checksum and regards that as the end of the file:
+a commit in whose middle the power was cut. A damaged byte further up has the same effect, and everything that was
+acknowledged after it is lost without an error. A later commit that another frame continues tells the two apart:
+a run continues from a commit only when that commit, and all before it, is on disk.
 
-Once all is in the main file, the `-wal` is written again from its beginning, under another salt. Then such commits
-may stand behind one that was cut off, but nothing would be missed: the main file has it.
+Once everything is in the main file, the `-wal` is written again from its beginning, with another salt. Such commits
+may then stand behind one that was cut off, but nothing is missing: the main file has their pages.
 
 The format is SQLite's own (https://sqlite.org/walformat.html), which its compatibility promise covers.
 """
@@ -41,7 +41,7 @@ class _Frame:
 
 
 def skips_commits(content: bytes, page_size: int, page_of_main: Callable[[int], bytes]) -> bool:
-    """Whether commits that were acknowledged stand behind what SQLite would take for the end of this `-wal`.
+    """Whether acknowledged commits stand behind the frame at which SQLite would stop reading this `-wal`.
 
     `page_of_main` gives the page of a number, counted from 1, as the main file has it.
     """
@@ -55,7 +55,7 @@ def skips_commits(content: bytes, page_size: int, page_of_main: Callable[[int], 
         end = _end(frames, (salt, other_salt), last, order)
     elif frames:
         (salt, other_salt), end = frames[0].salt, 0
-    # Whoever writes it anew counts on from its salt.
+    # A new generation of the file has the next salt.
     if any(frame.salt[0] == (salt + 1) & _WORD for frame in frames):
         return False
     skipped = [frame for frame in frames[end:] if frame.salt == (salt, other_salt)] if frames else []
@@ -77,7 +77,7 @@ def _frames(content: bytes, page_size: int) -> Iterator[_Frame]:
 
 
 def _end(frames: Sequence[_Frame], salt: tuple[int, int], last: _Checksum, order: str) -> int:
-    """How many frames SQLite takes."""
+    """How many frames SQLite reads."""
     for number, frame in enumerate(frames):
         if frame.salt != salt or not frame.continues(last, order):
             return number

@@ -23,7 +23,7 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """One connection to the tables of one campaign.
+    """One connection to the tables of one campaign: in a database of many, their names are views on its rows.
 
     A transaction is committed, and on disk, when its `with` ends, and undone where that raises. Errors of the
     driver come out of it as ours: `Unfinished` where it may go another time, `InvalidInput` where it may not.

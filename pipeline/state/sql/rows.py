@@ -1,4 +1,4 @@
-"""Rows of the tables become records and back. A row that cannot be one of ours is a damage, and told as such."""
+"""Rows of the tables become records and back. A row that this tool cannot have written is reported as damage."""
 
 import json
 import math

@@ -1,7 +1,8 @@
 """Every statement of the store, in the SQL that SQLite and PostgreSQL share.
 
-`?` stands for a value and occurs for nothing else, nor does `%`, so that a driver with other placeholders can
-replace it. What was written is told by RETURNING: a driver's count of rows may be -1.
+`?` stands for a value and for nothing else, and no `%` occurs, so a driver with other placeholders can replace it.
+RETURNING says what was written, as a driver's count of rows may be -1. There is no ON CONFLICT: it names the
+columns of a key, and where many campaigns share a database each key has the campaign in it too.
 """
 
 EPOCH = "SELECT epoch FROM meta"
@@ -36,26 +37,23 @@ EVENTS_OF = (
 
 SERVED = "SELECT key, purchase FROM served"
 
-SERVE = """
-    INSERT INTO served (key, purchase) VALUES (?, ?)
-    ON CONFLICT (key) DO UPDATE SET purchase = excluded.purchase
-"""
+REMOVE_SERVED = "DELETE FROM served WHERE key = ?"
+
+ADD_SERVED = "INSERT INTO served (key, purchase) VALUES (?, ?)"
 
 FILES = "SELECT path, purchase, slot, sha256, bytes, mtime_ns FROM files ORDER BY path"
 
-PUT_FILE = """
-    INSERT INTO files (path, purchase, slot, sha256, bytes, mtime_ns) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (path) DO UPDATE SET purchase = excluded.purchase, slot = excluded.slot,
-        sha256 = excluded.sha256, bytes = excluded.bytes, mtime_ns = excluded.mtime_ns
-"""
-
 REMOVE_FILE = "DELETE FROM files WHERE path = ?"
+
+ADD_FILE = "INSERT INTO files (path, purchase, slot, sha256, bytes, mtime_ns) VALUES (?, ?, ?, ?, ?, ?)"
 
 DURATIONS = "SELECT template_id, count, mean FROM durations"
 
+ADD_DURATION = "INSERT INTO durations (template_id, count, mean) VALUES (?, 1, ?)"
+
 # One duration more in a template's mean.
-LEARN_DURATION = """
-    INSERT INTO durations (template_id, count, mean) VALUES (?, 1, ?)
-    ON CONFLICT (template_id) DO UPDATE SET count = durations.count + 1,
-        mean = durations.mean + (excluded.mean - durations.mean) / (durations.count + 1)
+SET_DURATION = """
+    UPDATE durations SET count = count + 1, mean = mean + (? - mean) / (count + 1)
+    WHERE template_id = ?
+    RETURNING template_id
 """

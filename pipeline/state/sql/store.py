@@ -53,7 +53,7 @@ class SqlStore:
         self._mirror = mirror
 
     def verify(self) -> Mirror:
-        """Read all that a run goes by, so that a damage is told before anything is written.
+        """Read all that a run relies on, so that damage is reported before anything is written.
 
         Raises:
             InvalidInput: a row cannot be one of ours.
@@ -97,9 +97,8 @@ class SqlStore:
             self._apply(transaction, mirror, turn.changes)
             written = _changes_of(mirror, _allowed(turn.intents, mirror.spent, caps))
             self._apply(transaction, mirror, written, run=self._run)
-            transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in turn.removed))
-            transaction.execute_many(statements.PUT_FILE, map(rows.file_values, turn.files))
-            transaction.execute_many(statements.LEARN_DURATION, turn.durations)
+            _index(transaction, turn.files, turn.removed)
+            _learn(transaction, turn.durations)
         return written
 
     def commit(self, changes: Sequence[Change]) -> None:
@@ -238,10 +237,23 @@ def _set(transaction: Transaction, purchase: Purchase, revision: int, before: Pu
 
 def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, PurchaseId]) -> None:
     news = [pair for pair in served.items() if mirror.served.get(pair[0]) != pair[1]]
-    transaction.execute_many(
-        statements.SERVE, ((rows.storable(key), rows.storable(each)) for key, each in news)
-    )
+    changed = [(rows.storable(key), rows.storable(purchase_id)) for key, purchase_id in news]
+    transaction.execute_many(statements.REMOVE_SERVED, ((key,) for key, _ in changed))
+    transaction.execute_many(statements.ADD_SERVED, changed)
     mirror.served.update(news)
+
+
+def _index(transaction: Transaction, files: Sequence[PlacedFile], removed: Sequence[str]) -> None:
+    # Of two on one path the last lies there.
+    added = {file.path: file for file in files}
+    transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in {*removed, *added}))
+    transaction.execute_many(statements.ADD_FILE, map(rows.file_values, added.values()))
+
+
+def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> None:
+    for template_id, seconds in durations:
+        if not transaction.rows(statements.SET_DURATION, seconds, template_id):
+            transaction.rows(statements.ADD_DURATION, template_id, seconds)
 
 
 def _assert_priced(intents: Sequence[Intent], caps: Caps) -> None:

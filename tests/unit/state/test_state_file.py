@@ -158,7 +158,7 @@ def test_the_state_of_another_campaign_is_refused(desk: Desk) -> None:
             attempt(campaign="summer")
 
 
-@fails_without("pipeline.state.opening:_identified", "if os.path.exists(owner) and (not")
+@fails_without("pipeline.state.opening:_identified", "if os.path.exists(other) and (not")
 def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
     a_state(desk)
     other = desk.folder / "other.yaml"
