@@ -28,13 +28,13 @@ def located(
             if "sha256" in file and look.has(path, file.get("bytes")):
                 found.setdefault(file["sha256"], path)
                 claimed[path] = file["sha256"]
-    for digest, size, path in _other_places(purchases, found, output):
+    for digest, size, path in _other_folders(purchases, found, output):
         if digest not in found and claimed.get(path, digest) == digest and look.has(path, size):
             found[digest] = path
     return found
 
 
-def _other_places(
+def _other_folders(
     purchases: Iterable[Purchase], found: Mapping[str, Path], output: Path
 ) -> Iterator[tuple[str, int | None, Path]]:
     """Where the files of each purchase were to go, and where they go when another takes their place."""
