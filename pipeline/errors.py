@@ -63,13 +63,16 @@ def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
     return next((code for code in PRECEDENCE if code in held), ExitCode.OK)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file that a person wrote; line and column count from 1."""
+    """A place in a file that a person wrote; line and column count from 1. Ordered by file, line, column."""
 
     file: str
     line: int
     column: int
+
+    def __lt__(self, other: "Position") -> bool:
+        return (self.file, self.line, self.column) < (other.file, other.line, other.column)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

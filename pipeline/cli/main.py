@@ -1,5 +1,11 @@
 """The entry point: finds the command, and is the only place that exits."""
 
+# ruff: noqa: E402 - the collector is turned off before the first import, and on again after the last
+import gc
+
+# What is loaded stays, and the collector would look through all of it again and again for what does not.
+gc.disable()
+
 import importlib
 import os
 import resource
@@ -14,6 +20,8 @@ from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import verbosity_options
 from pipeline.cli.streams import fill_in_streams
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
+
+gc.enable()
 
 # Short helps stand here so that `pipeline --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -53,7 +61,12 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name or "command")
+        gc.disable()  # for the same reason
+        try:
+            loaded = importlib.import_module(module)
+        finally:
+            gc.enable()
+        command: click.Command = getattr(loaded, name or "command")
         return command
 
     def resolve_command(

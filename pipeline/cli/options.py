@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pipeline.errors import InvalidInput, UsageError
-from pipeline.jobs import Json
+
+if TYPE_CHECKING:
+    # Its module is needed by most commands, and not for `--help`.
+    from pipeline.jobs import Json
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -128,7 +131,7 @@ def variable_names(pairs: tuple[str, ...]) -> list[str]:
     return [pair.partition("=")[0] for pair in pairs]
 
 
-def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> Mapping[str, Json]:
+def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[str, Json]":
     """`--var` over `--var-file`; a value is read as a YAML scalar.
 
     Raises:

@@ -12,6 +12,7 @@ from pipeline.jobs import Json
 from pipeline.manifest import catalog
 from pipeline.manifest.catalog import Template
 from pipeline.manifest.option_specs import OptionSpec
+from pipeline.operations.provider import provider_settings
 from pipeline.providers.vimmerse import Vimmerse
 
 _TIMEOUT = 60.0
@@ -25,7 +26,7 @@ _TIMEOUT = 60.0
 def command(template_id: str | None, refresh: bool, output_format: str) -> None:
     """List the known templates, or tell all that is known of ID."""
     if refresh:
-        live = Vimmerse(read_environment().provider_settings("v2", _TIMEOUT, None)).templates()
+        live = Vimmerse(provider_settings(read_environment(), "v2", _TIMEOUT)).templates()
         _print_live(live, template_id, output_format)
         return
     known = catalog.built_in().templates

@@ -8,14 +8,17 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from pipeline.cli.environment import is_github, wants_colour
 from pipeline.errors import Problem, printable
-from pipeline.jobs import Json
 from pipeline.planning.paint import Colour, Paint
+
+if TYPE_CHECKING:
+    # Its module is needed by most commands, and not for `--help`.
+    from pipeline.jobs import Json
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000
@@ -100,7 +103,7 @@ def _write(stream: TextIO, text: str) -> None:
             raise Closed("" if gone else f"stdout cannot be written: {reason}") from error
 
 
-def say_json(document: Json | dict[str, Json]) -> None:
+def say_json(document: "Json | dict[str, Json]") -> None:
     """A document for scripts: stdout holds nothing else."""
     say_json_text(as_json_text(document, indent=2))
 
@@ -124,7 +127,7 @@ def _make_stdout_take_json() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def as_json_text(document: Json | dict[str, Json], indent: int | None = None) -> str:
+def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) -> str:
     """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped.
 
     Where stdout takes no UTF-8, whatever is not ASCII is escaped too.

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import InvalidInput
 from pipeline.operations.environment import Environment
 from pipeline.operations.installed import provider_problem
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
+from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import maker_named, provider_named
+from pipeline.providers.settings import VENDOR, Settings, clean_key
 
 
 def assert_vendor_installed(workspace: Workspace) -> None:
@@ -62,12 +65,41 @@ def vendor_of(
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
         maker = maker_named(name)
-        yield maker(environment.provider_settings(api, request_timeout, None))
+        yield maker(provider_settings(environment, api, request_timeout))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
-    from pipeline.emulator.settings import Settings
+    from pipeline.emulator.settings import Settings as EmulatorSettings
 
     emulator.mkdir(parents=True, exist_ok=True)
-    with Emulator(Settings(emulator)) as server:
-        yield provider_named("emulator", environment.provider_settings(api, request_timeout, server.url))
+    with Emulator(EmulatorSettings(emulator)) as server:
+        yield provider_named(
+            "emulator", provider_settings(environment, api, request_timeout, emulator=server.url)
+        )
+
+
+def provider_settings(
+    environment: Environment, api: str, request_timeout: float, *, emulator: str | None = None
+) -> Settings:
+    """Where the API is and with which key: the operator's, or those of an emulator at the url `emulator`.
+
+    Raises:
+        AccountError: there is no key, or it cannot be one.
+        UsageError: the address cannot be used.
+    """
+    version: Literal["v1", "v2"] = "v2" if api == "v2" else "v1"
+    if emulator is not None:
+        return Settings(
+            key="emulator",
+            base_url=emulator,
+            api=version,
+            request_timeout=request_timeout,
+            network=Network(),
+        )
+    return Settings(
+        key=clean_key(environment.variables.get("VIMMERSE_API_KEY", "")),
+        base_url=environment.variables.get("VIMMERSE_BASE_URL") or VENDOR,
+        api=version,
+        request_timeout=request_timeout,
+        network=network_from(environment.variables),
+    )
