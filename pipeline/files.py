@@ -116,7 +116,10 @@ def follow_links(path: Path) -> Path:
     Raises:
         ValueError: a link leads elsewhere.
     """
-    here = Path(os.path.realpath("/" if path.is_absolute() else "."))
+    try:
+        here = Path(os.path.realpath("/" if path.is_absolute() else "."))
+    except FileNotFoundError:
+        return path  # the working folder is gone, so nothing lies in it and no link is followed
     parts = [part for part in path.parts if part != path.anchor]
     for index, part in enumerate(parts):
         if part == "..":
