@@ -106,7 +106,7 @@ def run(
         BuyingStopped: a cap would be passed; nothing was bought.
         StateLocked: another run holds the state.
         AccountError: there is no key.
-        KeyboardInterrupt: after a Ctrl-C, once what was in the air is saved.
+        KeyboardInterrupt: after a Ctrl-C, once what the requests in flight brought is saved.
     """
     workspace = _open_workspace(manifest, variables, emulate=emulate)
     with _saving_first() as stop, open_campaign(workspace, writable=True) as state:

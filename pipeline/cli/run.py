@@ -38,7 +38,7 @@ from pipeline.planning.saved_plan import SavedPlan
 from pipeline.state.store import Change
 
 pacing_options = together(
-    flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Calls in the air at once."),
+    flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows bought and not ended."),
     flag(
         "--request-timeout",

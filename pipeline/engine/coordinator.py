@@ -117,7 +117,7 @@ class Coordinator:
         self._collect(0.0)
         if self.stop.code is not None and not self.calls.is_empty:
             self.reporter.warn(
-                "stopping: nothing more is sent, what is in the air is waited for, "
+                "stopping: nothing more is sent; waiting for the requests in flight, "
                 f"at most {DRAIN_TIMEOUT:.0f} seconds"
             )
         while not self.calls.is_empty:

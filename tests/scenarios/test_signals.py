@@ -67,7 +67,7 @@ def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
     ended = run.ended()
 
     assert ended.code == 143, ended.said
-    assert "what is in the air is waited for" in ended.err
+    assert "waiting for the requests in flight" in ended.err
     assert len(vendor.ledger.entries) == 1
     assert sorted(project.statuses().values()) == ["pending", "submitted"]
     assert_nothing_forgotten(project, vendor)
