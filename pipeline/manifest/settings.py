@@ -36,13 +36,14 @@ def build_limits(written: Written | None) -> Limits:
 
     canary = written.get("canary")
     return Limits(
-        whole("max_creates", 1000),
-        cap("max_credits"),
-        cap("budget"),
-        whole("concurrency", 8),
-        whole("in_flight", 50),
-        float(given.get("fail_threshold") or 0),
-        canary is not None and canary.flag is True,
+        max_creates=whole("max_creates", 1000),
+        max_credits=cap("max_credits"),
+        budget=cap("budget"),
+        concurrency=whole("concurrency", 8),
+        in_flight=whole("in_flight", 50),
+        rate=None if (rate := given.get("rate")) is None else float(rate),
+        fail_threshold=float(given.get("fail_threshold") or 0),
+        canary=canary is not None and canary.flag is True,
     )
 
 
