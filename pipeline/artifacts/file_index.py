@@ -40,12 +40,14 @@ class FileIndex:
         """Note that `purchase_id` brought these bytes; of several that did, the first counts."""
         self._purchase_by_hash.setdefault(digest, purchase_id)
 
-    def pop_changes(self) -> tuple[list[PlacedFile], list[str]]:
-        """What the state should remember since this was last asked: files put in place, and paths left."""
-        placed, removed = list(self._changed.values()), sorted(self._removed)
+    def changes(self) -> tuple[list[PlacedFile], list[str]]:
+        """What the state does not remember yet: files put in place, and paths where nothing lies any more."""
+        return list(self._changed.values()), sorted(self._removed)
+
+    def forget_changes(self) -> None:
+        """The state remembers them now."""
         self._changed.clear()
         self._removed.clear()
-        return placed, removed
 
     def digest(self, path: str) -> str | None:
         """The hash of the regular file at `path`, None where there is none."""

@@ -24,7 +24,10 @@ class NotOurs(Unfinished):
 
 
 class OutputFolder:
-    """Puts files in their places below `folder`. `inventory` is what lies there, `index` what is remembered of it."""
+    """Puts files in their places below `folder`. `inventory` is what lies there, `index` what is remembered of it.
+
+    What a file is called is durable only after `sync`.
+    """
 
     def __init__(
         self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
@@ -32,6 +35,7 @@ class OutputFolder:
         self.folder = folder
         self.index = FileIndex(folder, placed, purchases)
         self.inventory = Inventory(folder, self.index)
+        self._unsynced: set[Path] = set()
 
     def assert_writable(self) -> None:
         """Make sure that files can be put here, before any is bought.
@@ -51,6 +55,21 @@ class OutputFolder:
             raise InvalidInput(
                 f"{reason}; make it a folder of yours, or name another with --output"
             ) from error
+
+    def sync(self) -> None:
+        """Make durable what files are called now. To be done before the state calls any of them done.
+
+        Raises:
+            Unfinished: that cannot be.
+        """
+        while self._unsynced:
+            folder = self._unsynced.pop()
+            try:
+                sync_folder(folder)
+            except FileNotFoundError:
+                continue  # deleted under the run, with its files: those are missing, and fetched again
+            except OSError as error:
+                raise Unfinished(f"{folder}: cannot be written: {error.strerror}") from error
 
     def target(self, path: str) -> Path:
         """Where `path` is on disk, its folder made; it stays inside the output folder.
@@ -95,7 +114,7 @@ class OutputFolder:
             source.replace(target)
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
-        sync_folder(target.parent)
+        self._unsynced.add(target.parent)
         self.index.moved(path, other, digest)
 
     def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
@@ -114,7 +133,7 @@ class OutputFolder:
             else:
                 self.clear(path)
                 temporary.replace(self.target(path))
-                sync_folder(temporary.parent)
+                self._unsynced.add(temporary.parent)
                 failpoints.reach("after rename")
         except NotOurs:
             temporary.unlink(missing_ok=True)
@@ -183,5 +202,5 @@ class OutputFolder:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
+        self._unsynced.add(target.parent)
         self.index.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")

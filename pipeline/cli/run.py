@@ -41,6 +41,12 @@ pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows bought and not ended."),
     flag(
+        "--rate",
+        type=click.FloatRange(0, 10_000, min_open=True),
+        metavar="N",
+        help="Calls a second to the vendor, of all kinds together.",
+    ),
+    flag(
         "--request-timeout",
         type=click.FloatRange(0.1, 3600),
         default=60.0,
@@ -158,6 +164,7 @@ def _options(
         plan=planned,
         concurrency=given["concurrency"],
         in_flight=given["in_flight"],
+        rate=given["rate"],
         max_creates=given["max_creates"],
         max_credits=given["max_credits"],
         fail_threshold=given["fail_threshold"],

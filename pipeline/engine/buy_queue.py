@@ -192,6 +192,7 @@ class Failures:
             self.reporter.tell(entry.key, "bought again (retries)")
             self.queue.add([entry])
         if self.report_errors:
+            self.calls.charge(1)
             self.calls.submit(lambda _: None, report_error, self.provider, purchase)
 
     def _retry(self, purchase: Purchase) -> Entry | None:

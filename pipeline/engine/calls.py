@@ -1,4 +1,4 @@
-"""Calls that are under way: how many at once, how soon again after a failure, and what each of them brought.
+"""Calls that are under way: how many at once, how many a second, how soon again, and what each of them brought.
 
 Time is a parameter, so that an hour of waiting is tested in a millisecond.
 """
@@ -57,16 +57,56 @@ class SystemClock:
             return None
 
 
+class TokenBucket:
+    """At most `rate` requests a second in the long run; a tenth of a second's worth may go at once.
+
+    A token more than there are may be spent: the debt is waited for before the next request.
+    """
+
+    def __init__(self, clock: Clock, rate: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._capacity = max(1.0, rate / 10)
+        self._tokens = self._capacity
+        self._counted_at = clock.monotonic()
+
+    def spend(self, tokens: int) -> None:
+        """Count requests that are made now."""
+        self._refill()
+        self._tokens -= tokens
+
+    def ready_at(self) -> float:
+        """When the next request may be made, in monotonic seconds."""
+        self._refill()
+        # As a sum of fractions a whole token may come out a little less than one.
+        lacking = 1.0 - self._tokens - 1e-9
+        return self._counted_at + max(0.0, lacking) / self._rate
+
+    def _refill(self) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(self._capacity, self._tokens + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+
+
 class CallPool:
     """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen.
 
     Calls that may be repeated go to `executor`, which may be a cluster; those that may not, to `local_executor`
-    in this process, as no cluster runs a task exactly once.
+    in this process, as no cluster runs a task exactly once. `rate` bounds the requests a second, None does not.
     """
 
-    def __init__(self, *, clock: Clock, limit: int, executor: Executor, local_executor: Executor) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        limit: int,
+        rate: float | None,
+        executor: Executor,
+        local_executor: Executor,
+    ) -> None:
         self._clock = clock
         self._limit = limit
+        self._bucket = None if rate is None else TokenBucket(clock, rate)
         self._executor = executor
         self._local_executor = local_executor
         self._count = 0
@@ -82,6 +122,15 @@ class CallPool:
     def is_empty(self) -> bool:
         """Whether no call is under way."""
         return self._count == 0
+
+    def ready_at(self) -> float:
+        """When the next call may be started as far as the rate is concerned, in monotonic seconds."""
+        return 0.0 if self._bucket is None else self._bucket.ready_at()
+
+    def charge(self, requests: int) -> None:
+        """Count requests to the vendor that a call makes, or turned out to have made, against the rate."""
+        if self._bucket is not None:
+            self._bucket.spend(requests)
 
     def submit(
         self,

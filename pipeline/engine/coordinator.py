@@ -19,8 +19,6 @@ DRAIN_TIMEOUT = 7.0
 # Seconds between two results manifests, and between two looks at how the jobs stand.
 PUBLISH_INTERVAL = 30.0
 SHOW_INTERVAL = 0.5
-# Seconds between two calls of any kind, so that a large campaign does not knock like a flood.
-SPACING = 0.02
 
 
 class CallSource(Protocol):
@@ -39,22 +37,22 @@ class CallSource(Protocol):
 class Coordinator:
     """Runs until nothing is left to do, or a stop is asked for.
 
-    `sources` have calls to make; what is paid for comes first. `publish` writes the results manifest now and then,
-    `show` tells how the jobs stand.
+    `creator` and `followers` have calls to make. Creates go first: under a bound on the rate, polls of thousands of
+    workflows would leave no call to them; they cannot starve the polls, as no more is bought than may be in flight.
+    `publish` writes the results manifest now and then, `show` tells how the jobs stand.
     """
 
     clock: Clock
     calls: CallPool
     journal: Journal
-    sources: Sequence[CallSource]
     creator: Creator
+    followers: Sequence[CallSource]
     stop: Stop
     reporter: Reporter
     report: RunReport
     publish: Callable[[], object]
     show: Callable[[], object]
     _halted: bool = field(default=False, init=False)
-    _next_call: float = field(default=0.0, init=False)
     _next_show: float = field(default=0.0, init=False)
     _next_publish: float = field(default=0.0, init=False)
 
@@ -72,22 +70,28 @@ class Coordinator:
     def _has_more(self) -> bool:
         if self._halted or self.stop.code is not None:
             return False
-        return not self.calls.is_empty or any(source.due_at() is not None for source in self.sources)
+        return not self.calls.is_empty or bool(self._due())
 
     def _seconds_to_wait(self) -> float:
         """Seconds until something is to be done that no call brings about."""
         due = [self._next_publish]
         if not self.calls.is_full:
-            dues = (source.due_at() for source in self.sources)
-            due += [max(at, self._next_call) for at in dues if at is not None]
+            ready_at = self.calls.ready_at()
+            due += [max(at, ready_at) for at in self._due()]
         return max(0.0, min(due) - self.clock.monotonic())
+
+    def _due(self) -> list[float]:
+        sources: tuple[CallSource, ...] = (self.creator, *self.followers)
+        return [at for source in sources if (at := source.due_at()) is not None]
 
     def _turn(self, seconds: float) -> None:
         try:
             self.calls.collect(seconds)
+            # What is paid for goes on while the rest is written, which takes as long as the disk needs. Creates do
+            # not: what just came back may forbid them.
+            self._start_calls(*self.followers)
             self.journal.flush()
-            self._halted = self._halted or ExitCode.ACCOUNT in self.report.codes
-            self._start_calls()
+            self._start_calls(self.creator, *self.followers)
             self.creator.close_wave()
             # What was started may have left intents: they are made durable, then published.
             self.journal.flush()
@@ -103,12 +107,13 @@ class Coordinator:
         self._halted = True
         self.creator.queue.stop(code, note)
 
-    def _start_calls(self) -> None:
+    def _start_calls(self, *sources: CallSource) -> None:
+        self._halted = self._halted or ExitCode.ACCOUNT in self.report.codes
         while not self.calls.is_full and not self._halted and self.stop.code is None:
-            now = self.clock.monotonic()
-            if now < self._next_call or not any(source.start_next() for source in self.sources):
+            if self.calls.ready_at() > self.clock.monotonic():
                 return
-            self._next_call = now + SPACING
+            if not any(source.start_next() for source in sources):
+                return
 
     def _drain(self) -> None:
         """Collect the calls that are still under way: each may have bought something."""

@@ -87,6 +87,7 @@ class Creator:
         if not self._cleared:
             return self.preparer.start_next(self.intend)
         create = self._cleared.popleft()
+        self.calls.charge(1)
         self.calls.submit_local(partial(self._sent, create), send, self.provider, create.request)
         return True
 
@@ -172,7 +173,6 @@ class Creator:
     # Outcome
 
     def _sent(self, create: Create, future: "Future[CreateOutcome]") -> None:
-        self.in_flight.release()
         self.apply_outcome(create, future.result())
 
     def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:
@@ -188,6 +188,7 @@ class Creator:
     def _after_commit(self, entry: Entry, outcome: CreateOutcome, purchase: Purchase) -> None:
         if purchase.status is Status.VOID:
             self.served_jobs.remove(purchase.id)
+        self.in_flight.release()
         self.queue.count_outcome(is_unknown=isinstance(outcome, OutcomeUnknown))
         now = self.clock.monotonic()
         match outcome:

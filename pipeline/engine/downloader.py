@@ -64,6 +64,7 @@ class Downloader:
             return
         workflow_id = tracked.purchase.workflow_id or WorkflowId("")
         done = partial(self._fetched, tracked)
+        self.calls.charge(len(targets) + (tracked.latest is None))
         self.calls.submit(done, fetch, self.provider, workflow_id, targets, tracked.latest)
 
     def _targets(self, purchase: Purchase) -> list[Target]:

@@ -7,18 +7,16 @@ the vendor asks for.
 import heapq
 import itertools
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.engine.calls import Clock, backoff
+from pipeline.engine.durations import Durations, Expectation, pause, projected
 from pipeline.engine.reporter import RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Workflow
 from pipeline.purchases import Purchase, PurchaseId, Status
 
-# Seconds between two polls of one workflow, at the least; `--poll-interval` is the most.
-MIN_POLL_INTERVAL = 0.25
 # Seconds that a run has for a purchase that serves no job.
 DEFAULT_TIMEOUT = 3600.0
 
@@ -28,7 +26,8 @@ class TrackedPurchase:
     """What the coordinator knows of one purchase that is under way; times are monotonic seconds.
 
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
-    row. `latest` is the answer that ended it, with whole urls, which are never stored.
+    row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
+    first seen. `latest` is the answer that ended it, with whole urls, which are never stored.
     """
 
     purchase: Purchase
@@ -39,7 +38,9 @@ class TrackedPurchase:
     not_found: int = 0
     not_found_since: float = 0.0
     empty_since: float | None = None
-    percent: float | None = None
+    percent: float = 0.0
+    percent_at: float = 0.0
+    first_percent: float | None = None
     latest: Workflow | None = field(default=None, repr=False)
     warned: bool = False
 
@@ -51,6 +52,21 @@ class TrackedPurchase:
     def elapsed(self, now: float) -> float:
         """Seconds since this run first saw it."""
         return now - self.since
+
+    def note_progress(self, percent: float, now: float) -> None:
+        """The vendor told its progress; where that goes back, the furthest counts."""
+        if self.first_percent is None:
+            self.first_percent = 0.0 if self.bought_here else percent
+            self.percent = self.first_percent
+        if percent > self.percent:
+            self.percent, self.percent_at = percent, now
+
+    def projected(self) -> Expectation | None:
+        """When it ends, by the progress that it made since it was first seen."""
+        first = self.first_percent or 0.0
+        if first >= 100.0:
+            return None
+        return projected(self.percent_at - self.since, (self.percent - first) / (100.0 - first))
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -65,7 +81,7 @@ class InFlight:
     rng: random.Random
     limit: int
     max_poll_interval: float
-    durations: Mapping[str, float]
+    durations: Durations
     served_jobs: ServedJobs
     report: RunReport
 
@@ -145,44 +161,34 @@ class InFlight:
         if now >= tracked.deadline:
             self.defer(tracked, "still running when its time was up")
         else:
+            if tracked.bought_here:
+                self.durations.note_running(tracked.purchase.template_id, tracked.elapsed(now))
             self.schedule(tracked, self._pause(tracked, now))
 
     def back_off(self, tracked: TrackedPurchase, after: float | None) -> None:
         """Its last call failed: have it made again after a backoff, no sooner than the vendor asked."""
         self.schedule(tracked, backoff(tracked.attempts, self.rng, after))
 
+    def learn(self, tracked: TrackedPurchase, now: float) -> None:
+        """Its workflow has ended well: so long one of its template takes."""
+        self.durations.learn(tracked.purchase.template_id, tracked.elapsed(now))
+
     def _pause(self, tracked: TrackedPurchase, now: float) -> float:
-        pause = poll_pause(
-            elapsed=tracked.elapsed(now),
-            percent=tracked.percent,
-            typical=self.durations.get(tracked.purchase.template_id),
-            max_poll_interval=self.max_poll_interval,
-            rng=self.rng,
-        )
+        age = tracked.elapsed(now)
+        template_id = tracked.purchase.template_id
+        outlived = self.durations.outlived(template_id) if tracked.bought_here else 0.0
+        seconds = pause(age, self._expectation(tracked, age), outlived)
+        if age > 0.0:
+            seconds = min(seconds, self.max_poll_interval)
+        # With jitter, so that many do not ask at once.
+        seconds *= self.rng.uniform(0.9, 1.0)
         # The last look is taken when the time is up, not one pause earlier.
-        return min(pause, max(0.0, tracked.deadline - now))
+        return min(seconds, max(0.0, tracked.deadline - now))
 
-
-def poll_pause(
-    *,
-    elapsed: float,
-    percent: float | None,
-    typical: float | None,
-    max_poll_interval: float,
-    rng: random.Random,
-) -> float:
-    """Seconds until a workflow that runs for `elapsed` is asked for again.
-
-    Half of what is probably left: by how long its template takes (`typical`), else by its progress, else by
-    how long it has run. With jitter, so that many do not ask at once.
-    """
-    if typical is not None and typical > elapsed:
-        left = typical - elapsed
-        least = max(MIN_POLL_INTERVAL, typical / 40)
-    elif percent is not None and 0 < percent < 100:
-        left = elapsed * (100 - percent) / percent
-        least = max(MIN_POLL_INTERVAL, elapsed / 20)
-    else:
-        left = elapsed / 2
-        least = MIN_POLL_INTERVAL
-    return min(max_poll_interval, max(least, left / 2)) * rng.uniform(0.8, 1.0)
+    def _expectation(self, tracked: TrackedPurchase, age: float) -> Expectation | None:
+        # How old a workflow of an earlier run is, nobody knows here.
+        usual = self.durations.expectation(tracked.purchase.template_id) if tracked.bought_here else None
+        by_progress = tracked.projected()
+        if by_progress is None or by_progress.is_outlived(age):
+            return usual
+        return by_progress if usual is None else usual.joined(by_progress)

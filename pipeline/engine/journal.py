@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline import failpoints
-from pipeline.artifacts.file_index import FileIndex
+from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.calls import Clock
 from pipeline.errors import PipelineError
 from pipeline.purchases import Purchase, PurchaseId, Records, WorkflowId
@@ -27,15 +27,9 @@ class _Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class _Intent:
-    purchase: Purchase
-    at: str
+class _PendingIntent:
+    intent: Intent
     on_durable: Callable[[bool], None]
-    replaces: Sequence[PurchaseId]
-
-
-def _as_intent(each: _Intent) -> Intent:
-    return Intent(purchase=each.purchase, at=each.at, supersedes=each.replaces)
 
 
 def _nothing(_purchase: Purchase) -> None:
@@ -45,8 +39,8 @@ def _nothing(_purchase: Purchase) -> None:
 class Journal:
     """The purchases of a run.
 
-    `file_index` tells where files were put, to be remembered too. `warn` is told of an id that could not be
-    written where it belongs, `on_change` of all that is on disk.
+    `spent` are the credits of what this run has bought. `outputs` tells where files were put, to be remembered
+    too. `warn` is told of an id that could not be written where it belongs, `on_change` of all that is on disk.
     """
 
     def __init__(
@@ -56,19 +50,21 @@ class Journal:
         clock: Clock,
         caps: Caps,
         records: Records,
-        file_index: FileIndex,
+        outputs: OutputFolder,
         warn: Callable[[str], None],
         on_change: Callable[[Change], None],
     ) -> None:
         self.purchases: dict[PurchaseId, Purchase] = dict(records.purchases)
+        self.spent = 0
         self._store = store
         self._clock = clock
         self._caps = caps
-        self._file_index = file_index
+        self._outputs = outputs
         self._warn = warn
         self._on_change = on_change
         self._changes: list[_Pending] = []
-        self._intents: list[_Intent] = []
+        self._intents: list[_PendingIntent] = []
+        self._durations: list[tuple[str, float]] = []
         self._bought: set[PurchaseId] = set()
         self._workflows = {each.workflow_id for each in records.purchases.values()}
 
@@ -89,7 +85,8 @@ class Journal:
 
         `replaces` are purchases that it is bought in the place of: they are marked in the same transaction.
         """
-        self._intents.append(_Intent(purchase, self._clock.now(), on_durable, replaces))
+        intent = Intent(purchase=purchase, at=self._clock.now(), supersedes=replaces)
+        self._intents.append(_PendingIntent(intent, on_durable))
 
     def withdraw_intents(self) -> None:
         """Forget the intents that are not on disk yet; nobody learns of them any more."""
@@ -109,64 +106,72 @@ class Journal:
         self._workflows.add(after.workflow_id)
         self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), after_commit))
 
+    def learn(self, template_id: str, seconds: float) -> None:
+        """Note how long one workflow of a template took."""
+        self._durations.append((template_id, seconds))
+
     def flush(self) -> None:
-        """Write down all that was noted, then do what follows from it.
+        """Write down all that was noted in one transaction, then do what follows from it.
 
         Raises:
             PipelineError: it cannot be written. Nothing that was not is acted upon; the ids of workflows that
                 were just bought are kept in the rescue file.
         """
+        files, removed = self._outputs.index.changes()
+        if not (self._changes or self._intents or self._durations or files or removed):
+            return
         changes, self._changes = self._changes, []
         intents, self._intents = self._intents, []
-        begun: set[PurchaseId] = set()
-        if changes:
-            self._commit([each.change for each in changes])
-        if intents:
-            begun = self._begin([_as_intent(each) for each in intents])
+        durations, self._durations = self._durations, []
+        turn = Turn(
+            changes=[each.change for each in changes],
+            intents=[each.intent for each in intents],
+            files=files,
+            removed=removed,
+            durations=durations,
+        )
+        begun = self._commit(turn)
         for pending in changes:
             pending.after_commit(pending.change.after)
         for intent in intents:
-            intent.on_durable(intent.purchase.id in begun)
-        placed, removed = self._file_index.pop_changes()
-        if placed or removed:
-            self._store.index_files(placed, removed)
+            intent.on_durable(intent.intent.purchase.id in begun)
 
-    @property
-    def spent(self) -> int:
-        """The credits of what this run has bought."""
-        return sum(self.purchases[purchase_id].cost for purchase_id in self._bought)
-
-    def _begin(self, intents: list[Intent]) -> set[PurchaseId]:
-        failpoints.reach("before intents")
-        written = self._store.commit_turn(Turn(intents=intents), self._caps)
-        failpoints.reach("after intents")
-        self.purchases.update({change.after.id: change.after for change in written})
+    def _commit(self, turn: Turn) -> set[PurchaseId]:
+        """Make a turn durable; returns which of its intents are."""
+        try:
+            # A file's name must be as durable as the row that calls it done.
+            self._outputs.sync()
+            _reach("before", turn)
+            written = self._store.commit_turn(turn, self._caps)
+            _reach("after", turn)
+        except PipelineError:
+            self._undo(turn.changes)
+            raise
+        self._outputs.index.forget_changes()
         begun = {change.after.id for change in written if change.before is None}
         self._bought |= begun
-        self._tell(written)
+        self._note_committed([*turn.changes, *written])
         return begun
 
-    def _tell(self, changes: Sequence[Change]) -> None:
+    def _note_committed(self, changes: Sequence[Change]) -> None:
         for change in changes:
+            after = change.after
+            self.purchases[after.id] = after
+            if after.id in self._bought:
+                self.spent += after.cost - (change.before.cost if change.before is not None else 0)
             self._on_change(change)
 
-    def _commit(self, changes: list[Change]) -> None:
-        try:
-            failpoints.reach("before commit")
-            self._store.commit(changes)
-            self._tell(changes)
-            failpoints.reach("after commit")
-        except PipelineError:
-            for change in reversed(changes):
-                if change.before is not None:
-                    self.purchases[change.before.id] = change.before
-            for change in changes:
-                if isinstance(change.event, Accepted):
-                    self._save(change, change.event.workflow_id)
-            raise
+    def _undo(self, changes: Sequence[Change]) -> None:
+        """Nothing of them is on disk; but an id that reached us must not be lost."""
+        for change in reversed(changes):
+            if change.before is not None:
+                self.purchases[change.before.id] = change.before
+        for change in changes:
+            if isinstance(change.event, Accepted):
+                self._save(change, change.event.workflow_id)
 
     def _save(self, change: Change, workflow_id: WorkflowId) -> None:
-        """An id that reached us must not be lost: again alone, then in the rescue file, and said aloud."""
+        """Write an id alone, else into the rescue file, and say it aloud."""
         try:
             self._store.commit([change])
         except PipelineError:
@@ -178,4 +183,11 @@ class Journal:
             except PipelineError as error:
                 self._warn(f"{error}: note the id, `pipeline resolve --workflow-id` takes it")
         else:
-            self.purchases[change.after.id] = change.after
+            self._note_committed([change])
+
+
+def _reach(when: str, turn: Turn) -> None:
+    if turn.changes:
+        failpoints.reach(f"{when} commit")
+    if turn.intents:
+        failpoints.reach(f"{when} intents")

@@ -36,7 +36,7 @@ def poll(provider: Provider, workflow_id: WorkflowId) -> Workflow:
 class Poller:
     """Follows the purchases in flight to their end; `on_success` and `on_failure` get each, as it is on disk.
 
-    `downloads`: what succeeds in this run is fetched. `learn` is told how long a workflow of a template took.
+    `downloads`: what succeeds in this run is fetched.
     """
 
     provider: Provider
@@ -48,7 +48,6 @@ class Poller:
     reporter: Reporter
     downloader: Downloader
     downloads: bool
-    learn: Callable[[str, float], None]
     on_success: Callable[[Purchase], None]
     on_failure: Callable[[Purchase], None]
 
@@ -69,6 +68,7 @@ class Poller:
 
     def _poll(self, tracked: TrackedPurchase) -> None:
         workflow_id = tracked.purchase.workflow_id or WorkflowId("")
+        self.calls.charge(1)
         self.calls.submit(partial(self._polled, tracked), poll, self.provider, workflow_id)
 
     def _polled(self, tracked: TrackedPurchase, future: "Future[Workflow]") -> None:
@@ -88,6 +88,9 @@ class Poller:
             # It was asked about again, and has failed still.
             self.in_flight.remove(tracked)
         elif event is not None:
+            if isinstance(event, Finished) and tracked.bought_here:
+                self.in_flight.learn(tracked, now)
+                self.journal.learn(tracked.purchase.template_id, tracked.elapsed(now))
             self.journal.record(tracked.purchase.id, event, partial(self._after_commit, tracked))
         else:
             self.in_flight.poll_again(tracked)
@@ -132,8 +135,6 @@ class Poller:
         else:
             self.in_flight.remove(tracked)
         if purchase.status is Status.SUCCEEDED:
-            if tracked.bought_here:
-                self.learn(purchase.template_id, tracked.elapsed(self.clock.monotonic()))
             self.on_success(purchase)
         elif purchase.status is Status.ATTENTION:
             self._warn_of_attention(purchase)
@@ -151,7 +152,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
     """What an answer means; None where it only says that it is still running, as before."""
     tracked.attempts = tracked.not_found = 0
     if workflow.percent is not None:
-        tracked.percent = max(tracked.percent or 0.0, workflow.percent)
+        tracked.note_progress(workflow.percent, now)
     match workflow.progress:
         case Progress.FAILED:
             why = printable(workflow.error or f"the vendor ended it as '{workflow.status}'")

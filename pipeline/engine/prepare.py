@@ -128,6 +128,7 @@ class Preparer:
     ) -> None:
         self._count -= 1
         result = result_of(future)
+        self.calls.charge(_requests_made(job, result))
         if isinstance(result, CreateRequest):
             on_prepared(Prepared(entry, job, purchase_id, source, result))
             return
@@ -135,6 +136,7 @@ class Preparer:
         match result:
             case InputFailed() | CallRefused():
                 self.report.inputs[entry.key] = str(result)
+                self.served_jobs.fail(entry.key)
                 self.reporter.tell(entry.key, f"failed (input): {result}")
             case BuyingStopped():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
@@ -142,6 +144,15 @@ class Preparer:
                 self.queue.unprepared(entry, result, self.clock.monotonic())
             case _:
                 raise result
+
+
+def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
+    """The requests to the vendor that came of preparing `job`: one for each upstream, one for each upload."""
+    asked = sum(isinstance(source, UpstreamOutput) for source in job.request.images)
+    if isinstance(result, PipelineError):
+        return max(asked, isinstance(result, VendorError))
+    still_files = sum(isinstance(image, Attachment) for image in result.images)
+    return asked + max(0, len(set(job.local_files())) - still_files)
 
 
 def prepare(

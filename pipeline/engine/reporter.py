@@ -15,13 +15,15 @@ class RunSettings:
     """How a run goes about it.
 
     `max_poll_interval` is the longest wait, in seconds, between two polls of one workflow. `concurrency` bounds
-    the calls under way, `in_flight` the workflows that are bought and not ended. Without `wait` a run only
+    the calls under way, `rate` (None: not at all) the requests a second, `in_flight` the workflows that are bought
+    and not ended. Without `wait` a run only
     buys, without `download` it leaves the files at the vendor. `fail_fast` ends buying with the first failure;
     with `canary` one job of each template goes first, the rest of that template when it has succeeded.
     """
 
     concurrency: int = 8
     in_flight: int = 50
+    rate: float | None = None
     max_poll_interval: float = 30.0
     caps: Caps = Caps()
     report_errors: bool = False

@@ -2,7 +2,6 @@
 
 import random
 import secrets
-from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ from pipeline.engine.checkpoint import Checkpoint, Publisher
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
+from pipeline.engine.durations import Durations
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
 from pipeline.engine.poller import Poller
@@ -26,12 +26,11 @@ from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, Tal
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError
-from pipeline.jobs import JobKey
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
-from pipeline.purchases import Purchase, Records, Status
-from pipeline.state.store import Change, Store, Turn
+from pipeline.purchases import Purchase, Records
+from pipeline.state.store import Change, Store
 
 
 @dataclass(kw_only=True, eq=False)
@@ -119,28 +118,25 @@ class Runner:
 
     # How the jobs stand
 
-    def _learn(self, template_id: str, seconds: float) -> None:
-        self.store.commit_turn(Turn(durations=[(template_id, seconds)]), self.settings.caps)
-
     def _show(self) -> None:
-        counts: Counter[str] = Counter(
-            self._status(entry.key) for entry in self.plan.entries if entry.action is not Action.ORPHAN
-        )
-        self.reporter.show(Tally(counts.total(), counts, self._journal.spent))
+        counts = self._served_jobs.counts
+        self.reporter.show(Tally(counts.total(), dict(counts), self._journal.spent))
 
-    def _status(self, key: JobKey) -> str:
-        if key in self.report.inputs:
-            return Status.FAILED.value
-        purchase_id = self._served_jobs.by_key.get(key)
-        purchase = None if purchase_id is None else self._journal.purchases.get(purchase_id)
-        return "pending" if purchase is None else purchase.status.value
+    def _note_change(self, change: Change) -> None:
+        self._served_jobs.note(change.after)
+        self.on_change(change)
 
     # The parts, each made once, with what it uses
 
     @cached_property
     def _calls(self) -> CallPool:
-        limit, executor = self.settings.concurrency, self._executor
-        return CallPool(clock=self.clock, limit=limit, executor=executor, local_executor=executor)
+        return CallPool(
+            clock=self.clock,
+            limit=self.settings.concurrency,
+            rate=self.settings.rate,
+            executor=self._executor,
+            local_executor=self._executor,
+        )
 
     @cached_property
     def _journal(self) -> Journal:
@@ -149,9 +145,9 @@ class Runner:
             clock=self.clock,
             caps=self.settings.caps,
             records=self.records,
-            file_index=self.outputs.index,
+            outputs=self.outputs,
             warn=self.reporter.warn,
-            on_change=self.on_change,
+            on_change=self._note_change,
         )
 
     @cached_property
@@ -165,7 +161,7 @@ class Runner:
             rng=self.rng,
             limit=self.settings.in_flight,
             max_poll_interval=self.settings.max_poll_interval,
-            durations=dict(self.store.durations()),
+            durations=Durations(dict(self.store.durations())),
             served_jobs=self._served_jobs,
             report=self.report,
         )
@@ -200,7 +196,6 @@ class Runner:
             reporter=self.reporter,
             downloader=self._downloader,
             downloads=self.settings.download,
-            learn=self._learn,
             on_success=self._succeeded,
             on_failure=self._failures.add,
         )
@@ -287,8 +282,8 @@ class Runner:
             clock=self.clock,
             calls=self._calls,
             journal=self._journal,
-            sources=(self._poller, self._updater, self._creator),
             creator=self._creator,
+            followers=(self._updater, self._poller),
             stop=self.stop,
             reporter=self.reporter,
             report=self.report,

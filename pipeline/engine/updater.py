@@ -105,6 +105,7 @@ class Updater:
         if entry.purchase is None or entry.wording is None:
             return False
         done = partial(self._updated, entry, attempts + 1)
+        self.calls.charge(2)
         self.calls.submit(done, update, self.provider, entry.purchase, entry.wording, self.ownership)
         return True
 

@@ -25,7 +25,8 @@ class ProviderSettings:
 class Limits:
     """What stops buying: caps of one run, and the campaign's `budget` over all runs. None: no cap.
 
-    `fail_threshold` is the share of failed jobs, 0 to 1, with which a run still counts as good.
+    `rate` bounds the requests to the vendor a second. `fail_threshold` is the share of failed jobs, 0 to 1, with
+    which a run still counts as good.
     """
 
     max_creates: int = 1000
@@ -33,6 +34,7 @@ class Limits:
     budget: int | None = None
     concurrency: int = 8
     in_flight: int = 50
+    rate: float | None = None
     fail_threshold: float = 0.0
     canary: bool = False
 

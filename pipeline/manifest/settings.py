@@ -41,6 +41,7 @@ def build_limits(value: Value | None) -> Limits:
         budget=cap("budget"),
         concurrency=whole("concurrency", 8),
         in_flight=whole("in_flight", 50),
+        rate=None if (rate := given.get("rate")) is None else float(rate),
         fail_threshold=float(given.get("fail_threshold") or 0),
         canary=value.flag_of("canary"),
     )

@@ -128,7 +128,7 @@ def _delete_all(
             state.store.commit([_change(purchase, Removed())])
             outputs.remove(purchase, wanted)
     finally:
-        placed, removed = outputs.index.pop_changes()
+        placed, removed = outputs.index.changes()
         state.store.index_files(placed, removed)
     return failed
 

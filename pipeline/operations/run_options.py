@@ -21,14 +21,15 @@ def ignore_change(_change: Change) -> None:
 class RunOptions:
     """What is asked of one run besides the manifest; None: as the manifest has it.
 
-    `request_timeout` is what one call may take, `max_poll_interval` the longest wait between two polls of one
-    workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed. `provider` stands in for
-    the one that the manifest names; `on_change` hears of every step that is on disk.
+    `rate` is in calls a second. `request_timeout` is what one call may take, `max_poll_interval` the longest wait
+    between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
+    `provider` stands in for the one that the manifest names; `on_change` hears of every step that is on disk.
     """
 
     plan: PlanOptions = ALL
     concurrency: int | None = None
     in_flight: int | None = None
+    rate: float | None = None
     max_creates: int | None = None
     max_credits: int | None = None
     fail_threshold: float | None = None
@@ -60,6 +61,7 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
     return RunSettings(
         concurrency=options.concurrency or limits.concurrency,
         in_flight=options.in_flight or limits.in_flight,
+        rate=options.rate or limits.rate,
         max_poll_interval=options.max_poll_interval,
         caps=_caps(limits, options),
         report_errors=campaign.provider.report_errors,

@@ -146,7 +146,7 @@ def test_what_failed_is_not_bought_again_unasked(
 
     again = pipeline("run", project.manifest)
     assert again.code == 1
-    assert "--retry-failed buys them again" in again.out
+    assert "--retry-failed buys it again" in again.out
     assert creates(vendor) == 2
 
     assert pipeline("run", project.manifest, "--retry-failed").code == 0

@@ -60,7 +60,8 @@ class Campaign:
 
     def keep(self, outputs: OutputFolder) -> None:
         """Have the state remember what the shelf has learnt."""
-        moved, removed = outputs.index.pop_changes()
+        moved, removed = outputs.index.changes()
+        outputs.index.forget_changes()
         for path in removed:
             self.placed.pop(path, None)
         self.placed.update({each.path: each for each in moved})

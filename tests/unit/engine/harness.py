@@ -24,7 +24,7 @@ from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import Purchase, Records
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
-from pipeline.state.store import Change, Store
+from pipeline.state.store import Caps, Change, Store, Turn
 
 USUAL = RunSettings()
 
@@ -104,9 +104,12 @@ class FailingStore:
         return getattr(self._store, name)
 
     def commit(self, changes: Sequence[Change]) -> None:
-        if self._fails(changes):
+        self.commit_turn(Turn(changes=changes), Caps())
+
+    def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
+        if self._fails(turn.changes):
             raise Unfinished("the disk is full")
-        self._store.commit(changes)
+        return self._store.commit_turn(turn, caps)
 
 
 @dataclass(frozen=True)

@@ -539,7 +539,8 @@ def test_what_was_not_bought_does_not_count(harness: Harness) -> None:
     harness.vendor.creating["blue"] = [NotSent("refused")]
     harness.vendor.creating["green"] = [JobRefused("422")]
 
-    ran = harness.run(BLUE, RED, job("green"), settings=RunSettings(caps=Caps(max_credits=20)))
+    settings = RunSettings(concurrency=1, caps=Caps(max_credits=20))
+    ran = harness.run(BLUE, RED, job("green"), settings=settings)
 
     assert ran.statuses == {"blue": "done", "green": "failed (rejected)", "red": "done"}
 

@@ -30,11 +30,11 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
 
 
 @fails_without(
-    "pipeline.engine.journal:Journal._begin",
+    "pipeline.engine.journal:Journal._commit",
     "written = self._store.commit_turn",
     swap=(
-        "self._store.commit_turn(Turn(intents=intents), self._caps)",
-        "[Change(None, each.purchase, each.at) for each in intents]",
+        "self._store.commit_turn(turn, self._caps)",
+        "[Change(None, each.purchase, each.at) for each in turn.intents]",
     ),
 )
 def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:
@@ -47,7 +47,11 @@ def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> N
     assert seen == [["submitting"], ["submitted", "submitting"], ["submitted", "submitted", "submitting"]]
 
 
-@fails_without("pipeline.engine.journal:Journal._commit", "self._store.commit(changes")
+@fails_without(
+    "pipeline.engine.journal:Journal._commit",
+    "written = self._store.commit_turn",
+    swap=("commit_turn(turn, self._caps)", "commit_turn(Turn(intents=turn.intents), self._caps)"),
+)
 def test_a_workflow_is_polled_and_its_file_fetched_only_once_that_is_on_disk(harness: Harness) -> None:
     seen: list[list[str]] = []
 

@@ -1,0 +1,124 @@
+"""When a workflow is looked at again, by what is known of how long it takes."""
+
+import math
+import random
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.engine.durations import SHORTEST_PAUSE, Durations, Expectation, pause, projected
+
+ages = st.floats(0, 1e6)
+expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.floats(0.01, 2))
+MINUTES = Expectation(median=300, spread=0.3)
+
+
+def looks(expected: Expectation | None, *, until: float) -> Iterator[float]:
+    """The ages at which a workflow is looked at that runs on and on."""
+    age = 0.0
+    while (age := age + pause(age, expected)) < until:
+        yield age
+
+
+@given(ages, expectations)
+def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: Expectation | None) -> None:
+    seconds = pause(age, expected)
+
+    assert SHORTEST_PAUSE <= seconds < math.inf
+
+
+def test_of_which_nothing_is_known_is_looked_at_soon_and_then_ever_more_rarely() -> None:
+    first, *others = looks(None, until=100)
+
+    assert first == SHORTEST_PAUSE
+    assert len(others) < 20
+    assert others[-1] - others[-2] <= others[-2] / 2 + 1e-9
+
+
+def test_what_still_ran_at_an_age_is_not_looked_at_before_another_reaches_it() -> None:
+    assert pause(0, None, outlived=20) == 20
+    assert pause(30, None, outlived=20) == 15
+
+
+def test_the_first_look_is_where_the_first_of_its_template_end() -> None:
+    [first, second, *_] = looks(MINUTES, until=300)
+
+    assert 0.02 < MINUTES.ended(first) < 0.2
+    assert second - first < 60
+
+
+def test_the_surer_the_time_the_later_and_closer_are_the_looks() -> None:
+    [first, *others] = looks(Expectation(300, 0.02), until=320)
+
+    assert first > 285
+    assert len(others) > 2
+
+
+def test_what_takes_seconds_is_seen_to_have_ended_within_a_fraction_of_one() -> None:
+    [*seen] = looks(Expectation(2, 0.05), until=2.2)
+
+    assert any(2 <= age <= 2.1 for age in seen)
+
+
+def test_what_has_outlived_all_expectation_is_looked_at_ever_more_rarely() -> None:
+    assert pause(3000, MINUTES) == 300
+
+
+def test_nothing_is_expected_of_a_template_that_was_never_seen() -> None:
+    durations = Durations({})
+
+    assert durations.expectation("overlay") is None
+    durations.learn("another", 10)
+    assert durations.expectation("overlay") is None
+
+
+@given(st.floats(0.5, 5000), st.integers(0, 2**32))
+def test_what_workflows_of_this_run_took_is_expected_of_the_next_one(seconds: float, seed: int) -> None:
+    rng, durations = random.Random(seed), Durations({"overlay": 60.0})
+    for _ in range(60):
+        durations.learn("overlay", seconds * rng.uniform(0.95, 1.05))
+
+    expected = durations.expectation("overlay")
+
+    assert expected is not None
+    assert expected.median / seconds < 1.4
+    assert seconds / expected.median < 1.4
+
+
+def test_one_workflow_is_enough_to_learn_from_and_earlier_runs_are() -> None:
+    durations = Durations({"overlay": 60.0})
+    earlier = durations.expectation("overlay")
+    durations.learn("loop", 40)
+    first = durations.expectation("loop")
+
+    assert earlier is not None
+    assert 50 < earlier.median < 60
+    assert first is not None
+    assert first.median == 40
+
+
+@given(st.floats(1, 1e5), st.floats(0.11, 0.99))
+def test_progress_tells_the_end_the_better_the_further_it_is(age: float, share: float) -> None:
+    expected = projected(age, share)
+
+    assert expected is not None
+    assert math.isclose(expected.median, age / share)
+    assert expected.spread < 0.5
+
+
+def test_progress_that_says_nothing_is_not_believed() -> None:
+    assert projected(10, 0.0) is None
+    assert projected(10, 0.05) is None
+    assert projected(0, 0.5) is None
+    assert projected(10, 1.0) is None
+
+
+@given(st.floats(1, 1e4), st.floats(1, 1e4), st.floats(0.03, 1), st.floats(0.03, 1))
+def test_experience_and_progress_together_are_surer_than_each(
+    one: float, other: float, spread: float, another: float
+) -> None:
+    joined = Expectation(one, spread).joined(Expectation(other, another))
+
+    assert joined.spread < min(spread, another)
+    assert min(one, other) - 1e-6 <= joined.median <= max(one, other) + 1e-6
