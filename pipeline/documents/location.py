@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pipeline.documents.node import Node, dotted
 from pipeline.documents.source import Location
-from pipeline.documents.yaml_reader import Node, dotted
 from pipeline.errors import Position, Problem
 
 __all__ = ["Location", "Value", "in_order"]

@@ -1,5 +1,6 @@
 """Text files as they are read: bytes from a stranger become text, or a problem with its position."""
 
+import posixpath
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,6 +102,11 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
     except ValueError as error:
         raise InvalidInput(_whole(name, f"it cannot be read: {error}")) from None
     return decode(content, path, name)
+
+
+def beside(name: str, path: str) -> str:
+    """What a file is called to people that the file called `name` names by `path`."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
 
 
 def decode(content: bytes, path: Path, name: str) -> SourceFile:

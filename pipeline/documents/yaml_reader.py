@@ -9,28 +9,11 @@ import yaml
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
-from pipeline.documents.node import Document, Node, dotted, merge, text_position
+from pipeline.documents.node import Document, Node
 from pipeline.documents.scalars import Scalar, check_text, resolve
 from pipeline.documents.source import MANIFEST_LIMIT, SourceFile, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-
-__all__ = [
-    "MANIFEST_LIMIT",
-    "Document",
-    "Node",
-    "Scalar",
-    "SourceFile",
-    "conflicts",
-    "dotted",
-    "dump_yaml",
-    "merge",
-    "parse_yaml",
-    "read_scalar",
-    "read_source",
-    "read_yaml",
-    "text_position",
-]
 
 # The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.documents.yaml_reader import dotted, read_yaml
+from pipeline.documents.node import dotted
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.emulator.fault_forms import FORMS, InvalidRule, fault_of_mapping, number, text, whole_number
 from pipeline.emulator.faults import (
     AlterResponse,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from pipeline.documents.location import Location, Value
-from pipeline.documents.yaml_reader import Document
+from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog

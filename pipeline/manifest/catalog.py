@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from pipeline.documents import schema
 from pipeline.documents.location import Value
-from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
+from pipeline.documents.node import Document, Node, merge
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType, Option
 from pipeline.manifest.option_specs import OptionSpec, OptionType

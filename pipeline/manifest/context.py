@@ -6,10 +6,9 @@ from pathlib import Path
 from pipeline import files
 from pipeline.documents.location import Location, Value
 from pipeline.documents.node import Node
-from pipeline.documents.source import SourceFile
+from pipeline.documents.source import SourceFile, beside
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
-from pipeline.manifest.extends import beside
 from pipeline.manifest.images import Images
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.manifest.urls import check_url, is_url

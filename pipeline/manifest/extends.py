@@ -1,6 +1,5 @@
 """A manifest and the base files that it extends become one tree, every value keeping its own file."""
 
-import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +7,9 @@ from types import MappingProxyType
 
 from pipeline import files
 from pipeline.documents.location import Value, in_order
-from pipeline.documents.yaml_reader import Document, Node, merge, read_yaml
+from pipeline.documents.node import Document, Node, merge
+from pipeline.documents.source import beside
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem
 
 _MOST_FILES = 64
@@ -88,11 +89,6 @@ class _Layers:
 
     def _report(self, value: Value, message: str) -> None:
         self.problems.append(value.location.problem(message))
-
-
-def beside(name: str, path: str) -> str:
-    """What a file is called to people that the file called `name` names by `path`."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
 
 
 def _bases_of(own: Node) -> list[Value]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from pipeline.documents.location import Location
-from pipeline.documents.yaml_reader import Node, text_position
+from pipeline.documents.node import Node, text_position
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.templating.errors import TemplateError

@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.limited import outcomes
-from pipeline.documents.yaml_reader import (
-    Document,
-    Node,
-    SourceFile,
-    dump_yaml,
-    merge,
-    parse_yaml,
-    read_scalar,
-    read_source,
-    read_yaml,
-    text_position,
-)
+from pipeline.documents.node import Document, Node, merge, text_position
+from pipeline.documents.source import SourceFile, read_source
+from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 from pipeline.limits import DEEPEST
@@ -307,7 +298,8 @@ def hostile_outcomes() -> dict[str, str]:
 from pathlib import Path
 from pipeline.errors import InvalidInput
 from pipeline.limits import DEEPEST
-from pipeline.documents.yaml_reader import SourceFile, parse_yaml
+from pipeline.documents.source import SourceFile
+from pipeline.documents.yaml_reader import parse_yaml
 
 def judge(case):
     try:

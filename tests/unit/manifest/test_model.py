@@ -12,7 +12,8 @@ from support.protection import fails_without
 from manifest import golden
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
 from pipeline.documents import schema
-from pipeline.documents.yaml_reader import Node, read_yaml
+from pipeline.documents.node import Node
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json, LocalFile, Visibility
 from pipeline.manifest.discover import find
