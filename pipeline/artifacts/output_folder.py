@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline import failpoints
 from pipeline.artifacts.file_index import FileIndex
@@ -23,6 +23,11 @@ class NotOurs(Unfinished):
     """Something lies where a result should go that this campaign did not make; it is left alone."""
 
 
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return (status.st_dev, status.st_ino)
+
+
 class OutputFolder:
     """Puts files in their places below `folder`. `inventory` is what lies there, `index` what is remembered of it.
 
@@ -36,6 +41,7 @@ class OutputFolder:
         self.index = FileIndex(folder, placed, purchases)
         self.inventory = Inventory(folder, self.index)
         self._unsynced: set[Path] = set()
+        self._checked: dict[Path, tuple[int, int]] = {}
 
     def assert_writable(self) -> None:
         """Make sure that files can be put here, before any is bought.
@@ -79,16 +85,26 @@ class OutputFolder:
             Unfinished: its folder cannot be made.
         """
         target = self.folder / path
+        if self._is_checked(target.parent):
+            return target
         # Asked before anything is made: no folder either may appear behind a link.
         if not target.parent.resolve().is_relative_to(self.folder.resolve()):
             raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._checked[target.parent] = _identity(target.parent)
         except (FileExistsError, NotADirectoryError) as error:
             raise NotOurs(f"{target.parent}: not a folder, so nothing is put there; move it away") from error
         except OSError as error:
             raise Unfinished(f"{target.parent}: cannot be made: {error.strerror}") from error
         return target
+
+    def _is_checked(self, folder: Path) -> bool:
+        """Whether it still is the folder that was found to lie in the output folder."""
+        try:
+            return folder in self._checked and self._checked[folder] == _identity(folder)
+        except OSError:
+            return False
 
     def clear(self, path: str) -> None:
         """Make room at `path`: a file of this campaign that lies there gets another name.
@@ -132,7 +148,7 @@ class OutputFolder:
                 temporary.unlink()
             else:
                 self.clear(path)
-                temporary.replace(self.target(path))
+                temporary.replace(temporary.with_name(PurePosixPath(path).name))
                 self._unsynced.add(temporary.parent)
                 failpoints.reach("after rename")
         except NotOurs:

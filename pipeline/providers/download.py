@@ -4,6 +4,7 @@ Servers are not trusted: where they lead is judged at each hop, the key never go
 must be as long as they said and be the kind of media that was bought.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -16,7 +17,6 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from pipeline.errors import printable
-from pipeline.files import sha256_of
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.errors import TransportError
@@ -32,6 +32,7 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A signed url that has expired: most stores say 403.
 _GONE = frozenset({401, 403, 404, 410})
+_BLOCK = 1 << 20
 _SLOWEST = 1024  # bytes a second; a server that sends less is as good as silent
 
 
@@ -69,33 +70,32 @@ class MediaClient:
 
     def _fetch(self, media: Media, part: PartialFile) -> Downloaded:
         start, etag = part.progress()
-        if not (start and self._resumed(media, part, start, etag)):
+        received = self._resumed(media, part, start, etag) if start else None
+        if received is None:
             with self._get(media.url, {}) as response:
                 _expect(response, 200, media.url)
-                self._receive(response, part, 0, media)
-        return _finished(part, media)
+                received = self._receive(response, part, 0, media)
+        return _finished(part, media, received)
 
-    def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> bool:
-        """Fetch what is missing; False if the server cannot go on from what is here, which is dropped."""
+    def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> "_Received | None":
+        """Fetch what is missing; None if the server cannot go on from what is here, which is dropped."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
             if response.status == 200:  # another file by now, or a server without ranges: it begins anew
-                self._receive(response, part, 0, media)
-                return True
+                return self._receive(response, part, 0, media)
             if response.status == 206 and _continues(response, start, etag):
-                self._receive(response, part, start, media)
-                return True
+                return self._receive(response, part, start, media)
             if response.status not in (206, 416):
                 _expect(response, 206, media.url)
         part.discard()
-        return False
+        return None
 
     @contextmanager
     def _get(self, url: str, headers: dict[str, str]) -> Iterator[StreamedResponse]:
         for _ in range(_MOST_REDIRECTS + 1):
             self.guard.check(url)
             with self._transport.stream(
-                HttpRequest("GET", url, headers), self.timeout, streamed=True
+                HttpRequest("GET", url, headers), self.timeout, lift_deadline=True
             ) as response:
                 if response.status not in _REDIRECTS:
                     yield response
@@ -110,23 +110,31 @@ class MediaClient:
         transport: Transport = self._local.media
         return transport
 
-    def _receive(self, response: StreamedResponse, part: PartialFile, start: int, media: Media) -> None:
+    def _receive(
+        self, response: StreamedResponse, part: PartialFile, start: int, media: Media
+    ) -> "_Received":
         """Write the body behind the `start` bytes that are here, and sync it."""
-        self._check_promise(response, start, media)
-        size = start
-        with part.open(start, response.headers.get("etag", "")) as file:
+        length = self._check_promise(response, start, media)
+        received = _Received()
+        with part.open(start) as file:
+            if start:
+                received.take_up(part.path, start)
             for block in _steady(response.blocks(), self.timeout):
-                size += len(block)
-                if size > self.largest:
+                received.add(block)
+                if received.size > self.largest:
                     raise DownloadFailed(
                         f"{shown_url(media.url)} is larger than {self.largest:,} bytes", lasting=True
                     )
                 file.write(block)
+                # What comes in one piece is never gone on with.
+                if received.size == len(block) != length:
+                    part.save_etag(response.headers.get("etag", ""))
             file.flush()
             os.fsync(file.fileno())
+        return received
 
-    def _check_promise(self, response: StreamedResponse, start: int, media: Media) -> None:
-        """Refuse by its headers what would be of no use once it is here."""
+    def _check_promise(self, response: StreamedResponse, start: int, media: Media) -> int | None:
+        """Refuse by its headers what would be of no use once it is here; what is whole, in bytes, if that is told."""
         shown = shown_url(media.url)
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not may_be_media(content_type):
@@ -136,12 +144,14 @@ class MediaClient:
         if not response.has_end and media.size is None:
             raise DownloadFailed(f"{shown} comes without a length, so nobody could tell whether it is whole")
         length = response.headers.get("content-length", "")
-        if re.fullmatch(r"[0-9]{1,18}", length):
-            size = start + int(length)
-            if size > self.largest:
-                raise DownloadFailed(f"{shown} is {size:,} bytes, which is too large", lasting=True)
-            if media.size is not None and size != media.size:
-                raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
+        if not re.fullmatch(r"[0-9]{1,18}", length):
+            return None
+        size = start + int(length)
+        if size > self.largest:
+            raise DownloadFailed(f"{shown} is {size:,} bytes, which is too large", lasting=True)
+        if media.size is not None and size != media.size:
+            raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
+        return size
 
 
 def _expect(response: StreamedResponse, status: int, url: str) -> None:
@@ -180,13 +190,36 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
             since, came = now, 0
 
 
-def _finished(part: PartialFile, media: Media) -> Downloaded:
+class _Received:
+    """What is known of a file's bytes as they come: how many, the first of them, and their hash."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.head = b""
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def add(self, block: bytes) -> None:
+        self.size += len(block)
+        self._digest.update(block)
+        if len(self.head) < LONGEST_SIGNATURE:
+            self.head = (self.head + block)[:LONGEST_SIGNATURE]
+
+    def take_up(self, path: Path, size: int) -> None:
+        """Add the first `size` bytes of a file, which came before."""
+        with path.open("rb") as file:
+            while size > 0 and (block := file.read(min(size, _BLOCK))):
+                self.add(block)
+                size -= len(block)
+
+
+def _finished(part: PartialFile, media: Media, received: _Received) -> Downloaded:
     """Judge the whole file by its own bytes, and put it in its place."""
-    shown = shown_url(media.url)
-    with part.path.open("rb") as file:
-        head = file.read(LONGEST_SIGNATURE)
-    size = part.path.stat().st_size
-    content_type = sniffed(head, media.content_type)
+    shown, size = shown_url(media.url), received.size
+    content_type = sniffed(received.head, media.content_type)
     problem = None
     if media.size is not None and size != media.size:
         problem = f"is {size:,} bytes, the vendor said {media.size:,}"
@@ -197,6 +230,5 @@ def _finished(part: PartialFile, media: Media) -> Downloaded:
     if problem is not None or content_type is None:
         part.discard()
         raise DownloadFailed(f"{shown} {problem}")
-    digest = sha256_of(part.path)
     part.finish()
-    return Downloaded(digest, size, content_type)
+    return Downloaded(received.sha256, size, content_type)

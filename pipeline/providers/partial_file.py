@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.files import read_limited, sync_folder
+from pipeline.files import read_limited
 
 # A weak one (`W/"…"`) allows bytes to differ, so nothing can be put together by it.
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
@@ -36,8 +36,8 @@ class PartialFile:
             return 0, ""
         return (size, etag) if size and _STRONG_ETAG.fullmatch(etag) else (0, "")
 
-    def open(self, start: int, etag: str) -> BinaryIO:
-        """The file to write on from `start`; what lies behind is dropped. `etag` is that of what comes.
+    def open(self, start: int) -> BinaryIO:
+        """The file to write on from `start`; what lies behind is dropped.
 
         Raises:
             OSError: it cannot be written, or is a link, which is never followed.
@@ -49,14 +49,15 @@ class PartialFile:
             file.truncate(start)
             file.seek(start)
             if start == 0:
-                self._save_etag(etag)
+                # What comes is not what the old one vouches for.
+                self._etag_path.unlink(missing_ok=True)
         except BaseException:
             file.close()
             raise
         return file
 
-    def _save_etag(self, etag: str) -> None:
-        self._etag_path.unlink(missing_ok=True)
+    def save_etag(self, etag: str) -> None:
+        """Keep what vouches for the bytes that come, so that another run can go on; a weak one does not."""
         if _STRONG_ETAG.fullmatch(etag):
             self._etag_path.write_text(etag, encoding="ascii")
 
@@ -66,11 +67,10 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Put it, synced by now, in the target's place; that too is durable.
+        """Put it, synced by now, in the target's place. What it is called is as durable as its folder.
 
         Raises:
             OSError: it could not be put there.
         """
         self.path.replace(self.target)
         self._etag_path.unlink(missing_ok=True)
-        sync_folder(self.target.parent)

@@ -86,17 +86,15 @@ class Vimmerse:
         call = self._call("POST", self._workflow_path(), body)
         transmission = Transmission()
         response, reason = None, ""
-        # A connection of its own: one that was idle may be closed by the server while the request is on its
-        # way, and nobody could tell that from a create that was processed.
-        transport = Transport(self.settings.network)
         try:
+            # A connection of its own: one that was idle may be closed by the server while the request is on its
+            # way, and nobody could tell that from a create that was processed.
+            transport = self._transport(keep_alive=False)
             response = self._without_key(transport.request(call, self.settings.request_timeout, transmission))
         except TransportError as error:
             reason = str(error)
         except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
             reason = reason_for(error)
-        finally:
-            transport.close()
         outcome = classify(transmission.stage, response, reason, datetime.now(UTC))
         log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
         return outcome
@@ -189,17 +187,23 @@ class Vimmerse:
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
     ) -> Response:
         """One call that may be repeated; its answer if it is a whole 2xx."""
-        if not hasattr(self._local, "api"):
-            self._local.api = Transport(self.settings.network)
-        transport: Transport = self._local.api
         call = self._call(method, path, body, with_key=with_key)
         try:
-            response = self._without_key(transport.request(call, self.settings.request_timeout))
+            response = self._without_key(self._transport().request(call, self.settings.request_timeout))
         except TransportError as error:
             raise VendorError(f"{method} {path}: {error}") from None
         log.debug("%s %s: HTTP %d", method, path, response.status)
         _check(response, f"{method} {path}")
         return response
+
+    def _transport(self, *, keep_alive: bool = True) -> Transport:
+        """This thread's."""
+        name = "pooled" if keep_alive else "fresh"
+        found: Transport | None = getattr(self._local, name, None)
+        if found is None:
+            found = Transport(self.settings.network, keep_alive=keep_alive)
+            setattr(self._local, name, found)
+        return found
 
     def _without_key(self, response: Response) -> Response:
         """The answer without our key: a server that repeats it must not get it printed or stored."""

@@ -1,9 +1,11 @@
-"""A connection that notes how far a request's bytes went.
+"""A connection that notes how far a request's bytes went, and keeps to a deadline.
 
 The library's exceptions cannot tell "never sent" from "processed": each class occurs in both. What can is how
 many bytes the kernel took, so it is noted here, below everything that catches, retries or renames exceptions.
 """
 
+import http.client
+import io
 import socket
 import time
 from contextlib import suppress
@@ -15,6 +17,8 @@ from urllib3.util.connection import create_connection
 
 from pipeline.providers.address import Guard
 
+_BLOCK = 1 << 16
+
 
 class Stage(IntEnum):
     """How far the bytes of a request went: none left, some left, all are (or may be) with the kernel."""
@@ -25,36 +29,42 @@ class Stage(IntEnum):
 
 
 class Transmission:
-    """How far one request has come. Written by its connection, read by who must know what was sent."""
+    """How far one request has come, and until when it may go on. Written by its connection."""
 
     def __init__(self) -> None:
         self.stage = Stage.UNSENT
-        self.expired = False
-        self.socket: socket.socket | None = None
         self._ends = time.monotonic()
+        self._each_read: float | None = None
 
     def begin(self, seconds: float) -> None:
         """The clock runs; the deadline is `seconds` from now."""
         self._ends = time.monotonic() + seconds
 
-    def remaining(self) -> float:
-        """Seconds until the deadline; never 0, which a socket would take for "do not wait"."""
-        return max(self._ends - time.monotonic(), 0.001)
+    def lift_deadline(self, seconds: float) -> None:
+        """From now on there is no deadline for all of it, but `seconds` for each read."""
+        self._each_read = seconds
 
-    def cut(self) -> None:
-        """End it from another thread: whoever reads or writes wakes up with an error."""
-        self.expired = True
-        if self.socket is not None:
-            with suppress(OSError):  # it is closed already
-                # That of SSLSocket would take its state away from the thread that is using it.
-                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._each_read is None and time.monotonic() >= self._ends
+
+    def remaining(self) -> float:
+        """Seconds that the socket may take; never 0, which it would take for "do not wait"."""
+        if self._each_read is not None:
+            return self._each_read
+        return max(self._ends - time.monotonic(), 0.001)
 
 
 class Route:
-    """What the connections of one thread have in common: the request under way, and who judges addresses."""
+    """What the connections of one thread have in common: the request under way, and who judges addresses.
 
-    def __init__(self, guard: Guard | None) -> None:
+    Without `keep_alive` a connection carries one request.
+    """
+
+    def __init__(self, guard: Guard | None, *, keep_alive: bool = True) -> None:
         self.guard = guard
+        self.keep_alive = keep_alive
         self.transmission = Transmission()
 
 
@@ -65,6 +75,9 @@ class Connection(HTTPConnection):
         super().__init__(*args, **options)
         self._route = route
         self._requesting = False
+        self._uses = 0
+        # The library makes a response by what stands here, of any socket that gives a file to read from.
+        self.response_class = self._make_response  # type: ignore[assignment]
 
     def _new_conn(self) -> socket.socket:
         guard = self._route.guard
@@ -75,7 +88,9 @@ class Connection(HTTPConnection):
             opened = super()._new_conn()
         else:
             opened = self._connect_judged(guard)
-        self._route.transmission.socket = opened
+        self._uses = 0
+        # What follows, a proxy's greeting or TLS, ends with the deadline too.
+        opened.settimeout(self._route.transmission.remaining())
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
@@ -110,19 +125,63 @@ class Connection(HTTPConnection):
             super().send(data)
             return
         transmission = self._route.transmission
-        transmission.socket = self.sock
-        if transmission.expired:
+        if transmission.is_over:
             raise TimeoutError
-        self.sock.settimeout(transmission.remaining())
+        if transmission.stage is Stage.UNSENT:
+            self._uses += 1
+            if self._uses > 1 and not self._route.keep_alive:
+                raise ConnectionError("a connection for one request was used again")
         # First the headers, then the body as a whole. What may be the last byte counts as sent before it
         # goes, as an interrupt can strike between the kernel's taking it and our noting it.
         transmission.stage = Stage.SENDING if transmission.stage is Stage.UNSENT else Stage.SENT
         try:
-            super().send(data)
+            self._send_within_deadline(memoryview(data))
         except OSError:
             transmission.stage = Stage.SENDING
             raise
 
+    def _send_within_deadline(self, data: memoryview) -> None:
+        # Piece by piece, as with TLS `sendall` gives each of its pieces the whole time.
+        while data:
+            self.sock.settimeout(self._route.transmission.remaining())
+            data = data[self.sock.send(data[:_BLOCK]) :]
+
+    def _make_response(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_Source(sock, self._route.transmission), *args, **options)  # type: ignore[arg-type]
+
 
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
+
+
+class _Source:
+    """A socket to read a response from, each read only as long as there is time.
+
+    A server that drips bytes never lets a read time out by itself.
+    """
+
+    def __init__(self, sock: socket.socket, transmission: Transmission) -> None:
+        self._sock = sock
+        self._transmission = transmission
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        raw = self._sock.makefile(mode, buffering=0)  # type: ignore[call-overload]
+        return io.BufferedReader(_DeadlineReader(raw, self._sock, self._transmission), _BLOCK)
+
+
+class _DeadlineReader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, transmission: Transmission) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._transmission = transmission
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._transmission.remaining())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -1,16 +1,18 @@
 """One request, one answer, over the HTTP library's adapter."""
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
+import os
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from functools import lru_cache
 
-import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Timeout
+from urllib3.util.ssl_ import create_urllib3_context
 
 from pipeline.providers.address import AddressRefused, Guard
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
@@ -98,116 +100,118 @@ class StreamedResponse:
         return Response(self.status, self.headers, bytes(body[:LARGEST_RESPONSE]), ending)
 
 
-class Transport(HTTPAdapter):
+class Transport:
     """A way to servers for one thread: no retries, no redirects, no cookies, nothing from the environment.
 
-    An adapter alone, without the session that would add all of these. `guard` judges where it may go; None
-    lets it go anywhere.
+    Of the HTTP library it uses the pools of connections, without the session that would add all of these. `guard`
+    judges where it may go; None lets it go anywhere. Without `keep_alive` each request has a connection of its own.
     """
 
-    def __init__(self, network: Network, guard: Guard | None = None) -> None:
+    def __init__(self, network: Network, guard: Guard | None = None, *, keep_alive: bool = True) -> None:
         self._network = network
-        self._route = Route(guard)
-        super().__init__(max_retries=0)
-
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
-        pool = super().get_connection_with_tls_context(*args, **options)
-        if not isinstance(pool, HTTPConnectionPool):
-            raise TypeError(type(pool))
-        pool.ConnectionCls = TlsConnection if pool.scheme == "https" else Connection
-        pool.conn_kw["route"] = self._route
-        return pool
+        self._route = Route(guard, keep_alive=keep_alive)
+        self._adapter = HTTPAdapter(max_retries=0)
+        self._pools: dict[str, HTTPConnectionPool] = {}
 
     def request(
-        self, call: HttpRequest, timeout: float, transmission: Transmission | None = None
+        self, request: HttpRequest, timeout: float, transmission: Transmission | None = None
     ) -> Response:
-        """Send `call` once and read the answer, all within `timeout` seconds (longer for a large body).
+        """Send `request` once and read the answer, all within `timeout` seconds (longer for a large body).
 
         Raises:
             TransportError: no headers came; `transmission` tells how far the request went.
         """
-        with self.stream(call, timeout, transmission) as response:
+        with self.stream(request, timeout, transmission) as response:
             return response.read()
 
     @contextmanager
     def stream(
         self,
-        call: HttpRequest,
+        request: HttpRequest,
         timeout: float,
         transmission: Transmission | None = None,
         *,
-        streamed: bool = False,
+        lift_deadline: bool = False,
     ) -> Iterator[StreamedResponse]:
-        """Send `call` once and give the answer with its body unread.
+        """Send `request` once and give the answer with its body unread.
 
-        The deadline holds until the block ends; if `streamed`, until the headers are here.
+        The deadline holds until the block ends; with `lift_deadline`, until the headers are here, and then for each
+        read.
 
         Raises:
             TransportError: no headers came.
             AddressRefused: the guard forbids to go there.
         """
-        seconds = timeout + len(call.body) / _SLOWEST_UPLOAD
         self._route.transmission = transmission = transmission or Transmission()
-        transmission.begin(seconds)
-        with _deadline(transmission, seconds) as lift:
-            response = self._send(call, timeout, transmission)
-            if streamed:
-                lift()
-            try:
-                yield StreamedResponse(response)
-            finally:
-                # Read to its end, the connection went back by itself; otherwise it is of no more use.
-                response.close()
-                response.release_conn()
-
-    def _send(self, call: HttpRequest, timeout: float, transmission: Transmission) -> BaseHTTPResponse:
-        request = requests.Request(
-            call.method,
-            call.url,
-            headers={"Accept-Encoding": "identity", **call.headers},
-            data=call.body or None,
-        )
-        proxy = self._network.proxy_for(call.url)
+        transmission.begin(timeout + len(request.body) / _SLOWEST_UPLOAD)
+        response = self._send(request, timeout, transmission)
+        connection = response.connection
+        if lift_deadline:
+            transmission.lift_deadline(timeout)
         try:
-            response = self.send(
-                request.prepare(),
-                stream=True,
-                timeout=(timeout, timeout),
-                verify=self._network.ca_bundle or True,
-                proxies={"all": proxy} if proxy else {},
+            yield StreamedResponse(response)
+        finally:
+            # Read to its end, the connection went back by itself; otherwise it is of no more use.
+            response.close()
+            response.release_conn()
+            if connection is not None and not self._route.keep_alive:
+                connection.close()
+
+    def _send(self, request: HttpRequest, timeout: float, transmission: Transmission) -> BaseHTTPResponse:
+        origin, target = _split(request.url)
+        proxy = self._network.proxy_for(request.url)
+        try:
+            return self._pool(origin, proxy).urlopen(
+                request.method,
+                request.url if proxy and origin.startswith("http:") else target,
+                body=request.body or None,
+                headers={"Accept-Encoding": "identity", **request.headers},
+                retries=False,
+                redirect=False,
+                timeout=Timeout(connect=timeout, read=timeout),
+                preload_content=False,
+                decode_content=False,
             )
         except AddressRefused:
             raise
         except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
-            # Where our deadline hung up, the library finds the connection closed.
-            raise TransportError(reason_for(TimeoutError() if transmission.expired else error)) from None
-        raw: BaseHTTPResponse = response.raw
-        return raw
+            raise TransportError(reason_for(TimeoutError() if transmission.is_over else error)) from None
+
+    def _pool(self, origin: str, proxy: str | None) -> HTTPConnectionPool:
+        found = self._pools.get(origin)
+        if found is None:
+            tls = (
+                None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.ca_bundle)}
+            )
+            found = self._pools[origin] = self._manager(proxy).connection_from_url(origin, pool_kwargs=tls)
+            found.ConnectionCls = TlsConnection if found.scheme == "https" else Connection
+            found.conn_kw["route"] = self._route
+        return found
+
+    def _manager(self, proxy: str | None) -> PoolManager:
+        if proxy is None:
+            manager: PoolManager = self._adapter.poolmanager
+        elif proxy.startswith("https:"):
+            tls = tls_context(self._network.ca_bundle)
+            manager = self._adapter.proxy_manager_for(proxy, proxy_ssl_context=tls)
+        else:
+            manager = self._adapter.proxy_manager_for(proxy)
+        return manager
 
 
-@contextmanager
-def _deadline(transmission: Transmission, seconds: float) -> Iterator[Callable[[], None]]:
-    """Cut what is not done after `seconds`, unless the function that is given lifts the deadline before.
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and host of `url`, and what is asked for there."""
+    start = url.find("://") + 3
+    end = next((index for index in range(start, len(url)) if url[index] in "/?#"), len(url))
+    target = url[end:]
+    return url[:end].lower(), target if target.startswith("/") else f"/{target}"
 
-    A server that drips bytes never lets a read time out, so it takes another thread to end it.
-    """
-    lifted = threading.Event()
-    lock = threading.Lock()
 
-    def expire() -> None:
-        with lock:  # the connection may serve the next call by now
-            if not lifted.is_set():
-                transmission.cut()
-
-    def lift() -> None:
-        timer.cancel()
-        with lock:
-            lifted.set()
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield lift
-    finally:
-        lift()
+@lru_cache
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """One for all connections of the process: to load the certificates takes longer than a handshake."""
+    context = create_urllib3_context()
+    bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH
+    is_folder = os.path.isdir(bundle)  # noqa: PTH112 - it may be a text that no path can be
+    context.load_verify_locations(None if is_folder else bundle, bundle if is_folder else None)
+    return context
