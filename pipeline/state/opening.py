@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, write_atomically
-from pipeline.state import state_file
+from pipeline.state import soundness, state_file
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
@@ -17,6 +17,8 @@ from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.writable_file import WritableFile
 
 _DEFAULT_FOLDER = ".pipeline"
+# The first that knows RETURNING.
+_OLDEST_SQLITE = (3, 35)
 
 
 def open_store(
@@ -46,6 +48,11 @@ def open_store(
             is.
         Unfinished: it cannot be written now.
     """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        raise InvalidInput(
+            f"this Python has SQLite {sqlite3.sqlite_version}; the state needs {needed} or newer"
+        )
     path = real_path(path)
     if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
         raise InvalidInput(f"{path}: its links lead in a circle; --state names the state file itself")
@@ -62,8 +69,8 @@ def open_store(
         stack.callback(lock.release)
         if campaign is not None and manifest is not None and not os.path.lexists(path):
             state_file.create(path, state_file.Identity(campaign, _relative(manifest, path)))
-        state_file.assert_wal_whole(path)
-        with closing(state_file.copy_in_memory(path)) as copy:
+        soundness.assert_wal_whole(path)
+        with closing(soundness.copy_in_memory(path)) as copy:
             known = _identified(path, copy, campaign, manifest)
             mirror = _reading(path, copy, known, run).verify()
         rescue = Rescue.open(rescue_path(path))
@@ -87,7 +94,7 @@ def open_store(
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
     if os.path.lexists(path) or campaign is None or manifest is None:
         _assert_exists(path)
-        copy = state_file.copy_in_memory(path)
+        copy = soundness.copy_in_memory(path)
         known = _identified(path, copy, campaign, manifest)
     else:
         state_file.assert_nothing_left(path)
@@ -113,7 +120,7 @@ def _identified(
     Raises:
         InvalidInput: it is another's.
     """
-    written = state_file.identity(copy)
+    written = soundness.identity(copy)
     if campaign is not None and written.campaign != campaign:
         raise InvalidInput(
             f"{path}: the state of another campaign, {written.campaign!r}, not of {campaign!r}; "

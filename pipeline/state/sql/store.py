@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pipeline import failpoints
-from pipeline.errors import InvalidInput, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state import snapshot, transitions
 from pipeline.state.rescue import Rescue
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
+from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Caps, Change, Intent, LoggedEvent, PlacedFile, Spent, Turn
-from pipeline.state.transitions import Superseded
+from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Spent, Turn
 
 T = TypeVar("T")
 
@@ -92,10 +92,10 @@ class SqlStore:
     def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
         if any(change.before is None for change in turn.changes):
             raise PipelineError("a create is an intent, which the caps allow; it is no change")
-        _assert_priced(turn.intents, caps)
+        assert_priced(turn.intents, caps)
         with self._writing() as (transaction, mirror):
             self._apply(transaction, mirror, turn.changes)
-            written = _changes_of(mirror, _allowed(turn.intents, mirror.spent, caps))
+            written = changes_of(mirror, allowed(turn.intents, mirror.spent, caps))
             self._apply(transaction, mirror, written, run=self._run)
             _index(transaction, turn.files, turn.removed)
             _learn(transaction, turn.durations)
@@ -254,38 +254,3 @@ def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> 
     for template_id, seconds in durations:
         if not transaction.rows(statements.SET_DURATION, seconds, template_id):
             transaction.rows(statements.ADD_DURATION, template_id, seconds)
-
-
-def _assert_priced(intents: Sequence[Intent], caps: Caps) -> None:
-    if caps.max_credits is None and caps.budget is None:
-        return
-    for intent in intents:
-        if intent.purchase.credits is None:
-            raise InvalidInput(
-                f"{intent.purchase.key}: the price of {intent.purchase.template_id} is not known, so no cap "
-                "on credits can hold; write it to catalog.credits"
-            )
-
-
-def _allowed(intents: Sequence[Intent], spent: Spent, caps: Caps) -> Sequence[Intent]:
-    """The intents before the first that would exceed a cap."""
-    for position, intent in enumerate(intents):
-        spent = spent.plus(intent.purchase, own=True)
-        if not spent.is_within(caps):
-            return intents[:position]
-    return intents
-
-
-def _changes_of(mirror: Mirror, intents: Sequence[Intent]) -> list[Change]:
-    """Each intent, then the flags of what it supersedes; one that two of them supersede is flagged once."""
-    changes: list[Change] = []
-    flagged: set[PurchaseId] = set()
-    for intent in intents:
-        changes.append(Change(before=None, after=intent.purchase, at=intent.at))
-        for purchase_id in intent.supersedes:
-            before = mirror.purchases[purchase_id]
-            if not before.again and purchase_id not in flagged:
-                flagged.add(purchase_id)
-                after = transitions.advance(before, Superseded())
-                changes.append(Change(before=before, after=after, at=intent.at, event=Superseded()))
-    return changes

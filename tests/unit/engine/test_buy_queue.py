@@ -482,7 +482,7 @@ def test_a_key_that_is_refused_for_an_upload_leaves_no_trace_of_what_was_ready_b
 # Caps
 
 
-@fails_without("pipeline.state.sql.store:_allowed", "if not spent.is_within(caps")
+@fails_without("pipeline.state.sql.intents:allowed", "if not spent.is_within(caps")
 @fails_without(
     "pipeline.purchases:bought_nothing",
     "return purchase.status is",

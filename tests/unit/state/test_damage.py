@@ -204,7 +204,7 @@ def test_a_document_that_is_none_is_told(desk: Desk, text: str) -> None:
         "PRAGMA user_version=-3",
     ],
 )
-@fails_without("pipeline.state.state_file:_assert_sound", "if _tables(copy) != _tables(ours)")
+@fails_without("pipeline.state.soundness:_assert_sound", "if _tables(copy) != _tables(ours)")
 def test_tables_that_are_not_ours_are_told(desk: Desk, statement: str) -> None:
     in_place(desk)
     damage(desk, statement)
@@ -225,7 +225,7 @@ def test_an_index_that_hides_a_purchase_is_told(desk: Desk) -> None:
     assert all(attempts(desk))
 
 
-@fails_without("pipeline.state.state_file:assert_wal_whole", "if skips:")
+@fails_without("pipeline.state.soundness:assert_wal_whole", "if skips:")
 def test_a_commit_behind_a_damaged_byte_of_the_wal_is_not_forgotten(desk: Desk) -> None:
     rng, refused = random.Random(3), 0
     in_place(desk, killed=True)

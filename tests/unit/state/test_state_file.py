@@ -106,13 +106,21 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "if campaign is not None and manifest is not None and",
     swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
 )
-@fails_without("pipeline.state.state_file:inspect", "if application != schema")
+@fails_without("pipeline.state.soundness:inspect", "if application != schema")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
     a_state(desk)
     damage, word = DAMAGES[name]
     damage(desk.state)
     assert_refused(desk, word)
+
+
+def test_an_sqlite_that_is_too_old_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(desk)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    for attempt in (desk.read, desk.open):
+        with pytest.raises(InvalidInput, match=r"needs 3\.35 or newer"):
+            attempt()
 
 
 def test_a_folder_in_the_place_of_the_state_is_refused(desk: Desk) -> None:
@@ -256,7 +264,7 @@ def test_closed_well_the_main_file_is_all_there_is(desk: Desk) -> None:
     assert len(reading.records().purchases) == 59
 
 
-@fails_without("pipeline.state.state_file:_assert_sound", "if dirty and (not _has_wal")
+@fails_without("pipeline.state.soundness:_assert_sound", "if dirty and (not has_wal")
 def test_the_main_file_of_a_running_or_killed_run_is_refused_without_its_wal(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)

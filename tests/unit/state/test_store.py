@@ -157,7 +157,7 @@ def test_no_order_of_buying_passes_a_cap(
     assert caps.budget is None or spent.ever <= caps.budget
 
 
-@fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "_assert_priced(turn.intents, caps")
+@fails_without("pipeline.state.sql.store:SqlStore.commit_turn", "assert_priced(turn.intents, caps")
 @pytest.mark.parametrize("caps", [Caps(max_credits=100), Caps(budget=100)])
 def test_without_a_price_nothing_is_bought_under_a_cap_on_credits(desk: Desk, caps: Caps) -> None:
     store = desk.open()

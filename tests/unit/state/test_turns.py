@@ -88,8 +88,8 @@ def test_the_flag_of_what_is_superseded_stands_on_what_the_turn_itself_brought(d
 
 @fails_without(
     "pipeline.state.sql.store:SqlStore.commit_turn",
-    "written = _changes_of(mirror",
-    swap=("_allowed(turn.intents, mirror.spent, caps)", "turn.intents"),
+    "written = changes_of(mirror",
+    swap=("allowed(turn.intents, mirror.spent, caps)", "turn.intents"),
 )
 def test_the_flag_is_held_back_with_its_intent(desk: Desk) -> None:
     store = desk.open()

@@ -1,0 +1,170 @@
+"""What may be opened as a state: a file of this tool, whole, with all that a run has committed."""
+
+import contextlib
+import os
+import sqlite3
+import struct
+from pathlib import Path
+
+from pipeline.errors import InvalidInput
+from pipeline.state import schema, wal
+from pipeline.state.lock import beside
+from pipeline.state.state_file import (
+    RESTORE,
+    Identity,
+    damaged,
+    empty,
+    explained,
+    has_wal,
+    migrate,
+    reading,
+)
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER = 100
+
+
+def inspect(path: Path) -> None:
+    """Look at the file without opening it as a database, and leave it as it is.
+
+    Raises:
+        InvalidInput: it is nothing that this tool wrote, or wrote whole.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidInput(f"{path}: the state cannot be read ({error.strerror})") from error
+    try:
+        if not path.is_file():
+            raise InvalidInput(f"{path}: not a file; --state names the state file itself")
+        status, header = os.fstat(descriptor), os.pread(descriptor, _HEADER, 0)
+    finally:
+        os.close(descriptor)
+    if status.st_uid != os.geteuid():
+        raise InvalidInput(f"{path}: belongs to another user; a state is written and read by its owner only")
+    if not header:
+        raise InvalidInput(f"{path}: the state file is empty; {RESTORE}")
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise InvalidInput(f"{path}: not a state file of pipeline; {RESTORE}")
+    (pages,) = struct.unpack_from(">I", header, 28)
+    (version,) = struct.unpack_from(">i", header, 60)
+    (application,) = struct.unpack_from(">I", header, 68)
+    if application != schema.APPLICATION_ID:
+        raise InvalidInput(f"{path}: a database of another application; {RESTORE}")
+    if version < 1:
+        raise damaged(path, f"its tables have version {version}")
+    if version > len(schema.MIGRATIONS):
+        raise InvalidInput(
+            f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
+        )
+    # While a -wal is there, the main file may be in the middle of taking it in.
+    if not has_wal(path) and status.st_size < pages * _page_size(header):
+        raise InvalidInput(f"{path}: the state file is cut short; {RESTORE}")
+
+
+def assert_wal_whole(path: Path) -> None:
+    """Make sure that all that a killed run has committed will be read. Only the holder of the lock can tell.
+
+    Raises:
+        InvalidInput: the `-wal` was damaged, so that commits in it would be skipped.
+    """
+    if not has_wal(path):
+        return
+    try:
+        with path.open("rb") as main:
+            size = _page_size(main.read(_HEADER))
+
+            def page(number: int) -> bytes:
+                return os.pread(main.fileno(), size, (number - 1) * size)
+
+            skips = wal.skips_commits(beside(path, "-wal").read_bytes(), size, page)
+    except (OSError, struct.error, ValueError):
+        return  # what cannot be read is told when it is opened
+    if skips:
+        raise InvalidInput(
+            f"{beside(path, '-wal')}: damaged, and it holds what was bought last; nothing was changed; restore it "
+            "and the state from a backup, or move both away: the next run then knows what the results manifest knows"
+        )
+
+
+def _page_size(header: bytes) -> int:
+    (size,) = struct.unpack_from(">H", header, 16)
+    return 65536 if size == 1 else int(size)
+
+
+def copy_in_memory(path: Path) -> sqlite3.Connection:
+    """A private copy of what is committed now, up to date with the newest tables.
+
+    Neither the file nor what lies beside it is written, and a run that holds the state is not disturbed.
+
+    Raises:
+        InvalidInput: it is not a whole state of this tool.
+    """
+    while True:
+        before = _signature(path)
+        try:
+            inspect(path)
+            copy = _copy(path)
+        except (sqlite3.Error, UnicodeError, InvalidInput) as error:
+            if _signature(path) != before:
+                continue  # a run began or ended under our hands
+            if isinstance(error, InvalidInput):
+                raise
+            # What this tool wrote can be read, so a statement that fails has met something else.
+            raise explained(path, error, otherwise=damaged(path, str(error))) from error
+        if has_wal(path) or _signature(path) == before:
+            return copy
+        copy.close()
+
+
+def _copy(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as opened:
+        copy = opened.enter_context(contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)))
+        with reading(path) as source:
+            source.backup(copy)
+        _assert_sound(path, copy)
+        opened.pop_all()
+    return copy
+
+
+def identity(copy: sqlite3.Connection) -> Identity:
+    """Whose state it is."""
+    campaign, manifest = copy.execute("SELECT campaign, manifest FROM meta").fetchone()
+    return Identity(campaign, manifest)
+
+
+def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
+    """Make sure that all in `copy` can be believed as far as the database knows, and bring it up to date.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    # Not quick_check, which looks into no index: what an index hides would be neither read nor written.
+    (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise damaged(path, verdict)
+    migrate(copy)
+    with contextlib.closing(empty()) as ours:
+        if _tables(copy) != _tables(ours):
+            raise damaged(path, "its tables are not those of a state")
+    match copy.execute("SELECT campaign, manifest, epoch, dirty FROM meta").fetchall():
+        case [(str(), str(), int(), 0 | 1 as dirty)]:
+            pass
+        case _:
+            raise damaged(path, "it does not say whose it is")
+    if dirty and not has_wal(path):
+        raise InvalidInput(
+            f"{path}: the state file is here without its -wal file, which holds what was bought last; "
+            f"copy both, or `pipeline state export`; {RESTORE}"
+        )
+
+
+def _tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+
+
+def _signature(path: Path) -> tuple[tuple[int, int, int], bool] | None:
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        return (status.st_ino, status.st_size, status.st_mtime_ns), has_wal(path)
+    return None

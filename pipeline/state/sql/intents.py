@@ -1,0 +1,50 @@
+"""The intents of a turn: which of them the caps allow, and the changes that they make."""
+
+from collections.abc import Sequence
+
+from pipeline.errors import InvalidInput
+from pipeline.purchases import PurchaseId
+from pipeline.state import transitions
+from pipeline.state.sql.mirror import Mirror
+from pipeline.state.store import Caps, Change, Intent, Spent
+from pipeline.state.transitions import Superseded
+
+
+def assert_priced(intents: Sequence[Intent], caps: Caps) -> None:
+    """Refuse intents whose price is not known where a cap on credits has to hold.
+
+    Raises:
+        InvalidInput: there is one.
+    """
+    if caps.max_credits is None and caps.budget is None:
+        return
+    for intent in intents:
+        if intent.purchase.credits is None:
+            raise InvalidInput(
+                f"{intent.purchase.key}: the price of {intent.purchase.template_id} is not known, so no cap "
+                "on credits can hold; write it to catalog.credits"
+            )
+
+
+def allowed(intents: Sequence[Intent], spent: Spent, caps: Caps) -> Sequence[Intent]:
+    """The intents before the first that would exceed a cap."""
+    for position, intent in enumerate(intents):
+        spent = spent.plus(intent.purchase, own=True)
+        if not spent.is_within(caps):
+            return intents[:position]
+    return intents
+
+
+def changes_of(mirror: Mirror, intents: Sequence[Intent]) -> list[Change]:
+    """Each intent, then the flags of what it supersedes; one that two of them supersede is flagged once."""
+    changes: list[Change] = []
+    flagged: set[PurchaseId] = set()
+    for intent in intents:
+        changes.append(Change(before=None, after=intent.purchase, at=intent.at))
+        for purchase_id in intent.supersedes:
+            before = mirror.purchases[purchase_id]
+            if not before.again and purchase_id not in flagged:
+                flagged.add(purchase_id)
+                after = transitions.advance(before, Superseded())
+                changes.append(Change(before=before, after=after, at=intent.at, event=Superseded()))
+    return changes
