@@ -5,6 +5,8 @@
 #                            beside: beside the manifest, on the branch that is CAMPAIGN_DEFAULT_BRANCH
 #   CAMPAIGN_RESULTS_BRANCH  the name of that branch (campaign-results)
 #   CAMPAIGN_MANIFEST        the campaign that is run
+#   CAMPAIGN_PUSH_URL        where results are pushed to, if not to `origin`
+#   CAMPAIGN_PUSH_TOKEN      may push there; and CAMPAIGN_PUSH_USER, whose it is. Without it, git has to know one itself
 
 # The results as this machine last took them over or published them: what differs from them is another's work.
 # shellcheck disable=SC2034 # for those that source this
@@ -27,6 +29,14 @@ case ${CAMPAIGN_RESULTS:-branch} in
     ;;
 esac
 
+# No hook of this machine or of the checkout is run, and git is told nothing that it has no need of.
+git() {
+  env -u VIMMERSE_API_KEY git -c core.hooksPath=/dev/null ${CAMPAIGN_PUSH_TOKEN:+-c credential.helper=} "$@"
+}
+
+# The token is asked for when it is needed: in .git/config the next job on this machine would find it.
+# shellcheck disable=SC2154 # set by those that source this
+if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then export GIT_ASKPASS=$here/askpass.sh; fi
 export GIT_TERMINAL_PROMPT=0
 export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
 export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
@@ -45,20 +55,21 @@ fetch_tip() {
   fi
 }
 
-# Prints what commit $1 holds at path $2, as the id of a blob; nothing where it holds nothing.
+# Prints the file that commit $1 holds at path $2, as the id of a blob; nothing where it holds none.
 blob_at() {
-  git rev-parse --quiet --verify "$1:$2" || true
+  if [[ $(git cat-file -t "$1:$2" 2>/dev/null) == blob ]]; then git rev-parse "$1:$2"; fi
 }
 
 # Puts the results manifests of commit $1 into FOLDER.
 take_over() {
-  local path
+  local path about
   if [[ $FOLDER == .campaign-results ]]; then
     rm -rf -- "$FOLDER" # whatever a pull request has put there, a link for instance
     mkdir "$FOLDER"
   fi
-  git ls-tree -z --name-only "$1" ${PREFIX:+"$PREFIX"} | while IFS= read -r -d '' path; do
-    if is_record "$path"; then
+  git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
+    # A folder or a link of that name is nothing that a run has published.
+    if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then
       git cat-file blob "$1:$path" >"$FOLDER/$(basename -- "$path")"
     fi
   done

@@ -304,13 +304,11 @@ class Remote:
 
     def moves_before_the_push_of(self, machine: Machine, branch: str, commit: str) -> None:
         """`branch` goes to `commit` in the moment before the machine's first push arrives."""
-        hook = machine.workspace / ".git" / "hooks" / "pre-push"
-        hook.parent.mkdir(exist_ok=True)
+        hook = self.folder / "hooks" / "update"
         hook.write_text(
             "#!/bin/sh\n"
             f"[ -e {shlex.quote(str(machine.temp / 'moved'))} ] && exit 0\n"
             f"touch {shlex.quote(str(machine.temp / 'moved'))}\n"
-            "unset GIT_DIR GIT_INDEX_FILE\n"
             f"git --git-dir={shlex.quote(str(self.folder))} update-ref refs/heads/{branch} {commit}\n"
         )
         hook.chmod(0o755)

@@ -12,7 +12,7 @@ from support.processes import until
 
 from ci.conftest import MANIFEST
 from ci.forge import Forge, open_forge
-from ci.hosting import PATIENCE, ROOT, Machine, Remote, Step
+from ci.hosting import PATIENCE, ROOT, Machine, Remote, Step, bare_environment, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -56,9 +56,8 @@ class Runner:
 
     def begin_run(self) -> "subprocess.Popen[str]":
         job = RUN[".campaign-run"]
-        pushes = [line for line in job["before_script"] if "set-url" in line]
-        assert pushes
-        return self.begin([*pushes, *job["script"]], RUN)
+        own = [line for line in job["before_script"] if "/tmp/campaign-pipeline" not in line]
+        return self.begin([*own, *job["script"]], RUN)
 
     def run(self) -> Step:
         return self._ended(self.begin_run())
@@ -130,6 +129,37 @@ def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert (refused.code, first.code, after.code, second.code) == (3, 0, 0, 0), first.said + second.said
     assert remote.statuses() == ["done", "done"]
     assert len(vendor.ledger.entries) == 2
+
+
+def test_the_token_that_pushes_is_written_nowhere_and_an_older_one_is_removed(
+    runner: Runner, remote: Remote
+) -> None:
+    config = runner.machine.workspace / ".git" / "config"
+    git("remote", "set-url", "--push", "origin", "https://oauth2:old@example.com/x.git", at=config.parents[1])
+    runner.variables |= {"CAMPAIGN_FIRST": "true", "CAMPAIGN_PUSH_TOKEN": "push-token"}
+
+    ended = runner.run()
+
+    assert ended.code == 0, ended.said
+    assert remote.statuses() == ["done", "done"]
+    assert "oauth2" not in config.read_text()
+    written = [path for path in runner.machine.workspace.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"push-token" in path.read_bytes()]
+
+
+def test_git_is_told_the_token_by_whoever_pushes() -> None:
+    told = [
+        subprocess.run(
+            [ROOT / "ci" / "askpass.sh", prompt],
+            env={**bare_environment(), "CAMPAIGN_PUSH_TOKEN": "push-token"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for prompt in ("Username for 'https://example.com': ", "Password for 'https://oauth2@example.com': ")
+    ]
+
+    assert told == ["x-access-token\n", "push-token\n"]
 
 
 def test_a_cancelled_run_is_told_itself_and_publishes_what_it_bought(

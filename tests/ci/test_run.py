@@ -7,7 +7,7 @@ import pytest
 from support.processes import until
 
 from ci.conftest import MANIFEST
-from ci.hosting import PATIENCE, Machine, Remote
+from ci.hosting import PATIENCE, Machine, Remote, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -93,7 +93,7 @@ def test_a_machine_that_comes_second_buys_nothing(
     job = second.uses(command="run", campaigns=MANIFEST, first="true")
 
     assert job.code == 8, job.said
-    assert "changed on campaign-results by another machine" in job.said
+    assert "spring.results.json" in job.said
     assert titles(vendor) == []
 
 
@@ -125,6 +125,67 @@ def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
     assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
     assert remote.text("note.txt", "main") == "merged"
     assert not (one.workspace / "note.txt").exists()
+
+
+def test_what_its_branch_has_left_behind_is_not_bought(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    late = machine()
+    newer = remote.text(MANIFEST, "main").replace('"in_flight": 1', '"in_flight": 2')
+    remote.move("main", remote.commit("main", MANIFEST, newer))
+
+    job = late.uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert job.code == 8, job.said
+    assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.said
+    assert titles(vendor) == []
+
+
+def test_other_commits_on_its_branch_do_not_matter(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    late = machine()
+    remote.move("main", remote.commit("main", "campaigns/autumn.yaml", "version: 1"))
+
+    job = late.uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert job.code == 0, job.said
+    assert len(titles(vendor)) == 2
+
+
+def test_no_hook_is_run_and_no_attribute_changes_a_record(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    attributes = "*.json text eol=crlf filter=upper\n"
+    remote.move("main", remote.commit("main", ".gitattributes", attributes))
+    one = machine()
+    git("config", "filter.upper.clean", "tr a-z A-Z", at=one.workspace)
+    hooks = one.workspace / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("pre-push", "reference-transaction", "post-index-change"):
+        (hooks / name).write_text("#!/bin/sh\ntouch ran\n")
+        (hooks / name).chmod(0o755)
+
+    job = one.uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert job.code == 0, job.said
+    assert remote.statuses() == ["done", "done"]
+    assert not list(one.workspace.rglob("ran"))
+
+
+def test_a_folder_in_the_place_of_results_is_refused_before_anything_is_bought(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    (remote.folder.parent / "author" / "spring.results.json").mkdir()
+    remote.move("campaign-results", remote.commit("main", "spring.results.json/file", "theirs"))
+
+    planned = machine().uses(campaigns=MANIFEST)
+    job = machine("two").uses(command="run", campaigns=MANIFEST, first="true")
+
+    assert planned.code == 0, planned.said
+    assert job.code == 8, job.said
+    assert titles(vendor) == []
+    assert remote.text("spring.results.json/file") == "theirs"
 
 
 def test_a_campaign_that_was_given_another_name_is_not_bought_again(
