@@ -8,9 +8,30 @@
 #   CAMPAIGN_PUSH_URL        where results are pushed to, if not to `origin`
 #   CAMPAIGN_PUSH_TOKEN      may push there; and CAMPAIGN_PUSH_USER, whose it is. Without it, git has to know one itself
 
+# An empty folder for saved plans, whatever a pull request has put there, a link for instance.
+empty_plans() {
+  rm -rf -- "$PLANS"
+  mkdir "$PLANS"
+}
+
 # The results as this machine last took them over or published them: what differs from them is another's work.
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
+
+# Saved plans, in a folder whose name artifacts keep. A plan names its manifest relative to itself.
+PLANS=campaign-plans
+
+# The saved plan in its place, wherever it came from; it says which manifest is run.
+if [[ -n ${CAMPAIGN_SAVED_PLAN:-} ]]; then
+  if ! [[ $CAMPAIGN_SAVED_PLAN -ef $PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN") ]]; then
+    kept=$(mktemp)
+    cp -- "$CAMPAIGN_SAVED_PLAN" "$kept"
+    empty_plans
+    mv -- "$kept" "$PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN")"
+  fi
+  CAMPAIGN_SAVED_PLAN=$PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN")
+  CAMPAIGN_MANIFEST=$PLANS/$(python3 -I "$here/plans.py" --field manifest "$CAMPAIGN_SAVED_PLAN")
+fi
 
 case ${CAMPAIGN_RESULTS:-branch} in
   branch)
@@ -42,14 +63,18 @@ export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
 export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
+# Prints what stands for a branch that is not there: always the same commit, so that a second look finds it unchanged.
+no_branch() {
+  GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
+    git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
+}
+
 # Prints the commit at the tip of the branch; an empty beginning while there is no branch for results yet.
 fetch_tip() {
   local code=0
   git ls-remote --exit-code origin "refs/heads/$BRANCH" >/dev/null || code=$?
   if [[ $code == 2 && -z $PREFIX && $FOLDER == .campaign-results ]]; then
-    # Always the same commit, so that a second look finds the branch unchanged.
-    GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
-      git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
+    no_branch
   else
     git fetch --quiet --no-tags origin "refs/heads/$BRANCH" && git rev-parse FETCH_HEAD
   fi

@@ -15,6 +15,11 @@ done
 if ! $began; then exit 0; fi
 
 pipeline results --quiet --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST"
+if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
+  # Indented, it is shown as it is, whatever stands in it.
+  pipeline status --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | sed 's/^/    /' >>"$GITHUB_STEP_SUMMARY"
+fi
+if [[ -n ${GITHUB_OUTPUT:-} && -f ${CAMPAIGN_JUNIT:-} ]]; then echo "junit=$CAMPAIGN_JUNIT" >>"$GITHUB_OUTPUT"; fi
 for _ in 1 2 3 4; do
   code=0
   "$here/publish.sh" || code=$?

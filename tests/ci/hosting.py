@@ -212,6 +212,8 @@ class Machine:
         github = {
             "token": "token-of-the-job",
             "event": {"repository": {"default_branch": "main"}, **event},
+            "ref_type": "branch",
+            "ref_name": "main",
             "event_name": next((name for name in ("pull_request", "workflow_run") if name in event), "push"),
         }
         defaults = {
@@ -221,7 +223,7 @@ class Machine:
             "inputs": {**defaults, **given},
             "runner": {"temp": str(self.temp)},
             "github": github,
-            "steps": {"plan": {"outputs": job.outputs}},
+            "steps": {"plan": {"outputs": job.outputs}, "run": {"outputs": job.outputs}},
         }
 
     def _is_due(self, step: Mapping[str, Any], job: Job, context: Mapping[str, Any]) -> bool:
