@@ -337,7 +337,7 @@ class TestInputs:
         content: dict[str, str | bytes] = {
             "a base": "version: 1\n",
             "one of several bases": "version: 1\n",
-            "a table of images": "id,path\nred,red.png\n",
+            "a table of images": "id,path\nred,inputs/red.png\n",
             "a table of prompts": "id,text\nwalk,A walk\n",
             "a table of an axis": "id,look\nnoir,dark\n",
             "an image": png(),
