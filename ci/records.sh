@@ -5,10 +5,33 @@
 #                            beside: beside the manifest, on the branch that is CAMPAIGN_DEFAULT_BRANCH
 #   CAMPAIGN_RESULTS_BRANCH  the name of that branch (campaign-results)
 #   CAMPAIGN_MANIFEST        the campaign that is run
+#   CAMPAIGN_PUSH_URL        where results are pushed to, if not to `origin`
+#   CAMPAIGN_PUSH_TOKEN      may push there; and CAMPAIGN_PUSH_USER, whose it is. Without it, git has to know one itself
+
+# An empty folder for saved plans, whatever a pull request has put there, a link for instance.
+empty_plans() {
+  rm -rf -- "$PLANS"
+  mkdir "$PLANS"
+}
 
 # The results as this machine last took them over or published them: what differs from them is another's work.
 # shellcheck disable=SC2034 # for those that source this
 BASE=refs/campaign-results/base
+
+# Saved plans, in a folder whose name artifacts keep. A plan names its manifest relative to itself.
+PLANS=campaign-plans
+
+# The saved plan in its place, wherever it came from; it says which manifest is run.
+if [[ -n ${CAMPAIGN_SAVED_PLAN:-} ]]; then
+  if ! [[ $CAMPAIGN_SAVED_PLAN -ef $PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN") ]]; then
+    kept=$(mktemp)
+    cp -- "$CAMPAIGN_SAVED_PLAN" "$kept"
+    empty_plans
+    mv -- "$kept" "$PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN")"
+  fi
+  CAMPAIGN_SAVED_PLAN=$PLANS/$(basename -- "$CAMPAIGN_SAVED_PLAN")
+  CAMPAIGN_MANIFEST=$PLANS/$(python3 -I "$here/plans.py" --field manifest "$CAMPAIGN_SAVED_PLAN")
+fi
 
 case ${CAMPAIGN_RESULTS:-branch} in
   branch)
@@ -27,38 +50,51 @@ case ${CAMPAIGN_RESULTS:-branch} in
     ;;
 esac
 
+# No hook of this machine or of the checkout is run, and git is told nothing that it has no need of.
+git() {
+  env -u VIMMERSE_API_KEY git -c core.hooksPath=/dev/null ${CAMPAIGN_PUSH_TOKEN:+-c credential.helper=} "$@"
+}
+
+# The token is asked for when it is needed: in .git/config the next job on this machine would find it.
+# shellcheck disable=SC2154 # set by those that source this
+if [[ -n ${CAMPAIGN_PUSH_TOKEN:-} ]]; then export GIT_ASKPASS=$here/askpass.sh; fi
 export GIT_TERMINAL_PROMPT=0
 export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-campaign-pipeline}
 export GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-campaign-pipeline@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+
+# Prints what stands for a branch that is not there: always the same commit, so that a second look finds it unchanged.
+no_branch() {
+  GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
+    git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
+}
 
 # Prints the commit at the tip of the branch; an empty beginning while there is no branch for results yet.
 fetch_tip() {
   local code=0
   git ls-remote --exit-code origin "refs/heads/$BRANCH" >/dev/null || code=$?
   if [[ $code == 2 && -z $PREFIX && $FOLDER == .campaign-results ]]; then
-    # Always the same commit, so that a second look finds the branch unchanged.
-    GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
-      git commit-tree -m "Results of campaigns" "$(git mktree </dev/null)"
+    no_branch
   else
     git fetch --quiet --no-tags origin "refs/heads/$BRANCH" && git rev-parse FETCH_HEAD
   fi
 }
 
-# Prints what commit $1 holds at path $2, as the id of a blob; nothing where it holds nothing.
+# Prints the file that commit $1 holds at path $2, as the id of a blob; nothing where it holds none.
 blob_at() {
-  git rev-parse --quiet --verify "$1:$2" || true
+  if [[ $(git cat-file -t "$1:$2" 2>/dev/null) == blob ]]; then git rev-parse "$1:$2"; fi
 }
 
 # Puts the results manifests of commit $1 into FOLDER.
 take_over() {
-  local path
+  local path about
   if [[ $FOLDER == .campaign-results ]]; then
     rm -rf -- "$FOLDER" # whatever a pull request has put there, a link for instance
     mkdir "$FOLDER"
   fi
-  git ls-tree -z --name-only "$1" ${PREFIX:+"$PREFIX"} | while IFS= read -r -d '' path; do
-    if is_record "$path"; then
+  git ls-tree -z "$1" ${PREFIX:+"$PREFIX"} | while IFS=$'\t' read -r -d '' about path; do
+    # A folder or a link of that name is nothing that a run has published.
+    if [[ $about == 100*\ blob\ * ]] && is_record "$path"; then
       git cat-file blob "$1:$path" >"$FOLDER/$(basename -- "$path")"
     fi
   done

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Runs one campaign with the newest results, and publishes them before each wave of creates and at the end.
 #
-#   CAMPAIGN_MANIFEST  the campaign
-#   CAMPAIGN_FIRST     true: it has never run before, so there need be no results
+#   CAMPAIGN_MANIFEST    the campaign
+#   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly that is carried out, or nothing
+#   CAMPAIGN_FIRST       the name of a campaign that has never run before, so that there need be no results
+#   CAMPAIGN_BEFORE      the commit before this push
+#   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,14 +17,43 @@ git update-ref "$BASE" "$tip"
 take_over "$tip"
 
 flags=(--yes --results "$FOLDER/" --checkpoint "$(printf %q "$here/publish.sh")")
+if [[ -n ${CAMPAIGN_JUNIT:-} ]]; then flags+=(--junit "$CAMPAIGN_JUNIT"); fi
+
+source=${CAMPAIGN_SAVED_PLAN:-}
+if [[ -z $source ]]; then
+  empty_plans
+  env -u VIMMERSE_API_KEY pipeline plan --quiet --results "$FOLDER/" --out "$PLANS" -- "$CAMPAIGN_MANIFEST" >/dev/null
+  source=$CAMPAIGN_MANIFEST
+fi
+plan=${CAMPAIGN_SAVED_PLAN:-$(echo "$PLANS"/*.plan.json)}
+name=$(python3 -I "$here/plans.py" --field campaign "$plan")
+if [[ -n ${GITHUB_OUTPUT:-} ]]; then python3 -I "$here/plans.py" "$PLANS" >>"$GITHUB_OUTPUT"; fi
+
+# Whether the branch for results is there and never held any of this campaign, and the commit before this push held no
+# manifest that could be its own: a campaign that has just been merged for the first time.
+is_new() {
+  local before=${CAMPAIGN_BEFORE:-}
+  if [[ -z $before || $before =~ ^0+$ || $tip == "$(no_branch)" ]]; then return 1; fi
+  if [[ $(git rev-parse --is-shallow-repository) == true ]]; then
+    git fetch --quiet --no-tags --unshallow origin "refs/heads/$BRANCH" || return 1
+  fi
+  # Asking for a commit that a force push has left behind may be refused: then nobody knows what it held.
+  git cat-file -e "$before^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$before" || return 1
+  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- ":(top,literal)$PREFIX$name.results.json") ]]; then
+    return 1
+  fi
+  # A file that only mentions the name counts too: it costs one start by hand, a wrong guess would cost a campaign.
+  ! git grep -qwF -e "$name" "$before" -- ':(top,glob)**/*.yaml' ':(top,glob)**/*.yml' ':(top,exclude,glob)**/.*/**'
+}
+
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,
 # and then everything would be bought again.
-if [[ ${CAMPAIGN_FIRST:-false} != true ]]; then
+if [[ -f $FOLDER/$name.results.json ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
   flags+=(--require-results)
-  if ! compgen -G "$FOLDER/*.results.json" >/dev/null; then
-    echo "There are no results on the branch $BRANCH. Start a campaign's first run by hand, with 'first'."
+  if ! [[ -f $FOLDER/$name.results.json ]]; then
+    echo "There are no results of $name on the branch $BRANCH. If it has never run, start it by hand with first: $name"
   fi
 fi
 
 # In the place of this shell, so that the signal of a cancelled job reaches it.
-exec pipeline run "${flags[@]}" -- "$CAMPAIGN_MANIFEST"
+exec python3 -I "$here/forward.py" pipeline run "${flags[@]}" -- "$source"

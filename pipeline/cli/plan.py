@@ -41,7 +41,7 @@ from pipeline.planning.show import as_json, as_text
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Save it, for `run FILE` to carry out.",
+    help="Save it, for `run FILE` to carry out; in a folder, as NAME.plan.json for each campaign.",
 )
 @flag(
     "--detailed-exitcode",
@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
     paths = find(manifests)
-    if out is not None and len(paths) != 1:
+    if out is not None and len(paths) != 1 and not out.is_dir():
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)
     plans: dict[str, Plan] = {}
@@ -65,7 +65,8 @@ def command(
             plan = plans[workspace.campaign.name] = state.plan(plan_options(state, arguments))
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)
-                plan_file.save(out, state, plan, arguments, variables)
+                file = out / f"{workspace.campaign.name}.plan.json" if out.is_dir() else out
+                plan_file.save(file, state, plan, arguments, variables)
     if output_format == "json":
         say_json(_as_json(plans))
     elif output_format == "markdown":

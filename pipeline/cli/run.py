@@ -160,6 +160,11 @@ def _options(
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
     )
+    publishing = given["checkpoint"]
+    workspace = state.workspace
+    checkpoint = (
+        Checkpoint(publishing, workspace.inputs, workspace.environment.variables) if publishing else None
+    )
     return RunOptions(
         plan=planned,
         concurrency=given["concurrency"],
@@ -174,6 +179,6 @@ def _options(
         download=not given["no_download"],
         fail_fast=given["fail_fast"],
         frozen=given["frozen"],
-        checkpoint=Checkpoint(given["checkpoint"]) if given["checkpoint"] else None,
+        checkpoint=checkpoint,
         on_change=on_change,
     )

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Union
 
@@ -64,10 +65,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A tree, of one file or merged from several. `warnings` are what is doubtful about how it is written."""
+    """A tree, of one file or merged from several. `warnings` are what is doubtful about how it is written.
+
+    `bases` are the real paths of the files that were merged into it.
+    """
 
     root: Node
     warnings: tuple[Problem, ...] = ()
+    bases: tuple[Path, ...] = ()
 
     def node(self, *path: str | int) -> Node | None:
         """The value at `path`: keys and indexes from the root down. None where there is none."""

@@ -5,7 +5,8 @@ refused, as another machine was there first, is a lock between machines.
 """
 
 import subprocess
-from collections.abc import Callable, Collection
+import tempfile
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,38 +19,62 @@ from pipeline.purchases import Purchase
 
 # Seconds that the command may take: a push that hangs must not hold a run for ever.
 TIMEOUT = 600.0
+# What the command ends with when it has joined others' records and wants to be run again (sysexits: EX_TEMPFAIL).
+JOINED = 75
+MOST_JOINS = 3
+# What a command that only publishes has no need of, nor the hooks of a git that it calls.
+SECRETS = frozenset({"VIMMERSE_API_KEY"})
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The operator's command; it has published when it ends with 0."""
+    """The operator's command; it has published when it ends with 0.
+
+    `inputs` are the files that say what is bought, relative to the project's root. PIPELINE_INPUTS names a file that
+    lists them, each ended by a NUL: a variable could not hold the names of thousands of images.
+    Of `environment` it is given all but the vendor's key.
+    """
 
     command: str
+    inputs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self) -> None:
-        """Run the command.
+        """Run the command; again, where it has joined what another machine published and says so.
 
         Raises:
             Unfinished: it did not end with 0, with the last line that it said.
         """
         try:
-            # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
-            ended = subprocess.run(  # noqa: S602 - a shell is what the operator was promised
-                self.command,
-                shell=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
+            with tempfile.NamedTemporaryFile(prefix="pipeline-inputs-") as listed:
+                listed.writelines(f"{each}\0".encode() for each in self.inputs)
+                listed.flush()
+                given = {name: value for name, value in self.environment.items() if name not in SECRETS}
+                given["PIPELINE_INPUTS"] = listed.name
+                for _ in range(1 + MOST_JOINS):
+                    ended = self._run(given)
+                    if ended.returncode != JOINED:
+                        break
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Unfinished(f"the checkpoint command did not end: {type(error).__name__}") from error
         if ended.returncode != 0:
             said = ended.stdout.decode(errors="replace").strip().splitlines()
             last = f": {printable(said[-1])}" if said else ""
             raise Unfinished(f"the checkpoint command failed with {ended.returncode}{last}")
+
+    def _run(self, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
+        # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
+        return subprocess.run(  # noqa: S602 - a shell is what the operator was promised
+            self.command,
+            shell=True,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -1,6 +1,6 @@
 """The parts of a campaign, from a tree that may be wrong in places: what is sound is built nevertheless."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -82,7 +82,12 @@ def build_campaign(
         catalog=known,
         location=whole.location,
         names=frozenset(context.names | own_vars.keys()),
+        inputs=_relative(root, {manifest, *document.bases, *context.read, *context.images.read}),
     )
+
+
+def _relative(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(sorted(path.relative_to(root).as_posix() for path in paths))
 
 
 def _named(value: Value | None) -> dict[str, Value]:

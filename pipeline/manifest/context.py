@@ -16,12 +16,13 @@ from pipeline.manifest.urls import check_url, is_url
 
 @dataclass(slots=True)
 class Context:
-    """One campaign while it is built. `names` are those that its texts use so far."""
+    """One campaign while it is built. `names` are those that its texts use so far, `read` the files it names."""
 
     root: Path
     images: Images
     problems: list[Problem] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    read: set[Path] = field(default_factory=set)
 
     def report(self, location: Location, message: str) -> None:
         """An error; the rest is judged nevertheless."""
@@ -69,6 +70,7 @@ class Context:
             what = "this is a folder, expected a file" if real.exists() else "there is no such file"
             self.report(value.location, f"{what}: {value.text}")
             return None
+        self.read.add(real)
         return real, beside(value.node.source.name, value.text)
 
     def image(

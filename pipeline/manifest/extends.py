@@ -27,7 +27,7 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
     # What a base that is not there would have said is anybody's guess, so nothing else is judged.
     if layers.problems:
         raise InvalidInput(in_order(layers.problems))
-    return Document(tree, (*own.warnings, *layers.warnings))
+    return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.bases))
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Layers:
     root: Path
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    _bases: dict[Path, Node | None] = field(default_factory=dict)
+    bases: dict[Path, Node | None] = field(default_factory=dict)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
         """`own`, the tree of the file `path`, laid on its bases; `above` are the files that extend it."""
@@ -63,13 +63,13 @@ class _Layers:
             circle = " → ".join(each.name for each in (*above[above.index(real) :], real))
             self._report(value, f"the files extend each other in a circle: {circle}")
             return None
-        if real not in self._bases:
-            self._bases[real] = None
-            if len(self._bases) > _MOST_FILES:
+        if real not in self.bases:
+            self.bases[real] = None
+            if len(self.bases) > _MOST_FILES:
                 self._report(value, f"more than {_MOST_FILES} base files")
                 return None
-            self._bases[real] = self._read_base(real, beside(value.node.source.name, text), above, value)
-        return self._bases[real]
+            self.bases[real] = self._read_base(real, beside(value.node.source.name, text), above, value)
+        return self.bases[real]
 
     def _read_base(self, real: Path, name: str, above: tuple[Path, ...], value: Value) -> Node | None:
         if not real.exists():

@@ -6,6 +6,7 @@ The vendor gets the bytes, so what is not plainly an image never leaves this mac
 import hashlib
 import os
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,11 @@ class Images:
     folder: Path
     root: Path
     _hashes: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def read(self) -> Collection[Path]:
+        """The real paths of those found so far."""
+        return self._hashes.keys()
 
     def local(self, path: str, base: Path) -> LocalFile:
         """The image that a file in `base` names.

@@ -159,7 +159,8 @@ class Rule:
 class Campaign:
     """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths.
 
-    `names` are those that its vars have or its texts use, `*` among them where any name may be used.
+    `names` are those that its vars have or its texts use, `*` among them where any name may be used. `inputs` are the
+    files that it was read from, relative to `root`, in order.
     """
 
     name: str
@@ -177,4 +178,5 @@ class Campaign:
     catalog: catalog.Catalog
     location: Location
     names: frozenset[str] = frozenset()
+    inputs: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()

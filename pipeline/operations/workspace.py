@@ -76,6 +76,13 @@ class Workspace:
         """The results manifest as people know it."""
         return shown_path(self.results)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The files that say what is bought, relative to the project's root: the campaign's, and the decisions."""
+        campaign = self.campaign
+        decided = (relative(self.decisions, campaign.root),) if self.decisions.exists() else ()
+        return (*campaign.inputs, *decided)
+
     def heading(self) -> Heading:
         """What the results manifest says of itself."""
         folder = self.campaign.manifest.parent

@@ -20,6 +20,7 @@ class Forge:
     calls: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     may_write: bool = True
+    head: str = "abc"
 
     def add(self, body: str, author: int, kind: str) -> None:
         """A comment, as both of them would show it."""
@@ -47,6 +48,8 @@ class Forge:
                 return 200, {"id": 1}
             case "GET" if path.endswith("/pulls"):
                 return 200, [each for each in self.requests if [each["label"]] == query["head"]]
+            case "GET" if path.rpartition("/")[0].endswith(("/pulls", "/merge_requests")):
+                return 200, {"sha": self.head} if self.is_gitlab else {"head": {"sha": self.head}}
             case "GET":
                 first = 100 * (int(query["page"][0]) - 1)
                 return 200, self.comments[first : first + 100]

@@ -212,6 +212,8 @@ class Machine:
         github = {
             "token": "token-of-the-job",
             "event": {"repository": {"default_branch": "main"}, **event},
+            "ref_type": "branch",
+            "ref_name": "main",
             "event_name": next((name for name in ("pull_request", "workflow_run") if name in event), "push"),
         }
         defaults = {
@@ -221,7 +223,7 @@ class Machine:
             "inputs": {**defaults, **given},
             "runner": {"temp": str(self.temp)},
             "github": github,
-            "steps": {"plan": {"outputs": job.outputs}},
+            "steps": {"plan": {"outputs": job.outputs}, "run": {"outputs": job.outputs}},
         }
 
     def _is_due(self, step: Mapping[str, Any], job: Job, context: Mapping[str, Any]) -> bool:
@@ -304,13 +306,11 @@ class Remote:
 
     def moves_before_the_push_of(self, machine: Machine, branch: str, commit: str) -> None:
         """`branch` goes to `commit` in the moment before the machine's first push arrives."""
-        hook = machine.workspace / ".git" / "hooks" / "pre-push"
-        hook.parent.mkdir(exist_ok=True)
+        hook = self.folder / "hooks" / "update"
         hook.write_text(
             "#!/bin/sh\n"
             f"[ -e {shlex.quote(str(machine.temp / 'moved'))} ] && exit 0\n"
             f"touch {shlex.quote(str(machine.temp / 'moved'))}\n"
-            "unset GIT_DIR GIT_INDEX_FILE\n"
             f"git --git-dir={shlex.quote(str(self.folder))} update-ref refs/heads/{branch} {commit}\n"
         )
         hook.chmod(0o755)

@@ -1,5 +1,7 @@
 """The repository that is shown works as it is: its workflows use the action, from the pull request to the videos."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,10 @@ def forge() -> Iterator[Forge]:
         yield running
 
 
-def follow(machine: Machine, workflow: str, event: dict[str, Any], **context: Any) -> Job:
-    """Do what a workflow has the action do."""
+def follow(machine: Machine, workflow: str, event: dict[str, Any], job: str = "plan", **context: Any) -> Job:
+    """Do what a job of a workflow has the action do."""
     jobs = yaml.safe_load((machine.workspace / ".github" / "workflows" / workflow).read_text("utf-8"))["jobs"]
-    [step] = [step for step in next(iter(jobs.values()))["steps"] if "campaign-pipeline" in step["uses"]]
+    [step] = [step for step in jobs[job]["steps"] if "campaign-pipeline" in step.get("uses", "")]
     secrets = {"secrets": {"VIMMERSE_API_KEY": machine.key}}
     inputs = {name: filled(str(value), {**secrets, **context}) for name, value in step["with"].items()}
     return machine.uses(event, **inputs)
@@ -48,15 +50,28 @@ def test_from_the_pull_request_to_the_videos(
         made.environment["GITHUB_API_URL"] = forge.url
         return made
 
-    matrix = {"matrix": {"manifest": "campaigns/spring.yaml"}}
     planned = follow(machine("plan"), "plan.yml", {"pull_request": {"number": 1}})
-    refused = follow(machine("merge"), "run.yml", {}, **matrix)
-    by_hand = machine("by-hand")
-    first = follow(by_hand, "run.yml", {}, inputs={"first": True}, **matrix)
-    later = follow(machine("later"), "run.yml", {}, **matrix)
+    merged = machine("merged")
+    shown = follow(merged, "run.yml", {})
+    [campaign] = json.loads(shown.outputs["matrix"])
 
-    assert (planned.code, refused.code, first.code, later.code) == (0, 3, 0, 0), first.said
+    def run(name: str, first: str) -> tuple[Machine, Job]:
+        made = machine(name)
+        shutil.copytree(merged.workspace / "campaign-plans", made.workspace / "campaign-plans")
+        return made, follow(made, "run.yml", {}, "run", inputs={"first": first}, matrix=campaign)
+
+    _, refused = run("refused", "")
+    by_hand, first = run("by-hand", "spring")
+    later = follow(machine("later"), "run.yml", {})
+    collected = machine("collect")
+    [every] = json.loads(later.outputs["all"])
+    collect = follow(collected, "run.yml", {}, "collect", matrix=every)
+
+    codes = [job.code for job in (planned, shown, refused, first, later, collect)]
+    assert codes == [0, 0, 3, 0, 0, 0], first.said + collect.said
+    assert later.outputs["matrix"] == "[]"
     assert "buys 4" in forge.texts()[0]
     assert len(vendor.ledger.entries) == 4
     assert remote.statuses() == ["done"] * 4
-    assert len(list((by_hand.workspace / "campaigns" / "output").rglob("*.mp4"))) == 4
+    for each in (by_hand, collected):
+        assert len(list((each.workspace / "campaigns" / "output").rglob("*.mp4"))) == 4

@@ -80,19 +80,19 @@ def test_every_step_of_the_action_says_its_shell_and_every_input_what_it_is() ->
     assert all(each["description"] for each in ACTION["inputs"].values())
 
 
-def test_the_key_is_given_to_the_run_only() -> None:
+def test_the_key_is_given_to_what_asks_the_vendor_only() -> None:
     keyed = [step["name"] for where, step in steps() if "api-key" in str(step.get("env"))]
 
-    assert keyed == ["Run"]
+    assert keyed == ["Run", "Collect"]
 
 
 def test_workflows_give_the_inputs_that_the_action_has() -> None:
     used = [step for _, step in steps() if "campaign-pipeline" in step.get("uses", "")]
 
-    assert len(used) == 3
+    assert len(used) == 5
     for step in used:
         assert set(step["with"]) <= set(ACTION["inputs"])
-        assert step["with"]["command"] in {"plan", "run", "comment"}
+        assert step["with"]["command"] in {"plan", "run", "collect", "comment"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=named)
@@ -116,13 +116,17 @@ def test_runs_of_one_campaign_come_one_after_another_and_none_is_cut_short() -> 
     job = workflow["jobs"]["run"]
     gitlab = read(ROOT / "ci" / "gitlab" / "run.yml")[".campaign-run"]
 
-    assert job["concurrency"] == {"group": "campaign ${{ matrix.manifest }}", "cancel-in-progress": "false"}
+    assert job["concurrency"] == {"group": "campaign ${{ matrix.campaign }}", "cancel-in-progress": "false"}
     assert "pull_request" not in workflow["on"]
     assert workflow["on"]["push"]["branches"] == ["main"]
-    assert job["if"] == "github.ref == 'refs/heads/main'"
+    assert workflow["jobs"]["plan"]["if"] == "github.ref == 'refs/heads/main'"
+    assert job["needs"] == "plan"
+    assert job["environment"] == "campaigns"
     assert gitlab["resource_group"] == "campaign/$CAMPAIGN_MANIFEST"
     assert gitlab["interruptible"] == "false"
-    assert gitlab["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}]
+    assert gitlab["rules"] == [
+        {"if": '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH && $CI_PIPELINE_SOURCE != "schedule"'}
+    ]
 
 
 def test_no_state_is_kept_between_machines() -> None:
@@ -142,11 +146,8 @@ def test_scripts_stop_at_the_first_error(script: Path) -> None:
 
 
 def test_the_example_names_files_that_exist() -> None:
-    run = read(GITOPS / ".github" / "workflows" / "run.yml")
     gitlab = read(GITOPS / ".gitlab-ci.yml")
 
-    for manifest in run["jobs"]["run"]["strategy"]["matrix"]["manifest"]:
-        assert (GITOPS / manifest).is_file()
     assert (GITOPS / gitlab["variables"]["CAMPAIGN_MANIFEST"]).is_file()
     assert all((ROOT / name).is_file() for name in gitlab["include"][0]["file"])
 

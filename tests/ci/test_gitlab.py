@@ -12,7 +12,7 @@ from support.processes import until
 
 from ci.conftest import MANIFEST
 from ci.forge import Forge, open_forge
-from ci.hosting import PATIENCE, ROOT, Machine, Remote, Step
+from ci.hosting import PATIENCE, ROOT, Machine, Remote, Step, bare_environment, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -34,6 +34,7 @@ class Runner:
             "CI_DEFAULT_BRANCH": "main",
             "CI_PROJECT_ID": "12",
             "CI_MERGE_REQUEST_IID": "7",
+            "CI_COMMIT_SHA": "abc",
             "CAMPAIGN_MANIFEST": MANIFEST,
             "CAMPAIGN_PATHS": "campaigns/",
             "CAMPAIGN_PUSH_URL": f"file://{remote.folder}",
@@ -43,7 +44,7 @@ class Runner:
         """Start the lines as one script, with the template's variables below those of the project."""
         told = [*template.get("variables", {}).items(), *RUN[".campaign-run"]["variables"].items()]
         variables = {name: each["value"] if isinstance(each, dict) else each for name, each in told}
-        variables["CAMPAIGN_DEFAULT_BRANCH"] = "main"
+        variables["CAMPAIGN_DEFAULT_BRANCH"] = variables["CAMPAIGN_SOURCE_BRANCH"] = "main"
         script = "\n".join(lines).replace("/tmp/campaign-pipeline", str(ROOT))
         # GitLab's summary, outputs and the like are GitHub's; here they lead nowhere.
         return self.machine.script(
@@ -56,9 +57,8 @@ class Runner:
 
     def begin_run(self) -> "subprocess.Popen[str]":
         job = RUN[".campaign-run"]
-        pushes = [line for line in job["before_script"] if "set-url" in line]
-        assert pushes
-        return self.begin([*pushes, *job["script"]], RUN)
+        own = [line for line in job["before_script"] if "/tmp/campaign-pipeline" not in line]
+        return self.begin([*own, *job["script"]], RUN)
 
     def run(self) -> Step:
         return self._ended(self.begin_run())
@@ -107,7 +107,7 @@ def test_a_mistake_is_in_the_report_and_in_the_log(runner: Runner) -> None:
 
 def test_with_a_token_the_plan_is_one_note_of_ours(runner: Runner, forge: Forge) -> None:
     runner.variables |= {"CAMPAIGN_NOTE_TOKEN": "note-token", "CI_API_V4_URL": forge.url}
-    forge.add("<!-- campaign-pipeline: plan --> somebody else's", 2, "")
+    forge.add("<!-- campaign-pipeline: plan campaigns/ --> somebody else's", 2, "")
 
     first, again = runner.plan(), runner.plan()
 
@@ -122,7 +122,7 @@ def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
     runner: Runner, machine: Machines, remote: Remote, vendor: Emulator
 ) -> None:
     refused = runner.run()
-    runner.variables["CAMPAIGN_FIRST"] = "true"
+    runner.variables["CAMPAIGN_FIRST"] = "spring"
     first = runner.run()
     after = runner.after()
     second = Runner(machine("two"), remote).run()
@@ -132,11 +132,42 @@ def test_a_run_publishes_its_results_and_the_next_one_buys_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_the_token_that_pushes_is_written_nowhere_and_an_older_one_is_removed(
+    runner: Runner, remote: Remote
+) -> None:
+    config = runner.machine.workspace / ".git" / "config"
+    git("remote", "set-url", "--push", "origin", "https://oauth2:old@example.com/x.git", at=config.parents[1])
+    runner.variables |= {"CAMPAIGN_FIRST": "spring", "CAMPAIGN_PUSH_TOKEN": "push-token"}
+
+    ended = runner.run()
+
+    assert ended.code == 0, ended.said
+    assert remote.statuses() == ["done", "done"]
+    assert "oauth2" not in config.read_text()
+    written = [path for path in runner.machine.workspace.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"push-token" in path.read_bytes()]
+
+
+def test_git_is_told_the_token_by_whoever_pushes() -> None:
+    told = [
+        subprocess.run(
+            [ROOT / "ci" / "askpass.sh", prompt],
+            env={**bare_environment(), "CAMPAIGN_PUSH_TOKEN": "push-token"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for prompt in ("Username for 'https://example.com': ", "Password for 'https://oauth2@example.com': ")
+    ]
+
+    assert told == ["x-access-token\n", "push-token\n"]
+
+
 def test_a_cancelled_run_is_told_itself_and_publishes_what_it_bought(
     machine: Machines, remote: Remote, slow_vendor: Emulator
 ) -> None:
     runner = Runner(machine(url=slow_vendor.url), remote)
-    runner.variables["CAMPAIGN_FIRST"] = "true"
+    runner.variables["CAMPAIGN_FIRST"] = "spring"
     running = runner.begin_run()
     until(lambda: bool(slow_vendor.ledger.entries), "the first create")
 

@@ -1,5 +1,6 @@
 """`command: plan` and `command: comment` of the action: what a pull request shows."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,8 +10,8 @@ from ci.forge import Forge, open_forge
 from ci.hosting import Machine
 from pipeline.emulator.embedded import Emulator
 
-MARKER = "<!-- campaign-pipeline: plan -->"
-PULL_REQUEST = {"pull_request": {"number": 7}}
+MARKER = "<!-- campaign-pipeline: plan campaigns/ -->"
+PULL_REQUEST = {"pull_request": {"number": 7, "head": {"sha": "abc"}}}
 FORK = {
     "workflow_run": {
         "head_repository": {"owner": {"login": "stranger"}},
@@ -40,18 +41,36 @@ def test_a_pull_request_shows_what_it_would_buy_in_the_summary_and_in_one_commen
     pull_request: Machine, forge: Forge, vendor: Emulator
 ) -> None:
     first = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
-    again = pull_request.uses(PULL_REQUEST, campaigns=MANIFEST)
+    again = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
     assert (first.code, again.code) == (0, 0), first.said + again.said
-    assert first.summary.startswith(MARKER)
     assert "buys 2: 200 credits" in first.summary
-    assert [text.rstrip() for text in forge.texts()] == [first.summary.rstrip()]
+    [comment] = forge.texts()
+    assert comment.startswith(f"{MARKER}\n\n## Campaign plan\n\nOf commit abc\n")
+    assert "- spring: 2 create; **buys 2: 200 credits**" in comment
+    assert "  + main/loop/red/dance  create (100 credits): new" in comment
+    assert first.outputs | {"matrix": "", "all": ""} == {
+        "plan": str(pull_request.temp / "campaign-plan.md"),
+        "plan-json": "campaign-plans",
+        "changes": "true",
+        "creates": "2",
+        "credits": "200",
+        "exit-code": "0",
+        "matrix": "",
+        "all": "",
+    }
+    assert json.loads(first.outputs["matrix"]) == [
+        {"campaign": "spring", "manifest": MANIFEST, "plan": "campaign-plans/spring.plan.json"}
+    ]
     assert forge.calls[-1] == "PATCH /repos/team/campaigns/issues/comments/1"
     assert forge.tokens == {"Bearer token-of-the-job"}
     assert vendor.ledger.entries == ()
 
 
-def test_a_campaign_that_is_not_valid_is_annotated_at_its_line(pull_request: Machine, forge: Forge) -> None:
+def test_a_campaign_that_is_not_valid_is_annotated_and_its_problems_replace_an_older_plan(
+    pull_request: Machine, forge: Forge
+) -> None:
+    pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
     manifest = pull_request.workspace / MANIFEST
     manifest.write_text(manifest.read_text().replace('"prompts"', '"promts"'))
 
@@ -60,7 +79,11 @@ def test_a_campaign_that_is_not_valid_is_annotated_at_its_line(pull_request: Mac
     assert job.code == 3, job.said
     assert "::error file=campaigns/spring.yaml,line=" in job.said
     assert "not valid" in job.summary
-    assert forge.texts() == []
+    [comment] = forge.texts()
+    assert "**Not valid:**" in comment
+    assert f"{MANIFEST}:" in comment
+    assert "did you mean 'prompts'" in comment
+    assert "buys 2" not in comment
 
 
 def test_where_the_token_may_not_comment_the_summary_is_enough(pull_request: Machine, forge: Forge) -> None:
@@ -89,13 +112,35 @@ def test_a_comment_of_somebody_else_is_not_changed_and_ours_is_found_on_any_page
     for number in range(120):
         forge.add(f"I say {number}", 2, "User")
     forge.add(f"{MARKER} an older plan", 1, "Bot")
-    (pull_request.workspace / "campaign-plan.md").write_text(f"{MARKER} a newer plan")
 
-    pull_request.uses(PULL_REQUEST, command="comment")
+    pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
 
     assert forge.texts()[0] == f"{MARKER} look, I can write this too"
     assert len(forge.texts()) == 122
-    assert forge.texts()[-1] == f"{MARKER} a newer plan"
+    assert "buys 2" in forge.texts()[-1]
+
+
+def test_an_older_job_changes_nothing(pull_request: Machine, forge: Forge) -> None:
+    forge.head = "def"
+
+    job = pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
+
+    assert job.code == 0, job.said
+    assert "the request has moved on" in job.said
+    assert forge.texts() == []
+
+
+def test_several_plans_have_comments_of_their_own(pull_request: Machine, forge: Forge) -> None:
+    for _ in range(2):
+        pull_request.uses(PULL_REQUEST, campaigns="campaigns/")
+        pull_request.uses(PULL_REQUEST, campaigns=MANIFEST)
+        pull_request.uses(PULL_REQUEST, campaigns=MANIFEST, **{"comment-id": "other --> <b>"})
+
+    assert [text.splitlines()[0] for text in forge.texts()] == [
+        MARKER,
+        f"<!-- campaign-pipeline: plan {MANIFEST} -->",
+        "<!-- campaign-pipeline: plan other -- b -->",
+    ]
 
 
 def test_results_beside_the_manifest_are_those_of_the_checkout(pull_request: Machine) -> None:
@@ -133,26 +178,38 @@ class TestFromAFork:
         forge.requests.append({"label": "stranger:$(touch hacked)", "number": 9, "head": {"sha": "abc"}})
         return pull_request
 
+    def write(self, told: Machine, reason: str, changes: object = ()) -> None:
+        action = {"key": "a", "action": "create", "reason": reason, "credits": 1, "changes": changes}
+        summary = {"actions": {"create": 1}, "creates": 1, "credits": 1, "unpriced": 0}
+        plan = {"campaign": "@team *x*", "manifest": "x.yaml", "actions": [action], "summary": summary}
+        folder = told.workspace / "campaign-plans"
+        folder.mkdir(exist_ok=True)
+        (folder / "x.plan.json").write_text(json.dumps(plan))
+
     def test_it_is_posted_as_data_on_the_request_that_it_was_made_for(
         self, told: Machine, forge: Forge
     ) -> None:
-        text = f"{MARKER}\n`touch hacked` $(touch hacked)\n::error::x\n" + "x" * 70_000
-        (told.workspace / "campaign-plan.md").write_text(text)
+        long = "x" * 70_000
+        change = {"name": "options.prompt", "old": f"{long} old", "new": f"{long} new"}
+        self.write(told, "`touch hacked` $(touch hacked)\n```\n</details>\n::error::x", [change] * 100)
 
-        job = told.uses(FORK, command="comment")
+        job = told.uses(FORK, command="comment", campaigns="campaigns/")
 
         assert job.code == 0, job.said
         assert forge.calls[-1] == "POST /repos/team/campaigns/issues/9/comments"
         [posted] = forge.texts()
-        assert posted.startswith(f"{MARKER}\n_Made by the workflow of a fork")
-        assert "$(touch hacked)" in posted
-        assert len(posted) == 60_000
+        assert posted.startswith(f"{MARKER}\n\n## Campaign plan\n\n_Made by the workflow of a fork")
+        assert "\\@team \\*x\\*" in posted
+        assert "$(touch hacked) ``` </details> ::error::x" in posted
+        assert "\n````\n" in posted
+        assert "x old → …x" in posted
+        assert len(posted) <= 60_000
         assert "::error::x" not in job.said
         assert not list(told.workspace.rglob("hacked"))
 
     def test_it_is_not_posted_where_the_request_has_moved_on(self, told: Machine, forge: Forge) -> None:
         forge.requests[0]["head"]["sha"] = "def"
-        (told.workspace / "campaign-plan.md").write_text(MARKER)
+        self.write(told, "new")
 
         job = told.uses(FORK, command="comment")
 
@@ -160,15 +217,24 @@ class TestFromAFork:
         assert "moved on" in job.said
         assert forge.texts() == []
 
-    def test_what_is_no_plan_or_a_link_is_not_posted(self, told: Machine, forge: Forge) -> None:
-        plan = told.workspace / "campaign-plan.md"
-        plan.write_text("Please approve")
-        first = told.uses(FORK, command="comment")
-        secret = told.temp / "secret"
-        secret.write_text(f"{MARKER} a secret")
-        plan.unlink()
-        plan.symlink_to(secret)
-        second = told.uses(FORK, command="comment")
+    @pytest.mark.parametrize("text", ["Please approve", "[]", '{"summary": 1}', "[" * 100_000])
+    def test_what_is_no_plan_is_not_posted(self, told: Machine, forge: Forge, text: str) -> None:
+        self.write(told, "new")
+        (told.workspace / "campaign-plans" / "x.plan.json").write_text(text)
 
-        assert (first.code, second.code) == (1, 1), first.said + second.said
+        job = told.uses(FORK, command="comment")
+
+        assert job.code == 1, job.said
+        assert "Traceback" not in job.said
+        assert forge.texts() == []
+
+    def test_a_link_is_not_followed(self, told: Machine, forge: Forge) -> None:
+        self.write(told, "a secret")
+        plan = told.workspace / "campaign-plans" / "x.plan.json"
+        plan.rename(told.temp / "secret")
+        plan.symlink_to(told.temp / "secret")
+
+        job = told.uses(FORK, command="comment")
+
+        assert job.code == 1, job.said
         assert forge.texts() == []

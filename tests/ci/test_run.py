@@ -1,13 +1,15 @@
 """`command: run` of the action: after the merge, on machines that forget, are cancelled, lost, or second."""
 
+import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.processes import until
 
 from ci.conftest import MANIFEST
-from ci.hosting import PATIENCE, Machine, Remote
+from ci.hosting import PATIENCE, Machine, Remote, git
 from pipeline.emulator.embedded import Emulator
 
 Machines = Callable[..., Machine]
@@ -27,7 +29,7 @@ def impatient(machine: Machine) -> Machine:
 def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
-    job = machine().uses(command="run", campaigns=MANIFEST, first="true")
+    job = machine().uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 0, job.said
     assert remote.statuses() == ["done", "done"]
@@ -39,11 +41,11 @@ def test_a_first_run_leaves_its_results_on_a_branch_of_their_own(
 def test_the_next_machine_buys_nothing_again_and_shows_nothing_to_do(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
-    machine().uses(command="run", campaigns=MANIFEST, first="true")
+    machine().uses(command="run", campaigns=MANIFEST, first="spring")
     before = remote.commits("campaign-results")
 
     again = machine("two").uses(command="run", campaigns=MANIFEST)
-    said_to_be_first = machine("three").uses(command="run", campaigns=MANIFEST, first="true")
+    said_to_be_first = machine("three").uses(command="run", campaigns=MANIFEST, first="spring")
     planned = machine("four").uses(campaigns=f"{MANIFEST}\n")
 
     assert (again.code, said_to_be_first.code) == (0, 0), again.said + said_to_be_first.said
@@ -68,7 +70,7 @@ def test_without_results_a_run_that_is_not_said_to_be_the_first_buys_nothing(
 def test_results_beside_the_manifest_are_one_file_of_one_commit(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
-    one = machine().uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+    one = machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
     two = machine("two").uses(command="run", campaigns=MANIFEST, results="beside")
 
     assert (one.code, two.code) == (0, 0), one.said + two.said
@@ -90,10 +92,10 @@ def test_a_machine_that_comes_second_buys_nothing(
     theirs = remote.commit("main", "spring.results.json", "{}")
     remote.moves_before_the_push_of(second, "campaign-results", theirs)
 
-    job = second.uses(command="run", campaigns=MANIFEST, first="true")
+    job = second.uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 8, job.said
-    assert "changed on campaign-results by another machine" in job.said
+    assert "spring.results.json" in job.said
     assert titles(vendor) == []
 
 
@@ -105,7 +107,7 @@ def test_what_others_publish_of_other_campaigns_holds_nobody_up(
     theirs = remote.commit("campaign-results", "autumn.results.json", "newer")
     remote.moves_before_the_push_of(one, "campaign-results", theirs)
 
-    job = one.uses(command="run", campaigns=MANIFEST, first="true")
+    job = one.uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 0, job.said
     assert len(titles(vendor)) == 2
@@ -119,7 +121,7 @@ def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
     one = machine()
     remote.moves_before_the_push_of(one, "main", remote.commit("main", "note.txt", "merged"))
 
-    job = one.uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+    job = one.uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
 
     assert job.code == 0, job.said
     assert remote.statuses(name="campaigns/spring.results.json", branch="main") == ["done", "done"]
@@ -127,15 +129,76 @@ def test_what_is_merged_meanwhile_stays_and_does_not_reach_a_run_on_its_way(
     assert not (one.workspace / "note.txt").exists()
 
 
+def test_what_its_branch_has_left_behind_is_not_bought(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    late = machine()
+    newer = remote.text(MANIFEST, "main").replace('"in_flight": 1', '"in_flight": 2')
+    remote.move("main", remote.commit("main", MANIFEST, newer))
+
+    job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+    assert job.code == 8, job.said
+    assert f"main has gone on: {MANIFEST} is not what this run was made from" in job.said
+    assert titles(vendor) == []
+
+
+def test_other_commits_on_its_branch_do_not_matter(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    late = machine()
+    remote.move("main", remote.commit("main", "campaigns/autumn.yaml", "version: 1"))
+
+    job = late.uses(command="run", campaigns=MANIFEST, first="spring")
+
+    assert job.code == 0, job.said
+    assert len(titles(vendor)) == 2
+
+
+def test_no_hook_is_run_and_no_attribute_changes_a_record(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    attributes = "*.json text eol=crlf filter=upper\n"
+    remote.move("main", remote.commit("main", ".gitattributes", attributes))
+    one = machine()
+    git("config", "filter.upper.clean", "tr a-z A-Z", at=one.workspace)
+    hooks = one.workspace / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("pre-push", "reference-transaction", "post-index-change"):
+        (hooks / name).write_text("#!/bin/sh\ntouch ran\n")
+        (hooks / name).chmod(0o755)
+
+    job = one.uses(command="run", campaigns=MANIFEST, first="spring")
+
+    assert job.code == 0, job.said
+    assert remote.statuses() == ["done", "done"]
+    assert not list(one.workspace.rglob("ran"))
+
+
+def test_a_folder_in_the_place_of_results_is_refused_before_anything_is_bought(
+    remote: Remote, machine: Machines, vendor: Emulator
+) -> None:
+    (remote.folder.parent / "author" / "spring.results.json").mkdir()
+    remote.move("campaign-results", remote.commit("main", "spring.results.json/file", "theirs"))
+
+    planned = machine().uses(campaigns=MANIFEST)
+    job = machine("two").uses(command="run", campaigns=MANIFEST, first="spring")
+
+    assert planned.code == 0, planned.said
+    assert job.code == 8, job.said
+    assert titles(vendor) == []
+    assert remote.text("spring.results.json/file") == "theirs"
+
+
 def test_a_campaign_that_was_given_another_name_is_not_bought_again(
     remote: Remote, machine: Machines, vendor: Emulator
 ) -> None:
-    machine().uses(command="run", campaigns=MANIFEST, first="true")
+    machine().uses(command="run", campaigns=MANIFEST, first="spring")
     renamed = machine("two")
     manifest = renamed.workspace / MANIFEST
     manifest.write_text(manifest.read_text().replace('"name": "spring"', '"name": "summer"'))
 
-    job = renamed.uses(command="run", campaigns=MANIFEST, first="true")
+    job = renamed.uses(command="run", campaigns=MANIFEST, first="spring")
 
     assert job.code == 3, job.said
     assert "was called 'spring' then and is 'summer' now" in job.said
@@ -147,7 +210,7 @@ def test_a_protected_branch_is_told_before_anything_is_bought(
 ) -> None:
     remote.refuse("main")
 
-    job = machine().uses(command="run", campaigns=MANIFEST, first="true", results="beside")
+    job = machine().uses(command="run", campaigns=MANIFEST, first="spring", results="beside")
 
     assert job.code == 8, job.said
     assert "Is the branch protected" in job.said
@@ -158,7 +221,7 @@ def test_after_a_machine_is_lost_the_next_one_buys_nothing_twice(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
     lost = machine(url=slow_vendor.url)
-    lost.begin_run(campaigns=MANIFEST, first="true")
+    lost.begin_run(campaigns=MANIFEST, first="spring")
     until(lambda: bool(titles(slow_vendor)), "the first create")
     lost.lose()
 
@@ -175,7 +238,7 @@ def test_a_cancelled_run_saves_and_publishes_what_it_bought(
     remote: Remote, machine: Machines, slow_vendor: Emulator
 ) -> None:
     one = machine(url=slow_vendor.url)
-    running = one.begin_run(campaigns=MANIFEST, first="true")
+    running = one.begin_run(campaigns=MANIFEST, first="spring")
     until(lambda: bool(titles(slow_vendor)), "the first create")
 
     # To the step's first process only, as GitHub's runner does; anything between would keep it from the run.
@@ -194,7 +257,7 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
 ) -> None:
     remote.move("campaign-results", remote.commit("main", "autumn.results.json", "older"))
     one = machine(url=slow_vendor.url)
-    running = one.begin_run(campaigns=MANIFEST, first="true")
+    running = one.begin_run(campaigns=MANIFEST, first="spring")
     assert running.stdout is not None
     assert any("bought as" in line for line in running.stdout)
     one.switch_off()
@@ -212,3 +275,99 @@ def test_what_a_killed_run_could_not_publish_is_published_after_it(
     assert bought == {each.get("workflow_id") for each in remote.results()["purchases"]}
     assert "attention" not in remote.statuses()
     assert remote.text("autumn.results.json") == ("newer" if meanwhile else "older")
+
+
+class TestFirst:
+    """A campaign that finds no results."""
+
+    @staticmethod
+    def merge_autumn(remote: Remote) -> str:
+        """Another campaign is merged; the commit before it."""
+        before = git("rev-parse", "main", at=remote.folder)
+        autumn = remote.text(MANIFEST, "main").replace('"spring"', '"autumn"')
+        remote.move("main", remote.commit("main", "campaigns/autumn.yaml", autumn))
+        return before
+
+    def test_by_name_it_is_that_of_one_campaign(self, machine: Machines, vendor: Emulator) -> None:
+        job = machine().uses(command="run", campaigns=MANIFEST, first="autumn")
+
+        assert job.code == 3, job.said
+        assert "start it by hand with first: spring" in job.said
+        assert titles(vendor) == []
+
+    def test_a_new_campaign_needs_nobody(self, remote: Remote, machine: Machines, vendor: Emulator) -> None:
+        machine().uses(command="run", campaigns=MANIFEST, first="spring")
+        before = self.merge_autumn(remote)
+
+        job = machine("two").uses({"before": before}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 0, job.said
+        assert len(titles(vendor)) == 4
+        assert remote.statuses(name="autumn.results.json") == ["done", "done"]
+
+    @pytest.mark.parametrize(
+        "case", ["no branch", "by hand", "held before", "known before", "unknown commit"]
+    )
+    def test_what_could_have_run_before_needs_a_person(
+        self, remote: Remote, machine: Machines, vendor: Emulator, case: str
+    ) -> None:
+        before = self.merge_autumn(remote)
+        if case != "no branch":
+            remote.move("campaign-results", remote.commit("main", "other.results.json", "{}"))
+        if case == "held before":
+            remote.move("campaign-results", remote.commit("campaign-results", "autumn.results.json", "{}"))
+            author = remote.folder.parent / "author"
+            git("rm", "-q", "autumn.results.json", at=author)
+            git("commit", "-q", "-m", "gone", at=author)
+            git("push", "-q", remote.folder, "HEAD:campaign-results", at=author)
+        if case == "known before":
+            before = git("rev-parse", "main", at=remote.folder)
+        told = {"by hand": "0" * 40, "unknown commit": "1" * 40}.get(case, before)
+
+        job = machine().uses({"before": told}, command="run", campaigns="campaigns/autumn.yaml")
+
+        assert job.code == 3, job.said
+        assert "start it by hand with first: autumn" in job.said
+        assert titles(vendor) == []
+
+
+class TestSavedPlan:
+    """What is bought is what was shown."""
+
+    @staticmethod
+    def carry(made: Machine, to: Machine) -> None:
+        """What an artifact does."""
+        shutil.copytree(made.workspace / "campaign-plans", to.workspace / "campaign-plans")
+
+    @pytest.mark.parametrize("results", ["branch", "beside"])
+    def test_exactly_it_is_carried_out_and_the_job_tells_how_that_went(
+        self, remote: Remote, machine: Machines, vendor: Emulator, results: str
+    ) -> None:
+        one, two = machine(), machine("two")
+        one.uses(campaigns="campaigns/", results=results)
+        self.carry(one, two)
+
+        job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring", results=results)
+
+        assert job.code == 0, job.said
+        assert len(titles(vendor)) == 2
+        told = {name: job.outputs[name] for name in ("changes", "creates", "credits", "exit-code")}
+        assert told == {"changes": "true", "creates": "2", "credits": "200", "exit-code": "0"}
+        assert "2 done" in job.summary
+        assert "<testsuite" in Path(job.outputs["junit"]).read_text("utf-8")
+
+    def test_what_it_does_not_list_is_not_bought(
+        self, remote: Remote, machine: Machines, vendor: Emulator
+    ) -> None:
+        one = machine()
+        one.uses(campaigns=MANIFEST)
+        more = remote.text(MANIFEST, "main").replace('"prompts": {', '"prompts": {"run": "a run", ')
+        remote.move("main", remote.commit("main", MANIFEST, more))
+        two = machine("two")
+        self.carry(one, two)
+
+        job = two.uses(command="run", plan="campaign-plans/spring.plan.json", first="spring")
+
+        assert job.code == 3, job.said
+        assert "is stale" in job.said
+        assert titles(vendor) == []

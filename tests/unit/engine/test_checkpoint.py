@@ -1,10 +1,12 @@
 """With a checkpoint, nothing is sent that other machines cannot know of."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,3 +246,58 @@ def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it
     ours = os.getsid(0)
 
     Checkpoint(f"{sys.executable} -c 'import os; assert os.getsid(0) != {ours}'")()
+
+
+@fails_without(
+    "pipeline.engine.checkpoint:Checkpoint.__call__", "not in SECRETS", swap=("not in SECRETS", "not in ()")
+)
+def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
+    environment = {**os.environ, "VIMMERSE_API_KEY": "secret", "CAMPAIGN_PUSH_TOKEN": "needed"}
+    checkpoint = Checkpoint(
+        'test -z "${VIMMERSE_API_KEY+set}" && test "$CAMPAIGN_PUSH_TOKEN" = needed', environment=environment
+    )
+
+    checkpoint()
+
+    assert "secret" not in repr(checkpoint)
+
+
+def test_a_command_is_told_the_files_that_the_campaign_was_read_from(tmp_path: Path) -> None:
+    names = ("campaigns/a b.yaml", "images/line\nbreak.png", "images/日本.png")
+
+    Checkpoint(f'cp "$PIPELINE_INPUTS" {shlex.quote(str(tmp_path / "copy"))}', names)()
+
+    assert (tmp_path / "copy").read_bytes() == b"".join(f"{name}\0".encode() for name in names)
+
+
+def counting(tmp_path: Path, ends: str) -> str:
+    """A command that counts in a file how often it was run, and ends as `ends` says of $n."""
+    count = shlex.quote(str(tmp_path / "count"))
+    return f"echo >>{count}; n=$(wc -l <{count}); {ends}"
+
+
+def times(tmp_path: Path) -> int:
+    return len((tmp_path / "count").read_text().splitlines())
+
+
+@fails_without(
+    "pipeline.engine.checkpoint:Checkpoint.__call__", "for _ in range", swap=("1 + MOST_JOINS", "1")
+)
+def test_a_command_that_has_joined_is_run_again(tmp_path: Path) -> None:
+    Checkpoint(counting(tmp_path, "[ $n -eq 4 ] || exit 75"))()
+
+    assert times(tmp_path) == 4
+
+
+def test_a_command_that_joins_for_ever_has_not_published(tmp_path: Path) -> None:
+    with pytest.raises(Unfinished, match=r"failed with 75: others were first$"):
+        Checkpoint(counting(tmp_path, "echo others were first; exit 75"))()
+
+    assert times(tmp_path) == 4
+
+
+def test_a_command_that_fails_is_not_run_again(tmp_path: Path) -> None:
+    with pytest.raises(Unfinished, match=r"failed with 1$"):
+        Checkpoint(counting(tmp_path, "exit 1"))()
+
+    assert times(tmp_path) == 1

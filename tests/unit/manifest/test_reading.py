@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from manifest.authoring import ANYTHING, READERS, Project
+from manifest.authoring import ANYTHING, READERS, Project, png
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.jobs import Json
 from pipeline.manifest.discover import find
@@ -329,3 +329,27 @@ class TestConditions:
             "campaign.yaml:4:25: jobs[0].when: this is a text and no expression, so it always holds; "
             "write \"{{ locale == 'en' }}\""
         )
+
+
+class TestInputs:
+    @pytest.mark.parametrize("reader", READERS)
+    def test_a_campaign_tells_every_file_that_it_was_read_from(self, project: Project, reader: str) -> None:
+        content: dict[str, str | bytes] = {
+            "a base": "version: 1\n",
+            "one of several bases": "version: 1\n",
+            "a table of images": "id,path\nred,inputs/red.png\n",
+            "a table of prompts": "id,text\nwalk,A walk\n",
+            "a table of an axis": "id,look\nnoir,dark\n",
+            "an image": png(),
+            "an option's file": png(),
+            "several images": png(),
+            "a pattern": png(),
+            "a catalogue": "version: 1\ntemplates: {}\n",
+        }
+        project.write("inputs/file", content.get(reader, "A walk"))
+        project.write("inputs/red.png", png(1))
+
+        campaign = project.load(READERS[reader].replace("PATH", "inputs/file"))
+
+        assert {"campaign.yaml", "inputs/file"} <= set(campaign.inputs)
+        assert list(campaign.inputs) == sorted(campaign.inputs)

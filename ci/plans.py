@@ -1,0 +1,65 @@
+"""Tells the steps that follow what saved plans hold, one NAME=VALUE a line, as GITHUB_OUTPUT takes them.
+
+    plans.py FOLDER           of all plans in a folder, and which campaigns they are: `all`, `matrix`
+    plans.py --field NAME FILE   one text of one plan
+
+Needs Python's standard library only.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SUFFIX = ".plan.json"
+# What a run would do nothing about.
+_UNCHANGED = frozenset({"keep", "orphan", "pinned", "wait"})
+
+
+def main(arguments: list[str]) -> int:
+    """Print what is asked for."""
+    if arguments[0] == "--field":
+        print(json.loads(Path(arguments[2]).read_text("utf-8"))[arguments[1]])
+        return 0
+    for name, value in outputs(Path(arguments[0])).items():
+        print(f"{name}={value}")
+    return 0
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """What the plans in `folder` come to. `credits` is empty where a price is not known."""
+    plans = dict(_plans(folder))
+    summaries = [plan["summary"] for plan in plans.values()]
+    known = all(not each["unpriced"] for each in summaries)
+    every = [
+        {
+            "campaign": plan["campaign"],
+            "manifest": (path.parent / plan["manifest"]).resolve().relative_to(Path.cwd()).as_posix(),
+            "plan": path.as_posix(),
+        }
+        for path, plan in plans.items()
+    ]
+    changed = [each for each, plan in zip(every, plans.values(), strict=True) if _changes(plan)]
+    return {
+        "changes": json.dumps(bool(changed)),
+        "creates": str(sum(each["creates"] for each in summaries)),
+        "credits": str(sum(each["credits"] or 0 for each in summaries)) if known else "",
+        # One line: line breaks are escaped in it.
+        "matrix": json.dumps(changed),
+        "all": json.dumps(every),
+        "plan-json": folder.as_posix(),
+    }
+
+
+def _plans(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        yield path, json.loads(path.read_text("utf-8"))
+
+
+def _changes(plan: dict[str, Any]) -> bool:
+    return any(each["action"] not in _UNCHANGED for each in plan["actions"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

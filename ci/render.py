@@ -1,0 +1,187 @@
+"""Makes the comment that shows plans, or why there are none, and prints it.
+
+Its first line tells it from other comments. It is made from saved plans, as data: so a fork, whose workflow made
+them, can only say what a plan can say.
+
+    CAMPAIGN_PLANS       the folder with NAME.plan.json for each campaign, or problems.json
+    CAMPAIGN_COMMENT_ID  tells this comment from those of other plans
+    CAMPAIGN_HEAD_SHA    the commit that was planned
+    CAMPAIGN_REQUEST     empty where a fork's workflow planned
+
+Needs Python's standard library only.
+"""
+
+import html
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+LONGEST = 60_000
+# Of one plan file, in bytes; and of one text that stands in it, in characters.
+LARGEST = 16 << 20
+LONGEST_TEXT = 300
+MOST_PLANS = 100
+# What the workflow of a fork made is whatever the fork wants it to be.
+FROM_A_FORK = "_Made by the workflow of a fork: a hint, not a check._"
+_SYMBOLS = {
+    "create": "+",
+    "retry": "+",
+    "replace": "-/+",
+    "update": "~",
+    "move": "~",
+    "orphan": "-",
+    "attention": "!",
+}
+_QUIET = frozenset({"keep", "pinned", "wait"})
+
+
+def rendered(folder: Path, *, comment_id: str, sha: str, from_fork: bool) -> str:
+    """The comment, as long as one may be. Its first line tells it from other comments.
+
+    Raises:
+        ValueError: there are no plans in `folder`, or what is there is none.
+        OSError: a file cannot be read, or is a link to something else.
+    """
+    name = re.sub(r"[^A-Za-z0-9._/-]+", " ", comment_id)[:100].strip()
+    head = [f"<!-- campaign-pipeline: plan {name} -->", "## Campaign plan"]
+    if from_fork:
+        head.append(FROM_A_FORK)
+    if sha:
+        head.append(f"Of commit {_inline(sha[:12])}")
+    body = _problems(folder) if (folder / "problems.json").exists() else list(_plans(folder))
+    text = "\n\n".join(head)
+    for part in body:
+        if len(text) + len(part) > LONGEST - 100:
+            text += "\n\n…and more, for which there is no room here."
+            break
+        text += f"\n\n{part}"
+    return text
+
+
+def _problems(folder: Path) -> list[str]:
+    found = _read(folder / "problems.json")["diagnostics"]
+    lines = [_where(each) + _clipped(each["summary"]) for each in found if each.get("severity") != "warning"]
+    return ["**Not valid:** a merge would buy nothing.", _block(lines)]
+
+
+def _where(diagnostic: Mapping[str, Any]) -> str:
+    place = diagnostic.get("range")
+    return f"{_clipped(place['filename'])}:{int(place['start']['line'])}: " if place else ""
+
+
+def _plans(folder: Path) -> Iterator[str]:
+    files = sorted(folder.glob("*.plan.json"))
+    if not files:
+        raise ValueError(f"{folder}: no plan is here")
+    plans = [_read(file) for file in files[:MOST_PLANS]]
+    yield "\n".join(f"- {_inline(plan['campaign'])}: {_totals(plan['summary'])}" for plan in plans)
+    if len(files) > MOST_PLANS:
+        yield f"{MOST_PLANS} of {len(files)} campaigns shown"
+    for plan in plans:
+        lines = list(_lines(plan["actions"]))
+        if lines:
+            yield _details(str(plan["campaign"]), lines, (LONGEST - 10_000) // len(plans))
+
+
+def _totals(summary: Mapping[str, Any]) -> str:
+    counts = {str(name): int(number) for name, number in summary["actions"].items() if name not in _QUIET}
+    actions = ", ".join(f"{number:,} {re.sub('[^a-z]', '', name)}" for name, number in sorted(counts.items()))
+    creates, price_known, unpriced = (int(summary[name] or 0) for name in ("creates", "credits", "unpriced"))
+    if not creates:
+        return f"{actions}; buys nothing" if actions else "nothing to do"
+    known = [f"{price_known:,} credits"] if unpriced < creates else []
+    price = " + ".join([*known, *([f"{unpriced:,} with no known price"] if unpriced else [])])
+    limit = f"; **limit:** {_inline(summary['limit'])} (exit code 4)" if "limit" in summary else ""
+    return f"{actions}; **buys {creates:,}: {price}**{limit}"
+
+
+def _lines(actions: list[Mapping[str, Any]]) -> Iterator[str]:
+    for each in actions:
+        action = str(each["action"])
+        if action in _QUIET:
+            continue
+        known = f" ({int(each['credits']):,} credits)" if each["credits"] else ""
+        price = " (price unknown)" if each["credits"] is None else known
+        symbol = _SYMBOLS.get(action, "»")
+        yield f"{symbol:>3} {_clipped(each['key'])}  {_clipped(action)}{price}: {_clipped(each['reason'])}"
+        for change in each["changes"]:
+            old, new = _around(_as_text(change["old"]), _as_text(change["new"]))
+            yield f"      {_clipped(change['name'])}: {old} → {new}"
+
+
+def _as_text(value: Any) -> str:
+    return "—" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _around(old: str, new: str) -> tuple[str, str]:
+    """Both sides from a little before the first letter that differs: a change at the end of a long text shows too."""
+    same = next((at for at, pair in enumerate(zip(old, new, strict=False)) if len({*pair}) > 1), len(old))
+    start = max(0, same - LONGEST_TEXT // 4) if max(len(old), len(new)) > LONGEST_TEXT else 0
+    more = "…" if start else ""
+    return more + _clipped(old[start:]), more + _clipped(new[start:])
+
+
+def _details(name: str, lines: list[str], room: int) -> str:
+    shown: list[str] = []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    title = f"{html.escape(_clipped(name))}: {len(shown)} of {len(lines)} lines shown"
+    return f"<details><summary>{title}</summary>\n\n{_block(shown)}\n\n</details>"
+
+
+def _block(lines: list[str]) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    return "\n".join([fence, *lines, fence])
+
+
+def _inline(text: Any) -> str:
+    """Text that Markdown takes for nothing else, and that calls nobody."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~@:/.&-])", r"\\\1", _clipped(text))
+
+
+def _clipped(text: Any) -> str:
+    """One line of letters that can be seen, and not a long one."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text)[: LONGEST_TEXT + 1])
+    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
+
+
+def _read(path: Path) -> Any:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+        return json.loads(file.read(LARGEST))
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Print it."""
+    try:
+        text = rendered(
+            Path(environ["CAMPAIGN_PLANS"]),
+            comment_id=environ.get("CAMPAIGN_COMMENT_ID", ""),
+            sha=environ.get("CAMPAIGN_HEAD_SHA", ""),
+            from_fork=not environ.get("CAMPAIGN_REQUEST"),
+        )
+    except (
+        ArithmeticError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        # Whatever is wrong with a file that a stranger made, it is no plan.
+        print(f"There is no comment to write: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    sys.stdout.buffer.write(text.encode(errors="replace"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
