@@ -33,8 +33,13 @@ def test_the_steps_that_follow_find_the_command(tmp_path: Path, wheel: Path) -> 
     [step] = [step for step in ACTION["runs"]["steps"] if step["name"] == "Install"]
     path_file = tmp_path / "path"
 
+    # What lies in the checkout is somebody's work: none of it is imported.
+    for name in ("venv.py", "pip.py", "ensurepip.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the checkout')\n")
+
     ended = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path,
         env={
             **bare_environment(),
             "PIP_NO_INDEX": "1",
