@@ -22,6 +22,8 @@ _SUFFIXES = {
     "audio/ogg": "ogg",
 }
 
+MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
+
 
 def suffix(content_type: str) -> str:
     """The suffix for a content type, without the dot; `bin` for one that is not known."""

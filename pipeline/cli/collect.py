@@ -6,12 +6,22 @@ from typing import Any
 
 import click
 
+from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace, plan_arguments, record_paths
+from pipeline.cli.documents import collected_document, outcome_document
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import INPUT, CampaignFlags, campaign_options, flag, selection_options, verbosity
+from pipeline.cli.options import (
+    INPUT,
+    CampaignFlags,
+    campaign_options,
+    flag,
+    format_option,
+    selection_options,
+    verbosity,
+)
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
-from pipeline.cli.terminal import paint_for, problem_lines, say
+from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
 from pipeline.errors import ExitCode, InvalidInput, printable
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
 from pipeline.operations.campaign_state import open_campaign
@@ -24,7 +34,7 @@ _MOST_TOLD = 5
 
 
 @click.command("collect")
-@click.argument("source", type=INPUT, metavar="MANIFEST|STATE|RESULTS")
+@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
 @flag(
     "--request-timeout", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds that a call may take."
 )
@@ -32,13 +42,15 @@ _MOST_TOLD = 5
     "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
 )
 @selection_options
+@format_option("text", "json")
 @campaign_options
-def command(source: Path, **given: Any) -> int:
+def command(source: Path | None, **given: Any) -> int:
     """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
 
     Needs the key, and the state or the results only: it works when the images are gone, when a job has left
     the manifest, and for a manifest that no longer reads.
     """
+    source = source or campaign_here()
     flags = CampaignFlags.of(given)
     records = records_at(source, record_paths(flags))
     if records is not None:
@@ -61,7 +73,11 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
             request_timeout=given["request_timeout"],
             max_poll_interval=given["poll_interval"],
         )
-        return RunConsole(state, options, stop).collect().code
+        is_json = given["output_format"] == "json"
+        outcome = RunConsole(state, options, stop, on_stderr=is_json).collect()
+        if is_json:
+            say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
+        return outcome.code
 
 
 def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
@@ -76,6 +92,9 @@ def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCod
     with stopping() as stop:
         collection = RecordsCollection(records, options, read_environment(), stop)
         collected = collection.carry_out(open_line_reporter)
+    if given["output_format"] == "json":
+        say_json(collected_document(collected))
+        return collected.code
     for note in collected.notes:
         say(printable(note))
     if not verbosity().quiet:

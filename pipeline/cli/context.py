@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.arguments import campaign_here
 from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
@@ -17,14 +18,17 @@ from pipeline.planning.plan import PlanArguments
 
 
 def open_workspace(
-    manifest: Path, flags: CampaignFlags, variables: Mapping[str, Json] | None = None
+    manifest: Path | None, flags: CampaignFlags, variables: Mapping[str, Json] | None = None
 ) -> Workspace:
     """Read the manifest and find where its records lie. `variables` are vars in the place of those of flags.
 
+    None is the one campaign of the working folder.
+
     Raises:
         InvalidInput: the manifest is wrong; all its problems at once.
-        UsageError: flags that go against each other.
+        UsageError: flags that go against each other, or the working folder does not hold just one campaign.
     """
+    manifest = manifest or campaign_here()
     if variables is None:
         return open_workspaces([manifest], flags)[0]
     return open_workspace_of(manifest, variables, record_paths(flags), read_environment())

@@ -13,7 +13,7 @@ from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
     flag,
-    manifest_argument,
+    required_manifest_argument,
     selection_options,
     verbosity,
 )
@@ -33,7 +33,7 @@ _LONGEST = 2000
 
 
 @click.command("prune")
-@manifest_argument
+@required_manifest_argument
 @click.argument("names", nargs=-1, metavar="[PURCHASE...]")
 @flag("--replaced", is_flag=True, help="Also what was replaced.")
 @flag("--yes", is_flag=True, help="Do not ask.")
@@ -57,7 +57,7 @@ def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
 
 
 @click.command("destroy")
-@manifest_argument
+@required_manifest_argument
 @flag("--yes", is_flag=True, help="Do not ask.")
 @campaign_options
 def destroy(manifest: Path, yes: bool, **flags: object) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import say_warnings
 from pipeline.cli.options import (
     CampaignFlags,
@@ -30,12 +31,13 @@ from pipeline.manifest.variables import check_used
 @selection_options
 @campaign_options
 def command(
-    manifest: Path, output_format: str, select: tuple[str, ...], exclude: tuple[str, ...], **given: Any
+    manifest: Path | None, output_format: str, select: tuple[str, ...], exclude: tuple[str, ...], **given: Any
 ) -> None:
     """The jobs of MANIFEST, in the order written, each with what would be sent.
 
     Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
     """
+    manifest = manifest or campaign_here()
     flags = CampaignFlags.of(given)
     if select or exclude:
         jobs = _selected(manifest, flags, select, exclude)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import INPUT, flag, verbosity, verbosity_options
-from pipeline.cli.terminal import say
+from pipeline.cli.options import INPUT, flag, format_option, verbosity, verbosity_options
+from pipeline.cli.terminal import say, say_json
 from pipeline.errors import printable
 from pipeline.operations.merge import merge_files
 
@@ -15,12 +15,15 @@ from pipeline.operations.merge import merge_files
 @flag(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the whole."
 )
+@format_option("text", "json")
 @verbosity_options
-def command(results: tuple[Path, ...], out: Path) -> None:
+def command(results: tuple[Path, ...], out: Path, output_format: str) -> None:
     """Join RESULTS into one file. No purchase is dropped, and the order does not matter.
 
     As git's merge driver: `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`.
     """
-    merge_files(results, out)
-    if not verbosity().quiet:
+    document = merge_files(results, out)
+    if output_format == "json":
+        say_json({"out": str(out), "files": len(results), **document})
+    elif not verbosity().quiet:
         say(f"{printable(str(out))}: {len(results)} files joined")

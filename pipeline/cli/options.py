@@ -80,7 +80,17 @@ def verbosity() -> Verbosity:
 # Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
 INPUT = click.Path(path_type=Path, readable=False)
 
-manifest_argument = click.argument("manifest", type=INPUT)
+# For commands that never guess which campaign is meant.
+required_manifest_argument = click.argument("manifest", type=INPUT)
+# Left out, it is the one campaign of the working folder.
+manifest_argument = click.argument("manifest", type=INPUT, required=False, metavar="[MANIFEST]")
+manifests_argument = click.argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
+
+
+def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
+    """An argument `words`: a manifest that may be left out, then names; `context.split_words` tells them apart."""
+    return click.argument("words", nargs=-1, metavar=f"[MANIFEST] {metavar}")
+
 
 variable_options = together(
     flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A var over the manifest's."),

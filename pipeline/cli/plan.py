@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces, plan_arguments, say_warnings
 from pipeline.cli.options import (
-    INPUT,
     CampaignFlags,
     campaign_options,
     flag,
     format_option,
+    manifests_argument,
     read_variables,
     replanning_options,
     selection_options,
@@ -22,7 +23,6 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
-from pipeline.manifest.discover import find
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_provider_installed
@@ -33,7 +33,7 @@ from pipeline.planning.show import as_json, as_text
 
 
 @click.command("plan")
-@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
+@manifests_argument
 @format_option("text", "json", "markdown")
 @selection_options
 @replanning_options
@@ -53,7 +53,7 @@ def command(
     manifests: tuple[Path, ...], output_format: str, detailed_exitcode: bool, out: Path | None, **given: Any
 ) -> int:
     """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
-    paths = find(manifests)
+    paths = manifests_of(manifests)
     if out is not None and len(paths) != 1 and not out.is_dir():
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")
     flags, arguments = CampaignFlags.of(given), plan_arguments(given)

@@ -1,11 +1,10 @@
 """`pipeline rate`: tells the vendor what the review said."""
 
-from pathlib import Path
-
 import click
 
+from pipeline.cli.arguments import split_words
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import printable
@@ -16,15 +15,13 @@ from pipeline.operations.vendor_calls import vendor_calls
 
 
 @click.command("rate")
-@manifest_argument
-@click.argument("names", nargs=-1, required=True, metavar="KEY|PURCHASE...")
+@manifest_and_names("KEY|PURCHASE...")
 @flag("--rating", type=click.IntRange(1, 5), help="Stars; else those of the decisions file.")
 @flag("--delivered", is_flag=True, help="It was delivered, now.")
 @campaign_options
-def command(
-    manifest: Path, names: tuple[str, ...], rating: int | None, delivered: bool, **flags: object
-) -> None:
+def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags: object) -> None:
     """Tell the vendor the rating of what serves these jobs, or that it was delivered. Costs nothing."""
+    manifest, names = split_words(words, "KEY|PURCHASE...")
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with (
         ended_by_signals() as stop,

@@ -1,12 +1,12 @@
 """`pipeline resolve`: a person settles a purchase whose outcome nobody could tell."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.arguments import split_words
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
+from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
@@ -19,15 +19,14 @@ from pipeline.purchases import Purchase, WorkflowId
 
 
 @click.command("resolve")
-@manifest_argument
-@click.argument("name", metavar="KEY|PURCHASE")
+@manifest_and_names("KEY|PURCHASE")
 @flag("--workflow-id", metavar="ID", help="It was bought: this is its workflow.")
 @flag("--not-bought", is_flag=True, help="The vendor has none: its credits are free again.")
 @flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
 @flag("--now", is_flag=True, help="Also where another machine may still be sending it.")
 @campaign_options
-def command(manifest: Path, name: str, **given: Any) -> None:
+def command(words: tuple[str, ...], **given: Any) -> None:
     """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
 
     The purchase's id stands in the workflow's title, unless the manifest has a title of its own.
@@ -35,6 +34,7 @@ def command(manifest: Path, name: str, **given: Any) -> None:
     workflow_id: WorkflowId | None = given["workflow_id"]
     if sum([workflow_id is not None, given["not_bought"], given["resubmit"], given["abandon"]]) != 1:
         raise UsageError("say one of --workflow-id ID, --not-bought, --resubmit and --abandon")
+    manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         purchase = purchase_named(state, name)

@@ -16,7 +16,7 @@ from pipeline.operations.results_publisher import publish
 @click.command("results")
 @manifest_argument
 @campaign_options
-def command(manifest: Path, **flags: object) -> None:
+def command(manifest: Path | None, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:

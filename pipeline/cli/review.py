@@ -1,16 +1,16 @@
 """`pipeline approve`, `reject` and `redo`: what people say of takes, written where git keeps it."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.arguments import split_words
 from pipeline.cli.context import open_workspace
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
     flag,
-    manifest_argument,
+    manifest_and_names,
     together,
     verbosity,
 )
@@ -27,9 +27,10 @@ _CONSEQUENCES = {
     Verdict.REDO: "is made again by the next run",
 }
 
+_NAMES = "KEY|PURCHASE|FILE|EXPR..."
+
 review_options = together(
-    manifest_argument,
-    click.argument("names", nargs=-1, required=True, metavar="KEY|PURCHASE..."),
+    manifest_and_names(_NAMES),
     flag("--note", metavar="TEXT", help="Why."),
     flag("--rating", type=click.IntRange(1, 5), help="Stars."),
     campaign_options,
@@ -38,29 +39,30 @@ review_options = together(
 
 @click.command("approve")
 @review_options
-def approve(manifest: Path, **given: Any) -> None:
+def approve(words: tuple[str, ...], **given: Any) -> None:
     """Approve what serves a job: it keeps serving it, whatever is edited later."""
-    _decide(Verdict.APPROVED, manifest, given)
+    _decide(Verdict.APPROVED, words, given)
 
 
 @click.command("reject")
 @review_options
-def reject(manifest: Path, **given: Any) -> None:
+def reject(words: tuple[str, ...], **given: Any) -> None:
     """Reject a take: told to people, and withdraws an approval. Buys nothing."""
-    _decide(Verdict.REJECTED, manifest, given)
+    _decide(Verdict.REJECTED, words, given)
 
 
 @click.command("redo")
 @review_options
-def redo(manifest: Path, **given: Any) -> None:
+def redo(words: tuple[str, ...], **given: Any) -> None:
     """Have a take made again: the next plan shows it as a replacement, with its price."""
-    _decide(Verdict.REDO, manifest, given)
+    _decide(Verdict.REDO, words, given)
 
 
-def _decide(verdict: Verdict, manifest: Path, given: dict[str, Any]) -> None:
+def _decide(verdict: Verdict, words: tuple[str, ...], given: dict[str, Any]) -> None:
+    manifest, names = split_words(words, _NAMES)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        made = decide(state, verdict, given["names"], note=given["note"], rating=given["rating"])
+        made = decide(state, verdict, names, note=given["note"], rating=given["rating"])
     if not verbosity().quiet:
         for decision in made:
             say(f"{printable(decision.key)} ({decision.purchase}): {_CONSEQUENCES[verdict]}")

@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
+from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace, plan_arguments
+from pipeline.cli.documents import outcome_document
 from pipeline.cli.events import events_to
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
     campaign_options,
     flag,
+    format_option,
     replanning_options,
     selection_options,
     together,
@@ -23,7 +26,7 @@ from pipeline.cli.options import (
 from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
-from pipeline.cli.terminal import say
+from pipeline.cli.terminal import say, say_json
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.operations import plan_file
@@ -85,19 +88,23 @@ records_options = together(
 
 
 @click.command("run")
-@click.argument("source", type=INPUT, metavar="MANIFEST|PLAN")
+@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|PLAN]")
 @buying_options
 @selection_options
 @replanning_options
 @pacing_options
 @records_options
+@format_option("text", "json")
 @campaign_options
-def command(source: Path, **given: Any) -> int:
+def command(source: Path | None, **given: Any) -> int:
     """Buy what MANIFEST asks for and nothing serves yet, and fetch it. Run again to go on where it stopped.
 
     Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
     that `plan --out` saved is carried out exactly, or refused with what has changed since.
     """
+    if given["events"] == "-" and given["output_format"] == "json":
+        raise UsageError("--events - and --format json both want stdout; give --events a file")
+    source = source or campaign_here()
     saved = plan_file.read(source)
     workspace = _open_workspace(source, saved, given)
     assert_vendor_installed(workspace)
@@ -108,13 +115,15 @@ def command(source: Path, **given: Any) -> int:
         state = stack.enter_context(open_campaign(workspace, writable=True))
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
         options = _options(state, saved, given, events or ignore_change)
-        on_stderr, replaces = given["events"] == "-", bool(given["replace"])
-        console = RunConsole(state, options, stop, on_stderr=on_stderr, replaces=replaces)
+        on_stderr = given["events"] == "-" or given["output_format"] == "json"
+        console = RunConsole(state, options, stop, on_stderr=on_stderr, replaces=bool(given["replace"]))
         check = partial(plan_file.assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         reports = [events.assert_written] if events is not None else []
         if given["junit"]:
             reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome.jobs))
+        if given["output_format"] == "json":
+            say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
         return most_urgent({outcome.code, *_write_reports(reports)})
 
 

@@ -66,7 +66,10 @@ class RunConsole:
         self._run = CampaignRun(state, options, stop)
         self._replaces = replaces
         self._say = partial(say, err=on_stderr)
-        self._paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+        self._untrusted_block = partial(untrusted_block, err=on_stderr)
+        self._on_stderr = on_stderr
+        stream = sys.stderr if on_stderr else sys.stdout
+        self._paint = paint_for(stream, no_color=verbosity().no_color)
 
     def carry_out(self, check: Callable[[Plan], None], *, ask: bool) -> Outcome:
         """Show the plan, buy what it says, fetch, write the results, and say how it ended.
@@ -75,7 +78,7 @@ class RunConsole:
         """
         plan = self._run.plan()
         check(plan)
-        with untrusted_block():
+        with self._untrusted_block():
             self._announce(plan)
         return self._carry_out(plan, lambda: self._may_begin(plan, ask=ask))
 
@@ -85,7 +88,7 @@ class RunConsole:
 
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
         outcome = self._run.carry_out(plan, partial(self._open_reporter, plan), may_begin)
-        with untrusted_block():
+        with self._untrusted_block():
             for line in self._closing_lines(outcome, plan):
                 self._say(line)
         return outcome
@@ -114,7 +117,7 @@ class RunConsole:
             pass  # Without a key there is nothing to ask.
         try:
             with asking(self._stop):
-                return click.confirm("Buy?", default=False)
+                return click.confirm("Buy?", default=False, err=self._on_stderr)
         except click.Abort:
             self._say()  # The cursor still stands behind the question.
             return False

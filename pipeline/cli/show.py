@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
+from pipeline.cli.arguments import split_words
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, verbosity
-from pipeline.cli.terminal import paint_for, say, untrusted_block
+from pipeline.cli.documents import job_document, purchase_document
+from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_and_names, verbosity
+from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, canonical_json
 from pipeline.operations.campaign_state import open_campaign
@@ -17,24 +18,31 @@ from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.paint import Paint
 from pipeline.purchases import bought_nothing
+from pipeline.results.decisions import Decision
 
 _LONGEST = 2000
 
 
 @click.command("show")
-@manifest_argument
-@click.argument("name", metavar="KEY|PURCHASE")
+@manifest_and_names("KEY|PURCHASE")
+@format_option("text", "json")
 @campaign_options
-def command(manifest: Path, name: str, **flags: object) -> None:
+def command(words: tuple[str, ...], output_format: str, **flags: object) -> None:
     """Show all that is known of a job or a purchase: request, plan, purchases, history, steps, files."""
+    manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with open_campaign(workspace, writable=False) as state:
         job = state.assignment.matcher.jobs.get(JobKey(name))
         if job is not None:
-            lines = list(_job_lines(job_details(state, job), paint))
+            of_job = job_details(state, job)
+            document, lines = job_document(of_job), list(_job_lines(of_job, paint))
         else:
-            lines = list(_purchase_lines(purchase_details(state, purchase_named(state, name)), paint))
+            details = purchase_details(state, purchase_named(state, name))
+            document, lines = purchase_document(details), list(_purchase_lines(details, paint))
+    if output_format == "json":
+        say_json(document)
+        return
     with untrusted_block():
         for line in lines:
             say(line)
@@ -69,6 +77,8 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(flags)}".rstrip(), "yellow")
     verb = "sent" if bought_nothing(purchase) else "bought"
     yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
+    if details.decision is not None:
+        yield f"  decision: {_said(details.decision)}"
     yield f"  serves: {', '.join(printable(key, _LONGEST) for key in details.serves) or 'no job now'}"
     fields = {
         "workflow": purchase.workflow_id,
@@ -88,3 +98,13 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     for event in details.events:
         detail = f": {printable(event.detail, _LONGEST)}" if event.detail else ""
         yield f"  {event.at} {event.event} → {event.after}{detail}"
+
+
+def _said(decision: Decision) -> str:
+    parts = [
+        decision.decision.value,
+        "★" * (decision.rating or 0),
+        f"“{printable(decision.note, _LONGEST)}”" if decision.note else "",
+        f"for {printable(decision.key, _LONGEST)}",
+    ]
+    return " ".join(part for part in parts if part)

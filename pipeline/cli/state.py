@@ -35,7 +35,7 @@ def command() -> None:
 @command.command("export")
 @manifest_argument
 @campaign_options
-def export(manifest: Path, **flags: object) -> None:
+def export(manifest: Path | None, **flags: object) -> None:
     """Print the state of MANIFEST as JSON: every purchase, what serves what, every event."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with open_campaign(workspace, writable=False) as state:
@@ -45,7 +45,7 @@ def export(manifest: Path, **flags: object) -> None:
 @command.command("import")
 @manifest_argument
 @campaign_options
-def import_(manifest: Path, **flags: object) -> None:
+def import_(manifest: Path | None, **flags: object) -> None:
     """Join a state that was exported, read from standard input, into that of MANIFEST. Nothing is dropped."""
     document = _read_stdin()
     workspace = open_workspace(manifest, CampaignFlags.of(flags))

@@ -2,38 +2,46 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces
+from pipeline.cli.documents import status_document
 from pipeline.cli.options import (
-    INPUT,
     CampaignFlags,
     campaign_options,
     flag,
     format_option,
+    manifests_argument,
     selection_options,
     verbosity,
 )
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
-from pipeline.manifest.discover import find
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.selection import selected_keys
-from pipeline.operations.status import CampaignStatus, status
+from pipeline.operations.status import CampaignStatus, EarlierTake, status
+from pipeline.operations.workspace import shown_path
+from pipeline.planning.paint import Paint
 from pipeline.planning.show import resolve_command
 from pipeline.purchases import Status
+from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.standing import ELSEWHERE, Standing
 from pipeline.results.summary import Summary
 
 _PAUSE = 2.0
+_MOST_TAKES = 20
+_LONGEST = 2000
+_SAID = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.REDO: "sent back"}
 
 
 @click.command("status")
-@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
+@manifests_argument
 @format_option("text", "json")
 @flag("--watch", is_flag=True, help="Look again every two seconds, until interrupted.")
 @selection_options
@@ -51,66 +59,76 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
 
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
-    for workspace in open_workspaces(find(manifests), CampaignFlags.of(given)):
+    for workspace in open_workspaces(manifests_of(manifests), CampaignFlags.of(given)):
         with open_campaign(workspace, writable=False) as state:
             current = status(state, selected_keys(state, given["select"], given["exclude"]))
         if output_format == "json":
-            documents.append(_as_json(current))
+            documents.append(status_document(current))
         else:
             _print(current)
     if output_format == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
 
 
-def _as_json(current: CampaignStatus) -> dict[str, Json]:
-    return {
-        "campaign": current.campaign,
-        "jobs": [_job_json(key, stand) for key, stand in current.jobs.items()],
-        "summary": {
-            **current.summary.as_json(),
-            "earlier": current.earlier,
-            "orphans": current.orphans,
-        },
-    }
-
-
-def _job_json(key: JobKey, stand: Standing) -> dict[str, Json]:
-    purchase = stand.purchase
-    written: dict[str, Json] = {
-        "key": key,
-        "status": stand.status,
-        "reason": stand.reason,
-        "purchase": purchase.id if purchase else None,
-        "workflow_id": purchase.workflow_id if purchase else None,
-        "error": purchase.error if purchase else None,
-    }
-    return {name: value for name, value in written.items() if value is not None}
-
-
 def _print(current: CampaignStatus) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
-        for key, stand in current.jobs.items():
-            if stand.status != Status.DONE.value:
-                error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
-                status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
-                say(f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}")
-        for purchase in current.unsettled:
-            say(paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red"))
-        counts = current.summary.jobs
-        shown = ", ".join(f"{number:,} {status}" for status, number in counts.items())
-        say(f"{current.campaign}: {shown}; {_cost(current.summary)} spent in all.")
-        unknown: list[str] = [
-            key
-            for key, stand in current.jobs.items()
-            if stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
-        ]
-        unknown += [purchase.id for purchase in current.unsettled]
-        if unknown:
-            command = resolve_command(current.manifest, unknown[0])
-            say(f"Nobody can tell whether what needs attention was bought; a person settles it: {command}")
-        if current.orphans:
-            say(f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest.")
+        for line in _lines(current, paint):
+            say(line)
+
+
+def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
+    for key, stand in current.jobs.items():
+        decision = current.decisions.get(key)
+        if stand.status != Status.DONE.value or (decision and decision.decision is not Verdict.APPROVED):
+            yield _job_line(key, stand, decision)
+    for take in current.earlier[:_MOST_TAKES]:
+        yield _take_line(take)
+    if len(current.earlier) > _MOST_TAKES:
+        more = len(current.earlier) - _MOST_TAKES
+        yield f"  {more:,} more replaced take(s): `--format json` tells of all"
+    for purchase in current.unsettled:
+        yield paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red")
+    counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
+    said = "".join(f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items()))
+    yield f"{current.campaign}: {counts}{said}; {_cost(current.summary)} spent in all."
+    yield from _hints(current)
+
+
+def _job_line(key: JobKey, stand: Standing, decision: Decision | None) -> str:
+    error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
+    status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
+    return f"  {printable(key)}: {status}{_said(decision)}{f': {printable(error)}' if error else ''}"
+
+
+def _take_line(take: EarlierTake) -> str:
+    purchase = take.purchase
+    files = ", ".join(printable(shown_path(path), _LONGEST) for path in take.files) or "no file here"
+    how = f"{purchase.status}{_said(take.decision)}"
+    return f"  {printable(purchase.key)}: replaced take {purchase.id} ({how}): {files}"
+
+
+def _said(decision: Decision | None) -> str:
+    """What somebody said of a take, in their words."""
+    if decision is None:
+        return ""
+    stars = f" {'★' * decision.rating}" if decision.rating else ""
+    note = f" “{printable(decision.note)}”" if decision.note else ""
+    return f", {_SAID[decision.decision]}{stars}{note}"
+
+
+def _hints(current: CampaignStatus) -> Iterator[str]:
+    unknown: list[str] = [
+        key
+        for key, stand in current.jobs.items()
+        if stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
+    ]
+    unknown += [purchase.id for purchase in current.unsettled]
+    if unknown:
+        command = resolve_command(current.manifest, unknown[0])
+        yield f"Nobody can tell whether what needs attention was bought; a person settles it: {command}"
+    if current.orphans:
+        yield f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest."
 
 
 def _cost(summary: Summary) -> str:

@@ -170,14 +170,15 @@ def _quoted(problem: Problem, paint: Paint) -> Iterator[str]:
 
 
 @contextmanager
-def untrusted_block() -> Iterator[None]:
-    """Within it, GitHub's runner takes nothing that is printed for a command."""
+def untrusted_block(*, err: bool = False) -> Iterator[None]:
+    """Within it, GitHub's runner takes nothing that is printed for a command; `err`: as stdout is a document."""
     if not is_github():
         yield
         return
+    stream = sys.stderr if err else sys.stdout
     token = os.urandom(16).hex()
-    _write(sys.stdout, f"::stop-commands::{token}\n")
+    _write(stream, f"::stop-commands::{token}\n")
     try:
         yield
     finally:
-        _write(sys.stdout, f"::{token}::\n")
+        _write(stream, f"::{token}::\n")

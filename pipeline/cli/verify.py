@@ -1,15 +1,28 @@
-"""`pipeline verify`: do manifest, state, results and files agree?"""
+"""`pipeline verify`: do manifest, state, results, files and vendor agree?"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_argument, verbosity
-from pipeline.cli.terminal import say, untrusted_block
-from pipeline.errors import ExitCode, printable
-from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.verify import file_differences, record_differences
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    format_option,
+    manifest_argument,
+    verbosity,
+)
+from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
+from pipeline.engine.reporter import Stop
+from pipeline.errors import ExitCode, Unfinished, printable
+from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.provider import vendor
+from pipeline.operations.vendor_calls import vendor_calls
+from pipeline.operations.verify import Disagreement, at_vendor, in_files, in_records
+from pipeline.providers.base import VendorError
 
 _LONGEST = 2000
 
@@ -17,15 +30,43 @@ _LONGEST = 2000
 @click.command("verify")
 @manifest_argument
 @flag("--files", is_flag=True, help="Also hash every file on this machine.")
+@flag("--remote", is_flag=True, help="Also ask the vendor for every workflow; needs the key.")
+@format_option("text", "json")
 @campaign_options
-def command(manifest: Path, files: bool, **flags: object) -> int:
+def command(manifest: Path | None, files: bool, remote: bool, output_format: str, **flags: object) -> int:
     """Check that MANIFEST, its state and its results agree; ends with 1 and every difference if not."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
-    with open_campaign(workspace, writable=False) as state:
-        found = [*record_differences(state), *(file_differences(state) if files else ())]
-    with untrusted_block():
-        for line in found:
-            say(printable(line, _LONGEST))
-    if not verbosity().quiet:
+    found: list[Disagreement] = []
+    with (
+        ended_by_signals() as stop,
+        open_campaign(workspace, writable=False) as state,
+        untrusted_block(err=output_format == "json"),
+    ):
+        # Told as they are found, as the vendor may be slow, or not answer at all.
+        for each in _found(state, stop, files=files, remote=remote):
+            found.append(each)
+            if output_format == "text":
+                say(printable(each.message, _LONGEST))
+    if output_format == "json":
+        say_json(
+            {
+                "campaign": workspace.campaign.name,
+                "agree": not found,
+                "differences": [{"in": each.place, "message": each.message} for each in found],
+            }
+        )
+    elif not verbosity().quiet:
         say(f"{len(found):,} difference(s)." if found else "Manifest, state and results agree.")
     return ExitCode.FAILED if found else ExitCode.OK
+
+
+def _found(state: CampaignState, stop: Stop, *, files: bool, remote: bool) -> Iterator[Disagreement]:
+    yield from in_records(state)
+    if files:
+        yield from in_files(state)
+    if remote:
+        with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
+            try:
+                yield from at_vendor(state, provider, calls)
+            except VendorError as error:
+                raise Unfinished(f"the vendor cannot be asked: {error}") from error

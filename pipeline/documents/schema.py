@@ -10,7 +10,20 @@ from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.errors import Problem
 from pipeline.jobs import Json
 
-NAMES: Final = ("campaign", "results", "plan", "catalog", "decisions")
+# What is read is checked by these; what commands print with `--format json` is described by the others.
+CHECKED: Final = ("campaign", "results", "plan", "catalog", "decisions")
+NAMES: Final = (
+    *CHECKED,
+    "events",
+    "validate",
+    "expand",
+    "run",
+    "collect",
+    "show",
+    "verify",
+    "status",
+    "merge",
+)
 # In a wheel they lie in the package, in a checkout beside it.
 _FOLDERS = (Path(__file__).parents[1] / "schemas", Path(__file__).parents[2] / "schemas")
 

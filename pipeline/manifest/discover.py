@@ -43,6 +43,16 @@ def find(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def campaigns_beside(folder: Path) -> list[Path]:
+    """The campaigns that lie in `folder` itself, sorted; links are not followed."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
+    except OSError:
+        return []
+    files_here = [folder / name for name in names if name.endswith(_SUFFIXES) and not name.startswith(".")]
+    return [file for file in files_here if _is_campaign(file, str(file))]
+
+
 def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
     """The campaigns below a folder, and the links that could be one and are not followed, as a stranger's may be."""
     campaigns: list[Path] = []

@@ -1,6 +1,6 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipeline.planning.plan import ALL, Plan, PlanOptions
 from pipeline.planning.price import refusal
 from pipeline.purchases import Decisions, PurchaseId, Records, Status
 from pipeline.results import decisions
-from pipeline.results.decisions import in_force
+from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.summary import credits_spent
 from pipeline.state.opening import open_store
@@ -33,13 +33,18 @@ _UNDER_WAY_MINUTES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignState:
-    """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read."""
+    """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read.
+
+    `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
+    purchase, with its words.
+    """
 
     workspace: Workspace
     jobs: list[Job]
     store: Store
     records: Records
     decisions: Decisions
+    decided: Mapping[PurchaseId, Decision]
     assignment: Assignment
     published: ResultsFile | None
 
@@ -106,9 +111,10 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             sweep(workspace.results)
             # Another run may have ended, and written them, before the lock was ours.
             results = read_published(workspace)
-        decided = in_force(decisions.read(workspace.decisions, workspace.decisions_name))
-        records = _joined(store, results, decided, writable=writable)
-        assignment = assign(jobs, records, decided)
+        said = decisions.read(workspace.decisions, workspace.decisions_name)
+        in_force = decisions.in_force(said)
+        records = _joined(store, results, in_force, writable=writable)
+        assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
         yield CampaignState(
@@ -116,7 +122,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             jobs=jobs,
             store=store,
             records=records,
-            decisions=decided,
+            decisions=in_force,
+            decided={each.purchase: each for each in said},
             assignment=assignment,
             published=results,
         )

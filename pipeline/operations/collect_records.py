@@ -30,6 +30,7 @@ from pipeline.state.store import Store
 class Collected:
     """How it ended: the number of purchases that were looked after, where their files are, and why it stopped."""
 
+    campaign: str
     purchases: int
     output: Path
     code: ExitCode
@@ -72,6 +73,7 @@ class RecordsCollection:
             _publish(self._known, records, published)
         stopped = {self._stop.code} if self._stop.code is not None else set()
         return Collected(
+            campaign=campaign,
             purchases=len(plan.followed),
             output=outputs.folder,
             code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),

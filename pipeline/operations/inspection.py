@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.file_names import named
+from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.jobs import Job, JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.planning.plan import Entry
 from pipeline.purchases import Purchase
+from pipeline.results.decisions import Decision
 from pipeline.state.store import LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file of a purchase, by the path where a job wants it, and whether it is there, whole."""
+    """A file of a purchase, by the path where it lies or a job wants it, and whether it is there, whole."""
 
     path: Path
     is_here: bool
@@ -22,10 +24,14 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseDetails:
-    """A purchase, the keys of the jobs that it serves, their files, and its history, oldest first."""
+    """A purchase, the keys of the jobs that it serves, its files, and its history, oldest first.
+
+    `decision` is the last that somebody said of it.
+    """
 
     purchase: Purchase
     serves: Sequence[JobKey]
+    decision: Decision | None
     files: Sequence[KnownFile]
     events: Sequence[LoggedEvent]
 
@@ -58,18 +64,27 @@ def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetail
     return PurchaseDetails(
         purchase=purchase,
         serves=[key for key, each in state.assignment.by_key.items() if each.id == purchase.id],
+        decision=state.decided.get(purchase.id),
         files=list(_files(state, purchase)),
         events=state.store.events(purchase.id),
     )
 
 
+def files_here(outputs: OutputFolder, purchase: Purchase) -> list[Path]:
+    """The results of `purchase` that lie on this machine, wherever that is."""
+    return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
+
+
 def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:
-    outputs = state.outputs()
+    outputs, serves_any = state.outputs(), False
     for job in state.jobs:
         serves = state.assignment.by_key.get(job.key)
         if serves is None or serves.id != purchase.id:
             continue
+        serves_any = True
         for file in named(purchase, job.path, job.steps):
             digest = file.output.sha256
             is_here = digest is not None and outputs.index.digest(file.path) == digest
             yield KnownFile(state.workspace.output / file.path, is_here)
+    if not serves_any:
+        yield from (KnownFile(path, is_here=True) for path in files_here(outputs, purchase))

@@ -11,7 +11,6 @@ from pipeline.operations.workspace import now
 from pipeline.planning.ownership import Ownership
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Purchase
-from pipeline.results import decisions
 
 
 def rate(
@@ -33,7 +32,8 @@ def rate(
         Stopped: a signal came before the vendor was told.
     """
     purchase = purchase_named(state, name)
-    stars = rating or _decided_rating(state, purchase)
+    decided = state.decided.get(purchase.id)
+    stars = rating or (decided.rating if decided is not None else None)
     if stars is None and not delivered:
         raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
     changes = Changes(rating=stars, delivered_at=now() if delivered else None)
@@ -42,12 +42,6 @@ def rate(
     except VendorError as error:
         raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
     return purchase
-
-
-def _decided_rating(state: CampaignState, purchase: Purchase) -> int | None:
-    workspace = state.workspace
-    decided = decisions.read(workspace.decisions, workspace.decisions_name)
-    return {each.purchase: each.rating for each in decided}.get(purchase.id)
 
 
 def _tell(provider: Provider, purchase: Purchase, changes: Changes, ownership: Ownership) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from pipeline.errors import Unfinished, UsageError
+from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.files import alone_in
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.selection import purchase_named
+from pipeline.operations.selection import purchases_named
 from pipeline.operations.workspace import Workspace
-from pipeline.purchases import Purchase, Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 
@@ -23,14 +23,26 @@ def decide(
 ) -> list[Decision]:
     """Write a decision on each purchase that `names` mean, the last on that purchase from now on.
 
+    A name is a key, a purchase's id, a file of the output folder, or a selection. Of a selection only what can
+    serve is approved.
+
     Raises:
-        UsageError: no such purchase, or it cannot be approved.
+        UsageError: no such purchase, it cannot be approved, or nothing is left of a selection.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
-    made = [_decision(state, verdict, name, note, rating) for name in names]
-    _append(state.workspace, made)
-    return made
+    made: dict[PurchaseId, Decision] = {}
+    for name in names:
+        for key, purchase in _meant(state, verdict, name):
+            made[purchase.id] = Decision(
+                purchase=purchase.id,
+                key=key or _served_key(state, purchase),
+                decision=verdict,
+                rating=rating,
+                note=note,
+            )
+    _append(state.workspace, list(made.values()))
+    return list(made.values())
 
 
 def _append(workspace: Workspace, made: Sequence[Decision]) -> None:
@@ -45,30 +57,28 @@ def _append(workspace: Workspace, made: Sequence[Decision]) -> None:
         raise Unfinished(f"{workspace.decisions_name}: cannot be written: {error.strerror}") from error
 
 
-def _decision(
-    state: CampaignState, verdict: Verdict, name: str, note: str | None, rating: int | None
-) -> Decision:
-    purchase = purchase_named(state, name)
+def _meant(state: CampaignState, verdict: Verdict, name: str) -> list[tuple[JobKey | None, Purchase]]:
+    found = purchases_named(state, name)
     if verdict is Verdict.APPROVED:
-        _assert_can_serve(purchase)
-    return Decision(
-        purchase=purchase.id,
-        key=_key(state, name, purchase),
-        decision=verdict,
-        rating=rating,
-        note=note,
-    )
+        if len(found) == 1:
+            _assert_can_serve(found[0][1])
+        found = [each for each in found if _can_serve(each[1])]
+    if not found:
+        raise UsageError(f"'{printable(name)}': nothing was bought for that yet which could be decided on")
+    return found
+
+
+def _can_serve(purchase: Purchase) -> bool:
+    return purchase.status in {Status.DONE, Status.SUCCEEDED} and not purchase.deleted
 
 
 def _assert_can_serve(purchase: Purchase) -> None:
-    if purchase.status not in {Status.DONE, Status.SUCCEEDED} or purchase.deleted:
+    if not _can_serve(purchase):
         status = "deleted" if purchase.deleted else purchase.status.value
         raise UsageError(f"{purchase.id} is {status}: only what has succeeded can be approved")
 
 
-def _key(state: CampaignState, name: str, purchase: Purchase) -> JobKey:
-    """The key that was named, else the first job that the purchase serves, else the one it was bought for."""
-    if name in state.assignment.matcher.jobs:
-        return JobKey(name)
+def _served_key(state: CampaignState, purchase: Purchase) -> JobKey:
+    """The first job that the purchase serves, else the one it was bought for."""
     serves = (key for key, each in state.assignment.by_key.items() if each.id == purchase.id)
     return next(serves, purchase.key)

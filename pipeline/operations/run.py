@@ -1,9 +1,11 @@
 """One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.artifacts.inventory import fetched
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, PipelineError
@@ -16,15 +18,18 @@ from pipeline.operations.workspace import Workspace
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.providers.base import Provider
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import Standing, standings
+from pipeline.results.summary import Summary, summarize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
 
+    `files` are, by key, the results that are on this machine. `summary` is of these jobs and of all credits ever
+    spent; `bought` creates and `spent` credits are this run's.
     `unsettled` are purchases in `attention` that serve no job now, `waiting` jobs that wait for a person's approval
     and nothing else; `published`: the results manifest tells all this.
     """
@@ -32,6 +37,10 @@ class Outcome:
     jobs: Mapping[JobKey, Standing]
     code: ExitCode
     notes: tuple[str, ...]
+    files: Mapping[JobKey, Sequence[Path]]
+    summary: Summary
+    bought: int
+    spent: int
     unsettled: tuple[Purchase, ...] = ()
     waiting: tuple[JobKey, ...] = ()
     published: bool = True
@@ -183,11 +192,29 @@ class CampaignRun:
             elsewhere=elsewhere,
         )
         waiting = waiting_for_approval(state.assignment, stands)
+        jobs = {key: stand for key, stand in stands.items() if key in selected}
+        spent = state.store.spent()
         return Outcome(
-            jobs={key: stand for key, stand in stands.items() if key in selected},
+            jobs=jobs,
             code=code,
             notes=tuple(report.notes),
+            files=_files(state, jobs),
+            summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
+            bought=spent.creates,
+            spent=spent.credits,
             unsettled=needing_attention(state.assignment.idle, elsewhere),
             waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
         )
+
+
+def _files(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, list[Path]]:
+    """By key, where the results of a finished job lie, as far as they are here."""
+    found: dict[JobKey, list[Path]] = {}
+    for job in state.jobs:
+        stand = jobs.get(job.key)
+        if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
+            continue
+        paths = (state.workspace.output / file.path for file in fetched(stand.purchase, job))
+        found[job.key] = [path for path in paths if path.exists()]
+    return found

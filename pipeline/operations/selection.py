@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.errors import UsageError, did_you_mean, printable
+from pipeline.files import real_path
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
@@ -13,6 +15,8 @@ from pipeline.purchases import Purchase, Records, Status
 from pipeline.results.standing import standing
 
 _SHORTEST_ID = 4
+# A name with one of these in it is meant as a selection.
+_OF_SELECTIONS = frozenset("*?:,+")
 
 
 def selected_keys(
@@ -86,6 +90,43 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
         raise UsageError(f"nothing was bought for {printable(name)} yet")
     known = [*assignment.matcher.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
+
+
+def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None, Purchase]]:
+    """What `name` means to a reviewer: a job's key, a purchase's id, a file of the output folder, or a selection.
+
+    Each with the key that was meant, None where that is for the purchase to say. Of a selection, those jobs for
+    which something was bought.
+
+    Raises:
+        UsageError: nothing is meant by it.
+    """
+    matcher, key = state.assignment.matcher, JobKey(name)
+    if key in matcher.jobs or matcher.last(key) is not None or _by_id(name, state.records):
+        return [(key if key in matcher.jobs else None, purchase_named(state, name))]
+    at_path = _purchase_of_file(state, name)
+    if at_path is not None:
+        return [(None, at_path)]
+    try:
+        keys = sorted(selected_keys(state, [name], []) or ())
+    except UsageError:
+        if _OF_SELECTIONS.isdisjoint(name):
+            purchase_named(state, name)  # says what is near it, of purchases too
+        raise
+    served = ((each, state.assignment.by_key.get(each) or matcher.last(each)) for each in keys)
+    return [(each, purchase) for each, purchase in served if purchase is not None]
+
+
+def _purchase_of_file(state: CampaignState, name: str) -> Purchase | None:
+    """The purchase whose file lies at the path `name`; None where there is no file of this campaign."""
+    path = real_path(Path(name))
+    folder = real_path(state.workspace.output)
+    if not path.is_file() or not path.is_relative_to(folder):
+        return None
+    index = state.outputs().index
+    relative = path.relative_to(folder).as_posix()
+    purchase_id = index.purchase_id(relative, index.digest(relative))
+    return None if purchase_id is None else state.records.purchases.get(purchase_id)
 
 
 def purchase_by_id(state: CampaignState, name: str) -> Purchase:

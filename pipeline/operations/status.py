@@ -1,31 +1,50 @@
-"""The figures of a campaign: how its jobs stand, and what was spent."""
+"""The figures of a campaign: how its jobs stand, what people said of them, and what was spent."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.inspection import files_here
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
+from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.exit_code import needing_attention
 from pipeline.results.standing import Standing, standings
 from pipeline.results.summary import Summary, summarize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierTake:
+    """A purchase that served its key once and serves no job now, and where its results lie on this machine."""
+
+    purchase: Purchase
+    decision: Decision | None
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStatus:
     """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
 
-    `manifest` is what people call it.
+    `manifest` is what people call it. `decisions` are what people said of what serves a job, or served it last.
     """
 
     campaign: str
     manifest: str
     jobs: Mapping[JobKey, Standing]
+    decisions: Mapping[JobKey, Decision]
     summary: Summary
     unsettled: tuple[Purchase, ...]
-    earlier: int
+    earlier: Sequence[EarlierTake]
     orphans: int
+
+    @property
+    def decided(self) -> Counter[Verdict]:
+        """How many jobs each was said of."""
+        return Counter(each.decision for each in self.decisions.values())
 
 
 def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> CampaignStatus:
@@ -37,8 +56,31 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
         campaign=state.workspace.campaign.name,
         manifest=shown_path(state.workspace.campaign.manifest),
         jobs=jobs,
+        decisions=_decisions(state, jobs),
         summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
         unsettled=needing_attention(state.assignment.idle, elsewhere),
-        earlier=len(state.assignment.earlier),
+        earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
     )
+
+
+def _decisions(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, Decision]:
+    found: dict[JobKey, Decision] = {}
+    if not state.decided:
+        return found
+    for key, stand in jobs.items():
+        purchase = stand.purchase or state.assignment.matcher.last(key)
+        if purchase is not None and purchase.id in state.decided:
+            found[key] = state.decided[purchase.id]
+    return found
+
+
+def _earlier(state: CampaignState, jobs: Collection[JobKey]) -> list[EarlierTake]:
+    takes = [each for each in state.assignment.earlier if each.key in jobs]
+    if not takes:
+        return []
+    outputs = state.outputs()
+    return [
+        EarlierTake(purchase=each, decision=state.decided.get(each.id), files=files_here(outputs, each))
+        for each in takes
+    ]

@@ -1,22 +1,36 @@
-"""Whether manifest, state, results and files agree."""
+"""Whether manifest, state, results, files and vendor agree."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import shown_path
-from pipeline.purchases import Status
+from pipeline.planning.planner import last_sent
+from pipeline.providers.base import NotFound, Progress, Provider
+from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.results.build import build
 from pipeline.results.verify import differences
 
 
-def record_differences(state: CampaignState) -> Iterator[str]:
-    """What the results manifest says otherwise than manifest and state, in words."""
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One thing on which two of them differ, in words; `place` is where it was found."""
+
+    place: Literal["results", "files", "vendor"]
+    message: str
+
+
+def in_records(state: CampaignState) -> Iterator[Disagreement]:
+    """What the results manifest says otherwise than manifest and state."""
     name = state.workspace.results_name
     if state.published is None:
         if state.records.purchases:
-            yield f"{name}: missing; `pipeline results` writes it"
+            yield Disagreement("results", f"{name}: missing; `pipeline results` writes it")
         return
     wanted = build(
         state.workspace.heading(),
@@ -25,11 +39,12 @@ def record_differences(state: CampaignState) -> Iterator[str]:
         decisions=state.decisions,
         published=state.published.published,
     )
-    yield from differences(state.published.document, wanted)
+    for message in differences(state.published.document, wanted):
+        yield Disagreement("results", message)
 
 
-def file_differences(state: CampaignState) -> Iterator[str]:
-    """Every file of a finished job that is not on this machine, or not as it was fetched, in words."""
+def in_files(state: CampaignState) -> Iterator[Disagreement]:
+    """Every file of a finished job that is not on this machine, or not as it was fetched."""
     # Without what the state remembers of times and sizes, the bytes themselves decide.
     outputs = OutputFolder(state.workspace.output, (), state.records.purchases)
     for job in state.jobs:
@@ -40,4 +55,38 @@ def file_differences(state: CampaignState) -> Iterator[str]:
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:
                 problem = "missing" if digest is None else "not what was fetched"
-                yield f"{shown_path(state.workspace.output / file.path)}: {problem}"
+                yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
+
+
+def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> Iterator[Disagreement]:
+    """Every workflow that the vendor has deleted, failed or titled otherwise than the records say. GETs only.
+
+    Raises:
+        VendorError: the vendor does not answer.
+        AccountError: it refused the key.
+        Stopped: a signal came.
+    """
+    for purchase in sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age)):
+        if purchase.workflow_id is None:
+            continue
+        message = calls(partial(_asked, provider, purchase, purchase.workflow_id))
+        if message is not None:
+            yield Disagreement("vendor", f"{purchase.key} ({purchase.id}): {message}")
+
+
+def _asked(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> str | None:
+    """What is wrong with a workflow; None where it is as the records say."""
+    try:
+        workflow = provider.get(workflow_id)
+    except NotFound:
+        return None if purchase.deleted else f"the vendor knows no workflow {workflow_id} any more"
+    if purchase.deleted:
+        return f"workflow {workflow_id} was to be deleted, and is still there"
+    if workflow.progress is Progress.FAILED and purchase.status is not Status.FAILED:
+        return f"workflow {workflow_id} is '{workflow.status}' at the vendor, {purchase.status} by the state"
+    sent = last_sent(purchase).title
+    if workflow.template_id != purchase.template_id:
+        return f"workflow {workflow_id} has template {workflow.template_id!r}, bought was {purchase.template_id!r}"
+    if workflow.title != sent:
+        return f"workflow {workflow_id} has title {workflow.title!r}, sent was {sent!r}"
+    return None

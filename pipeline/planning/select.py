@@ -8,6 +8,8 @@ from functools import partial
 
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import Job, JobKey, axis_text
+from pipeline.planning.plan import Action
+from pipeline.purchases import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +28,30 @@ Test = Callable[[Candidate], bool]
 def select_keys(
     candidates: Sequence[Candidate], select: Iterable[str], exclude: Iterable[str]
 ) -> frozenset[JobKey]:
-    """The keys that fit one of `select` (all, where there is none) and none of `excluded`.
+    """The keys that fit one of `select` (all, where there is none) and none of `exclude`.
 
-    A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from.
+    A comma within an expression means both; a `+` before one adds the jobs that the chosen ones are made from. How
+    jobs stand changes by itself: that nothing is `status:failed` now, or no `action:retry`, is no mistake.
 
     Raises:
         UsageError: an expression makes no sense, or nothing fits; with the nearest keys.
     """
-    expressions = list(select)
-    for expression in expressions:
-        if not _selected(expression, candidates):
+    selects, excludes = list(select), list(exclude)
+    for expression in selects:
+        lasting = _without_moments(expression)
+        if lasting and not _selected(lasting, candidates):
             raise UsageError(_matches_nothing(expression, candidates))
-    keys = matching_keys(candidates, expressions, exclude)
-    if not keys:
+    keys = matching_keys(candidates, selects, excludes)
+    may_be_empty = any(_without_moments(each) != each.removeprefix("+") for each in (*selects, *excludes))
+    if not keys and not may_be_empty:
         raise UsageError("the selection leaves no job")
     return keys
+
+
+def _without_moments(expression: str) -> str:
+    """`expression` without the parts that ask how a job stands now."""
+    parts = [part.strip() for part in expression.removeprefix("+").split(",")]
+    return ",".join(part for part in parts if part.partition(":")[0] not in _WORDS)
 
 
 def matching_keys(
@@ -94,6 +105,13 @@ _FIELDS: dict[str, Callable[[Candidate], str | None]] = {
 }
 
 
+# What is asked by these changes with every run; by their words a slip of the pen is known.
+_WORDS: dict[str, frozenset[str]] = {
+    "status": frozenset({"pending", *(status.value for status in Status)}),
+    "action": frozenset(action.value for action in Action),
+}
+
+
 def _test(expression: str) -> Test:
     name, separator, wanted = expression.partition(":")
     if not expression:
@@ -107,6 +125,9 @@ def _test(expression: str) -> Test:
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
         raise UsageError(f"'{printable(expression)}': nothing is selected by '{printable(name)}'{hint}")
+    if name in _WORDS and not any(fnmatchcase(word, wanted) for word in _WORDS[name]):
+        hint = did_you_mean(wanted, _WORDS[name]) or f"; there are: {', '.join(sorted(_WORDS[name]))}"
+        raise UsageError(f"'{printable(expression)}': no {name} is called '{printable(wanted)}'{hint}")
     return partial(_field_matches, _FIELDS[name], wanted)
 
 

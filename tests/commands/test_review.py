@@ -367,3 +367,95 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
     assert actions(pipeline, project)[film] == "replace"
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 4
+
+
+# Selections and files
+
+
+def test_a_selection_decides_on_all_that_it_fits(bought: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("approve", bought.manifest, "image:red")
+
+    assert ended.code == 0, ended.said
+    assert [(each["key"], each["decision"]) for each in decided(bought)] == [
+        (DANCE, "approved"),
+        (WALK, "approved"),
+    ]
+    assert pipeline("redo", bought.manifest, "**/walk").code == 0
+    assert [(each["key"], each["decision"]) for each in decided(bought)] == [
+        (DANCE, "approved"),
+        (WALK, "redo"),
+    ]
+
+
+def test_of_a_selection_only_what_succeeded_is_approved(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
+    assert pipeline("run", project.manifest).code == 1
+
+    assert pipeline("approve", project.manifest, "main").code == 0
+
+    assert [each["key"] for each in decided(project)] == [DANCE]
+    assert pipeline("approve", project.manifest, "status:failed").code == 64
+    assert pipeline("reject", project.manifest, "status:failed").code == 0
+
+
+def test_a_selection_of_nothing_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
+    for selection in ("image:green", "status:failed", "hero/**"):
+        ended = pipeline("reject", bought.manifest, selection)
+        assert ended.code == 64, ended.said
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+def test_a_take_is_named_by_the_file_that_was_looked_at(bought: Project, pipeline: Pipeline) -> None:
+    """Also without a manifest: a film is none."""
+    old = purchase(bought, WALK)
+    assert pipeline("run", bought.manifest, "--replace", WALK).code == 0
+
+    assert pipeline("approve", f"output/spring/{WALK}.mp4").code == 0
+    assert pipeline("reject", f"output/spring/{WALK}~{old[:7]}.mp4", "--note", "too dark").code == 0
+
+    assert [(each["purchase"], each["decision"]) for each in decided(bought)] == [
+        (purchase(bought, WALK), "approved"),
+        (old, "rejected"),
+    ]
+
+
+def test_a_file_of_nobody_decides_nothing(bought: Project, pipeline: Pipeline) -> None:
+    bought.write({"output/spring/mine.mp4": "mine", "other.mp4": "other"})
+
+    for file in ("output/spring/mine.mp4", "other.mp4", f"output/spring/{WALK}.mov"):
+        assert pipeline("approve", bought.manifest, file).code == 64
+
+
+# What was said is told
+
+
+def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    old = purchase(bought, WALK)
+    pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2")
+    pipeline("approve", bought.manifest, DANCE)
+
+    status = pipeline("status", bought.manifest).out
+    assert f"  {WALK}: done, rejected ★★ “too dark”" in status
+    assert f"  {DANCE}:" not in status
+    assert "2 done, 1 approved, 1 rejected;" in status
+    assert "  decision: rejected ★★ “too dark”" in pipeline("show", bought.manifest, WALK).out
+
+    pipeline("redo", bought.manifest, WALK, "--note", "again, please")
+    sent_back = pipeline("status", bought.manifest)
+    assert f"  {WALK}: pending, sent back “again, please”" in sent_back.out
+
+    assert pipeline("run", bought.manifest).code == 0
+    after = pipeline("status", bought.manifest)
+    kept = f"output/spring/{WALK}~{old[:7]}.mp4"
+    assert f"  {WALK}: replaced take {old} (done, sent back “again, please”): {kept}" in after.out
+    shown = pipeline("show", bought.manifest, WALK).out
+    assert f"  file {kept}: here" in shown
+    document = pipeline("status", bought.manifest, "--format", "json").document
+    [walk] = [job for job in document["jobs"] if job["key"] == WALK]
+    assert walk["earlier"] == [
+        {"purchase": old, "status": "done", "decision": "redo", "note": "again, please", "files": [kept]}
+    ]

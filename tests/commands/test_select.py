@@ -244,7 +244,9 @@ def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None
     [
         ("hero/loop/blue/wlak/locale=en", "did you mean 'hero/loop/blue/walk/locale=en'?"),
         ("image:green", "fits no job"),
-        ("status:done", "fits no job"),
+        ("status:doen", "no status is called 'doen'; did you mean 'done'?"),
+        ("action:buy", "no action is called 'buy'"),
+        ("status:done,image:green", "fits no job"),
         ("matrix.market:fr", "fits no job"),
         ("imgae:blue", "did you mean 'image'?"),
         ("colour:blue", "matrix.NAME"),
@@ -285,3 +287,29 @@ def test_a_selection_of_nothing_says_what_there_is(wide: Project, offline: Pipel
     ended = offline("plan", wide.manifest, "--select", "zzz")
 
     assert "'zzz' fits no job; there are: hero/loop/blue/dance/locale=en" in ended.err
+
+
+# How jobs stand changes by itself
+
+
+@pytest.mark.parametrize("flags", [("--select", "status:failed"), ("--exclude", "status:pending")])
+@pytest.mark.parametrize("command", ["plan", "run", "status", "expand", "collect"])
+def test_that_nothing_stands_like_that_now_is_no_mistake(
+    project: Project, pipeline: Pipeline, vendor: Emulator, command: str, flags: tuple[str, ...]
+) -> None:
+    ended = pipeline(command, project.manifest, *flags)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 0
+
+
+def test_a_run_of_what_has_failed_has_nothing_to_do_where_nothing_has(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    bought = len(vendor.ledger.entries)
+
+    for selection in ("status:failed", "action:retry", "status:fail*,image:red"):
+        ended = pipeline("run", project.manifest, "--select", selection, "--retry-failed")
+        assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == bought

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calling import Pipeline
+from support.calling import Ended, Pipeline
 from support.campaigns import Project, spring
+
+from pipeline.emulator.embedded import Emulator
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 
@@ -167,3 +169,58 @@ def test_results_of_another_campaign_are_refused(bought: Project, pipeline: Pipe
     edit_results(bought, rename)
 
     assert pipeline("verify", bought.manifest).code == 3
+
+
+# The vendor
+
+
+def remote(pipeline: Pipeline, project: Project) -> Ended:
+    return pipeline("verify", project.manifest, "--remote")
+
+
+def test_the_vendor_is_asked_by_gets_only(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": ["put", "delete", "create", "upload"], "do": {"status": 500}})
+
+    ended = remote(pipeline, bought)
+
+    assert ended.code == 0, ended.said
+    assert "agree" in ended.out
+
+
+def test_a_workflow_that_is_gone_failed_or_titled_otherwise_is_named(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    dance, walk = (bought.jobs()[key]["workflow_id"] for key in (DANCE, WALK))
+    vendor.store.delete(dance)
+    vendor.fail({"on": "get", "match": {"title": "walk"}, "do": {"patch": {"title": "somebody's"}}})
+
+    ended = remote(pipeline, bought)
+
+    assert ended.code == 1, ended.said
+    assert f"the vendor knows no workflow {dance} any more" in ended.out
+    assert f"workflow {walk} has title \"somebody's\", sent was 'spring: {WALK}" in ended.out
+    assert "2 difference(s)." in ended.out
+
+    vendor.heal()
+    vendor.fail({"on": "get", "match": {"title": "walk"}, "do": {"patch": {"processing_status": "fail"}}})
+    assert f"workflow {walk} is 'fail' at the vendor, done by the state" in remote(pipeline, bought).out
+
+
+def test_a_vendor_out_of_reach_hides_nothing_that_was_found(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    (bought.folder / f"output/spring/{WALK}.mp4").unlink()
+    vendor.fail({"on": "get", "do": {"status": 503}})
+
+    ended = pipeline("verify", bought.manifest, "--files", "--remote")
+
+    assert ended.code == 8, ended.said
+    assert f"{WALK}.mp4: missing" in ended.out
+    assert "the vendor cannot be asked" in ended.err
+
+
+def test_asking_the_vendor_needs_a_key(bought: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+
+    assert remote(pipeline, bought).code == 5
+    assert pipeline("verify", bought.manifest).code == 0

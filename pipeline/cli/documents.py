@@ -1,0 +1,148 @@
+"""What commands print with `--format json`: each shape has a schema of its command's name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.jobs import JobKey, Json
+from pipeline.operations.collect_records import Collected
+from pipeline.operations.inspection import JobDetails, PurchaseDetails
+from pipeline.operations.run import Outcome
+from pipeline.operations.status import CampaignStatus, EarlierTake
+from pipeline.operations.workspace import shown_path
+from pipeline.purchases import as_json as purchase_json
+from pipeline.results.decisions import Decision
+from pipeline.results.standing import Standing
+
+
+def status_document(current: CampaignStatus) -> dict[str, Json]:
+    """How the jobs of a campaign stand."""
+    earlier: dict[JobKey, list[Json]] = {}
+    for take in current.earlier:
+        earlier.setdefault(take.purchase.key, []).append(_take(take))
+    return {
+        "campaign": current.campaign,
+        "jobs": [
+            _present(
+                **_job(key, stand),
+                **_decision(current.decisions.get(key)),
+                earlier=earlier.get(key) or None,
+            )
+            for key, stand in current.jobs.items()
+        ],
+        "unsettled": [{"purchase": each.id, "key": each.key} for each in current.unsettled],
+        "summary": {
+            **current.summary.as_json(),
+            "earlier": len(current.earlier),
+            "orphans": current.orphans,
+        },
+    }
+
+
+def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str, Json]:
+    """How a run, or a `collect`, ended. `results` is what people call the results manifest."""
+    return {
+        "campaign": campaign,
+        "exit_code": int(outcome.code),
+        "jobs": [
+            _present(
+                **_job(key, stand), files=[shown_path(path) for path in outcome.files.get(key, ())] or None
+            )
+            for key, stand in outcome.jobs.items()
+        ],
+        "unsettled": [{"purchase": each.id, "key": each.key} for each in outcome.unsettled],
+        "waiting": list(outcome.waiting),
+        "notes": list(outcome.notes),
+        "summary": {
+            **outcome.summary.as_json(),
+            "bought": outcome.bought,
+            "spent": outcome.spent,
+        },
+        **({"results": results} if outcome.published else {}),
+    }
+
+
+def collected_document(collected: Collected) -> dict[str, Json]:
+    """How a `collect` from records alone ended: without a manifest there are purchases, and no jobs."""
+    return {
+        "campaign": collected.campaign,
+        "exit_code": int(collected.code),
+        "purchases": collected.purchases,
+        "output": shown_path(collected.output),
+        "notes": list(collected.notes),
+    }
+
+
+def job_document(details: JobDetails) -> dict[str, Json]:
+    """All that is known of a job."""
+    job, entry = details.job, details.entry
+    plan: Json = None
+    if entry is not None:
+        plan = _present(
+            action=entry.action.value, reason=entry.reason, credits=entry.credits if entry.buys else 0
+        )
+    return {
+        "job": _present(
+            key=job.key,
+            fingerprint=job.fingerprint,
+            request={"template_id": job.request.template_id, **job.request_json()},
+            plan=plan,
+        ),
+        "purchases": [_purchase(each) for each in details.purchases],
+    }
+
+
+def purchase_document(details: PurchaseDetails) -> dict[str, Json]:
+    """All that is known of a purchase."""
+    return {"purchases": [_purchase(details)]}
+
+
+def _purchase(details: PurchaseDetails) -> dict[str, Json]:
+    return {
+        **purchase_json(details.purchase),
+        "serves": list(details.serves),
+        **_decision(details.decision),
+        "files": [{"path": shown_path(each.path), "here": each.is_here} for each in details.files],
+        "events": [
+            _present(
+                at=each.at,
+                event=each.event,
+                before=each.before,
+                after=each.after,
+                detail=each.detail or None,
+            )
+            for each in details.events
+        ],
+    }
+
+
+def _take(take: EarlierTake) -> dict[str, Json]:
+    return _present(
+        purchase=take.purchase.id,
+        status=take.purchase.status.value,
+        **_decision(take.decision),
+        files=[shown_path(path) for path in take.files],
+    )
+
+
+def _job(key: JobKey, stand: Standing) -> dict[str, Any]:
+    purchase = stand.purchase
+    return {
+        "key": key,
+        "status": stand.status,
+        "reason": stand.reason,
+        "purchase": purchase.id if purchase else None,
+        "workflow_id": purchase.workflow_id if purchase else None,
+        "credits": purchase.credits if purchase else None,
+        "error": purchase.error if purchase else None,
+    }
+
+
+def _decision(decision: Decision | None) -> dict[str, Any]:
+    if decision is None:
+        return {}
+    return {"decision": decision.decision.value, "rating": decision.rating, "note": decision.note}
+
+
+def _present(**values: Json | Mapping[str, Json]) -> dict[str, Json]:
+    """The values that there are: absent ones are left out."""
+    return {name: value for name, value in values.items() if value is not None}  # type: ignore[misc]

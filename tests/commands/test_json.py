@@ -1,0 +1,160 @@
+"""`--format json`: stdout is one document, valid by the schema of its command's name, and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project, campaign, chained, spring
+
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+
+
+def document(pipeline: Pipeline, ended: Ended, name: str) -> Any:
+    """What was printed, checked by the schema that `pipeline schema` prints."""
+    schema = pipeline("schema", name).document
+    jsonschema.Draft202012Validator(schema).validate(ended.document)
+    return ended.document
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def test_a_run_tells_how_its_jobs_stand_and_what_it_bought(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("run", project.manifest, "--format", "json")
+    told = document(pipeline, ended, "run")
+
+    assert ended.code == told["exit_code"] == 0
+    assert {job["key"]: job["status"] for job in told["jobs"]} == {DANCE: "done", WALK: "done"}
+    assert {path for job in told["jobs"] for path in job["files"]} == {
+        f"output/spring/{DANCE}.mp4",
+        f"output/spring/{WALK}.mp4",
+    }
+    assert told["summary"] == {"jobs": {"done": 2}, "credits": 200, "bought": 2, "spent": 200}
+    assert told["results"] == "spring.results.json"
+    assert "Plan: 2 to create." in ended.err
+
+
+def test_a_run_that_fails_and_one_that_buys_nothing_are_documents_too(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": {"status": 422}})
+    project = campaign(folder, {"campaign.yaml": spring()})
+
+    failed = document(pipeline, pipeline("run", project.manifest, "--format", "json"), "run")
+    assert failed["exit_code"] == 1
+    [walk] = [job for job in failed["jobs"] if job["key"] == WALK]
+    assert (walk["status"], walk["reason"]) == ("failed", "rejected")
+    assert "422" in walk["error"]
+
+    project.write({"campaign.yaml": spring(limits={"max_creates": 0}, prompts={"sit": "a rest"})})
+    refused = document(pipeline, pipeline("run", project.manifest, "--format", "json"), "run")
+    assert refused["exit_code"] == 4
+    assert refused["notes"] == ["1 creates would exceed max_creates (0)"]
+
+
+def test_on_github_nothing_but_the_document_is_on_stdout(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("GITHUB_ACTIONS", "true")
+
+    ended = pipeline("run", project.manifest, "--format", "json")
+
+    assert json.loads(ended.out)["exit_code"] == 0
+
+
+def test_events_and_the_document_do_not_share_stdout(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("run", project.manifest, "--format", "json", "--events", "-")
+
+    assert ended.code == 64
+    assert "both want stdout" in ended.err
+
+
+def test_events_are_lines_of_their_schema(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest, "--events", "events.jsonl").code == 0
+    schema = pipeline("schema", "events").document
+
+    lines = (project.folder / "events.jsonl").read_text().splitlines()
+    assert lines
+    for line in lines:
+        jsonschema.Draft202012Validator(schema).validate(json.loads(line))
+
+
+def test_collect_tells_what_it_fetched(bought: Project, pipeline: Pipeline) -> None:
+    for path in (bought.folder / "output").rglob("*.mp4"):
+        path.unlink()
+
+    of_manifest = document(pipeline, pipeline("collect", bought.manifest, "--format", "json"), "collect")
+    assert {job["status"] for job in of_manifest["jobs"]} == {"done"}
+    assert all(job["files"] for job in of_manifest["jobs"])
+    assert (of_manifest["summary"]["bought"], of_manifest["summary"]["spent"]) == (0, 0)
+
+    of_records = document(pipeline, pipeline("collect", bought.state, "--format", "json"), "collect")
+    assert (of_records["campaign"], of_records["exit_code"]) == ("spring", 0)
+
+
+def test_show_tells_of_a_job_and_of_a_purchase(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("approve", bought.manifest, WALK, "--note", "as it is", "--rating", "5")
+
+    of_job = document(pipeline, pipeline("show", bought.manifest, WALK, "--format", "json"), "show")
+    assert of_job["job"]["key"] == WALK
+    assert of_job["job"]["plan"]["action"] == "keep"
+    [purchase] = of_job["purchases"]
+    assert (purchase["decision"], purchase["note"], purchase["rating"]) == ("approved", "as it is", 5)
+    assert purchase["files"] == [{"path": f"output/spring/{WALK}.mp4", "here": True}]
+    assert [event["after"] for event in purchase["events"]][-1] == "done"
+
+    by_id = document(pipeline, pipeline("show", bought.manifest, purchase["id"], "--format", "json"), "show")
+    assert by_id == {"purchases": [purchase]}
+
+
+def test_verify_lists_what_differs(bought: Project, pipeline: Pipeline) -> None:
+    agreeing = pipeline("verify", bought.manifest, "--files", "--format", "json")
+    assert document(pipeline, agreeing, "verify") == {"campaign": "spring", "agree": True, "differences": []}
+
+    (bought.folder / "output" / "spring" / f"{WALK}.mp4").unlink()
+    differing = pipeline("verify", bought.manifest, "--files", "--format", "json")
+
+    assert differing.code == 1
+    assert document(pipeline, differing, "verify")["differences"] == [
+        {"in": "files", "message": f"output/spring/{WALK}.mp4: missing"}
+    ]
+
+
+def test_status_of_one_and_of_several(bought: Project, pipeline: Pipeline) -> None:
+    one = document(pipeline, pipeline("status", bought.manifest, "--format", "json"), "status")
+    assert one["summary"]["jobs"] == {"done": 2}
+
+    bought.write({"stages.yaml": chained()})
+    several = document(pipeline, pipeline("status", bought.folder, "--format", "json"), "status")
+    assert [each["campaign"] for each in several["campaigns"]] == ["spring", "stages"]
+
+
+def test_merge_tells_what_it_wrote(bought: Project, pipeline: Pipeline) -> None:
+    ended = pipeline(
+        "merge", bought.results_file, bought.results_file, "--out", "both.json", "--format", "json"
+    )
+
+    told = document(pipeline, ended, "merge")
+    assert (told["out"], told["files"], told["purchases"]) == ("both.json", 2, 2)
+    assert told["summary"] == {"jobs": {"done": 2}, "credits": 200}
+
+
+@pytest.mark.parametrize("command", ["expand", "validate", "plan"])
+def test_what_asks_no_vendor_has_a_schema_too(folder: Path, offline: Pipeline, command: str) -> None:
+    prompts = {"walk": "a walk {with} braces"}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+
+    document(offline, offline(command, project.manifest, "--format", "json"), command)
+
+    project.write({"campaign.yaml": {**spring(), "promts": {}}})
+    if command == "validate":
+        wrong = offline(command, project.manifest, "--format", "json")
+        assert wrong.code == 3
+        assert document(offline, wrong, command)["error_count"] == 1
