@@ -521,7 +521,7 @@ def test_what_a_cap_leaves_is_bought(harness: Harness, cap: str) -> None:
 
 
 def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> None:
-    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(3, 30, 30)))
+    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(max_creates=3, max_credits=30, budget=30)))
 
     assert set(ran.statuses.values()) == {"done"}
     assert not ran.codes
