@@ -61,7 +61,7 @@ class Step:
     outputs: tuple[Output, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
     """One create and what became of it; the fields are those of the results manifest.
 

@@ -94,7 +94,7 @@ def _outputs(written: list[Json]) -> Iterator[Output]:
 def _steps(written: list[Json]) -> Iterator[Step]:
     for each in written:
         step = _shaped(each, _STEP, _STEP_NEEDS)
-        yield Step(step["flow"], tuple(_outputs(step["outputs"])))
+        yield Step(flow=step["flow"], outputs=tuple(_outputs(step["outputs"])))
 
 
 def refusal(purchase: Purchase) -> str | None:

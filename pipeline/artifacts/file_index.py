@@ -86,7 +86,14 @@ class FileIndex:
     def remember(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
         """Note the file that lies at `path` now."""
         stat = (self._folder / path).stat()
-        placed = PlacedFile(path, purchase_id, slot, digest, stat.st_size, stat.st_mtime_ns)
+        placed = PlacedFile(
+            path=path,
+            purchase=purchase_id,
+            slot=slot,
+            sha256=digest,
+            bytes=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+        )
         self._discard(path)
         self._add(placed)
         self._changed[path] = placed

@@ -36,6 +36,7 @@ from pipeline.providers.base import (
     Provider,
 )
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.records import WORKFLOW_ID
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
@@ -177,13 +178,23 @@ class Creator:
 
     def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:
         """Write down what came of a create; what follows from it happens once that is on disk."""
-        if isinstance(outcome, Bought) and self.journal.has_workflow(outcome.workflow_id):
-            # Whose it is nobody can tell.
-            named = f"the vendor named workflow {outcome.workflow_id}, which another purchase has"
-            outcome = OutcomeUnknown(named)
+        if isinstance(outcome, Bought):
+            outcome = self._checked(outcome)
         detail = outcome.response if isinstance(outcome, OutcomeUnknown) else ""
         follow = partial(self._after_commit, create.entry, outcome)
         self.journal.record(create.purchase.id, event_for(outcome), follow, detail)
+
+    def _checked(self, bought: Bought) -> Bought | OutcomeUnknown:
+        """What was bought, where its workflow id can be this purchase's and can be recorded."""
+        if self.journal.has_workflow(bought.workflow_id):
+            # Whose it is nobody can tell.
+            return OutcomeUnknown(
+                f"the vendor named workflow {bought.workflow_id}, which another purchase has"
+            )
+        if not WORKFLOW_ID.fullmatch(bought.workflow_id):
+            # A plug-in's: no results manifest takes it, so the campaign could record nothing more.
+            return OutcomeUnknown("the provider named no sound workflow id", bought.workflow_id)
+        return bought
 
     def _after_commit(self, entry: Entry, outcome: CreateOutcome, purchase: Purchase) -> None:
         if purchase.status is Status.VOID:

@@ -104,7 +104,8 @@ class Journal:
         after = advance(before, event)
         self.purchases[purchase_id] = after
         self._workflows.add(after.workflow_id)
-        self._changes.append(_Pending(Change(before, after, self._clock.now(), event, detail), after_commit))
+        change = Change(before=before, after=after, at=self._clock.now(), event=event, detail=detail)
+        self._changes.append(_Pending(change, after_commit))
 
     def learn(self, template_id: str, seconds: float) -> None:
         """Note how long one workflow of a template took."""

@@ -163,4 +163,4 @@ def _is_removed(state: CampaignState, purchase: Purchase) -> bool:
 
 
 def _change(purchase: Purchase, event: Event) -> Change:
-    return Change(purchase, advance(purchase, event), now(), event)
+    return Change(before=purchase, after=advance(purchase, event), at=now(), event=event)

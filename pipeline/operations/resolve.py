@@ -97,6 +97,6 @@ def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
 
 def _commit(state: CampaignState, purchase: Purchase, event: Event) -> Purchase:
     after = advance(purchase, event)
-    state.store.commit([Change(purchase, after, now(), event)])
+    state.store.commit([Change(before=purchase, after=after, at=now(), event=event)])
     publish_anew(state)
     return after

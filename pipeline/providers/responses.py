@@ -13,6 +13,7 @@ from pipeline.jobs import Json
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of
 from pipeline.purchases import WorkflowId
+from pipeline.records import WORKFLOW_ID
 
 LONGEST_WAIT = 86_400.0
 _LONGEST_TEXT = 2_000
@@ -20,12 +21,10 @@ _LONGEST_TEXT = 2_000
 _ENDED = {"success": Progress.SUCCEEDED, "fail": Progress.FAILED, "cancel": Progress.FAILED}
 _RUNNING = frozenset({"created", "in_progress", "pending", "processing", "queued", "running", "started"})
 
-_WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
 
 def is_workflow_id(value: object) -> bool:
     """Whether it can be an id: it goes into urls, where one of dots alone would lead elsewhere."""
-    return isinstance(value, str) and bool(_WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
+    return isinstance(value, str) and bool(WORKFLOW_ID.fullmatch(value)) and bool(value.strip("."))
 
 
 def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:

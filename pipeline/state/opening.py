@@ -135,7 +135,7 @@ def _identified(
             f"{path}: the state of another manifest, {os.path.normpath(other)}, which still exists; "
             "give each a name and a state of its own (--state)"
         )
-    return state_file.Identity(written.campaign, _relative(manifest, path))
+    return state_file.Identity(campaign=written.campaign, manifest=_relative(manifest, path))
 
 
 def _relative(manifest: Path, state: Path) -> str:

@@ -9,7 +9,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status,
 from pipeline.state.transitions import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One step of one purchase's life, as it goes to disk.
 
@@ -24,7 +24,7 @@ class Change:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
     """What may be bought: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
 
@@ -33,7 +33,7 @@ class Caps:
     budget: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
     """What counts against the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
 
@@ -64,7 +64,7 @@ class Spent:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedFile:
     """Where a purchase's file lies on this machine; never joined, never published.
 
@@ -108,7 +108,7 @@ class Turn:
     durations: Sequence[tuple[str, float]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
     """One row of a purchase's history."""
 

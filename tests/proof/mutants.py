@@ -20,7 +20,11 @@ MODULES = {
         "tests/unit/providers/test_download.py",
     ),
     "pipeline/engine/create.py": ("tests/unit/engine",),
-    "pipeline/state/transitions.py": ("tests/unit/state/test_transitions.py", "tests/unit/test_purchases.py"),
+    "pipeline/state/transitions.py": (
+        "tests/unit/state/test_transitions.py",
+        "tests/unit/test_purchases.py",
+        "tests/unit/test_records.py",
+    ),
     "pipeline/state/lock.py": ("tests/unit/state/test_lock.py", "tests/unit/state/test_processes.py"),
 }
 

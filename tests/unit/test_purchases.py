@@ -23,7 +23,14 @@ from pipeline.records import purchase_from_json
 
 
 def bought(status: Status = Status.SUBMITTED, **fields: object) -> Purchase:
-    made = Purchase(PurchaseId(IDS[0]), JobKey("a/b"), "v1:0", status, "2026-01-01T00:00:00Z", "t")
+    made = Purchase(
+        id=PurchaseId(IDS[0]),
+        key=JobKey("a/b"),
+        fingerprint="v1:0",
+        status=status,
+        bought_at="2026-01-01T00:00:00Z",
+        template_id="t",
+    )
     return replace(made, **fields)  # type: ignore[arg-type]  # each test names fields of its own
 
 

@@ -193,6 +193,22 @@ def test_what_the_vendor_says_that_cannot_be_kept_leaves_what_was_known() -> Non
     assert transitions.advance(before, told) == replace(before, updated_at="2026-03-02")
 
 
+@pytest.mark.parametrize("credits_told", [0, limits.LARGEST_CREDITS])
+def test_what_just_fits_is_kept_as_the_vendor_said_it(credits_told: int) -> None:
+    before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
+    told = transitions.Reported(credits=credits_told, created_at="d" * limits.LONGEST_DATE)
+    assert transitions.advance(before, told) == replace(
+        before, credits=credits_told, created_at="d" * limits.LONGEST_DATE
+    )
+    outputs = tuple(
+        output(content_type="c" * limits.LONGEST_NAME, url="u" * limits.LONGEST_URL, bytes=size)
+        for size in (0, limits.LARGEST_FILE, None)
+    )
+    steps = (Step(flow="f" * limits.LONGEST_NAME, outputs=outputs),)
+    after = transitions.advance(before, transitions.Finished(outputs, steps))
+    assert (after.outputs, after.steps) == (outputs, steps)
+
+
 def test_long_texts_of_the_vendors_are_cut_and_not_lost() -> None:
     media = output(
         content_type="video/mp4; codecs=" + "x" * 300, url="https://cdn.example.com/a.mp4", bytes=5

@@ -230,11 +230,7 @@ def test_what_a_provider_raises_within_a_create_may_have_been_bought(harness: Ha
 
 
 @fails_without("pipeline.engine.journal:Journal.record", "self._workflows.add(after")
-@fails_without(
-    "pipeline.engine.create:Creator.apply_outcome",
-    "if isinstance(outcome, Bought) and",
-    swap=("self.journal.has_workflow(outcome.workflow_id)", "False"),
-)
+@fails_without("pipeline.engine.create:Creator._checked", "if self.journal.has_workflow(bought")
 def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness) -> None:
     harness.vendor.creating["blue"] = [Bought(WorkflowId("wf-1"))]
     harness.vendor.creating["red"] = [Bought(WorkflowId("wf-1"))]
@@ -243,6 +239,15 @@ def test_an_id_that_another_purchase_has_is_an_unknown_outcome(harness: Harness)
 
     assert ran.statuses == {"blue": "done", "red": "attention"}
     assert "wf-1" in ran.reporter.warnings[0]
+
+
+@fails_without("pipeline.engine.create:Creator._checked", "if not WORKFLOW_ID.fullmatch")
+@pytest.mark.parametrize("workflow_id", ["", "wf/1", "w" * 129, "wf\n", "wf\ud800"])
+def test_an_id_that_no_record_takes_is_an_unknown_outcome(harness: Harness, workflow_id: str) -> None:
+    harness.vendor.creating["blue"] = [Bought(WorkflowId(workflow_id))]
+
+    assert harness.run(BLUE).statuses == {"blue": "attention"}
+    assert harness.run(BLUE).statuses == {"blue": "attention"}
 
 
 @fails_without(
@@ -516,7 +521,7 @@ def test_what_a_cap_leaves_is_bought(harness: Harness, cap: str) -> None:
 
 
 def test_a_cap_that_is_met_and_not_passed_stops_nothing(harness: Harness) -> None:
-    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(3, 30, 30)))
+    ran = harness.run(*jobs(3), settings=RunSettings(caps=Caps(max_creates=3, max_credits=30, budget=30)))
 
     assert set(ran.statuses.values()) == {"done"}
     assert not ran.codes

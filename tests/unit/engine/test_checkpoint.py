@@ -169,7 +169,12 @@ def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) 
 
 def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
     purchase = Purchase(
-        PurchaseId("f" * 16), what.key, what.fingerprint, Status.ATTENTION, "2026-01-01", "overlay"
+        id=PurchaseId("f" * 16),
+        key=what.key,
+        fingerprint=what.fingerprint,
+        status=Status.ATTENTION,
+        bought_at="2026-01-01",
+        template_id="overlay",
     )
     return replace(purchase, **changed)
 

@@ -34,7 +34,7 @@ def once(fails: Callable[[Sequence[Change]], bool]) -> Callable[[Sequence[Change
     "written = self._store.commit_turn",
     swap=(
         "self._store.commit_turn(turn, self._caps)",
-        "[Change(None, each.purchase, each.at) for each in turn.intents]",
+        "[Change(before=None, after=each.purchase, at=each.at) for each in turn.intents]",
     ),
 )
 def test_a_create_is_sent_only_once_its_intent_is_on_disk(harness: Harness) -> None:

@@ -8,7 +8,7 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
-from pipeline.state.store import Caps, Change, Intent, Turn
+from pipeline.state.store import Caps, Change, Intent, PlacedFile, Turn
 from pipeline.state.transitions import Event, advance
 
 NOW = "2026-03-01T12:00:00Z"
@@ -78,6 +78,12 @@ def intent(number: int = 1, price: int | None = 5, *supersedes: PurchaseId) -> I
 
 def step(before: Purchase, event: Event) -> Change:
     return Change(before=before, after=advance(before, event), at=NOW, event=event)
+
+
+def placed(path: str) -> PlacedFile:
+    return PlacedFile(
+        path=path, purchase=PurchaseId("f" * 16), slot="result/0", sha256="aa", bytes=1, mtime_ns=10
+    )
 
 
 def begin(store: SqlStore, intents: Sequence[Intent], caps: Caps = UNCAPPED) -> list[Purchase]:

@@ -12,8 +12,8 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import transitions
-from pipeline.state.store import Caps, Change, PlacedFile, Spent, Turn
-from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, move, purchase, step
+from pipeline.state.store import Caps, Change, Spent, Turn
+from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, move, placed, purchase, step
 
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
@@ -135,7 +135,9 @@ def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) 
 
 @given(
     prices=st.lists(st.integers(0, 4), max_size=8),
-    caps=st.builds(Caps, *(st.none() | st.integers(0, 8) for _ in range(3))),
+    caps=st.builds(
+        Caps, **dict.fromkeys(("max_creates", "max_credits", "budget"), st.none() | st.integers(0, 8))
+    ),
     batch=st.integers(1, 4),
 )
 @ANY_FOLDER
@@ -287,8 +289,8 @@ def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None
 
 def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
     store = desk.open()
-    first = PlacedFile("a.mp4", PurchaseId("a" * 16), "result/0", "aa", 1, 10)
-    second = PlacedFile("b.mp4", PurchaseId("b" * 16), "steps/2/0", "bb", 2, 2**60)
+    first = placed("a.mp4")
+    second = replace(placed("b.mp4"), slot="steps/2/0", mtime_ns=2**60)
     store.index_files([first, second])
     store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
     assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
@@ -296,9 +298,7 @@ def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
 
 def test_many_files_are_placed_at_once(desk: Desk) -> None:
     store = desk.open()
-    store.index_files(
-        PlacedFile(f"{number:04}.mp4", PurchaseId("c" * 16), "result/0", "aa", 1, 1) for number in range(1200)
-    )
+    store.index_files(placed(f"{number:04}.mp4") for number in range(1200))
     store.index_files([], removed=[f"{number:04}.mp4" for number in range(1199)])
     assert [file.path for file in store.files()] == ["1199.mp4"]
 

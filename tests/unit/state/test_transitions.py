@@ -58,12 +58,12 @@ PHASES = [SUBMITTING, ATTENTION, VOID, SUBMITTED, SUCCEEDED, DONE, REJECTED, FAI
 def at(here: Phase) -> Purchase:
     workflow = None if here in (SUBMITTING, ATTENTION, VOID, REJECTED) else WorkflowId("w1")
     return Purchase(
-        PurchaseId("0" * 16),
-        JobKey("a/b"),
-        "v1:0",
-        here[0],
-        "2026-01-01",
-        "t",
+        id=PurchaseId("0" * 16),
+        key=JobKey("a/b"),
+        fingerprint="v1:0",
+        status=here[0],
+        bought_at="2026-01-01",
+        template_id="t",
         reason=here[1],
         workflow_id=workflow,
         credits=5,

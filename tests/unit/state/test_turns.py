@@ -6,12 +6,12 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.purchases import PurchaseId, Records, WorkflowId
+from pipeline.purchases import Records, WorkflowId
 from pipeline.state import transitions
-from pipeline.state.store import Caps, PlacedFile, Spent, Turn
-from state.conftest import UNCAPPED, Desk, buy, intent, move, purchase, step
+from pipeline.state.store import Caps, Spent, Turn
+from state.conftest import UNCAPPED, Desk, buy, intent, move, placed, purchase, step
 
-FILE = PlacedFile("a.mp4", PurchaseId("f" * 16), "result/0", "aa", 1, 10)
+FILE = placed("a.mp4")
 
 
 def test_all_that_a_turn_brought_is_on_disk(desk: Desk) -> None:
