@@ -254,7 +254,9 @@ def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it
 
 
 @fails_without(
-    "pipeline.engine.checkpoint:Checkpoint.__call__", "not in SECRETS", swap=("not in SECRETS", "not in ()")
+    "pipeline.engine.checkpoint:Checkpoint.__call__",
+    "given = {name: value",
+    swap=("not in SECRETS", "not in ()"),
 )
 def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
     environment = {**os.environ, "VIMMERSE_API_KEY": "secret", "CAMPAIGN_PUSH_TOKEN": "needed"}
