@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from pipeline.errors import did_you_mean
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, ImageSet, Rule
 from pipeline.manifest.references import there_are, unknown
 

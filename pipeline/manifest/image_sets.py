@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.documents.location import Location, Value
 from pipeline.jobs import Json
 from pipeline.manifest import globs, urls
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, ImageSet, Item
 from pipeline.manifest.tables import IMAGES, TableRow, read_table, two_with_one_id
 

@@ -10,7 +10,7 @@ from pipeline.documents import schema
 from pipeline.documents.location import in_order
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
-from pipeline.manifest.build import build_campaign
+from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign

@@ -8,7 +8,7 @@ from pipeline.documents.node import Node, merge
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
 from pipeline.manifest import catalog
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import OptionEntry, OptionTree
 from pipeline.manifest.option_specs import OptionSpec
 from pipeline.manifest.text_warnings import warn_of_braces, warn_of_empty_options

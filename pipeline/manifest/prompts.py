@@ -8,7 +8,7 @@ from pipeline.documents.node import Node
 from pipeline.documents.scalars import check_text
 from pipeline.documents.source import conflicts, read_source
 from pipeline.errors import InvalidInput
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Prompt
 from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table
 from pipeline.manifest.text_warnings import warn_of_empty_prompt, warn_of_prompt

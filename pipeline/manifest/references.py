@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.globs import braces_hint, has_magic
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.options import build_options
 from pipeline.manifest.references import chosen, unknown

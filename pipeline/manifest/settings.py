@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.documents.location import Location, Value
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
 from pipeline.schemes import assert_path
 

@@ -10,7 +10,7 @@ from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
 from pipeline.documents.location import Location, Value
 from pipeline.documents.source import read_source
 from pipeline.errors import InvalidInput, Problem, did_you_mean, nearest
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.texts import Text, is_true
 
 _ID = re.compile(r"[^\n\t]{1,200}")

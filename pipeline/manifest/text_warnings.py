@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline.documents.location import Location, Value
 from pipeline.documents.node import Node
-from pipeline.manifest.context import Context
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.templating.errors import TemplateError
 from pipeline.manifest.texts import Text
 

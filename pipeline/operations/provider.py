@@ -10,10 +10,10 @@ from pipeline.errors import InvalidInput
 from pipeline.operations.environment import Environment
 from pipeline.operations.installed import provider_problem
 from pipeline.operations.workspace import Workspace
+from pipeline.providers.api_settings import VENDOR, Settings, clean_key
 from pipeline.providers.base import Provider
 from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import maker_named, provider_named
-from pipeline.providers.settings import VENDOR, Settings, clean_key
 
 
 def assert_vendor_installed(workspace: Workspace) -> None:

@@ -19,7 +19,7 @@ from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import Records
 from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
-from pipeline.report.files import located
+from pipeline.report.film_files import located
 from pipeline.report.parts import parts_of
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.writing import GalleryCampaign

@@ -12,7 +12,7 @@ from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import read_published
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.purchases import Decisions, Records
-from pipeline.results.build import build
+from pipeline.results.document import build
 from pipeline.results.file import ResultsFile, read
 
 

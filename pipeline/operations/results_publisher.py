@@ -12,7 +12,7 @@ from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState, read_published
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, join
-from pipeline.results.build import build
+from pipeline.results.document import build
 from pipeline.results.file import ResultsFile, write
 from pipeline.state.transitions import absorb
 

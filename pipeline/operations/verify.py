@@ -13,7 +13,7 @@ from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Purchase, Status, WorkflowId
-from pipeline.results.build import build
+from pipeline.results.document import build
 from pipeline.results.verify import differences
 
 

@@ -14,7 +14,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.results.build import Heading
+from pipeline.results.document import Heading
 from pipeline.schemes import assert_path
 
 # What the results manifest says it was written by.

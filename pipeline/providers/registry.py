@@ -9,9 +9,9 @@ from functools import partial
 from importlib.metadata import entry_points
 
 from pipeline.errors import InvalidInput, PipelineError, printable
+from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import Provider
 from pipeline.providers.names import GROUP, missing_provider
-from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
 
 Maker = Callable[[Settings], Provider]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import AccountError, BuyingStopped, printable
 from pipeline.jobs import Json
+from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     Attachment,
     CallRefused,
@@ -37,7 +38,6 @@ from pipeline.providers.responses import (
     seconds_to_wait,
     workflow_from,
 )
-from pipeline.providers.settings import Settings
 from pipeline.providers.uploads import Uploads
 from pipeline.purchases import WorkflowId
 

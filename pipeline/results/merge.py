@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
 from pipeline.purchases import Records, Status, as_json, join
-from pipeline.results.build import VERSION
+from pipeline.results.document import VERSION
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.standing import PENDING
 from pipeline.results.summary import summarize

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
-from pipeline.state import schema, wal
+from pipeline.state import file_format, wal
 from pipeline.state.lock import beside
 from pipeline.state.state_file import (
     RESTORE,
@@ -49,11 +49,11 @@ def inspect(path: Path) -> None:
     (pages,) = struct.unpack_from(">I", header, 28)
     (version,) = struct.unpack_from(">i", header, 60)
     (application,) = struct.unpack_from(">I", header, 68)
-    if application != schema.APPLICATION_ID:
+    if application != file_format.APPLICATION_ID:
         raise InvalidInput(f"{path}: a database of another application; {RESTORE}")
     if version < 1:
         raise damaged(path, f"its tables have version {version}")
-    if version > len(schema.MIGRATIONS):
+    if version > len(file_format.MIGRATIONS):
         raise InvalidInput(
             f"{path}: written by a newer version of pipeline; update pipeline, nothing was changed"
         )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.files import sync_folder
-from pipeline.state import schema
+from pipeline.state import file_format
 from pipeline.state.lock import beside, cannot_write
 
 _BUSY_SECONDS = 10.0
@@ -75,10 +75,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date, in one transaction."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute("BEGIN IMMEDIATE")
-    for statement in (statement for each in schema.MIGRATIONS[version:] for statement in each):
+    for statement in (statement for each in file_format.MIGRATIONS[version:] for statement in each):
         connection.execute(statement)
-    connection.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={len(schema.MIGRATIONS)}")
+    connection.execute(f"PRAGMA application_id={file_format.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={len(file_format.MIGRATIONS)}")
     connection.execute("COMMIT")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import failpoints
 from pipeline.errors import InvalidInput
-from pipeline.state import schema
+from pipeline.state import file_format
 from pipeline.state.lock import beside
 from pipeline.state.state_file import RESTORE, connect, explained, migrate, reading
 
@@ -52,7 +52,7 @@ class WritableFile:
     def _keep_backup_before_migration(self) -> None:
         with reading(self.path) as source:
             (version,) = source.execute("PRAGMA user_version").fetchone()
-            if version == len(schema.MIGRATIONS):
+            if version == len(file_format.MIGRATIONS):
                 return
             backup = beside(self.path, f".v{version}.backup")
             backup.unlink(missing_ok=True)

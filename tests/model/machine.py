@@ -30,7 +30,7 @@ from pipeline.purchases import (
     Status,
     WorkflowId,
 )
-from pipeline.results.build import Heading, build
+from pipeline.results.document import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life

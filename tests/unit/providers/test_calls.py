@@ -12,6 +12,7 @@ from support.protection import fails_without
 
 from pipeline.errors import AccountError, BuyingStopped, PipelineError
 from pipeline.jobs import Json, LocalFile, Visibility
+from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     CallRefused,
     Changes,
@@ -20,7 +21,6 @@ from pipeline.providers.base import (
     Provider,
     VendorError,
 )
-from pipeline.providers.settings import Settings
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, PNG, a_client, a_request, an_attachment

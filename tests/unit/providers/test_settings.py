@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import AccountError, InvalidInput, UsageError
+from pipeline.providers.api_settings import Settings, clean_key
 from pipeline.providers.names import provider_names
 from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import provider_named
-from pipeline.providers.settings import Settings, clean_key
 
 
 @pytest.mark.parametrize("text", ["k-1", "k-1\n", "k-1\r\n", " k-1\t\n"])
@@ -19,9 +19,11 @@ def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
     assert clean_key(text) == "k-1"
 
 
-@fails_without("pipeline.providers.settings:", "_KEY = re.compile('[\\\\x21", swap=("x7e", "x7e\\\\r\\\\n"))
 @fails_without(
-    "pipeline.providers.settings:clean_key",
+    "pipeline.providers.api_settings:", "_KEY = re.compile('[\\\\x21", swap=("x7e", "x7e\\\\r\\\\n")
+)
+@fails_without(
+    "pipeline.providers.api_settings:clean_key",
     "raise AccountError('the key",
     swap=("AccountError('the key", "AccountError(f'the key {key}"),
 )
@@ -44,7 +46,7 @@ def test_clean_key_is_one_that_settings_take(text: str) -> None:
 
 
 @fails_without(
-    "pipeline.providers.settings:Settings",
+    "pipeline.providers.api_settings:Settings",
     "key: str = field(repr=False",
     swap=("str = field(repr=False)", "str"),
 )

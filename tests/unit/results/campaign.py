@@ -17,7 +17,7 @@ from pipeline.purchases import (
     Status,
     WorkflowId,
 )
-from pipeline.results.build import Heading, build
+from pipeline.results.document import Heading, build
 from pipeline.results.file import ResultsFile, read, write
 
 Document = dict[str, Json]

@@ -16,7 +16,7 @@ from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.purchases import Records, WorkflowId
-from pipeline.state import schema, transitions
+from pipeline.state import file_format, transitions
 from pipeline.state.opening import open_store
 from pipeline.state.sql import statements
 from pipeline.state.sql.sqlite import SqliteDatabase
@@ -95,7 +95,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut within the header": (lambda path: os.truncate(path, 60), "not a state"),
     "text": (lambda path: path.write_text("purchases:\n" * 50), "not a state"),
     "another application's database": (another_database, "another application"),
-    "a newer version": (header(60, len(schema.MIGRATIONS) + 1), "newer"),
+    "a newer version": (header(60, len(file_format.MIGRATIONS) + 1), "newer"),
     "damaged": (damage_in_the_middle, "move it away"),
     "damaged at its end": (damage_at_the_end, "move it away"),
 }
@@ -476,7 +476,7 @@ def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
     a_state(desk)
     old = desk.state.read_bytes()
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT",)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added))
+    monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
     assert len(desk.read().records().purchases) == 59
     assert desk.state.read_bytes() == old
     store = desk.open()
@@ -495,14 +495,14 @@ def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
 def test_a_migration_that_fails_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(desk)
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT", "ALTER TABLE nowhere ADD COLUMN colour TEXT")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added))
+    monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
     with pytest.raises(PipelineError, match="nowhere"):
         desk.open()
     monkeypatch.undo()
     store = desk.open()
     assert len(store.records().purchases) == 59
     store.close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, added[:1]))
+    monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added[:1]))
     assert len(desk.open().records().purchases) == 59
 
 

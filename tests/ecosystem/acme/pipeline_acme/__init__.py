@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs import Json
+from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     Attachment,
     Bought,
@@ -26,7 +27,6 @@ from pipeline.providers.base import (
     Progress,
     Workflow,
 )
-from pipeline.providers.settings import Settings
 from pipeline.purchases import WorkflowId
 
 

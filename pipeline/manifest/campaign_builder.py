@@ -11,8 +11,8 @@ from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog
+from pipeline.manifest.build_context import Context
 from pipeline.manifest.chains import sound_chains
-from pipeline.manifest.context import Context
 from pipeline.manifest.image_sets import build_set
 from pipeline.manifest.images import Images
 from pipeline.manifest.model import (
