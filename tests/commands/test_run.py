@@ -981,14 +981,12 @@ def test_an_invalid_manifest_buys_nothing(project: Project, pipeline: Pipeline, 
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--concurrency", "0"), ("--no-such-flag",), ("--var", "season"), ("--request-timeout", "x")],
+    [("--concurrency", "0"), ("--no-such-flag",), ("--var", "season"), ("--request-timeout", "x")],
 )
 def test_wrong_usage_is_told_apart_from_everything_else(
     project: Project, pipeline: Pipeline, vendor: Emulator, arguments: tuple[str, ...]
 ) -> None:
-    given: tuple[str | Path, ...] = (project.manifest, *arguments) if arguments else ()
-
-    assert pipeline("run", *given).code == 64
+    assert pipeline("run", project.manifest, *arguments).code == 64
     assert vendor.ledger.entries == ()
 
 
