@@ -191,12 +191,12 @@ def assign(jobs: Sequence[Job], records: Records, decisions: Decisions = UNDECID
     by_key = {job.key: purchase for job in jobs if (purchase := matcher.purchase_for(job.key)) is not None}
     idle = list(_idle(records.purchases.values(), {purchase.id for purchase in by_key.values()}))
     return Assignment(
-        jobs,
-        by_key,
-        tuple(purchase for purchase in idle if purchase.key in matcher.jobs),
-        tuple(purchase for purchase in idle if purchase.key not in matcher.jobs),
-        matcher,
-        _not_needed(jobs, by_key, decisions),
+        jobs=jobs,
+        by_key=by_key,
+        earlier=tuple(purchase for purchase in idle if purchase.key in matcher.jobs),
+        orphans=tuple(purchase for purchase in idle if purchase.key not in matcher.jobs),
+        matcher=matcher,
+        not_needed=_not_needed(jobs, by_key, decisions),
     )
 
 

@@ -90,7 +90,9 @@ def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) 
 def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:
     options = RunOptions(request_timeout=given["request_timeout"], max_poll_interval=given["poll_interval"])
     with stopping() as stop:
-        collection = RecordsCollection(records, options, read_environment(), stop)
+        collection = RecordsCollection(
+            known=records, options=options, environment=read_environment(), stop=stop
+        )
         collected = collection.carry_out(open_line_reporter)
     if given["output_format"] == "json":
         say_json(collected_document(collected))

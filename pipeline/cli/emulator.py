@@ -44,7 +44,9 @@ def command(
     home = Path(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        settings = Settings(home, duration, balance, Size.parse(size), key=key, faults=rules)
+        settings = Settings(
+            folder=home, duration=duration, credits=balance, size=Size.parse(size), key=key, faults=rules
+        )
         serve(host, port, settings, lambda url: say(f"The emulator answers at {url} (work in {folder}/)"))
     except OSError as error:
         raise Unfinished(f"{folder}: cannot be used: {error.strerror}") from error

@@ -99,7 +99,9 @@ class TreeBuilder:
         except ValueError as error:
             self._report(str(error), location)
         if isinstance(value, Spelled):
-            value.location = Location(self._source, location.line, location.column, self._path())
+            value.location = Location(
+                source=self._source, line=location.line, column=location.column, path=self._path()
+            )
         if comment and (isinstance(value, str) or not text):
             self._warn_of_comment(comment, location, is_empty=not text)
         self._finish(
@@ -120,7 +122,11 @@ class TreeBuilder:
         if anchor is not None:
             self._anchors[anchor] = None
         self._count(1, location)
-        self._open.append(_Open(location, anchor, is_key, is_mapping, awaits_key=is_mapping))
+        self._open.append(
+            _Open(
+                location=location, anchor=anchor, is_key=is_key, is_mapping=is_mapping, awaits_key=is_mapping
+            )
+        )
 
     def end(self) -> None:
         """The innermost mapping or sequence ends."""

@@ -79,7 +79,7 @@ def read_csv(
             break
     if header is None:
         raise InvalidInput(problems or source.problem("the file is empty"))
-    return CsvTable(source, columns, header.line, tuple(records)), problems
+    return CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records)), problems
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:

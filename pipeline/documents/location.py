@@ -30,11 +30,18 @@ class Value:
 
     @property
     def location(self) -> Location:
-        return Location(self.node.source, self.node.line, self.node.column, dotted(self.path))
+        return Location(
+            source=self.node.source, line=self.node.line, column=self.node.column, path=dotted(self.path)
+        )
 
     @property
     def key_location(self) -> Location:
-        return Location(self.node.source, self.node.key_line, self.node.key_column, dotted(self.path))
+        return Location(
+            source=self.node.source,
+            line=self.node.key_line,
+            column=self.node.key_column,
+            path=dotted(self.path),
+        )
 
     def get(self, key: str) -> "Value | None":
         """The value under `key`; None where it is missing or null."""

@@ -98,7 +98,9 @@ class Document:
         node = self._nearest(path)
         position = node.key_position if at_key else node.position
         quoted = node.source.line(position.line, position.column)
-        return Problem(message, position, dotted(path), severity, quoted)
+        return Problem(
+            message=message, position=position, path=dotted(path), severity=severity, source=quoted
+        )
 
     def _nearest(self, path: tuple[str | int, ...]) -> Node:
         node = self.root
@@ -141,7 +143,14 @@ def merge(base: Node, over: Node) -> Node:
             merged.pop(key, None)
         else:
             merged[key] = merge(merged[key], node) if key in merged else node
-    return Node(MappingProxyType(merged), over.source, over.line, over.column, over.key_line, over.key_column)
+    return Node(
+        value=MappingProxyType(merged),
+        source=over.source,
+        line=over.line,
+        column=over.column,
+        key_line=over.key_line,
+        key_column=over.key_column,
+    )
 
 
 def text_position(node: Node, line_in_text: int) -> Position:

@@ -77,7 +77,13 @@ class Location:
 
     def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
         """A problem here, with the line quoted."""
-        return Problem(message, self.position, self.path, severity, self.source.line(self.line, self.column))
+        return Problem(
+            message=message,
+            position=self.position,
+            path=self.path,
+            severity=severity,
+            source=self.source.line(self.line, self.column),
+        )
 
 
 def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:

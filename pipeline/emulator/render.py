@@ -43,7 +43,9 @@ def render(
         Unreadable: an input is damaged.
         OSError: a file could not be written.
     """
-    return Rendering(workflow, canvas, folder, open_own).run(template.steps_for(workflow.options))
+    return Rendering(workflow=workflow, canvas=canvas, folder=folder, open_own=open_own).run(
+        template.steps_for(workflow.options)
+    )
 
 
 class Rendering:

@@ -95,7 +95,13 @@ _ALL = (
     ),
     Template("each_moonwalk_0226", credits=150),
     Template("each_funnydance_0226", credits=200),
-    Template("each_createsong_0226", (Flow.SONG,), Needs.NOTHING, 10, ("genre_style", "song_theme")),
+    Template(
+        id="each_createsong_0226",
+        steps=(Flow.SONG,),
+        needs=Needs.NOTHING,
+        credits=10,
+        options=("genre_style", "song_theme"),
+    ),
 )
 
 TEMPLATES: Mapping[str, Template] = {template.id: template for template in _ALL}

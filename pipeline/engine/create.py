@@ -101,7 +101,7 @@ class Creator:
             return
         job, source = prepared.job, prepared.source
         purchase = intended(job, prepared.purchase_id, source, self.clock.now())
-        create = Create(prepared.entry, job, purchase, prepared.request)
+        create = Create(entry=prepared.entry, job=job, purchase=purchase, request=prepared.request)
         if self.publisher.has_checkpoint:
             self._wave.append(create)
         else:

@@ -130,7 +130,9 @@ class Preparer:
         result = result_of(future)
         self.calls.charge(_requests_made(job, result))
         if isinstance(result, CreateRequest):
-            on_prepared(Prepared(entry, job, purchase_id, source, result))
+            on_prepared(
+                Prepared(entry=entry, job=job, purchase_id=purchase_id, source=source, request=result)
+            )
             return
         self.in_flight.release()
         match result:

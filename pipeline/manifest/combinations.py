@@ -49,7 +49,7 @@ def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
         for item in items or (None,):
             for prompt in rule.prompts or (None,):
                 for axes in matrix:
-                    yield Combination(template, item, prompt, axes)
+                    yield Combination(template=template, item=item, prompt=prompt, axes=axes)
 
 
 def bound(rule: Rule, items: int) -> int:

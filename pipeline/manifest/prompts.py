@@ -58,7 +58,14 @@ def _prompt(name: str, value: Value, context: Context) -> Prompt:
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
     location = row.location
     # A cell stands where its row begins: nobody knows at which column, as quotes may be in the way.
-    node = Node(row.own.get("text", ""), location.source, location.line, 1, location.line, 1)
+    node = Node(
+        value=row.own.get("text", ""),
+        source=location.source,
+        line=location.line,
+        column=1,
+        key_line=location.line,
+        key_column=1,
+    )
     try:
         check_text(row.own.get("text", ""))
     except ValueError as error:

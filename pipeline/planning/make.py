@@ -40,7 +40,14 @@ def make(
     """
     options = replace(options, replace=options.replace - options.carried_out)
     marked = _marked_to_be_replaced(assignment, options.replace)
-    planner = Planner(marked, assignment, presence, options, can_be_proven, elsewhere)
+    planner = Planner(
+        assignment=marked,
+        before=assignment,
+        presence=presence,
+        options=options,
+        can_be_proven=can_be_proven,
+        elsewhere=elsewhere,
+    )
     entries = [planner.entry(job) for job in marked.jobs if planner.is_selected(job.key)]
     orphans = [each for each in marked.orphans if planner.is_selected(each.key)]
     earlier = [each for each in marked.earlier if planner.is_selected(each.key)]

@@ -180,7 +180,10 @@ class Vimmerse:
         if body is not None:
             headers["Content-Type"] = body.content_type
         return HttpRequest(
-            method, self.settings.base_url.rstrip("/") + path, headers, body.content if body else b""
+            method=method,
+            url=self.settings.base_url.rstrip("/") + path,
+            headers=headers,
+            body=body.content if body else b"",
         )
 
     def _request(

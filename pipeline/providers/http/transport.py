@@ -97,7 +97,9 @@ class StreamedResponse:
                     break
         except TransportError:
             ending = Ending.CUT
-        return Response(self.status, self.headers, bytes(body[:LARGEST_RESPONSE]), ending)
+        return Response(
+            status=self.status, headers=self.headers, body=bytes(body[:LARGEST_RESPONSE]), ending=ending
+        )
 
 
 class Transport:
