@@ -106,7 +106,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "if campaign is not None and manifest is not None and",
     swap=("os.path.lexists(path", "(path.exists() and path.stat().st_size"),
 )
-@fails_without("pipeline.state.soundness:inspect", "if application != schema")
+@fails_without("pipeline.state.soundness:inspect", "if application != file_format")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk: Desk, name: str) -> None:
     a_state(desk)
