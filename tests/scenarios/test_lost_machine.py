@@ -252,8 +252,9 @@ def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_
     python, *program = map(shlex.quote, PROGRAM)
     other = tmp_path / "other.sh"
     other.write_text(
-        f"cd {second.project.folder} && {python} {' '.join(program)} run {second.project.manifest} "
-        f"--checkpoint {shlex.quote(PUBLISH)}\n"
+        # A checkpoint is not given the key, and the other machine has its own.
+        f"cd {second.project.folder} && VIMMERSE_API_KEY=its-own {python} {' '.join(program)} run "
+        f"{second.project.manifest} --checkpoint {shlex.quote(PUBLISH)}\n"
     )
     pulling = (
         f"if [ -f {other} ]; then mv {other} {other}.done && sh {other}.done; fi >&2"
