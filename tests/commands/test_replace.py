@@ -100,7 +100,7 @@ def test_a_failure_that_shares_a_request_is_replaced_with_it(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 2, "do": "fail"})
-    assert pipeline("run", project.manifest).code == 1
+    assert pipeline("run", project.manifest, "--concurrency", "1").code == 1
     project.write({"campaign.yaml": RENAMED})
 
     after = run(pipeline, project, "--retry-failed", "--replace", STROLL)
