@@ -3,8 +3,9 @@
 submitting ─accepted─▶ submitted ─finished─▶ succeeded ─fetched─▶ done
 │ nothing bought ─▶ void         │ gave up at the vendor ─▶ failed (vendor)
 │ rejected ─▶ failed (rejected)  │ vanished ─▶ failed (lost)
-│                                │ disowned ─▶ attention
-└ outcome unknown ─▶ attention ─identified─▶ submitted
+└ outcome unknown ─▶ attention   └ disowned ─▶ attention
+
+attention ─identified─▶ submitted
 │ given up ─▶ failed (lost)
 └ nothing bought ─▶ void
 """
