@@ -1,5 +1,6 @@
 """The life of a purchase: every step of the table, and none besides."""
 
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -192,9 +193,9 @@ def test_a_rescued_id_does_not_replace_one_that_is_known() -> None:
 def test_absorbing_is_joining_and_leaves_nothing_waited_for_by_nobody(mine, theirs, said) -> None:  # type: ignore[no-untyped-def]  # three generated values
     held = transitions.absorb(mine, theirs, said)
     assert held.purchases.keys() == mine.purchases.keys() | theirs.purchases.keys()
-    for mark, purchase in held.purchases.items():
+    for purchase_id, purchase in held.purchases.items():
         if purchase.status is Status.SUBMITTING:
-            assert mine.purchases[mark].status is Status.SUBMITTING
+            assert mine.purchases[purchase_id].status is Status.SUBMITTING
     assert transitions.absorb(held, theirs, said) == held
 
 
@@ -205,3 +206,10 @@ def _only(purchase: Purchase) -> Records:
 def test_a_rejection_is_told_with_its_reason() -> None:
     rejected = advance(at(SUBMITTING), transitions.Rejected("no such template"))
     assert (rejected.reason, rejected.error, rejected.cost) == (Reason.REJECTED, "no such template", 0)
+
+
+def test_a_create_of_ours_that_is_still_unanswered_stays_so_in_a_join() -> None:
+    mine, theirs = at(SUBMITTING), replace(at(SUBMITTING), id=PurchaseId("1" * 16))
+    joined = transitions.absorb(_only(mine), Records({**_only(mine).purchases, theirs.id: theirs}))
+    assert joined.purchases[mine.id] == mine
+    assert joined.purchases[theirs.id].status is Status.ATTENTION
