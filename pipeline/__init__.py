@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pipeline.api import *  # noqa: F403 - what it names is the public face
 else:
     # Out of a type checker's sight, for which any name would exist.
+    def __dir__() -> list[str]:
+        public: list[str] = import_module("pipeline.api").__all__
+        return [*public, *(name for name in globals() if name.startswith("__"))]
+
     def __getattr__(name: str) -> object:
         # `from pipeline import failpoints` asks here before it looks for the module: that must not import the rest.
         if find_spec(f"{__name__}.{name}") is None:

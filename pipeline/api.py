@@ -1,4 +1,4 @@
-"""The public Python face: `import pipeline`, then load, expand, plan, run.
+"""The public Python face: `import pipeline`, then load, expand, plan, run, collect, status, approve, reject, redo.
 
 It does what the commands of the same names do, and returns values where they print. Everything that is
 not named here may change between releases.
@@ -7,7 +7,7 @@ not named here may change between releases.
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -20,20 +20,27 @@ from pipeline.errors import (
     PipelineError,
     Problem,
     StateLocked,
+    Unfinished,
     UsageError,
 )
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign
+from pipeline.operations import status as campaign_status
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.run import CampaignRun, Outcome
+from pipeline.operations.outcome import Outcome
+from pipeline.operations.review import decide
+from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
+from pipeline.operations.selection import plan_options, selected_keys
+from pipeline.operations.status import CampaignStatus
 from pipeline.operations.workspace import RecordPaths, Workspace, open_workspace
-from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
+from pipeline.planning.plan import Action, Entry, Plan, PlanArguments
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
+from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.standing import Standing
 
 __all__ = [
@@ -41,6 +48,8 @@ __all__ = [
     "Action",
     "BuyingStopped",
     "Campaign",
+    "CampaignStatus",
+    "Decision",
     "Entry",
     "ExitCode",
     "InvalidInput",
@@ -48,73 +57,246 @@ __all__ = [
     "Outcome",
     "PipelineError",
     "Plan",
-    "PlanOptions",
     "Problem",
     "Provider",
     "Purchase",
     "Standing",
     "StateLocked",
+    "Unfinished",
     "UsageError",
+    "approve",
+    "collect",
     "expand",
     "load",
     "plan",
+    "redo",
+    "reject",
     "run",
+    "status",
 ]
 
+Manifest = str | Path
+# Expressions of `--select`: one, or several.
+Selection = str | Iterable[str]
+Variables = Mapping[str, Json]
+OnEvent = Callable[[str, str], None]
 
-def load(manifest: str | Path, variables: Mapping[str, Json] | None = None) -> Campaign:
+
+def load(manifest: Manifest, variables: Variables | None = None) -> Campaign:
     """Read a manifest and everything that it names; `variables` win over its vars.
 
     Raises:
-        InvalidInput: it is wrong; carries every problem with its place.
+        InvalidInput: it is wrong; carries every problem with its position.
     """
     return load_manifest(Path(manifest), variables=dict(variables or {}))
 
 
 def plan(
-    manifest: str | Path,
+    manifest: Manifest,
     *,
-    variables: Mapping[str, Json] | None = None,
+    select: Selection = (),
+    exclude: Selection = (),
+    replace: Selection = (),
+    retry_failed: bool = False,
+    variables: Variables | None = None,
     emulate: bool = False,
-    options: PlanOptions = ALL,
 ) -> Plan:
     """What a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
 
+    `select`, `exclude` and `replace` are expressions as `--select` takes them.
+
     Raises:
         InvalidInput: manifest, state or results are wrong.
+        UsageError: a selection fits nothing.
     """
-    with open_campaign(_open_workspace(manifest, variables, emulate=emulate), writable=False) as state:
-        return state.plan(options)
+    arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
+    with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
+        return state.plan(plan_options(state, arguments))
 
 
 def run(
-    manifest: str | Path,
+    manifest: Manifest,
     *,
-    variables: Mapping[str, Json] | None = None,
+    select: Selection = (),
+    exclude: Selection = (),
+    replace: Selection = (),
+    retry_failed: bool = False,
+    max_creates: int | None = None,
+    max_credits: int | None = None,
+    fail_threshold: float | None = None,
+    fail_fast: bool = False,
+    frozen: bool = False,
+    wait: bool = True,
+    download: bool = True,
+    variables: Variables | None = None,
     emulate: bool = False,
-    options: PlanOptions = ALL,
     provider: Provider | None = None,
-    on_event: Callable[[str, str], None] | None = None,
+    on_event: OnEvent | None = None,
 ) -> Outcome:
     """Buy what is missing, fetch it, and write the results manifest; called again, it goes on where it stopped.
 
-    The key comes from `VIMMERSE_API_KEY` unless `provider` is given. `on_event` hears the key of a job and what
+    The key comes from `VIMMERSE_API_KEY` unless `provider` is given. `max_creates` and `max_credits` are caps of
+    this run, which may only lower the manifest's. With `frozen` nothing may be bought at all, without `wait` it
+    buys and leaves, without `download` the files stay at the vendor. `on_event` hears the key of a job and what
     happened to it.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
-        BuyingStopped: a cap would be passed; nothing was bought.
+        UsageError: a selection fits nothing, or a cap is above the manifest's.
+        BuyingStopped: a cap would be exceeded, or `frozen`; nothing was bought.
         StateLocked: another run holds the state.
         AccountError: there is no key.
-        KeyboardInterrupt: after a Ctrl-C, once what the requests in flight brought is saved.
+        Unfinished: files could not be written.
+        KeyboardInterrupt: after a Ctrl-C, once what was in flight is saved.
     """
-    workspace = _open_workspace(manifest, variables, emulate=emulate)
+    arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
+    workspace = _workspace(manifest, variables, emulate=emulate)
     with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
-        campaign_run = CampaignRun(state, RunOptions(plan=options, provider=provider), stop)
+        options = RunOptions(
+            plan=plan_options(state, arguments),
+            max_creates=max_creates,
+            max_credits=max_credits,
+            fail_threshold=fail_threshold,
+            fail_fast=fail_fast,
+            frozen=frozen,
+            wait=wait,
+            download=download,
+            provider=provider,
+        )
+        campaign_run = CampaignRun(state, options, stop)
         made = campaign_run.plan()
         if why := campaign_run.refusal(made):
             raise BuyingStopped(why)
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
+
+
+def collect(
+    manifest: Manifest,
+    *,
+    select: Selection = (),
+    exclude: Selection = (),
+    variables: Variables | None = None,
+    emulate: bool = False,
+    provider: Provider | None = None,
+    on_event: OnEvent | None = None,
+) -> Outcome:
+    """Fetch what is paid for: workflows that have not ended, files that are not on this machine. Buys nothing.
+
+    Raises:
+        InvalidInput, UsageError, StateLocked, AccountError, Unfinished, KeyboardInterrupt: as `run`.
+    """
+    workspace = _workspace(manifest, variables, emulate=emulate)
+    with _saving_first() as stop, open_campaign(workspace, writable=True) as state:
+        planned = plan_options(state, _arguments(select, exclude))
+        campaign_run = CampaignRun(state, RunOptions(plan=planned, provider=provider), stop)
+        made = campaign_run.plan_of_collecting()
+        return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
+
+
+def status(
+    manifest: Manifest,
+    *,
+    select: Selection = (),
+    exclude: Selection = (),
+    variables: Variables | None = None,
+    emulate: bool = False,
+) -> CampaignStatus:
+    """How the jobs stand, what people said of them, and what was spent. Asks no network and no key.
+
+    Raises:
+        InvalidInput: manifest, state or results are wrong.
+        UsageError: a selection fits nothing.
+    """
+    with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
+        return campaign_status.status(state, selected_keys(state, _several(select), _several(exclude)))
+
+
+def approve(
+    manifest: Manifest,
+    *names: str,
+    note: str | None = None,
+    rating: int | None = None,
+    variables: Variables | None = None,
+    emulate: bool = False,
+) -> list[Decision]:
+    """Approve what `names` mean: it keeps serving its job, whatever is edited later.
+
+    A name is a job's key, a purchase's id, a file of the output folder, or an expression as `--select` takes it.
+    `rating` is 1 to 5.
+
+    Raises:
+        UsageError: nothing is meant by a name, or it has not succeeded; or the rating is none.
+        InvalidInput: manifest, state, results or decisions are wrong.
+        Unfinished: the decisions file cannot be written.
+    """
+    workspace = _workspace(manifest, variables, emulate=emulate)
+    return _decide(workspace, Verdict.APPROVED, names, note, rating)
+
+
+def reject(
+    manifest: Manifest,
+    *names: str,
+    note: str | None = None,
+    rating: int | None = None,
+    variables: Variables | None = None,
+    emulate: bool = False,
+) -> list[Decision]:
+    """Reject what `names` mean: told to people, and withdraws an approval. Buys nothing.
+
+    Raises:
+        UsageError, InvalidInput, Unfinished: as `approve`.
+    """
+    workspace = _workspace(manifest, variables, emulate=emulate)
+    return _decide(workspace, Verdict.REJECTED, names, note, rating)
+
+
+def redo(
+    manifest: Manifest,
+    *names: str,
+    note: str | None = None,
+    rating: int | None = None,
+    variables: Variables | None = None,
+    emulate: bool = False,
+) -> list[Decision]:
+    """Have what `names` mean made again: the next plan shows it as a replacement, with its price.
+
+    Raises:
+        UsageError, InvalidInput, Unfinished: as `approve`.
+    """
+    workspace = _workspace(manifest, variables, emulate=emulate)
+    return _decide(workspace, Verdict.REDO, names, note, rating)
+
+
+def _decide(
+    workspace: Workspace, verdict: Verdict, names: tuple[str, ...], note: str | None, rating: int | None
+) -> list[Decision]:
+    if not names:
+        raise UsageError("name what is decided on: a key, a purchase, a file or a selection")
+    if rating is not None and rating not in range(1, 6):
+        raise UsageError(f"a rating is 1 to 5 stars, not {rating!r:.40}")
+    with open_campaign(workspace, writable=False) as state:
+        return decide(state, verdict, names, note=note, rating=rating)
+
+
+def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:
+    return open_workspace(
+        Path(manifest), variables or {}, RecordPaths(emulate=emulate), Environment(os.environ)
+    )
+
+
+def _arguments(
+    select: Selection, exclude: Selection, replace: Selection = (), *, retry_failed: bool = False
+) -> PlanArguments:
+    return PlanArguments(
+        select=_several(select),
+        exclude=_several(exclude),
+        replace=_several(replace),
+        retry_failed=retry_failed,
+    )
+
+
+def _several(selection: Selection) -> tuple[str, ...]:
+    return (selection,) if isinstance(selection, str) else tuple(selection)
 
 
 @contextmanager
@@ -140,18 +322,10 @@ def _saving_first() -> Iterator[Stop]:
         raise KeyboardInterrupt
 
 
-def _open_workspace(
-    manifest: str | Path, variables: Mapping[str, Json] | None, *, emulate: bool
-) -> Workspace:
-    return open_workspace(
-        Path(manifest), variables or {}, RecordPaths(emulate=emulate), Environment(os.environ)
-    )
-
-
 class _EventReporter:
     """A reporter that passes on what happens and shows nothing."""
 
-    def __init__(self, on_event: Callable[[str, str], None] | None) -> None:
+    def __init__(self, on_event: OnEvent | None) -> None:
         self._on_event = on_event
 
     def show(self, tally: Tally) -> None:

@@ -155,7 +155,7 @@ def constant(text: str) -> Wording:
     return _Constant(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """One thing the manifest asks for, with what a run needs to know to buy and place it.
 
@@ -176,6 +176,9 @@ class Job:
     credits: int | None = None
     steps: bool = False
     output_media: MediaType | None = None
+
+    def __repr__(self) -> str:
+        return f"<Job {self.key}>"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -80,9 +80,9 @@ class Purchase:
     inputs: tuple[PurchaseId, ...] = ()
     reason: Reason | None = None
     workflow_id: WorkflowId | None = None
-    request: Mapping[str, Json] = field(default_factory=dict)
-    outputs: tuple[Output, ...] = ()
-    steps: tuple[Step, ...] = ()
+    request: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    outputs: tuple[Output, ...] = field(default=(), repr=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False)
     credits: int | None = None
     created_at: str | None = None
     updated_at: str | None = None

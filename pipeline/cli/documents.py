@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.jobs import JobKey, Json
 from pipeline.operations.collect_records import Collected
 from pipeline.operations.inspection import JobDetails, PurchaseDetails
-from pipeline.operations.run import Outcome
+from pipeline.operations.outcome import Outcome
 from pipeline.operations.status import CampaignStatus, EarlierTake
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import as_json as purchase_json

@@ -17,8 +17,9 @@ from pipeline.engine.reporter import Reporter, Stop
 from pipeline.errors import ExitCode, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.outcome import Outcome
 from pipeline.operations.provider import vendor
-from pipeline.operations.run import CampaignRun, Outcome
+from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.plan import Action, Plan

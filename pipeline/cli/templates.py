@@ -1,33 +1,48 @@
 """`pipeline templates`: what the vendor can make, as far as it is known."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import flag, format_option, verbosity_options
-from pipeline.cli.terminal import say, say_json
-from pipeline.errors import InvalidInput, did_you_mean, printable
+from pipeline.cli.options import flag, format_option, verbosity, verbosity_options
+from pipeline.cli.terminal import say, say_json, untrusted_block
+from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
 from pipeline.jobs import Json
 from pipeline.manifest import catalog
-from pipeline.manifest.catalog import Template
+from pipeline.manifest.catalog import Price, Template
 from pipeline.manifest.option_specs import OptionSpec
-from pipeline.operations.provider import provider_settings
-from pipeline.providers.vimmerse import Vimmerse
-
-_TIMEOUT = 60.0
+from pipeline.operations.live_catalogue import (
+    CatalogueChange,
+    LiveTemplate,
+    changes,
+    fetch_live,
+    known_catalogue,
+    price_json,
+    write_catalogue,
+)
+from pipeline.operations.workspace import now
 
 
 @click.command("templates")
 @click.argument("template_id", required=False, metavar="[ID]")
-@flag("--refresh", is_flag=True, help="Ask the vendor for its live catalogue (v2); needs the key.")
+@flag("--refresh", is_flag=True, help="Ask the vendor for its live catalogue (v2), and show what differs.")
+@flag(
+    "--write",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --refresh: keep it as a catalogue file.",
+)
 @format_option("text", "json")
 @verbosity_options
-def command(template_id: str | None, refresh: bool, output_format: str) -> None:
-    """List the known templates, or tell all that is known of ID."""
+def command(template_id: str | None, refresh: bool, out: Path | None, output_format: str) -> None:
+    """List the known templates, or tell all that is known of ID. With --refresh it needs the key."""
+    if out is not None and (not refresh or template_id is not None):
+        raise UsageError("--write keeps the whole live catalogue: it goes with --refresh, and without an ID")
     if refresh:
-        live = Vimmerse(provider_settings(read_environment(), "v2", _TIMEOUT)).templates()
-        _print_live(live, template_id, output_format)
+        _refresh(template_id, out, output_format)
         return
     known = catalog.built_in().templates
     chosen = [_named(template_id, known)] if template_id is not None else list(known.values())
@@ -62,11 +77,15 @@ def _gives(template: Template) -> str:
 
 
 def _price(template: Template) -> str:
-    if template.credits is None:
+    return _price_text(template.credits)
+
+
+def _price_text(price: Price | None) -> str:
+    if price is None:
         return "price unknown"
-    if isinstance(template.credits, int):
-        return f"{template.credits:,} credits"
-    return ", ".join(f"{kind} {number:,} credits" for kind, number in template.credits.items())
+    if isinstance(price, int):
+        return f"{price:,} credits"
+    return ", ".join(f"{kind} {number:,} credits" for kind, number in price.items())
 
 
 def _detail(template: Template) -> Iterator[str]:
@@ -100,7 +119,6 @@ def _option(option: OptionSpec) -> str:
 
 def _as_json(template: Template) -> Json:
     inputs = template.inputs
-    prices = template.credits
     return {
         "id": template.id,
         "title": template.title,
@@ -112,24 +130,63 @@ def _as_json(template: Template) -> Json:
         "gives": template.output.value if template.output else None,
         "options": {name: {"type": str(option.type)} for name, option in template.options.items()},
         "steps": list(template.steps),
-        "credits": {str(kind): number for kind, number in prices.items()}
-        if isinstance(prices, Mapping)
-        else prices,
+        "credits": price_json(template.credits),
     }
 
 
-def _print_live(live: Mapping[str, Json], template_id: str | None, output_format: str) -> None:
-    """The vendor's own words, as a document: its shape is not ours to guess."""
-    listed = live.get("templates", live.get("data", live))
-    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+def _refresh(template_id: str | None, out: Path | None, output_format: str) -> None:
+    """Show how the vendor's live catalogue differs from what is known, and keep it as a file."""
+    live = fetch_live(read_environment())
     if template_id is not None:
-        entries = [each for each in entries if template_id in (each.get("id"), each.get("template_id"))]
-        if not entries:
+        live = [each for each in live if each.id == template_id]
+        if not live:
             raise InvalidInput(f"the vendor lists no template '{printable(template_id, 100)}'")
-    if output_format == "json" or not entries:
-        say_json({"templates": list(entries)} if entries else dict(live))
+    known = known_catalogue(out)
+    found = [each for each in changes(live, known) if template_id in (None, each.id)]
+    if out is not None:
+        write_catalogue(out, live, catalog.built_in(), now()[:10])
+    if output_format == "json":
+        say_json(
+            {
+                "templates": [_live_json(each) for each in live],
+                "changes": [_change_json(each) for each in found],
+            }
+        )
         return
-    for each in entries:
-        name = each.get("id") or each.get("template_id") or "?"
-        label = each.get("label") or each.get("title") or ""
-        say(f"{printable(str(name), 60):<32} {printable(str(label), 100)}")
+    with untrusted_block():
+        for each in found:
+            say(_change_line(each))
+    if not verbosity().quiet:
+        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) to what is known.")
+        if out is not None:
+            say(f"{printable(str(out))}: written; a manifest names it under `catalog.file`.")
+
+
+def _change_line(change: CatalogueChange) -> str:
+    name = f"{printable(change.id, 200)}{f' ({printable(change.title, 100)})' if change.title else ''}"
+    match change.kind:
+        case "new":
+            return f"  + {name}: new, {_price_text(change.new)}"
+        case "gone":
+            return f"  - {name}: the vendor does not list it"
+        case _:
+            return f"  ~ {name}: {_price_text(change.old)} → {_price_text(change.new)}"
+
+
+def _live_json(live: LiveTemplate) -> Json:
+    return {
+        "id": live.id,
+        "title": live.title,
+        "description": live.description,
+        "credits": price_json(live.credits),
+        "options": list(live.options),
+    }
+
+
+def _change_json(change: CatalogueChange) -> Json:
+    return {
+        "change": change.kind,
+        "id": change.id,
+        "old": price_json(change.old),
+        "new": price_json(change.new),
+    }

@@ -23,6 +23,7 @@ NAMES: Final = (
     "verify",
     "status",
     "merge",
+    "templates",
 )
 # In a wheel they lie in the package, in a checkout beside it.
 _FOLDERS = (Path(__file__).parents[1] / "schemas", Path(__file__).parents[2] / "schemas")

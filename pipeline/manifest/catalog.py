@@ -37,7 +37,8 @@ Price = int | Mapping[MediaType, int]
 class Template:
     """One of the vendor's templates. What is None or empty is not known.
 
-    `output` is the type of its result, unless `mode_option` names the option whose value is the type.
+    `output` is the type of its result, unless `mode_option` names the option whose value is the type. `as_of` is
+    the day (ISO 8601) on which the vendor asked this price, where the catalogue tells it.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Template:
     mode_option: str | None = None
     steps: Mapping[str, MediaType] = field(default_factory=dict)
     credits: Price | None = None
+    as_of: str | None = None
 
     @property
     def joined(self) -> frozenset[str]:
@@ -97,10 +99,14 @@ class Catalog:
         mode = options.get("pipeline_mode", _DEFAULT_MODE)
         return price.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
 
+    def price_date(self, template_id: str) -> str | None:
+        """The day (ISO 8601) on which the vendor asked the price of a template; None where nobody noted it."""
+        return template.as_of if (template := self.templates.get(template_id)) is not None else None
+
     def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":
         """The same with other prices, for templates that are known and for others."""
         templates = {
-            name: replace(template, credits=prices[name]) if name in prices else template
+            name: replace(template, credits=prices[name], as_of=None) if name in prices else template
             for name, template in self.templates.items()
         }
         others = {name: price for name, price in prices.items() if name not in templates}
@@ -110,7 +116,8 @@ class Catalog:
 @cache
 def built_in() -> Catalog:
     """The catalogue that comes with the tool."""
-    return _catalog(_built_in_root())
+    root = _built_in_root()
+    return _catalog(root, {}, Value(root).text_of("as_of"))
 
 
 def read_catalog(path: Path, name: str) -> Catalog:
@@ -123,7 +130,10 @@ def read_catalog(path: Path, name: str) -> Catalog:
     document = Document(merge(_built_in_root(), own.root))
     if problems := schema.check(document, "catalog"):
         raise InvalidInput(problems)
-    return _catalog(document.root)
+    value = Value(own.root)
+    templates, as_of = value.get("templates"), value.text_of("as_of")
+    priced = () if templates is None else (key for key, each in templates.items() if each.get("credits"))
+    return _catalog(document.root, dict.fromkeys(priced, as_of), Value(_built_in_root()).text_of("as_of"))
 
 
 @cache
@@ -131,10 +141,15 @@ def _built_in_root() -> Node:
     return read_yaml(_BUILT_IN, _BUILT_IN.name).root
 
 
-def _catalog(root: Node) -> Catalog:
+def _catalog(root: Node, own: Mapping[str, str | None], as_of: str | None) -> Catalog:
+    """The catalogue of a tree; `own` are the days of the prices of a user's file, `as_of` that of all others."""
     templates = Value(root).get("templates")
     known = {} if templates is None else {name: _template(name, entry) for name, entry in templates.items()}
-    return Catalog(MappingProxyType(known))
+    dated = {
+        name: replace(each, as_of=own.get(name, as_of)) if each.credits is not None else each
+        for name, each in known.items()
+    }
+    return Catalog(MappingProxyType(dated))
 
 
 def _template(name: str, entry: Value) -> Template:

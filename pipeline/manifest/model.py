@@ -155,7 +155,7 @@ class Rule:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Campaign:
     """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths.
 
@@ -180,3 +180,6 @@ class Campaign:
     names: frozenset[str] = frozenset()
     inputs: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Campaign {self.name}: {len(self.rules)} rule(s), {self.manifest}>"

@@ -10,6 +10,7 @@ from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, sweep
 from pipeline.jobs import Job, JobKey
+from pipeline.manifest.catalog import Catalog
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
 from pipeline.operations.run_options import RunOptions, run_settings
@@ -65,7 +66,12 @@ class CampaignState:
             caps = run_settings(self.workspace.campaign, RunOptions()).caps
         spent = credits_spent(self.records.purchases.values())
         manifest = shown_path(self.workspace.campaign.manifest)
-        return replace(made, refusal=refusal(made, caps, spent), manifest=manifest)
+        return replace(
+            made,
+            refusal=refusal(made, caps, spent),
+            prices_of=_oldest_price(made, self.workspace.campaign.catalog),
+            manifest=manifest,
+        )
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
@@ -127,6 +133,15 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             assignment=assignment,
             published=results,
         )
+
+
+def _oldest_price(plan: Plan, catalog: Catalog) -> str | None:
+    bought = {
+        entry.job.request.template_id
+        for entry in plan.buying
+        if entry.job is not None and entry.credits is not None
+    }
+    return min((day for each in bought if (day := catalog.price_date(each)) is not None), default=None)
 
 
 def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:

@@ -1,16 +1,13 @@
 """One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.artifacts.inventory import fetched
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
-from pipeline.errors import ExitCode, InvalidInput, PipelineError
-from pipeline.jobs import JobKey
+from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
@@ -18,37 +15,9 @@ from pipeline.operations.workspace import Workspace
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.providers.base import Provider
-from pipeline.purchases import Purchase, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
-from pipeline.results.standing import Standing, standings
-from pipeline.results.summary import Summary, summarize
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
-
-    `files` are, by key, the results that are on this machine. `summary` is of these jobs and of all credits ever
-    spent; `bought` creates and `spent` credits are this run's.
-    `unsettled` are purchases in `attention` that serve no job now, `waiting` jobs that wait for a person's approval
-    and nothing else; `published`: the results manifest tells all this.
-    """
-
-    jobs: Mapping[JobKey, Standing]
-    code: ExitCode
-    notes: tuple[str, ...]
-    files: Mapping[JobKey, Sequence[Path]]
-    summary: Summary
-    bought: int
-    spent: int
-    unsettled: tuple[Purchase, ...] = ()
-    waiting: tuple[JobKey, ...] = ()
-    published: bool = True
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every job is done."""
-        return self.code is ExitCode.OK
+from pipeline.results.standing import standings
+from pipeline.results.summary import summarize
 
 
 def require_records(workspace: Workspace) -> None:
@@ -198,7 +167,7 @@ class CampaignRun:
             jobs=jobs,
             code=code,
             notes=tuple(report.notes),
-            files=_files(state, jobs),
+            files=files_of(state, jobs),
             summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
             bought=spent.creates,
             spent=spent.credits,
@@ -206,15 +175,3 @@ class CampaignRun:
             waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
         )
-
-
-def _files(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, list[Path]]:
-    """By key, where the results of a finished job lie, as far as they are here."""
-    found: dict[JobKey, list[Path]] = {}
-    for job in state.jobs:
-        stand = jobs.get(job.key)
-        if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
-            continue
-        paths = (state.workspace.output / file.path for file in fetched(stand.purchase, job))
-        found[job.key] = [path for path in paths if path.exists()]
-    return found

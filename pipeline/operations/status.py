@@ -25,7 +25,7 @@ class EarlierTake:
     files: Sequence[Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CampaignStatus:
     """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
 
@@ -40,6 +40,10 @@ class CampaignStatus:
     unsettled: tuple[Purchase, ...]
     earlier: Sequence[EarlierTake]
     orphans: int
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
+        return f"<CampaignStatus {self.campaign}: {counts or 'no jobs'}; {self.summary.credits} credits>"
 
     @property
     def decided(self) -> Counter[Verdict]:

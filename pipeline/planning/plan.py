@@ -1,5 +1,6 @@
 """The vocabulary of a plan: actions, what each says of a job, and the facts on disk it is given."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,7 +61,7 @@ class Wording:
     visibility: Visibility
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Entry:
     """What the plan says of one job, or of one orphan (`job` is then None).
 
@@ -88,19 +89,23 @@ class Entry:
     replaces: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
 
+    def __repr__(self) -> str:
+        return f"<Entry {self.key}: {self.action.value}, {self.reason}>"
+
     @property
     def buys(self) -> bool:
         """Whether it costs a create."""
         return self.action in BUYING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan:
     """One entry for each selected job, in the plan's order, then the orphans.
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `refusal` is the limit that a run would meet, and so buy nothing; None where there is none.
-    `elsewhere` are purchases in attention that another machine is about to send. `manifest` is what people call the
+    `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
+    of the oldest price of what is bought, as far as the catalogue tells it. `manifest` is what people call the
     manifest, for the commands that they are pointed at.
     """
 
@@ -109,11 +114,17 @@ class Plan:
     followed: Sequence[Purchase] = ()
     refusal: str | None = None
     elsewhere: frozenset[PurchaseId] = frozenset()
+    prices_of: str | None = None
     manifest: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._by_key.update({entry.key: entry for entry in self.entries if entry.action is not Action.ORPHAN})
+
+    def __repr__(self) -> str:
+        counts = Counter(entry.action.value for entry in self.entries)
+        actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
+        return f"<Plan: {actions or 'nothing to do'}; {self.credits} credits>"
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""

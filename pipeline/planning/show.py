@@ -91,7 +91,12 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     if plan.refusal is not None:
         yield paint(f"Limit: {printable(plan.refusal)}; a run buys nothing and ends with exit code 4.", "red")
     elif plan.unpriced:
-        yield "What is not known of a price, `catalog.credits` in the manifest or a catalogue file can tell."
+        yield (
+            "A price that is not known can stand under `catalog.credits` in the manifest, or in a catalogue file: "
+            "`pipeline templates --refresh --write FILE` writes one."
+        )
+    if plan.prices_of is not None:
+        yield f"Prices are those of {plan.prices_of}."
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
@@ -187,6 +192,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
             "credits": _known_credits(plan.buying),
             "unpriced": len(plan.unpriced),
             **({"limit": plan.refusal} if plan.refusal is not None else {}),
+            **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
             "templates": {
                 template: {
                     "creates": len(entries),

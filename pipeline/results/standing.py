@@ -13,7 +13,7 @@ PENDING = "pending"
 ELSEWHERE = "elsewhere"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Standing:
     """How one job stands: the status of what serves it, or `pending`.
 
@@ -23,6 +23,11 @@ class Standing:
     status: str
     reason: str | None
     purchase: Purchase | None
+
+    def __repr__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        purchase = f", purchase {self.purchase.id}" if self.purchase is not None else ""
+        return f"<Standing: {self.status}{reason}{purchase}>"
 
 
 def standing(

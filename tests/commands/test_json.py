@@ -158,3 +158,10 @@ def test_what_asks_no_vendor_has_a_schema_too(folder: Path, offline: Pipeline, c
         wrong = offline(command, project.manifest, "--format", "json")
         assert wrong.code == 3
         assert document(offline, wrong, command)["error_count"] == 1
+
+
+def test_templates_are_listed_and_compared(pipeline: Pipeline) -> None:
+    assert document(pipeline, pipeline("templates", "--format", "json"), "templates")["templates"]
+    live = document(pipeline, pipeline("templates", "--refresh", "--format", "json"), "templates")
+    assert len(live["templates"]) == 18
+    assert isinstance(live["changes"], list)

@@ -1,9 +1,19 @@
 """`pipeline templates` tells what is known of the vendor's templates, from the catalogue or live."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.calling import Pipeline
+from support.campaigns import Project, spring
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json, MediaType
+from pipeline.manifest.catalog import built_in, read_catalog
+from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
 
 
 def test_the_built_in_catalogue_needs_neither_key_nor_network(offline: Pipeline) -> None:
@@ -43,7 +53,7 @@ def test_the_live_catalogue_is_the_vendors(pipeline: Pipeline, vendor: Emulator)
     ended = pipeline("templates", "--refresh")
 
     assert ended.code == 0, ended.said
-    assert "vim_arctic" in ended.out
+    assert "18 template(s) at the vendor" in ended.out
     assert pipeline("templates", "vim_arctic", "--refresh", "--format", "json").document["templates"]
 
 
@@ -54,3 +64,148 @@ def test_live_it_needs_a_key_and_a_vendor(pipeline: Pipeline, url: str, key: str
         pipeline.set("VIMMERSE_BASE_URL", url)
 
     assert pipeline("templates", "--refresh").code == code
+
+
+# What the vendor asks today
+
+
+LISTED: Json = [
+    {"id": "vim_arctic", "label": "Arctic", "credits": {"image": 10, "video": 100}},
+    {"id": "each_explodedloop_0226", "label": "Loop", "credits": 100},
+    {"id": "vim_harvest_2027", "label": "Harvest", "credits": 90, "options": ["slogan"]},
+]
+
+
+@pytest.fixture(name="listed")
+def _listed(vendor: Emulator) -> None:
+    """The vendor lists these templates today."""
+    vendor.fail({"on": "templates", "do": {"status": 200, "body": {"data": LISTED}}})
+
+
+@pytest.fixture
+def kept(listed: None, project: Project, pipeline: Pipeline) -> Path:
+    """A catalogue file that was written from the live catalogue."""
+    ended = pipeline("templates", "--refresh", "--write", "prices.yaml")
+    assert ended.code == 0, ended.said
+    return project.folder / "prices.yaml"
+
+
+def test_what_differs_from_what_is_known_is_shown(listed: None, pipeline: Pipeline) -> None:
+    lines = pipeline("templates", "--refresh").out.splitlines()
+
+    assert "  ~ vim_arctic (Arctic): price unknown → image 10 credits, video 100 credits" in lines
+    assert "  + vim_harvest_2027 (Harvest): new, 90 credits" in lines
+    assert any(line.startswith("  - vim_birthday (") for line in lines)
+    assert not any("each_explodedloop_0226" in line for line in lines)
+    document = pipeline("templates", "--refresh", "--format", "json").document
+    [arctic] = [each for each in document["changes"] if each["id"] == "vim_arctic"]
+    assert arctic == {"change": "price", "id": "vim_arctic", "old": None, "new": {"image": 10, "video": 100}}
+
+
+def test_the_live_prices_are_kept_as_a_catalogue_file(
+    kept: Path, project: Project, pipeline: Pipeline
+) -> None:
+    manifest = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
+    project.write({"campaign.yaml": manifest})
+    assert "1 job(s) with no known price" in pipeline("plan", project.manifest).out
+
+    project.write({"campaign.yaml": {**manifest, "catalog": {"file": "prices.yaml"}}})
+
+    planned = pipeline("plan", project.manifest)
+    assert "no known price" not in planned.out
+    today = datetime.now(UTC).date().isoformat()
+    assert f"Prices are those of {today}." in planned.out
+    assert pipeline("plan", project.manifest, "--format", "json").document["summary"]["prices_of"] == today
+    assert pipeline("validate", project.manifest).code == 0
+
+
+def test_written_again_only_what_changed_changes(kept: Path, pipeline: Pipeline) -> None:
+    before = kept.read_text()
+
+    again = pipeline("templates", "--refresh", "--write", kept)
+
+    assert again.code == 0, again.said
+    assert kept.read_text() == before
+    assert "~" not in again.out
+    assert "+" not in again.out
+
+
+def test_a_file_that_somebody_wrote_is_left_alone(project: Project, pipeline: Pipeline) -> None:
+    project.write({"mine.yaml": "version: 1\ntemplates: {}\n"})
+
+    ended = pipeline("templates", "--refresh", "--write", "mine.yaml")
+
+    assert ended.code == 64, ended.said
+    assert (project.folder / "mine.yaml").read_text() == "version: 1\ntemplates: {}\n"
+
+
+@pytest.mark.parametrize("flags", [("--write", "x.yaml"), ("vim_arctic", "--refresh", "--write", "x.yaml")])
+def test_only_the_whole_live_catalogue_is_kept(
+    project: Project, pipeline: Pipeline, flags: tuple[str, ...]
+) -> None:
+    assert pipeline("templates", *flags).code == 64
+    assert not (project.folder / "x.yaml").exists()
+
+
+def test_the_plan_says_of_which_day_the_built_in_prices_are(project: Project, offline: Pipeline) -> None:
+    assert "Prices are those of 20" in offline("plan", project.manifest).out
+
+    own = spring(catalog={"credits": {"each_explodedloop_0226": 7}})
+    project.write({"campaign.yaml": own})
+    assert "Prices are those of" not in offline("plan", project.manifest).out
+
+
+# The vendor's answer has no documented shape
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"id": "a_b", "label": "A", "credits": 5, "options": ["x"]}],
+        {"templates": [{"template_id": "a_b", "title": "A", "credits": 5, "options": [{"name": "x"}]}]},
+        {"data": {"a_b": {"label": "A", "credits": 5, "options": {"x": {}}}}},
+    ],
+)
+def test_templates_are_read_from_any_of_the_likely_shapes(document: Json) -> None:
+    assert read_live(document) == [LiveTemplate(id="a_b", title="A", credits=5, options=("x",))]
+
+
+@pytest.mark.parametrize(
+    ("price", "read"),
+    [
+        ({"image": 10, "video": 100, "hologram": 5}, {MediaType.IMAGE: 10, MediaType.VIDEO: 100}),
+        (True, None),
+        ("12", None),
+        (-1, None),
+        (10**12, None),
+        ({}, None),
+    ],
+)
+def test_a_price_that_is_none_is_not_known(price: Json, read: object) -> None:
+    [template] = read_live([{"id": "a_b", "credits": price}])
+    assert template.credits == read
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "template_id", "credits", "options", "label", "data", "templates", "video"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(junk)
+def test_whatever_the_vendor_answers_the_file_is_a_catalogue(tmp_path_factory: Any, answer: Json) -> None:
+    path = tmp_path_factory.mktemp("catalogue") / "prices.yaml"
+
+    write_catalogue(path, read_live(answer), built_in(), "2026-11-02")
+
+    read_catalog(path, path.name)

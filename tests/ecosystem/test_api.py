@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support.calling import Pipeline
@@ -32,6 +33,8 @@ PUBLIC = [
     "Action",
     "BuyingStopped",
     "Campaign",
+    "CampaignStatus",
+    "Decision",
     "Entry",
     "ExitCode",
     "InvalidInput",
@@ -39,17 +42,22 @@ PUBLIC = [
     "Outcome",
     "PipelineError",
     "Plan",
-    "PlanOptions",
     "Problem",
     "Provider",
     "Purchase",
     "Standing",
     "StateLocked",
+    "Unfinished",
     "UsageError",
+    "approve",
+    "collect",
     "expand",
     "load",
     "plan",
+    "redo",
+    "reject",
     "run",
+    "status",
 ]
 
 
@@ -198,7 +206,7 @@ def test_a_ctrl_c_is_raised_once_what_was_bought_is_saved(
 
 
 def test_some_of_the_jobs_can_be_asked_for(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
-    outcome = face.run(project.manifest, options=face.PlanOptions(selected=frozenset({JobKey(WALK)})))
+    outcome = face.run(project.manifest, select=WALK)
 
     assert outcome.is_done
     assert list(outcome.jobs) == [WALK]
@@ -214,7 +222,7 @@ def test_a_failed_job_is_an_outcome_and_no_exception(
 
     assert not outcome.is_done
     assert outcome.code is face.ExitCode.FAILED
-    assert face.run(project.manifest, options=face.PlanOptions(retry_failed=True)).is_done
+    assert face.run(project.manifest, retry_failed=True).is_done
 
 
 def test_a_wrong_manifest_is_one_exception_with_every_problem(project: Project) -> None:
@@ -240,6 +248,110 @@ def test_without_a_key_it_is_an_exception_and_nothing_is_bought(project: Project
     with pytest.raises(face.AccountError, match="VIMMERSE_API_KEY"):
         face.run(project.manifest)
     assert project.statuses() == {DANCE: "pending", WALK: "pending"}
+
+
+# What the other commands do
+
+
+def test_dir_and_help_show_what_is_public() -> None:
+    shown = python("import pipeline; print([name for name in dir(pipeline) if not name.startswith('_')])")
+    assert shown.strip() == str(PUBLIC)
+
+    told = python("import pipeline, pydoc; print(pydoc.render_doc(pipeline, renderer=pydoc.plaintext))")
+    for name in PUBLIC:
+        assert name in told
+    assert "Buy what is missing, fetch it" in told
+
+
+def test_the_package_runs_as_a_module() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.startswith("pipeline, version ")
+
+
+def test_selections_are_those_of_the_command_line(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert [entry.key for entry in face.plan(project.manifest, select="prompt:walk").buying] == [WALK]
+    assert [entry.key for entry in face.plan(project.manifest, exclude=["*/*/*/walk"]).buying] == [DANCE]
+    assert face.run(project.manifest).is_done
+
+    again = face.plan(project.manifest, replace=WALK)
+    assert [(entry.key, entry.action) for entry in again.buying] == [(WALK, face.Action.REPLACE)]
+    with pytest.raises(face.UsageError, match="fits no job"):
+        face.plan(project.manifest, select="nothing/here")
+
+
+@pytest.mark.parametrize("cap", [{"max_creates": 1}, {"max_credits": 199}, {"frozen": True}])
+def test_caps_of_one_run_are_keywords(
+    project: Project, pipeline: Pipeline, vendor: Emulator, cap: dict[str, Any]
+) -> None:
+    with pytest.raises(face.BuyingStopped):
+        face.run(project.manifest, **cap)
+    assert not vendor.ledger.entries
+
+
+def test_a_keyword_that_there_is_not_is_an_error(project: Project, vendor: Emulator) -> None:
+    calls: list[Callable[..., object]] = [face.plan, face.run, face.collect, face.status]
+    for call in calls:
+        with pytest.raises(TypeError, match="max_credit"):
+            call(project.manifest, max_credit=5)
+    assert not vendor.ledger.entries
+
+
+def test_an_outcome_gives_the_paths_of_its_files(project: Project, pipeline: Pipeline) -> None:
+    outcome = face.run(project.manifest)
+
+    [walk] = outcome.files[JobKey(WALK)]
+    assert walk == project.folder / "output" / "spring" / f"{WALK}.mp4"
+    assert walk.read_bytes() == project.output()[f"{WALK}.mp4"]
+    assert (outcome.bought, outcome.spent, outcome.summary.credits) == (2, 200, 200)
+
+
+def test_collect_fetches_what_is_paid_for(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    shutil.rmtree(bought.folder / "output")
+
+    outcome = face.collect(bought.manifest)
+
+    assert outcome.is_done
+    assert sorted(bought.output()) == [f"{DANCE}.mp4", f"{WALK}.mp4"]
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_what_people_say_is_written_and_told(bought: Project, offline: Pipeline) -> None:
+    [decision] = face.approve(bought.manifest, WALK, note="as it is", rating=5)
+    face.redo(bought.manifest, "prompt:dance")
+
+    assert (decision.key, decision.decision, decision.rating) == (WALK, "approved", 5)
+    stands = face.status(bought.manifest)
+    assert {key: stand.status for key, stand in stands.jobs.items()} == {WALK: "done", DANCE: "pending"}
+    assert stands.decisions[JobKey(WALK)].note == "as it is"
+    assert [entry.key for entry in face.plan(bought.manifest).buying] == [DANCE]
+    face.reject(bought.manifest, DANCE)
+    assert face.plan(bought.manifest).buying == []
+
+
+@pytest.mark.parametrize(("names", "keywords"), [((), {}), ((WALK,), {"rating": 6}), (("nobody",), {})])
+def test_a_decision_on_nothing_is_wrong_usage(
+    bought: Project, offline: Pipeline, names: tuple[str, ...], keywords: dict[str, Any]
+) -> None:
+    with pytest.raises(face.UsageError):
+        face.approve(bought.manifest, *names, **keywords)
+
+
+def test_what_is_shown_of_a_value_is_short(project: Project, pipeline: Pipeline) -> None:
+    loaded, planned = face.load(project.manifest), face.plan(project.manifest)
+    outcome, stands = face.run(project.manifest), face.status(project.manifest)
+    [job, *_] = face.expand(loaded)
+
+    assert repr(planned) == "<Plan: 2 create; 200 credits>"
+    assert repr(outcome) == "<Outcome: 2 done; 2 bought, exit code 0>"
+    assert repr(stands) == "<CampaignStatus spring: 2 done; 200 credits>"
+    assert repr(job) == f"<Job {WALK}>"
+    standing = outcome.jobs[JobKey(WALK)]
+    for value in (loaded, planned.entries[0], standing, standing.purchase):
+        assert len(repr(value)) < 700, repr(value)
 
 
 # The example

@@ -1,0 +1,192 @@
+"""The vendor's live catalogue: read leniently, compared with what is known, and kept as a catalogue file."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.documents.yaml_reader import dump_yaml
+from pipeline.errors import Unfinished, UsageError
+from pipeline.files import write_atomically
+from pipeline.jobs import Json, MediaType
+from pipeline.manifest.catalog import Catalog, Price, Template, built_in, read_catalog
+from pipeline.operations.environment import Environment
+from pipeline.operations.provider import provider_settings
+from pipeline.providers.vimmerse import Vimmerse
+
+_HEADER = (
+    "# Written by `pipeline templates --refresh --write`: the vendor's templates and prices of that day.\n"
+)
+# As the catalogue's schema has it.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_MOST_TEMPLATES = 10_000
+_MOST_CREDITS = 1_000_000_000
+_LONGEST_TEXT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTemplate:
+    """What the vendor tells of one template; what is empty or None it does not tell, or not in a way we know."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    credits: Price | None = None
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueChange:
+    """One difference: a template that is `new` or `gone`, or whose `price` is another."""
+
+    kind: str
+    id: str
+    title: str = ""
+    old: Price | None = None
+    new: Price | None = None
+
+
+def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[LiveTemplate]:
+    """What the vendor lists now, by id.
+
+    Raises:
+        AccountError: there is no key, or it was refused.
+        VendorError: the vendor does not answer.
+    """
+    return read_live(dict(Vimmerse(provider_settings(environment, "v2", request_timeout)).templates()))
+
+
+def known_catalogue(path: Path | None) -> Catalog:
+    """What is known without asking: the file at `path` laid on the built-in catalogue, where there is one.
+
+    Raises:
+        InvalidInput: it is no catalogue.
+    """
+    return built_in() if path is None or not path.is_file() else read_catalog(path, str(path))
+
+
+def read_live(document: Json) -> list[LiveTemplate]:
+    """The templates of the vendor's answer, by id. Its shape is not documented: what cannot be read is left out."""
+    if isinstance(document, dict):
+        document = document.get("templates", document.get("data"))
+    if isinstance(document, dict):
+        entries: list[Json] = [
+            {"id": name, **each} for name, each in document.items() if isinstance(each, dict)
+        ]
+    else:
+        entries = list(document) if isinstance(document, list) else []
+    found = (_template(each) for each in entries[:_MOST_TEMPLATES] if isinstance(each, dict))
+    return sorted({each.id: each for each in found if each is not None}.values(), key=lambda each: each.id)
+
+
+def _template(entry: Mapping[str, Json]) -> LiveTemplate | None:
+    template_id = entry.get("id") or entry.get("template_id")
+    if not isinstance(template_id, str) or not _ID.fullmatch(template_id):
+        return None
+    return LiveTemplate(
+        id=template_id,
+        title=_text(entry.get("label") or entry.get("title")),
+        description=_text(entry.get("description")),
+        credits=_price(entry.get("credits")),
+        options=_names(entry.get("options")),
+    )
+
+
+def _text(value: Json) -> str:
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
+
+
+def _price(value: Json) -> Price | None:
+    if isinstance(value, dict):
+        prices = {
+            MediaType(kind): number
+            for kind, each in value.items()
+            if kind in set(MediaType) and (number := _credits(each)) is not None
+        }
+        return prices or None
+    return _credits(value)
+
+
+def _credits(value: Json) -> int | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and isinstance(value, int) and 0 <= value <= _MOST_CREDITS else None
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    """The names of options, whether they come as a list, a list of objects, or a mapping."""
+    if isinstance(value, dict):
+        return tuple(value)
+    if not isinstance(value, list):
+        return ()
+    names = (each.get("name") or each.get("key") if isinstance(each, dict) else each for each in value)
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def changes(live: Sequence[LiveTemplate], known: Catalog) -> Iterator[CatalogueChange]:
+    """What the live catalogue says otherwise than `known` does, by id."""
+    listed = {each.id: each for each in live}
+    for template_id in sorted({*listed, *known.templates}):
+        now, before = listed.get(template_id), known.get(template_id)
+        if now is None:
+            yield CatalogueChange(kind="gone", id=template_id, title=before.title if before else "")
+        elif before is None:
+            yield CatalogueChange(kind="new", id=template_id, title=now.title, new=now.credits)
+        elif now.credits is not None and not _is_same_price(now.credits, before):
+            yield CatalogueChange(
+                kind="price",
+                id=template_id,
+                title=now.title or before.title,
+                old=before.credits,
+                new=now.credits,
+            )
+
+
+def _is_same_price(price: Price, known: Template) -> bool:
+    old = known.credits
+    if old is None:
+        return False
+    # One number for all that it makes says the same as that number for each.
+    ours = {old} if isinstance(old, int) else set(old.values())
+    if isinstance(price, int) or isinstance(old, int):
+        return ours == ({price} if isinstance(price, int) else set(price.values()))
+    return dict(price) == dict(old)
+
+
+def price_json(price: Price | None) -> Json:
+    """A price as a catalogue writes it: a number, or one for each type of output."""
+    return {kind.value: number for kind, number in price.items()} if isinstance(price, Mapping) else price
+
+
+def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as_of: str) -> None:
+    """Write a catalogue file of the live templates, as they were on the day `as_of`; `known` says what is built in.
+
+    Raises:
+        UsageError: something else lies there, which somebody may have written by hand.
+        Unfinished: it cannot be written.
+    """
+    entries = {each.id: _entry(each, known.get(each.id)) for each in live}
+    templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
+    document: Json = {"version": 1, "as_of": as_of, "templates": templates}
+    try:
+        if path.exists() and not path.read_bytes().startswith(_HEADER.encode()):
+            raise UsageError(
+                f"{path}: not written by `pipeline templates --write`, so it is left alone; name another"
+            )
+        write_atomically(path, (_HEADER + dump_yaml(document)).encode())
+    except OSError as error:
+        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _entry(live: LiveTemplate, built_in: Template | None) -> dict[str, Json]:
+    """What the file says of one template: of one that is built in, its price alone."""
+    written: dict[str, Json] = {"credits": price_json(live.credits)}
+    if built_in is None:
+        options: dict[str, Json] = {name: {"type": "any"} for name in live.options}
+        written = {
+            "title": live.title or None,
+            "description": live.description or None,
+            "options": options or None,
+            "other_options": True,
+            **written,
+        }
+    return {name: value for name, value in written.items() if value is not None}

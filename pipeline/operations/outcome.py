@@ -1,0 +1,56 @@
+"""How a run, or a `collect`, ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.inventory import fetched
+from pipeline.errors import ExitCode
+from pipeline.jobs import JobKey
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.purchases import Purchase, Status
+from pipeline.results.standing import Standing
+from pipeline.results.summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outcome:
+    """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
+
+    `files` are, by key, the results that are on this machine. `summary` is of these jobs and of all credits ever
+    spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
+    no job now, `waiting` jobs that wait for a person's approval and nothing else; `published`: the results manifest
+    tells all this.
+    """
+
+    jobs: Mapping[JobKey, Standing]
+    code: ExitCode
+    notes: tuple[str, ...]
+    files: Mapping[JobKey, Sequence[Path]]
+    summary: Summary
+    bought: int
+    spent: int
+    unsettled: tuple[Purchase, ...] = ()
+    waiting: tuple[JobKey, ...] = ()
+    published: bool = True
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())
+        return f"<Outcome: {counts or 'no jobs'}; {self.bought} bought, exit code {int(self.code)}>"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job is done."""
+        return self.code is ExitCode.OK
+
+
+def files_of(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, list[Path]]:
+    """By key, where the results of a finished job lie, as far as they are here."""
+    found: dict[JobKey, list[Path]] = {}
+    for job in state.jobs:
+        stand = jobs.get(job.key)
+        if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
+            continue
+        paths = (state.workspace.output / file.path for file in fetched(stand.purchase, job))
+        found[job.key] = [path for path in paths if path.exists()]
+    return found
