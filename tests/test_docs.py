@@ -348,4 +348,5 @@ def test_the_python_in_the_documentation_runs(
 
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "8 to buy"
-    assert sum(line.endswith(" done") for line in said[-8:]) == 8
+    assert sum(line.endswith(".mp4") for line in said) == 8
+    assert "decision: approved" in (tmp_path / "quickstart.emulated.decisions.yaml").read_text()
