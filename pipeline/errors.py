@@ -116,7 +116,7 @@ class InvalidInput(PipelineError):
 
 
 class BuyingStopped(PipelineError):
-    """Nothing more may be bought: no credit at the vendor, a cap would be passed, or `--frozen`."""
+    """Nothing more may be bought: no credit at the vendor, a cap would be exceeded, or `--frozen`."""
 
     exit_code = ExitCode.STOPPED_BUYING
 

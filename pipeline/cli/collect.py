@@ -36,10 +36,16 @@ _MOST_TOLD = 5
 @click.command("collect")
 @click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
 @flag(
-    "--request-timeout", type=click.FloatRange(0.1, 3600), default=60.0, help="Seconds that a call may take."
+    "--request-timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=60.0,
+    help="Seconds that a request may take.",
 )
 @flag(
-    "--poll-interval", type=click.FloatRange(0.1, 3600), default=30.0, help="Longest wait between two polls."
+    "--poll-interval",
+    type=click.FloatRange(0.1, 3600),
+    default=30.0,
+    help="The longest wait between two polls of one workflow.",
 )
 @selection_options
 @format_option("text", "json")
@@ -84,7 +90,10 @@ def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) 
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
     for line in problem_lines(error.problems[:_MOST_TOLD], paint):
         say(line, err=True)
-    say(f"{source} does not read, so what is collected is what {shown_path(records.state)} knows.", err=True)
+    say(
+        f"{source} cannot be read, so everything that {shown_path(records.state)} knows is collected.",
+        err=True,
+    )
 
 
 def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:
@@ -101,5 +110,5 @@ def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCod
         say(printable(note))
     if not verbosity().quiet:
         files = printable(shown_path(collected.output))
-        say(f"{collected.purchases:,} purchase(s) looked after. Files: {files}/")
+        say(f"{collected.purchases:,} purchase(s) checked. Files: {files}/")
     return collected.code

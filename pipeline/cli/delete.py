@@ -80,7 +80,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
         failed = carry_out(state, deletions, provider, calls, _tell_failure)
     if not verbosity().quiet:
-        later = f", {failed:,} not yet: run it again" if failed else ""
+        later = f", {failed:,} not deleted yet: run it again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
     return ExitCode.UNFINISHED if failed else ExitCode.OK
 
@@ -96,7 +96,9 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
 
 def _ask(number: int, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        raise UsageError(f"{number} purchase(s) would be deleted, and nobody can be asked: give --yes")
+        raise UsageError(
+            f"{number} purchase(s) would be deleted, but there is no terminal to ask on: pass --yes"
+        )
     try:
         with asking(stop):
             is_confirmed = click.confirm(f"Delete {number}? It cannot be undone", default=False)

@@ -84,10 +84,10 @@ def _write_new(path: Path, content: bytes) -> bool:
 
 def _kept(path: Path, content: bytes) -> str:
     if path.name != ".gitignore":
-        return "was there, and stays as it is"
+        return "exists already and stays as it is"
     there = path.read_bytes().split() if path.is_file() else []
     missing = [line.decode() for line in content.split() if line not in there]
-    return f"was there, and stays as it is; add {', '.join(missing)}" if missing else "stays as it is"
+    return f"exists already and stays as it is; add {', '.join(missing)}" if missing else "stays as it is"
 
 
 def _tell(line: str) -> None:

@@ -113,7 +113,7 @@ def main() -> NoReturn:
     if fill_in_streams():
         code = called(sys.argv[1:])
     else:
-        sys.stderr.write("error: stdout is closed; let it lead to a file, or to /dev/null\n")
+        sys.stderr.write("error: stdout is closed; redirect it to a file or to /dev/null\n")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -155,10 +155,10 @@ def called(arguments: list[str]) -> int:
             say(line, err=True)
         return error.exit_code
     except MemoryError:
-        say("error: out of memory; what was done is on disk, run again with more", err=True)
+        say("error: out of memory; everything done so far is on disk, run again with more", err=True)
         return ExitCode.UNFINISHED
     except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and told as one
-        say("a bug in pipeline; what was done is on disk", err=True)
+        say("a bug in pipeline; everything done so far is on disk", err=True)
         sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
     return int(outcome) if isinstance(outcome, int) else ExitCode.OK

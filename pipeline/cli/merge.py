@@ -13,7 +13,7 @@ from pipeline.operations.merge import merge_files
 @click.command("merge")
 @click.argument("results", nargs=-1, required=True, type=INPUT)
 @flag(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the whole."
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the result."
 )
 @format_option("text", "json")
 @verbosity_options

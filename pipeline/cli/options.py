@@ -66,8 +66,15 @@ def _set_verbosity(ctx: click.Context, option: click.Parameter, value: int | boo
 
 
 verbosity_options = together(
-    flag("--verbose", "-v", count=True, expose_value=False, callback=_set_verbosity, help="Tell more."),
-    flag("--quiet", "-q", is_flag=True, expose_value=False, callback=_set_verbosity, help="Only problems."),
+    flag("--verbose", "-v", count=True, expose_value=False, callback=_set_verbosity, help="Print more."),
+    flag(
+        "--quiet",
+        "-q",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_verbosity,
+        help="Print problems only.",
+    ),
     flag("--no-color", is_flag=True, expose_value=False, callback=_set_verbosity, help="No colours."),
 )
 
@@ -93,14 +100,20 @@ def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
 
 
 variable_options = together(
-    flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A var over the manifest's."),
-    flag("--var-file", "variable_files", multiple=True, metavar="FILE", help="Vars of a YAML file."),
+    flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Override a var of the manifest."),
+    flag(
+        "--var-file", "variable_files", multiple=True, metavar="FILE", help="Override vars from a YAML file."
+    ),
 )
 
 campaign_options = together(
-    flag("--state", metavar="PATH", help="The state file; else .pipeline/NAME.db beside the manifest."),
-    flag("--results", metavar="PATH", help="The results manifest, or its folder; else beside the manifest."),
-    flag("--output", metavar="DIR", help="Where files go; else the manifest's output.dir."),
+    flag("--state", metavar="PATH", help="The state file (default: .pipeline/NAME.db beside the manifest)."),
+    flag(
+        "--results",
+        metavar="PATH",
+        help="The results manifest, or its folder (default: beside the manifest).",
+    ),
+    flag("--output", metavar="DIR", help="Where files go (default: output.dir of the manifest)."),
     variable_options,
     flag("--emulate", is_flag=True, help="Rehearse on the embedded emulator; real records stay untouched."),
     verbosity_options,
@@ -112,9 +125,9 @@ selection_options = together(
         "--select",
         multiple=True,
         metavar="EXPR",
-        help="Only these jobs: a key's glob, status:failed, …",
+        help="Only these jobs: a glob over keys, status:failed, …",
     ),
-    flag("--exclude", multiple=True, metavar="EXPR", help="Not these jobs."),
+    flag("--exclude", multiple=True, metavar="EXPR", help="Leave these jobs out."),
 )
 
 
@@ -132,7 +145,7 @@ def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
-        help="How to print.",
+        help="Output format.",
     )
 
 

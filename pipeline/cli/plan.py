@@ -46,7 +46,7 @@ from pipeline.planning.show import as_json, as_text
 @flag(
     "--detailed-exitcode",
     is_flag=True,
-    help="End with exit code 2 if there is something to do, with 4 if a limit forbids it.",
+    help="Exit with 2 if there is something to do, with 4 if a limit forbids it.",
 )
 @campaign_options
 def command(

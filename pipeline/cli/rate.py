@@ -16,8 +16,8 @@ from pipeline.operations.vendor_calls import vendor_calls
 
 @click.command("rate")
 @manifest_and_names("KEY|PURCHASE...")
-@flag("--rating", type=click.IntRange(1, 5), help="Stars; else those of the decisions file.")
-@flag("--delivered", is_flag=True, help="It was delivered, now.")
+@flag("--rating", type=click.IntRange(1, 5), help="Stars (default: those of the decisions file).")
+@flag("--delivered", is_flag=True, help="Mark it as delivered now.")
 @campaign_options
 def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags: object) -> None:
     """Tell the vendor the rating of what serves these jobs, or that it was delivered. Costs nothing."""
@@ -32,4 +32,4 @@ def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags
         for name in names:
             purchase = rate(state, name, provider, calls, rating=rating, delivered=delivered)
             if not verbosity().quiet:
-                say(f"{printable(purchase.key, 2000)} ({purchase.id}): told")
+                say(f"{printable(purchase.key, 2000)} ({purchase.id}): the vendor was told")

@@ -27,13 +27,13 @@ from pipeline.purchases import Purchase, WorkflowId
 @flag("--now", is_flag=True, help="Also where another machine may still be sending it.")
 @campaign_options
 def command(words: tuple[str, ...], **given: Any) -> None:
-    """Settle what a create with an unknown outcome came to: look at the vendor's site, then say it here.
+    """Settle a create whose outcome is unknown: look at the vendor's site, then say here what became of it.
 
     The purchase's id stands in the workflow's title, unless the manifest has a title of its own.
     """
     workflow_id: WorkflowId | None = given["workflow_id"]
     if sum([workflow_id is not None, given["not_bought"], given["resubmit"], given["abandon"]]) != 1:
-        raise UsageError("say one of --workflow-id ID, --not-bought, --resubmit and --abandon")
+        raise UsageError("give one of --workflow-id ID, --not-bought, --resubmit and --abandon")
     manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:

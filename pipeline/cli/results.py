@@ -22,4 +22,4 @@ def command(manifest: Path | None, **flags: object) -> None:
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         written = publish(state)
     if not verbosity().quiet:
-        say(f"{printable(workspace.results_name)}: {'written' if written else 'stands as it is'}")
+        say(f"{printable(workspace.results_name)}: {'written' if written else 'up to date'}")

@@ -22,9 +22,9 @@ from pipeline.operations.review import decide
 from pipeline.results.decisions import Verdict
 
 _CONSEQUENCES = {
-    Verdict.APPROVED: "stays, whatever is edited later",
-    Verdict.REJECTED: "rejected; nothing is bought for that",
-    Verdict.REDO: "is made again by the next run",
+    Verdict.APPROVED: "approved: it stays, whatever is edited later",
+    Verdict.REJECTED: "rejected; nothing is bought because of it",
+    Verdict.REDO: "sent back: the next run makes it again",
 }
 
 _NAMES = "KEY|PURCHASE|FILE|EXPR..."

@@ -42,19 +42,19 @@ from pipeline.state.store import Change
 
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
-    flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows bought and not ended."),
+    flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows in flight at once."),
     flag(
         "--rate",
         type=click.FloatRange(0, 10_000, min_open=True),
         metavar="N",
-        help="Calls a second to the vendor, of all kinds together.",
+        help="Requests a second to the vendor, of all kinds together.",
     ),
     flag(
         "--request-timeout",
         type=click.FloatRange(0.1, 3600),
         default=60.0,
         metavar="SECONDS",
-        help="What one call may take.",
+        help="How long one request may take.",
     ),
     flag(
         "--poll-interval",
@@ -66,22 +66,22 @@ pacing_options = together(
 )
 buying_options = together(
     flag("--yes", is_flag=True, help="Do not ask before buying."),
-    flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most so many in this run."),
-    flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most so much in this run."),
-    flag("--frozen", is_flag=True, help="End with 4, and nothing done, if there is anything to buy."),
+    flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most N in this run."),
+    flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most N credits in this run."),
+    flag("--frozen", is_flag=True, help="Exit with 4, having done nothing, if anything would be bought."),
     flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
     flag(
         "--fail-threshold",
         type=click.FloatRange(0, 1),
         metavar="SHARE",
-        help="The share of failed jobs that is no failure of the run.",
+        help="The share of failed jobs, 0 to 1, that a run tolerates.",
     ),
-    flag("--no-wait", is_flag=True, help="Buy and leave."),
+    flag("--no-wait", is_flag=True, help="Submit and leave."),
     flag("--no-download", is_flag=True, help="Leave the files at the vendor."),
 )
 records_options = together(
-    flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push) before each wave."),
-    flag("--require-results", is_flag=True, help="End with 3 if there is neither state nor results."),
+    flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push, say) before each wave."),
+    flag("--require-results", is_flag=True, help="Exit with 3 if there is neither state nor results."),
     flag("--events", metavar="FILE|-", help="One JSON object for each step of each purchase."),
     flag("--junit", metavar="FILE", help="The jobs as a JUnit report."),
 )
@@ -148,7 +148,7 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
     own = ("select", "exclude", "replace", "retry_failed", "variables", "variable_files")
     if any(given[name] for name in own):
         raise UsageError(
-            "a saved plan holds its own vars, selection and what is made again; give none of them"
+            "a saved plan has its own vars, selection, --replace and --retry-failed; pass none of them"
         )
     if saved.emulated != given["emulate"] and not saved.emulated:
         raise UsageError("this plan was not made with --emulate")

@@ -126,7 +126,7 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
     unknown += [purchase.id for purchase in current.unsettled]
     if unknown:
         command = resolve_command(current.manifest, unknown[0])
-        yield f"Nobody can tell whether what needs attention was bought; a person settles it: {command}"
+        yield f"Whether what needs attention was bought is not known; settle it: {command}"
     if current.orphans:
         yield f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest."
 

@@ -123,7 +123,9 @@ class Creator:
         if not is_durable:
             self._intended.remove(create)
             self.in_flight.release()
-            self.queue.stop(ExitCode.STOPPED_BUYING, f"{create.entry.key}: not bought, a cap would be passed")
+            self.queue.stop(
+                ExitCode.STOPPED_BUYING, f"{create.entry.key}: not bought, a cap would be exceeded"
+            )
             return
         self.served_jobs.add(create.job, create.purchase.id)
         if not self.publisher.has_checkpoint:

@@ -208,8 +208,8 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None) -> None:
         if other_results is not None and _was_named_otherwise(other_results, path, campaign):
             raise InvalidInput(
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
-                f"'{other_results.campaign}' then and is '{campaign.name}' now. Call it so again; or, to take "
-                f'them over, write the new name at "campaign" in them and rename the file to '
+                f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
+                f'them, change "campaign" in them to the new name and rename the file to '
                 f"{campaign.name}.results.json"
             )
 

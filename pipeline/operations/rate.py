@@ -35,7 +35,7 @@ def rate(
     decided = state.decided.get(purchase.id)
     stars = rating or (decided.rating if decided is not None else None)
     if stars is None and not delivered:
-        raise UsageError(f"{printable(name)}: no rating given, none decided: --rating or --delivered")
+        raise UsageError(f"{printable(name)}: no rating was given or decided: pass --rating or --delivered")
     changes = Changes(rating=stars, delivered_at=now() if delivered else None)
     try:
         calls(partial(_tell, provider, purchase, changes, state.ownership()))

@@ -90,8 +90,8 @@ def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
         raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
     if purchase.deleted:
         raise UsageError(
-            f"{purchase.id} was deleted here, and nothing follows it any more: what "
-            f"{printable(workflow_id)} made is to be had at the vendor's site only"
+            f"{purchase.id} was deleted here and is not followed any more: get what "
+            f"{printable(workflow_id)} made from the vendor's site"
         )
 
 

@@ -64,7 +64,7 @@ def _meant(state: CampaignState, verdict: Verdict, name: str) -> list[tuple[JobK
             _assert_can_serve(found[0][1])
         found = [each for each in found if _can_serve(each[1])]
     if not found:
-        raise UsageError(f"'{printable(name)}': nothing was bought for that yet which could be decided on")
+        raise UsageError(f"'{printable(name)}': nothing has been bought for it yet that could be decided on")
     return found
 
 

@@ -28,8 +28,8 @@ def require_records(workspace: Workspace) -> None:
     """
     if not (workspace.state.exists() or workspace.results.exists()):
         raise InvalidInput(
-            f"{workspace.results_name}: missing, and so is the state: buying anew what may have been bought before "
-            "is what --require-results forbids"
+            f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
+            "may have been bought before"
         )
 
 

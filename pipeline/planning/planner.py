@@ -232,7 +232,7 @@ class Planner:
             return "what served it was deleted"
         names = ", ".join(change.name for change in changes[:3])
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        return f"changed: {names}{more}" if names else "asked for anew"
+        return f"changed: {names}{more}" if names else "requested again"
 
     def _approved(self, purchase: Purchase | None) -> bool:
         return purchase is not None and purchase.id in self._assignment.matcher.decisions.approved

@@ -19,7 +19,7 @@ def refusal(plan: Plan, caps: Caps, spent: int) -> str | None:
             {entry.job.request.template_id for entry in plan.unpriced if entry.job is not None}
         )
         return (
-            f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be held; "
+            f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be enforced; "
             "set it under catalog.credits"
         )
     if caps.max_credits is not None and plan.credits > caps.max_credits:

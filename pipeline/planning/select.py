@@ -115,7 +115,7 @@ _WORDS: dict[str, frozenset[str]] = {
 def _test(expression: str) -> Test:
     name, separator, wanted = expression.partition(":")
     if not expression:
-        raise UsageError("an empty selection fits nothing")
+        raise UsageError("an empty selection matches nothing")
     # A colon behind the first part of a key is a name's own.
     if not separator or "/" in name or "*" in name:
         return partial(_key_matches, _pattern(expression))
@@ -124,7 +124,7 @@ def _test(expression: str) -> Test:
     if name not in _FIELDS:
         known = [*_FIELDS, "matrix.NAME"]
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
-        raise UsageError(f"'{printable(expression)}': nothing is selected by '{printable(name)}'{hint}")
+        raise UsageError(f"'{printable(expression)}': cannot select by '{printable(name)}'{hint}")
     if name in _WORDS and not any(fnmatchcase(word, wanted) for word in _WORDS[name]):
         hint = did_you_mean(wanted, _WORDS[name]) or f"; there are: {', '.join(sorted(_WORDS[name]))}"
         raise UsageError(f"'{printable(expression)}': no {name} is called '{printable(wanted)}'{hint}")
@@ -159,4 +159,4 @@ def _matches_nothing(expression: str, candidates: Sequence[Candidate]) -> str:
     shown = (
         "" if near or not keys else f"; there are: {', '.join(printable(key, 200) for key in keys[:3])}, …"
     )
-    return f"'{printable(expression)}' fits no job{near or shown}"
+    return f"'{printable(expression)}' matches no job{near or shown}"

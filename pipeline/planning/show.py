@@ -125,7 +125,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
         yield (
-            f"{len(unknown):,} job(s) may have been bought, nobody can tell: look for them at the vendor's site, "
+            f"{len(unknown):,} job(s) may or may not have been bought: look for them on the vendor's site, "
             f"then settle each: {resolve_command(plan.manifest, unknown[0].key)}"
         )
 

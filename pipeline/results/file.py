@@ -82,7 +82,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         if why := refusal(purchase):
             problems.append(f"purchases[{number}]: {why}")
         if purchase.id in purchases:
-            problems.append(f"purchases[{number}]: {purchase.id} stands twice")
+            problems.append(f"purchases[{number}]: {purchase.id} occurs twice")
         purchases[purchase.id] = purchase
     if problems:
         raise InvalidInput([Problem(problem, Position(name, 1, 1)) for problem in problems[:_MOST_PROBLEMS]])

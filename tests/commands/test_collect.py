@@ -93,7 +93,7 @@ def test_a_manifest_that_does_not_read_leads_to_the_state_beside_it(
 
     assert ended.code == 0, ended.said
     assert "campaign.yaml:2:1: a bracket" in ended.err
-    assert "so what is collected is what .pipeline/spring.db knows" in ended.err
+    assert "so everything that .pipeline/spring.db knows is collected" in ended.err
     assert len(bought.output()) == 2
 
 

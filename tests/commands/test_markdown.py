@@ -54,7 +54,7 @@ def test_it_is_bounded_and_says_how_much_of_it_is_shown(folder: Path, offline: P
     text = comment(offline, project.manifest)
 
     [(shown, whole)] = set(re.findall(r"(\d+) of (\d+) lines shown", text))
-    assert int(whole) == jobs + 3
+    assert int(whole) == jobs + 4
     assert (int(shown) < int(whole)) == (jobs == 2_000)
     assert text.count("create (100 credits)") <= int(shown)
     assert f"**buys {jobs}: {jobs * 100:,} credits**" in text
@@ -79,7 +79,7 @@ def test_a_long_run_of_backticks_does_not_break_the_bound(folder: Path, offline:
     text = comment(offline, project.manifest)
 
     assert "main/" not in outside_of_fences(text)
-    assert re.search(r"\d+ of 803 lines shown", text)
+    assert re.search(r"\d+ of 804 lines shown", text)
 
 
 def test_what_changed_is_shown_inside_of_a_fence_that_it_cannot_close(

@@ -164,7 +164,7 @@ def test_where_a_price_is_missing_it_is_said_once_how_it_is_told(folder: Path, o
 
     project.write({"campaign.yaml": spring(templates=templates, prompts={}, limits={"budget": 10})})
     capped = offline("plan", project.manifest)
-    assert "vim_arctic, vim_birthday: no known price, so limits.budget cannot be held" in capped.out
+    assert "vim_arctic, vim_birthday: no known price, so limits.budget cannot be enforced" in capped.out
     assert capped.out.count("catalog.credits") == 1
 
 

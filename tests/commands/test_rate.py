@@ -65,7 +65,7 @@ def test_with_nothing_to_tell_it_is_wrong_usage(bought: Project, pipeline: Pipel
     ended = pipeline("rate", bought.manifest, WALK)
 
     assert ended.code == 64
-    assert "no rating given, none decided" in ended.err
+    assert "no rating was given or decided" in ended.err
 
 
 def test_an_unknown_job_is_wrong_usage_with_what_is_near(

@@ -150,7 +150,7 @@ def test_a_selection(made: Project, pipeline: Pipeline, report: Path) -> None:
 
     ended = pipeline("report", made.manifest, "--select", "prompt:wakl")
     assert ended.code == 64
-    assert "fits no job" in ended.err
+    assert "matches no job" in ended.err
 
 
 def test_a_bundle_can_be_moved_away_whole(made: Project, pipeline: Pipeline, tmp_path: Path) -> None:

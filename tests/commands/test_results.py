@@ -25,7 +25,7 @@ def test_what_stands_there_already_is_not_touched(project: Project, pipeline: Pi
 
     ended = pipeline("results", project.manifest)
 
-    assert "stands as it is" in ended.out
+    assert "up to date" in ended.out
     assert project.tree() == before
 
 

@@ -243,17 +243,17 @@ def test_expand_shows_what_is_selected(wide: Project, offline: Pipeline) -> None
     ("expression", "told"),
     [
         ("hero/loop/blue/wlak/locale=en", "did you mean 'hero/loop/blue/walk/locale=en'?"),
-        ("image:green", "fits no job"),
+        ("image:green", "matches no job"),
         ("status:doen", "no status is called 'doen'; did you mean 'done'?"),
         ("action:buy", "no action is called 'buy'"),
-        ("status:done,image:green", "fits no job"),
-        ("matrix.market:fr", "fits no job"),
+        ("status:done,image:green", "matches no job"),
+        ("matrix.market:fr", "matches no job"),
         ("imgae:blue", "did you mean 'image'?"),
         ("colour:blue", "matrix.NAME"),
         ("", "empty"),
         ("image:blue,", "empty"),
         ("+", "empty"),
-        ("**/[a-z]*", "fits no job"),
+        ("**/[a-z]*", "matches no job"),
     ],
 )
 def test_a_selection_that_fits_nothing_is_wrong_usage_with_what_is_near(
@@ -272,7 +272,7 @@ def test_every_command_refuses_a_selection_that_fits_nothing(
     ended = pipeline(command, wide.manifest, "--select", "image:green")
 
     assert ended.code == 64, ended.said
-    assert "'image:green' fits no job" in ended.err
+    assert "'image:green' matches no job" in ended.err
     assert not vendor.ledger.entries
 
 
@@ -286,7 +286,7 @@ def test_a_selection_that_excludes_everything_is_wrong_usage(wide: Project, offl
 def test_a_selection_of_nothing_says_what_there_is(wide: Project, offline: Pipeline) -> None:
     ended = offline("plan", wide.manifest, "--select", "zzz")
 
-    assert "'zzz' fits no job; there are: hero/loop/blue/dance/locale=en" in ended.err
+    assert "'zzz' matches no job; there are: hero/loop/blue/dance/locale=en" in ended.err
 
 
 # How jobs stand changes by itself

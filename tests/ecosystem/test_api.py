@@ -279,7 +279,7 @@ def test_selections_are_those_of_the_command_line(
 
     again = face.plan(project.manifest, replace=WALK)
     assert [(entry.key, entry.action) for entry in again.buying] == [(WALK, face.Action.REPLACE)]
-    with pytest.raises(face.UsageError, match="fits no job"):
+    with pytest.raises(face.UsageError, match="matches no job"):
         face.plan(project.manifest, select="nothing/here")
 
 

@@ -49,7 +49,7 @@ def test_a_plan_reads_as_this() -> None:
         "A price that is not known can stand under `catalog.credits` in the manifest, or in a catalogue file: "
         "`pipeline templates --refresh --write FILE` writes one.\n"
         "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` fetches them.\n"
-        "1 job(s) may have been bought, nobody can tell: look for them at the vendor's site, "
+        "1 job(s) may or may not have been bought: look for them on the vendor's site, "
         "then settle each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
         "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again."
     )

@@ -194,7 +194,7 @@ def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path,
         ("{", "not JSON"),
         ("[]", "expected"),
         ("null", "expected"),
-        ('{"version": 1, "version": 1}', "stands twice"),
+        ('{"version": 1, "version": 1}', "occurs twice"),
         ('{"version": NaN}', "NaN is not a number"),
         ("[" * 100_000, "nested more than"),
         (b"\xff\xfe", "cannot be read"),
@@ -259,7 +259,7 @@ def test_a_hostile_purchase_is_refused_and_named(
 def test_a_purchase_that_stands_twice_is_refused(tmp_path: Path) -> None:
     made = json.loads(json.dumps(a_document()))
     made["purchases"].append(made["purchases"][0])
-    assert "stands twice" in refusal(tmp_path, json.dumps(made))
+    assert "occurs twice" in refusal(tmp_path, json.dumps(made))
 
 
 def test_a_row_that_names_a_purchase_that_is_not_there_says_nothing_of_what_served(tmp_path: Path) -> None:
