@@ -65,17 +65,20 @@ def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file that a person wrote; line and column count from 1. Ordered by file, line, column."""
+    """A place in a file that a person wrote; line and column count from 1. Ordered by file, line, column.
+
+    With neither, it is the file itself: one that is missing has no lines.
+    """
 
     file: str
-    line: int
-    column: int
+    line: int = 0
+    column: int = 0
 
     def __lt__(self, other: "Position") -> bool:
         return (self.file, self.line, self.column) < (other.file, other.line, other.column)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

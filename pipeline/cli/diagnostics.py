@@ -27,7 +27,10 @@ def _diagnostic(problem: Problem) -> Json:
         "summary": problem.message,
         "detail": problem.path,
     }
-    if problem.position is not None:
+    if problem.position is not None and problem.position.line == 0:
+        # Of a file that is missing there is no range, but its name must not be lost.
+        written["detail"] = ": ".join(part for part in (problem.position.file, problem.path) if part)
+    elif problem.position is not None:
         start: Json = {"line": problem.position.line, "column": problem.position.column}
         written["range"] = {"filename": problem.position.file, "start": start, "end": start}
         written["snippet"] = {
@@ -43,10 +46,9 @@ def as_github(problems: Iterable[Problem]) -> Iterator[str]:
     for problem in problems:
         location = ""
         if problem.position is not None:
-            location = (
-                f" file={_property(problem.position.file)},line={problem.position.line},"
-                f"col={problem.position.column}"
-            )
+            location = f" file={_property(problem.position.file)}"
+            if problem.position.line:
+                location += f",line={problem.position.line},col={problem.position.column}"
         text = f"{problem.path}: {problem.message}" if problem.path else problem.message
         yield f"::{problem.severity}{location}::{_data(printable(text, _LONGEST))}"
 
@@ -66,7 +68,7 @@ def as_gitlab(problems: Iterable[Problem]) -> list[Json]:
 
 def _quality(problem: Problem) -> Json:
     file = problem.position.file if problem.position else "."
-    line = problem.position.line if problem.position else 1
+    line = max(1, problem.position.line) if problem.position else 1
     # The same problem keeps its fingerprint when lines above it change.
     fingerprint = hashlib.sha256(f"{file}\0{problem.path}\0{problem.message}".encode()).hexdigest()
     return {

@@ -96,9 +96,9 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
     try:
         content = files.read_limited(path, limit)
     except FileNotFoundError:
-        raise InvalidInput(_whole(name, "there is no such file")) from None
+        raise InvalidInput(Problem("there is no such file", Position(name))) from None
     except IsADirectoryError:
-        raise InvalidInput(_whole(name, "this is a folder, expected a file")) from None
+        raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
     except OSError as error:
         # What could be opened has no reason of the system's: a folder, a pipe or a device.
         reason = error.strerror or (

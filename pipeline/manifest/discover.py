@@ -37,7 +37,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
         elif os.path.exists(path):  # noqa: PTH110
             found[path] = None
         else:
-            problems.append(Problem("there is no such file", Position(str(path), 1, 1)))
+            problems.append(Problem("there is no such file", Position(str(path))))
     if problems:
         raise InvalidInput(problems)
     return list(found)
@@ -60,7 +60,7 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
     try:
         files.follow_links(folder)
     except ValueError as error:
-        return [], [Problem(str(error), Position(str(folder), 1, 1))]
+        return [], [Problem(str(error), Position(str(folder)))]
     for file in _yaml_files(folder):
         try:
             real = files.follow_links(file)
@@ -72,7 +72,7 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
             campaigns.append(file)
     if not campaigns and not problems:
         message = "no campaign is here: no YAML file with a 'version' and a 'name'"
-        problems.append(Problem(message, Position(str(folder), 1, 1)))
+        problems.append(Problem(message, Position(str(folder))))
     return campaigns, problems
 
 

@@ -1,13 +1,15 @@
 """`pipeline validate` tells every problem of every manifest, each with its place."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 
-from pipeline.cli.diagnostics import as_github
-from pipeline.errors import Problem
+from pipeline.cli.diagnostics import as_github, as_gitlab, as_json
+from pipeline.errors import Position, Problem
 
 BROKEN = """\
 version: 1
@@ -273,3 +275,28 @@ def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
         assert ended.code == 0
         assert "the prompt 'q' is empty" in ended.err
         assert ended.document
+
+
+# What is not there
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "run", "collect", "status", "expand"])
+def test_a_file_that_is_missing_has_no_line(folder: Path, offline: Pipeline, command: str) -> None:
+    ended = offline(command, "gone.yaml")
+
+    assert ended.code == 3, ended.said
+    assert ended.err == "error: gone.yaml: there is no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (as_github, "::error file=gone.yaml::there is no such file"),
+        (as_gitlab, "'path': 'gone.yaml'"),
+        (as_json, "'detail': 'gone.yaml'"),
+    ],
+)
+def test_tools_are_told_which_file_is_missing(shown: Callable[[list[Problem]], Any], said: str) -> None:
+    found = shown([Problem("there is no such file", Position("gone.yaml"))])
+
+    assert said in str(found if isinstance(found, dict | list) else list(found))
