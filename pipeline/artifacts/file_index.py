@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 
 from pipeline.files import sha256_of
 from pipeline.purchases import Purchase, PurchaseId
@@ -21,6 +22,8 @@ class FileIndex:
         self._folder = folder
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
+        # What was hashed since, by path: size, time and hash. Bytes that nobody touched are hashed once.
+        self._hashed: dict[str, tuple[int, int, str]] = {}
         for each in placed:
             self._add(each)
         self._purchase_by_hash: dict[str, PurchaseId] = {}
@@ -54,12 +57,21 @@ class FileIndex:
         target = self._folder / path
         try:
             stat = target.lstat()
-            remembered = self._placed.get(path)
+            remembered, hashed = self._placed.get(path), self._hashed.get(path)
             if remembered and (remembered.bytes, remembered.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                 return remembered.sha256
-            return sha256_of(target) if target.is_file() and not target.is_symlink() else None
+            if hashed and hashed[:2] == (stat.st_size, stat.st_mtime_ns):
+                return hashed[2]
+            if not S_ISREG(stat.st_mode):
+                return None
+            digest = sha256_of(target)
         except OSError:
             return None
+        self._hashed[path] = (stat.st_size, stat.st_mtime_ns, digest)
+        if digest in self._purchase_by_hash:
+            # Whatever it is called: who looks for these bytes finds them here.
+            self._paths.setdefault(digest, set()).add(path)
+        return digest
 
     def has(self, path: str) -> bool:
         """Whether a file of ours is noted at `path`."""
@@ -117,6 +129,8 @@ class FileIndex:
         self._paths.setdefault(placed.sha256, set()).add(placed.path)
 
     def _discard(self, path: str) -> None:
-        placed = self._placed.pop(path, None)
+        placed, hashed = self._placed.pop(path, None), self._hashed.pop(path, None)
         if placed is not None:
             self._paths[placed.sha256].discard(path)
+        if hashed is not None:
+            self._paths.get(hashed[2], set()).discard(path)

@@ -1,6 +1,6 @@
 """What the output folder holds of what was bought: read, never changed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts.file_index import FileIndex
@@ -35,11 +35,18 @@ class Inventory:
 
     def survey(self, assignment: Assignment) -> dict[JobKey, Presence]:
         """By key of each job that is done: where its files are."""
-        return {
-            job.key: self.presence(job, purchase)
+        done = [
+            (job, purchase)
             for job in assignment.jobs
             if (purchase := assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
-        }
+        ]
+        self.look_at(file.path for job, purchase in done for file in fetched(purchase, job))
+        return {job.key: self.presence(job, purchase) for job, purchase in done}
+
+    def look_at(self, paths: Iterable[str]) -> None:
+        """Learn by its bytes what lies at each of `paths`: files may lie under each other's names."""
+        for path in paths:
+            self._index.digest(path)
 
     def presence(self, job: Job, purchase: Purchase) -> Presence:
         """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
@@ -55,7 +62,12 @@ class Inventory:
             return Presence.ALTERED
         return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
 
-    def holds(self, purchase: Purchase) -> bool:
+    def missing(self, purchases: Collection[Purchase]) -> list[Purchase]:
+        """Those of `purchases` that have not ended, or have brought something that is not on this machine."""
+        self.look_at(file.path for purchase in purchases for file in named(purchase, purchase.path))
+        return [each for each in purchases if not self._holds(each)]
+
+    def _holds(self, purchase: Purchase) -> bool:
         """Whether everything that a finished purchase brought is on this machine, wherever it lies."""
         if purchase.status is not Status.DONE:
             return False

@@ -83,11 +83,16 @@ class Runner:
 
     def _put_files_in_place(self) -> None:
         wanted = needed(self.plan.assignment)
-        for entry in self.plan.entries:
-            if entry.presence is not Presence.ELSEWHERE or entry.job is None or entry.purchase is None:
-                continue
+        moves = [
+            (entry, entry.job, entry.purchase)
+            for entry in self.plan.entries
+            if entry.presence is Presence.ELSEWHERE and entry.job is not None and entry.purchase is not None
+        ]
+        if moves:
+            self.outputs.inventory.look_at(wanted)
+        for entry, job, purchase in moves:
             try:
-                self.outputs.put(entry.job, entry.purchase, wanted)
+                self.outputs.put(job, purchase, wanted)
             except PipelineError as error:
                 self.report.blocked[entry.key] = str(error)
                 self.report.stop(error.exit_code, str(error))

@@ -65,7 +65,7 @@ class RecordsCollection:
             joined = published.records if published is not None else Records()
             records = store.absorb(joined, UNDECIDED, now())
             outputs = OutputFolder(self._known.output_folder(campaign), store.files(), records.purchases)
-            absent = [each for each in records.purchases.values() if not outputs.inventory.holds(each)]
+            absent = outputs.inventory.missing(records.purchases.values())
             plan = everything(assign([], records), absent)
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()

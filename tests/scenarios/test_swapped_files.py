@@ -1,0 +1,105 @@
+"""Files that lie under each other's names are known by their bytes, and put where they belong."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.emulator.embedded import Emulator
+
+PROMPTS = {"dance": "a dance in the rain", "walk": "a walk in the park"}
+SWAPPED = {"dance": PROMPTS["walk"], "walk": PROMPTS["dance"]}
+
+
+def files(project: Project) -> dict[str, bytes]:
+    """By prompt, the film of its job."""
+    return {name.rpartition("/")[2].partition(".")[0]: content for name, content in project.output().items()}
+
+
+def write(project: Project, prompts: Mapping[str, str]) -> None:
+    project.write({"campaign.yaml": spring(prompts=dict(prompts))})
+
+
+def forget(project: Project) -> None:
+    """The state is lost; the results and the files are not."""
+    shutil.rmtree(project.folder / ".pipeline")
+
+
+@pytest.fixture
+def bought(folder: Path, pipeline: Pipeline) -> Project:
+    project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
+    assert pipeline("run", project.manifest).code == 0
+    return project
+
+
+@pytest.mark.parametrize("command", ["run", "collect"])
+@pytest.mark.parametrize("lost", [(), (1,), (2,), (1, 2)], ids=str)
+def test_two_prompts_that_are_swapped_and_swapped_back_keep_their_films(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, command: str, lost: tuple[int, ...]
+) -> None:
+    before = files(bought)
+    for number, prompts in ((1, SWAPPED), (2, PROMPTS)):
+        if number in lost:
+            forget(bought)
+        write(bought, prompts)
+        ended = pipeline(command, bought.manifest)
+        assert ended.code == 0, ended.said
+
+        expected = {
+            name: before[next(k for k, v in PROMPTS.items() if v == text)] for name, text in prompts.items()
+        }
+        assert files(bought) == expected
+        assert pipeline("verify", bought.manifest, "--files").code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_what_lies_under_each_others_name_is_missing_to_a_plan_and_moved_by_a_run(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    folder = bought.folder / "output/spring/main/loop/red"
+    before = files(bought)
+    (folder / "walk.mp4").rename(folder / "x")
+    (folder / "dance.mp4").rename(folder / "walk.mp4")
+    (folder / "x").rename(folder / "dance.mp4")
+    forget(bought)
+
+    planned = pipeline("plan", bought.manifest, "--format", "json").document
+    assert {each["action"] for each in planned["actions"]} == {"move"}
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert files(bought) == before
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_three_in_a_circle_are_put_right(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    prompts = {**PROMPTS, "run": "a run"}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    assert pipeline("run", project.manifest).code == 0
+    before = files(project)
+    at = project.folder / "output/spring/main/loop/red"
+    for old, new in (("walk", "x"), ("dance", "walk"), ("run", "dance"), ("x", "run")):
+        (at / f"{old}.mp4").rename(at / f"{new}.mp4")
+    forget(project)
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert files(project) == before
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_one_that_is_under_anothers_name_while_its_own_is_missing_is_moved_and_the_other_fetched(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    before = files(bought)
+    folder = bought.folder / "output/spring/main/loop/red"
+    (folder / "walk.mp4").replace(folder / "dance.mp4")
+    forget(bought)
+
+    assert pipeline("run", bought.manifest).code == 0
+    assert files(bought)["walk"] == before["walk"]
+    assert pipeline("collect", bought.manifest).code == 0
+    assert files(bought) == before
+    assert len(vendor.ledger.entries) == 2
