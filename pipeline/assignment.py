@@ -44,32 +44,37 @@ class Matcher:
         for key, purchase_id in approvals:
             if purchase_id in records.purchases:
                 self._approved_for.setdefault(key, []).append(records.purchases[purchase_id])
+        # What was worked out. That nothing serves a job without an upstream, as is so of all at first, is told as
+        # fast as it is looked up here, so it is not kept.
         self._chosen: dict[JobKey, Purchase | None] = {}
         self._matching: dict[JobKey, list[Purchase]] = {}
 
     def purchase_for(self, key: JobKey) -> Purchase | None:
         """The purchase that serves the job, None where nothing fits it yet."""
-        for each in self._upstreams_first(key):
-            if each not in self._chosen:
-                self._chosen[each] = self._choose(self.jobs[each])
-        return self._chosen[key]
+        for job in self._upstreams_first(key):
+            if job.key not in self._chosen:
+                chosen = self._choose(job)
+                if chosen is not None or job.upstream is not None:
+                    self._chosen[job.key] = chosen
+        return self._chosen.get(key)
 
     def matches(self, purchase: Purchase, job: Job) -> bool:
         """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
         return any(each.id == purchase.id for each in self.matching(job.key))
 
-    def matching(self, key: JobKey) -> list[Purchase]:
+    def matching(self, key: JobKey) -> Sequence[Purchase]:
         """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
-        for each in self._upstreams_first(key):
-            if each not in self._matching:
-                job = self.jobs[each]
-                self._matching[each] = [
+        for job in self._upstreams_first(key):
+            if job.key not in self._matching:
+                matching = [
                     purchase
                     for asked in job.fingerprints
                     for inputs in self._inputs(job)
                     for purchase in self._usable.get((asked, inputs), ())
                 ]
-        return self._matching[key]
+                if matching or job.upstream is not None:
+                    self._matching[job.key] = matching
+        return self._matching.get(key, ())
 
     def last(self, key: JobKey) -> Purchase | None:
         """The purchase that served the key last, or was bought for it, whether or not it fits now."""
@@ -79,7 +84,7 @@ class Matcher:
             return last
         return max(self._by_key.get(key, ()), key=lambda purchase: purchase.age, default=None)
 
-    def ask(self, key: JobKey) -> tuple[str, ...]:
+    def ask(self, key: JobKey) -> str | tuple[str, ...]:
         """What the job asks for, down to what its upstreams ask for: equal asks are bought once.
 
         An approved purchase stands in for what its job asks: whatever is made from the job is made from that one.
@@ -96,7 +101,8 @@ class Matcher:
                 approved = self.source(job)
                 return (*asked, approved.id if approved is not None else job.key)
             upstream = job.upstream
-        return tuple(asked)
+        # Most are made from nothing, and then the fingerprint alone says it all.
+        return asked[0] if len(asked) == 1 else tuple(asked)
 
     def source(self, job: Job) -> Purchase | None:
         """The purchase that a new one for `job` would be made from: what serves its upstream, None if nothing does.
@@ -111,14 +117,16 @@ class Matcher:
             None if job.upstream is None or job.upstream not in self.jobs else self.purchase_for(job.upstream)
         )
 
-    def _upstreams_first(self, key: JobKey) -> list[JobKey]:
-        chain = [key]
-        while (upstream := self.jobs[chain[-1]].upstream) is not None and upstream in self.jobs:
-            chain.append(upstream)
+    def _upstreams_first(self, key: JobKey) -> list[Job]:
+        chain = [self.jobs[key]]
+        while (upstream := chain[-1].upstream) is not None and upstream in self.jobs:
+            chain.append(self.jobs[upstream])
         return chain[::-1]
 
     def _pinned(self, key: JobKey) -> Purchase | None:
-        usable = [each for each in self._approved_for.get(key, ()) if is_usable(each, self.decisions)]
+        if key not in self._approved_for:
+            return None
+        usable = [each for each in self._approved_for[key] if is_usable(each, self.decisions)]
         return max(usable, key=lambda purchase: purchase.age, default=None)
 
     def _inputs(self, job: Job) -> list[tuple[PurchaseId, ...]]:
@@ -208,6 +216,8 @@ def _not_needed(
         for job in jobs
         if (purchase := by_key.get(job.key)) is not None and purchase.id in decisions.approved
     }
+    if not approved:
+        return frozenset()
     return frozenset(
         job.key for job in jobs if job.key not in by_key and replace(job.coordinates, take=1) in approved
     )

@@ -199,15 +199,18 @@ class Job:
     @property
     def approved_of(self) -> tuple[JobKey, ...]:
         """The takes of which an approved one is what this job is made from; empty where it is no such job."""
-        sources = self.request.images
-        return next((source.takes for source in sources if isinstance(source, UpstreamOutput)), ())
+        for source in self.request.images:
+            if isinstance(source, UpstreamOutput):
+                return source.takes
+        return ()
 
     @property
     def upstream(self) -> JobKey | None:
         """The key of the job whose output this one is made from, if it is chained."""
-        return next(
-            (source.job for source in self.request.images if isinstance(source, UpstreamOutput)), None
-        )
+        for source in self.request.images:
+            if isinstance(source, UpstreamOutput):
+                return source.job
+        return None
 
     def request_json(self, purchase: str = "…") -> dict[str, Json]:
         """The request as people read it, in `expand` and in the results manifest; absent values left out."""
@@ -290,10 +293,9 @@ _CANONICAL = json.JSONEncoder(
 
 
 def _plain(value: object) -> object:
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return value
     match value:
+        case str() | int() | None:
+            return value
         case float() if math.isfinite(value) and value.is_integer():
             return int(value)
         case dict() | Mapping():
@@ -307,22 +309,22 @@ def _plain(value: object) -> object:
 
 
 def _canonical_v1(request: Request) -> bytes:
-    asked: dict[str, Option] = {
+    asked = {
         "provider": request.provider,
         "template_id": request.template_id,
-        "options": dict(request.options),
+        "options": _plain(request.options),
         "images": [_identity(source) for source in request.images],
         "event_id": request.event_id,
         "take": request.take,
     }
     # A lone surrogate cannot be sent and is refused by the reader; it must not break a hash either.
-    return canonical_json(asked).encode("utf-8", "surrogatepass")
+    return _CANONICAL(asked).encode("utf-8", "surrogatepass")
 
 
-def _identity(source: Source) -> Option:
+def _identity(source: Source) -> dict[str, str | None]:
     match source:
-        case LocalFile():
-            return source
+        case LocalFile(sha256=digest):
+            return {"file": digest}
         case RemoteFile(url, None):
             return {"url": url}
         case RemoteFile(url, version):

@@ -32,7 +32,7 @@ class JobBuilder:
         self._rule = rule
         self._report = report
         self._scope = RuleScope(campaign, rule)
-        self._requests: dict[str, _RequestBuilder] = {}
+        self._templates: dict[str, _TemplateBuilder] = {}
         when = rule.when
         self._when = Remembered(when.names, when.value) if isinstance(when, Text) else None
 
@@ -61,22 +61,23 @@ class JobBuilder:
     def job(self, combination: Combination, take: int) -> Job | None:
         """The job; None where something of it is wrong."""
         template, item = combination.template, combination.item
-        if template.name not in self._requests:
-            self._requests[template.name] = _RequestBuilder(
-                self._campaign.provider.name, template, self._rule
-            )
-        builder = self._requests[template.name]
+        if template.name not in self._templates:
+            provider = self._campaign.provider.name
+            self._templates[template.name] = _TemplateBuilder(template, provider, self._rule)
+        builder = self._templates[template.name]
         coordinates = combination.coordinates(self._rule, take)
         scope = self._scope.enter(combination, take, builder.names)
         faults = Faults([*builder.inputs(item).problems, *self._scope.problems])
-        job = self._job(coordinates, template, builder.request(item, take, scope, faults), faults)
+        job = self._job(coordinates, builder, builder.request(item, take, scope, faults), faults)
         faults.problems.extend(unrecordable(job, combination, self._rule))
         if faults.problems:
             self._tell(faults, coordinates)
         return None if faults.are_errors else job
 
-    def _job(self, coordinates: Coordinates, template: Template, request: Request, faults: Faults) -> Job:
-        rule, known, key = self._rule, template.known, coordinates.key
+    def _job(
+        self, coordinates: Coordinates, builder: "_TemplateBuilder", request: Request, faults: Faults
+    ) -> Job:
+        rule, template, key = self._rule, builder.template, coordinates.key
         path = faults.catch("", _path, rule.path, self._scope.with_key(coordinates.for_path))
         scope = self._scope.with_key(key)
         return Job(
@@ -84,14 +85,14 @@ class JobBuilder:
             request=request,
             # Most often it is the key, and then one text is kept for both.
             path=key if path == key else path,
-            title=_wording(template.title, scope, faults) or _DefaultTitle(self._campaign.name, key),
-            description=_wording(template.description, scope, faults) or _NOTHING,
+            title=_worded(builder.title, scope, faults) or _DefaultTitle(self._campaign.name, key),
+            description=_worded(builder.description, scope, faults) or _NOTHING,
             visibility=template.visibility,
             timeout=rule.timeout,
             retries=rule.retries,
             credits=self._campaign.catalog.price(template.template_id, request.options),
             steps=rule.steps,
-            output_media=None if known is None else known.gives(request.options),
+            output_media=None if template.known is None else template.known.gives(request.options),
         )
 
     def _tell(self, faults: Faults, job: Coordinates) -> None:
@@ -129,14 +130,22 @@ class _Rendered:
 _NOTHING = constant("")
 
 
-def _wording(text: Text | None, scope: Scope, faults: Faults) -> Wording | None:
+def _wording(text: Text | None) -> Remembered[Wording] | None:
     if text is None:
         return None
-    if "purchase" not in text.names:
-        return constant(faults.catch("", text.text, scope))
-    # What is wrong with it is to show now.
-    faults.catch("", text.text, {**scope, "purchase": _SOME_ID})
-    return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
+
+    def word(scope: Scope) -> Wording:
+        if "purchase" not in text.names:
+            return constant(text.text(scope))
+        # What is wrong with it is to show now.
+        text.text({**scope, "purchase": _SOME_ID})
+        return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
+
+    return Remembered(text.names, word)
+
+
+def _worded(wording: Remembered[Wording] | None, scope: Scope, faults: Faults) -> Wording | None:
+    return None if wording is None else faults.catch(_NOTHING, wording, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +160,14 @@ class _Inputs:
 _Judged = tuple[Option, list[Problem]]
 
 
-class _RequestBuilder:
+class _TemplateBuilder:
     """What a rule asks for by one template. `names` are those that its texts, or the output path, depend on."""
 
-    def __init__(self, provider: str, template: Template, rule: Rule) -> None:
+    def __init__(self, template: Template, provider: str, rule: Rule) -> None:
+        self.template = template
+        self.title = _wording(template.title)
+        self.description = _wording(template.description)
         self._provider = provider
-        self._template = template
         self._rule = rule
         known = template.known
         self._joined = frozenset() if known is None else known.joined
@@ -171,18 +182,18 @@ class _RequestBuilder:
     def inputs(self, item: Item | None) -> _Inputs:
         """What the item gives; good as long as the item stays the same."""
         if self._inputs is None or self._inputs.item is not item:
-            problems = list(wrong_inputs(item, self._template, self._rule.location))
-            self._inputs = _Inputs(item, for_template(item, self._template), problems)
+            problems = list(wrong_inputs(item, self.template, self._rule.location))
+            self._inputs = _Inputs(item, for_template(item, self.template), problems)
         return self._inputs
 
     def request(self, item: Item | None, take: int, scope: Scope, faults: Faults) -> Request:
         """What the vendor would be asked for."""
         return Request(
             provider=self._provider,
-            template_id=self._template.template_id,
+            template_id=self.template.template_id,
             options=self._rendered(scope, faults),
             images=self.inputs(item).images,
-            event_id=None if self._template.event_id is None else faults.catch(None, self._event_id, scope),
+            event_id=None if self.template.event_id is None else faults.catch(None, self._event_id, scope),
             take=take,
             joined=self._joined,
         )
@@ -199,17 +210,17 @@ class _RequestBuilder:
         for name in self._required:
             # One that is there and failed is told already.
             if name not in values and (name not in self._options or not faults.are_errors):
-                message = f"missing option '{name}', which {self._template.template_id} needs"
-                faults.problems.append(self._template.location.problem(message))
+                message = f"missing option '{name}', which {self.template.template_id} needs"
+                faults.problems.append(self.template.location.problem(message))
         return values
 
     def _event_id(self, scope: Scope) -> str | None:
-        assert self._template.event_id is not None  # noqa: S101 - the caller has looked
-        value = self._template.event_id.value(scope)
+        assert self.template.event_id is not None  # noqa: S101 - the caller has looked
+        value = self.template.event_id.value(scope)
         return None if value is None or value == "" else axis_text(value)
 
     def _judged(self, name: str, entry: OptionEntry) -> Remembered[_Judged]:
-        known = self._template.known
+        known = self.template.known
         spec = None if known is None else known.options.get(name)
         if entry.names is None:
             # Constant, and judged when it was read.

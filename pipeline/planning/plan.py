@@ -118,9 +118,6 @@ class Plan:
     manifest: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        self._by_key.update({entry.key: entry for entry in self.entries if entry.action is not Action.ORPHAN})
-
     def __repr__(self) -> str:
         counts = Counter(entry.action.value for entry in self.entries)
         actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
@@ -128,6 +125,10 @@ class Plan:
 
     def entry(self, key: JobKey) -> Entry | None:
         """The entry of a selected job."""
+        # Made when it is first asked for: who only shows a plan has no use for it.
+        if not self._by_key:
+            jobs = (entry for entry in self.entries if entry.action is not Action.ORPHAN)
+            self._by_key.update((entry.key, entry) for entry in jobs)
         return self._by_key.get(key)
 
     def of(self, *actions: Action) -> Iterator[Entry]:

@@ -37,7 +37,7 @@ class Planner:
         self._can_be_proven = can_be_proven
         self._elsewhere = elsewhere
         self._waits: dict[JobKey, str] = {}
-        self._buyers: dict[tuple[str, ...], JobKey] = {}
+        self._buyers: dict[str | tuple[str, ...], JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
         self._failures = _failures(assignment)
@@ -159,7 +159,7 @@ class Planner:
         return Entry(
             key=job.key,
             action=action,
-            reason=f"{reason}{behind}",
+            reason=reason + behind,  # which is one text for all jobs that are new
             job=job,
             purchase=failed if failed is not None else last,
             credits=job.credits,
@@ -184,19 +184,19 @@ class Planner:
 
     def _waits_for(self, job: Job) -> str:
         """Why an unserved job cannot be bought in this plan; empty if it can."""
-        if job.key not in self._waits:
-            self._waits[job.key] = self._what_upstream_lacks(job)
-        return self._waits[job.key]
-
-    def _what_upstream_lacks(self, job: Job) -> str:
         if job.upstream is None:
             return ""
+        if job.key not in self._waits:
+            self._waits[job.key] = self._what_upstream_lacks(job, job.upstream)
+        return self._waits[job.key]
+
+    def _what_upstream_lacks(self, job: Job, upstream_key: JobKey) -> str:
         purchase = self._assignment.matcher.source(job)
         if purchase is not None and purchase.status in _MADE:
             return ""
         if job.approved_of:
-            return f"no take of {job.upstream} is approved"
-        upstream = self._assignment.matcher.jobs[job.upstream]
+            return f"no take of {upstream_key} is approved"
+        upstream = self._assignment.matcher.jobs[upstream_key]
         if not self.is_selected(upstream.key):
             return f"{upstream.key} is not selected and has not succeeded"
         if upstream.key in self._assignment.not_needed:
@@ -209,6 +209,8 @@ class Planner:
 
     def _after(self, job: Job) -> JobKey | None:
         """The upstream that must succeed first, None where it has."""
+        if job.upstream is None:
+            return None
         purchase = self._assignment.matcher.source(job)
         return None if purchase is not None and purchase.status in _MADE else job.upstream
 
