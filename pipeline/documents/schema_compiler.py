@@ -51,11 +51,15 @@ class _Compiler:
         """It tells something to people, or is read by its neighbour."""
 
     def reference(self, target: str, _schema: Mapping[str, Any]) -> Check:
-        if target not in self._referred:
-            # A schema may refer to itself, so what is being compiled is looked up when a value comes.
-            self._referred[target] = lambda value: self._referred[target](value)
-            self._referred[target] = self.check(_found(self._root, target))
-        return self._referred[target]
+        schema = _found(self._root, target)
+
+        def fits(value: Any) -> bool:
+            # Compiled when a value comes: a schema may refer to itself, and much of it is about what is not there.
+            if target not in self._referred:
+                self._referred[target] = self.check(schema)
+            return self._referred[target](value)
+
+        return fits
 
     def members(self, _rule: object, schema: Mapping[str, Any]) -> Check:
         named = {name: self.check(rule) for name, rule in schema.get("properties", {}).items()}

@@ -90,8 +90,9 @@ class Catalog:
 
     def price(self, template_id: str, options: Mapping[str, Option]) -> int | None:
         """Credits of one create; None where that is not known."""
-        if template_id in self.templates:
-            return self.templates[template_id].price(options)
+        template = self.templates.get(template_id)
+        if template is not None:
+            return template.price(options)
         price = self.prices.get(template_id)
         if price is None or isinstance(price, int):
             return price
@@ -144,12 +145,32 @@ def _built_in_root() -> Node:
 def _catalog(root: Node, own: Mapping[str, str | None], as_of: str | None) -> Catalog:
     """The catalogue of a tree; `own` are the days of the prices of a user's file, `as_of` that of all others."""
     templates = Value(root).get("templates")
-    known = {} if templates is None else {name: _template(name, entry) for name, entry in templates.items()}
-    dated = {
-        name: replace(each, as_of=own.get(name, as_of)) if each.credits is not None else each
-        for name, each in known.items()
-    }
-    return Catalog(MappingProxyType(dated))
+    values = {} if templates is None else dict(templates.items())
+    return Catalog(_Templates(values, own, as_of))
+
+
+class _Templates(Mapping[str, Template]):
+    """Each is built when it is first asked for, as a campaign uses few of those that are known."""
+
+    def __init__(self, values: Mapping[str, Value], own: Mapping[str, str | None], as_of: str | None) -> None:
+        self._values = values
+        self._own = own
+        self._as_of = as_of
+        self._built: dict[str, Template] = {}
+
+    def __getitem__(self, template_id: str) -> Template:
+        if template_id not in self._built:
+            built = _template(template_id, self._values[template_id])
+            if built.credits is not None:
+                built = replace(built, as_of=self._own.get(template_id, self._as_of))
+            self._built[template_id] = built
+        return self._built[template_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def _template(name: str, entry: Value) -> Template:

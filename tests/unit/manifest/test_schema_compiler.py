@@ -134,6 +134,11 @@ class TestOurSchemas:
             assert judged(name)(document)
             assert schema.is_valid(document, name)
 
+    def test_every_part_of_it_is_known(self, name: str) -> None:
+        whole = schema.load(name)
+        for part in ("", *whole.get("$defs", {})):
+            compile_schema({**whole, "$ref": f"#/$defs/{part}"} if part else whole)(None)
+
     def test_a_damaged_document_fits_or_not_as_the_library_says(self, name: str) -> None:
         expected = judged(name)
 
