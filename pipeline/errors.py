@@ -11,7 +11,6 @@ PipelineError            70   a bug in pipeline, unless a class below says bette
 └── Stopped      129/130/143  a signal asked for the end, and everything is saved
 """
 
-import difflib
 import heapq
 import itertools
 import unicodedata
@@ -185,6 +184,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(names) > _MOST_COMPARED:
         pairs = {word[at : at + 2] for at in range(len(word) - 1)}
         names = heapq.nlargest(_MOST_COMPARED, names, key=lambda name: sum(map(name.__contains__, pairs)))
+    # Only here, as most commands end without a word about what is near.
+    import difflib
+
     close = difflib.get_close_matches(word, names, n=1, cutoff=_LEAST_ALIKE)
     return close[0] if close else None
 

@@ -1,7 +1,6 @@
 """A campaign, and where its records lie on this machine."""
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -109,7 +108,7 @@ def relative(path: Path, folder: Path) -> str:
 
 def run_id() -> str:
     """Names one run, for its caps; no two runs have the same."""
-    return f"{now()} {secrets.token_hex(4)}"
+    return f"{now()} {os.urandom(4).hex()}"
 
 
 def now() -> str:
