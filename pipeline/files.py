@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -245,8 +244,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: it could not be written; what was there is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_unfinished(path), suffix=".tmp")
-    temporary = Path(name)
+    descriptor, temporary = open_temporary(path.parent, _unfinished(path))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -270,8 +268,28 @@ def assert_writable(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):  # a name may be too long to be one
         path.lstat()
-    with tempfile.TemporaryFile(dir=path.parent):
-        return
+    assert_takes_files(path.parent, _unfinished(path))
+
+
+def assert_takes_files(folder: Path, prefix: str) -> None:
+    """Make sure that a file can be made in `folder`; one whose name begins with `prefix` is, and taken away again.
+
+    Raises:
+        OSError: it cannot.
+    """
+    descriptor, temporary = open_temporary(folder, prefix)
+    os.close(descriptor)
+    temporary.unlink()
+
+
+def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
+    """A new file that only its owner can read, open for writing; its name is `prefix`, chance, and `.tmp`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = folder / f"{prefix}{os.urandom(8).hex()}.tmp"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), path
 
 
 def sweep(path: Path) -> None:

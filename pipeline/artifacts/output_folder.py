@@ -3,8 +3,7 @@
 import contextlib
 import errno
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -13,10 +12,14 @@ from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import Named, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import sync_folder
+from pipeline.files import assert_takes_files, open_temporary, sync_folder
 from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
+
+_BLOCK = 1 << 20
+# How the name of a copy begins until it is whole.
+_COPY = ".copy."
 
 
 class NotOurs(Unfinished):
@@ -52,8 +55,7 @@ class OutputFolder:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                return
+            assert_takes_files(self.folder, _COPY)
         except OSError as error:
             reason = f"{self.folder}: nothing can be put there ({error.strerror}), so nothing is bought"
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -201,16 +203,17 @@ class OutputFolder:
 
     def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
         target = self.target(file.path)
-        for leftover in target.parent.glob(".copy.*.tmp"):
+        for leftover in target.parent.glob(f"{_COPY}*.tmp"):
             leftover.unlink(missing_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".copy.", suffix=".tmp")
-        temporary = Path(name)
+        descriptor, temporary = open_temporary(target.parent, _COPY)
         try:
             with os.fdopen(descriptor, "wb") as copy, (self.folder / source).open("rb") as original:
-                shutil.copyfileobj(original, copy)
+                while block := original.read(_BLOCK):
+                    copy.write(block)
+                mode = stat.S_IMODE(os.fstat(original.fileno()).st_mode)
                 copy.flush()
                 os.fsync(copy.fileno())
-            shutil.copymode(self.folder / source, temporary)
+            temporary.chmod(mode)
             failpoints.reach("copied")
             temporary.replace(target)
         except OSError as error:
