@@ -17,7 +17,7 @@ from pipeline.cli.main import COMMANDS, cli
 from pipeline.documents import schema
 from pipeline.emulator.faultfile import NAMED
 from pipeline.emulator.faults import Operation
-from pipeline.manifest import catalog
+from pipeline.manifest.catalog_file import built_in
 from pipeline.state.transitions import TRANSITIONS, Phase
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -241,7 +241,7 @@ def _sentence(event: type) -> str:
 def templates() -> str:
     """The built-in catalogue."""
     rows = []
-    for template in catalog.built_in().templates.values():
+    for template in built_in().templates.values():
         options = ", ".join(f"`{name}`" for name in template.options) or "–"
         rows.append(f"| `{template.id}` | {_cell(template.description or template.title)} | {options} |")
     return "\n".join(["| template | what it makes | options |", "|---|---|---|", *rows])

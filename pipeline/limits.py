@@ -5,6 +5,8 @@ exceeds them, an answer is cut or left out to fit, and what comes as a record is
 the numbers; a test holds both together.
 """
 
+import re
+
 # Characters of a job's key, and of the path that its files have below the output folder.
 LONGEST_KEY = 8_192
 # Characters of a path that a manifest may ask for: no system takes a longer one in one piece.
@@ -30,11 +32,12 @@ MOST_MEDIA = 1_000
 MOST_INPUTS = 100
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def is_storable(text: str) -> bool:
     """Whether every form of record takes each character: no database knows NUL, no encoding a lone surrogate."""
-    if text.isascii():
-        return "\0" not in text
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def is_name(text: str, longest: int) -> bool:
@@ -57,3 +60,19 @@ def fitted(text: str) -> str:
 
 def _has_room(text: str) -> bool:
     return len(text) * 4 <= LONGEST_TEXT or len(text.encode("utf-8", "surrogatepass")) <= LONGEST_TEXT
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that cannot be sent, whether quoted or not.
+
+    Raises:
+        ValueError: it is too long, or an escape in it stands for no character.
+    """
+    if len(text) * 4 > LONGEST_TEXT and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_TEXT:
+        raise ValueError(
+            f"a text of {len(text):,} characters ({size:,} bytes); at most {LONGEST_TEXT:,} bytes are allowed"
+        )
+    if "\0" in text:
+        raise ValueError("a text cannot hold a NUL character")
+    if not text.isascii() and _SURROGATE.search(text):
+        raise ValueError("a text cannot hold half of a surrogate pair; write the character itself")

@@ -10,8 +10,8 @@ from pipeline.cli.options import flag, format_option, verbosity, verbosity_optio
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
 from pipeline.jobs import Json
-from pipeline.manifest import catalog
 from pipeline.manifest.catalog import Price, Template
+from pipeline.manifest.catalog_file import built_in
 from pipeline.manifest.option_specs import OptionSpec
 from pipeline.operations.live_catalogue import (
     CatalogueChange,
@@ -44,7 +44,7 @@ def command(template_id: str | None, refresh: bool, out: Path | None, output_for
     if refresh:
         _refresh(template_id, out, output_format)
         return
-    known = catalog.built_in().templates
+    known = built_in().templates
     chosen = [_named(template_id, known)] if template_id is not None else list(known.values())
     if output_format == "json":
         say_json({"templates": [_as_json(template) for template in chosen]})
@@ -144,7 +144,7 @@ def _refresh(template_id: str | None, out: Path | None, output_format: str) -> N
     known = known_catalogue(out)
     found = [each for each in changes(live, known) if template_id in (None, each.id)]
     if out is not None:
-        write_catalogue(out, live, catalog.built_in(), now()[:10])
+        write_catalogue(out, live, built_in(), now()[:10])
     if output_format == "json":
         say_json(
             {

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
-from pipeline.documents.node import Node, NodeValue, dotted
-from pipeline.documents.scalars import Scalar, Spelled, check_text, resolve
+from pipeline.documents.node import Node, NodeValue, Scalar, Spelled, dotted
+from pipeline.documents.scalars import resolve
 from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
-from pipeline.limits import DEEPEST
+from pipeline.limits import DEEPEST, check_text
 
 MOST_NODES: Final = 200_000
 _MOST_PROBLEMS = 100

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.documents.source import SourceFile, conflicts
+from pipeline.documents.source import SourceFile
+from pipeline.documents.text_file import conflicts
 from pipeline.errors import InvalidInput, Problem
 
 LARGEST: Final = 64 << 20

@@ -7,8 +7,6 @@ from pipeline.documents.node import Node, dotted
 from pipeline.documents.source import Location
 from pipeline.errors import Position, Problem
 
-__all__ = ["Location", "Value", "in_order"]
-
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Each problem once, by position; what has none comes first."""

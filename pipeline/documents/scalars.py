@@ -7,37 +7,8 @@ a number of thirty digits, `.nan`) is refused, with the way to say what is meant
 import math
 import re
 
-from pipeline.documents.source import Location
-from pipeline.limits import LARGEST_INTEGER, LONGEST_TEXT
-
-Scalar = bool | int | float | str | None
-
-
-class SpelledInt(int):
-    """A whole number that reads otherwise in a text than it was written: `+5` as 5. It counts as any other.
-
-    `location` is where it was written, None where that is no file.
-    """
-
-    spelling: str = ""
-    location: Location | None = None
-
-    def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        # Only the reader's own copy says where it was written.
-        return int, (int(self),)
-
-
-class SpelledFloat(float):
-    """The same of a number with a fraction: `19.90` reads as 19.9."""
-
-    spelling: str = ""
-    location: Location | None = None
-
-    def __reduce__(self) -> tuple[type[float], tuple[float]]:
-        return float, (float(self),)
-
-
-Spelled = SpelledInt | SpelledFloat
+from pipeline.documents.node import Scalar, Spelled, SpelledFloat, SpelledInt
+from pipeline.limits import LARGEST_INTEGER
 
 _MOST_DIGITS = len(str(LARGEST_INTEGER - 1))
 
@@ -50,7 +21,6 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 # All that is no text begins with one of these, so most words are told at their first character.
 _FIRST = frozenset("-+.0123456789~ntfNTF")
 
@@ -82,22 +52,6 @@ def _spelled_as(word: str, number: float) -> float:
     spelled: Spelled = SpelledInt(number) if isinstance(number, int) else SpelledFloat(number)
     spelled.spelling = word
     return spelled
-
-
-def check_text(text: str) -> None:
-    """Refuse a text that cannot be sent, whether quoted or not.
-
-    Raises:
-        ValueError: it is too long, or an escape in it stands for no character.
-    """
-    if len(text) * 4 > LONGEST_TEXT and (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_TEXT:
-        raise ValueError(
-            f"a text of {len(text):,} characters ({size:,} bytes); at most {LONGEST_TEXT:,} bytes are allowed"
-        )
-    if "\0" in text:
-        raise ValueError("a text cannot hold a NUL character")
-    if not text.isascii() and _SURROGATE.search(text):
-        raise ValueError("a text cannot hold half of a surrogate pair; write the character itself")
 
 
 def _integer(word: str) -> int:

@@ -53,13 +53,13 @@ class _Compiler:
     def reference(self, target: str, _schema: Mapping[str, Any]) -> Check:
         schema = _found(self._root, target)
 
-        def fits(value: Any) -> bool:
+        def is_valid(value: Any) -> bool:
             # Compiled when a value comes: a schema may refer to itself, and much of it is about what is not there.
             if target not in self._referred:
                 self._referred[target] = self.check(schema)
             return self._referred[target](value)
 
-        return fits
+        return is_valid
 
     def members(self, _rule: object, schema: Mapping[str, Any]) -> Check:
         named = {name: self.check(rule) for name, rule in schema.get("properties", {}).items()}

@@ -9,11 +9,13 @@ import yaml
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
-from pipeline.documents.node import Document, Node
-from pipeline.documents.scalars import Scalar, check_text, resolve
-from pipeline.documents.source import MANIFEST_LIMIT, SourceFile, conflicts, decode, read_source
+from pipeline.documents.node import Document, Node, Scalar
+from pipeline.documents.scalars import resolve
+from pipeline.documents.source import SourceFile
+from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
+from pipeline.limits import check_text
 
 # The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

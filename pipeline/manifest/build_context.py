@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
 from pipeline.documents.node import Node
-from pipeline.documents.source import SourceFile, beside
+from pipeline.documents.source import Location, SourceFile, beside
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.images import Images

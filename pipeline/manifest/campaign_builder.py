@@ -6,12 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
 from pipeline.documents.node import Document
+from pipeline.documents.source import Location
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog
 from pipeline.manifest.build_context import Context
+from pipeline.manifest.catalog_file import built_in, price_of, read_catalog
 from pipeline.manifest.chains import sound_chains
 from pipeline.manifest.image_sets import build_set
 from pipeline.manifest.images import Images
@@ -20,7 +22,7 @@ from pipeline.manifest.model import (
     Rule,
     Template,
 )
-from pipeline.manifest.options import build_options
+from pipeline.manifest.option_builder import build_options
 from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider
@@ -99,15 +101,15 @@ def _sound(parts: Mapping[str, T | None]) -> Mapping[str, T]:
 
 
 def _catalog(value: Value | None, context: Context) -> catalog.Catalog:
-    known = catalog.built_in()
+    known = built_in()
     if value is None:
         return known
     if (file := value.get("file")) is not None and (found := context.path(file)) is not None:
         try:
-            known = catalog.read_catalog(*found)
+            known = read_catalog(*found)
         except InvalidInput as error:
             context.problems += error.problems
-    prices = {key: catalog.price_of(each) for key, each in _named(value.get("credits")).items()}
+    prices = {key: price_of(each) for key, each in _named(value.get("credits")).items()}
     known = known.with_prices({key: price for key, price in prices.items() if price is not None})
     return replace(known, strict=value.flag_of("strict"))
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.jobs import JobKey, Json, MediaType, UpstreamOutput, axis_text
-from pipeline.manifest.combinations import Combination
-from pipeline.manifest.model import Chain, Item, Rule
+from pipeline.manifest.model import Chain, Combination, Item, Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,11 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from pipeline.jobs import Coordinates, Json
-from pipeline.manifest.model import Campaign, Item, Prompt, Row, Rule, Template
+from pipeline.jobs import Json
+from pipeline.manifest.model import Campaign, Combination, Item, Prompt, Row, Rule, Template
 
 Typed = tuple[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """One value of each axis; None where the axis is empty. Axis values are in the order of the matrix."""
-
-    template: Template
-    item: Item | None
-    prompt: Prompt | None
-    axes: tuple[tuple[str, Json], ...]
-
-    def coordinates(self, rule: Rule, take: int) -> Coordinates:
-        """Those of the job that `rule` makes of it."""
-        return Coordinates(
-            rule=rule.id,
-            template=self.template.name,
-            image=None if self.item is None else self.item.id,
-            prompt=None if self.prompt is None else self.prompt.name,
-            axes=self.axes,
-            take=take,
-        )
 
 
 def typed(value: Json) -> Typed:

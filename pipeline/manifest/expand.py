@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pipeline.documents.location import Location, in_order
+from pipeline.documents.location import in_order
+from pipeline.documents.source import Location
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Coordinates, Job
 from pipeline.manifest import combinations
 from pipeline.manifest.chain_items import Upstream, upstream
 from pipeline.manifest.chains import chains_of, upstreams_first
-from pipeline.manifest.combinations import Combination, Exclusion
+from pipeline.manifest.combinations import Exclusion
 from pipeline.manifest.job_builder import JobBuilder
-from pipeline.manifest.model import Campaign, ImageSet, Item, Rule
+from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
 
 MOST_JOBS = 1_000_000
 _MOST_PROBLEMS = 100

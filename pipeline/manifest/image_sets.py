@@ -4,7 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
+from pipeline.documents.source import Location
 from pipeline.jobs import Json
 from pipeline.manifest import globs, urls
 from pipeline.manifest.build_context import Context

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pipeline.documents.location import Location
+from pipeline.documents.source import Location
 from pipeline.errors import Problem
 from pipeline.jobs import LocalFile, MediaType, Source, UpstreamOutput
 from pipeline.manifest.catalog import Inputs

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.documents.location import Location
+from pipeline.documents.source import Location
 from pipeline.errors import Problem
-from pipeline.jobs import Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
+from pipeline.jobs import Coordinates, Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
 from pipeline.manifest import catalog
 from pipeline.manifest.texts import Text
 
@@ -183,3 +183,24 @@ class Campaign:
 
     def __repr__(self) -> str:
         return f"<Campaign {self.name}: {len(self.rules)} rule(s), {self.manifest}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One value of each axis; None where the axis is empty. Axis values are in the order of the matrix."""
+
+    template: Template
+    item: Item | None
+    prompt: Prompt | None
+    axes: tuple[tuple[str, Json], ...]
+
+    def coordinates(self, rule: Rule, take: int) -> Coordinates:
+        """Those of the job that `rule` makes of it."""
+        return Coordinates(
+            rule=rule.id,
+            template=self.template.name,
+            image=None if self.item is None else self.item.id,
+            prompt=None if self.prompt is None else self.prompt.name,
+            axes=self.axes,
+            take=take,
+        )

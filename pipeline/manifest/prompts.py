@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
 from pipeline.documents.node import Node
-from pipeline.documents.scalars import check_text
-from pipeline.documents.source import conflicts, read_source
+from pipeline.documents.source import Location
+from pipeline.documents.text_file import conflicts, read_source
 from pipeline.errors import InvalidInput
+from pipeline.limits import check_text
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Prompt
 from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table

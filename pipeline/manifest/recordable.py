@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pipeline import limits
 from pipeline.errors import Problem
 from pipeline.jobs import Job, LocalFile, Option
-from pipeline.manifest.combinations import Combination
-from pipeline.manifest.model import Rule
+from pipeline.manifest.model import Combination, Rule
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
-from pipeline.manifest.options import build_options
+from pipeline.manifest.option_builder import build_options
 from pipeline.manifest.references import chosen, unknown
 from pipeline.manifest.tables import AXIS, distinct, read_table
 from pipeline.manifest.templating.dotted import Named

@@ -4,8 +4,7 @@ from collections.abc import Collection
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
-from pipeline.manifest.combinations import Combination
-from pipeline.manifest.model import Campaign, Item, Prompt, Rule, Template
+from pipeline.manifest.model import Campaign, Combination, Item, Prompt, Rule, Template
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Remembered, Scope
 

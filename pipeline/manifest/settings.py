@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
+from pipeline.documents.source import Location
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
 from pipeline.schemes import assert_path

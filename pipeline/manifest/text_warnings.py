@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.documents.location import Location, Value
+from pipeline.documents.location import Value
 from pipeline.documents.node import Node
+from pipeline.documents.source import Location
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.templating.errors import TemplateError
 from pipeline.manifest.texts import Text

@@ -9,7 +9,8 @@ from pipeline.documents.yaml_reader import dump_yaml
 from pipeline.errors import Unfinished, UsageError
 from pipeline.files import write_atomically
 from pipeline.jobs import Json, MediaType
-from pipeline.manifest.catalog import Catalog, Price, Template, built_in, read_catalog
+from pipeline.manifest.catalog import Catalog, Price, Template
+from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
 from pipeline.providers.vimmerse import Vimmerse

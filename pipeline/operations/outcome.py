@@ -1,13 +1,12 @@
 """How a run, or a `collect`, ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.errors import ExitCode
-from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
+from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Purchase, Status
 from pipeline.results.standing import Standing
 from pipeline.results.summary import Summary
@@ -44,13 +43,15 @@ class Outcome:
         return self.code is ExitCode.OK
 
 
-def files_of(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, list[Path]]:
-    """By key, where the results of a finished job lie, as far as they are here."""
+def files_of(
+    jobs: Iterable[Job], standings: Mapping[JobKey, Standing], folder: Path
+) -> dict[JobKey, list[Path]]:
+    """By key, where below the output `folder` the results of a finished job lie, as far as they are here."""
     found: dict[JobKey, list[Path]] = {}
-    for job in state.jobs:
-        stand = jobs.get(job.key)
+    for job in jobs:
+        stand = standings.get(job.key)
         if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
             continue
-        paths = (state.workspace.output / file.path for file in fetched(stand.purchase, job))
+        paths = (folder / file.path for file in fetched(stand.purchase, job))
         found[job.key] = [path for path in paths if path.exists()]
     return found

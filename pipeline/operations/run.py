@@ -167,7 +167,7 @@ class CampaignRun:
             jobs=jobs,
             code=code,
             notes=tuple(report.notes),
-            files=files_of(state, jobs),
+            files=files_of(state.jobs, jobs, state.workspace.output),
             summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
             bought=spent.creates,
             spent=spent.credits,

@@ -12,7 +12,7 @@ from support.campaigns import Project, spring
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json, MediaType
-from pipeline.manifest.catalog import built_in, read_catalog
+from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
 
 

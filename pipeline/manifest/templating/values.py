@@ -7,10 +7,9 @@ from typing import Any, Final
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.utils import missing
 
-from pipeline.documents.scalars import check_text
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
-from pipeline.limits import LARGEST_INTEGER
+from pipeline.limits import LARGEST_INTEGER, check_text
 from pipeline.manifest.templating.dotted import as_word
 
 _MOST_STEPS: Final = 500_000

@@ -6,7 +6,8 @@ from manifest.authoring import Project
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.jobs import LocalFile, MediaType, Option
-from pipeline.manifest.catalog import _BUILT_IN, Inputs, built_in, read_catalog
+from pipeline.manifest.catalog import Inputs
+from pipeline.manifest.catalog_file import _BUILT_IN, built_in, read_catalog
 from pipeline.manifest.option_specs import OptionSpec, OptionType
 
 DOCUMENTED = {

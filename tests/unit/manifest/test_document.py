@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from manifest.limited import outcomes
 from pipeline.documents.node import Document, Node, merge, text_position
-from pipeline.documents.source import SourceFile, read_source
+from pipeline.documents.source import SourceFile
+from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json

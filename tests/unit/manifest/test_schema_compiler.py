@@ -136,7 +136,9 @@ class TestOurSchemas:
 
     def test_every_part_of_it_is_known(self, name: str) -> None:
         whole = schema.load(name)
-        for part in ("", *whole.get("$defs", {})):
+        parts = whole.get("$defs", {})
+        assert isinstance(parts, dict)
+        for part in ("", *parts):
             compile_schema({**whole, "$ref": f"#/$defs/{part}"} if part else whole)(None)
 
     def test_a_damaged_document_fits_or_not_as_the_library_says(self, name: str) -> None:

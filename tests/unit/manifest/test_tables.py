@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from manifest.authoring import ANYTHING, HEAD, Project
 from pipeline.documents.csv_table import SEPARATORS, read_csv
-from pipeline.documents.source import decode
+from pipeline.documents.text_file import decode
 from pipeline.errors import InvalidInput
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.expand import expand

@@ -1,0 +1,93 @@
+"""Reading text files: bytes from a stranger become text, or a problem with its position."""
+
+import re
+from pathlib import Path
+
+from pipeline import files
+from pipeline.documents.source import SourceFile
+from pipeline.errors import InvalidInput, Position, Problem
+
+MANIFEST_LIMIT = 2 << 20
+_MOST_PROBLEMS = 100
+
+# Tab and line feed are the only control characters that a text needs; the last two are no characters at all.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+_OURS = re.compile("^<{7}(?: |$)", re.MULTILINE)
+_THEIRS = re.compile("^>{7}(?: |$)", re.MULTILINE)
+
+
+def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:
+    """Read a text file of at most `limit` bytes; `name` is what people know it by.
+
+    Raises:
+        InvalidInput: missing, not a regular file, unreadable, too large, not UTF-8, or with control
+            characters in it.
+    """
+    try:
+        content = files.read_limited(path, limit)
+    except FileNotFoundError:
+        raise InvalidInput(Problem("there is no such file", Position(name))) from None
+    except IsADirectoryError:
+        raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
+    except OSError as error:
+        # What could be opened has no reason of the system's: a folder, a pipe or a device.
+        reason = error.strerror or (
+            "this is a folder, expected a file" if path.is_dir() else "not a regular file"
+        )
+        raise InvalidInput(_whole(name, f"it cannot be read: {reason}")) from None
+    except ValueError as error:
+        raise InvalidInput(_whole(name, f"it cannot be read: {error}")) from None
+    return decode(content, path, name)
+
+
+def decode(content: bytes, path: Path, name: str) -> SourceFile:
+    """The text of a file's bytes.
+
+    Raises:
+        InvalidInput: not UTF-8, or with control characters in it.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidInput(_whole(name, "this is UTF-16; save it as UTF-8"))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        source = SourceFile(path, name, _with_line_feeds(before))
+        byte = content[error.start]
+        message = f"this is not UTF-8 (byte 0x{byte:02X}); save the file as UTF-8"
+        raise InvalidInput(source.problem_at(len(source.text), message)) from None
+    source = SourceFile(path, name, _with_line_feeds(text))
+    found = list(_FORBIDDEN.finditer(source.text))
+    if found:
+        raise InvalidInput(
+            [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:_MOST_PROBLEMS]]
+        )
+    return source
+
+
+def conflicts(source: SourceFile) -> list[Problem]:
+    """The merge conflicts that git left in a file: one problem for each, at the line where it begins."""
+    if "<<<<<<<" not in source.text and ">>>>>>>" not in source.text:
+        return []  # found at once, also of a large table
+    message = (
+        "a merge conflict that is not settled; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
+    )
+    found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
+    return [source.problem_at(each.start(), message) for each in found[:_MOST_PROBLEMS]]
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _forbidden(character: str) -> str:
+    code = f"U+{ord(character):04X}"
+    if character == "\0":
+        return f"a NUL character ({code}); is this a text file?"
+    if character == "\ufeff":
+        return f"a byte order mark ({code}) inside the text; delete it"
+    return f"a control character ({code}) that a text cannot hold; delete it"
+
+
+def _whole(name: str, message: str) -> Problem:
+    return Problem(message, Position(name, 1, 1))
