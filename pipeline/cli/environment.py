@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -16,12 +17,30 @@ def read_environment() -> "Environment":
     return Environment(os.environ, " ".join(["pipeline", *sys.argv[1:]])[:500])
 
 
+def program() -> str:
+    """How this program is called from here: by its name, where that finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "pipeline" or not called.exists():
+        return "pipeline"
+    candidates = [Path(folder, called.name) for folder in os.get_exec_path()]
+    found = next((each for each in candidates if os.access(each, os.X_OK)), None)
+    return called.name if found is not None and found.samefile(called) else os.path.relpath(called)
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person sees `stream` at once."""
     try:
         return stream.isatty()
     except ValueError:  # closed
         return False
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """The width of the terminal behind `stream`; None where there is none, or nobody knows it."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+    except (OSError, ValueError):  # closed, or no terminal that tells
+        return None
 
 
 def wants_colour(stream: TextIO, *, no_color: bool) -> bool:

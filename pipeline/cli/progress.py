@@ -1,60 +1,89 @@
 """Tells people how a run goes: a bar on a terminal, quiet lines elsewhere. The only user of tqdm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from tqdm import tqdm
 
+from pipeline.cli.environment import columns_of
+from pipeline.cli.wrapping import wrapped
 from pipeline.engine.reporter import Tally
 from pipeline.errors import printable
 from pipeline.jobs import JobKey
-from pipeline.purchases import Status
 
-# What a person wants to know first, and in which words.
-_SHOWN = (
-    (Status.SUBMITTING.value, "buying"),
-    (Status.SUBMITTED.value, "running"),
-    (Status.SUCCEEDED.value, "fetching"),
-    (Status.FAILED.value, "failed"),
-    (Status.ATTENTION.value, "unknown"),
-    ("pending", "to go"),
-)
+_LONGEST_BAR = 79
+_USUAL_COLUMNS = 80
 
 
-def _counts(tally: Tally) -> str:
-    counts = [f"{tally.by_status[status]} {word}" for status, word in _SHOWN if tally.by_status.get(status)]
+def summary(tally: Tally, columns: int) -> str:
+    """The tally in words, in at most `columns`: what matters least is left out where there is no room."""
+    parts = list(_parts(tally))
+    while len(parts) > 1 and len(", ".join(text for _, text in parts)) > columns:
+        parts.remove(max(parts))
+    return ", ".join(text for _, text in parts)
+
+
+def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
+    """What there is to say, in its order; the greater the number, the sooner it may be left out."""
+    yield 0, f"{tally.done:,} of {tally.total:,} done"
+    if tally.under_way:
+        yield 3, f"{tally.under_way:,} under way"
+    if tally.failed:
+        yield 1, f"{tally.failed:,} failed"
+    if tally.unknown:
+        yield 2, f"{tally.unknown:,} unknown"
     # Nothing where no price is known: a zero would read as free.
-    return ", ".join([*counts, *([f"{tally.credits:,} credits"] if tally.credits else [])])
+    if tally.credits:
+        yield 5, f"{tally.credits:,} credits"
+    if tally.under_way or tally.waiting:
+        seconds = tally.time_left()
+        if seconds is not None:
+            yield 4, f"{duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """So long in words, as exactly as an estimate can be."""
+    if seconds < 60:
+        return f"{max(1, round(seconds)):.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
 
 
 class BarReporter:
-    """A bar for a terminal: jobs done, the rest by state, credits, and the time it will take."""
+    """Two lines on a terminal: a bar of what this run has to do, and how it stands in words."""
 
-    def __init__(self, stream: TextIO, total: int, *, verbose: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
         self._verbose = verbose
-        self._bar = tqdm(
-            total=total,
-            file=stream,
-            unit="job",
-            dynamic_ncols=True,
-            # The postfix brings its own comma; the bar takes what the words leave of the line.
-            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} jobs, {remaining} left{postfix}",
-        )
+        self._stream = stream
+        self._bar = tqdm(total=0, file=stream, bar_format="{percentage:3.0f}% {bar}", position=0)
+        self._words = tqdm(total=0, file=stream, bar_format="{desc}", position=1, leave=True)
 
     def show(self, tally: Tally) -> None:
-        self._bar.n = tally.ended
-        self._bar.set_postfix_str(_counts(tally), refresh=True)
+        columns = _columns(self._stream)
+        self._bar.total, self._bar.n = tally.total, tally.ended
+        self._bar.ncols, self._words.ncols = min(columns, _LONGEST_BAR), columns
+        self._words.set_description_str(summary(tally, columns), refresh=False)
+        self._bar.refresh()
+        self._words.refresh()
 
     def tell(self, key: JobKey, what: str) -> None:
         # A bar says enough where nothing is wrong.
-        if self._verbose or what.startswith("failed"):
+        if self._verbose or what.startswith(("failed", "unknown")):
             self.warn(f"{key}: {what}")
 
     def warn(self, message: str) -> None:
-        self._bar.write(printable(message), file=self._bar.fp)
+        text = "\n".join(wrapped(printable(message), _columns(self._stream)))
+        self._bar.write(text, file=self._bar.fp)
 
     def close(self) -> None:
         self._bar.close()
+        self._words.close()
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of the terminal, less the last column, behind which some terminals break the line."""
+    return max(1, (columns_of(stream) or _USUAL_COLUMNS) - 1)
 
 
 class LineReporter:

@@ -1,6 +1,8 @@
 """`pipeline run`: does what the plan says. Run again, it goes on where it stopped."""
 
-from collections.abc import Callable, Iterable, Iterator
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -8,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace, plan_arguments
 from pipeline.cli.documents import outcome_document
+from pipeline.cli.environment import is_terminal, program
 from pipeline.cli.events import events_to
 from pipeline.cli.options import (
     INPUT,
@@ -35,10 +39,13 @@ from pipeline.operations.provider import assert_vendor_installed
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions, ignore_change
 from pipeline.operations.selection import plan_options, saved_plan_options
-from pipeline.operations.workspace import Workspace
+from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
 from pipeline.state.store import Change
+
+# What the gallery has to be told to find what this run made.
+_OF_THE_GALLERY = frozenset({"state", "results", "output", "variables", "variable_files"})
 
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
@@ -116,7 +123,14 @@ def command(source: Path | None, **given: Any) -> int:
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
         options = _options(state, saved, given, events or ignore_change)
         on_stderr = given["events"] == "-" or given["output_format"] == "json"
-        console = RunConsole(state, options, stop, on_stderr=on_stderr, replaces=bool(given["replace"]))
+        console = RunConsole(
+            state,
+            options,
+            stop,
+            on_stderr=on_stderr,
+            replaces=bool(given["replace"]),
+            gallery=_gallery_command(workspace, given),
+        )
         check = partial(plan_file.assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         reports = [events.assert_written] if events is not None else []
@@ -125,6 +139,22 @@ def command(source: Path | None, **given: Any) -> int:
         if given["output_format"] == "json":
             say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
         return most_urgent({outcome.code, *_write_reports(reports)})
+
+
+def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
+    """The command that opens the gallery, with the flags that this one was given; empty where nobody sees it."""
+    if not (workspace.emulated or is_terminal(sys.stdout)):
+        return ""
+    words = [program(), "report", shown_path(workspace.campaign.manifest)]
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        from_command_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if name in _OF_THE_GALLERY and from_command_line:
+            values = given[name] if isinstance(given[name], tuple) else (given[name],)
+            words += [word for value in values for word in (parameter.opts[0], value)]
+    words += ["--emulate", "--open"] if workspace.emulated else ["--open"]
+    return shlex.join(words)
 
 
 def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:

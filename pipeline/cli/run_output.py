@@ -22,7 +22,7 @@ from pipeline.operations.provider import vendor
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.plan import Action, Plan
+from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, resolve_command, totals
 from pipeline.purchases import Status
 from pipeline.results.standing import ELSEWHERE, PENDING, Standing
@@ -49,7 +49,8 @@ def open_line_reporter() -> AbstractContextManager[Reporter]:
 class RunConsole:
     """Carries out the plan of one campaign and tells of it.
 
-    `on_stderr`: stdout is for something else; `replaces`: `--replace` was given.
+    `on_stderr`: stdout is for something else; `replaces`: `--replace` was given. `gallery` is the command that shows
+    what was made, to be told where somebody sees it.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class RunConsole:
         *,
         on_stderr: bool = False,
         replaces: bool = False,
+        gallery: str = "",
     ) -> None:
         self._state = state
         self._options = options
         self._stop = stop
         self._run = CampaignRun(state, options, stop)
         self._replaces = replaces
+        self._gallery = gallery
         self._say = partial(say, err=on_stderr)
         self._untrusted_block = partial(untrusted_block, err=on_stderr)
         self._on_stderr = on_stderr
@@ -88,7 +91,7 @@ class RunConsole:
         return self._carry_out(self._run.plan_of_collecting(), lambda: True)
 
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
-        outcome = self._run.carry_out(plan, partial(self._open_reporter, plan), may_begin)
+        outcome = self._run.carry_out(plan, self._open_reporter, may_begin)
         with self._untrusted_block():
             for line in self._closing_lines(outcome, plan):
                 self._say(line)
@@ -123,10 +126,9 @@ class RunConsole:
             self._say()  # The cursor still stands behind the question.
             return False
 
-    def _open_reporter(self, plan: Plan) -> AbstractContextManager[Reporter]:
+    def _open_reporter(self) -> AbstractContextManager[Reporter]:
         if is_terminal(sys.stderr) and not verbosity().quiet:
-            jobs = sum(entry.action is not Action.ORPHAN for entry in plan.entries)
-            return closing(BarReporter(sys.stderr, jobs, verbose=verbosity().verbose > 0))
+            return closing(BarReporter(sys.stderr, verbose=verbosity().verbose > 0))
         return open_line_reporter()
 
     def _closing_lines(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
@@ -167,6 +169,8 @@ class RunConsole:
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:
             yield f"Results: {printable(self._state.workspace.results_name)}"
+        if self._gallery and any(stand.status == Status.DONE.value for stand in stands):
+            yield f"Gallery: `{printable(self._gallery)}`"
         if self._stop.code is not None:
             # With it, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""

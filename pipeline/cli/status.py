@@ -3,14 +3,16 @@
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces
 from pipeline.cli.documents import status_document
+from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -20,12 +22,14 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.progress import BarReporter, LineReporter
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.selection import selected_keys
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
+from pipeline.operations.watch import Watch, together
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.paint import Paint
 from pipeline.planning.show import resolve_command
@@ -33,6 +37,7 @@ from pipeline.purchases import Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.standing import ELSEWHERE, Standing
 from pipeline.results.summary import Summary
+from pipeline.state.lock import Holder
 
 _PAUSE = 2.0
 _MOST_TAKES = 20
@@ -47,14 +52,52 @@ _SAID = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.RED
 @selection_options
 @campaign_options
 def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **given: Any) -> None:
-    """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network."""
+    """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network.
+
+    With --watch it shows a run that goes on in another terminal as that one does.
+    """
+    if watch and output_format == "text":
+        _watch(manifests, given)
     while True:
-        if watch and output_format == "text":
-            click.clear()
         _show(manifests, output_format, given)
         if not watch:
             return
         time.sleep(_PAUSE)
+
+
+def _watch(manifests: tuple[Path, ...], given: dict[str, Any]) -> NoReturn:
+    def selected(state: CampaignState) -> frozenset[JobKey] | None:
+        return selected_keys(state, given["select"], given["exclude"])
+
+    workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
+    watches = {workspace.campaign.name: Watch(workspace, selected) for workspace in workspaces}
+    runs: dict[str, Holder | None] = {}
+    with closing(_watching_reporter()) as reporter:
+        while True:
+            for name, each in watches.items():
+                changes = each.look()
+                if name not in runs or runs[name] != each.run:
+                    runs[name] = each.run
+                    reporter.warn(f"{name}: {_run_line(each.run)}")
+                    changes = changes or each.problems()
+                for key, what in changes:
+                    reporter.tell(key, what)
+            reporter.show(together([each.tally() for each in watches.values()]))
+            time.sleep(_PAUSE)
+
+
+def _watching_reporter() -> BarReporter | LineReporter:
+    if is_terminal(sys.stdout):
+        return BarReporter(sys.stdout, verbose=verbosity().verbose > 0)
+    return LineReporter(say, quiet=verbosity().quiet)
+
+
+def _run_line(run: Holder | None) -> str:
+    return (
+        "no run is under way"
+        if run is None
+        else f"a run is under way since {run.since[:19]}Z (pid {run.pid})"
+    )
 
 
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:

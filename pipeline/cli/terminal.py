@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from pipeline.cli.environment import is_github, wants_colour
+from pipeline.cli.environment import columns_of, is_github, wants_colour
+from pipeline.cli.wrapping import wrapped
 from pipeline.errors import Problem, printable
 from pipeline.planning.paint import Colour, Paint
 
@@ -41,28 +42,31 @@ def paint_for(stream: TextIO, *, no_color: bool) -> Paint:
     return paint
 
 
-def say(line: str = "", *, err: bool = False, command: bool = False) -> None:
+def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool = False) -> None:
     """One line for people, or a `command` for GitHub's runner. A stranger's text was made `printable` before.
+
+    A terminal gets it broken between words, unless it is to stay `whole`, as what programs read is.
 
     Raises:
         Closed: stdout cannot be written. That stderr cannot is no harm: the records tell all that it would have.
     """
     stream = sys.stderr if err else sys.stdout
-    _write(stream, f"{line if command or not is_github() else _inert(line)}\n")
+    lines = [line] if command else _shown(line, None if whole else columns_of(stream))
+    _write(stream, "".join(f"{each}\n" for each in lines))
 
 
-def say_all(lines: Iterable[str]) -> None:
+def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
     """Many lines: written some hundred at a time, as a call of the system for each would cost more than the lines.
 
     Raises:
         Closed: as `say`.
     """
-    on_github = is_github()
+    columns = None if whole else columns_of(sys.stdout)
     written: list[str] = []
     size = 0
     try:
         for line in lines:
-            written.append(_inert(line) if on_github else line)
+            written.extend(_shown(line, columns))
             size += len(line)
             if size >= _PIECE:
                 _write(sys.stdout, "\n".join([*written, ""]))
@@ -71,6 +75,13 @@ def say_all(lines: Iterable[str]) -> None:
     finally:
         # Also those before what went wrong.
         _write(sys.stdout, "\n".join([*written, ""]) if written else "")
+
+
+def _shown(line: str, columns: int | None) -> Iterable[str]:
+    """`line` broken between words, where a terminal has `columns`; and so that GitHub's runner obeys none of it."""
+    if is_github():
+        return (_inert(line),)
+    return (line,) if columns is None or "\n" in line else wrapped(line, columns)
 
 
 def say_on_stderr(line: str) -> None:
@@ -111,13 +122,13 @@ def say_json(document: "Json | dict[str, Json]") -> None:
 def say_json_text(text: str) -> None:
     """A line of what `as_json_text` made, or of the brackets around it."""
     _make_stdout_take_json()
-    say(text)
+    say(text, whole=True)
 
 
 def say_all_json(texts: Iterable[str]) -> None:
     """As `say_json_text`, many lines in few writes."""
     _make_stdout_take_json()
-    say_all(texts)
+    say_all(texts, whole=True)
 
 
 def _make_stdout_take_json() -> None:

@@ -136,6 +136,7 @@ class Downloader:
                 self.report.blocked[job.key] = str(error)
                 self.report.stop(ExitCode.UNFINISHED, str(error))
             else:
+                self.served_jobs.complete(job.key)
                 self.reporter.tell(job.key, "done")
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:

@@ -7,7 +7,7 @@ own progress, taken as linear.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # Seconds before the first look at a workflow of which nothing is known, and between any two looks.
@@ -89,6 +89,41 @@ class Durations:
         deviations = squares - 2.0 * log * total + count * log * log
         variance = (_SPREAD_WEIGHT * _SPREAD**2 + max(0.0, deviations)) / (_SPREAD_WEIGHT + count)
         return Expectation(math.exp(log), math.sqrt(variance))
+
+
+def time_left(
+    durations: Durations, running: Iterable[tuple[str, float]], waiting: Mapping[str, int], limit: int
+) -> float | None:
+    """Seconds until the last workflow ends, None where nobody knows yet how long a template takes.
+
+    `running` are template and age of each that is under way, `waiting` counts by template those that are still to be
+    bought; at most `limit` run at once.
+    """
+    longest = total = 0.0
+    medians: dict[str, float | None] = {}
+    for template_id in waiting:
+        medians[template_id] = _median(durations, template_id)
+    for template_id, age in running:
+        if template_id not in medians:
+            medians[template_id] = _median(durations, template_id)
+        median = medians[template_id]
+        if median is None:
+            return None
+        left = max(median - age, age * _OVERDUE)
+        longest, total = max(longest, left), total + left
+    for template_id, count in waiting.items():
+        if count <= 0:
+            continue
+        median = medians[template_id]
+        if median is None:
+            return None
+        longest, total = max(longest, median), total + median * count
+    return max(longest, total / limit)
+
+
+def _median(durations: Durations, template_id: str) -> float | None:
+    expected = durations.expectation(template_id)
+    return None if expected is None else expected.median
 
 
 def projected(age: float, share: float) -> Expectation | None:

@@ -7,7 +7,9 @@ the vendor asks for.
 import heapq
 import itertools
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pipeline.engine.calls import Clock, backoff
 from pipeline.engine.durations import Durations, Expectation, pause, projected
@@ -135,6 +137,16 @@ class InFlight:
         for key in self.served_jobs.keys(tracked.purchase):
             self.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to go on")
 
+    def ages(self) -> Iterator[tuple[str, float]]:
+        """Template and age in seconds of each workflow that runs; of one from an earlier run, since it was bought."""
+        now, today = self.clock.monotonic(), self.clock.now()
+        for purchase_id in self._running:
+            tracked = self._tracked[purchase_id]
+            age = tracked.elapsed(now)
+            if not tracked.bought_here:
+                age = max(age, seconds_between(tracked.purchase.bought_at, today))
+            yield tracked.purchase.template_id, age
+
     # When
 
     def due_at(self) -> float | None:
@@ -192,3 +204,11 @@ class InFlight:
         if by_progress is None or by_progress.is_outlived(age):
             return usual
         return by_progress if usual is None else usual.joined(by_progress)
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds between two times of day as they are recorded; 0 where one of them is none."""
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0

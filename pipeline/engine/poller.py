@@ -87,6 +87,7 @@ class Poller:
         if tracked.purchase.status is Status.FAILED and not isinstance(event, Finished):
             # It was asked about again, and has failed still.
             self.in_flight.remove(tracked)
+            self.served_jobs.note(tracked.purchase)
         elif event is not None:
             if isinstance(event, Finished) and tracked.bought_here:
                 self.in_flight.learn(tracked, now)

@@ -1,6 +1,6 @@
 """What a run is told, what it tells while it goes on, and what it ends with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,19 +32,59 @@ class RunSettings:
     fail_fast: bool = False
     canary: bool = False
 
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The statuses under way with which the run is to leave a job."""
+        if not self.wait:
+            return frozenset({Status.SUBMITTED.value, Status.SUCCEEDED.value})
+        return frozenset() if self.download else frozenset({Status.SUCCEEDED.value})
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Where the jobs of a run stand; `credits` is what this run has spent."""
+    """Where the jobs stand that a run has something to do for; what was done before it is not among them.
 
-    total: int
-    by_status: Mapping[str, int]
-    credits: int
+    `unknown` are creates with an unknown outcome, `credits` what this run has spent. `time_left` estimates the
+    seconds until the last one ends, None where nothing is known yet; it is a function, as only a bar asks for it.
+    """
+
+    done: int = 0
+    under_way: int = 0
+    waiting: int = 0
+    failed: int = 0
+    unknown: int = 0
+    credits: int = 0
+    time_left: Callable[[], float | None] = field(default=lambda: None, compare=False, repr=False)
+
+    @property
+    def total(self) -> int:
+        """Jobs that this run has, or had, something to do for."""
+        return self.ended + self.under_way + self.waiting
 
     @property
     def ended(self) -> int:
         """Jobs that this run will do nothing more for."""
-        return sum(self.by_status.get(each, 0) for each in (Status.DONE, Status.FAILED, Status.ATTENTION))
+        return self.done + self.failed + self.unknown
+
+
+def tally_of(
+    counts: Mapping[str, int],
+    *,
+    accepted: Collection[str] = (),
+    credits_spent: int = 0,
+    time_left: Callable[[], float | None] = lambda: None,
+) -> Tally:
+    """The tally of so many jobs of each status; `accepted` are those under way with which a run is to leave a job."""
+    under_way = (Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED)
+    return Tally(
+        done=sum(counts.get(each, 0) for each in (Status.DONE, *accepted)),
+        under_way=sum(counts.get(each, 0) for each in under_way if each not in accepted),
+        waiting=counts.get("pending", 0),
+        failed=counts.get(Status.FAILED, 0),
+        unknown=counts.get(Status.ATTENTION, 0),
+        credits=credits_spent,
+        time_left=time_left,
+    )
 
 
 class Reporter(Protocol):

@@ -17,12 +17,12 @@ from pipeline.engine.checkpoint import Checkpoint, Publisher
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
-from pipeline.engine.durations import Durations
+from pipeline.engine.durations import Durations, time_left
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
-from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, Tally
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, tally_of
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError
@@ -124,8 +124,19 @@ class Runner:
     # How the jobs stand
 
     def _show(self) -> None:
-        counts = self._served_jobs.counts
-        self.reporter.show(Tally(counts.total(), dict(counts), self._journal.spent))
+        tally = tally_of(
+            self._served_jobs.counts,
+            accepted=self.settings.accepted,
+            credits_spent=self._journal.spent,
+            time_left=self._time_left,
+        )
+        self.reporter.show(tally)
+
+    def _time_left(self) -> float | None:
+        if not self.settings.wait:
+            return None
+        waiting = {} if self._queue.stopped else self._served_jobs.waiting
+        return time_left(self._in_flight.durations, self._in_flight.ages(), waiting, self.settings.in_flight)
 
     def _note_change(self, change: Change) -> None:
         self._served_jobs.note(change.after)

@@ -1,11 +1,11 @@
 """Which jobs of a run each purchase serves, and how many jobs stand how, as that changes while the run buys."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pipeline.artifacts.file_names import set_aside
 from pipeline.jobs import Job, JobKey
-from pipeline.planning.plan import Action, Plan
+from pipeline.planning.plan import Action, Entry, Plan
 from pipeline.purchases import Purchase, PurchaseId, Status
 
 PENDING = "pending"
@@ -14,7 +14,9 @@ PENDING = "pending"
 class ServedJobs:
     """Jobs by the purchase that serves them, in the plan's order; `by_key` is the other way round.
 
-    `counts` tells how many of the selected jobs have each status, `pending` where no purchase serves.
+    `counts` tells, of the jobs that the run has something to do for, how many have each status: `pending` where
+    nothing is bought yet, `succeeded` where files are to be fetched. `waiting` counts, by template, what is to be
+    bought.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -31,13 +33,15 @@ class ServedJobs:
         for entry in plan.of(Action.SHARE):
             if entry.buyer is not None and entry.job is not None:
                 self._sharing.setdefault(entry.buyer, []).append(entry.job)
-        served = assignment.by_key
+        followed = {purchase.id for purchase in plan.followed}
         self._statuses: dict[JobKey, str] = {
-            entry.key: served[entry.key].status if entry.key in served else PENDING
-            for entry in plan.entries
-            if entry.action is not Action.ORPHAN
+            entry.key: status for entry in plan.entries if (status := _to_begin_with(entry, followed))
         }
         self.counts = Counter(self._statuses.values())
+        self._templates = {
+            entry.key: entry.job.request.template_id for entry in plan.buying if entry.job is not None
+        }
+        self.waiting = Counter(self._templates.values())
 
     def of(self, purchase_id: PurchaseId) -> list[Job]:
         """The jobs that a purchase serves."""
@@ -63,6 +67,10 @@ class ServedJobs:
             if self.by_key.get(job.key) == purchase.id:
                 self._count(job.key, purchase.status)
 
+    def complete(self, key: JobKey) -> None:
+        """Count a job as done: its files are here, whether or not they were fetched before."""
+        self._count(key, Status.DONE)
+
     def fail(self, key: JobKey) -> None:
         """Count a job as failed for which nothing could be bought."""
         self._count(key, Status.FAILED)
@@ -73,6 +81,8 @@ class ServedJobs:
             self._statuses[key] = status
             self.counts[before] -= 1
             self.counts[status] += 1
+            if key in self._templates:
+                self.waiting[self._templates[key]] += (status == PENDING) - (before == PENDING)
 
     def stem(self, purchase: Purchase) -> tuple[str, bool]:
         """Where the files of a purchase go: its first job's path, else the one that it was bought for.
@@ -88,3 +98,19 @@ class ServedJobs:
     def keys(self, purchase: Purchase) -> Iterable[JobKey]:
         """The keys to name when something happens to a purchase."""
         return [job.key for job in self.of(purchase.id)] or [purchase.key]
+
+
+def _to_begin_with(entry: Entry, followed: Collection[PurchaseId]) -> str | None:
+    """How a job stands that the run has something to do for; None where it has not."""
+    if entry.buys or entry.action is Action.SHARE:
+        return PENDING
+    if entry.action is Action.ORPHAN or entry.purchase is None:
+        return None
+    if entry.action is Action.DOWNLOAD:
+        return Status.SUCCEEDED
+    if entry.action is Action.RESUME:
+        return entry.purchase.status
+    if entry.purchase.id not in followed:
+        return None
+    # Bought before, and its files are not here; or it failed, and the vendor is asked about it once more.
+    return Status.SUCCEEDED if entry.purchase.status is Status.DONE else Status.SUBMITTED

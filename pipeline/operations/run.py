@@ -161,7 +161,7 @@ class CampaignRun:
             selected=selected,
             stopped={*report.codes, *([self._stop.code] if self._stop.code is not None else [])},
             fail_threshold=fail_threshold(state.workspace.campaign, self._options),
-            accepted=self._options.accepted,
+            accepted=self._settings.accepted,
             elsewhere=elsewhere,
         )
         waiting = waiting_for_approval(state.assignment, stands)

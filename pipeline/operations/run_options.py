@@ -9,7 +9,6 @@ from pipeline.errors import UsageError
 from pipeline.manifest.model import Campaign, Limits
 from pipeline.planning.plan import ALL, PlanOptions
 from pipeline.providers.base import Provider
-from pipeline.purchases import Status
 from pipeline.state.store import Caps, Change
 
 
@@ -42,13 +41,6 @@ class RunOptions:
     provider: Provider | None = None
     checkpoint: Checkpoint | None = None
     on_change: Callable[[Change], None] = ignore_change
-
-    @property
-    def accepted(self) -> frozenset[str]:
-        """The statuses under way with which the run is to leave a job."""
-        if not self.wait:
-            return frozenset({Status.SUBMITTED.value, Status.SUCCEEDED.value})
-        return frozenset() if self.download else frozenset({Status.SUCCEEDED.value})
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,33 @@ class Lock:
 
     def release(self) -> None:
         """Let others in."""
+        with suppress(OSError):
+            os.ftruncate(self.descriptor, 0)  # nobody holds it any more
         os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a lock, and since when (UTC, ISO 8601)."""
+
+    pid: int
+    since: str
+
+
+def holder(state: Path) -> Holder | None:
+    """Who holds the lock of `state`, by what stands in it and by the processes of this machine; it takes no lock.
+
+    None where nobody does, as far as can be told: it is good for showing, and for nothing else.
+    """
+    try:
+        note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
+        found = Holder(int(note["pid"]), str(note["since"]))
+        if note["host"] != socket.gethostname() or found.pid <= 0:
+            return None
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return found
 
 
 def beside(state: Path, suffix: str) -> Path:

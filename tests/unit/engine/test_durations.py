@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engine.durations import SHORTEST_PAUSE, Durations, Expectation, pause, projected
+from pipeline.engine.durations import SHORTEST_PAUSE, Durations, Expectation, pause, projected, time_left
 
 ages = st.floats(0, 1e6)
 expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.floats(0.01, 2))
@@ -122,3 +122,33 @@ def test_experience_and_progress_together_are_surer_than_each(
 
     assert joined.spread < min(spread, another)
     assert min(one, other) - 1e-6 <= joined.median <= max(one, other) + 1e-6
+
+
+def test_the_time_left_is_that_of_the_slowest_or_of_all_through_the_gates() -> None:
+    durations = Durations({"film": 100.0, "still": 10.0})
+    film = durations.expectation("film")
+    assert film is not None
+
+    assert time_left(durations, [], {}, limit=5) == 0
+    assert time_left(durations, [("film", 40.0), ("still", 0.0)], {}, limit=5) == film.median - 40
+    assert time_left(durations, [], {"film": 3}, limit=5) == film.median
+    assert time_left(durations, [], {"film": 50}, limit=5) == film.median * 10
+
+
+def test_the_time_left_is_not_guessed_where_nothing_is_known() -> None:
+    durations = Durations({"film": 100.0})
+
+    assert time_left(durations, [("song", 5.0)], {}, limit=5) is None
+    assert time_left(durations, [], {"film": 1, "song": 1}, limit=5) is None
+    assert time_left(durations, [], {"film": 1, "song": 0}, limit=5) is not None
+
+
+@given(st.lists(st.tuples(st.just("film"), ages), max_size=5), st.integers(0, 1000), st.integers(1, 50))
+def test_more_to_do_takes_no_less_time(running: list[tuple[str, float]], waiting: int, limit: int) -> None:
+    durations = Durations({"film": 100.0})
+    fewer = time_left(durations, running, {"film": waiting}, limit)
+    more = time_left(durations, running, {"film": waiting + 1}, limit)
+
+    assert fewer is not None
+    assert more is not None
+    assert 0 <= fewer <= more

@@ -1,0 +1,180 @@
+"""How a run goes, told by what it writes down: for who looks on from elsewhere. Reads only, and locks nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.engine.durations import Durations, time_left
+from pipeline.engine.in_flight import seconds_between
+from pipeline.engine.reporter import Tally, tally_of
+from pipeline.files import stamp
+from pipeline.jobs import JobKey
+from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.run_options import RunOptions, run_settings
+from pipeline.operations.workspace import Workspace, now
+from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.results.standing import PENDING, standings
+from pipeline.state.lock import Holder, beside, holder
+
+_ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How one job stands: its status, the purchase that serves it, and in a word why it failed."""
+
+    status: str
+    purchase: Purchase | None = None
+    reason: str = ""
+
+
+class Watch:
+    """How the jobs of one campaign stand, look after look; what was done before the run is not counted.
+
+    `select` tells which keys are meant, None: all.
+    """
+
+    def __init__(
+        self, workspace: Workspace, select: Callable[[CampaignState], Collection[JobKey] | None]
+    ) -> None:
+        self.run: Holder | None = None
+        self._workspace = workspace
+        self._select = select
+        self._stamps: object = None
+        self._jobs: dict[JobKey, JobStatus] = {}
+        self._counted: set[JobKey] = set()
+        self._templates: dict[JobKey, str] = {}
+        self._purchases: Mapping[PurchaseId, Purchase] = {}
+        self._durations = Durations({})
+        self._since = ""
+
+    def look(self) -> list[tuple[JobKey, str]]:
+        """Look again; what happened to jobs since the last time, as a run tells it.
+
+        Raises:
+            InvalidInput, UsageError: as for any command that reads the state.
+        """
+        self._note_run()
+        stamps = self._records_as_they_are()
+        if stamps == self._stamps:
+            return []
+        with open_campaign(self._workspace, writable=False) as state:
+            before, self._jobs = self._jobs, self._standing(state)
+            self._purchases = state.records.purchases
+            self._durations = Durations(dict(state.store.durations()))
+            self._templates = {job.key: job.request.template_id for job in state.jobs}
+        is_first, self._stamps = self._stamps is None, stamps
+        self._count(before)
+        return [] if is_first else list(_changes(before, self._jobs))
+
+    def tally(self) -> Tally:
+        """How the jobs stand that the run has something to do for, by the last look."""
+        counts = Counter(self._jobs[key].status for key in self._counted if key in self._jobs)
+        spent = sum(each.cost for each in self._purchases.values() if self._is_of_run(each))
+        return tally_of(counts, credits_spent=spent, time_left=self._time_left)
+
+    def problems(self) -> list[tuple[JobKey, str]]:
+        """Of the jobs that are counted, those that failed, as a run tells it."""
+        return [
+            (key, _failed(self._jobs[key]))
+            for key in sorted(self._counted)
+            if key in self._jobs and self._jobs[key].status == Status.FAILED.value
+        ]
+
+    def _note_run(self) -> None:
+        """Whether a run is under way; with a new one, what is counted begins anew."""
+        self.run = holder(self._workspace.state)
+        if self.run is not None and self.run.since != self._since:
+            self._since = self.run.since
+            self._counted.clear()
+            self._count({})
+
+    def _records_as_they_are(self) -> object:
+        workspace = self._workspace
+        files = (
+            workspace.state,
+            beside(workspace.state, "-wal"),
+            workspace.results,
+            workspace.decisions,
+        )
+        return tuple(map(stamp, files))
+
+    def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
+        chosen = self._select(state)
+        stands = standings(state.assignment, elsewhere=state.elsewhere())
+        return {
+            key: JobStatus(stand.status, stand.purchase, stand.reason or "")
+            for key, stand in stands.items()
+            if chosen is None or key in chosen
+        }
+
+    def _count(self, before: Mapping[JobKey, JobStatus]) -> None:
+        """Count what is not ended, what the run has bought, and what changed while it was looked at."""
+        for key, job in self._jobs.items():
+            is_new = job.status not in _ENDED or (job.purchase is not None and self._is_of_run(job.purchase))
+            if is_new or (key in before and before[key].status != job.status):
+                self._counted.add(key)
+
+    def _is_of_run(self, purchase: Purchase) -> bool:
+        return bool(self._since) and purchase.bought_at >= self._since
+
+    def _time_left(self) -> float | None:
+        if self.run is None:
+            return None
+        today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
+        running = [
+            (purchase.template_id, seconds_between(purchase.bought_at, today))
+            for key in self._counted
+            if (job := self._jobs.get(key)) and job.status == Status.SUBMITTED.value
+            for purchase in [job.purchase]
+            if purchase is not None
+        ]
+        waiting = Counter(
+            self._templates[key]
+            for key in self._counted
+            if (job := self._jobs.get(key)) and job.status == PENDING and key in self._templates
+        )
+        return time_left(self._durations, running, waiting, in_flight)
+
+
+def together(tallies: Collection[Tally]) -> Tally:
+    """Several tallies as one; the time left is that of the one which takes longest."""
+
+    def longest() -> float | None:
+        known = [seconds for each in tallies if (seconds := each.time_left()) is not None]
+        return max(known, default=None)
+
+    return Tally(
+        done=sum(each.done for each in tallies),
+        under_way=sum(each.under_way for each in tallies),
+        waiting=sum(each.waiting for each in tallies),
+        failed=sum(each.failed for each in tallies),
+        unknown=sum(each.unknown for each in tallies),
+        credits=sum(each.credits for each in tallies),
+        time_left=longest,
+    )
+
+
+def _changes(
+    before: Mapping[JobKey, JobStatus], after: Mapping[JobKey, JobStatus]
+) -> Iterator[tuple[JobKey, str]]:
+    for key, job in after.items():
+        old = before.get(key, JobStatus(PENDING))
+        if (old.status, old.purchase and old.purchase.id) == (job.status, job.purchase and job.purchase.id):
+            continue
+        match job.status:
+            case Status.SUBMITTED:
+                yield key, f"bought as {job.purchase.workflow_id if job.purchase else ''}"
+            case Status.DONE:
+                yield key, "done"
+            case Status.FAILED:
+                yield key, _failed(job)
+            case Status.ATTENTION:
+                yield key, f"unknown: {job.purchase.error if job.purchase else ''}"
+            case _:
+                pass  # it is about to be bought, or fetched: what follows tells of it
+
+
+def _failed(job: JobStatus) -> str:
+    why = job.purchase.error if job.purchase is not None else None
+    return f"failed ({job.reason})" + (f": {why}" if why else "")

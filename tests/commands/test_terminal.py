@@ -1,0 +1,165 @@
+"""A run on a terminal is calm, breaks no word, and ends with the command that opens the gallery."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.processes import Running, environment
+from support.terminal import Terminal
+
+from pipeline.cli.environment import program
+from pipeline.cli.wrapping import width
+from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
+
+OnTerminal = Callable[..., Terminal]
+LONG = "the option prompt is longer than this template takes, which is ten letters and not one more"
+
+
+@pytest.fixture
+def on_terminal(folder: Path, vendor: Emulator) -> Iterator[OnTerminal]:
+    """Starts a command on a terminal of its own, which ends with the test at the latest."""
+    started: list[Terminal] = []
+
+    def begin(*arguments: str | Path, columns: int = 80) -> Terminal:
+        started.append(Terminal(arguments, environment(vendor.url), folder, columns))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def refuse_dance(vendor: Emulator) -> None:
+    body: dict[str, Json] = {"detail": [{"loc": ["body", "options"], "msg": LONG, "type": "x"}]}
+    vendor.fail({"on": "create", "match": {"title": "dance"}, "do": {"status": 422, "body": body}})
+
+
+@pytest.mark.parametrize("columns", [80, 120, 40])
+def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
+    project: Project, on_terminal: OnTerminal, vendor: Emulator, columns: int
+) -> None:
+    refuse_dance(vendor)
+
+    terminal = on_terminal("run", project.manifest.name, "--yes", columns=columns)
+
+    assert terminal.ended() == 1
+    assert all(width(row) <= columns for row in terminal.rows if "`" not in row), terminal.rows
+    said = " ".join(terminal.text.split())
+    assert said.count(LONG) == 2  # when it happened, and at the end
+
+
+def test_the_bar_counts_what_this_run_has_to_do(
+    project: Project, pipeline: Pipeline, on_terminal: OnTerminal
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park", "run": "a run"})})
+
+    terminal = on_terminal("run", project.manifest.name, "--yes")
+
+    assert terminal.ended() == 0
+    assert "1 of 1 done, 100 credits" in terminal.rows
+    assert "100% █" in terminal.text
+    assert not any("bought as" in row for row in terminal.rows)
+
+
+def test_it_ends_with_the_command_that_opens_the_gallery(project: Project, on_terminal: OnTerminal) -> None:
+    terminal = on_terminal(
+        "run", project.manifest.name, "--yes", "--results", "r.json", "--var", "season=hot summer"
+    )
+    terminal.ended()
+    assert "season" in terminal.text  # no campaign has that var
+
+    project.write({"campaign.yaml": spring(vars={"season": "spring"})})
+    terminal = on_terminal(
+        "run", project.manifest.name, "--yes", "--results", "r.json", "--var", "season=hot summer"
+    )
+
+    assert terminal.ended() == 0
+    assert terminal.rows[-1] == (
+        "Gallery: `pipeline report campaign.yaml --results r.json --var 'season=hot summer' --open`"
+    ) or terminal.rows[-2:] == [
+        "Gallery:",
+        "  `pipeline report campaign.yaml --results r.json --var 'season=hot summer' --open`",
+    ]
+
+
+def test_off_a_terminal_it_is_not_said_but_after_a_rehearsal(project: Project, pipeline: Pipeline) -> None:
+    assert "Gallery" not in pipeline("run", project.manifest).out
+
+    assert (
+        "Gallery: `pipeline report campaign.yaml --emulate --open`"
+        in pipeline("run", project.manifest.name, "--emulate").out
+    )
+
+
+def test_off_a_terminal_each_thing_that_happened_is_one_line(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    refuse_dance(vendor)
+
+    lines = pipeline("run", project.manifest).err.splitlines()
+
+    assert [re.sub("as .*", "as …", line) for line in lines if "walk" in line] == [
+        "main/loop/red/walk: bought as …",
+        "main/loop/red/walk: done",
+    ]
+    assert [line for line in lines if "dance" in line] == [
+        f"main/loop/red/dance: failed (rejected): HTTP 422: body.options: {LONG}"
+    ]
+
+
+def test_a_program_that_is_not_found_by_its_name_is_called_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "bin" / "pipeline"
+    here.parent.mkdir()
+    here.write_text("#!/bin/sh\n")
+    here.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(here), "run"])
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program() == "bin/pipeline"
+    monkeypatch.setenv("PATH", str(here.parent))
+    assert program() == "pipeline"
+
+
+def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTerminal, vendor: Emulator) -> None:
+    refuse_dance(vendor)
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "times": 1, "do": "stuck"})
+    watching = on_terminal("status", "--watch", project.manifest.name)
+    watching.until("no run is under way")
+    watching.until("0 of 2 done")
+
+    running = on_terminal("run", project.manifest.name, "--yes")
+    watching.until("a run is under way")
+    watching.until("0 of 2 done, 1 under way, 1 failed, 100 credits")
+    watching.until("main/loop/red/dance: failed (rejected)")
+
+    running.interrupt()
+    running.ended()
+    watching.interrupt()
+    assert watching.ended() == 130
+    assert "Traceback" not in watching.text
+    assert all(width(row) <= 80 for row in watching.rows)
+
+
+def test_off_a_terminal_a_watch_tells_each_thing_that_happens_and_changes_nothing(
+    project: Project, pipeline: Pipeline, start: Callable[..., Running]
+) -> None:
+    before = project.tree()
+    watching = start("status", "--watch", project.manifest.name)
+    assert watching.first_line() == "spring: no run is under way\n"
+    assert project.tree() == before
+
+    assert pipeline("run", project.manifest).code == 0
+
+    told = {watching.first_line() for _ in range(1)}
+    while not {line for line in told if line.endswith("dance: done\n")}:
+        told.add(watching.first_line())
+    assert not any("%" in line for line in told)

@@ -1,0 +1,73 @@
+"""A command on a terminal of its own: what it writes there, and what a person sees of it."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+
+from support.processes import PATIENCE, PROGRAM
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A command that runs on a terminal of so many columns."""
+
+    def __init__(
+        self, arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path, columns: int
+    ) -> None:
+        self._here, there = pty.openpty()
+        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*PROGRAM, *map(str, arguments)],
+            env={**around, "TERM": "xterm"},
+            cwd=folder,
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+        )
+        os.close(there)
+        self._written = b""
+
+    def until(self, words: str) -> None:
+        """Read until it has written `words`."""
+        while words not in self.text:
+            assert self._read(), f"it never wrote {words!r}, but: {self.text}"
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def ended(self) -> int:
+        """Read on to its end; its exit code."""
+        while self._read():
+            pass
+        os.close(self._here)
+        return self.process.wait(PATIENCE)
+
+    @property
+    def text(self) -> str:
+        """All that it wrote, without what only moves the cursor or colours."""
+        return _CONTROL.sub("", self._written.decode("utf-8", "replace"))
+
+    @property
+    def rows(self) -> list[str]:
+        """Each row as it was written, also those that were written over later."""
+        return [row for row in re.split(r"[\r\n]+", self.text) if row.strip()]
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._here], [], [], PATIENCE)
+        assert ready, f"it wrote nothing more, and did not end: {self.text}"
+        try:
+            read = os.read(self._here, 1 << 16)
+        except OSError:  # nobody is at the other end any more
+            return False
+        self._written += read
+        return bool(read)

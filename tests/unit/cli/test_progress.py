@@ -1,0 +1,51 @@
+"""What is said of a run in one line: all of it where there is room, never a part of a word."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cli.progress import duration, summary
+from pipeline.engine.reporter import Tally
+
+numbers = st.integers(0, 100_000)
+tallies = st.builds(
+    Tally,
+    done=numbers,
+    under_way=numbers,
+    waiting=numbers,
+    failed=numbers,
+    unknown=numbers,
+    credits=st.integers(0, 10_000_000),
+    time_left=st.sampled_from([lambda: None, lambda: 1.0, lambda: 3000.0, lambda: 400_000.0]),
+)
+FULL = Tally(done=20, under_way=14, waiting=22, failed=3, unknown=1, credits=3700, time_left=lambda: 11.2)
+
+
+def test_everything_is_said_where_there_is_room() -> None:
+    assert summary(FULL, 79) == "20 of 60 done, 14 under way, 3 failed, 1 unknown, 3,700 credits, 11 s left"
+
+
+def test_what_there_is_none_of_is_not_mentioned() -> None:
+    assert summary(Tally(done=2), 79) == "2 of 2 done"
+    assert summary(Tally(waiting=2), 79) == "0 of 2 done"
+
+
+@given(tallies, st.integers(30, 200))
+def test_it_fits_and_is_made_of_whole_parts(tally: Tally, columns: int) -> None:
+    shown = summary(tally, columns)
+
+    assert len(shown) <= columns
+    whole = summary(tally, 10_000).split(", ")
+    assert [part for part in whole if part in shown.split(", ")] == shown.split(", ")
+
+
+@given(tallies)
+def test_that_something_failed_is_said_before_credits_and_time(tally: Tally) -> None:
+    shown = summary(tally, 50)
+
+    assert ("credits" not in shown and "left" not in shown) or not tally.failed or "failed" in shown
+
+
+def test_a_duration_is_as_exact_as_an_estimate_can_be() -> None:
+    assert [duration(each) for each in (0.2, 59.4, 60, 3600, 7199, 7200, 90_000)] == [
+        *("1 s", "59 s", "1 min", "60 min", "120 min", "2 h", "25 h"),
+    ]

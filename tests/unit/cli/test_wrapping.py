@@ -1,0 +1,45 @@
+"""Lines are broken between words, and a command is never torn apart."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cli.wrapping import width, wrapped
+
+letters = st.text(st.characters(categories=["L", "N", "P"], exclude_characters="`"), min_size=1, max_size=12)
+lines = st.lists(letters, max_size=30).map(" ".join)
+
+
+@given(lines, st.integers(0, 8), st.integers(1, 60))
+def test_no_word_is_broken_lost_or_moved(line: str, indent: int, columns: int) -> None:
+    shown = list(wrapped(" " * indent + line, columns))
+
+    assert " ".join(shown).split() == line.split()
+    for each in shown:
+        assert width(each) <= columns or len(each.split()) <= 1
+
+
+def test_further_lines_stand_a_little_deeper() -> None:
+    assert list(wrapped("  hero/a: failed: the reason is long", 20)) == [
+        "  hero/a: failed:",
+        "    the reason is",
+        "    long",
+    ]
+
+
+def test_a_command_stays_in_one_piece() -> None:
+    shown = list(
+        wrapped("Settle each: `pipeline resolve campaign.yaml 'a b' --workflow-id ID`, then go on", 40)
+    )
+
+    assert "  `pipeline resolve campaign.yaml 'a b' --workflow-id ID`," in shown
+
+
+def test_what_has_room_is_left_as_it_is() -> None:
+    assert list(wrapped("a   b  ", 7)) == ["a   b  "]
+    assert list(wrapped("", 5)) == [""]
+
+
+def test_colours_take_no_room_and_wide_letters_two_columns() -> None:
+    assert width("\x1b[31mred\x1b[0m") == 3
+    assert width("靴 é") == 4
+    assert list(wrapped("靴靴 靴靴", 8)) == ["靴靴", "  靴靴"]
