@@ -23,12 +23,11 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
-from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.selection import selected_keys
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.workspace import shown_path
+from pipeline.planning.hints import resolve_command
 from pipeline.planning.paint import Paint
-from pipeline.planning.show import resolve_command
 from pipeline.purchases import Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.standing import ELSEWHERE, Standing
@@ -61,13 +60,21 @@ def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]
     documents: list[Json] = []
     for workspace in open_workspaces(manifests_of(manifests), CampaignFlags.of(given)):
         with open_campaign(workspace, writable=False) as state:
-            current = status(state, selected_keys(state, given["select"], given["exclude"]))
+            current = status(state, _selected(state, given))
         if output_format == "json":
             documents.append(status_document(current))
         else:
             _print(current)
     if output_format == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
+
+
+def _selected(state: CampaignState, given: dict[str, Any]) -> frozenset[JobKey] | None:
+    if not given["select"] and not given["exclude"]:
+        return None
+    from pipeline.operations.selection import selected_keys
+
+    return selected_keys(state, given["select"], given["exclude"])
 
 
 def _print(current: CampaignStatus) -> None:

@@ -8,6 +8,7 @@ from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome, files_of
+from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
@@ -48,7 +49,7 @@ class CampaignRun:
 
     def plan(self) -> Plan:
         """What a run would do."""
-        return self._state.plan(self._options.plan, self._settings.caps)
+        return plan_of(self._state, self._options.plan, self._settings.caps)
 
     def plan_of_collecting(self) -> Plan:
         """What is fetched of what is paid for; buys nothing."""

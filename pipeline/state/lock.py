@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import re
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +123,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _note(descriptor: int, since: str, command: str) -> None:
-    note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+    note = {"pid": os.getpid(), "host": os.uname().nodename, "since": since, "command": command}
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(note).encode(), 0)
