@@ -14,6 +14,7 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError, Unfinished
+from pipeline.media.facts import MediaFacts, as_json, read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, VendorError, Workflow
 from pipeline.purchases import Output, Purchase, Status, WorkflowId
 from pipeline.state.transitions import Fetched
@@ -36,10 +37,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """One file that was fetched whole to `target.temporary`."""
+    """One file that was fetched whole to `target.temporary`, and what it holds, as far as that can be read here."""
 
     target: Target
     downloaded: Downloaded
+    media: MediaFacts | None = None
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -110,6 +112,8 @@ class Downloader:
             for file in files:
                 target, sha256 = file.target, file.downloaded.sha256
                 self.outputs.install(target.temporary, target.path, purchase.id, target.slot, sha256)
+                if file.media is not None:
+                    self.report.media[sha256] = as_json(file.media)
         except (Unfinished, OSError, UnicodeError) as error:
             self._blocked(tracked, str(error))
             return
@@ -161,8 +165,14 @@ def fetch(
                 raise
             workflow = provider.get(workflow_id)
             downloaded = provider.download(_media(workflow, target.slot), target.temporary)
-        fetched.append(FetchedFile(target, downloaded))
+        # Here, as this may take a moment, and the coordinator has none.
+        fetched.append(FetchedFile(target, downloaded, _media_of(target.temporary, downloaded)))
     return tuple(fetched)
+
+
+def _media_of(path: Path, downloaded: Downloaded) -> MediaFacts | None:
+    is_media = downloaded.content_type.startswith(("image/", "video/", "audio/"))
+    return read_facts(path) if is_media else None
 
 
 def _media(workflow: Workflow, slot: str) -> Media:

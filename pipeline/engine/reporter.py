@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.errors import ExitCode
-from pipeline.jobs import JobKey
+from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Status
 from pipeline.state.store import Caps
 
@@ -68,12 +68,14 @@ class RunReport:
     """What a run ends with, besides the state: why it stopped, and what only this run knows.
 
     `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` tells, by key, why a
-    job could not be made a request; `blocked`, by key, what lies where its file should go.
+    job could not be made a request; `blocked`, by key, what lies where its file should go; `media`, by SHA-256, what
+    the files that it fetched hold.
     """
 
     codes: set[ExitCode] = field(default_factory=set)
     inputs: dict[JobKey, str] = field(default_factory=dict)
     blocked: dict[JobKey, str] = field(default_factory=dict)
+    media: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def stop(self, code: ExitCode, note: str) -> None:

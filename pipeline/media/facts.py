@@ -1,7 +1,8 @@
 """Media facts: what a file shows and how long, told by its bytes, and how two machines' facts are joined."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.jobs import Json, canonical_json
@@ -10,6 +11,8 @@ from pipeline.jobs import Json, canonical_json
 RULE = 1
 
 MediaMap = Mapping[str, Mapping[str, Json]]
+
+_IN_ORDER = ("rule", "width", "height", "duration", "frame_rate", "audio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ def as_json(facts: MediaFacts) -> dict[str, Json]:
         "frame_rate": facts.frame_rate,
         "audio": facts.audio,
     }
-    return {name: value for name, value in written.items() if value is not None}
+    return _spelled({name: value for name, value in written.items() if value is not None})
 
 
 def from_json(written: Mapping[str, Any]) -> MediaFacts:
@@ -53,15 +56,46 @@ def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:
     """Both maps in one, by hash: no entry is dropped.
 
     Of two entries for one file the one with the greater rule wins, then the one with the greater canonical JSON.
-    Associative, commutative and idempotent, so that the order of machines and merges does not matter.
+    Associative, commutative and idempotent, so that the order of machines and merges does not matter; the same facts
+    are spelled alike, whoever wrote them.
     """
-    joined = dict(one)
-    for digest, entry in other.items():
+    joined = {digest: _spelled(entry) for digest, entry in one.items()}
+    for digest, written in other.items():
+        entry = _spelled(written)
         joined[digest] = max(joined[digest], entry, key=_rank) if digest in joined else entry
     return dict(sorted(joined.items()))
+
+
+def _spelled(entry: Mapping[str, Json]) -> dict[str, Json]:
+    """The entry with its names in one order, and 5.0 as 5: JSON knows one kind of number, tools write either."""
+    names = [name for name in _IN_ORDER if name in entry]
+    names += sorted(entry.keys() - set(_IN_ORDER))
+    return {name: _spelled_number(entry[name]) for name in names}
+
+
+def _spelled_number(value: Json) -> Json:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _rank(entry: Mapping[str, Json]) -> tuple[float, str]:
     rule = entry.get("rule")
     known = isinstance(rule, int | float) and not isinstance(rule, bool)
     return (float(rule) if known else 0.0, canonical_json(entry))  # type: ignore[arg-type]
+
+
+def facts_reader() -> Callable[[Path], MediaFacts | None] | None:
+    """What reads a file; None where the extra `media` is not installed. The libraries are loaded here."""
+    try:
+        from pipeline.media.read import facts_of
+    except ImportError:
+        return None
+    return facts_of
+
+
+def read_facts(path: Path) -> MediaFacts | None:
+    """What the file at `path` holds; None where it cannot be read, or nothing is installed that reads it."""
+    reader = facts_reader()
+    try:
+        return None if reader is None else reader(path)
+    except Exception:  # noqa: BLE001 - whatever a library says of a vendor's bytes, they are paid for and are kept
+        return None

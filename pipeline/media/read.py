@@ -28,6 +28,8 @@ _STREAMS = {
 }
 _MOST_PIXELS = 1 << 27
 _MOST_FRAMES_LOOKED_AT = 240
+# Pixels of all frames together of a picture that moves: a small file may unpack to hours of work.
+_MOST_PIXELS_OF_ALL_FRAMES = 1 << 31
 _THUMB = (32, 32)
 # The least spread of brightness, of 255, at which a frame shows something.
 _LEAST_SPREAD = 6.0
@@ -61,6 +63,8 @@ def poster_of(path: Path, width: int = POSTER_WIDTH) -> bytes | None:
 def _facts_of_picture(path: Path) -> MediaFacts | None:
     try:
         with Image.open(path, formats=_PICTURES) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
             if getattr(image, "n_frames", 1) > 1:
                 return _facts_of_animation(image)
             image.verify()
@@ -72,9 +76,11 @@ def _facts_of_picture(path: Path) -> MediaFacts | None:
     return MediaFacts(width=height, height=width) if turned else MediaFacts(width=width, height=height)
 
 
-def _facts_of_animation(image: Image.Image) -> MediaFacts:
+def _facts_of_animation(image: Image.Image) -> MediaFacts | None:
     """Of a picture that moves: its length is the sum of what each frame stands."""
     frames: int = getattr(image, "n_frames", 1)
+    if frames * image.width * image.height > _MOST_PIXELS_OF_ALL_FRAMES:
+        return None
     milliseconds = 0.0
     for number in range(frames):
         image.seek(number)
@@ -99,6 +105,8 @@ def _facts_in(container: InputContainer) -> MediaFacts | None:
     video = next(iter(container.streams.video), None)
     has_audio = bool(container.streams.audio)
     if video is None and not has_audio:
+        return None
+    if video is not None and video.width * video.height > _MOST_PIXELS:
         return None
     duration = _duration(container)
     if video is None:

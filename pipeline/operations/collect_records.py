@@ -10,12 +10,14 @@ from pipeline.assignment import assign
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
+from pipeline.media.facts import MediaMap, join
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import under_way_elsewhere
 from pipeline.operations.environment import Environment
+from pipeline.operations.missing_media import read_missing
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
-from pipeline.operations.workspace import TOOL, now, run_id, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, shown_path
 from pipeline.planning.collect import everything
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
@@ -70,7 +72,8 @@ class RecordsCollection:
             self._execute(plan, records, store, outputs, open_reporter)
             records = store.records()
             elsewhere = under_way_elsewhere(store, records)
-            _publish(self._known, records, published)
+            media = self._media(store, outputs, published)
+            _publish(self._known, records, published, media)
         stopped = {self._stop.code} if self._stop.code is not None else set()
         return Collected(
             campaign=campaign,
@@ -79,6 +82,18 @@ class RecordsCollection:
             code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),
             notes=tuple(self._report.notes),
         )
+
+    def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
+        """What files hold that the results do not tell yet, by SHA-256."""
+        told = published.media if published is not None else {}
+        missing = read_missing(
+            store.files(),
+            outputs.folder,
+            told.keys() | self._report.media.keys(),
+            self._known.folder / STATE_FOLDER / "cache",
+            may_go_on=lambda: self._stop.code is None,
+        )
+        return {**self._report.media, **missing}
 
     @contextmanager
     def _open_store(self) -> Iterator[Store]:
@@ -144,11 +159,13 @@ def _assert_of(campaign: str, known: CampaignRecords, published: ResultsFile | N
         )
 
 
-def _publish(known: CampaignRecords, records: Records, published: ResultsFile | None) -> None:
+def _publish(
+    known: CampaignRecords, records: Records, published: ResultsFile | None, media: MediaMap
+) -> None:
     """Write the purchases; what the jobs were is known from the last results only, and stays."""
     if known.results is None or published is None:
         return
-    ours = replace(published, records=records)
+    ours = replace(published, records=records, media=join(published.media, media))
     # Others may have written to it meanwhile: a `git pull`, say.
     present = _read_published(known)
     files = [ours] if present is None else [ours, present]

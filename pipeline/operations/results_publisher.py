@@ -9,7 +9,10 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_writable, stamp
 from pipeline.jobs import JobKey, Json
+from pipeline.media.facts import MediaMap
+from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, read_published
+from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Purchase, PurchaseId, Records, Status, join
 from pipeline.results.document import build
@@ -24,7 +27,7 @@ def publish(state: CampaignState) -> bool:
         InvalidInput: what stands there now cannot be joined; it is untouched.
         Unfinished: it cannot be written; what was there is untouched.
     """
-    return Publisher(state.workspace, state.published).publish(state)
+    return Publisher(state.workspace, state.published).publish(state, media=media_not_told(state))
 
 
 def publish_anew(state: CampaignState) -> CampaignState:
@@ -51,6 +54,7 @@ class Publisher:
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
         self._stamp = found.stamp if found else None
+        self._media: MediaMap = found.media if found else {}
         self._from_others = Records()
         self._own_ids: Collection[PurchaseId] = ()
 
@@ -70,8 +74,15 @@ class Publisher:
                 "name another place with --results"
             ) from error
 
-    def publish(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:
-        """Write what is known; False where it stands there already. `inputs`: by key, whose inputs failed.
+    def publish(
+        self,
+        state: CampaignState,
+        inputs: Mapping[JobKey, str] = MappingProxyType({}),
+        media: MediaMap = MappingProxyType({}),
+    ) -> bool:
+        """Write what is known; False where it stands there already.
+
+        `inputs`: by key, whose inputs failed. `media`: by SHA-256, what files hold that were read since.
 
         Raises:
             InvalidInput: what stands there now cannot be joined; it is untouched.
@@ -80,6 +91,7 @@ class Publisher:
         records, assignment = state.records, state.assignment
         self._own_ids = records.purchases.keys()
         self._read_what_others_wrote()
+        self._media = join_media(self._media, media)
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
             assignment = assign(state.jobs, records, state.decisions)
@@ -90,6 +102,7 @@ class Publisher:
             decisions=state.decisions,
             inputs=inputs,
             published=self._published,
+            media=self._media,
         )
         written = self._write(document)
         self._published |= {
@@ -130,3 +143,4 @@ class Publisher:
         if found is not None:
             self._from_others = join(self._from_others, found.records)
             self._published |= found.published
+            self._media = join_media(self._media, found.media)

@@ -7,6 +7,7 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
@@ -125,12 +126,15 @@ class CampaignRun:
             PipelineError: it cannot be written.
         """
         # First, as a state that was lost under the run takes nothing any more: then only the results know.
-        self._publisher.publish(state, self.report.inputs)
+        self._publisher.publish(state, self.report.inputs, self.report.media)
         state.store.save_assignment(state.served())
 
     def _publish_last(self) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
         state = self._state.reread()
+        self.report.media.update(
+            media_not_told(state, self.report.media, may_go_on=lambda: self._stop.code is None)
+        )
         try:
             self._publish(state)
         except PipelineError as error:

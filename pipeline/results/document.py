@@ -7,6 +7,8 @@ from types import MappingProxyType
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Json
+from pipeline.media.facts import MediaMap
+from pipeline.media.facts import join as join_media
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
 from pipeline.results.standing import Standing, standings
 from pipeline.results.summary import summarize
@@ -32,11 +34,12 @@ def build(
     decisions: Decisions,
     inputs: Mapping[JobKey, str] = MappingProxyType({}),
     published: Collection[PurchaseId] = (),
+    media: MediaMap = MappingProxyType({}),
 ) -> dict[str, Json]:
     """The whole results manifest. `inputs` tells, by key, whose inputs failed in the run that just ended.
 
     `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
-    read that must learn of it.
+    read that must learn of it. `media` is what files hold, by SHA-256.
     """
     jobs = sorted(assignment.jobs, key=lambda job: job.key)
     shown = [
@@ -53,7 +56,15 @@ def build(
         "jobs": [_job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
         "purchases": [as_json(purchase) for purchase in shown],
         "summary": summarize((each.status for each in stands.values()), records.purchases.values()).as_json(),
+        **media_json(media),
     }
+
+
+def media_json(media: MediaMap) -> dict[str, Json]:
+    """The part of a results manifest that tells what files hold; nothing where nothing is known."""
+    return (
+        {"media": {digest: dict(entry) for digest, entry in join_media(media, {}).items()}} if media else {}
+    )
 
 
 def _job_json(

@@ -14,6 +14,7 @@ from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import follow_links, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
+from pipeline.media.facts import MediaMap
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, refusal
 
@@ -29,7 +30,8 @@ class ResultsFile:
     """A results manifest that was read.
 
     `published` are the purchases that others may have read of as ones that may have been bought: void or not, they
-    stay in it. By its `stamp`, from before it was read, one sees whether it was written since.
+    stay in it. `media` is what files hold, by SHA-256. By its `stamp`, from before it was read, one sees whether it
+    was written since.
     """
 
     campaign: str
@@ -38,6 +40,7 @@ class ResultsFile:
     published: frozenset[PurchaseId]
     document: Mapping[str, Json] = field(repr=False)
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
+    media: MediaMap = field(default_factory=dict, repr=False)
     stamp: tuple[int, int, int] | None = None
 
 
@@ -98,6 +101,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         published=frozenset(each.id for each in purchases.values() if each.status in _PUBLISHED),
         document=document,
         jobs=document["jobs"],
+        media=document.get("media", {}),
     )
 
 

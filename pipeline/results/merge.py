@@ -6,8 +6,9 @@ from typing import Any
 
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
+from pipeline.media.facts import join as join_media
 from pipeline.purchases import Records, Status, as_json, join
-from pipeline.results.document import VERSION
+from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.standing import PENDING
 from pipeline.results.summary import summarize
@@ -38,6 +39,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
         "jobs": list(jobs),
         "purchases": [as_json(purchase) for purchase in purchases],
         "summary": summarize((str(job["status"]) for job in jobs), purchases).as_json(),
+        **media_json(reduce(join_media, (file.media for file in files))),
     }
 
 

@@ -1,5 +1,10 @@
 """Files are fetched whole or not at all, and nothing of anybody else's is harmed."""
 
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from support.campaigns import picture
 from support.protection import fails_without
 
 from engine.harness import Harness, job
@@ -195,3 +200,28 @@ def test_a_job_whose_file_lies_under_another_path_gets_it_without_the_vendor(har
     assert ran.statuses == {"navy": "done"}
     assert harness.files() == {"navy.mp4": FILM.url}
     assert not harness.vendor.of("download")
+
+
+def test_what_a_file_holds_is_read_once_it_is_whole(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(STILL, FILM)]
+    harness.vendor.sending[STILL.url] = [picture()]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    digest = sha256(picture()).hexdigest()
+    assert ran.report.media == {digest: {"rule": 1, "width": 24, "height": 16}}
+
+
+def test_no_library_that_reads_media_can_cost_a_file(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path) -> None:
+        raise RuntimeError("a bug in a codec")
+
+    monkeypatch.setattr("pipeline.media.read.facts_of", fail)
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert (ran.codes, ran.report.media) == (set(), {})

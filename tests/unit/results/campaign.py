@@ -3,9 +3,11 @@
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import Coordinates, Job, Json, Request, UpstreamOutput
+from pipeline.media.facts import MediaMap
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,
@@ -62,6 +64,7 @@ def document(
     decisions: Decisions = UNDECIDED,
     published: Collection[PurchaseId] = (),
     heading: Heading = HEADING,
+    media: MediaMap = MappingProxyType({}),
 ) -> Document:
     """The results manifest of a campaign with these jobs and purchases."""
     assignment = serving_of(jobs, *purchases, decisions=decisions)
@@ -71,6 +74,7 @@ def document(
         records=assignment.matcher.records,
         decisions=decisions,
         published=published,
+        media=media,
     )
 
 

@@ -77,6 +77,11 @@ STATUSES = (
 )
 
 
+MEDIA: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
+    {"rule": st.integers(1, 2), "width": st.integers(1, 3), "duration": st.sampled_from([2, 2.5])}
+)
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """What one of several machines may have written: few jobs and purchases, so that they overlap."""
@@ -87,7 +92,8 @@ def documents(draw: st.DrawFn) -> Document:
     for number in draw(st.sets(st.integers(1, 4))):
         status = draw(st.sampled_from(STATUSES[number % 2]))
         made.append(bought(number, job("abcd"[number - 1], ["walk", "dance"][number % 2]), status))
-    return document(jobs, *made, published={each.id for each in made})
+    media = draw(st.dictionaries(st.sampled_from(["c" * 64, "d" * 64]), MEDIA))
+    return document(jobs, *made, published={each.id for each in made}, media=media)
 
 
 @settings(max_examples=40)  # each reads some fifty files
@@ -100,8 +106,10 @@ def test_neither_order_nor_repetition_matters(made: Sequence[Document]) -> None:
 
 
 @given(st.lists(documents(), min_size=1, max_size=3))
-def test_no_purchase_is_dropped_and_the_whole_is_valid(made: Sequence[Document]) -> None:
-    whole = read_back(merge(*made)).records
+def test_nothing_is_dropped_and_the_whole_is_valid(made: Sequence[Document]) -> None:
+    merged = read_back(merge(*made))
+    whole = merged.records
     for each in made:
+        assert read_back(each).media.keys() <= merged.media.keys()
         assert read_back(each).records.purchases.keys() <= whole.purchases.keys()
         assert read_back(each).records.served.keys() <= whole.served.keys()

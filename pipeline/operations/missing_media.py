@@ -1,0 +1,103 @@
+"""Reads what files on this machine hold, where the results do not tell it: the extra, or the files, were missing."""
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from stat import S_ISREG
+
+from pipeline.files import write_atomically
+from pipeline.jobs import Json
+from pipeline.media.facts import RULE, as_json, facts_reader, read_facts
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.workspace import STATE_FOLDER
+from pipeline.state.store import PlacedFile
+
+# Files are read so many at once, and after each batch it is asked whether to go on.
+_AT_ONCE = 8
+_BATCH = 64
+
+
+def media_not_told(
+    state: CampaignState, read: Collection[str] = (), may_go_on: Callable[[], bool] = lambda: True
+) -> dict[str, Mapping[str, Json]]:
+    """By SHA-256, what the files of a campaign hold of which its results do not tell; `read` are known already."""
+    published = state.published
+    return read_missing(
+        state.store.files(),
+        state.workspace.output,
+        {*(published.media if published is not None else ()), *read},
+        state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache",
+        may_go_on,
+    )
+
+
+def read_missing(
+    placed: Iterable[PlacedFile],
+    folder: Path,
+    known: Collection[str],
+    cache: Path,
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> dict[str, Mapping[str, Json]]:
+    """By SHA-256, what those of `placed` hold that are not `known` and lie untouched in `folder`.
+
+    What cannot be read is remembered in `cache`, so that it is not tried by each command. Nothing is loaded where
+    there is nothing to read.
+    """
+    unread = {each.sha256: each for each in placed if each.sha256 not in known}
+    if not unread:
+        return {}
+    unreadable = _unreadable(cache)
+    files = {
+        digest: folder / each.path
+        for digest, each in sorted(unread.items())
+        if digest not in unreadable and _is_untouched(folder / each.path, each)
+    }
+    if not files or facts_reader() is None:
+        return {}
+    read = dict(_read(files, may_go_on))
+    if failed := {digest for digest, entry in read.items() if not entry}:
+        _remember(cache, unreadable | failed)
+    return {digest: entry for digest, entry in read.items() if entry}
+
+
+def _is_untouched(path: Path, placed: PlacedFile) -> bool:
+    try:
+        stat = path.lstat()
+    except OSError:
+        return False
+    return S_ISREG(stat.st_mode) and (stat.st_size, stat.st_mtime_ns) == (placed.bytes, placed.mtime_ns)
+
+
+def _read(
+    files: Mapping[str, Path], may_go_on: Callable[[], bool]
+) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """Each hash with what the file holds, empty where it cannot be read."""
+    left = iter(files.items())
+    with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+        while may_go_on() and (batch := dict(islice(left, _BATCH))):
+            for digest, found in zip(batch, pool.map(read_facts, batch.values()), strict=True):
+                yield digest, {} if found is None else as_json(found)
+
+
+def _unreadable(cache: Path) -> set[str]:
+    """The files that could not be read by the rule of today."""
+    try:
+        kept = json.loads((cache / "unreadable.json").read_bytes())
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(kept, dict) or kept.get("rule") != RULE or not isinstance(kept.get("files"), list):
+        return set()
+    return {each for each in kept["files"] if isinstance(each, str)}
+
+
+def _remember(cache: Path, unreadable: Collection[str]) -> None:
+    # It only saves time, so it need not succeed.
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / ".gitignore").write_bytes(b"*\n")
+        kept: dict[str, Json] = {"rule": RULE, "files": [*sorted(unreadable)]}
+        write_atomically(cache / "unreadable.json", json.dumps(kept).encode())
