@@ -31,6 +31,7 @@ from pipeline.operations import status as campaign_status
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
+from pipeline.operations.planned import plan_of
 from pipeline.operations.review import decide
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
@@ -111,7 +112,7 @@ def plan(
     """
     arguments = _arguments(select, exclude, replace, retry_failed=retry_failed)
     with open_campaign(_workspace(manifest, variables, emulate=emulate), writable=False) as state:
-        return state.plan(plan_options(state, arguments))
+        return plan_of(state, plan_options(state, arguments))
 
 
 def run(

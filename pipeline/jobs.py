@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -229,6 +229,18 @@ class Job:
         yield from (source for source in self.request.images if isinstance(source, LocalFile))
         for value in self.request.options.values():
             yield from _files_in(value)
+
+
+def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
+    """Rules as written, then keys: the order in which a plan is shown and bought."""
+    listed = list(jobs)
+    rules = {
+        rule: number for number, rule in enumerate(dict.fromkeys(job.coordinates.rule for job in listed))
+    }
+    # In two goes, as what is equal keeps its order: no pair has to be made for each job.
+    listed.sort(key=lambda job: job.key)
+    listed.sort(key=lambda job: rules[job.coordinates.rule])
+    return listed
 
 
 def _readable(value: Option) -> Json:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,10 @@ QUICKSTART = "examples/quickstart/campaign.yaml"
 HEAVY = {"av", "jinja2", "jsonschema", "requests", "sqlite3", "starlette", "urllib3", "yaml"}
 # What has no part in reading a manifest.
 READING = {*HEAVY, "pipeline.state", "pipeline.providers.base"} - {"yaml"}
+# What has no part in a plan of what stands.
+PLANNING = {*HEAVY, "pipeline.engine", "pipeline.providers.base"} - {"yaml", "sqlite3"}
+# A Tab asks for flags only.
+COMPLETION = {*HEAVY, "pipeline.engine", "pipeline.state", "pipeline.operations.campaign_state"} - {"yaml"}
 OWNERS: dict[str, str | tuple[str, ...]] = {
     "yaml": "pipeline/documents/",
     "jsonschema": "pipeline/documents/schema",
@@ -158,27 +162,52 @@ def test_the_runtime_needs_exactly_what_was_agreed() -> None:
         (["--version"], HEAVY),
         (["schema", "campaign"], {"av", "requests", "sqlite3", "starlette"}),
         (["validate", "--help"], {"av", "requests", "sqlite3", "starlette"}),
-        (["run", "--help"], {"av", "starlette", "uvicorn", "PIL"}),
+        (["run", "--help"], HEAVY),
         (["validate", QUICKSTART], READING),
         (["expand", QUICKSTART], READING),
+        (["plan", QUICKSTART], PLANNING),
+        (["status", QUICKSTART], PLANNING),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
 def test_a_command_loads_no_library_that_it_has_no_use_for(arguments: list[str], forbidden: set[str]) -> None:
+    code, loaded = modules_loaded_by(arguments)
+
+    assert code == 0
+    assert forbidden & loaded == set()
+
+
+@pytest.mark.parametrize("words", ["pipeline ", "pipeline run --"])
+def test_completion_loads_nothing_that_carries_out_a_command(words: str) -> None:
+    typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+
+    _, loaded = modules_loaded_by([], {"_PIPELINE_COMPLETE": "bash_complete", **typed})
+
+    assert COMPLETION & loaded == set()
+
+
+def modules_loaded_by(arguments: list[str], around: Mapping[str, str] | None = None) -> tuple[int, set[str]]:
+    """The exit code of a command, and the modules that it has loaded when it ends."""
     program = (
         "import sys, json\n"
         "from pipeline.cli.main import called\n"
-        "code = called(sys.argv[1:])\n"
+        "try:\n"
+        "    code = called(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        "    code = end.code\n"
         "print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)\n"
     )
 
     ended = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(around or {})},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-
     code, loaded = json.loads(ended.stderr.splitlines()[-1])
-    assert code == 0
-    assert forbidden & set(loaded) == set()
+    return code, set(loaded)
 
 
 def tracked() -> list[Path]:

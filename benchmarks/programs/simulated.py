@@ -18,8 +18,8 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.runner import Runner
-from pipeline.jobs import Job, JobKey, Json
-from pipeline.planning.make import in_plan_order, make
+from pipeline.jobs import Job, JobKey, Json, in_plan_order
+from pipeline.planning.make import make
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.providers.base import (

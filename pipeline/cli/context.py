@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.arguments import campaign_here
 from pipeline.cli.environment import read_environment
@@ -14,7 +14,9 @@ from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import check_used
 from pipeline.operations.workspace import RecordPaths, Workspace
 from pipeline.operations.workspace import open_workspace as open_workspace_of
-from pipeline.planning.plan import PlanArguments
+
+if TYPE_CHECKING:
+    from pipeline.planning.plan import PlanArguments
 
 
 def open_workspace(
@@ -60,8 +62,10 @@ def record_paths(flags: CampaignFlags) -> RecordPaths:
     return RecordPaths(state=flags.state, results=flags.results, output=flags.output, emulate=flags.emulate)
 
 
-def plan_arguments(given: Mapping[str, Any]) -> PlanArguments:
+def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":
     """What the flags of `plan` and `run` ask of a plan; a command may have only some of them."""
+    from pipeline.planning.plan import PlanArguments
+
     return PlanArguments(
         select=given["select"],
         exclude=given["exclude"],

@@ -1,20 +1,23 @@
 """What commands print with `--format json`: each shape has a schema of its command's name."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.jobs import JobKey, Json
-from pipeline.operations.collect_records import Collected
-from pipeline.operations.inspection import JobDetails, PurchaseDetails
-from pipeline.operations.outcome import Outcome
-from pipeline.operations.status import CampaignStatus, EarlierTake
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
 from pipeline.results.standing import Standing
 
+if TYPE_CHECKING:
+    # Each command brings what it prints; of the others it loads nothing.
+    from pipeline.operations.collect_records import Collected
+    from pipeline.operations.inspection import JobDetails, PurchaseDetails
+    from pipeline.operations.outcome import Outcome
+    from pipeline.operations.status import CampaignStatus, EarlierTake
 
-def status_document(current: CampaignStatus) -> dict[str, Json]:
+
+def status_document(current: "CampaignStatus") -> dict[str, Json]:
     """How the jobs of a campaign stand."""
     earlier: dict[JobKey, list[Json]] = {}
     for take in current.earlier:
@@ -38,7 +41,7 @@ def status_document(current: CampaignStatus) -> dict[str, Json]:
     }
 
 
-def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str, Json]:
+def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[str, Json]:
     """How a run, or a `collect`, ended. `results` is what people call the results manifest."""
     return {
         "campaign": campaign,
@@ -61,7 +64,7 @@ def outcome_document(campaign: str, outcome: Outcome, results: str) -> dict[str,
     }
 
 
-def collected_document(collected: Collected) -> dict[str, Json]:
+def collected_document(collected: "Collected") -> dict[str, Json]:
     """How a `collect` from records alone ended: without a manifest there are purchases, and no jobs."""
     return {
         "campaign": collected.campaign,
@@ -72,7 +75,7 @@ def collected_document(collected: Collected) -> dict[str, Json]:
     }
 
 
-def job_document(details: JobDetails) -> dict[str, Json]:
+def job_document(details: "JobDetails") -> dict[str, Json]:
     """All that is known of a job."""
     job, entry = details.job, details.entry
     plan: Json = None
@@ -91,12 +94,12 @@ def job_document(details: JobDetails) -> dict[str, Json]:
     }
 
 
-def purchase_document(details: PurchaseDetails) -> dict[str, Json]:
+def purchase_document(details: "PurchaseDetails") -> dict[str, Json]:
     """All that is known of a purchase."""
     return {"purchases": [_purchase(details)]}
 
 
-def _purchase(details: PurchaseDetails) -> dict[str, Json]:
+def _purchase(details: "PurchaseDetails") -> dict[str, Json]:
     return {
         **purchase_json(details.purchase),
         "serves": list(details.serves),
@@ -115,7 +118,7 @@ def _purchase(details: PurchaseDetails) -> dict[str, Json]:
     }
 
 
-def _take(take: EarlierTake) -> dict[str, Json]:
+def _take(take: "EarlierTake") -> dict[str, Json]:
     return _present(
         purchase=take.purchase.id,
         status=take.purchase.status.value,

@@ -1,19 +1,12 @@
 """The entry point: finds the command, and is the only place that exits."""
 
-# ruff: noqa: E402 - the collector is turned off before the first import, and on again after the last
-import gc
-
-# What is loaded stays, and the collector would look through all of it again and again for what does not.
-gc.disable()
-
 import importlib
 import os
 import resource
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 import pipeline
 from pipeline.cli.failing import arm_failpoint
@@ -21,7 +14,8 @@ from pipeline.cli.options import verbosity_options
 from pipeline.cli.streams import fill_in_streams
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
 
-gc.enable()
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Short helps stand here so that `pipeline --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -29,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
-    "run": ("pipeline.cli.run", "Buy what is missing and fetch it; run again to go on."),
+    "run": ("pipeline.cli.run_command", "Buy what is missing and fetch it; run again to go on."),
     "approve": ("pipeline.cli.review:approve", "Keep a take, whatever is edited later."),
     "reject": ("pipeline.cli.review:reject", "Say that a take will not do; buys nothing."),
     "redo": ("pipeline.cli.review:redo", "Have a take made again by the next run."),
@@ -61,12 +55,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        gc.disable()  # for the same reason
-        try:
-            loaded = importlib.import_module(module)
-        finally:
-            gc.enable()
-        command: click.Command = getattr(loaded, name or "command")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def resolve_command(
@@ -79,8 +68,10 @@ class LazyGroup(click.Group):
                 f"{error.message.rstrip('.')}{did_you_mean(args[0], COMMANDS)}", ctx
             ) from None
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Names of commands, without importing one of them for its help."""
+        from click.shell_completion import CompletionItem
+
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         return [

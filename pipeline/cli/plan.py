@@ -25,7 +25,8 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.provider import assert_provider_installed
+from pipeline.operations.installed import assert_provider_installed
+from pipeline.operations.planned import plan_of
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import CHANGING, Plan
@@ -60,9 +61,10 @@ def command(
     plans: dict[str, Plan] = {}
     for workspace in open_workspaces(paths, flags):
         say_warnings(workspace.campaign)
-        assert_provider_installed(workspace)
+        if not workspace.emulated:
+            assert_provider_installed(workspace.campaign)
         with open_campaign(workspace, writable=False) as state:
-            plan = plans[workspace.campaign.name] = state.plan(plan_options(state, arguments))
+            plan = plans[workspace.campaign.name] = plan_of(state, plan_options(state, arguments))
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)
                 file = out / f"{workspace.campaign.name}.plan.json" if out.is_dir() else out

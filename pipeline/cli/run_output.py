@@ -22,8 +22,9 @@ from pipeline.operations.provider import vendor
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
+from pipeline.planning.hints import resolve_command
 from pipeline.planning.plan import Plan
-from pipeline.planning.show import as_text, resolve_command, totals
+from pipeline.planning.show import as_text, totals
 from pipeline.purchases import Status
 from pipeline.results.standing import ELSEWHERE, PENDING, Standing
 

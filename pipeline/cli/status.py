@@ -3,16 +3,15 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces
 from pipeline.cli.documents import status_document
-from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -22,24 +21,19 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
-from pipeline.cli.progress import BarReporter, LineReporter
-from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
+from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.selection import selected_keys
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
-from pipeline.operations.watch import Watch, together
 from pipeline.operations.workspace import shown_path
+from pipeline.planning.hints import resolve_command
 from pipeline.planning.paint import Paint
-from pipeline.planning.show import resolve_command
 from pipeline.purchases import Status
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.standing import ELSEWHERE, Standing
 from pipeline.results.summary import Summary
-from pipeline.state.lock import Holder
 
-_PAUSE = 2.0
 _MOST_TAKES = 20
 _LONGEST = 2000
 _SAID = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.REDO: "sent back"}
@@ -57,60 +51,38 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
     With --watch it shows a run that goes on in another terminal as that one does.
     """
     if watch and output_format == "text":
-        _watch(manifests, given)
+        # It brings the engine's view along, which a single look has no use for.
+        from pipeline.cli.watch import watch as watch_runs
+
+        watch_runs(
+            open_workspaces(manifests_of(manifests), CampaignFlags.of(given)), partial(_selected, given=given)
+        )
     while True:
         _show(manifests, output_format, given)
         if not watch:
             return
-        time.sleep(_PAUSE)
-
-
-def _watch(manifests: tuple[Path, ...], given: dict[str, Any]) -> NoReturn:
-    def selected(state: CampaignState) -> frozenset[JobKey] | None:
-        return selected_keys(state, given["select"], given["exclude"])
-
-    workspaces = open_workspaces(manifests_of(manifests), CampaignFlags.of(given))
-    watches = {workspace.campaign.name: Watch(workspace, selected) for workspace in workspaces}
-    runs: dict[str, Holder | None] = {}
-    with closing(_watching_reporter()) as reporter:
-        while True:
-            for name, each in watches.items():
-                changes = each.look()
-                if name not in runs or runs[name] != each.run:
-                    runs[name] = each.run
-                    reporter.warn(f"{name}: {_run_line(each.run)}")
-                    changes = changes or each.problems()
-                for key, what in changes:
-                    reporter.tell(key, what)
-            reporter.show(together([each.tally() for each in watches.values()]))
-            time.sleep(_PAUSE)
-
-
-def _watching_reporter() -> BarReporter | LineReporter:
-    if is_terminal(sys.stdout):
-        return BarReporter(sys.stdout, verbose=verbosity().verbose > 0)
-    return LineReporter(say, quiet=verbosity().quiet)
-
-
-def _run_line(run: Holder | None) -> str:
-    return (
-        "no run is under way"
-        if run is None
-        else f"a run is under way since {run.since[:19]}Z (pid {run.pid})"
-    )
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _show(manifests: tuple[Path, ...], output_format: str, given: dict[str, Any]) -> None:
     documents: list[Json] = []
     for workspace in open_workspaces(manifests_of(manifests), CampaignFlags.of(given)):
         with open_campaign(workspace, writable=False) as state:
-            current = status(state, selected_keys(state, given["select"], given["exclude"]))
+            current = status(state, _selected(state, given))
         if output_format == "json":
             documents.append(status_document(current))
         else:
             _print(current)
     if output_format == "json":
         say_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
+
+
+def _selected(state: CampaignState, given: dict[str, Any]) -> frozenset[JobKey] | None:
+    if not given["select"] and not given["exclude"]:
+        return None
+    from pipeline.operations.selection import selected_keys
+
+    return selected_keys(state, given["select"], given["exclude"])
 
 
 def _print(current: CampaignStatus) -> None:

@@ -26,6 +26,9 @@ _LONGEST_LINE = 4000
 _PIECE = 1 << 16
 _NOT_ASCII = re.compile(r"[^\n -~]")
 
+# Of `status --watch`.
+SECONDS_BETWEEN_LOOKS = 2.0
+
 
 class Closed(Exception):
     """Stdout takes nothing: its disk is full, or its reader went away (`plan | head`), which needs no word."""

@@ -6,6 +6,7 @@ these functions. Most values fit, and then there is nothing to explain. A proper
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 Check = Callable[[Any], bool]
@@ -159,8 +160,9 @@ def _enumeration(values: Sequence[Any]) -> Check:
 
 
 def _pattern(rule: str) -> Check:
-    pattern = re.compile(rule)
-    return _text(lambda value: pattern.search(value) is not None)
+    # Compiled when there is something to match, as most of a schema's patterns are about what a document has not.
+    pattern = cache(lambda: re.compile(rule))
+    return _text(lambda value: pattern().search(value) is not None)
 
 
 def _required(keys: Sequence[str]) -> Check:

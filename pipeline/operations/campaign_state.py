@@ -9,23 +9,17 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, sweep
-from pipeline.jobs import Job, JobKey
-from pipeline.manifest.catalog import Catalog
+from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
-from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id, shown_path
-from pipeline.planning.make import in_plan_order, make
 from pipeline.planning.ownership import Ownership
-from pipeline.planning.plan import ALL, Plan, PlanOptions
-from pipeline.planning.price import refusal
-from pipeline.purchases import Decisions, PurchaseId, Records, Status
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, read
-from pipeline.results.summary import credits_spent
 from pipeline.state.opening import open_store
-from pipeline.state.store import Caps, Store
+from pipeline.state.store import Store
 from pipeline.state.transitions import RUN_ENDED, absorb
 
 # So long a machine whose intents were published may take to send them and tell the answers.
@@ -52,26 +46,6 @@ class CampaignState:
     def outputs(self) -> OutputFolder:
         """What lies in the output folder."""
         return OutputFolder(self.workspace.output, self.store.files(), self.records.purchases)
-
-    def plan(self, options: PlanOptions = ALL, caps: Caps | None = None) -> Plan:
-        """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing."""
-        made = make(
-            self.assignment,
-            self.outputs().inventory.survey(self.assignment),
-            options,
-            can_be_proven=self.ownership().can_be_proven,
-            elsewhere=self.elsewhere(),
-        )
-        if caps is None:
-            caps = run_settings(self.workspace.campaign, RunOptions()).caps
-        spent = credits_spent(self.records.purchases.values())
-        manifest = shown_path(self.workspace.campaign.manifest)
-        return replace(
-            made,
-            refusal=refusal(made, caps, spent),
-            prices_of=_oldest_price(made, self.workspace.campaign.catalog),
-            manifest=manifest,
-        )
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
@@ -135,13 +109,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         )
 
 
-def _oldest_price(plan: Plan, catalog: Catalog) -> str | None:
-    bought = {
-        entry.job.request.template_id
-        for entry in plan.buying
-        if entry.job is not None and entry.credits is not None
-    }
-    return min((day for each in bought if (day := catalog.price_date(each)) is not None), default=None)
+def files_here(outputs: OutputFolder, purchase: Purchase) -> list[Path]:
+    """The results of `purchase` that lie on this machine, wherever that is."""
+    return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 
 def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:

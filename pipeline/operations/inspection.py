@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.file_names import named
-from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.jobs import Job, JobKey
-from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.campaign_state import CampaignState, files_here
+from pipeline.operations.planned import plan_of
 from pipeline.planning.plan import Entry
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision
@@ -54,7 +54,7 @@ def job_details(state: CampaignState, job: Job) -> JobDetails:
     listed = {each.id: each for each in ([serves] if serves else []) + others}
     return JobDetails(
         job=job,
-        entry=state.plan().entry(job.key),
+        entry=plan_of(state).entry(job.key),
         purchases=[purchase_details(state, each) for each in listed.values()],
     )
 
@@ -68,11 +68,6 @@ def purchase_details(state: CampaignState, purchase: Purchase) -> PurchaseDetail
         files=list(_files(state, purchase)),
         events=state.store.events(purchase.id),
     )
-
-
-def files_here(outputs: OutputFolder, purchase: Purchase) -> list[Path]:
-    """The results of `purchase` that lie on this machine, wherever that is."""
-    return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 
 def _files(state: CampaignState, purchase: Purchase) -> Iterator[KnownFile]:

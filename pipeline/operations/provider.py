@@ -6,9 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import InvalidInput
 from pipeline.operations.environment import Environment
-from pipeline.operations.installed import provider_problem
+from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.api_settings import VENDOR, Settings, clean_key
 from pipeline.providers.base import Provider
@@ -26,17 +25,7 @@ def assert_vendor_installed(workspace: Workspace) -> None:
     if workspace.emulated:
         import_module("pipeline.emulator")
     else:
-        assert_provider_installed(workspace)
-
-
-def assert_provider_installed(workspace: Workspace) -> None:
-    """The provider that a run would talk to is installed. It is not loaded, and asked nothing.
-
-    Raises:
-        InvalidInput: it is not; told where the manifest names it.
-    """
-    if not workspace.emulated and (problem := provider_problem(workspace.campaign, "error")):
-        raise InvalidInput(problem)
+        assert_provider_installed(workspace.campaign)
 
 
 @contextmanager

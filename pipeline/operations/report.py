@@ -10,11 +10,11 @@ from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.files import project_root, real_path
-from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import RecordsOnDisk, of_results
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import Records

@@ -9,6 +9,7 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.outcome import Outcome, files_of
+from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
@@ -49,7 +50,7 @@ class CampaignRun:
 
     def plan(self) -> Plan:
         """What a run would do."""
-        return self._state.plan(self._options.plan, self._settings.caps)
+        return plan_of(self._state, self._options.plan, self._settings.caps)
 
     def plan_of_collecting(self) -> Plan:
         """What is fetched of what is paid for; buys nothing."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.reporter import RunSettings
-from pipeline.errors import UsageError
-from pipeline.manifest.model import Campaign, Limits
+from pipeline.manifest.model import Campaign
+from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, PlanOptions
 from pipeline.providers.base import Provider
-from pipeline.state.store import Caps, Change
+from pipeline.state.store import Change
 
 
 def ignore_change(_change: Change) -> None:
@@ -55,7 +55,7 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
         in_flight=options.in_flight or limits.in_flight,
         rate=options.rate or limits.rate,
         max_poll_interval=options.max_poll_interval,
-        caps=_caps(limits, options),
+        caps=caps_of(limits, max_creates=options.max_creates, max_credits=options.max_credits),
         report_errors=campaign.provider.report_errors,
         wait=options.wait,
         download=options.download,
@@ -67,19 +67,3 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
 def fail_threshold(campaign: Campaign, options: RunOptions) -> float:
     """The share of failed jobs, 0 to 1, with which a run of `campaign` still counts as good."""
     return campaign.limits.fail_threshold if options.fail_threshold is None else options.fail_threshold
-
-
-def _caps(limits: Limits, options: RunOptions) -> Caps:
-    return Caps(
-        max_creates=_lowered("--max-creates", options.max_creates, limits.max_creates),
-        max_credits=_lowered("--max-credits", options.max_credits, limits.max_credits),
-        budget=limits.budget,
-    )
-
-
-def _lowered(name: str, wanted: int | None, limit: int | None) -> int | None:
-    if wanted is not None and limit is not None and wanted > limit:
-        raise UsageError(
-            f"{name} {wanted:,} is above the manifest's limit of {limit:,}; it may only lower it"
-        )
-    return limit if wanted is None else wanted

@@ -8,6 +8,7 @@ from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.files import real_path
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.planned import plan_of
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
@@ -159,7 +160,7 @@ def _assert_not_approved(state: CampaignState, keys: Collection[JobKey]) -> None
 
 def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
     """Every job and every orphan, with what a selection may ask of it: also what a plan of `options` would do."""
-    return [_candidate(state, entry) for entry in state.plan(options).entries]
+    return [_candidate(state, entry) for entry in plan_of(state, options).entries]
 
 
 def _candidate(state: CampaignState, entry: Entry) -> Candidate:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs import JobKey
-from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.inspection import files_here
+from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision, Verdict

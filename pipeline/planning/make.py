@@ -1,25 +1,13 @@
 """Makes the plan of a campaign from what serves its jobs, the files on disk, and what a person asks for."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
-from pipeline.jobs import Job, JobKey
+from pipeline.jobs import JobKey
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
 from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Records
-
-
-def in_plan_order(jobs: Iterable[Job]) -> list[Job]:
-    """Rules as written, then keys: the order in which a plan is shown and bought."""
-    listed = list(jobs)
-    rules = {
-        rule: number for number, rule in enumerate(dict.fromkeys(job.coordinates.rule for job in listed))
-    }
-    # In two goes, as what is equal keeps its order: no pair has to be made for each job.
-    listed.sort(key=lambda job: job.key)
-    listed.sort(key=lambda job: rules[job.coordinates.rule])
-    return listed
 
 
 def any_purchase(_purchase: Purchase) -> bool:

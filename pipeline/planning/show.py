@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import printable
 from pipeline.jobs import Json
+from pipeline.planning.hints import resolve_command
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.planning.word_diff import Span, text_changes
@@ -128,11 +129,6 @@ def _unknown(plan: Plan) -> Iterator[str]:
             f"{len(unknown):,} job(s) may or may not have been bought: look for them on the vendor's site, "
             f"then settle each: {resolve_command(plan.manifest, unknown[0].key)}"
         )
-
-
-def resolve_command(manifest: str, key: str) -> str:
-    """The command that settles an unknown outcome, to be pasted once the id is known."""
-    return f"`pipeline resolve {shlex.quote(manifest)} {shlex.quote(printable(key, 2000))} --workflow-id ID`"
 
 
 def _noun(action: Action, number: int) -> str:

@@ -1,7 +1,5 @@
 """Which providers a manifest may name here, told without loading one of them."""
 
-from importlib.metadata import entry_points
-
 from pipeline.errors import did_you_mean, printable
 
 # Plug-ins announce themselves as entry points of this group.
@@ -11,14 +9,16 @@ BUILT_IN_NAMES = ("emulator", "vimmerse")
 
 def provider_names() -> list[str]:
     """Every name that a manifest may use here, sorted."""
+    # What finds plug-ins takes long to load, and most campaigns name none.
+    from importlib.metadata import entry_points
+
     return sorted({*BUILT_IN_NAMES, *(point.name for point in entry_points(group=GROUP))})
 
 
 def missing_provider(name: str) -> str | None:
     """What is wrong with the name of a provider that is not installed here; None where it is."""
-    if name in BUILT_IN_NAMES or entry_points(group=GROUP, name=name):
+    if name in BUILT_IN_NAMES or name in (known := provider_names()):
         return None
-    known = provider_names()
     return (
         f"there is no provider '{printable(name, 60)}'{did_you_mean(name, known)} (known: {', '.join(known)})"
     )

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.jobs import Coordinates, Job, JobKey, LocalFile, Request, UpstreamOutput
-from pipeline.planning.make import in_plan_order
+from pipeline.jobs import Coordinates, Job, JobKey, LocalFile, Request, UpstreamOutput, in_plan_order
 
 TEMPLATE = "overlay"
 CREDITS = 10

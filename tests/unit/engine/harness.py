@@ -16,9 +16,9 @@ from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
-from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant
+from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
 from pipeline.planning.collect import paid_for
-from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.make import make
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import Purchase, Records

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.assignment import assign
-from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput
-from pipeline.planning.make import in_plan_order, make
+from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
+from pipeline.planning.make import make
 from pipeline.planning.plan import Entry, Plan, PlanOptions, Presence
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Records, Status
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.assignment import assign
-from pipeline.jobs import Job
-from pipeline.planning.make import in_plan_order, make
+from pipeline.jobs import Job, in_plan_order
+from pipeline.planning.make import make
 from pipeline.planning.plan import Action, Difference, PlanOptions, Presence
 from pipeline.purchases import Decisions, Reason, Records, Status
 from planning.campaign import bought, job, only, plan

@@ -1,0 +1,82 @@
+"""The flags of `pipeline run`, apart from what carries it out: to tell of them, as for a Tab, takes none of that."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import (
+    INPUT,
+    campaign_options,
+    flag,
+    format_option,
+    replanning_options,
+    selection_options,
+    together,
+)
+
+pacing_options = together(
+    flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
+    flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows in flight at once."),
+    flag(
+        "--rate",
+        type=click.FloatRange(0, 10_000, min_open=True),
+        metavar="N",
+        help="Requests a second to the vendor, of all kinds together.",
+    ),
+    flag(
+        "--request-timeout",
+        type=click.FloatRange(0.1, 3600),
+        default=60.0,
+        metavar="SECONDS",
+        help="How long one request may take.",
+    ),
+    flag(
+        "--poll-interval",
+        type=click.FloatRange(0.1, 3600),
+        default=30.0,
+        metavar="SECONDS",
+        help="The longest wait between two polls of one workflow.",
+    ),
+)
+buying_options = together(
+    flag("--yes", is_flag=True, help="Do not ask before buying."),
+    flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most N in this run."),
+    flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most N credits in this run."),
+    flag("--frozen", is_flag=True, help="Exit with 4, having done nothing, if anything would be bought."),
+    flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
+    flag(
+        "--fail-threshold",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="The share of failed jobs, 0 to 1, that a run tolerates.",
+    ),
+    flag("--no-wait", is_flag=True, help="Submit and leave."),
+    flag("--no-download", is_flag=True, help="Leave the files at the vendor."),
+)
+records_options = together(
+    flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push, say) before each wave."),
+    flag("--require-results", is_flag=True, help="Exit with 3 if there is neither state nor results."),
+    flag("--events", metavar="FILE|-", help="One JSON object for each step of each purchase."),
+    flag("--junit", metavar="FILE", help="The jobs as a JUnit report."),
+)
+
+
+@click.command("run")
+@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|PLAN]")
+@buying_options
+@selection_options
+@replanning_options
+@pacing_options
+@records_options
+@format_option("text", "json")
+@campaign_options
+def command(source: Path | None, **given: Any) -> int:
+    """Buy what MANIFEST asks for and nothing serves yet, and fetch it. Run again to go on where it stopped.
+
+    Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
+    that `plan --out` saved is carried out exactly, or refused with what has changed since.
+    """
+    from pipeline.cli.run import run
+
+    return run(source, given)

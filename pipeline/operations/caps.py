@@ -1,0 +1,26 @@
+"""What one run may buy: as the manifest has it, or less."""
+
+from pipeline.errors import UsageError
+from pipeline.manifest.model import Limits
+from pipeline.state.store import Caps
+
+
+def caps_of(limits: Limits, *, max_creates: int | None = None, max_credits: int | None = None) -> Caps:
+    """The manifest's caps, lowered to those that are given.
+
+    Raises:
+        UsageError: one that is given is above the manifest's.
+    """
+    return Caps(
+        max_creates=_lowered("--max-creates", max_creates, limits.max_creates),
+        max_credits=_lowered("--max-credits", max_credits, limits.max_credits),
+        budget=limits.budget,
+    )
+
+
+def _lowered(name: str, wanted: int | None, limit: int | None) -> int | None:
+    if wanted is not None and limit is not None and wanted > limit:
+        raise UsageError(
+            f"{name} {wanted:,} is above the manifest's limit of {limit:,}; it may only lower it"
+        )
+    return limit if wanted is None else wanted
