@@ -8,7 +8,6 @@ gc.disable()
 
 import importlib
 import os
-import resource
 import sys
 from typing import Any, NoReturn
 
@@ -20,6 +19,7 @@ from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import verbosity_options
 from pipeline.cli.streams import fill_in_streams
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
+from pipeline.system import leave_no_core
 
 gc.enable()
 
@@ -108,7 +108,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    _leave_no_core()
+    leave_no_core()
     code: int = ExitCode.UNFINISHED
     if fill_in_streams():
         code = called(sys.argv[1:])
@@ -121,11 +121,6 @@ def main() -> NoReturn:
             code = code or ExitCode.UNFINISHED
     # Calls that hang must not hold the process: what they were about is decided and on disk.
     os._exit(int(code))
-
-
-def _leave_no_core() -> None:
-    """Have a crash write no file of the memory: the key is in it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def called(arguments: list[str]) -> int:
