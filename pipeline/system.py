@@ -23,6 +23,7 @@ NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 NON_BLOCKING: int = getattr(os, "O_NONBLOCK", 0)
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 
+HAS_LOCKS = _fcntl is not None
 _POSITIONED = hasattr(os, "pread") and hasattr(os, "pwrite")
 
 # None on Windows: a terminal that is closed ends the process there.
@@ -39,7 +40,7 @@ def open_folder(folder: os.PathLike[str]) -> int | None:
 
 
 def lock(descriptor: int, *, wait: bool) -> None:
-    """Take the one lock of an open file; the kernel gives it up when the process ends.
+    """Take the one lock of an open file; the kernel gives it up when the file is closed, or the process ends.
 
     Raises:
         OSError: another process holds it (EWOULDBLOCK), or there are no locks here.
@@ -81,3 +82,14 @@ def leave_no_core() -> None:
 def kill_self() -> None:
     """End this process as a lost machine does: nothing is run or saved on the way."""
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of that number; False on Windows, where to ask would be to interrupt it."""
+    if HANG_UP is None or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
+    "doctor": ("pipeline.cli.doctor", "Is this machine ready for a run? Buys nothing."),
     "run": ("pipeline.cli.run", "Buy what is missing and fetch it; run again to go on."),
     "approve": ("pipeline.cli.review:approve", "Keep a take, whatever is edited later."),
     "reject": ("pipeline.cli.review:reject", "Say that a take will not do; buys nothing."),
