@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 import pipeline
 from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import verbosity_options
-from pipeline.cli.streams import fill_in_streams
+from pipeline.cli.streams import fill_in_streams, stderr_restored
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
 from pipeline.system import leave_no_core
 
@@ -126,6 +126,11 @@ def main() -> NoReturn:
 
 def called(arguments: list[str]) -> int:
     """Run one command line and return its exit code; all that goes wrong is told on stderr."""
+    with stderr_restored():
+        return _called(arguments)
+
+
+def _called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
 
