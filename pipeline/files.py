@@ -1,6 +1,5 @@
 """Files on this machine: the project's root, paths that stay inside it, hashes, whole writes."""
 
-import fcntl
 import glob
 import hashlib
 import os
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
 
-from pipeline import failpoints
+from pipeline import failpoints, system
 
 _BLOCK = 1 << 20
 
@@ -74,7 +73,7 @@ def readable(path: str, base: Path, root: Path) -> Path:
     refuse_hidden(PurePosixPath(path))
     real = confined(path, base, root)
     if not real.exists():
-        real = confined(os.path.relpath(as_on_disk(real), base), base, root)
+        real = confined(Path(os.path.relpath(as_on_disk(real), base)).as_posix(), base, root)
     refuse_hidden(real.relative_to(root.resolve()))
     return real
 
@@ -116,7 +115,7 @@ def follow_links(path: Path) -> Path:
         ValueError: a link leads elsewhere.
     """
     try:
-        here = Path(os.path.realpath("/" if path.is_absolute() else "."))
+        here = Path(os.path.realpath(path.anchor.replace("//", "/") or "."))
     except FileNotFoundError:
         return path  # the working folder is gone, so nothing lies in it and no link is followed
     parts = [part for part in path.parts if part != path.anchor]
@@ -174,7 +173,7 @@ def open_regular(path: Path) -> int:
     Raises:
         OSError: missing, unreadable, or not a regular file (a folder, a FIFO, a device).
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | system.NON_BLOCKING | system.PRIVATE)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(f"not a regular file: {path}")
@@ -215,12 +214,15 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 def alone_in(folder: Path) -> Iterator[None]:
     """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it anew.
 
-    Where the file system has no locks, nobody is kept out.
+    Where the system or its file system has no locks, nobody is kept out.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = system.open_folder(folder)
+    if descriptor is None:
+        yield
+        return
     try:
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            system.lock(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)
@@ -228,7 +230,9 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable; where the system cannot, nothing is lost that was not before."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = system.open_folder(folder)
+    if descriptor is None:
+        return
     try:
         os.fsync(descriptor)
     except OSError:  # some file systems refuse to sync a folder
@@ -289,7 +293,7 @@ def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
         OSError: it cannot be made.
     """
     path = folder / f"{prefix}{os.urandom(8).hex()}.tmp"
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), path
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.NO_FOLLOW | system.PRIVATE, 0o600), path
 
 
 def sweep(path: Path) -> None:

@@ -1,9 +1,8 @@
 """Arms a failpoint for the crash tests, which walk over every moment at which a machine can be lost."""
 
 import itertools
-import os
 
-from pipeline import failpoints
+from pipeline import failpoints, system
 from pipeline.cli.environment import failure
 from pipeline.errors import Unfinished
 
@@ -13,9 +12,6 @@ def arm_failpoint() -> None:
     planned = failure()
     if planned is None:
         return
-    # Only here, as every command arms one, and nearly none is to fail.
-    import signal
-
     wanted, kind = planned
     reached = itertools.count(1)
 
@@ -23,7 +19,7 @@ def arm_failpoint() -> None:
         if next(reached) != wanted:
             return
         if kind == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+            system.kill_self()
         if kind == "full":
             raise Unfinished(f"{name}: no space left on the device")
         raise RuntimeError(f"failpoint: {name}")

@@ -23,7 +23,7 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @verbosity_options
 def command(folder: Path) -> None:
-    """Begin a campaign in DIR, or here: a manifest, two images, a `.gitignore` and a workflow for CI.
+    """Begin a campaign in DIR, or here: a manifest, two images, a workflow for CI, and what git should know.
 
     It runs as it is, on the emulator. A file that is there is never overwritten.
     """
@@ -54,6 +54,7 @@ def _inventory(folder: Path) -> dict[Path, bytes]:
         folder / "images" / "red.png": (starter / "images" / "red.png").read_bytes(),
         folder / "images" / "blue.png": (starter / "images" / "blue.png").read_bytes(),
         folder / ".gitignore": (starter / "gitignore").read_bytes(),
+        folder / ".gitattributes": (starter / "gitattributes").read_bytes(),
         Path(os.path.relpath(top / _WORKFLOW)): (starter / "workflow.yml").read_bytes(),
     }
 
@@ -83,10 +84,10 @@ def _write_new(path: Path, content: bytes) -> bool:
 
 
 def _kept(path: Path, content: bytes) -> str:
-    if path.name != ".gitignore":
+    if path.name not in {".gitignore", ".gitattributes"}:
         return "exists already and stays as it is"
-    there = path.read_bytes().split() if path.is_file() else []
-    missing = [line.decode() for line in content.split() if line not in there]
+    there = path.read_bytes().splitlines() if path.is_file() else []
+    missing = [line.decode() for line in content.splitlines() if line not in there]
     return f"exists already and stays as it is; add {', '.join(missing)}" if missing else "stays as it is"
 
 

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import resource
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,8 +10,9 @@ import click
 import pipeline
 from pipeline.cli.failing import arm_failpoint
 from pipeline.cli.options import verbosity_options
-from pipeline.cli.streams import fill_in_streams
+from pipeline.cli.streams import fill_in_streams, stderr_restored
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
+from pipeline.system import leave_no_core
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
     "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
+    "doctor": ("pipeline.cli.doctor", "Is this machine ready for a run? Buys nothing."),
     "run": ("pipeline.cli.run_command", "Buy what is missing and fetch it; run again to go on."),
     "approve": ("pipeline.cli.review:approve", "Keep a take, whatever is edited later."),
     "reject": ("pipeline.cli.review:reject", "Say that a take will not do; buys nothing."),
@@ -99,7 +100,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    _leave_no_core()
+    leave_no_core()
     code: int = ExitCode.UNFINISHED
     if fill_in_streams():
         code = called(sys.argv[1:])
@@ -114,13 +115,13 @@ def main() -> NoReturn:
     os._exit(int(code))
 
 
-def _leave_no_core() -> None:
-    """Have a crash write no file of the memory: the key is in it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
 def called(arguments: list[str]) -> int:
     """Run one command line and return its exit code; all that goes wrong is told on stderr."""
+    with stderr_restored():
+        return _called(arguments)
+
+
+def _called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
 

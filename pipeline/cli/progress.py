@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from pipeline.cli.environment import columns_of
 from pipeline.cli.wrapping import wrapped
-from pipeline.engine.reporter import Tally
+from pipeline.engine.reporter import Reporter, Tally
 from pipeline.errors import printable
 from pipeline.jobs import JobKey
 
@@ -105,3 +105,25 @@ class LineReporter:
 
     def close(self) -> None:
         pass
+
+
+def ignore_tally(_tally: Tally) -> None:
+    """Do nothing: nobody asked."""
+
+
+class TallyingReporter:
+    """Another reporter, with how the jobs stand told to `on_tally` too."""
+
+    def __init__(self, reporter: Reporter, on_tally: Callable[[Tally], None]) -> None:
+        self._reporter = reporter
+        self._on_tally = on_tally
+
+    def show(self, tally: Tally) -> None:
+        self._reporter.show(tally)
+        self._on_tally(tally)
+
+    def tell(self, key: JobKey, what: str) -> None:
+        self._reporter.tell(key, what)
+
+    def warn(self, message: str) -> None:
+        self._reporter.warn(message)

@@ -16,7 +16,8 @@ from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace, plan_arguments
 from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
-from pipeline.cli.events import events_to
+from pipeline.cli.events import Events, events_to
+from pipeline.cli.observing import Observers, final_tally, observers
 from pipeline.cli.options import CampaignFlags
 from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
@@ -28,7 +29,7 @@ from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import assert_vendor_installed
 from pipeline.operations.run import require_records
-from pipeline.operations.run_options import RunOptions, ignore_change
+from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
@@ -53,8 +54,9 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         stop = stack.enter_context(stopping())
         state = stack.enter_context(open_campaign(workspace, writable=True))
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
-        options = _options(state, saved, given, events or ignore_change)
-        on_stderr = given["events"] == "-" or given["output_format"] == "json"
+        watching = stack.enter_context(observers(workspace, given))
+        options = _options(state, saved, given, events, watching)
+        on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,
             options,
@@ -62,10 +64,13 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             on_stderr=on_stderr,
             replaces=bool(given["replace"]),
             gallery=_gallery_command(workspace, given),
+            on_tally=watching.stands,
         )
         check = partial(plan_file.assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
-        reports = [events.assert_written] if events is not None else []
+        watching.stands(final_tally(outcome))
+        reports: list[Callable[[], None]] = [partial(watching.ends, outcome.code)]
+        reports += [events.assert_written] if events is not None else []
         if given["junit"]:
             reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome.jobs))
         if given["output_format"] == "json":
@@ -99,6 +104,11 @@ def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
             yield error.exit_code
 
 
+def _tell_both(events: Events, watching: Observers, change: Change) -> None:
+    events(change)
+    watching.changed(change)
+
+
 def _any_plan(_plan: Plan) -> None:
     pass  # No plan was reviewed, so any will do.
 
@@ -126,7 +136,8 @@ def _options(
     state: CampaignState,
     saved: SavedPlan | None,
     given: dict[str, Any],
-    on_change: Callable[[Change], None],
+    events: Events | None,
+    watching: Observers,
 ) -> RunOptions:
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
@@ -151,5 +162,6 @@ def _options(
         fail_fast=given["fail_fast"],
         frozen=given["frozen"],
         checkpoint=checkpoint,
-        on_change=on_change,
+        on_change=watching.changed if events is None else partial(_tell_both, events, watching),
+        observe=watching.watched,
     )

@@ -61,6 +61,31 @@ records_options = together(
     flag("--junit", metavar="FILE", help="The jobs as a JUnit report."),
 )
 
+observing_options = together(
+    flag("--metrics", metavar="ADDR", help="Metrics for Prometheus at http://ADDR/metrics, as HOST:PORT."),
+    flag("--metrics-file", metavar="FILE", help="Metrics in FILE.prom, for the textfile collector."),
+)
+
+
+def _begin_log(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    if value == "json":
+        from pipeline.cli.log_lines import begin_json_log
+
+        begin_json_log()
+    return value
+
+
+log_format_option = flag(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    # First, so that what is wrong with the other flags is told so too.
+    is_eager=True,
+    callback=_begin_log,
+    help="How lines on stderr are written; json: all that is for people, one object a line.",
+)
+
 
 @click.command("run")
 @click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|PLAN]")
@@ -69,6 +94,8 @@ records_options = together(
 @replanning_options
 @pacing_options
 @records_options
+@observing_options
+@log_format_option
 @format_option("text", "json")
 @campaign_options
 def command(source: Path | None, **given: Any) -> int:

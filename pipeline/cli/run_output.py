@@ -3,18 +3,19 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 
 import click
 
 from pipeline.cli.environment import is_terminal
+from pipeline.cli.log_lines import LogReporter, json_log
 from pipeline.cli.options import verbosity
-from pipeline.cli.progress import BarReporter, LineReporter
+from pipeline.cli.progress import BarReporter, LineReporter, TallyingReporter, ignore_tally
 from pipeline.cli.signals import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
-from pipeline.engine.reporter import Reporter, Stop
-from pipeline.errors import ExitCode, printable
+from pipeline.engine.reporter import Reporter, Stop, Tally
+from pipeline.errors import ExitCode, UsageError, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome
@@ -51,7 +52,7 @@ class RunConsole:
     """Carries out the plan of one campaign and tells of it.
 
     `on_stderr`: stdout is for something else; `replaces`: `--replace` was given. `gallery` is the command that shows
-    what was made, to be told where somebody sees it.
+    what was made, to be told where somebody sees it. `on_tally` hears how the jobs stand.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class RunConsole:
         on_stderr: bool = False,
         replaces: bool = False,
         gallery: str = "",
+        on_tally: Callable[[Tally], None] = ignore_tally,
     ) -> None:
         self._state = state
         self._options = options
@@ -70,8 +72,10 @@ class RunConsole:
         self._run = CampaignRun(state, options, stop)
         self._replaces = replaces
         self._gallery = gallery
+        self._on_tally = on_tally
         self._say = partial(say, err=on_stderr)
-        self._untrusted_block = partial(untrusted_block, err=on_stderr)
+        # No line of a JSON log is a command to anybody.
+        self._untrusted_block = nullcontext if json_log() else partial(untrusted_block, err=on_stderr)
         self._on_stderr = on_stderr
         stream = sys.stderr if on_stderr else sys.stdout
         self._paint = paint_for(stream, no_color=verbosity().no_color)
@@ -112,6 +116,10 @@ class RunConsole:
             self._run.report.stop(ExitCode.STOPPED_BUYING, why)
             return False
         can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        if ask and plan.buying and can_ask and json_log() is not None:
+            raise UsageError(
+                "--log-format json asks no questions: look at `pipeline plan`, then run it with --yes"
+            )
         if ask and plan.buying and can_ask and not self._confirmed():
             self._run.report.stop(ExitCode.UNFINISHED, "nothing was bought")
             return False
@@ -127,7 +135,14 @@ class RunConsole:
             self._say()  # The cursor still stands behind the question.
             return False
 
-    def _open_reporter(self) -> AbstractContextManager[Reporter]:
+    @contextmanager
+    def _open_reporter(self) -> Iterator[Reporter]:
+        with self._open_shown_reporter() as reporter:
+            yield TallyingReporter(reporter, self._on_tally)
+
+    def _open_shown_reporter(self) -> AbstractContextManager[Reporter]:
+        if (log := json_log()) is not None:
+            return closing(LogReporter(log, quiet=verbosity().quiet))
         if is_terminal(sys.stderr) and not verbosity().quiet:
             return closing(BarReporter(sys.stderr, verbose=verbosity().verbose > 0))
         return open_line_reporter()

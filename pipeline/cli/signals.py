@@ -8,11 +8,12 @@ from types import FrameType
 
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Stopped
+from pipeline.system import HANG_UP
 
 _CODES = {
-    signal.SIGHUP: ExitCode.HUNG_UP,
     signal.SIGINT: ExitCode.INTERRUPTED,
     signal.SIGTERM: ExitCode.TERMINATED,
+    **({HANG_UP: ExitCode.HUNG_UP} if HANG_UP is not None else {}),
 }
 
 

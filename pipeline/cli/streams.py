@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def fill_in_streams() -> bool:
@@ -19,3 +21,15 @@ def fill_in_streams() -> bool:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as above
     return has_stdout
+
+
+@contextmanager
+def stderr_restored() -> Iterator[None]:
+    """Within it, `--log-format` may put another stream in the place of stderr."""
+    before = sys.stderr
+    try:
+        yield
+    finally:
+        if sys.stderr is not before:
+            sys.stderr.close()
+            sys.stderr = before

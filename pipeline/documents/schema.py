@@ -21,6 +21,7 @@ NAMES: Final = (
     "collect",
     "show",
     "verify",
+    "doctor",
     "status",
     "merge",
     "templates",

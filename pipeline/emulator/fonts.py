@@ -148,11 +148,11 @@ def _font_files() -> Iterator[Path]:
 
 
 def _font_folders() -> tuple[Path, ...]:
-    if sys.platform == "win32":
-        return (Path("C:/Windows/Fonts"),)
-    if sys.platform == "darwin":
-        return Path("/System/Library/Fonts"), Path("/Library/Fonts")
-    return Path("/usr/share/fonts"), Path("/usr/local/share/fonts")
+    folders = {
+        "win32": ("C:/Windows/Fonts",),
+        "darwin": ("/System/Library/Fonts", "/Library/Fonts"),
+    }
+    return tuple(map(Path, folders.get(sys.platform, ("/usr/share/fonts", "/usr/local/share/fonts"))))
 
 
 def _rank(path: Path) -> tuple[bool, int, str]:

@@ -8,7 +8,7 @@ import os
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import did_you_mean
@@ -41,7 +41,7 @@ class Images:
             ValueError: it is missing, not inside the project, or no image that the vendor takes.
         """
         real = files.readable(path, base, self.root)
-        relative = PurePosixPath(os.path.relpath(real, self.folder)).as_posix()
+        relative = Path(os.path.relpath(real, self.folder)).as_posix()
         files.check_name(relative)
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path)

@@ -100,7 +100,7 @@ class CampaignRun:
                 plan=plan,
                 records=self._state.records,
                 store=self._state.store,
-                provider=provider,
+                provider=self._options.observe(provider),
                 ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,

@@ -16,13 +16,19 @@ def ignore_change(_change: Change) -> None:
     """Do nothing: no events were asked for."""
 
 
+def as_it_is(provider: Provider) -> Provider:
+    """The provider itself: nobody asked to hear of its calls."""
+    return provider
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What is asked of one run besides the manifest; None: as the manifest has it.
 
     `rate` is in calls a second. `request_timeout` is what one call may take, `max_poll_interval` the longest wait
     between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
-    `provider` stands in for the one that the manifest names; `on_change` hears of every step that is on disk.
+    `provider` stands in for the one that the manifest names; `on_change` hears of every step that is on disk,
+    and what `observe` makes of the provider is talked to in its place.
     """
 
     plan: PlanOptions = ALL
@@ -41,6 +47,7 @@ class RunOptions:
     provider: Provider | None = None
     checkpoint: Checkpoint | None = None
     on_change: Callable[[Change], None] = ignore_change
+    observe: Callable[[Provider], Provider] = as_it_is
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:

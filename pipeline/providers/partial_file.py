@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline import system
 from pipeline.files import read_limited
 
 # A weak one (`W/"…"`) allows bytes to differ, so nothing can be put together by it.
@@ -43,7 +44,7 @@ class PartialFile:
             OSError: it cannot be written, or is a link, which is never followed.
         """
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | system.NO_FOLLOW | system.PRIVATE, 0o666)
         file = os.fdopen(descriptor, "wb")
         try:
             file.truncate(start)

@@ -1,7 +1,6 @@
 """One run at a time: a kernel lock beside the state, which dies with the process that holds it."""
 
 import errno
-import fcntl
 import json
 import os
 import re
@@ -10,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import system
 from pipeline.errors import InvalidInput, PipelineError, StateLocked, Unfinished
 from pipeline.files import real_path
 
@@ -46,13 +46,13 @@ class Lock:
         path = beside(state, ".lock")
         while True:
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | system.PRIVATE | system.NO_FOLLOW, 0o600)
             except OSError as error:
                 raise cannot_write(path, error) from error
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                system.lock(descriptor, wait=False)
             except OSError as error:
-                note = os.pread(descriptor, _LONGEST_NOTE, 0)
+                note = system.read_at(descriptor, _LONGEST_NOTE, 0)
                 os.close(descriptor)
                 if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
                     raise StateLocked(f"{state}: {_told(note)}") from error
@@ -86,12 +86,28 @@ def holder(state: Path) -> Holder | None:
     try:
         note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
         found = Holder(int(note["pid"]), str(note["since"]))
-        if note["host"] != socket.gethostname() or found.pid <= 0:
+        if note["host"] != socket.gethostname() or not system.is_running(found.pid):
             return None
-        os.kill(found.pid, 0)
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return found
+
+
+def is_held(state: Path) -> str | None:
+    """By whom the state is locked; None where nobody is seen to hold it. Makes no file, and keeps none locked."""
+    try:
+        descriptor = os.open(beside(state, ".lock"), os.O_RDWR | system.PRIVATE | system.NO_FOLLOW)
+    except OSError:
+        return None
+    try:
+        system.lock(descriptor, wait=False)
+    except OSError as error:
+        if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
+            return None
+        return _told(system.read_at(descriptor, _LONGEST_NOTE, 0))
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def beside(state: Path, suffix: str) -> Path:
@@ -154,7 +170,7 @@ def _note(descriptor: int, since: str, command: str) -> None:
     note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+        system.write_at(descriptor, json.dumps(note).encode(), 0)
     except OSError:
         pass  # it is for the message only; a full disk must not keep `collect` from working
 

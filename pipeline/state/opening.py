@@ -17,6 +17,7 @@ from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.writable_file import WritableFile
 
 _DEFAULT_FOLDER = ".pipeline"
+SQLITE = sqlite3.sqlite_version
 # The first that knows RETURNING.
 _OLDEST_SQLITE = (3, 35)
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import system
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state.lock import beside, cannot_write
 
@@ -32,7 +33,7 @@ class Rescue:
             Unfinished, InvalidInput: it cannot be written.
         """
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | system.PRIVATE | system.NO_FOLLOW, 0o600)
             held = _content(descriptor).rstrip(b"\n")
             end = len(held) + 1 if held else 0
             if os.fstat(descriptor).st_size < end + len(_ROOM):
@@ -104,10 +105,10 @@ def _parsed(content: bytes) -> dict[PurchaseId, WorkflowId]:
 
 
 def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    return system.read_at(descriptor, os.fstat(descriptor).st_size, 0)
 
 
 def _write(descriptor: int, content: bytes, offset: int) -> None:
     while content:
-        written = os.pwrite(descriptor, content, offset)
+        written = system.write_at(descriptor, content, offset)
         content, offset = content[written:], offset + written

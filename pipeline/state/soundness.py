@@ -6,6 +6,7 @@ import sqlite3
 import struct
 from pathlib import Path
 
+from pipeline import system
 from pipeline.errors import InvalidInput
 from pipeline.state import file_format, wal
 from pipeline.state.lock import beside
@@ -31,16 +32,16 @@ def inspect(path: Path) -> None:
         InvalidInput: it is nothing that this tool wrote, or wrote whole.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | system.NON_BLOCKING | system.PRIVATE)
     except OSError as error:
         raise InvalidInput(f"{path}: the state cannot be read ({error.strerror})") from error
     try:
         if not path.is_file():
             raise InvalidInput(f"{path}: not a file; --state names the state file itself")
-        status, header = os.fstat(descriptor), os.pread(descriptor, _HEADER, 0)
+        status, header = os.fstat(descriptor), system.read_at(descriptor, _HEADER, 0)
     finally:
         os.close(descriptor)
-    if status.st_uid != os.geteuid():
+    if system.belongs_to_another(status):
         raise InvalidInput(f"{path}: belongs to another user; a state is written and read by its owner only")
     if not header:
         raise InvalidInput(f"{path}: the state file is empty; {RESTORE}")
@@ -75,7 +76,7 @@ def assert_wal_whole(path: Path) -> None:
             size = _page_size(main.read(_HEADER))
 
             def page(number: int) -> bytes:
-                return os.pread(main.fileno(), size, (number - 1) * size)
+                return system.read_at(main.fileno(), size, (number - 1) * size)
 
             skips = wal.skips_commits(beside(path, "-wal").read_bytes(), size, page)
     except (OSError, struct.error, ValueError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from pipeline import system
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.files import sync_folder
 from pipeline.state import file_format
@@ -47,7 +48,7 @@ def create(path: Path, identity: Identity) -> None:
     try:
         for leftover in (unfinished, beside(unfinished, "-journal"), beside(unfinished, "-wal")):
             leftover.unlink(missing_ok=True)
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.PRIVATE, 0o600))
         with contextlib.closing(connect(unfinished, "mode=rw")) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             migrate(connection)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from pipeline import failpoints
+from pipeline import failpoints, system
 from pipeline.errors import InvalidInput
 from pipeline.state import file_format
 from pipeline.state.lock import beside
@@ -56,7 +56,7 @@ class WritableFile:
                 return
             backup = beside(self.path, f".v{version}.backup")
             backup.unlink(missing_ok=True)
-            os.close(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.PRIVATE, 0o600))
             with contextlib.closing(connect(backup, "mode=rw")) as copy:
                 source.backup(copy)
 

@@ -34,12 +34,15 @@ def test_it_is_valid_and_runs_as_it_is(offline: Pipeline, folder: Path, tiny: No
     assert len(list(made.rglob("*.mp4"))) == 2
 
 
-def test_what_a_run_leaves_is_ignored_by_git(offline: Pipeline, folder: Path) -> None:
+def test_what_a_run_leaves_is_ignored_by_git_and_texts_keep_their_line_ends(
+    offline: Pipeline, folder: Path
+) -> None:
     offline("init")
 
     ignored = (folder / ".gitignore").read_text().splitlines()
 
     assert {"output/", ".pipeline/", "*.emulated.results.json"} <= set(ignored)
+    assert (folder / ".gitattributes").read_text() == "* text=auto eol=lf\n"
 
 
 @pytest.mark.parametrize(

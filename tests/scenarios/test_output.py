@@ -78,7 +78,7 @@ def test_the_key_is_in_no_traceback_of_a_bug(
     assert "Traceback" not in ended.said
 
 
-@fails_without("pipeline.cli.main:main", "_leave_no_core()")
+@fails_without("pipeline.cli.main:main", "leave_no_core()")
 @pytest.mark.skipif(sys.platform != "linux", reason="tells of itself in /proc")
 def test_a_crash_leaves_no_copy_of_the_memory_in_which_the_key_is(start: Callable[..., Running]) -> None:
     before = resource.getrlimit(resource.RLIMIT_CORE)

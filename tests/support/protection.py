@@ -1,6 +1,6 @@
 """Ties a test to the statement that it protects: what nothing notices the loss of is no protection.
 
-    @fails_without("pipeline.state.lock:Lock.acquire", "fcntl.flock(descriptor, ")
+    @fails_without("pipeline.system:lock", "_fcntl.flock(descriptor, ")
     def test_a_second_run_is_refused() -> None: ...
 
 The gate checks that each statement is there; `make proof` takes each out, in a copy of the checkout, and sees its

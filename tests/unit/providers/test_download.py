@@ -234,7 +234,7 @@ def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path
 @fails_without(
     "pipeline.providers.partial_file:PartialFile.open",
     "descriptor = os.open(self",
-    swap=("os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC"),
+    swap=("system.NO_FOLLOW | system.PRIVATE", "system.PRIVATE"),
 )
 def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"

@@ -67,7 +67,7 @@ def test_who_finds_the_state_locked_is_told_by_whom_and_since_when(tmp_path: Pat
 @fails_without(
     "pipeline.state.lock:Lock.acquire",
     "descriptor = os.open(path",
-    swap=("os.O_CLOEXEC", "os.O_EXCL | os.O_CLOEXEC"),
+    swap=("system.PRIVATE", "os.O_EXCL | system.PRIVATE"),
 )
 def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
@@ -79,7 +79,7 @@ def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> No
 
 
 @fails_without(
-    "pipeline.state.lock:Lock.acquire", "fcntl.flock(descriptor, fcntl", swap=("fcntl.flock", "fcntl.lockf")
+    "pipeline.system:lock", "_fcntl.flock(descriptor, _fcntl", swap=("_fcntl.flock", "_fcntl.lockf")
 )
 def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
@@ -141,7 +141,7 @@ def test_a_lock_on_a_file_that_is_deleted_meanwhile_is_not_believed(
 @fails_without(
     "pipeline.state.lock:Lock.acquire",
     "descriptor = os.open(path",
-    swap=("os.O_CLOEXEC | os.O_NOFOLLOW", "os.O_CLOEXEC"),
+    swap=("system.PRIVATE | system.NO_FOLLOW", "system.PRIVATE"),
 )
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
@@ -153,9 +153,9 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
 
 
 @fails_without(
-    "pipeline.state.lock:Lock.acquire",
-    "fcntl.flock(descriptor, fcntl",
-    swap=("fcntl.LOCK_EX", "fcntl.LOCK_SH"),
+    "pipeline.system:lock",
+    "_fcntl.flock(descriptor, _fcntl",
+    swap=("_fcntl.LOCK_EX", "_fcntl.LOCK_SH"),
 )
 def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) -> None:
     store = desk.open()

@@ -1,0 +1,59 @@
+"""`pipeline doctor`: is this machine ready for a run? Buys nothing."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.arguments import campaign_here
+from pipeline.cli.context import open_workspace
+from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_argument, verbosity
+from pipeline.cli.terminal import paint_for, say, say_json
+from pipeline.errors import ExitCode, InvalidInput
+from pipeline.operations.doctor import examine
+from pipeline.operations.finding import Finding, Verdict
+from pipeline.operations.workspace import Workspace
+from pipeline.planning.paint import Colour
+
+_COLOURS: dict[Verdict, Colour] = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "red"}
+
+
+@click.command("doctor")
+@manifest_argument
+@format_option("text", "json")
+@campaign_options
+def command(manifest: Path | None, output_format: str, **flags: object) -> int:
+    """Look at all that a run of MANIFEST needs of this machine, and say what to do where something is amiss.
+
+    Buys nothing and writes nothing; asks the vendor for its health only. Exits with 0, or with the code of the
+    first error that a run would meet.
+    """
+    manifest = manifest or campaign_here()
+    paint = paint_for(sys.stdout, no_color=verbosity().no_color)
+    findings: list[Finding] = []
+    for each in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
+        findings.append(each)
+        # As they are found, as the vendor may be slow.
+        if output_format == "text" and not (verbosity().quiet and each.verdict is Verdict.OK):
+            say(f"{paint(f'{each.verdict:8}', _COLOURS[each.verdict])}{each.check:10}{each.message}")
+    code = next((each.code for each in findings if each.code), ExitCode.OK)
+    if output_format == "json":
+        say_json(
+            {
+                "exit_code": int(code),
+                "checks": [
+                    {"check": each.check, "verdict": each.verdict.value, "message": each.message}
+                    for each in findings
+                ],
+            }
+        )
+    elif not verbosity().quiet:
+        say(f"A run would end with exit code {int(code)}." if code else "Ready for a run.")
+    return code
+
+
+def _read(manifest: Path, flags: CampaignFlags) -> Workspace | InvalidInput:
+    try:
+        return open_workspace(manifest, flags)
+    except InvalidInput as error:
+        return error

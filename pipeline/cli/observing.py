@@ -1,0 +1,139 @@
+"""Metrics and traces of a run: what is asked for is loaded, and nothing else."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.cli.options import verbosity
+from pipeline.cli.terminal import say
+from pipeline.engine.reporter import Tally, tally_of
+from pipeline.errors import ExitCode, PipelineError, Unfinished
+from pipeline.operations.outcome import Outcome
+from pipeline.operations.workspace import Workspace
+from pipeline.providers.base import Provider
+from pipeline.state.store import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Who hears what of a run: each step, how the jobs stand, calls of the vendor, and the end."""
+
+    on_change: tuple[Callable[[Change], None], ...] = ()
+    on_tally: tuple[Callable[[Tally], None], ...] = ()
+    around_provider: tuple[Callable[[Provider], Provider], ...] = ()
+    on_end: tuple[Callable[[ExitCode], None], ...] = ()
+
+    def changed(self, change: Change) -> None:
+        """Tell a step that is on disk."""
+        for hear in self.on_change:
+            hear(change)
+
+    def stands(self, tally: Tally) -> None:
+        """Tell how the jobs stand."""
+        for hear in self.on_tally:
+            hear(tally)
+
+    def watched(self, provider: Provider) -> Provider:
+        """The provider, with its calls heard."""
+        for around in self.around_provider:
+            provider = around(provider)
+        return provider
+
+    def ends(self, code: ExitCode) -> None:
+        """Tell how the run ends.
+
+        Raises:
+            Unfinished: a report of it cannot be written.
+        """
+        for hear in self.on_end:
+            hear(code)
+
+
+@contextmanager
+def observers(workspace: Workspace, given: Mapping[str, Any]) -> Iterator[Observers]:
+    """Those that flags and the environment ask for.
+
+    Raises:
+        UsageError: an address or a file cannot be used.
+    """
+    with ExitStack() as stack:
+        metrics = (
+            _metrics(stack, workspace, given) if given["metrics"] or given["metrics_file"] else Observers()
+        )
+        traces = _traces(workspace)
+        found = Observers(
+            on_change=(*metrics.on_change, *traces.on_change),
+            on_tally=metrics.on_tally,
+            around_provider=metrics.around_provider,
+            on_end=(*metrics.on_end, *traces.on_end),
+        )
+        try:
+            yield found
+        except PipelineError as error:
+            with suppress(Unfinished):
+                found.ends(error.exit_code)
+            raise
+
+
+def final_tally(outcome: Outcome) -> Tally:
+    """How all jobs stand at the end, also those that were done before."""
+    counts = Counter(stand.status for stand in outcome.jobs.values())
+    return tally_of(counts, credits_spent=outcome.spent)
+
+
+def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Observers:
+    from pipeline.telemetry.metered_provider import MeteredProvider
+    from pipeline.telemetry.run_metrics import RunMetrics
+
+    metrics = RunMetrics(workspace.campaign.name, time.time())
+    on_tally: list[Callable[[Tally], None]] = [metrics.on_tally]
+    on_end: list[Callable[[ExitCode], None]] = [lambda code: metrics.on_end(code, time.time())]
+    if given["metrics"]:
+        from pipeline.telemetry.metrics_server import listening
+
+        url = stack.enter_context(listening(given["metrics"], metrics.text))
+        if not verbosity().quiet:
+            say(f"metrics at {url}", err=True)
+    if given["metrics_file"]:
+        from pipeline.telemetry.metrics_file import MetricsFile
+
+        file = MetricsFile(Path(given["metrics_file"]), metrics.text)
+        on_tally.append(lambda _tally: file.refresh())
+        on_end.append(lambda _code: file.finish())
+    return Observers(
+        on_change=(metrics.on_change,),
+        on_tally=tuple(on_tally),
+        around_provider=(partial(MeteredProvider, metrics=metrics),),
+        on_end=tuple(on_end),
+    )
+
+
+def _traces(workspace: Workspace) -> Observers:
+    variables = workspace.environment.variables
+    if not any(name.startswith("OTEL_") for name in variables):
+        return Observers()
+    from pipeline.telemetry.asked_traces import asks_for_traces, unusable
+
+    if not asks_for_traces(variables):
+        return Observers()
+    if reason := unusable(variables):
+        say(f"warning: {reason}", err=True)
+        return Observers()
+    try:
+        from pipeline.telemetry.traces import Traces
+    except ModuleNotFoundError:
+        # The variables are often set for all programs of a cluster: no reason to refuse a run.
+        say("warning: OTEL_… asks for traces: pip install 'campaign-pipeline[otel]'", err=True)
+        return Observers()
+    traces = Traces(workspace.campaign.name, variables)
+
+    def end(_code: ExitCode) -> None:
+        if note := traces.finish():
+            say(f"warning: {note}", err=True)
+
+    return Observers(on_change=(traces.on_change,), on_end=(end,))

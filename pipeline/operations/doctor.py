@@ -1,0 +1,134 @@
+"""What a run would meet on this machine, looked at without buying or writing anything."""
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from shutil import disk_usage
+
+from pipeline import system
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.finding import Finding, failed, warned
+from pipeline.operations.git_records import told_by_git
+from pipeline.operations.provider import assert_vendor_installed
+from pipeline.operations.vendor_checkup import check_vendor
+from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.state.lock import is_held, refuse_network_file_system
+from pipeline.state.opening import SQLITE
+
+_DISTRIBUTION = "campaign-pipeline"
+_EXTRA = re.compile(r"extra\s*==\s*[\"']([^\"']+)[\"']")
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[(?P<extras>[^\]]*)\])?")
+_LEAST_ROOM, _LITTLE_ROOM = 64 << 20, 1 << 30
+
+
+def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Finding]:
+    """Each finding as soon as it is known, in the order in which a run would meet them.
+
+    A manifest that is wrong is given as its error: what does not depend on it is looked at all the same.
+    """
+    yield _python()
+    yield _extras()
+    if isinstance(workspace, InvalidInput):
+        yield failed("manifest", _first_problem(workspace), ExitCode.INVALID)
+        yield _disk(manifest.parent)
+        return
+    yield Finding(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
+    yield from _provider(workspace)
+    yield from _state(workspace)
+    yield _disk(workspace.output)
+    yield from check_vendor(workspace)
+    yield told_by_git(workspace)
+
+
+def _python() -> Finding:
+    said = f"Python {sys.version.split()[0]}, SQLite {SQLITE}, {sys.platform}"
+    if not system.HAS_LOCKS:
+        return failed("python", f"{said}: a run needs Linux, macOS or WSL", ExitCode.INVALID)
+    return Finding(check="python", message=said)
+
+
+def _extras() -> Finding:
+    """Which extras are here whole, as the package itself says what belongs to each."""
+    try:
+        package = distribution(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return warned("extras", f"unknown, as this runs from its source; pip install {_DISTRIBUTION}")
+    here = [extra for extra in package.metadata.get_all("Provides-Extra") or () if _is_whole(package, extra)]
+    missing = [extra for extra in package.metadata.get_all("Provides-Extra") or () if extra not in here]
+    said = f"{', '.join(here) or 'none'} installed"
+    more = f"; not here: {', '.join(missing)} (pip install '{_DISTRIBUTION}[EXTRA]')" if missing else ""
+    return Finding(check="extras", message=f"{said}{more}")
+
+
+def _is_whole(package: Distribution, extra: str) -> bool:
+    """Whether all that belongs to an extra is installed; one may name others of the same package."""
+    for requirement in package.requires or ():
+        name, of_extra = _REQUIREMENT.match(requirement), _EXTRA.search(requirement)
+        if name is None or of_extra is None or of_extra[1] != extra:
+            continue
+        if name["name"] == _DISTRIBUTION:
+            if not all(_is_whole(package, each.strip()) for each in (name["extras"] or "").split(",")):
+                return False
+        elif not _is_installed(name["name"]):
+            return False
+    return True
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _first_problem(error: InvalidInput) -> str:
+    errors = [each for each in error.problems if each.severity == "error"] or list(error.problems)
+    more = f" (and {len(errors) - 1:,} more; see pipeline validate)" if len(errors) > 1 else ""
+    return f"{printable(str(errors[0]), 1000)}{more}"
+
+
+def _provider(workspace: Workspace) -> Iterator[Finding]:
+    name = printable(workspace.campaign.provider.name, 60)
+    try:
+        assert_vendor_installed(workspace)
+    except PipelineError as error:
+        yield failed("provider", printable(str(error), 1000), error.exit_code)
+    else:
+        yield Finding(check="provider", message="the embedded emulator" if workspace.emulated else name)
+
+
+def _state(workspace: Workspace) -> Iterator[Finding]:
+    shown = printable(shown_path(workspace.state))
+    try:
+        if not workspace.environment.allows_network_file_system:
+            refuse_network_file_system(workspace.state)
+        with open_campaign(workspace, writable=False) as state:
+            known = len(state.records.purchases)
+    except PipelineError as error:
+        yield failed("state", printable(str(error), 1000), error.exit_code)
+    else:
+        where = f"{shown} is whole" if workspace.state.exists() else f"{shown} is not there yet"
+        yield Finding(check="state", message=f"{where}; {known:,} purchase(s) known")
+    if holder := is_held(workspace.state):
+        yield failed("lock", f"{shown}: {printable(holder)}", ExitCode.LOCKED)
+    else:
+        yield Finding(check="lock", message="free")
+
+
+def _disk(folder: Path) -> Finding:
+    there = next((each for each in (folder, *folder.absolute().parents) if each.is_dir()), Path())
+    shown = printable(shown_path(there))
+    try:
+        room = disk_usage(there).free
+    except OSError as error:
+        return failed("disk", f"{shown}: {error.strerror}; choose another with --output", ExitCode.UNFINISHED)
+    said = f"{room / (1 << 30):,.1f} GiB free in {shown}"
+    if room < _LEAST_ROOM:
+        return failed("disk", f"{said}: make room, or choose another with --output", ExitCode.UNFINISHED)
+    if room < _LITTLE_ROOM:
+        return warned("disk", f"{said}, which is little for films")
+    return Finding(check="disk", message=said)

@@ -1,0 +1,95 @@
+"""What Linux and macOS have and Windows has not. Nothing else in the package asks for it."""
+
+import errno
+import importlib
+import os
+import signal
+from types import ModuleType
+from typing import Any
+
+
+def _module(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_fcntl: Any = _module("fcntl")
+
+# Flags of `os.open`, zero where the system has none. Every call gets the first.
+PRIVATE: int = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0) | getattr(os, "O_BINARY", 0)
+NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+NON_BLOCKING: int = getattr(os, "O_NONBLOCK", 0)
+_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+
+HAS_LOCKS = _fcntl is not None
+_POSITIONED = hasattr(os, "pread") and hasattr(os, "pwrite")
+
+# None on Windows: a terminal that is closed ends the process there.
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
+
+def open_folder(folder: os.PathLike[str]) -> int | None:
+    """A descriptor of `folder`, to lock or to sync it; None on Windows, which opens none.
+
+    Raises:
+        OSError: it is missing, or no folder.
+    """
+    return os.open(folder, os.O_RDONLY | _DIRECTORY | PRIVATE) if _DIRECTORY else None
+
+
+def lock(descriptor: int, *, wait: bool) -> None:
+    """Take the one lock of an open file; the kernel gives it up when the file is closed, or the process ends.
+
+    Raises:
+        OSError: another process holds it (EWOULDBLOCK), or there are no locks here.
+    """
+    if _fcntl is None:
+        raise OSError(errno.ENOLCK, "use Linux, macOS or WSL for what writes a state")
+    _fcntl.flock(descriptor, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """At most `size` bytes of an open file from `offset` on; on Windows only this thread may use it meanwhile."""
+    if _POSITIONED:
+        return bytes(getattr(os, "pread")(descriptor, size, offset))  # noqa: B009 - unknown to Windows
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def write_at(descriptor: int, content: bytes, offset: int) -> int:
+    """Write some of `content` at `offset` of an open file, as `read_at`; how many bytes."""
+    if _POSITIONED:
+        return int(getattr(os, "pwrite")(descriptor, content, offset))  # noqa: B009
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, content)
+
+
+def belongs_to_another(status: os.stat_result) -> bool:
+    """Whether a file is of another user than the one who runs this; on Windows that is not told."""
+    user = getattr(os, "geteuid", None)
+    return user is not None and status.st_uid != user()
+
+
+def leave_no_core() -> None:
+    """Have a crash write no file of the memory: the key is in it."""
+    resource: Any = _module("resource")
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def kill_self() -> None:
+    """End this process as a lost machine does: nothing is run or saved on the way."""
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of that number; False on Windows, where to ask would be to interrupt it."""
+    if HANG_UP is None or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""A provider whose calls are counted and timed."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.jobs import Json
+from pipeline.providers.base import (
+    AccountRefused,
+    Bought,
+    Changes,
+    CreateOutcome,
+    CreateRequest,
+    Deferred,
+    Downloaded,
+    JobRefused,
+    Media,
+    NotSent,
+    OutcomeUnknown,
+    Provider,
+    Workflow,
+)
+from pipeline.purchases import WorkflowId
+from pipeline.telemetry.run_metrics import RunMetrics
+
+_OUTCOMES: Mapping[type[CreateOutcome], str] = {
+    Bought: "bought",
+    NotSent: "not_sent",
+    Deferred: "deferred",
+    JobRefused: "job_refused",
+    AccountRefused: "account_refused",
+    OutcomeUnknown: "unknown",
+}
+
+
+class MeteredProvider:
+    """Another provider, with each of its calls told to `metrics`."""
+
+    def __init__(self, provider: Provider, metrics: RunMetrics) -> None:
+        self._provider = provider
+        self._metrics = metrics
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What another process counted would be told nobody.
+        return _itself, (self._provider,)
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        with self._timed("prepare"):
+            return self._provider.prepare(request)
+
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        began = time.monotonic()
+        outcome = self._provider.create(request)
+        self._metrics.on_call("create", _OUTCOMES.get(type(outcome), "unknown"), time.monotonic() - began)
+        return outcome
+
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        with self._timed("get"):
+            return self._provider.get(workflow_id)
+
+    def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
+        with self._timed("update"):
+            return self._provider.update(workflow_id, changes)
+
+    def delete(self, workflow_id: WorkflowId) -> None:
+        with self._timed("delete"):
+            self._provider.delete(workflow_id)
+
+    def report_error(self, message: str, context: Mapping[str, Json]) -> None:
+        with self._timed("report_error"):
+            self._provider.report_error(message, context)
+
+    def health(self) -> None:
+        with self._timed("health"):
+            self._provider.health()
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        with self._timed("download"):
+            downloaded = self._provider.download(media, target)
+        self._metrics.on_download(downloaded.bytes)
+        return downloaded
+
+    @contextmanager
+    def _timed(self, operation: str) -> Iterator[None]:
+        began, outcome = time.monotonic(), "error"
+        try:
+            yield
+            outcome = "ok"
+        finally:
+            self._metrics.on_call(operation, outcome, time.monotonic() - began)
+
+
+def _itself(provider: Provider) -> Provider:
+    return provider

@@ -1,0 +1,93 @@
+"""Metrics by HTTP, at `/metrics` and nowhere else."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
+
+from pipeline.errors import UsageError, printable
+from pipeline.telemetry.exposition import CONTENT_TYPE
+
+# Seconds that one client may take to ask.
+_PATIENCE = 10.0
+
+
+@contextmanager
+def listening(address: str, text: Callable[[], str]) -> Iterator[str]:
+    """Answer with `text` at `address` (`HOST:PORT`, `[HOST]:PORT`, `:PORT` on this machine only); yields the url.
+
+    Raises:
+        UsageError: it is no address, or cannot be listened at.
+    """
+    host, port = _parsed(address)
+    try:
+        family, _, _, _, bound = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        server = _Server(family, bound, text)
+    except (OSError, OverflowError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise UsageError(f"--metrics {printable(address, 100)}: cannot be listened at: {reason}") from None
+    with server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        thread.start()
+        try:
+            shown = f"[{host}]" if ":" in host else host
+            yield f"http://{shown}:{server.server_address[1]}/metrics"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _parsed(address: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{address}" if not address.isdigit() else f"//:{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if port is None or "@" in parts.netloc or parts.path or parts.query or parts.fragment:
+        raise UsageError(
+            f"--metrics {printable(address, 100)}: expected HOST:PORT, or :PORT for this machine only"
+        )
+    return host or "127.0.0.1", port
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, family: int, address: tuple[object, ...], text: Callable[[], str]) -> None:
+        self.address_family = family
+        self.text = text
+        super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # whoever asked went away; nothing of the run is lost
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _PATIENCE
+    server: _Server
+    # Neither the system nor the version of Python is anybody's business.
+    server_version, sys_version = "pipeline", ""
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        if urlsplit(self.path).path != "/metrics":
+            self.send_error(404)
+            return
+        body = self.server.text().encode()
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        pass  # stderr is the run's

@@ -1,0 +1,17 @@
+"""Times as records have them, UTC and ISO 8601, as numbers. A record of elsewhere may hold what is no time."""
+
+from datetime import UTC, datetime
+
+
+def nanoseconds(moment: str) -> int | None:
+    """Since 1970; None where it is no time."""
+    try:
+        return int(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1e9)
+    except (ValueError, OverflowError):
+        return None
+
+
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Never negative, as two machines' clocks may differ; None where one of them is no time."""
+    began, ended = nanoseconds(earlier), nanoseconds(later)
+    return None if began is None or ended is None else max(0, ended - began) / 1e9

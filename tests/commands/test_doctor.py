@@ -1,0 +1,185 @@
+"""`pipeline doctor` says what a run would meet, and buys and writes nothing."""
+
+import subprocess
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from support.calling import KEY, Pipeline
+from support.campaigns import Project, spring
+from support.processes import Running, until
+from support.protection import fails_without
+
+from pipeline.documents import schema
+from pipeline.emulator.embedded import Emulator
+from pipeline.state.lock import Lock, is_held
+
+
+def verdicts(document: Any) -> dict[str, str]:
+    return {each["check"]: each["verdict"] for each in document["checks"]}
+
+
+def messages(document: Any) -> dict[str, str]:
+    return {each["check"]: each["message"] for each in document["checks"]}
+
+
+def in_git(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+
+
+def test_where_all_is_well_it_says_so_buys_nothing_and_writes_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    in_git(project.folder)
+    before = project.tree()
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 0, ended.said
+    assert set(verdicts(ended.document).values()) == {"ok"}
+    assert ended.document["exit_code"] == 0
+    assert schema.check_json(ended.document, "doctor") == []
+    assert project.tree() == before
+    assert vendor.ledger.entries == ()
+    assert "Ready for a run." in pipeline("doctor", project.manifest).out
+
+
+def test_it_is_told_for_people_with_the_key_nowhere(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("doctor", project.manifest)
+
+    assert "ok      health" in ended.out
+    assert KEY not in ended.said
+
+
+def test_without_a_key_it_ends_as_a_run_would(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_API_KEY", None)
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == ended.document["exit_code"] == pipeline("run", project.manifest).code == 5
+    assert "VIMMERSE_API_KEY" in messages(ended.document)["key"]
+    assert verdicts(ended.document)["health"] == "ok"
+
+
+def test_a_vendor_out_of_reach_is_8(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 8
+    assert "cannot be reached" in messages(ended.document)["health"]
+
+
+def test_a_vendor_that_is_not_well_is_8(project: Project, pipeline: Pipeline, vendor: Emulator) -> None:
+    vendor.fail({"on": "health", "do": {"status": 503}})
+
+    assert pipeline("doctor", project.manifest).code == 8
+
+
+def test_an_address_that_would_show_the_key_is_refused(project: Project, pipeline: Pipeline) -> None:
+    pipeline.set("VIMMERSE_BASE_URL", "http://api.example.com")
+
+    ended = pipeline("doctor", project.manifest)
+
+    assert ended.code == 64
+    assert "must be https" in ended.out
+
+
+def test_a_manifest_that_is_wrong_is_3_and_the_rest_is_looked_at(
+    project: Project, pipeline: Pipeline
+) -> None:
+    project.write({"campaign.yaml": spring(prompts={}, surprise=1)})
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 3
+    assert (
+        "surprise" in messages(ended.document)["manifest"] or "more" in messages(ended.document)["manifest"]
+    )
+    assert verdicts(ended.document)["disk"] == "ok"
+    assert schema.check_json(ended.document, "doctor") == []
+
+
+@fails_without("pipeline.state.lock:is_held", "system.lock(descriptor")
+def test_a_state_that_is_locked_is_6_and_it_is_said_by_whom(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    lock = Lock.acquire(project.state, since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+    lock.release()
+
+    assert ended.code == 6
+    assert "since 2026-03-01T12:00:00Z (pipeline run spring.yaml)" in messages(ended.document)["lock"]
+    assert pipeline("doctor", project.manifest).code == 0
+
+
+def test_a_state_that_is_damaged_is_3(project: Project, pipeline: Pipeline) -> None:
+    pipeline("run", project.manifest)
+    project.state.write_bytes(b"")
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 3
+    assert verdicts(ended.document)["state"] == "error"
+
+
+def test_a_clock_that_is_wrong_is_told(project: Project, pipeline: Pipeline) -> None:
+    class LastCentury(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Date", "Fri, 31 Dec 1999 23:59:59 GMT")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), LastCentury) as server:
+        Thread(target=server.handle_request).start()
+        pipeline.set("VIMMERSE_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 0
+    assert verdicts(ended.document)["clock"] == "warning"
+    assert "ahead of the vendor's" in messages(ended.document)["clock"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        ("", "in no repository"),
+        ("git init -q .", "is not committed"),
+        ("git init -q . && echo '*.results.json' > .gitignore", "is ignored"),
+    ],
+)
+def test_what_git_would_lose_is_told(project: Project, pipeline: Pipeline, prepare: str, said: str) -> None:
+    pipeline("run", project.manifest)
+    subprocess.run(prepare, shell=True, cwd=project.folder, check=True)
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == 0
+    assert verdicts(ended.document)["git"] == "warning"
+    assert said in messages(ended.document)["git"]
+
+
+def test_a_rehearsal_needs_neither_key_nor_vendor(project: Project, offline: Pipeline) -> None:
+    ended = offline("doctor", project.manifest, "--emulate", "--format", "json")
+
+    assert ended.code == 0, ended.said
+    assert "health" not in verdicts(ended.document)
+
+
+def test_while_a_run_goes_on_it_names_it(
+    project: Project, vendor: Emulator, start: Callable[..., Running], pipeline: Pipeline
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 5}})
+    running = start("run", project.manifest)
+    until(lambda: is_held(project.state) is not None, "the run")
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert f"pid {running.process.pid} " in messages(ended.document)["lock"]
