@@ -46,6 +46,7 @@ class BuyQueue:
 
     def __init__(self, *, rng: random.Random, report: RunReport, canary: bool = False) -> None:
         self.stopped = False
+        self._closed = False
         self._rng = rng
         self._report = report
         self._canary = canary
@@ -70,7 +71,7 @@ class BuyQueue:
 
     def next(self, now: float) -> Entry | None:
         """The next entry to buy, if one may be bought now."""
-        if self.stopped or now < self._not_before:
+        if not self.is_open or now < self._not_before:
             return None
         while self._ready or (self._later and self._later[0][0] <= now):
             is_due = self._later and self._later[0][0] <= now
@@ -81,7 +82,7 @@ class BuyQueue:
 
     def wakes_at(self) -> float | None:
         """When `next` may have something; None: never by itself."""
-        if self.stopped or not (self._ready or self._later):
+        if not self.is_open or not (self._ready or self._later):
             return None
         soonest = 0.0 if self._ready else self._later[0][0]
         return max(soonest, self._not_before)
@@ -107,8 +108,25 @@ class BuyQueue:
         for key in keys:
             self._ready.extend(self._behind.pop(key, ()))
 
+    def give_up(self, entry: Entry) -> None:
+        """It is not bought in this run; where it went first of its template, another one does."""
+        template_id = entry.job.request.template_id if entry.job is not None else ""
+        if self._canaries.get(template_id) == entry.key:
+            del self._canaries[template_id]
+            self._ready.extend(self._held_back.pop(template_id, ()))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything more may be intended in this run."""
+        return not (self.stopped or self._closed)
+
+    def close(self, code: ExitCode, note: str) -> None:
+        """Intend nothing more in this run; what is intended already is sent."""
+        self._closed = True
+        self._report.stop(code, note)
+
     def stop(self, code: ExitCode, note: str) -> None:
-        """Buy nothing more in this run."""
+        """Send nothing more in this run."""
         self.stopped = True
         self._report.stop(code, note)
 

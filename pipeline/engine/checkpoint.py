@@ -6,16 +6,14 @@ refused, as another machine was there first, is a lock between machines.
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
 from pipeline import failpoints
-from pipeline.assignment import is_usable
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.errors import PipelineError, Unfinished, printable
-from pipeline.purchases import Purchase
 
 # Seconds that the command may take: a push that hangs must not hold a run for ever.
 TIMEOUT = 600.0
@@ -79,17 +77,14 @@ class Checkpoint:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Publisher:
-    """Writes the results manifest, has it published where there is a `checkpoint`, and sees who was there first.
+    """Writes the results manifest and has it published, where there is a `checkpoint`.
 
-    `publish` writes the results of what is on disk; `others` tells what other machines wrote into them meanwhile.
-    `wanted` are the fingerprints of what the run may buy.
+    `publish` writes the results of what is on disk.
     """
 
     calls: CallPool
     checkpoint: Checkpoint | None
     publish: Callable[[], object]
-    others: Callable[[], Collection[Purchase]]
-    wanted: Collection[str]
 
     is_busy: bool = field(default=False, init=False)
 
@@ -119,17 +114,4 @@ class Publisher:
         self.is_busy = False
         failpoints.reach("wave published")
         result = result_of(future)
-        on_done(str(result) if isinstance(result, PipelineError) else self.overtaken())
-
-    def overtaken(self) -> str | None:
-        """Why nothing more may be bought, as another machine has bought the same; None where none has.
-
-        A command that pulls may have brought it.
-        """
-        try:
-            others = self.others()
-        except PipelineError as error:
-            return str(error)
-        same = (each for each in others if each.fingerprint in self.wanted and is_usable(each))
-        first = next(same, None)
-        return None if first is None else f"{printable(first.key)}: another machine bought the same meanwhile"
+        on_done(str(result) if isinstance(result, PipelineError) else None)

@@ -153,6 +153,8 @@ class Coordinator:
             self._publish()
 
     def _publish(self) -> None:
+        if self.creator.publisher.is_busy:
+            return  # the command joins what others published into the file that would be written
         try:
             self.publish()
         except PipelineError as error:

@@ -1,7 +1,7 @@
 """Buys: the way of a create from its intent to its outcome. Only this module calls `Provider.create`.
 
-The methods of `Creator` stand in that order: prepared → intent → durable → (wave published) → sent → outcome →
-what follows.
+The methods of `Creator` stand in that order: prepared → intent → durable → (wave published and judged) → sent →
+outcome → what follows.
 """
 
 from collections import deque
@@ -17,10 +17,11 @@ from pipeline.engine.calls import CallPool, Clock
 from pipeline.engine.checkpoint import Publisher
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
+from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.prepare import Prepared, Preparer
 from pipeline.engine.reporter import Reporter
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import ExitCode, printable
+from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.jobs import Job
 from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
@@ -40,6 +41,8 @@ from pipeline.records import WORKFLOW_ID
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
+_BOUGHT_ELSEWHERE = "another machine has bought the same"
+
 
 @dataclass(frozen=True, slots=True)
 class Create:
@@ -55,7 +58,8 @@ class Create:
 class Creator:
     """Sends what is prepared, each once its intent is on disk.
 
-    With a checkpoint, intents gather to a wave, which is published as a whole before any of it is sent.
+    With a checkpoint, intents gather to a wave, which is published as a whole before any of it is sent. Of machines
+    that share nothing but what is published, the one that publishes later has read of the other's wave and yields.
     `on_bought` and `on_rejected` get the purchase, as it is on disk.
     """
 
@@ -68,6 +72,7 @@ class Creator:
     in_flight: InFlight
     served_jobs: ServedJobs
     publisher: Publisher
+    others: OtherMachines
     reporter: Reporter
     on_bought: Callable[[Purchase], None]
     on_rejected: Callable[[Purchase], None]
@@ -96,7 +101,7 @@ class Creator:
 
     def intend(self, prepared: Prepared) -> None:
         """Have the intent of one create written down; with a checkpoint, gather it to a wave first."""
-        if self.queue.stopped:
+        if not self.queue.is_open:
             self.in_flight.release()
             return
         job, source = prepared.job, prepared.source
@@ -108,13 +113,19 @@ class Creator:
             self._write_intent(create)
 
     def close_wave(self) -> None:
-        """Have the intents of the wave written down, once it is as large as it can be now."""
+        """Have the intents of the wave written down, once it is as large as it can be now.
+
+        No intent is written while a command publishes: each is in what is published first after it was written.
+        """
         if self._wave and self.preparer.is_idle and not self._intended and not self.publisher.is_busy:
             for create in self._wave:
                 self._write_intent(create)
             self._wave.clear()
 
     def _write_intent(self, create: Create) -> None:
+        if self.others.have_bought(create.job):
+            self._give_up(create, _BOUGHT_ELSEWHERE)
+            return
         self._intended.append(create)
         self.journal.intend(create.purchase, partial(self._on_durable, create), create.entry.replaces)
 
@@ -123,10 +134,10 @@ class Creator:
         if not is_durable:
             self._intended.remove(create)
             self.in_flight.release()
-            self.queue.stop(
-                ExitCode.STOPPED_BUYING, f"{create.entry.key}: not bought, a cap would be exceeded"
-            )
+            self._close(f"{create.entry.key}: not bought, a cap would be exceeded")
             return
+        if create.entry.replaces:
+            self.others.forget_matches()
         self.served_jobs.add(create.job, create.purchase.id)
         if not self.publisher.has_checkpoint:
             self._intended.remove(create)
@@ -140,23 +151,69 @@ class Creator:
             self.publish()
 
     def publish(self) -> None:
-        """Have what is on disk published by the operator's command, and buy no more of what others have bought."""
+        """Have what is on disk published by the operator's command, and take in what others have bought."""
         if not self.publisher.has_checkpoint:
-            self._stop_if(self.publisher.overtaken())
+            self._take_in()
         elif not self.publisher.is_busy:
             self.publisher.begin(self._published)
 
     def _published(self, why_not: str | None) -> None:
-        self._stop_if(why_not)
+        if why_not is not None:
+            self._stop(why_not)
+        else:
+            self._take_in()
         if self.queue.stopped:
             self.withdraw("its intent could not be published, so it was not sent")
         else:
+            self._judge()
             self._cleared.extend(self._intended)
             self._intended.clear()
 
-    def _stop_if(self, why: str | None) -> None:
-        if why:
-            self.queue.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
+    def _take_in(self) -> None:
+        try:
+            self.others.take_in()
+        except PipelineError as error:
+            self._stop(str(error))
+
+    def _judge(self) -> None:
+        """Give up, of the wave that was just published, what others have bought or the budget does not allow.
+
+        Once, and by what was published before it: whoever published later has read of it, and yields. What is
+        left is sent, whatever comes in then; were it judged again, two machines could yield to each other.
+        """
+        self._yield_to_others()
+        self._keep_the_budget()
+
+    def _yield_to_others(self) -> None:
+        for create in [each for each in self._intended if self.others.have_bought(each.job)]:
+            self._void(create, _BOUGHT_ELSEWHERE)
+
+    def _keep_the_budget(self) -> None:
+        while self._intended and self.journal.exceeds_budget:
+            create = self._intended[-1]
+            self._void(create, "the budget would be exceeded with what other machines bought")
+            self._close(f"{create.entry.key}: not bought, the budget would be exceeded")
+
+    def _void(self, create: Create, why: str) -> None:
+        """Give up one intent of a wave that was published and not sent; who read of it learns that in the end."""
+        self._intended.remove(create)
+        self.served_jobs.remove(create.purchase.id)
+        self.journal.record(create.purchase.id, NothingBought(why))
+        self._give_up(create, why)
+
+    def _give_up(self, create: Create, why: str) -> None:
+        self.in_flight.release()
+        self.queue.give_up(create.entry)
+        self.reporter.tell(create.entry.key, f"not bought: {why}")
+
+    def _close(self, note: str) -> None:
+        """A cap is reached: what is cleared is sent, and nothing more is intended."""
+        self.queue.close(ExitCode.STOPPED_BUYING, note)
+        self.in_flight.release(len(self._wave))
+        self._wave.clear()
+
+    def _stop(self, why: str) -> None:
+        self.queue.stop(ExitCode.UNFINISHED, f"{why}; nothing more is bought")
 
     def withdraw(self, why: str = "the run was stopped before it was sent") -> None:
         """Give up what is not sent: its intents provably bought nothing."""

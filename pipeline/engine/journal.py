@@ -12,7 +12,7 @@ from pipeline import failpoints
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.calls import Clock
 from pipeline.errors import PipelineError
-from pipeline.purchases import Purchase, PurchaseId, Records, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.store import Caps, Change, Intent, Store, Turn
 from pipeline.state.transitions import Accepted, Event, advance
 
@@ -106,6 +106,26 @@ class Journal:
         self._workflows.add(after.workflow_id)
         change = Change(before=before, after=after, at=self._clock.now(), event=event, detail=detail)
         self._changes.append(_Pending(change, after_commit))
+
+    def take_in(self, theirs: Records, decisions: Decisions) -> None:
+        """Write down what other machines have bought since the run began; none of it is this run's to go on with.
+
+        Raises:
+            PipelineError: it cannot be written.
+        """
+        # What served a key last is left to the next command: it may have to choose between theirs and ours.
+        joined = self._store.absorb(Records(theirs.purchases), decisions, self._clock.now())
+        for purchase_id in theirs.purchases:
+            self.purchases[purchase_id] = joined.purchases[purchase_id]
+            self._workflows.add(self.purchases[purchase_id].workflow_id)
+
+    @property
+    def exceeds_budget(self) -> bool:
+        """Whether all that was ever bought, here and elsewhere as far as it is known, costs more than the budget."""
+        noted = (pending.change for pending in self._changes)
+        more = sum(each.after.cost - (each.before.cost if each.before is not None else 0) for each in noted)
+        budget = self._caps.budget
+        return budget is not None and self._store.spent().ever + more > budget
 
     def learn(self, template_id: str, seconds: float) -> None:
         """Note how long one workflow of a template took."""

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from pipeline.engine.downloader import Downloader
 from pipeline.engine.durations import Durations, time_left
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
+from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, tally_of
@@ -39,9 +40,9 @@ class Runner:
 
     `records` is what `store` holds, `ownership` what proves a workflow to be theirs, `manifest_folder` what local
     paths are relative to. `publish` is called now and then to write the results manifest, and raises a
-    `PipelineError` where it cannot be written; so does `others`, which tells of purchases that other machines wrote
-    into it meanwhile. With a `checkpoint` nothing is sent that is not published. `open_executor` gives an executor
-    for so many calls at once.
+    `PipelineError` where it cannot be written; so does `came_in`, which tells what other machines have bought since
+    the run began, as far as it stands there. With a `checkpoint` nothing is sent that is not published.
+    `open_executor` gives an executor for so many calls at once.
     """
 
     plan: Plan
@@ -56,7 +57,7 @@ class Runner:
     report: RunReport
     stop: Stop
     publish: Callable[[], object]
-    others: Callable[[], Collection[Purchase]] = tuple
+    came_in: Callable[[], Records] = Records
     checkpoint: Checkpoint | None = None
     on_change: Callable[[Change], None] = lambda _change: None
     clock: Clock = field(default_factory=SystemClock)
@@ -271,6 +272,7 @@ class Runner:
             in_flight=self._in_flight,
             served_jobs=self._served_jobs,
             publisher=self._publisher,
+            others=self._others,
             reporter=self.reporter,
             on_bought=self._follow_bought,
             on_rejected=self._failures.add,
@@ -278,19 +280,11 @@ class Runner:
 
     @cached_property
     def _publisher(self) -> Publisher:
-        wanted = {
-            fingerprint
-            for entry in self.plan.buying
-            if entry.job is not None
-            for fingerprint in entry.job.fingerprints
-        }
-        return Publisher(
-            calls=self._calls,
-            checkpoint=self.checkpoint,
-            publish=self.publish,
-            others=self.others,
-            wanted=wanted,
-        )
+        return Publisher(calls=self._calls, checkpoint=self.checkpoint, publish=self.publish)
+
+    @cached_property
+    def _others(self) -> OtherMachines:
+        return OtherMachines(came_in=self.came_in, journal=self._journal, assignment=self.plan.assignment)
 
     @cached_property
     def _coordinator(self) -> Coordinator:

@@ -1,7 +1,7 @@
 """Keeps the results manifest of a campaign up to date with its state."""
 
 import errno
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from pipeline import failpoints
@@ -14,7 +14,7 @@ from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, read_published
 from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.workspace import Workspace
-from pipeline.purchases import Purchase, PurchaseId, Records, Status, join
+from pipeline.purchases import Records, Status, join
 from pipeline.results.document import build
 from pipeline.results.file import ResultsFile, write
 from pipeline.state.transitions import absorb
@@ -56,7 +56,6 @@ class Publisher:
         self._stamp = found.stamp if found else None
         self._media: MediaMap = found.media if found else {}
         self._from_others = Records()
-        self._own_ids: Collection[PurchaseId] = ()
 
     def assert_writable(self) -> None:
         """Make sure that results can be written, before anything is bought that only they would tell of elsewhere.
@@ -89,7 +88,6 @@ class Publisher:
             Unfinished: it cannot be written; what was there is untouched.
         """
         records, assignment = state.records, state.assignment
-        self._own_ids = records.purchases.keys()
         self._read_what_others_wrote()
         self._media = join_media(self._media, media)
         if self._from_others.purchases:
@@ -110,18 +108,14 @@ class Publisher:
         }
         return written
 
-    def purchases_of_others(self) -> tuple[Purchase, ...]:
-        """What other machines have bought and written there since it was read, and this run does not know.
+    def others_wrote(self) -> Records:
+        """What was written there since it was read, other than by this: what other machines know.
 
         Raises:
             InvalidInput: what stands there now cannot be read.
         """
         self._read_what_others_wrote()
-        return tuple(
-            each
-            for purchase_id, each in self._from_others.purchases.items()
-            if purchase_id not in self._own_ids
-        )
+        return self._from_others
 
     def _write(self, document: Mapping[str, Json]) -> bool:
         try:

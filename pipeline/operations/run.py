@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
+from pipeline.assignment import Assignment
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
@@ -13,10 +15,11 @@ from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
-from pipeline.operations.workspace import Workspace
+from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.providers.base import Provider
+from pipeline.purchases import PurchaseId, Records
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import summarize
@@ -86,7 +89,7 @@ class CampaignRun:
         finally:
             state = self._publish_last()
             self._run_last_checkpoint()
-        return self._outcome(plan, state)
+        return self._outcome(plan, self._with_what_came_in(state))
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
         if not plan.asks_vendor and not plan.moves_files:
@@ -109,10 +112,21 @@ class CampaignRun:
                 report=self.report,
                 stop=self._stop,
                 publish=lambda: self._publish(self._state.reread()),
-                others=self._publisher.purchases_of_others,
+                came_in=self._came_in,
                 checkpoint=self._options.checkpoint,
                 on_change=self._options.on_change,
             ).run()
+
+    def _came_in(self) -> Records:
+        """What other machines have bought since the run began, as far as it stands in the results."""
+        theirs = self._publisher.others_wrote()
+        if not theirs.purchases:
+            return theirs
+        return Records({each: theirs.purchases[each] for each in theirs.purchases.keys() - self._known()})
+
+    def _known(self) -> set[PurchaseId]:
+        """What was known when the run began, and what it bought."""
+        return self._state.records.purchases.keys() | self._state.store.recorded()
 
     def _provider(self) -> AbstractContextManager[Provider]:
         given = self._options.provider
@@ -151,13 +165,34 @@ class CampaignRun:
         except PipelineError as error:
             self.report.stop(error.exit_code, str(error))
 
+    def _with_what_came_in(self, state: CampaignState) -> CampaignState:
+        """`state`, with what the last checkpoint may have brought: another machine may have served a job."""
+        try:
+            came_in = self._came_in()
+            if not came_in.purchases:
+                return state
+            state.store.absorb(Records(came_in.purchases), state.decisions, now())
+        except PipelineError as error:
+            self.report.stop(error.exit_code, str(error))
+            return state
+        return state.reread()
+
+    def _without_what_others_follow(self, state: CampaignState) -> Assignment:
+        """What serves which job; of what serves none, not what came in: another machine brings it to its end."""
+        assignment, known = state.assignment, self._known()
+        return replace(
+            assignment,
+            earlier=tuple(each for each in assignment.earlier if each.id in known),
+            orphans=tuple(each for each in assignment.orphans if each.id in known),
+        )
+
     def _outcome(self, plan: Plan, state: CampaignState) -> Outcome:
         report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         stands = standings(state.assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
-            state.assignment,
+            self._without_what_others_follow(state),
             stands,
             selected=selected,
             stopped={*report.codes, *([self._stop.code] if self._stop.code is not None else [])},

@@ -341,13 +341,16 @@ def recover(purchase: Purchase) -> Purchase:
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
     """Both joined. For a `submitting` that only the other side knows nobody here waits: it is `attention`."""
     joined = join(mine, theirs, decisions)
-    ours = {
-        purchase_id
-        for purchase_id, purchase in mine.purchases.items()
-        if purchase.status is Status.SUBMITTING
-    }
+    ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {
-        purchase_id: purchase if purchase_id in ours else recover(purchase)
+        purchase_id: _under_way(ours[purchase_id], purchase) if purchase_id in ours else recover(purchase)
         for purchase_id, purchase in joined.purchases.items()
     }
     return replace(joined, purchases=known)
+
+
+def _under_way(mine: Purchase, joined: Purchase) -> Purchase:
+    """A run's own create that is not answered. That others have read of it, and know no answer, tells nothing."""
+    if joined.status is not Status.ATTENTION:
+        return joined
+    return replace(mine, again=joined.again, deleted=joined.deleted)

@@ -21,7 +21,7 @@ from pipeline.planning.collect import paid_for
 from pipeline.planning.make import make
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
-from pipeline.purchases import Purchase, Records
+from pipeline.purchases import Decisions, Purchase, Records
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
@@ -94,17 +94,28 @@ class RecordingReporter:
 
 
 class FailingStore:
-    """The state on a disk that is full now and then: `fails` says so of each transaction of changes."""
+    """The state on a disk that is full now and then: `fails` says so of each transaction of changes.
 
-    def __init__(self, store: Store, fails: Callable[[Sequence[Change]], bool]) -> None:
+    Where it does not `absorb`, there is no room for what other machines bought.
+    """
+
+    def __init__(
+        self, store: Store, fails: Callable[[Sequence[Change]], bool], *, absorbs: bool = True
+    ) -> None:
         self._store = store
         self._fails = fails
+        self._absorbs = absorbs
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
     def commit(self, changes: Sequence[Change]) -> None:
         self.commit_turn(Turn(changes=changes), Caps())
+
+    def absorb(self, records: Records, decisions: Decisions, at: str) -> Records:
+        if not self._absorbs:
+            raise Unfinished("the disk is full")
+        return self._store.absorb(records, decisions, at)
 
     def commit_turn(self, turn: Turn, caps: Caps) -> Sequence[Change]:
         if self._fails(turn.changes):
@@ -171,6 +182,7 @@ class Harness:
         self.published: list[dict[str, str]] = []
         self.results_cannot_be_written = False
         self.others: list[Purchase] = []
+        self.absorbs = True
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
         self._runs = 0
         self._ids = 0
@@ -209,7 +221,7 @@ class Harness:
                 ownership=Ownership(campaign="spring", recorded=store.recorded()),
                 plan=plan,
                 records=records,
-                store=cast("Store", FailingStore(store, self.disk_is_full)),
+                store=cast("Store", FailingStore(store, self.disk_is_full, absorbs=self.absorbs)),
                 provider=self.vendor,
                 outputs=outputs,
                 manifest_folder=self.folder,
@@ -218,7 +230,7 @@ class Harness:
                 report=report,
                 stop=self.stop,
                 publish=lambda: self._publish(store),
-                others=lambda: self.others,
+                came_in=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
                 clock=SystemClock() if threads else self.clock,
                 rng=random.Random(7),

@@ -20,6 +20,7 @@ from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
 from pipeline.providers.base import AccountProblem, AccountRefused, NotSent
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.state.store import Caps
 
 BLUE = job("blue")
 
@@ -81,7 +82,7 @@ def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harnes
 @fails_without(
     "pipeline.engine.checkpoint:Publisher._ended",
     "on_done(str(result) if isinstance",
-    swap=("on_done(str(result) if isinstance(result, PipelineError) else self", "on_done(self"),
+    swap=("str(result) if isinstance(result, PipelineError) else None", "None"),
 )
 def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harness: Harness) -> None:
     ran = harness.run(
@@ -179,22 +180,50 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
     return replace(purchase, **changed)
 
 
-@fails_without(
-    "pipeline.engine.checkpoint:Publisher._ended",
-    "on_done(str(result) if isinstance",
-    swap=("self.overtaken()", "None"),
-)
-def test_what_another_machine_bought_meanwhile_is_not_bought_and_its_wave_is_void(harness: Harness) -> None:
-    pulls = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(2)[1])))
+# What other machines have bought
 
-    ran = harness.run(*jobs(2), checkpoint=pulls)
 
-    assert not harness.vendor.creates
-    assert {each.status for each in ran.records.purchases.values()} == {"void"}
-    assert ran.codes == {ExitCode.UNFINISHED}
-    assert ran.report.notes == [
-        "hero/overlay/job-01: another machine bought the same meanwhile; nothing more is bought"
-    ]
+@fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
+@fails_without("pipeline.engine.create:Creator._published", "self._take_in()")
+def test_what_another_machine_has_published_before_is_not_sent_and_all_else_is(harness: Harness) -> None:
+    came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(3)[1])))
+
+    ran = harness.run(*jobs(3), checkpoint=came_first)
+
+    assert sorted(harness.vendor.creates) == ["job-00", "job-02"]
+    assert ran.statuses == {"job-00": "done", "job-01": "attention", "job-02": "done"}
+    assert ran.lives(jobs(3)[1]) == ["attention", "void"]
+    assert not ran.codes
+
+
+def test_who_published_first_does_not_yield(harness: Harness) -> None:
+    """What comes in once a wave is judged was published later, by a machine that has read of the wave."""
+    came_later = iter([[], [bought_elsewhere(job("blue"))]])
+    harness.executor.held = {"send"}
+    harness.clock.later(100, harness.let_go)
+
+    ran = harness.run(
+        job("blue"), checkpoint=FakeCheckpoint(does=lambda: harness.others.extend(next(came_later, [])))
+    )
+
+    assert harness.vendor.creates == ["blue"]
+    assert "done" in ran.lives(job("blue"))
+
+
+def test_what_goes_again_is_given_up_where_another_machine_has_bought_it_meanwhile(harness: Harness) -> None:
+    refused: list[float] = []
+
+    def refuse() -> NotSent:
+        refused.append(harness.clock.time)
+        harness.others.append(bought_elsewhere(BLUE))
+        return NotSent("refused")
+
+    harness.vendor.creating["blue"] = [refuse]
+
+    ran = harness.run(BLUE, checkpoint=FakeCheckpoint())
+
+    assert harness.vendor.creates == ["blue"]
+    assert "done" not in ran.lives(BLUE)
 
 
 @pytest.mark.parametrize(
@@ -214,20 +243,96 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
     assert harness.run(BLUE, checkpoint=FakeCheckpoint()).statuses == {"blue": "done"}
 
 
-@fails_without(
-    "pipeline.engine.create:Creator.publish",
-    "self._stop_if(self.publisher",
-    swap=("self.publisher.overtaken()", "None"),
-)
+@fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
+@fails_without("pipeline.engine.create:Creator.publish", "if not self.publisher.has_checkpoint")
 def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
     harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
-    harness.others.append(bought_elsewhere(jobs(2)[1]))
+    harness.others.append(bought_elsewhere(jobs(3)[1]))
 
-    ran = harness.run(*jobs(2), settings=RunSettings(in_flight=1))
+    ran = harness.run(*jobs(3), settings=RunSettings(in_flight=1))
 
-    assert harness.vendor.creates == ["job-00"]
-    assert ran.statuses == {"job-00": "done", "job-01": "pending"}
+    assert harness.vendor.creates == ["job-00", "job-02"]
+    assert ran.statuses == {"job-00": "done", "job-01": "attention", "job-02": "done"}
+    assert not ran.codes
+
+
+@fails_without("pipeline.engine.create:Creator._judge", "self._keep_the_budget()")
+@fails_without("pipeline.engine.create:Creator._keep_the_budget", "self._close(f")
+def test_of_a_wave_the_last_ones_are_given_up_until_the_budget_holds_with_what_others_bought(
+    harness: Harness,
+) -> None:
+    came_first = FakeCheckpoint(
+        does=lambda: harness.others.append(bought_elsewhere(job("theirs"), credits=25))
+    )
+    settings = RunSettings(in_flight=4, caps=Caps(budget=50))
+
+    ran = harness.run(*jobs(6), checkpoint=came_first, settings=settings)
+
+    assert list(ran.statuses.values()) == ["done", "done", *["pending"] * 4]
+    assert harness.vendor.creates == ["job-00", "job-01"]
+    assert ran.codes == {ExitCode.STOPPED_BUYING}
+    assert ran.report.notes == [
+        "hero/overlay/job-03: not bought, the budget would be exceeded",
+        "hero/overlay/job-02: not bought, the budget would be exceeded",
+    ]
+
+
+def test_what_others_bought_counts_before_an_intent_is_written_too(harness: Harness) -> None:
+    came_first = FakeCheckpoint(
+        does=lambda: harness.others.append(bought_elsewhere(job("theirs"), credits=25))
+    )
+    settings = RunSettings(in_flight=1, caps=Caps(budget=45))
+
+    ran = harness.run(*jobs(4), checkpoint=came_first, settings=settings)
+
+    assert list(ran.statuses.values()) == ["done", "done", "pending", "pending"]
+    assert "void" not in ran.lives(jobs(4)[2])
+    assert ran.codes == {ExitCode.STOPPED_BUYING}
+
+
+def test_what_others_bought_without_a_budget_stops_nothing(harness: Harness) -> None:
+    dear = bought_elsewhere(job("theirs"), credits=1_000_000)
+    caps = Caps(max_credits=40, max_creates=4)
+
+    ran = harness.run(
+        *jobs(4),
+        checkpoint=FakeCheckpoint(does=lambda: harness.others.append(dear)),
+        settings=RunSettings(caps=caps),
+    )
+
+    assert set(ran.statuses.values()) == {"done"}
+
+
+def test_where_the_first_of_a_template_is_anothers_the_next_one_goes_first(harness: Harness) -> None:
+    harness.others.append(bought_elsewhere(jobs(3)[0]))
+
+    ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint(), settings=RunSettings(canary=True, in_flight=1))
+
+    assert harness.vendor.creates[0] == "job-01"
+    assert list(ran.statuses.values())[1:] == ["done", "done"]
+
+
+def test_what_came_in_and_cannot_be_written_down_stops_the_buying(harness: Harness) -> None:
+    came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(job("theirs"))))
+    harness.absorbs = False
+
+    ran = harness.run(*jobs(2), checkpoint=came_first)
+
+    assert not harness.vendor.creates
+    assert set(ran.lives(jobs(2)[0])) == {"void"}
     assert ran.codes == {ExitCode.UNFINISHED}
+
+
+@fails_without("pipeline.engine.coordinator:Coordinator._publish", "if self.creator.publisher.is_busy")
+def test_the_results_are_left_alone_while_a_command_joins_into_them(harness: Harness) -> None:
+    harness.executor.held = {"FakeCheckpoint"}
+    harness.clock.later(100, harness.let_go)
+    written: list[int] = []
+
+    ran = harness.run(BLUE, checkpoint=FakeCheckpoint(does=lambda: written.append(len(harness.published))))
+
+    assert ran.statuses == {"blue": "done"}
+    assert written[0] == 1
 
 
 def test_a_command_that_ends_well_has_published() -> None:

@@ -213,3 +213,20 @@ def test_a_create_of_ours_that_is_still_unanswered_stays_so_in_a_join() -> None:
     joined = transitions.absorb(_only(mine), Records({**_only(mine).purchases, theirs.id: theirs}))
     assert joined.purchases[mine.id] == mine
     assert joined.purchases[theirs.id].status is Status.ATTENTION
+
+
+@fails_without(
+    "pipeline.state.transitions:_under_way", "if joined.status is not", swap=("Status.ATTENTION", "None")
+)
+def test_what_others_make_of_a_create_of_ours_that_is_under_way_tells_nothing() -> None:
+    """They have read of its intent, and cannot know whether it will be sent."""
+    mine = at(SUBMITTING)
+    marked = replace(recover(mine), again=True)
+
+    assert transitions.absorb(_only(mine), _only(recover(mine))) == _only(mine)
+    assert transitions.absorb(_only(mine), _only(marked)) == _only(replace(mine, again=True))
+
+
+@pytest.mark.parametrize("here", [VOID, SUBMITTED, DONE, LOST])
+def test_what_a_person_has_settled_elsewhere_counts(here: Phase) -> None:
+    assert transitions.absorb(_only(at(SUBMITTING)), _only(at(here))) == _only(at(here))
