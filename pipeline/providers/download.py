@@ -55,17 +55,17 @@ class MediaClient:
         Raises:
             DownloadFailed: it did not come whole or must not be kept; the target is as it was.
         """
-        shown = shown_url(media.url)
         try:
             fetched = self._fetch(media, PartialFile(target))
         except AddressRefused as error:
             raise DownloadFailed(str(error), lasting=True) from None
         except TransportError as error:
-            raise DownloadFailed(f"{shown}: {error}") from None
+            raise DownloadFailed(f"{shown_url(media.url)}: {error}") from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DownloadFailed(f"{target.name} cannot be written: {reason}", lasting=True) from None
-        log.debug("fetched %s: %d bytes", shown, fetched.bytes)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("fetched %s: %d bytes", shown_url(media.url), fetched.bytes)
         return fetched
 
     def _fetch(self, media: Media, part: PartialFile) -> Downloaded:

@@ -212,7 +212,9 @@ class Vimmerse:
         """The answer without our key: a server that repeats it must not get it printed or stored."""
         key = self.settings.key.encode()
         # A very short one, such as the emulator takes, may stand in an answer by chance.
-        return replace(response, body=response.body.replace(key, b"***")) if len(key) >= 8 else response
+        if len(key) < 8 or key not in response.body:
+            return response
+        return replace(response, body=response.body.replace(key, b"***"))
 
     def _object(self, response: Response) -> Mapping[str, Json]:
         try:

@@ -161,11 +161,11 @@ class Transport:
 
     def _send(self, request: HttpRequest, timeout: float, transmission: Transmission) -> BaseHTTPResponse:
         origin, target = _split(request.url)
-        proxy = self._network.proxy_for(request.url)
         try:
-            return self._pool(origin, proxy).urlopen(
+            pool = self._pools.get(origin) or self._open_pool(origin)
+            return pool.urlopen(
                 request.method,
-                request.url if proxy and origin.startswith("http:") else target,
+                request.url if pool.proxy is not None and pool.scheme == "http" else target,
                 body=request.body or None,
                 headers={"Accept-Encoding": "identity", **request.headers},
                 retries=False,
@@ -179,16 +179,14 @@ class Transport:
         except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
             raise TransportError(reason_for(TimeoutError() if transmission.is_over else error)) from None
 
-    def _pool(self, origin: str, proxy: str | None) -> HTTPConnectionPool:
-        found = self._pools.get(origin)
-        if found is None:
-            tls = (
-                None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.ca_bundle)}
-            )
-            found = self._pools[origin] = self._manager(proxy).connection_from_url(origin, pool_kwargs=tls)
-            found.ConnectionCls = TlsConnection if found.scheme == "https" else Connection
-            found.conn_kw["route"] = self._route
-        return found
+    def _open_pool(self, origin: str) -> HTTPConnectionPool:
+        tls = None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.ca_bundle)}
+        manager = self._manager(self._network.proxy_for(origin))
+        pool: HTTPConnectionPool = manager.connection_from_url(origin, pool_kwargs=tls)
+        pool.ConnectionCls = TlsConnection if pool.scheme == "https" else Connection
+        pool.conn_kw["route"] = self._route
+        self._pools[origin] = pool
+        return pool
 
     def _manager(self, proxy: str | None) -> PoolManager:
         if proxy is None:
