@@ -141,7 +141,7 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
 
 @fails_without(
     "pipeline.providers.http.transport:Transport._send",
-    "return self._pool(origin",
+    "return pool.urlopen",
     swap=("retries=False", "retries=3"),
 )
 def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:

@@ -232,8 +232,8 @@ def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path
 
 
 @fails_without(
-    "pipeline.providers.partial_file:PartialFile.open",
-    "descriptor = os.open(self",
+    "pipeline.providers.partial_file:PartialFile._descriptor",
+    "flags = os.O_WRONLY",
     swap=("os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC"),
 )
 def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
