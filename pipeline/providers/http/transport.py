@@ -2,12 +2,14 @@
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from urllib.parse import quote
 
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -15,6 +17,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
 from pipeline.providers.address import AddressRefused, Guard
+from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 from pipeline.providers.network import Network
@@ -23,9 +26,15 @@ from pipeline.providers.network import Network
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 LARGEST_RESPONSE = 1 << 20
+# What stands in the way of one that says nothing of itself, as many stores do.
+USER_AGENT = "campaign-pipeline"
 _BLOCK = 1 << 16
 # A large body may take longer than a call that asks a question: no line that is of use is slower than this.
 _SLOWEST_UPLOAD = 128 * 1024
+
+
+# What a url may hold as it is.
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Ending(Enum):
@@ -90,7 +99,9 @@ class StreamedResponse:
         body = bytearray()
         ending = Ending.WHOLE if self.has_end else Ending.OPEN
         try:
-            for block in self.blocks():
+            # Some compress without saying so, which shows.
+            coding = coding_of(self.headers.get("content-encoding", "")) or "gzip"
+            for block in undone(self.blocks(), coding, _is_json):
                 body += block
                 if len(body) > LARGEST_RESPONSE:
                     ending = Ending.CAPPED
@@ -98,7 +109,10 @@ class StreamedResponse:
         except TransportError:
             ending = Ending.CUT
         return Response(
-            status=self.status, headers=self.headers, body=bytes(body[:LARGEST_RESPONSE]), ending=ending
+            status=self.status,
+            headers=self.headers,
+            body=_in_utf8(bytes(body[:LARGEST_RESPONSE]), self.headers.get("content-type", "")),
+            ending=ending,
         )
 
 
@@ -163,11 +177,13 @@ class Transport:
         origin, target = _split(request.url)
         try:
             pool = self._pools.get(origin) or self._open_pool(origin)
+            is_forwarded = pool.proxy is not None and pool.scheme == "http"
+            self._route.target = f"{origin}{target}" if is_forwarded else target
             return pool.urlopen(
                 request.method,
-                request.url if pool.proxy is not None and pool.scheme == "http" else target,
+                f"{origin}/" if is_forwarded else "/",
                 body=request.body or None,
-                headers={"Accept-Encoding": "identity", **request.headers},
+                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **request.headers},
                 retries=False,
                 redirect=False,
                 timeout=Timeout(connect=timeout, read=timeout),
@@ -200,11 +216,26 @@ class Transport:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Scheme and host of `url`, and what is asked for there."""
+    """Scheme and host of `url`, and what is asked for there: as it is spelled, but for what no request can hold."""
     start = url.find("://") + 3
     end = next((index for index in range(start, len(url)) if url[index] in "/?#"), len(url))
-    target = url[end:]
+    target = quote(url[end:].partition("#")[0], safe=PRINTABLE, errors="replace")
     return url[:end].lower(), target if target.startswith("/") else f"/{target}"
+
+
+def _in_utf8(body: bytes, content_type: str) -> bytes:
+    """A text that comes in another charset, and says so, in that of JSON."""
+    charset = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]{1,40})", content_type, re.IGNORECASE)
+    if charset is None or charset[1].lower() in ("utf-8", "utf8"):
+        return body
+    try:
+        return body.decode(charset[1]).encode()
+    except (LookupError, ValueError):
+        return body
+
+
+def _is_json(first: bytes) -> bool:
+    return first.lstrip()[:1] in (b"{", b"[")
 
 
 @lru_cache
