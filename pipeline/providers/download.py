@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
-from pipeline.errors import printable
+from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.http.coding import coding_of, is_undone, undone
@@ -58,7 +58,7 @@ class MediaClient:
         """
         try:
             fetched = self._fetch(media, PartialFile(target))
-        except AddressRefused as error:
+        except (AddressRefused, UsageError) as error:
             raise DownloadFailed(str(error), lasting=True) from None
         except TransportError as error:
             raise DownloadFailed(f"{shown_url(media.url)}: {error}") from None

@@ -16,6 +16,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
+from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
 from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
@@ -157,6 +158,7 @@ class Transport:
         Raises:
             TransportError: no headers came.
             AddressRefused: the guard forbids to go there.
+            UsageError: a proxy or a bundle of certificates that is needed for that cannot be used.
         """
         self._route.transmission = transmission = transmission or Transmission()
         transmission.begin(timeout + len(request.body) / _SLOWEST_UPLOAD)
@@ -190,13 +192,13 @@ class Transport:
                 preload_content=False,
                 decode_content=False,
             )
-        except AddressRefused:
+        except (AddressRefused, UsageError):
             raise
         except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
             raise TransportError(reason_for(TimeoutError() if transmission.is_over else error)) from None
 
     def _open_pool(self, origin: str) -> HTTPConnectionPool:
-        tls = None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.ca_bundle)}
+        tls = None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.trusted())}
         manager = self._manager(self._network.proxy_for(origin))
         pool: HTTPConnectionPool = manager.connection_from_url(origin, pool_kwargs=tls)
         pool.ConnectionCls = TlsConnection if pool.scheme == "https" else Connection
@@ -208,7 +210,7 @@ class Transport:
         if proxy is None:
             manager: PoolManager = self._adapter.poolmanager
         elif proxy.startswith("https:"):
-            tls = tls_context(self._network.ca_bundle)
+            tls = tls_context(self._network.trusted())
             manager = self._adapter.proxy_manager_for(proxy, proxy_ssl_context=tls)
         else:
             manager = self._adapter.proxy_manager_for(proxy)
