@@ -11,15 +11,47 @@ _SUFFIXES = {
     "video/mp4": "mp4",
     "video/webm": "webm",
     "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
+    "video/mpeg": "mpg",
+    "video/ogg": "ogv",
+    "video/3gpp": "3gp",
+    "video/x-flv": "flv",
+    "video/x-ms-wmv": "wmv",
     "image/jpeg": "jpg",
     "image/png": "png",
     "image/webp": "webp",
     "image/gif": "gif",
+    "image/avif": "avif",
+    "image/heic": "heic",
+    "image/heif": "heif",
+    "image/bmp": "bmp",
+    "image/tiff": "tiff",
+    "image/jxl": "jxl",
+    "image/svg+xml": "svg",
     "audio/mpeg": "mp3",
     "audio/mp4": "m4a",
     "audio/wav": "wav",
     "audio/x-wav": "wav",
     "audio/ogg": "ogg",
+    "audio/opus": "opus",
+    "audio/flac": "flac",
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/amr": "amr",
+    "audio/midi": "mid",
+    "audio/webm": "weba",
+}
+
+# What else stands beside media; a page that a browser would run stays a `.bin`.
+_OTHERS = {
+    "application/json": "json",
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "model/gltf-binary": "glb",
+    "text/plain": "txt",
+    "text/vtt": "vtt",
+    "application/x-subrip": "srt",
 }
 
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
@@ -27,7 +59,8 @@ MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
 
 def suffix(content_type: str) -> str:
     """The suffix for a content type, without the dot; `bin` for one that is not known."""
-    return _SUFFIXES.get(content_type.partition(";")[0].strip().lower(), "bin")
+    bare = content_type.partition(";")[0].strip().lower()
+    return _SUFFIXES.get(bare) or _OTHERS.get(bare, "bin")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline import failpoints
 from pipeline.artifacts.file_index import FileIndex
@@ -136,7 +136,7 @@ class OutputFolder:
         self.index.moved(path, other, digest)
 
     def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
-        """Put a file that was just fetched to `temporary`, beside it, in its place.
+        """Put a file that was just fetched to `temporary`, in this folder, in its place.
 
         A file with the same bytes that lies there already is as good: a run may have died after the
         rename and before it could note it.
@@ -150,8 +150,9 @@ class OutputFolder:
                 temporary.unlink()
             else:
                 self.clear(path)
-                temporary.replace(temporary.with_name(PurePosixPath(path).name))
-                self._unsynced.add(temporary.parent)
+                target = self.target(path)
+                temporary.replace(target)
+                self._unsynced.add(target.parent)
                 failpoints.reach("after rename")
         except NotOurs:
             temporary.unlink(missing_ok=True)

@@ -1,21 +1,21 @@
 """Polls workflows, has what the vendor says of them written down, and what succeeded fetched."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.engine.calls import CallPool, Clock, result_of
 from pipeline.engine.downloader import Downloader
 from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
+from pipeline.engine.listing import merged, merged_steps
 from pipeline.engine.reporter import Reporter
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import printable
 from pipeline.planning.planner import last_sent
-from pipeline.providers.base import Media, NotFound, Progress, Provider, VendorError, Workflow
-from pipeline.purchases import Output, Purchase, Status, Step, WorkflowId
+from pipeline.providers.base import NotFound, Progress, Provider, VendorError, Workflow
+from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
 
 # Failures in a row before this run leaves a workflow to the next one.
@@ -160,7 +160,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
             return VendorFailed(why, workflow.updated_at)
         case Progress.SUCCEEDED if workflow.result:
             tracked.latest = workflow
-            return _finished(workflow)
+            return _finished(tracked.purchase, workflow)
         case Progress.SUCCEEDED:
             # The vendor may say success a little before it lists the files.
             tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
@@ -192,21 +192,11 @@ def _still_running(purchase: Purchase, workflow: Workflow) -> Event | None:
     return Reported(workflow.credits, workflow.created_at, workflow.updated_at)
 
 
-def _finished(workflow: Workflow) -> Finished:
+def _finished(purchase: Purchase, workflow: Workflow) -> Finished:
     return Finished(
-        outputs=tuple(_outputs(workflow.result)),
-        steps=tuple(Step(flow, tuple(_outputs(media))) for flow, media in workflow.steps),
+        outputs=merged(purchase.outputs, workflow.result),
+        steps=merged_steps(purchase.steps, workflow),
         credits=workflow.credits,
         created_at=workflow.created_at,
         updated_at=workflow.updated_at,
     )
-
-
-def _outputs(media: Iterable[Media]) -> Iterable[Output]:
-    return (Output(each.content_type, without_query(each.url), bytes=each.size) for each in media)
-
-
-def without_query(url: str) -> str:
-    """`url` without its query, which may be a signature: a secret, and one that expires."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

@@ -1,7 +1,8 @@
 """Turns the next job to buy into a request: bytes read and compared with the planned hash, urls made fresh."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,7 @@ from pipeline.artifacts.inventory import Inventory
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, result_of
 from pipeline.engine.in_flight import InFlight
+from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import BuyingStopped, ExitCode, PipelineError
@@ -25,10 +27,9 @@ from pipeline.providers.base import (
     NotFound,
     Provider,
     VendorError,
-    Workflow,
 )
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
-from pipeline.purchases import Purchase, PurchaseId, WorkflowId
+from pipeline.purchases import Output, Purchase, PurchaseId, WorkflowId
 
 # The vendor's limit for an image; a video from upstream may be larger.
 LARGEST_IMAGE = 25 * 1024 * 1024
@@ -43,6 +44,7 @@ class InputFailed(PipelineError):
 class Upstream:
     """The purchase that a chained job is made from; by output, the files that it brought to this machine."""
 
+    purchase: Purchase
     workflow_id: WorkflowId
     files: Mapping[str, tuple[tuple[Path, str, str], ...]]
 
@@ -115,7 +117,7 @@ class Preparer:
     def _files_of(self, source: Purchase | None) -> "Upstream | None":
         if source is None or source.workflow_id is None:
             return None
-        return Upstream(source.workflow_id, self.inventory.files_of(source))
+        return Upstream(source, source.workflow_id, self.inventory.files_of(source))
 
     def _done(
         self,
@@ -213,27 +215,61 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
 def _from_upstream(provider: Provider, source: UpstreamOutput, upstream: Upstream | None) -> str | Attachment:
     if upstream is None:
         raise InputFailed(f"{source.job} has brought nothing to be made from")
-    try:
-        media = chosen(outputs_of(provider.get(upstream.workflow_id), source.output), source.media)
-    except NotFound:
-        media = None
-    if media is not None:
+    recorded = recorded_of(upstream.purchase, source.output)
+    # Without a record of it, as of a step that was never asked for, the vendor's order is all there is.
+    index = _first([Media("", each.content_type) for each in recorded], source.media)
+    media = _listed(provider, source, upstream, recorded, index)
+    if isinstance(media, Media):
         return media.url
-    # Gone at the vendor; what was downloaded is as good.
+    # Gone at the vendor, or not to be told among others; what was downloaded is as good.
     for path, digest, content_type in upstream.files.get(source.output, ()):
-        if source.media is None or content_type.startswith(f"{source.media}/"):
+        is_first = index is None or recorded[index].sha256 in (None, digest)
+        if is_first and (source.media is None or content_type.startswith(f"{source.media}/")):
             return _attachment(path, path.name, digest, LARGEST_MEDIA)
+    if media is not None and index is not None:
+        return _by_hash(provider, media, recorded[index]).url
     kind = source.media or "file"
     raise InputFailed(f"{source.job} has no {kind} in its {source.output} for this job to be made from")
 
 
-def outputs_of(workflow: Workflow, output: str) -> tuple[Media, ...]:
-    """The files of a workflow's `result`, or of the step of that name."""
-    if output == "result":
-        return workflow.result
-    return next((media for flow, media in workflow.steps if flow == output), ())
+def _listed(
+    provider: Provider,
+    source: UpstreamOutput,
+    upstream: Upstream,
+    recorded: Sequence[Output],
+    index: int | None,
+) -> Media | Sequence[Media] | None:
+    """The file of the vendor's list that is `recorded[index]`; those that it may be; None where there is none."""
+    try:
+        told = media_of(provider.get(upstream.workflow_id), source.output)
+    except NotFound:
+        return None
+    if index is None:
+        first = _first(told, source.media)
+        return None if first is None else told[first]
+    pairs = matched(recorded, told)
+    if index in pairs:
+        return told[pairs[index]]
+    left = [media for number, media in enumerate(told) if number not in pairs.values()]
+    if recorded[index].sha256 is None:
+        first = _first(left, source.media)
+        return None if first is None else left[first]
+    return left or None
 
 
-def chosen(media: tuple[Media, ...], kind: MediaType | None) -> Media | None:
-    """The first of a kind; of any, where the kind is not known."""
-    return next((each for each in media if kind is None or each.kind is kind), None)
+def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
+    """The one of `candidates` whose bytes are those that were fetched once."""
+    with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
+        for number, media in enumerate(candidates):
+            if provider.download(media, Path(folder, str(number))).sha256 == wanted.sha256:
+                return media
+    raise InputFailed("the vendor does not list the file any more that this job was to be made from")
+
+
+def _first(media: Sequence[Media], kind: MediaType | None) -> int | None:
+    """The index of the first of a kind, else of the first of which nobody told; None where there is none."""
+    for wanted in ({kind} if kind is not None else {*MediaType, None}, {None}):
+        for index, each in enumerate(media):
+            if each.kind in wanted:
+                return index
+    return None

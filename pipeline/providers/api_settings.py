@@ -35,7 +35,8 @@ class Settings:
     """Where the API is, which of its versions, the key, and how long one call may take, in seconds.
 
     Raises:
-        UsageError: the address is not https (http only on this machine), or not that of a server's root.
+        UsageError: the address is not https (http only on this machine), or not that of a server's root; or a proxy
+            or a bundle of certificates that it needs cannot be used.
         AccountError: a key that cannot be one.
     """
 
@@ -63,6 +64,7 @@ class Settings:
             )
         if parts.scheme == "http" and not is_loopback_host(host):
             raise UsageError(f"the key is not sent without encryption: {shown} must be https")
+        self.network.check(self.base_url)
 
     @property
     def guard(self) -> Guard:

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
-from pipeline.errors import printable
+from pipeline.errors import UsageError, printable
 from pipeline.providers.address import AddressRefused, Guard, shown_url
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
+from pipeline.providers.http.coding import coding_of, is_undone, undone
 from pipeline.providers.http.errors import TransportError
-from pipeline.providers.http.transport import HttpRequest, StreamedResponse, Transport
-from pipeline.providers.media import LONGEST_SIGNATURE, agrees, may_be_media, sniffed
+from pipeline.providers.http.transport import PRINTABLE, HttpRequest, StreamedResponse, Transport
+from pipeline.providers.media import LONGEST_SIGNATURE, sniffed, type_of
 from pipeline.providers.network import Network
 from pipeline.providers.partial_file import PartialFile
 
@@ -55,27 +56,36 @@ class MediaClient:
         Raises:
             DownloadFailed: it did not come whole or must not be kept; the target is as it was.
         """
-        shown = shown_url(media.url)
         try:
             fetched = self._fetch(media, PartialFile(target))
-        except AddressRefused as error:
+        except (AddressRefused, UsageError) as error:
             raise DownloadFailed(str(error), lasting=True) from None
         except TransportError as error:
-            raise DownloadFailed(f"{shown}: {error}") from None
+            raise DownloadFailed(f"{shown_url(media.url)}: {error}") from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DownloadFailed(f"{target.name} cannot be written: {reason}", lasting=True) from None
-        log.debug("fetched %s: %d bytes", shown, fetched.bytes)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("fetched %s: %d bytes", shown_url(media.url), fetched.bytes)
         return fetched
 
     def _fetch(self, media: Media, part: PartialFile) -> Downloaded:
         start, etag = part.progress()
         received = self._resumed(media, part, start, etag) if start else None
-        if received is None:
-            with self._get(media.url, {}) as response:
-                _expect(response, 200, media.url)
-                received = self._receive(response, part, 0, media)
+        received = received or self._received(media, part)
+        if not received.is_proved and media.size is None:
+            # Nothing told where it ends, so what comes again and is the same is what there is.
+            again = self._received(media, part)
+            if again.sha256 != received.sha256:
+                part.discard()
+                raise DownloadFailed(f"{shown_url(media.url)} comes without a length, and not the same twice")
         return _finished(part, media, received)
+
+    def _received(self, media: Media, part: PartialFile) -> "_Received":
+        with self._get(media.url, {}) as response:
+            if not _is_all(response):
+                _expect(response, 200, media.url)
+            return self._receive(response, part, 0, media)
 
     def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> "_Received | None":
         """Fetch what is missing; None if the server cannot go on from what is here, which is dropped."""
@@ -83,7 +93,7 @@ class MediaClient:
         with self._get(media.url, asked) as response:
             if response.status == 200:  # another file by now, or a server without ranges: it begins anew
                 return self._receive(response, part, 0, media)
-            if response.status == 206 and _continues(response, start, etag):
+            if response.status == 206 and _continues(response, start, etag) and not _coding(response):
                 return self._receive(response, part, start, media)
             if response.status not in (206, 416):
                 _expect(response, 206, media.url)
@@ -114,12 +124,18 @@ class MediaClient:
         self, response: StreamedResponse, part: PartialFile, start: int, media: Media
     ) -> "_Received":
         """Write the body behind the `start` bytes that are here, and sync it."""
-        length = self._check_promise(response, start, media)
-        received = _Received()
+        coding = _coding(response)
+        length = None if coding else self._promised(response, start, media)
+        received = _Received(
+            served=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
+            is_proved=response.has_end,
+            coding=coding,
+        )
         with part.open(start) as file:
             if start:
                 received.take_up(part.path, start)
-            for block in _steady(response.blocks(), self.timeout):
+            blocks = undone(response.blocks(), coding, _is_media)
+            for block in _steady(blocks, self.timeout):
                 received.add(block)
                 if received.size > self.largest:
                     raise DownloadFailed(
@@ -127,22 +143,15 @@ class MediaClient:
                     )
                 file.write(block)
                 # What comes in one piece is never gone on with.
-                if received.size == len(block) != length:
+                if coding is None and received.size == len(block) != length:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()
             os.fsync(file.fileno())
         return received
 
-    def _check_promise(self, response: StreamedResponse, start: int, media: Media) -> int | None:
-        """Refuse by its headers what would be of no use once it is here; what is whole, in bytes, if that is told."""
+    def _promised(self, response: StreamedResponse, start: int, media: Media) -> int | None:
+        """What is whole, in bytes, if its server tells that; refused where it would be of no use once it is here."""
         shown = shown_url(media.url)
-        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not may_be_media(content_type):
-            raise DownloadFailed(f"{shown} is {printable(content_type, 60)}, not {media.content_type}")
-        if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-            raise DownloadFailed(f"{shown} comes compressed, though that was not asked for")
-        if not response.has_end and media.size is None:
-            raise DownloadFailed(f"{shown} comes without a length, so nobody could tell whether it is whole")
         length = response.headers.get("content-length", "")
         if not re.fullmatch(r"[0-9]{1,18}", length):
             return None
@@ -152,6 +161,21 @@ class MediaClient:
         if media.size is not None and size != media.size:
             raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
         return size
+
+
+def _coding(response: StreamedResponse) -> str | None:
+    return coding_of(response.headers.get("content-encoding", ""))
+
+
+def _is_media(first: bytes) -> bool:
+    return sniffed(first[:LONGEST_SIGNATURE], "") is not None
+
+
+def _is_all(response: StreamedResponse) -> bool:
+    """Whether an answer that is none of 200 holds the whole file all the same."""
+    found = re.fullmatch(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", response.headers.get("content-range", ""))
+    is_whole_range = response.status == 206 and found is not None and int(found[1]) == int(found[2]) - 1
+    return response.status == 203 or is_whole_range
 
 
 def _expect(response: StreamedResponse, status: int, url: str) -> None:
@@ -171,8 +195,12 @@ def _continues(response: StreamedResponse, start: int, etag: str) -> bool:
 
 
 def _next_url(url: str, location: str) -> str:
+    # Headers are read as Latin-1, whatever their bytes mean.
+    sent = quote(location.strip().encode("latin-1", "replace"), safe=PRINTABLE)
+    if re.match("https?://", sent, re.IGNORECASE):
+        return sent  # as it is spelled
     try:
-        return urljoin(url, location)
+        return urljoin(url, sent)
     except ValueError:
         raise AddressRefused(f"{shown_url(url)} leads on to no sound url") from None
 
@@ -191,12 +219,23 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
 
 
 class _Received:
-    """What is known of a file's bytes as they come: how many, the first of them, and their hash."""
+    """What is known of a file's bytes as they come: how many, the first of them, and their hash.
 
-    def __init__(self) -> None:
+    `served` is what its server calls it; `is_proved`: it came to an end that was told.
+    """
+
+    def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
+        self.served = served
+        self.is_proved = is_proved
+        self.coding = coding
         self.size = 0
         self.head = b""
         self._digest = hashlib.sha256()
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is still compressed, in a way that nothing here undoes."""
+        return self.coding is not None and not is_undone(self.coding) and not _is_media(self.head)
 
     @property
     def sha256(self) -> str:
@@ -219,14 +258,17 @@ class _Received:
 def _finished(part: PartialFile, media: Media, received: _Received) -> Downloaded:
     """Judge the whole file by its own bytes, and put it in its place."""
     shown, size = shown_url(media.url), received.size
-    content_type = sniffed(received.head, media.content_type)
+    declared = media.content_type.partition(";")[0].strip().lower()
+    content_type = type_of(received.head, declared, received.served)
     problem = None
     if media.size is not None and size != media.size:
         problem = f"is {size:,} bytes, the vendor said {media.size:,}"
+    elif size == 0:
+        problem = "is empty"
+    elif received.is_packed:
+        problem = f"comes compressed ({printable(received.coding or '', 60)}), though that was not asked for"
     elif content_type is None:
-        problem = "is empty" if size == 0 else "is no image, video or sound of a kind that is known"
-    elif not agrees(content_type, media.content_type):
-        problem = f"is {content_type}, the vendor said {printable(media.content_type, 60)}"
+        problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:
         part.discard()
         raise DownloadFailed(f"{shown} {problem}")

@@ -1,4 +1,4 @@
-"""Which media may come, told by their first bytes: what a server calls its files proves nothing."""
+"""Which kind of media a file is, told by its first bytes: what a server calls its files proves nothing."""
 
 from pathlib import PurePosixPath
 
@@ -7,13 +7,31 @@ LONGEST_SIGNATURE = 64
 
 _FAMILIES = frozenset({"image", "video", "audio"})
 # What a store says that was not told what it holds.
-_VAGUE = frozenset({"", UNKNOWN, "binary/octet-stream"})
+_VAGUE = frozenset(
+    {
+        *(
+            "",
+            UNKNOWN,
+            "binary/octet-stream",
+            "application/binary",
+            "application/x-binary",
+            "multipart/form-data",
+        ),
+        *("application/force-download", "application/download", "application/x-download", "unknown/unknown"),
+    }
+)
 
 _BY_SUFFIX = {
+    ".aac": "audio/aac",
+    ".avi": "video/x-msvideo",
+    ".avif": "image/avif",
+    ".flac": "audio/flac",
     ".gif": "image/gif",
+    ".heic": "image/heic",
     ".jpeg": "image/jpeg",
     ".jpg": "image/jpeg",
     ".m4a": "audio/mp4",
+    ".mkv": "video/x-matroska",
     ".mov": "video/quicktime",
     ".mp3": "audio/mpeg",
     ".mp4": "video/mp4",
@@ -24,21 +42,52 @@ _BY_SUFFIX = {
     ".webp": "image/webp",
 }
 
-# One kind of container holds several types; which of them it is, the declared type may say.
-_CONTAINERS = (
-    frozenset({"video/mp4", "audio/mp4", "video/quicktime"}),
-    frozenset({"video/webm", "audio/webm", "video/x-matroska"}),
-    frozenset({"audio/ogg", "video/ogg"}),
-)
-
 _ALIASES = {
+    "application/mp4": "video/mp4",
+    "application/ogg": "audio/ogg",
+    "application/x-mp4": "video/mp4",
     "audio/mp3": "audio/mpeg",
     "audio/wave": "audio/wav",
+    "audio/x-flac": "audio/flac",
     "audio/x-m4a": "audio/mp4",
     "audio/x-wav": "audio/wav",
     "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "video/avi": "video/x-msvideo",
+    "video/matroska": "video/x-matroska",
     "video/x-m4v": "video/mp4",
 }
+
+_BY_BRAND = {
+    **dict.fromkeys((b"qt  ",), ("video/quicktime",)),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), ("audio/mp4",)),
+    **dict.fromkeys((b"avif", b"avis"), ("image/avif",)),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc"), ("image/heic",)),
+    **dict.fromkeys((b"mif1", b"msf1"), ("image/heif", "image/heic", "image/avif")),
+    **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gg6"), ("video/3gpp", "audio/3gpp", "video/mp4")),
+}
+_MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
+# A film may begin without the box that names its kind, as old cameras write them.
+_BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+    (b"fLaC", "audio/flac"),
+    (b"ID3", "audio/mpeg"),
+    (b"MThd", "audio/midi"),
+    (b"#!AMR", "audio/amr"),
+    (b"FLV\x01", "video/x-flv"),
+    (b"\0\0\x01\xba", "video/mpeg"),
+    (b"\0\0\x01\xb3", "video/mpeg"),
+    (b"0&\xb2u\x8ef\xcf\x11", "video/x-ms-wmv"),
+)
 
 
 def content_type_of(path: str) -> str:
@@ -46,53 +95,90 @@ def content_type_of(path: str) -> str:
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower(), UNKNOWN)
 
 
+def is_vague(told: str) -> bool:
+    """Whether a type says nothing of what a file is."""
+    return told in _VAGUE
+
+
 def sniffed(head: bytes, declared: str) -> str | None:
-    """The type of a file that begins with `head`, None if it is none of those that may come.
+    """The type of a file that begins with `head`, None if it is no image, video or sound of a kind that is known.
 
     `declared` decides only between the types that one kind of container can hold.
     """
-    found = _signature(head)
+    found = _signatures(head)
     declared = _ALIASES.get(declared, declared)
-    for container in _CONTAINERS:
-        if found in container and declared in container:
-            return declared
-    return found
+    return declared if declared in found else next(iter(found), None)
 
 
-def may_be_media(told: str) -> bool:
-    """Whether a server that calls its answer `told` may be sending media; its bytes will tell."""
-    return told in _VAGUE or told in ("application/mp4", "application/ogg") or _family(told) in _FAMILIES
+def type_of(head: bytes, declared: str, served: str) -> str | None:
+    """The type of a whole file that begins with `head`; None for what is but a text in the place of media.
+
+    What is known by its bytes is what they say. Anything else is what it was `declared` to be, else what its server
+    called it; only a page that tells of an error is none of that.
+    """
+    known = sniffed(head, served if is_vague(declared) else declared)
+    if known is not None:
+        return known
+    told = next((each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN)
+    return None if _is_text(head) and _is_unlike_text(head, declared) else _ALIASES.get(told, told)
 
 
-def agrees(found: str, declared: str) -> bool:
-    """Whether a file of type `found` is what was promised, as far as anything was promised."""
-    return declared in _VAGUE or _family(found) == _family(declared)
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # a letter that the end of `head` cuts
+            return False
+        text = head[: error.start].decode("utf-8")
+    return not any(character < " " and character not in "\t\r\n\f" for character in text)
 
 
-def _family(content_type: str) -> str:
-    return content_type.partition("/")[0]
+def _is_unlike_text(head: bytes, declared: str) -> bool:
+    """Whether a text cannot be meant; where nothing was declared, a page or an object tells of an error."""
+    if is_vague(declared):
+        return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{", b"[")
+    family, _, kind = declared.partition("/")
+    return family in _FAMILIES and "xml" not in kind and "mpegurl" not in kind
 
 
-def _signature(head: bytes) -> str | None:
+def _signatures(head: bytes) -> tuple[str, ...]:
+    """The types that a file may have which begins so, the usual one first."""
+    for start, content_type in _STARTS:
+        if head.startswith(start):
+            return (content_type,)
+    if head[4:8] == b"ftyp":
+        return _BY_BRAND.get(head[8:12], _MP4)
+    if head[4:8] in _BOXES:
+        return ("video/quicktime", *_MP4)
+    return _of_containers(head)
+
+
+def _of_containers(head: bytes) -> tuple[str, ...]:
     match head[:4]:
-        case b"\x89PNG":
-            return "image/png" if head.startswith(b"\x89PNG\r\n\x1a\n") else None
-        case b"GIF8":
-            return "image/gif" if head[4:6] in (b"7a", b"9a") else None
-        case b"RIFF":
-            return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+        case b"RIFF" if head[8:12] in _RIFF:
+            return (_RIFF[head[8:12]],)
+        case b"FORM" if head[8:12] in (b"AIFF", b"AIFC"):
+            return ("audio/aiff",)
         case b"OggS":
-            return "audio/ogg"
+            return ("video/ogg",) if b"\x80theora" in head else ("audio/ogg", "video/ogg", "audio/opus")
         case b"\x1aE\xdf\xa3":
-            return "video/webm" if b"webm" in head else "video/x-matroska"
-        case _ if head[4:8] == b"ftyp":
-            return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4"}.get(head[8:12], "video/mp4")
-        case _ if head.startswith(b"\xff\xd8\xff"):
-            return "image/jpeg"
-        case _ if head.startswith(b"ID3") or _is_mpeg_audio(head):
-            return "audio/mpeg"
+            webm, matroska = ("video/webm", "audio/webm"), ("video/x-matroska", "audio/x-matroska")
+            if b"webm" in head:
+                return webm
+            return matroska if b"matroska" in head else (*matroska, *webm)
+        case _ if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
+            return ("image/bmp",)
+        case _ if _is_adts(head):
+            return ("audio/aac",)
+        case _ if _is_mpeg_audio(head):
+            return ("audio/mpeg",)
         case _:
-            return None
+            return ()
+
+
+def _is_adts(head: bytes) -> bool:
+    # Twelve bits of sync, then a layer of 0, which MPEG audio reserves.
+    return len(head) >= 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -20,42 +20,58 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class Network:
     """`proxies` by scheme (`http`, `https`, `all`), the hosts that go without one, and a CA bundle's path.
 
-    A proxy's url may hold a password, so it is not shown. `ca_bundle` None: the bundle that is built in.
-
-    Raises:
-        UsageError: a proxy's url that cannot be one, or no such bundle.
+    A proxy's url may hold a password, so it is not shown. `ca_bundle` None: the bundle that is built in. What cannot
+    be used is told where it would be used, as a setting that is meant for other addresses stops nothing.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     direct: tuple[str, ...] = ()
     ca_bundle: str | None = None
 
-    def __post_init__(self) -> None:
-        for scheme, proxy in self.proxies.items():
-            if not _is_proxy(proxy):
-                raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
+    def check(self, url: str) -> None:
+        """Make sure that all that is needed to reach `url` can be used.
+
+        Raises:
+            UsageError: its proxy's url cannot be one, or there is no such bundle of certificates.
+        """
+        proxy = self.proxy_for(url)
+        if _is_secure(url) or (proxy is not None and _is_secure(proxy)):
+            self.trusted()
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy to reach `url` through; None to go there directly, as always to this machine.
+
+        Raises:
+            UsageError: its url cannot be one.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if is_loopback_host(host) or any(_covers(entry, host, parts.port) for entry in self.direct):
+            return None
+        scheme = parts.scheme if self.proxies.get(parts.scheme) else "all"
+        proxy = self.proxies.get(scheme)
+        if proxy is not None and not _is_proxy(proxy):
+            raise UsageError(f"the proxy for {scheme} must be a url like http://proxy.example.com:3128")
+        return proxy
+
+    def trusted(self) -> str | None:
+        """The bundle of certificates to trust, None for the one that is built in.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
         if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
             shown = printable(self.ca_bundle, 200)
             raise UsageError(
                 f"no bundle of certificates can be read at {shown}: set REQUESTS_CA_BUNDLE again"
             )
-
-    def proxy_for(self, url: str) -> str | None:
-        """The proxy to reach `url` through; None to go there directly, as always to this machine."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if is_loopback_host(host) or any(_covers(entry, host, parts.port) for entry in self.direct):
-            return None
-        return self.proxies.get(parts.scheme) or self.proxies.get("all")
+        return self.ca_bundle
 
 
 def network_from(environment: Mapping[str, str]) -> Network:
     """The network as the usual variables tell it: `HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE` and kin.
 
     A name in small letters wins over the same in capitals, as with curl.
-
-    Raises:
-        UsageError: a proxy's url that cannot be one, or no such bundle.
     """
 
     def told(name: str) -> str:
@@ -69,6 +85,10 @@ def network_from(environment: Mapping[str, str]) -> Network:
     direct = tuple(entry for part in told("no_proxy").split(",") if (entry := part.strip()))
     bundle = next((path for name in _BUNDLES if (path := environment.get(name, "").strip())), None)
     return Network(proxies, direct, bundle)
+
+
+def _is_secure(url: str) -> bool:
+    return url[:6].lower() == "https:"
 
 
 def _is_proxy(url: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,26 +13,23 @@ from pipeline.files import read_limited
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
-@dataclass(frozen=True, slots=True)
 class PartialFile:
-    """The unfinished file of `target`."""
+    """The unfinished file of `target`; its bytes are at `path`."""
 
-    target: Path
-
-    @property
-    def path(self) -> Path:
-        """Where the bytes are."""
-        return self.target.with_name(f"{self.target.name}.part")
-
-    @property
-    def _etag_path(self) -> Path:
-        return self.target.with_name(f"{self.target.name}.part.etag")
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.path = Path(f"{target}.part")
+        self._etag_path = Path(f"{target}.part.etag")
+        self._has_etag = True
 
     def progress(self) -> tuple[int, str]:
         """How many bytes are here and the ETag they came with; (0, "") with nothing to go on from."""
         try:
             etag = read_limited(self._etag_path, 300).decode("ascii")
             size = self.path.lstat().st_size
+        except FileNotFoundError:
+            self._has_etag = os.path.lexists(self._etag_path)
+            return 0, ""
         except (OSError, ValueError):
             return 0, ""
         return (size, etag) if size and _STRONG_ETAG.fullmatch(etag) else (0, "")
@@ -43,28 +40,42 @@ class PartialFile:
         Raises:
             OSError: it cannot be written, or is a link, which is never followed.
         """
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | system.NO_FOLLOW | system.PRIVATE, 0o666)
+        try:
+            descriptor = self._descriptor(start)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = self._descriptor(start)
         file = os.fdopen(descriptor, "wb")
         try:
-            file.truncate(start)
-            file.seek(start)
-            if start == 0:
+            if start:
+                file.truncate(start)
+                file.seek(start)
+            else:
                 # What comes is not what the old one vouches for.
-                self._etag_path.unlink(missing_ok=True)
+                self._drop_etag()
         except BaseException:
             file.close()
             raise
         return file
 
+    def _descriptor(self, start: int) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | system.NO_FOLLOW | system.PRIVATE
+        return os.open(self.path, flags if start else flags | os.O_TRUNC, 0o666)
+
     def save_etag(self, etag: str) -> None:
         """Keep what vouches for the bytes that come, so that another run can go on; a weak one does not."""
         if _STRONG_ETAG.fullmatch(etag):
+            self._has_etag = True
             self._etag_path.write_text(etag, encoding="ascii")
+
+    def _drop_etag(self) -> None:
+        if self._has_etag:
+            self._etag_path.unlink(missing_ok=True)
+            self._has_etag = False
 
     def discard(self) -> None:
         """Nothing of it is of use any more."""
-        self._etag_path.unlink(missing_ok=True)
+        self._drop_etag()
         self.path.unlink(missing_ok=True)
 
     def finish(self) -> None:
@@ -73,5 +84,6 @@ class PartialFile:
         Raises:
             OSError: it could not be put there.
         """
-        self.path.replace(self.target)
-        self._etag_path.unlink(missing_ok=True)
+        os.replace(self.path, self._target)  # noqa: PTH105 - makes no further path
+        with suppress(OSError):  # it vouches for nothing without the other
+            self._drop_etag()

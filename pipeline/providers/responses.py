@@ -11,7 +11,7 @@ from pipeline import limits
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.providers.base import Media, Progress, Workflow
-from pipeline.providers.media import content_type_of
+from pipeline.providers.media import content_type_of, is_vague
 from pipeline.purchases import WorkflowId
 from pipeline.records import WORKFLOW_ID
 
@@ -34,7 +34,8 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
         ValueError: it is none; the message says what is wrong.
     """
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique if strict else None)
+        text = body.decode(json.detect_encoding(body))  # with a byte order mark, or as UTF-16: as it comes
+        value = json.loads(text, object_pairs_hook=_unique if strict else None)
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
     except ValueError as error:
@@ -83,7 +84,7 @@ def _details(details: list[Json]) -> Iterator[str]:
 def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
     """`Retry-After` in seconds, at most a day; None where there is none that makes sense."""
     text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return min(float(text), LONGEST_WAIT)
     try:
         when = parsedate_to_datetime(text)
@@ -139,6 +140,12 @@ def _count(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
+def _size(value: Json) -> int | None:
+    """A size in bytes, which some write as a text."""
+    is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value)
+    return _count(int(value) if is_text else value)  # type: ignore[arg-type]
+
+
 def _items(value: Json) -> Iterator[Mapping[str, Json]]:
     if isinstance(value, list):
         yield from (item for item in value[: limits.MOST_MEDIA] if isinstance(item, dict))
@@ -148,16 +155,18 @@ def _sizes(value: Json) -> dict[str, int]:
     return {
         _bare(url): size
         for item in _items(value)
-        if isinstance(url := item.get("url"), str) and (size := _count(item.get("size")))
+        if isinstance(url := item.get("url"), str) and (size := _size(item.get("size")))
     }
 
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
-    for item in _items(value):
+    # One where a list is meant, and a url where a mapping is, are as clear.
+    told = value if isinstance(value, list) else [value]
+    for item in _items([{"url": each} if isinstance(each, str) else each for each in told]):
         url = item.get("url")
         if isinstance(url, str) and _is_web(url):
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
-            is_kept = 0 < len(declared) <= limits.LONGEST_NAME
+            is_kept = not is_vague(declared) and len(declared) <= limits.LONGEST_NAME
             yield Media(url, declared if is_kept else content_type_of(_bare(url)), sizes.get(_bare(url)))
 
 

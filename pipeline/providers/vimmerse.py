@@ -43,7 +43,6 @@ from pipeline.purchases import WorkflowId
 
 log = logging.getLogger(__name__)
 
-_USER_AGENT = "campaign-pipeline"
 _UPLOAD_TRIES = 4
 _LONGEST_PAUSE = 20.0
 _CALL_REFUSED = frozenset({400, 405, 413, 415, 422})
@@ -174,7 +173,7 @@ class Vimmerse:
     def _call(
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
     ) -> HttpRequest:
-        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        headers = {"Accept": "application/json"}
         if with_key:
             headers["X-Api-Key"] = self.settings.key
         if body is not None:
@@ -212,7 +211,9 @@ class Vimmerse:
         """The answer without our key: a server that repeats it must not get it printed or stored."""
         key = self.settings.key.encode()
         # A very short one, such as the emulator takes, may stand in an answer by chance.
-        return replace(response, body=response.body.replace(key, b"***")) if len(key) >= 8 else response
+        if len(key) < 8 or key not in response.body:
+            return response
+        return replace(response, body=response.body.replace(key, b"***"))
 
     def _object(self, response: Response) -> Mapping[str, Json]:
         try:

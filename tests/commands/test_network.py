@@ -63,9 +63,20 @@ def test_a_bundle_of_certificates_that_is_not_there_is_named_before_anything_is_
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     pipeline.set("REQUESTS_CA_BUNDLE", "/etc/gone.pem")
+    pipeline.set("VIMMERSE_BASE_URL", "https://api.example.com")
 
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 64, ended.said
     assert "/etc/gone.pem" in ended.err
     assert vendor.ledger.entries == ()
+
+
+def test_settings_of_the_network_that_are_not_used_stop_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("REQUESTS_CA_BUNDLE", "/etc/gone.pem")
+    pipeline.set("ALL_PROXY", "socks5://proxy.example.com:1080")
+
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2

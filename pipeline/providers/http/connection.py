@@ -18,6 +18,7 @@ from urllib3.util.connection import create_connection
 from pipeline.providers.address import Guard
 
 _BLOCK = 1 << 16
+_MOST_INFORMATIONAL = 100
 
 
 class Stage(IntEnum):
@@ -59,13 +60,15 @@ class Transmission:
 class Route:
     """What the connections of one thread have in common: the request under way, and who judges addresses.
 
-    Without `keep_alive` a connection carries one request.
+    `target` is what is asked for, byte for byte: the library would spell a url anew, and a signature is of the
+    spelling. Without `keep_alive` a connection carries one request.
     """
 
     def __init__(self, guard: Guard | None, *, keep_alive: bool = True) -> None:
         self.guard = guard
         self.keep_alive = keep_alive
         self.transmission = Transmission()
+        self.target = "/"
 
 
 class Connection(HTTPConnection):
@@ -110,10 +113,11 @@ class Connection(HTTPConnection):
                 failure = error
         raise failure or OSError("no address")
 
-    def request(self, *args: Any, **options: Any) -> None:
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
+        del url
         self._requesting = True
         try:
-            super().request(*args, **options)
+            super().request(method, self._route.target, *args, **options)
         finally:
             self._requesting = False
         self._route.transmission.stage = Stage.SENT
@@ -147,7 +151,19 @@ class Connection(HTTPConnection):
             data = data[self.sock.send(data[:_BLOCK]) :]
 
     def _make_response(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Source(sock, self._route.transmission), *args, **options)  # type: ignore[arg-type]
+        return _FinalResponse(_Source(sock, self._route.transmission), *args, **options)  # type: ignore[arg-type]
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The answer that counts: the library takes the first one, if only 100 is skipped."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INFORMATIONAL):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.client.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("informational answers without end")
 
 
 class TlsConnection(Connection, HTTPSConnection):

@@ -2,19 +2,23 @@
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from urllib.parse import quote
 
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
+from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
+from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
 from pipeline.providers.network import Network
@@ -23,9 +27,15 @@ from pipeline.providers.network import Network
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 LARGEST_RESPONSE = 1 << 20
+# What stands in the way of one that says nothing of itself, as many stores do.
+USER_AGENT = "campaign-pipeline"
 _BLOCK = 1 << 16
 # A large body may take longer than a call that asks a question: no line that is of use is slower than this.
 _SLOWEST_UPLOAD = 128 * 1024
+
+
+# What a url may hold as it is.
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Ending(Enum):
@@ -90,7 +100,9 @@ class StreamedResponse:
         body = bytearray()
         ending = Ending.WHOLE if self.has_end else Ending.OPEN
         try:
-            for block in self.blocks():
+            # Some compress without saying so, which shows.
+            coding = coding_of(self.headers.get("content-encoding", "")) or "gzip"
+            for block in undone(self.blocks(), coding, _is_json):
                 body += block
                 if len(body) > LARGEST_RESPONSE:
                     ending = Ending.CAPPED
@@ -98,7 +110,10 @@ class StreamedResponse:
         except TransportError:
             ending = Ending.CUT
         return Response(
-            status=self.status, headers=self.headers, body=bytes(body[:LARGEST_RESPONSE]), ending=ending
+            status=self.status,
+            headers=self.headers,
+            body=_in_utf8(bytes(body[:LARGEST_RESPONSE]), self.headers.get("content-type", "")),
+            ending=ending,
         )
 
 
@@ -143,6 +158,7 @@ class Transport:
         Raises:
             TransportError: no headers came.
             AddressRefused: the guard forbids to go there.
+            UsageError: a proxy or a bundle of certificates that is needed for that cannot be used.
         """
         self._route.transmission = transmission = transmission or Transmission()
         transmission.begin(timeout + len(request.body) / _SLOWEST_UPLOAD)
@@ -161,40 +177,40 @@ class Transport:
 
     def _send(self, request: HttpRequest, timeout: float, transmission: Transmission) -> BaseHTTPResponse:
         origin, target = _split(request.url)
-        proxy = self._network.proxy_for(request.url)
         try:
-            return self._pool(origin, proxy).urlopen(
+            pool = self._pools.get(origin) or self._open_pool(origin)
+            is_forwarded = pool.proxy is not None and pool.scheme == "http"
+            self._route.target = f"{origin}{target}" if is_forwarded else target
+            return pool.urlopen(
                 request.method,
-                request.url if proxy and origin.startswith("http:") else target,
+                f"{origin}/" if is_forwarded else "/",
                 body=request.body or None,
-                headers={"Accept-Encoding": "identity", **request.headers},
+                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **request.headers},
                 retries=False,
                 redirect=False,
                 timeout=Timeout(connect=timeout, read=timeout),
                 preload_content=False,
                 decode_content=False,
             )
-        except AddressRefused:
+        except (AddressRefused, UsageError):
             raise
         except Exception as error:  # noqa: BLE001 - the outcome never depends on what the library raises
             raise TransportError(reason_for(TimeoutError() if transmission.is_over else error)) from None
 
-    def _pool(self, origin: str, proxy: str | None) -> HTTPConnectionPool:
-        found = self._pools.get(origin)
-        if found is None:
-            tls = (
-                None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.ca_bundle)}
-            )
-            found = self._pools[origin] = self._manager(proxy).connection_from_url(origin, pool_kwargs=tls)
-            found.ConnectionCls = TlsConnection if found.scheme == "https" else Connection
-            found.conn_kw["route"] = self._route
-        return found
+    def _open_pool(self, origin: str) -> HTTPConnectionPool:
+        tls = None if origin.startswith("http:") else {"ssl_context": tls_context(self._network.trusted())}
+        manager = self._manager(self._network.proxy_for(origin))
+        pool: HTTPConnectionPool = manager.connection_from_url(origin, pool_kwargs=tls)
+        pool.ConnectionCls = TlsConnection if pool.scheme == "https" else Connection
+        pool.conn_kw["route"] = self._route
+        self._pools[origin] = pool
+        return pool
 
     def _manager(self, proxy: str | None) -> PoolManager:
         if proxy is None:
             manager: PoolManager = self._adapter.poolmanager
         elif proxy.startswith("https:"):
-            tls = tls_context(self._network.ca_bundle)
+            tls = tls_context(self._network.trusted())
             manager = self._adapter.proxy_manager_for(proxy, proxy_ssl_context=tls)
         else:
             manager = self._adapter.proxy_manager_for(proxy)
@@ -202,11 +218,26 @@ class Transport:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Scheme and host of `url`, and what is asked for there."""
+    """Scheme and host of `url`, and what is asked for there: as it is spelled, but for what no request can hold."""
     start = url.find("://") + 3
     end = next((index for index in range(start, len(url)) if url[index] in "/?#"), len(url))
-    target = url[end:]
+    target = quote(url[end:].partition("#")[0], safe=PRINTABLE, errors="replace")
     return url[:end].lower(), target if target.startswith("/") else f"/{target}"
+
+
+def _in_utf8(body: bytes, content_type: str) -> bytes:
+    """A text that comes in another charset, and says so, in that of JSON."""
+    charset = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]{1,40})", content_type, re.IGNORECASE)
+    if charset is None or charset[1].lower() in ("utf-8", "utf8"):
+        return body
+    try:
+        return body.decode(charset[1]).encode()
+    except (LookupError, ValueError):
+        return body
+
+
+def _is_json(first: bytes) -> bool:
+    return first.lstrip()[:1] in (b"{", b"[")
 
 
 @lru_cache

@@ -21,7 +21,7 @@ from pipeline.planning.collect import paid_for
 from pipeline.planning.make import make
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
-from pipeline.purchases import Decisions, Purchase, Records
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
@@ -242,6 +242,11 @@ class Harness:
     def collect(self, *wanted: Job) -> RunResult:
         """Fetch what is paid for and not here, as the command does."""
         return self.run(*wanted, collecting=True)
+
+    def absorb(self, *purchases: Purchase) -> None:
+        """Join what another machine knows of these purchases."""
+        with closing(self._opened()) as store:
+            store.absorb(Records({each.id: each for each in purchases}), UNDECIDED, self.clock.now())
 
     def on_disk(self) -> list[str]:
         """The statuses of all purchases as another process reads them now, the oldest first."""

@@ -117,9 +117,9 @@ def test_a_folder_that_is_a_file_hinders_one_job_only(harness: Harness) -> None:
 
 
 @fails_without(
-    "pipeline.engine.poller:_outputs",
-    "return (Output(each.content_type",
-    swap=("without_query(each.url)", "each.url"),
+    "pipeline.engine.listing:recorded_from",
+    "return Output(media.content_type",
+    swap=("without_query(media.url)", "media.url"),
 )
 def test_all_outputs_and_the_steps_where_wanted_are_fetched(harness: Harness) -> None:
     harness.vendor.telling["blue"] = [success(FILM, STILL, steps=(("crop", (CROP,)),))]
@@ -175,7 +175,7 @@ def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness)
 
     assert ran.codes == {ExitCode.UNFINISHED}
     assert "result/0 is not the file that was fetched before" in ran.report.notes[0]
-    assert harness.files() == {}
+    assert harness.files() == {"blue-2.png": STILL.url}
     assert ran.statuses == {"blue": "done"}
 
 

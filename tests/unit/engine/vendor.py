@@ -83,6 +83,8 @@ class ScriptedProvider:
         self.telling: Script[Workflow] = Script(lambda _: success(FILM), lasts=True)
         self.updating: Script[Workflow | None] = Script(lambda _: None)
         self.sending: Script[bytes] = Script(str.encode)
+        # By url, what the bytes turn out to be, where that is not what was told.
+        self.kinds: dict[str, str] = {}
         self._workflows: dict[str, CreateRequest] = {}
         self._running: set[str] = set()
 
@@ -138,7 +140,9 @@ class ScriptedProvider:
         self._note("download", media.url)
         content = self.sending.answer(media.url)
         target.write_bytes(content)
-        return Downloaded(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+        return Downloaded(
+            hashlib.sha256(content).hexdigest(), len(content), self.kinds.get(media.url, media.content_type)
+        )
 
     # The ledger
 

@@ -63,6 +63,11 @@ class Peer:
         self.socket = opened
         self._server = server
 
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self._server.url
+
     def start_tls(self) -> None:
         certificate = self._server.certificate
         assert certificate is not None

@@ -1,9 +1,11 @@
 """What a create is taken for, after everything that can happen to one request on a real connection."""
 
+import gzip
 import json
 import signal
 import socket
 import threading
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -126,6 +128,78 @@ def test_create_that_may_have_arrived_is_unknown_and_was_sent_once(
     assert server.connections == 1
 
 
+READABLE: dict[str, Play] = {
+    "an early hint": sending(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
+    ),
+    "gzip": answering(200, gzip.compress(SOUND), "Content-Encoding: gzip"),
+    "gzip that does not say so": answering(200, gzip.compress(SOUND)),
+    "gzip without a length": sending(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(SOUND)
+    ),
+    "deflate": answering(200, zlib.compress(SOUND), "Content-Encoding: deflate"),
+    "said to be packed": answering(200, SOUND, "Content-Encoding: br"),
+    "in chunks": sending(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\nX: y\r\n\r\n"
+        % (len(SOUND), SOUND)
+    ),
+    "without a length": sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND),
+    "HTTP/1.0": sending(b"HTTP/1.0 200 OK\r\n\r\n" + SOUND),
+    "no reason": sending(b"HTTP/1.1 200\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)),
+    "an odd reason": sending(
+        b"HTTP/1.1 200 T\xc3\xa9l\xe9 402 !\r\nContent-Length: %d\r\n\r\n%s" % (len(SOUND), SOUND)
+    ),
+    "line ends without CR": sending(b"HTTP/1.1 200 OK\nContent-Length: %d\n\n%s" % (len(SOUND), SOUND)),
+    "one length twice": answering(200, SOUND, f"Content-Length: {len(SOUND)}"),
+    "a line that is no header": sending(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n" + SOUND),
+    "201": answering(201, SOUND),
+    "202": answering(202, SOUND),
+    "another type": answering(200, SOUND, "Content-Type: text/html; charset=utf-8"),
+    "a byte order mark": answering(200, b"\xef\xbb\xbf" + SOUND),
+    "UTF-16": answering(200, SOUND.decode().encode("utf-16")),
+    "Latin-1 that says so": answering(
+        200, SOUND[:-1] + b', "x": "caf\xe9"}', 'Content-Type: application/json; charset="ISO-8859-1"'
+    ),
+    "blank lines around": answering(200, b"\r\n \n" + SOUND + b"\n\n"),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("oddity", READABLE)
+def test_answer_that_can_be_read_counts_as_what_it_says(
+    oddity: str, tls: bool, certificate: Certificate
+) -> None:
+    with raw_server(READABLE[oddity], certificate if tls else None) as server:
+        client = a_client(server.url, timeout=SHORT, ca_bundle=str(certificate.path))
+        assert client.create(a_request()) == Bought(WorkflowId("wf-1"))
+    assert len(server.received) == 1
+
+
+REFUSED_ODDLY: dict[str, Play] = {
+    "an early hint": sending(
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 422 No\r\nContent-Length: 2\r\n\r\n{}"
+    ),
+    "gzip": answering(422, gzip.compress(b'{"message": "no"}'), "Content-Encoding: gzip"),
+    "gzip without a length": sending(
+        b"HTTP/1.1 422 No\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b'{"message": "no"}')
+    ),
+    "no reason": sending(b"HTTP/1.1 422\r\nContent-Length: 0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("oddity", REFUSED_ODDLY)
+def test_refusal_that_can_be_read_counts_as_one(oddity: str) -> None:
+    with raw_server(REFUSED_ODDLY[oddity]) as server:
+        assert isinstance(a_client(server.url).create(a_request()), JobRefused)
+
+
+def test_informational_answers_without_end_are_no_answer() -> None:
+    with raw_server(sending(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)) as server:
+        assert isinstance(a_client(server.url).create(a_request()), OutcomeUnknown)
+
+
 def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_that_was_read() -> None:
     def reset_unread(peer: Peer) -> None:
         while not peer.socket.recv(1 << 16, socket.MSG_PEEK).endswith(b"--\r\n"):
@@ -141,7 +215,7 @@ def test_create_that_was_reset_unread_is_unknown_as_nobody_can_tell_it_from_one_
 
 @fails_without(
     "pipeline.providers.http.transport:Transport._send",
-    "return self._pool(origin",
+    "return pool.urlopen",
     swap=("retries=False", "retries=3"),
 )
 def test_corrupt_tls_after_processing_is_unknown_and_was_sent_once(certificate: Certificate) -> None:

@@ -1,11 +1,13 @@
 """Files come whole and checked, or not at all, whatever the store that serves them does."""
 
+import gzip
 import hashlib
 import logging
 import resource
 import signal
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,18 +80,165 @@ def test_key_is_not_sent_to_the_store(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not {"x-api-key", "authorization", "cookie"} & set(server.received[0].headers)
 
 
+def differing(*bodies: bytes) -> Play:
+    """Bodies without a length, another on each connection."""
+    left = list(bodies)
+
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + left.pop(0))
+
+    return play
+
+
+MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(200)
+VIDEO = {"content_type": "video/mp4"}
+HONEST: dict[str, tuple[Play, dict[str, Any], str]] = {
+    "aws-chunked": (answering(200, PNG, "Content-Encoding: aws-chunked"), {}, "image/png"),
+    "an empty coding": (answering(200, PNG, "Content-Encoding:"), {}, "image/png"),
+    "a charset for a coding": (answering(200, PNG, "Content-Encoding: UTF-8"), {}, "image/png"),
+    "a coding that it does not have": (answering(200, PNG, "Content-Encoding: gzip"), {}, "image/png"),
+    "gzip": (answering(200, gzip.compress(PNG), "Content-Encoding: gzip"), {"size": len(PNG)}, "image/png"),
+    "gzip in two pieces": (
+        answering(200, gzip.compress(PNG[:9]) + gzip.compress(PNG[9:]), "Content-Encoding: x-gzip"),
+        {},
+        "image/png",
+    ),
+    "deflate": (answering(200, zlib.compress(PNG), "Content-Encoding: deflate"), {}, "image/png"),
+    "deflate without a header": (
+        answering(200, zlib.compress(PNG, wbits=-15), "Content-Encoding: deflate"),
+        {},
+        "image/png",
+    ),
+    "no length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG), {}, "image/png"),
+    "HTTP/1.0": (sending(b"HTTP/1.0 200 OK\r\nContent-Type: image/png\r\n\r\n" + PNG), {}, "image/png"),
+    "chunks with extensions and a trailer": (
+        sending(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\nX: y\r\n\r\n"
+            % (len(PNG), PNG)
+        ),
+        {},
+        "image/png",
+    ),
+    "an early hint": (
+        sending(
+            b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(PNG), PNG)
+        ),
+        {},
+        "image/png",
+    ),
+    "203": (answering(203, PNG), {}, "image/png"),
+    "206 of all": (answering(206, PNG, f"Content-Range: bytes 0-{len(PNG) - 1}/{len(PNG)}"), {}, "image/png"),
+    "no type": (answering(200, MP4), VIDEO, "video/mp4"),
+    "a download": (answering(200, MP4, "Content-Type: application/force-download"), VIDEO, "video/mp4"),
+    "a type of their own": (answering(200, MP4, "Content-Type: application/x-mp4"), VIDEO, "video/mp4"),
+    "a text": (answering(200, MP4, "Content-Type: text/plain; charset=utf-8"), VIDEO, "video/mp4"),
+    "a page": (answering(200, MP4, "Content-Type: text/html"), VIDEO, "video/mp4"),
+    "two types": (
+        answering(200, MP4, "Content-Type: video/mp4", "Content-Type: application/octet-stream"),
+        VIDEO,
+        "video/mp4",
+    ),
+    "with parameters": (answering(200, MP4), {"content_type": 'Video/MP4; codecs="avc1"'}, "video/mp4"),
+    "octets": (answering(200, MP4), {"content_type": "application/octet-stream"}, "video/mp4"),
+    "another kind": (answering(200, b"ID3\x04" + PNG), {}, "audio/mpeg"),
+    "a kind that is not listed": (
+        answering(200, b"8BPS\0\1"),
+        {"content_type": "image/vnd.psd"},
+        "image/vnd.psd",
+    ),
+    "bytes of no kind": (answering(200, b"\0\1\2"), {"content_type": ""}, "application/octet-stream"),
+}
+
+
+@pytest.mark.parametrize("oddity", HONEST)
+def test_odd_but_honest_file_is_taken_for_what_it_is(oddity: str, tmp_path: Path) -> None:
+    play, told, content_type = HONEST[oddity]
+    with raw_server(play) as server:
+        fetched = fetch(server, tmp_path / "f", **told)
+    assert fetched.content_type == content_type
+    content = (tmp_path / "f").read_bytes()
+    assert content in (PNG, MP4) or oddity in (
+        "another kind",
+        "a kind that is not listed",
+        "bytes of no kind",
+    )
+    assert fetched.sha256 == hashlib.sha256(content).hexdigest()
+    assert names_in(tmp_path) == ["f"]
+
+
+def test_what_unpacks_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
+    play = answering(200, gzip.compress(PNG + bytes(64 << 20)), "Content-Encoding: gzip")
+    downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
+    with raw_server(play) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
+        downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
+    assert raised.value.lasting
+
+
+SPELLED = [
+    "/m/%7Euser/a%2fb/./../v%2bx.mp4?Sig=a%2fb%7E+c'd%27&Exp=1",
+    "//two//slashes/?",
+    "/x?a=b?c=d&e=%zz",
+    '/^{}|\\`"<>[]',
+    "?only=query",
+]
+
+
+@pytest.mark.parametrize("target", SPELLED)
+def test_url_is_asked_for_as_it_is_spelled(target: str, tmp_path: Path) -> None:
+    answers = [(302, b""), (200, PNG)]
+
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.answer(*answers.pop(0), f"Location: {peer.url}{target}#here")
+
+    with raw_server(play) as server:
+        fetch(server, tmp_path / "f.png", path=f"{target}#there")
+    asked = target if target.startswith("/") else f"/{target}"
+    assert [each.path for each in server.received] == [asked, asked]
+
+
+def test_what_no_request_can_hold_is_encoded_and_nothing_else(tmp_path: Path) -> None:
+    answers = [(302, b""), (200, PNG)]
+
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.answer(*answers.pop(0), "Location: /caf\u00e9 b")
+
+    with raw_server(play) as server:
+        fetch(server, tmp_path / "f.png", path="/m/\U0001f525 caf\u00e9%2f.png?s=a+b")
+    assert [each.path for each in server.received] == [
+        "/m/%F0%9F%94%A5%20caf%C3%A9%2f.png?s=a+b",
+        "/caf%C3%A9%20b",
+    ]
+
+
+def test_store_is_told_who_asks(tmp_path: Path) -> None:
+    with raw_server(answering(200, PNG)) as server:
+        fetch(server, tmp_path / "f.png")
+    assert server.received[0].headers["user-agent"] == "campaign-pipeline"
+
+
 UNSOUND: dict[str, tuple[Play, str]] = {
     "short": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + PNG), "cut off"),
     "a chunk cut short": (
         sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + PNG),
         "no sound HTTP|cut off",
     ),
-    "no length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + PNG), "without a length"),
     "empty": (answering(200), "empty"),
-    "HTML that says so": (answering(200, b"<html>", "Content-Type: text/html"), "is text/html"),
-    "HTML in disguise": (answering(200, b"<html>", "Content-Type: image/png"), "no image, video or sound"),
-    "a sound for an image": (answering(200, b"ID3\x04" + PNG), "is audio/mpeg"),
-    "compressed": (answering(200, PNG, "Content-Encoding: gzip"), "compressed"),
+    "HTML that says so": (answering(200, b"<html>", "Content-Type: text/html"), r"a text \(text/html\)"),
+    "HTML in disguise": (answering(200, b"<html>", "Content-Type: image/png"), "is no image/png but a text"),
+    "packed in a way that nothing here undoes": (
+        answering(200, b"\x8b\x01\x80" + PNG[1:], "Content-Encoding: br"),
+        "compressed",
+    ),
+    "packed and cut short": (answering(200, gzip.compress(PNG)[:-9], "Content-Encoding: gzip"), "cut off"),
+    "packed badly": (
+        answering(200, b"\x1f\x8b\x08" + PNG, "Content-Encoding: gzip"),
+        "compression is broken",
+    ),
+    "no length, and cut short": (differing(PNG, PNG[:-50]), "not the same twice"),
     "100 GB": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 107374182400\r\n\r\n"), "too large"),
     "500": (answering(500), "HTTP 500"),
     "206 unasked": (answering(206, PNG, f"Content-Range: bytes 0-9/{len(PNG)}"), "HTTP 206"),
@@ -232,8 +381,8 @@ def test_download_does_not_go_on_without_a_strong_etag(etag: str, tmp_path: Path
 
 
 @fails_without(
-    "pipeline.providers.partial_file:PartialFile.open",
-    "descriptor = os.open(self",
+    "pipeline.providers.partial_file:PartialFile._descriptor",
+    "flags = os.O_WRONLY",
     swap=("system.NO_FOLLOW | system.PRIVATE", "system.PRIVATE"),
 )
 def test_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from support.protection import fails_without
 
 from pipeline.errors import AccountError, InvalidInput, UsageError
 from pipeline.providers.api_settings import Settings, clean_key
+from pipeline.providers.base import DownloadFailed, Media
 from pipeline.providers.names import provider_names
 from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import provider_named
+from pipeline.providers.vimmerse import Vimmerse
 
 
 @pytest.mark.parametrize("text", ["k-1", "k-1\n", "k-1\r\n", " k-1\t\n"])
@@ -111,8 +113,10 @@ def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bundle", ["/no/such/bundle.pem", "x" * 5000])
 def test_bundle_that_cannot_be_read_is_named(bundle: str) -> None:
+    network = network_from({"REQUESTS_CA_BUNDLE": bundle})
     with pytest.raises(UsageError, match=f"bundle of certificates can be read at {bundle[:100]}"):
-        network_from({"REQUESTS_CA_BUNDLE": bundle})
+        Settings("key", "https://api.example.com", network=network)
+    Settings("key", "http://127.0.0.1:1", network=network)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +150,50 @@ def test_star_sends_everything_past_the_proxy() -> None:
 
 @pytest.mark.parametrize("proxy", ["socks5://proxy.example:1", "http://", "http://[::1"])
 def test_proxy_that_cannot_be_used_is_told_without_its_password(proxy: str) -> None:
+    network = network_from({"https_proxy": proxy})
     with pytest.raises(UsageError, match="the proxy for https"):
-        network_from({"https_proxy": proxy})
+        Settings("key", "https://api.example.com", network=network)
+
+
+BAD = "socks5://proxy.example:1"
+NOT_USED = [
+    ("https://api.example.com", {"HTTP_PROXY": BAD}),
+    ("https://api.example.com", {"ALL_PROXY": BAD, "HTTPS_PROXY": "http://proxy.example:1"}),
+    ("https://api.example.com", {"HTTPS_PROXY": BAD, "NO_PROXY": "example.com"}),
+    ("https://api.example.com", {"ALL_PROXY": BAD, "NO_PROXY": "*"}),
+    ("https://127.0.0.1:1", {"ALL_PROXY": BAD}),
+    ("http://127.0.0.1:1", {"ALL_PROXY": BAD, "SSL_CERT_FILE": "/no/such/bundle.pem"}),
+    ("http://localhost:1", {"REQUESTS_CA_BUNDLE": "/no/such/bundle.pem"}),
+    ("http://[::1]:1", {"HTTP_PROXY": "http://[::1", "CURL_CA_BUNDLE": "/no/such/bundle.pem"}),
+]
+
+
+@pytest.mark.parametrize(("address", "variables"), NOT_USED)
+def test_setting_that_is_not_used_for_this_address_stops_nothing(
+    address: str, variables: dict[str, str]
+) -> None:
+    assert Settings("key", address, network=network_from(variables)).base_url == address
+
+
+NEEDED = [
+    ("https://api.example.com", {"ALL_PROXY": BAD}),
+    ("https://api.example.com", {"HTTPS_PROXY": "https://[", "HTTP_PROXY": "http://proxy.example:1"}),
+    ("https://127.0.0.1:1", {"REQUESTS_CA_BUNDLE": "/no/such/bundle.pem"}),
+]
+
+
+@pytest.mark.parametrize(("address", "variables"), NEEDED)
+def test_setting_that_is_needed_and_cannot_be_used_is_told(address: str, variables: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"the proxy for|bundle of certificates"):
+        Settings("key", address, network=network_from(variables))
+
+
+def test_bundle_that_only_media_need_fails_the_download_and_nothing_else(tmp_path: Path) -> None:
+    network = network_from({"REQUESTS_CA_BUNDLE": "/no/such/bundle.pem"})
+    client = Vimmerse(Settings("key", "http://127.0.0.1:1", network=network))
+    with pytest.raises(DownloadFailed, match="bundle of certificates") as raised:
+        client.download(Media("https://127.0.0.1:1/f.png", "image/png"), tmp_path / "f.png")
+    assert raised.value.lasting
 
 
 def test_emulator_is_the_same_client() -> None:

@@ -1,0 +1,244 @@
+"""Fetches all files of one purchase, and tells which of the recorded ones each is.
+
+May be repeated, on any machine that sees the same folder: plain data in and out.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline import limits
+from pipeline.engine.listing import matched, matched_by_url, recorded_from, step_indexes, without_query
+from pipeline.media.facts import MediaFacts, read_facts
+from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
+from pipeline.purchases import Output, Step, WorkflowId
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched: what is recorded of it so far, in our order.
+
+    `beside` is the path that temporary files are named after. `steps`: the media of steps are wanted too.
+    `is_open`: what the vendor lists beyond that is fetched and recorded as well.
+    """
+
+    beside: Path
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
+    with_steps: bool = False
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """One file that was fetched whole to `temporary`, and what it holds, as far as that can be read here."""
+
+    temporary: Path
+    downloaded: Downloaded
+    media: MediaFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """What came: the lists as they are now, and by slot (`result/0`, `steps/1/0`) the files.
+
+    `problem` says what could not be brought, if anything.
+    """
+
+    outputs: tuple[Output, ...]
+    steps: tuple[Step, ...]
+    files: Mapping[str, FetchedFile]
+    problem: str | None = None
+
+
+def fetch(
+    provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
+) -> FetchResult:
+    """Fetch what is wanted by the urls of `latest` or of a fresh answer; an expired one is asked for anew.
+
+    Raises:
+        VendorError, AccountError: a file did not come whole; what came of it is resumed next time.
+    """
+    lists = [_List(provider, wanted, "result", wanted.outputs)]
+    for number, step in enumerate(wanted.steps if wanted.with_steps else ()):
+        lists.append(_List(provider, wanted, f"steps/{number}", step.outputs))
+    try:
+        _fill(lists, wanted.steps, provider, workflow_id, latest)
+    except BaseException:
+        for file in (each for listed in lists for each in (*listed.files.values(), *listed.others.values())):
+            file.temporary.unlink(missing_ok=True)
+        raise
+    result, *steps = lists
+    return FetchResult(
+        outputs=tuple(result.outputs),
+        steps=tuple(
+            replace(step, outputs=tuple(steps[number].outputs)) if steps else step
+            for number, step in enumerate(wanted.steps)
+        ),
+        files={f"{each.name}/{index}": file for each in lists for index, file in each.files.items()},
+        problem=next((each.problem for each in lists if each.problem is not None), None),
+    )
+
+
+def _fill(
+    lists: "Sequence[_List]",
+    steps: Sequence[Step],
+    provider: Provider,
+    workflow_id: WorkflowId,
+    latest: Workflow | None,
+) -> None:
+    result, *of_steps = lists
+    workflow, count = latest or provider.get(workflow_id), -1
+    while True:
+        indexes = step_indexes(steps, workflow)
+        try:
+            result.take(workflow.result)
+            for number, each in enumerate(of_steps):
+                each.take(workflow.steps[indexes[number]][1] if number in indexes else ())
+        except DownloadFailed as failure:
+            # Each fresh answer has to bring something, so that urls that never work are not asked for for ever.
+            came = sum(len(each.files) for each in lists)
+            if not failure.expired or came == count:
+                raise
+            workflow, count = provider.get(workflow_id), came
+        else:
+            return
+
+
+@dataclass(eq=False)
+class _List:
+    """One list of files, in our order, as it fills.
+
+    `files` are those that came, by their index in it; `others` those that are none of ours so far, by their index in
+    the answer.
+    """
+
+    provider: Provider
+    wanted: Wanted
+    name: str
+    recorded: Sequence[Output]
+    files: dict[int, FetchedFile] = field(default_factory=dict, init=False)
+    others: dict[int, FetchedFile] = field(default_factory=dict, init=False)
+    problem: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.outputs = list(self.recorded)
+
+    def take(self, told: Sequence[Media]) -> None:
+        """Fetch what is not here yet, by the urls that an answer lists."""
+        by_url = matched_by_url(self.outputs, told)
+        pairs = {
+            ours: theirs
+            for ours, theirs in matched(self.outputs, told).items()
+            # What came by an earlier answer is not fetched again by its url; that a size is the same proves nothing.
+            if ours not in self.files or ours in by_url
+        }
+        came_before = {index: file.downloaded.sha256 for index, file in self.files.items()}
+        skipped = {theirs for ours, theirs in pairs.items() if ours in came_before}
+        unmatched = sorted(set(range(len(self.outputs))) - pairs.keys())
+        self._drop_others()
+        temporaries = list(self._temporaries(told))
+        for ours, theirs in sorted(pairs.items()):
+            if ours in came_before:
+                continue
+            file = self._download(told[theirs], temporaries[theirs])
+            if self._is(ours, file) and file.downloaded.sha256 not in came_before.values():
+                self._put(ours, told[theirs], file)
+            else:
+                self.others[theirs] = file
+        if self._missing() or self.wanted.is_open:
+            self._fetch_others(told, temporaries, set(range(len(told))) - set(pairs.values()))
+        if any(file.downloaded.sha256 in came_before.values() for file in self.others.values()):
+            # An earlier answer told of it by another url: a url may now lead to another file than it did.
+            self._fetch_others(told, temporaries, skipped)
+            unmatched += sorted(came_before)
+        self._assign_by_hash(told, [*unmatched, *self._missing()])
+        self._assign_in_order(told)
+        self.problem = self._problem(pairs)
+
+    def _fetch_others(
+        self, told: Sequence[Media], temporaries: Sequence[Path], indexes: Iterable[int]
+    ) -> None:
+        for theirs in sorted(indexes):
+            self.others[theirs] = self._download(told[theirs], temporaries[theirs])
+
+    def _assign_by_hash(self, told: Sequence[Media], indexes: Sequence[int]) -> None:
+        """What url and size did not tell, the bytes may: of files that were fetched before, now or once."""
+        free = [index for index in dict.fromkeys(indexes) if self.outputs[index].sha256 is not None]
+        for theirs, file in sorted(self.others.items()):
+            index = next((each for each in free if self._is(each, file)), None)
+            if index is None:
+                continue
+            free.remove(index)
+            del self.others[theirs]
+            if index in self.files:  # another answer told of it by another url
+                file.temporary.unlink(missing_ok=True)
+            else:
+                self._put(index, told[theirs], file)
+
+    def _assign_in_order(self, told: Sequence[Media]) -> None:
+        """What is left takes, in order, what was never fetched; the rest is appended."""
+        for theirs, file in sorted(self.others.items()):
+            never_fetched = (index for index in self._missing() if self.outputs[index].sha256 is None)
+            index = next(never_fetched, None)
+            if index is None and self.wanted.is_open and len(self.outputs) < limits.MOST_MEDIA:
+                index = len(self.outputs)
+                self.outputs.append(recorded_from(told[theirs]))
+            if index is not None:
+                del self.others[theirs]
+                self._put(index, told[theirs], file)
+        self._drop_others()
+
+    def _problem(self, pairs: Mapping[int, int]) -> str | None:
+        missing = [
+            index
+            for index in self._missing()
+            if not self.wanted.is_open or self.outputs[index].sha256 is None
+        ]
+        if not missing:
+            return None
+        slot = f"{self.name}/{missing[0]}"
+        if missing[0] in pairs:
+            return f"the vendor's {slot} is not the file that was fetched before"
+        return f"the vendor does not list this file any more ({slot})"
+
+    def _missing(self) -> list[int]:
+        return [index for index in range(len(self.outputs)) if index not in self.files]
+
+    def _is(self, index: int, file: FetchedFile) -> bool:
+        """Whether it can be the recorded one: what was fetched once is known by its hash."""
+        return self.outputs[index].sha256 in (None, file.downloaded.sha256)
+
+    def _put(self, index: int, media: Media, file: FetchedFile) -> None:
+        self.files[index] = file
+        came = file.downloaded
+        self.outputs[index] = Output(came.content_type, without_query(media.url), came.sha256, came.bytes)
+
+    def _drop_others(self) -> None:
+        for file in self.others.values():
+            file.temporary.unlink(missing_ok=True)
+        self.others.clear()
+
+    def _download(self, media: Media, temporary: Path) -> FetchedFile:
+        here = {file.temporary for file in (*self.files.values(), *self.others.values())}
+        while temporary in here:
+            temporary = temporary.with_name(f"{temporary.name}+")
+        downloaded = self.provider.download(media, temporary)
+        # Here, as this may take a moment, and the coordinator has none.
+        return FetchedFile(temporary, downloaded, _media_of(temporary, downloaded))
+
+    def _temporaries(self, told: Sequence[Media]) -> Iterator[Path]:
+        """Where each file is fetched to: by its url, as its index in the list may be another next time."""
+        seen: dict[str, int] = {}
+        for media in told:
+            url = without_query(media.url)
+            seen[url] = seen.get(url, 0) + 1
+            told_of = f"{self.name} {seen[url]} {url}".encode("utf-8", "replace")
+            name = f"{self.wanted.beside.name}-{hashlib.sha256(told_of).hexdigest()[:16]}"
+            yield self.wanted.beside.with_name(name)
+
+
+def _media_of(path: Path, downloaded: Downloaded) -> MediaFacts | None:
+    is_media = downloaded.content_type.startswith(("image/", "video/", "audio/"))
+    return read_facts(path) if is_media else None

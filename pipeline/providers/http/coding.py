@@ -1,0 +1,76 @@
+"""Undoes compression that nobody asked for: some proxies compress whatever they pass on."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from pipeline.providers.http.errors import TransportError
+
+# What a body can be packed in. All other names (`aws-chunked`, a charset) say nothing of the bytes that come.
+_ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_FOREIGN = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
+_GZIP = b"\x1f\x8b"
+_BLOCK = 1 << 16
+
+
+def coding_of(header: str) -> str | None:
+    """The coding that a `Content-Encoding` names, None where it names none; of several, as they came, `a, b`."""
+    names = [name.strip().lower() for name in header.split(",")]
+    return ", ".join(name for name in names if name in _ZLIB or name in _FOREIGN) or None
+
+
+def is_undone(coding: str) -> bool:
+    """Whether `undone` takes it away."""
+    return coding in _ZLIB
+
+
+def undone(blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """The blocks of a body without its `coding`.
+
+    Headers err, so what `is_plain` by its first block is left as it is, and so is what no library here can undo.
+
+    Raises:
+        TransportError: it ends early, or is no sound compression.
+    """
+    rest = iter(blocks)
+    first = next(rest, b"")
+    wbits = None if is_plain(first) else _window(coding, first)
+    if wbits is None:
+        if first:
+            yield first
+        yield from rest
+        return
+    try:
+        yield from _inflated(_chain(first, rest), wbits)
+    except zlib.error:
+        raise TransportError("its compression is broken") from None
+
+
+def _window(coding: str | None, first: bytes) -> int | None:
+    if coding is not None and first.startswith(_GZIP):
+        return _ZLIB["gzip"]
+    if coding != "deflate":
+        return None
+    # Two things go by that name, of which one has a header: 8 in its lower half, and divisible by 31.
+    has_header = len(first) > 1 and first[0] & 0x0F == 8 and int.from_bytes(first[:2]) % 31 == 0
+    return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _inflated(blocks: Iterator[bytes], wbits: int) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(wbits)
+    for block in blocks:
+        data = block
+        while data:
+            if inflate.eof:  # what was compressed in several pieces
+                inflate = zlib.decompressobj(wbits)
+            if plain := inflate.decompress(data, _BLOCK):
+                yield plain
+            data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+    while not inflate.eof and (plain := inflate.decompress(inflate.unconsumed_tail, _BLOCK)):
+        yield plain
+    if not inflate.eof:
+        raise TransportError("the answer was cut off")

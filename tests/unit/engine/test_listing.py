@@ -1,0 +1,312 @@
+"""A paid file is never lost because the vendor lists its files in another order, or under other urls."""
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.protection import fails_without
+
+from engine.harness import Harness, job
+from engine.vendor import success
+from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.engine.listing import matched, merged, merged_steps
+from pipeline.engine.reporter import RunSettings
+from pipeline.errors import ExitCode
+from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
+from pipeline.purchases import Output, Step, WorkflowId
+
+ONE = Media("https://media.test/one.mp4?signature=1", "video/mp4")
+TWO = Media("https://media.test/two.mp4?signature=1", "video/mp4")
+STEPS = (("crop", (ONE,)), ("upscale", (TWO,)))
+
+
+def renamed(media: Media, url: str, size: int | None = None) -> Media:
+    return Media(url, media.content_type, size)
+
+
+def digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+# The rules, one by one
+
+
+def test_url_tells_first_whatever_the_order_and_the_query() -> None:
+    recorded = merged((), (ONE, TWO))
+    told = (renamed(TWO, "https://media.test/two.mp4?signature=2"), ONE)
+    assert matched(recorded, told) == {0: 1, 1: 0}
+
+
+def test_size_tells_where_urls_are_new_or_not_unique() -> None:
+    recorded = (
+        Output("video/mp4", "https://m.test/a", bytes=5),
+        Output("video/mp4", "https://m.test/b", bytes=7),
+    )
+    told = (
+        Media("https://m.test/get?id=2", "video/mp4", 7),
+        Media("https://m.test/get?id=1", "video/mp4", 5),
+    )
+    assert matched(recorded, told) == {0: 1, 1: 0}
+    told = (Media("https://m.test/c", "video/mp4", 7), Media("https://m.test/d", "video/mp4", 7))
+    assert matched(recorded, told) == {}
+
+
+def test_answer_drops_nothing_that_was_fetched_and_fills_what_never_was() -> None:
+    fetched = Output("video/mp4", "https://m.test/a", digest("a"), 1)
+    free = Output("video/mp4", "https://m.test/b")
+    assert merged((fetched, free), (ONE,)) == (fetched, Output("video/mp4", "https://media.test/one.mp4"))
+    assert merged((free,), (ONE, TWO))[1].url == "https://media.test/two.mp4"
+    assert merged((fetched,), ()) == (fetched,)
+
+
+def test_steps_are_known_by_their_names() -> None:
+    recorded = merged_steps((), success(steps=STEPS))
+    again = merged_steps(recorded, success(steps=(STEPS[1], STEPS[0], ("overlay", (ONE,)))))
+    assert again == (*recorded, Step("overlay", merged((), (ONE,))))
+
+
+# In a run
+
+
+def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, TWO), success(TWO, ONE)]
+    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
+
+    ran = harness.run(job("blue"))
+
+    assert not ran.codes
+    assert harness.files() == {"blue.mp4": ONE.url, "blue-2.mp4": "two"}
+
+
+def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
+    film = Media("https://media.test/film.mp4", "video/mp4")
+    harness.vendor.telling["blue"] = [success(film, steps=STEPS), success(film, steps=STEPS[::-1])]
+    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"two"]
+
+    harness.run(job("blue", steps=True))
+
+    assert harness.files() == {
+        "blue.mp4": film.url,
+        "blue.steps/01-crop.mp4": ONE.url,
+        "blue.steps/02-upscale.mp4": "two",
+    }
+
+
+@fails_without("pipeline.engine.fetch:_List.take", "self._fetch_others(told, temporaries, skipped)")
+def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.vendor.sending[ONE.url] = [b"one", b"two"]
+    harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"one"]
+
+    harness.run(job("blue"))
+
+    assert sorted(harness.files().values()) == ["one", "two"]
+
+
+def test_files_are_collected_by_what_they_hold_where_nothing_else_tells(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.run(job("blue"))
+    for name in ("blue.mp4", "blue-2.mp4"):
+        (harness.folder / "output" / name).unlink()
+    harness.vendor.telling["blue"] = [
+        success(renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y"))
+    ]
+    harness.vendor.sending["https://other.test/x"] = [TWO.url.encode()]
+    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+
+    ran = harness.collect(job("blue"))
+
+    assert not ran.codes
+    assert harness.files() == {"blue.mp4": ONE.url, "blue-2.mp4": TWO.url}
+
+
+def test_file_that_is_listed_later_is_fetched_and_recorded(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE), success(TWO, ONE)]
+    harness.run(job("blue"), settings=RunSettings(download=False))
+
+    ran = harness.run(job("blue"))
+
+    assert harness.files() == {"blue.mp4": ONE.url, "blue-2.mp4": TWO.url}
+    (purchase,) = ran.records.purchases.values()
+    assert [each.url for each in purchase.outputs] == [
+        "https://media.test/one.mp4",
+        "https://media.test/two.mp4",
+    ]
+
+
+def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    harness.run(job("blue"))
+    for name in ("blue.mp4", "blue-2.mp4"):
+        (harness.folder / "output" / name).unlink()
+    harness.vendor.telling["blue"] = [success(TWO)]
+
+    ran = harness.collect(job("blue"))
+
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "does not list this file any more (result/0)" in ran.report.notes[0]
+    assert harness.files() == {"blue-2.mp4": TWO.url}
+
+
+def test_list_of_the_copy_that_wins_a_join_holds_and_files_follow_it(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, TWO)]
+    (mine,) = harness.run(job("blue")).records.purchases.values()
+    theirs = replace(mine, outputs=mine.outputs[::-1], updated_at="later")
+    harness.vendor.calls.clear()
+
+    harness.absorb(theirs)
+    ran = harness.run(job("blue"))
+
+    assert ran.records.purchases[mine.id].outputs == mine.outputs[::-1]
+    assert harness.files() == {"blue.mp4": TWO.url, "blue-2.mp4": ONE.url}
+    assert not harness.vendor.calls
+
+
+def test_kind_of_a_file_comes_from_its_bytes(harness: Harness) -> None:
+    vague = Media("https://media.test/x", "application/octet-stream")
+    harness.vendor.telling["blue"] = [success(vague)]
+    harness.vendor.kinds[vague.url] = "video/webm"
+
+    ran = harness.run(job("blue"))
+
+    assert harness.files() == {"blue.webm": vague.url}
+    (purchase,) = ran.records.purchases.values()
+    assert purchase.outputs[0].content_type == "video/webm"
+
+
+def test_chain_follows_our_order_not_that_of_the_answer(harness: Harness) -> None:
+    sketch = job("sketch")
+    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.run(sketch)
+    harness.vendor.telling["sketch"] = [success(TWO, ONE)]
+
+    harness.run(sketch, job("film", upstream=sketch))
+
+    assert harness.vendor.requests[-1].images == (ONE.url,)
+
+
+def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness) -> None:
+    sketch = job("sketch")
+    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.run(sketch)
+    for path in (harness.folder / "output").iterdir():
+        path.unlink()
+    other = [renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y")]
+    harness.vendor.telling["sketch"] = [success(*other)]
+    harness.vendor.sending["https://other.test/x"] = [TWO.url.encode()]
+    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+
+    harness.run(sketch, job("film", upstream=sketch))
+
+    assert harness.vendor.requests[-1].images == ("https://other.test/y",)
+
+
+# Any history
+
+contents = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=5)
+
+
+@dataclass
+class Telling:
+    """How a vendor tells of its files in one answer."""
+
+    order: Sequence[int]
+    names: str
+    has_sizes: Sequence[bool]
+    expired: Sequence[bool]
+
+
+@st.composite
+def tellings(draw: st.DrawFn, number: int) -> Telling:
+    flags = st.lists(st.booleans(), min_size=number, max_size=number)
+    return Telling(
+        order=draw(st.permutations(range(number))),
+        names=draw(st.sampled_from(["stable", "by place", "one for all", "new each time"])),
+        has_sizes=draw(flags),
+        expired=draw(flags),
+    )
+
+
+@dataclass
+class Vendor:
+    """Tells of the same files in ever other ways; one url in each answer may have expired."""
+
+    truth: Sequence[str]
+    tellings: list[Telling]
+    served: dict[str, str] = field(default_factory=dict)
+    expired: set[str] = field(default_factory=set)
+    answers: int = 0
+
+    def get(self, _workflow_id: str) -> Workflow:
+        telling = self.tellings[min(self.answers, len(self.tellings) - 1)]
+        self.answers += 1
+        self.served.clear()
+        self.expired.clear()
+        media = []
+        for place, number in enumerate(telling.order):
+            name = {
+                "stable": f"f{number}",
+                "by place": f"p{place}",
+                "one for all": f"get?id={number}",
+                "new each time": f"n{self.answers}-{number}",
+            }[telling.names]
+            url = f"https://m.test/{name}"
+            size = len(self.truth[number]) if telling.has_sizes[number] else None
+            media.append(Media(url, "video/mp4", size))
+            self.served[url] = self.truth[number]
+            # The last answer is good for all of them.
+            if telling.expired[number] and self.answers < len(self.tellings):
+                self.expired.add(url)
+        return Workflow("w", cast("Any", "succeeded"), "success", result=tuple(media))
+
+    def download(self, media: Media, target: Path) -> Downloaded:
+        if media.url in self.expired:
+            raise DownloadFailed("403", expired=True)
+        content = self.served[media.url].encode()
+        target.write_bytes(content)
+        return Downloaded(hashlib.sha256(content).hexdigest(), len(content), media.content_type)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_order_and_urls_an_answer_has_no_file_is_lost(data: st.DataObject) -> None:
+    truth = data.draw(contents)
+    told = data.draw(st.lists(tellings(len(truth)), min_size=2, max_size=5))
+    vendor = Vendor(truth, told)
+    with tempfile.TemporaryDirectory() as folder:
+        recorded = merged((), vendor.get("w").result)
+        first = _brought(vendor, Wanted(Path(folder, ".w"), recorded))
+        assert first.problem is None
+        assert Counter(each.sha256 for each in first.outputs) == Counter(map(digest, truth))
+        _assert_here(first)
+
+        # Told again in other words, on this machine and another: what was fetched keeps its place.
+        vendor.answers = 0
+        assert merged(first.outputs, vendor.get("w").result) == first.outputs
+        again = _brought(vendor, Wanted(Path(folder, ".again"), first.outputs, is_open=False))
+        assert again.problem is None
+        assert [each.sha256 for each in again.outputs] == [each.sha256 for each in first.outputs]
+        assert len(again.files) == len(truth)
+        _assert_here(again)
+        assert len(list(Path(folder).iterdir())) == 2 * len(truth)
+
+
+def _brought(vendor: Vendor, wanted: Wanted) -> FetchResult:
+    """What came in as many attempts as it takes."""
+    while True:
+        try:
+            return fetch(cast("Provider", vendor), WorkflowId("w"), wanted, None)
+        except DownloadFailed:
+            assert vendor.answers <= len(vendor.tellings) + 1
+
+
+def _assert_here(came: FetchResult) -> None:
+    for slot, file in came.files.items():
+        expected = came.outputs[int(slot.rpartition("/")[2])].sha256
+        assert hashlib.sha256(file.temporary.read_bytes()).hexdigest() == expected
