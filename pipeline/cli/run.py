@@ -18,12 +18,13 @@ from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
 from pipeline.cli.events import Events, events_to
 from pipeline.cli.observing import Observers, final_tally, observers
-from pipeline.cli.options import CampaignFlags
+from pipeline.cli.options import CampaignFlags, verbosity
 from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
-from pipeline.cli.terminal import say, say_json
+from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.receipts import Webhooks
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
@@ -31,6 +32,7 @@ from pipeline.operations.provider import assert_vendor_installed
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
+from pipeline.operations.webhooks import receiving
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
@@ -53,9 +55,10 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         state = stack.enter_context(open_campaign(workspace, writable=True))
+        webhooks = _webhooks(stack, workspace, given)
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
         watching = stack.enter_context(observers(workspace, given))
-        options = _options(state, saved, given, events, watching)
+        options = _options(state, saved, given, webhooks, events, watching)
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,
@@ -76,6 +79,24 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         if given["output_format"] == "json":
             say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
         return most_urgent({outcome.code, *_write_reports(reports)})
+
+
+def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Webhooks | None:
+    """What the vendor is told to call, within `stack`; None where no webhooks are asked for."""
+    url, listen = given["webhook_url"], given["webhook_listen"]
+    if not url:
+        if listen:
+            raise UsageError(
+                "--webhook-listen waits for the vendor's calls; --webhook-url says where it calls"
+            )
+        return None
+    webhooks = stack.enter_context(receiving(workspace, url, listen))
+    if not webhooks.templates and not verbosity().quiet:
+        say_on_stderr(
+            "warning: by the catalogue no template of this campaign takes a webhook, so none is sent; "
+            "`webhook: true` in a file under `catalog.file` says that one does"
+        )
+    return webhooks
 
 
 def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
@@ -136,6 +157,7 @@ def _options(
     state: CampaignState,
     saved: SavedPlan | None,
     given: dict[str, Any],
+    webhooks: Webhooks | None,
     events: Events | None,
     watching: Observers,
 ) -> RunOptions:
@@ -162,6 +184,7 @@ def _options(
         fail_fast=given["fail_fast"],
         frozen=given["frozen"],
         checkpoint=checkpoint,
+        webhooks=webhooks,
         on_change=watching.changed if events is None else partial(_tell_both, events, watching),
         observe=watching.watched,
     )

@@ -54,6 +54,12 @@ buying_options = together(
     flag("--no-wait", is_flag=True, help="Submit and leave."),
     flag("--no-download", is_flag=True, help="Leave the files at the vendor."),
 )
+webhook_options = together(
+    flag("--webhook-url", metavar="URL", help="Have the vendor call below URL when a workflow ends."),
+    flag(
+        "--webhook-listen", metavar="ADDR", help="Listen for these calls at HOST:PORT while the run goes on."
+    ),
+)
 records_options = together(
     flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push, say) before each wave."),
     flag("--require-results", is_flag=True, help="Exit with 3 if there is neither state nor results."),
@@ -93,6 +99,7 @@ log_format_option = flag(
 @selection_options
 @replanning_options
 @pacing_options
+@webhook_options
 @records_options
 @observing_options
 @log_format_option

@@ -98,6 +98,8 @@ def _detail(template: Template) -> Iterator[str]:
         yield "  options:"
     for name, option in template.options.items():
         yield f"    {name}: {_option(option)}"
+    if template.webhook:
+        yield "  calls a webhook when it ends"
     if template.steps:
         yield f"  steps: {', '.join(f'{name} ({kind})' for name, kind in template.steps.items())}"
 
@@ -130,6 +132,7 @@ def _as_json(template: Template) -> Json:
         "gives": template.output.value if template.output else None,
         "options": {name: {"type": str(option.type)} for name, option in template.options.items()},
         "steps": list(template.steps),
+        "webhook": template.webhook,
         "credits": price_json(template.credits),
     }
 

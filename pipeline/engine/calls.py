@@ -156,7 +156,15 @@ class CallPool:
 
     def _started(self, future: "Future[T]", on_done: Callable[["Future[T]"], None]) -> None:
         self._count += 1
-        future.add_done_callback(lambda done: self._inbox.put(lambda: on_done(done)))
+        future.add_done_callback(lambda done: self._inbox.put(lambda: self._ended(on_done, done)))
+
+    def _ended(self, on_done: Callable[["Future[T]"], None], future: "Future[T]") -> None:
+        self._count -= 1
+        on_done(future)
+
+    def notify(self, what: Callable[[], None]) -> None:
+        """Have `what` done in the thread that calls `collect`. Safe in any thread."""
+        self._inbox.put(what)
 
     def wake(self) -> None:
         """Have `collect` return. Safe in a signal handler."""
@@ -166,7 +174,6 @@ class CallPool:
         """Wait at most `seconds` for a call to end, then do what follows for all that have."""
         done = self._clock.wait(self._inbox, seconds)
         while done is not None:
-            self._count -= 1
             done()
             done = None if self._inbox.empty() else self._clock.wait(self._inbox, 0)
 

@@ -21,6 +21,10 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 
 # Seconds that a run has for a purchase that serves no job.
 DEFAULT_TIMEOUT = 3600.0
+# So much longer the next poll waits where the vendor calls.
+SLOWER_WITH_WEBHOOK = 4.0
+# The least time between two polls of one workflow that the vendor's calls bring about.
+SECONDS_BETWEEN_HINTS = 1.0
 
 
 @dataclass(slots=True)
@@ -29,7 +33,9 @@ class TrackedPurchase:
 
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
     row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
-    first seen. `latest` is the answer that ended it, with whole urls, which are never stored.
+    first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `hooked`: the vendor
+    calls when it ends. `turn` says which entry of the schedule is its next call, at `due`; None while a call is under
+    way. `hinted`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
     """
 
     purchase: Purchase
@@ -45,6 +51,11 @@ class TrackedPurchase:
     first_percent: float | None = None
     latest: Workflow | None = field(default=None, repr=False)
     warned: bool = False
+    hooked: bool = False
+    turn: int | None = None
+    due: float = 0.0
+    hinted: bool = False
+    hints_from: float = 0.0
 
     @property
     def timeout(self) -> float:
@@ -110,13 +121,15 @@ class InFlight:
 
     # Which
 
-    def follow(self, purchase: Purchase, *, bought_here: bool = False) -> None:
+    def follow(self, purchase: Purchase, *, bought_here: bool = False, hooked: bool = False) -> None:
         """Take up a purchase: a new one is given time, one from an earlier run is asked for at once."""
         if purchase.workflow_id is None:
             return
         now = self.clock.monotonic()
         timeout = max((job.timeout for job in self.served_jobs.of(purchase.id)), default=DEFAULT_TIMEOUT)
-        tracked = TrackedPurchase(purchase, since=now, deadline=now + timeout, bought_here=bought_here)
+        tracked = TrackedPurchase(
+            purchase, since=now, deadline=now + timeout, bought_here=bought_here, hooked=hooked
+        )
         self._tracked[purchase.id] = tracked
         if purchase.status is Status.SUBMITTED:
             self._running.add(purchase.id)
@@ -151,7 +164,7 @@ class InFlight:
 
     def due_at(self) -> float | None:
         """When the next call is due, in monotonic seconds."""
-        while self._due and self._due[0][2] not in self._tracked:
+        while self._due and not self._is_next(*self._due[0][1:]):
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
@@ -160,12 +173,34 @@ class InFlight:
         at = self.due_at()
         if at is None or at > self.clock.monotonic():
             return None
-        return self._tracked[heapq.heappop(self._due)[2]]
+        tracked = self._tracked[heapq.heappop(self._due)[2]]
+        tracked.turn = None
+        return tracked
+
+    def _is_next(self, turn: int, purchase_id: PurchaseId) -> bool:
+        """Whether an entry of the schedule still counts: none does after a later one for the same purchase."""
+        tracked = self._tracked.get(purchase_id)
+        return tracked is not None and tracked.turn == turn
 
     def schedule(self, tracked: TrackedPurchase, seconds: float) -> None:
         """Have its next call made in so many seconds."""
-        at = self.clock.monotonic() + seconds
-        heapq.heappush(self._due, (at, next(self._sequence), tracked.purchase.id))
+        tracked.due = self.clock.monotonic() + seconds
+        tracked.turn = next(self._sequence)
+        heapq.heappush(self._due, (tracked.due, tracked.turn, tracked.purchase.id))
+
+    def hasten(self, purchase_id: PurchaseId) -> None:
+        """The vendor called for a purchase: have it polled now, but not all the time, nor sooner than was asked."""
+        tracked = self._tracked.get(purchase_id)
+        if tracked is None or purchase_id not in self._running or tracked.attempts:
+            return
+        if tracked.turn is None:
+            tracked.hinted = True  # the call under way may have been answered before it ended
+            return
+        now = self.clock.monotonic()
+        at = max(now, tracked.hints_from)
+        if at < tracked.due:
+            tracked.hints_from = at + SECONDS_BETWEEN_HINTS
+            self.schedule(tracked, at - now)
 
     def poll_again(self, tracked: TrackedPurchase) -> None:
         """It still runs: have it polled again, unless its time is up."""
@@ -176,6 +211,9 @@ class InFlight:
             if tracked.bought_here:
                 self.durations.note_running(tracked.purchase.template_id, tracked.elapsed(now))
             self.schedule(tracked, self._pause(tracked, now))
+            if tracked.hinted:
+                tracked.hinted = False
+                self.hasten(tracked.purchase.id)
 
     def back_off(self, tracked: TrackedPurchase, after: float | None) -> None:
         """Its last call failed: have it made again after a backoff, no sooner than the vendor asked."""
@@ -192,6 +230,9 @@ class InFlight:
         seconds = pause(age, self._expectation(tracked, age), outlived)
         if age > 0.0:
             seconds = min(seconds, self.max_poll_interval)
+        if tracked.hooked:
+            # The vendor calls; this is for the call that is lost.
+            seconds *= SLOWER_WITH_WEBHOOK
         # With jitter, so that many do not ask at once.
         seconds *= self.rng.uniform(0.9, 1.0)
         # The last look is taken when the time is up, not one pause earlier.

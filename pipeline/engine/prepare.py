@@ -74,6 +74,7 @@ class Preparer:
     inventory: Inventory
     manifest_folder: Path
     new_id: Callable[[], str]
+    webhook_url: Callable[[PurchaseId, str], str | None] = lambda _purchase_id, _template_id: None
     reporter: Reporter
     report: RunReport
 
@@ -106,6 +107,7 @@ class Preparer:
             self.manifest_folder,
             purchase_id,
             self._files_of(source),
+            self.webhook_url(purchase_id, entry.job.request.template_id),
         )
         return True
 
@@ -160,11 +162,16 @@ def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
 
 
 def prepare(
-    provider: Provider, job: Job, folder: Path, purchase_id: PurchaseId, upstream: Upstream | None
+    provider: Provider,
+    job: Job,
+    folder: Path,
+    purchase_id: PurchaseId,
+    upstream: Upstream | None,
+    webhook_url: str | None = None,
 ) -> CreateRequest:
     """The request for `job` under the id `purchase_id`, with what it needs uploaded. Buys nothing.
 
-    `folder` is the manifest's: local paths are relative to it.
+    `folder` is the manifest's: local paths are relative to it. `webhook_url` is where the vendor calls when it ends.
 
     Raises:
         InputFailed: a file is missing or changed since it was planned, or the upstream lacks the output.
@@ -189,6 +196,7 @@ def prepare(
         visibility=job.visibility,
         images=tuple(images),
         event_id=request.event_id,
+        webhook_url=webhook_url,
         joined=request.joined,
         attached=attached,
     )

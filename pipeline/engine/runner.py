@@ -23,6 +23,7 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
+from pipeline.engine.receipts import ReceiptHandler, Webhooks
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, tally_of
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
@@ -30,8 +31,9 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
-from pipeline.purchases import Purchase, Records
+from pipeline.purchases import Purchase, Records, Status
 from pipeline.state.store import Change, Store
+from pipeline.webhooks.receipt import Receipt, ReceiptInbox
 
 
 @dataclass(kw_only=True, eq=False)
@@ -42,7 +44,8 @@ class Runner:
     paths are relative to. `publish` is called now and then to write the results manifest, and raises a
     `PipelineError` where it cannot be written; so does `came_in`, which tells what other machines have bought since
     the run began, as far as it stands there. With a `checkpoint` nothing is sent that is not published.
-    `open_executor` gives an executor for so many calls at once.
+    `open_executor` gives an executor for so many calls at once. `webhooks` are what the vendor is told to call, and
+    the receipts of its calls.
     """
 
     plan: Plan
@@ -59,6 +62,7 @@ class Runner:
     publish: Callable[[], object]
     came_in: Callable[[], Records] = Records
     checkpoint: Checkpoint | None = None
+    webhooks: Webhooks = field(default_factory=lambda: Webhooks(inbox=ReceiptInbox()))
     on_change: Callable[[Change], None] = lambda _change: None
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.Random)
@@ -72,6 +76,7 @@ class Runner:
             self._executor = executor
             self._put_files_in_place()
             self._enqueue()
+            self._receipts.open()
             self._coordinator.run()
         for template_id, entries in self._queue.held_back():
             note = (
@@ -116,7 +121,7 @@ class Runner:
 
     def _follow_bought(self, purchase: Purchase) -> None:
         if self.settings.wait:
-            self._in_flight.follow(purchase, bought_here=True)
+            self._in_flight.follow(purchase, bought_here=True, hooked=self.webhooks.expects(purchase))
 
     def _succeeded(self, purchase: Purchase) -> None:
         # Only what it serves: what hangs on the key that it was bought for may wait for another one.
@@ -141,7 +146,13 @@ class Runner:
 
     def _note_change(self, change: Change) -> None:
         self._served_jobs.note(change.after)
+        if change.after.status is not Status.SUBMITTING:
+            self._receipts.outcome_known(change.after)
         self.on_change(change)
+
+    def receipts_left_over(self) -> list[Receipt]:
+        """The receipts that the next run may need; to be asked for at the end."""
+        return self._receipts.left_over()
 
     # The parts, each made once, with what it uses
 
@@ -244,6 +255,17 @@ class Runner:
         )
 
     @cached_property
+    def _receipts(self) -> ReceiptHandler:
+        return ReceiptHandler(
+            provider=self.provider,
+            calls=self._calls,
+            journal=self._journal,
+            in_flight=self._in_flight,
+            reporter=self.reporter,
+            inbox=self.webhooks.inbox,
+        )
+
+    @cached_property
     def _preparer(self) -> Preparer:
         return Preparer(
             provider=self.provider,
@@ -256,6 +278,7 @@ class Runner:
             inventory=self.outputs.inventory,
             manifest_folder=self.manifest_folder,
             new_id=self.new_id,
+            webhook_url=self.webhooks.url_for,
             reporter=self.reporter,
             report=self.report,
         )
@@ -293,7 +316,7 @@ class Runner:
             calls=self._calls,
             journal=self._journal,
             creator=self._creator,
-            followers=(self._updater, self._poller),
+            followers=(self._receipts, self._updater, self._poller),
             stop=self.stop,
             reporter=self.reporter,
             report=self.report,

@@ -26,8 +26,9 @@ Price = int | Mapping[MediaType, int]
 class Template:
     """One of the vendor's templates. What is None or empty is not known.
 
-    `output` is the type of its result, unless `mode_option` names the option whose value is the type. `as_of` is
-    the day (ISO 8601) on which the vendor asked this price, where the catalogue tells it.
+    `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
+    the vendor calls the url that a create names when its workflow ends. `as_of` is the day (ISO 8601) on which the
+    vendor asked this price, where the catalogue tells it.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Template:
     inputs: Inputs | None = None
     options: Mapping[str, OptionSpec] = field(default_factory=dict)
     other_options: bool = False
+    webhook: bool = False
     output: MediaType | None = None
     mode_option: str | None = None
     steps: Mapping[str, MediaType] = field(default_factory=dict)

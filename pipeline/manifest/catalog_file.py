@@ -89,6 +89,7 @@ def _template(name: str, entry: Value) -> Template:
         inputs=None if inputs is None else _inputs(inputs),
         options=MappingProxyType(known),
         other_options=entry.flag_of("other_options"),
+        webhook=entry.flag_of("webhook"),
         output=None if gives is None else _media(gives.text or gives.text_of("default")),
         mode_option=None if gives is None else gives.text_of("option"),
         steps=MappingProxyType({} if steps is None else dict(_steps(steps))),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
+from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
@@ -17,6 +18,7 @@ from pipeline.operations.environment import Environment
 from pipeline.operations.missing_media import read_missing
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
+from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, shown_path
 from pipeline.planning.collect import everything
 from pipeline.planning.ownership import Ownership
@@ -26,6 +28,8 @@ from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
+from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.spool import Spool, SpoolReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,10 @@ class RecordsCollection:
             ) as provider,
             open_reporter() as reporter,
         ):
-            Runner(
+            inbox = ReceiptInbox()
+            spool = SpoolReader(Spool(self._known.folder / STATE_FOLDER / SPOOL), inbox)
+            spool.look()
+            runner = Runner(
                 plan=plan,
                 records=records,
                 store=store,
@@ -144,7 +151,12 @@ class RecordsCollection:
                 report=self._report,
                 stop=self._stop,
                 publish=lambda: None,
-            ).run()
+                webhooks=Webhooks(inbox=inbox),
+            )
+            try:
+                runner.run()
+            finally:
+                spool.settle(runner.receipts_left_over())
 
 
 def _read_published(known: CampaignRecords) -> ResultsFile | None:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from pipeline.assignment import Assignment
+from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
@@ -15,14 +16,17 @@ from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
+from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.providers.base import Provider
-from pipeline.purchases import PurchaseId, Records
+from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import summarize
+from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.spool import SpoolReader
 
 
 def require_records(workspace: Workspace) -> None:
@@ -50,6 +54,8 @@ class CampaignRun:
         self._outputs = state.outputs()
         self._publisher = Publisher(state.workspace, state.published)
         self._is_published = True
+        self._webhooks = options.webhooks or Webhooks(inbox=ReceiptInbox())
+        self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
 
     def plan(self) -> Plan:
         """What a run would do."""
@@ -92,14 +98,14 @@ class CampaignRun:
         return self._outcome(plan, self._with_what_came_in(state))
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
-        if not plan.asks_vendor and not plan.moves_files:
+        if not plan.asks_vendor and not plan.moves_files and not self._receipt_may_settle():
             return
         if plan.buying:
             self._publisher.assert_writable()
             if self._options.download:
                 self._outputs.assert_writable()
-        with self._provider() as provider, open_reporter() as reporter:
-            Runner(
+        with self._provider() as provider, open_reporter() as reporter, self._receipts():
+            runner = Runner(
                 plan=plan,
                 records=self._state.records,
                 store=self._state.store,
@@ -114,8 +120,28 @@ class CampaignRun:
                 publish=lambda: self._publish(self._state.reread()),
                 came_in=self._came_in,
                 checkpoint=self._options.checkpoint,
+                webhooks=self._webhooks,
                 on_change=self._options.on_change,
-            ).run()
+            )
+            try:
+                runner.run()
+            finally:
+                self._spool.settle(runner.receipts_left_over())
+
+    def _receipt_may_settle(self) -> bool:
+        """Whether a receipt waits that names the workflow of a purchase in attention."""
+        purchases = self._state.records.purchases
+        return any(
+            receipt.named
+            and receipt.purchase in purchases
+            and purchases[receipt.purchase].status is Status.ATTENTION
+            for receipt in self._spool.look()
+        )
+
+    def _receipts(self) -> AbstractContextManager[None]:
+        """Take what `serve` heard of the vendor's calls, and where one is expected, go on to do so."""
+        self._spool.look()
+        return nullcontext() if self._options.webhooks is None else self._spool.watched()
 
     def _came_in(self) -> Records:
         """What other machines have bought since the run began, as far as it stands in the results."""

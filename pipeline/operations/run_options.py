@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import RunSettings
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
@@ -27,8 +28,9 @@ class RunOptions:
 
     `rate` is in calls a second. `request_timeout` is what one call may take, `max_poll_interval` the longest wait
     between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
-    `provider` stands in for the one that the manifest names; `on_change` hears of every step that is on disk,
-    and what `observe` makes of the provider is talked to in its place.
+    `provider` stands in for the one that the manifest names; `webhooks` are what the vendor is told to call;
+    `on_change` hears of every step that is on disk, and what `observe` makes of the provider is talked to in its
+    place.
     """
 
     plan: PlanOptions = ALL
@@ -46,6 +48,7 @@ class RunOptions:
     frozen: bool = False
     provider: Provider | None = None
     checkpoint: Checkpoint | None = None
+    webhooks: Webhooks | None = None
     on_change: Callable[[Change], None] = ignore_change
     observe: Callable[[Provider], Provider] = as_it_is
 

@@ -13,6 +13,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.calls import SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
@@ -21,10 +22,11 @@ from pipeline.planning.collect import paid_for
 from pipeline.planning.make import make
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, Records
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
+from pipeline.webhooks.receipt import Receipt, ReceiptInbox
 
 USUAL = RunSettings()
 
@@ -183,6 +185,8 @@ class Harness:
         self.results_cannot_be_written = False
         self.others: list[Purchase] = []
         self.absorbs = True
+        self.webhooks = Webhooks(inbox=ReceiptInbox())
+        self.left_over: list[Receipt] = []
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
         self._runs = 0
         self._ids = 0
@@ -217,7 +221,7 @@ class Harness:
             plan = make(assignment, outputs.inventory.survey(assignment), options)
             if collecting:
                 plan = paid_for(plan, records.purchases.values(), outputs.inventory.lacks)
-            Runner(
+            runner = Runner(
                 ownership=Ownership(campaign="spring", recorded=store.recorded()),
                 plan=plan,
                 records=records,
@@ -232,11 +236,14 @@ class Harness:
                 publish=lambda: self._publish(store),
                 came_in=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
+                webhooks=self.webhooks,
                 clock=SystemClock() if threads else self.clock,
                 rng=random.Random(7),
                 new_id=self._new_id,
                 open_executor=thread_pool if threads else self.executor.pool,
-            ).run()
+            )
+            runner.run()
+            self.left_over = runner.receipts_left_over()
             return RunResult(report, reporter, store.records(), wanted_in_order)
 
     def collect(self, *wanted: Job) -> RunResult:
@@ -264,6 +271,19 @@ class Harness:
             writable=writable,
             now=self.clock.now(),
         )
+
+    def takes_webhooks(self) -> None:
+        """From now on the vendor is told where to call."""
+        self.webhooks = Webhooks(
+            inbox=self.webhooks.inbox,
+            address_of=lambda purchase_id: f"https://hooks.test/{purchase_id}",
+            templates=frozenset({"overlay"}),
+        )
+
+    def is_called(self, purchase: int, *named: str) -> None:
+        """The vendor calls for the purchase of that number, the first being 1."""
+        workflows = tuple(map(WorkflowId, named))
+        self.webhooks.inbox.put(Receipt(PurchaseId(f"{purchase:016x}"), workflows))
 
     def let_go(self) -> None:
         """Have the calls that were held come back."""

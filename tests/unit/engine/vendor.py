@@ -14,6 +14,7 @@ from pipeline.providers.base import (
     CreateRequest,
     Downloaded,
     Media,
+    NotFound,
     OutcomeUnknown,
     Progress,
     Workflow,
@@ -85,6 +86,7 @@ class ScriptedProvider:
         self.sending: Script[bytes] = Script(str.encode)
         # By url, what the bytes turn out to be, where that is not what was told.
         self.kinds: dict[str, str] = {}
+        self.tells_of: dict[str, tuple[str, str]] = {}
         self._workflows: dict[str, CreateRequest] = {}
         self._running: set[str] = set()
 
@@ -107,10 +109,22 @@ class ScriptedProvider:
             self.most_running = max(self.most_running, len(self._running))
         return came
 
+    def sells(self, request: CreateRequest) -> WorkflowId:
+        """Have a workflow of `request`, of which nobody is told."""
+        workflow_id = WorkflowId(f"wf-{len(self._workflows) + 1}")
+        self._workflows[workflow_id] = request
+        return workflow_id
+
     def get(self, workflow_id: str) -> Workflow:
+        if workflow_id not in self._workflows:
+            self._note("get", workflow_id)
+            raise NotFound("404")
         request = self._workflows[workflow_id]
         self._note("get", request.title)
         told = self.telling.answer(request.title)
+        if workflow_id in self.tells_of:
+            template_id, title = self.tells_of[workflow_id]
+            return replace(told, id=workflow_id, template_id=template_id, title=title)
         if told.progress is not Progress.RUNNING:
             self._running.discard(workflow_id)
         return replace(

@@ -1,0 +1,161 @@
+"""What the vendor's calls bring about: the workflow is asked for at once. A receipt is a hint, and never believed."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+
+from pipeline.engine.calls import CallPool, result_of
+from pipeline.engine.in_flight import InFlight
+from pipeline.engine.journal import Journal
+from pipeline.engine.poller import poll
+from pipeline.engine.reporter import Reporter
+from pipeline.engine.updater import assert_bought
+from pipeline.errors import InvalidInput, printable
+from pipeline.providers.base import NotFound, Provider, VendorError, Workflow
+from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
+from pipeline.state.transitions import Identified
+from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class ReceiptHandler:
+    """Acts upon receipts, in the coordinator's thread.
+
+    A purchase that is under way is polled; one in attention gets the workflow that a receipt names, once a GET has
+    shown it to be its own; for one that is just being sent it is waited until its outcome is known. Nothing else
+    follows from a receipt.
+    """
+
+    provider: Provider
+    calls: CallPool
+    journal: Journal
+    in_flight: InFlight
+    reporter: Reporter
+    inbox: ReceiptInbox
+
+    _early: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
+    _ready: deque[Receipt] = field(default_factory=deque, init=False)
+    _asked: dict[PurchaseId, set[WorkflowId]] = field(default_factory=dict, init=False)
+    _to_ask: deque[tuple[PurchaseId, WorkflowId]] = field(default_factory=deque, init=False)
+    _unanswered: dict[PurchaseId, Receipt] = field(default_factory=dict, init=False)
+
+    def open(self) -> None:
+        """Have receipts taken as they come, and those that are there already."""
+        self.inbox.on_receipt(partial(self.calls.notify, self._take))
+        self._take()
+
+    def due_at(self) -> float | None:
+        """When there is something to do: now, or not before a receipt comes."""
+        return 0.0 if self._ready or self._to_ask else None
+
+    def start_next(self) -> bool:
+        """Ask for the next workflow that a receipt named; False if there is none."""
+        while self._ready:
+            self._act_upon(self._ready.popleft())
+        if not self._to_ask:
+            return False
+        purchase_id, workflow_id = self._to_ask.popleft()
+        self.calls.charge(1)
+        done = partial(self._told, purchase_id, workflow_id)
+        self.calls.submit(done, poll, self.provider, workflow_id)
+        return True
+
+    def outcome_known(self, purchase: Purchase) -> None:
+        """What came for a purchase while it was sent can be acted upon, after what follows from its outcome."""
+        receipt = self._early.pop(purchase.id, None)
+        if receipt is not None:
+            self._ready.append(receipt)
+
+    def left_over(self) -> list[Receipt]:
+        """What the next run may need: receipts that were not acted upon, or whose workflow could not be asked for."""
+        receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._unanswered.values()]
+        receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
+        return [each for each in receipts if self._may_be_needed(each.purchase)]
+
+    def _may_be_needed(self, purchase_id: PurchaseId) -> bool:
+        purchase = self.journal.purchases.get(purchase_id)
+        # One of another campaign, which keeps its records in the same folder, is that one's to judge.
+        return purchase is None or purchase.status in {Status.SUBMITTING, Status.ATTENTION}
+
+    def _take(self) -> None:
+        for receipt in self.inbox.take():
+            self._act_upon(receipt)
+
+    def _act_upon(self, receipt: Receipt) -> None:
+        match self.journal.purchases.get(receipt.purchase):
+            case None:
+                self._keep(receipt)
+            case Purchase(status=Status.SUBMITTED) as purchase:
+                self.in_flight.hasten(purchase.id)
+            case Purchase(status=Status.SUBMITTING):
+                # The vendor was quicker than its answer to the create.
+                before = self._early.get(receipt.purchase, receipt)
+                self._early[receipt.purchase] = before.joined(receipt)
+            case Purchase(status=Status.ATTENTION) as purchase:
+                self._ask_for(purchase, receipt)
+            case _:
+                pass  # it has ended
+
+    def _keep(self, receipt: Receipt) -> None:
+        before = self._unanswered.get(receipt.purchase, receipt)
+        self._unanswered[receipt.purchase] = before.joined(receipt)
+
+    def _ask_for(self, purchase: Purchase, receipt: Receipt) -> None:
+        asked = self._asked.setdefault(purchase.id, set())
+        for workflow_id in receipt.named:
+            is_free = not self.journal.has_workflow(workflow_id)
+            if is_free and workflow_id not in asked and len(asked) < MOST_NAMED:
+                asked.add(workflow_id)
+                self._to_ask.append((purchase.id, workflow_id))
+
+    def _told(self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]") -> None:
+        result, purchase = result_of(future), self.journal.purchases[purchase_id]
+        if isinstance(result, NotFound):
+            return
+        if isinstance(result, VendorError):
+            self._keep(Receipt(purchase_id, (workflow_id,)))
+            self.reporter.warn(f"{purchase.key}: a receipt names its workflow, but {printable(str(result))}")
+            return
+        if not isinstance(result, Workflow):
+            raise result
+        # Meanwhile it may have been settled, or the workflow have become another's.
+        if purchase.status is not Status.ATTENTION or self.journal.has_workflow(workflow_id):
+            return
+        try:
+            assert_bought(result, purchase)
+        except InvalidInput as error:
+            self.reporter.warn(f"{purchase.key}: a receipt that is not believed: {printable(str(error))}")
+            return
+        self.journal.record(purchase_id, Identified(workflow_id), self._identified)
+
+    def _identified(self, purchase: Purchase) -> None:
+        self.reporter.tell(
+            purchase.key,
+            f"was bought after all, as {printable(purchase.workflow_id or '')}: the vendor called",
+        )
+        self.in_flight.follow(purchase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """What a run needs to be called by the vendor.
+
+    `address_of` is where it calls for a purchase, `templates` are the ids of those that take one; None: nothing is
+    sent, but receipts are taken.
+    """
+
+    inbox: ReceiptInbox
+    address_of: Callable[[PurchaseId], str] | None = None
+    templates: frozenset[str] = frozenset()
+
+    def url_for(self, purchase_id: PurchaseId, template_id: str) -> str | None:
+        """The `webhook_url` of a create; None where it has none."""
+        if self.address_of is None or template_id not in self.templates:
+            return None
+        return self.address_of(purchase_id)
+
+    def expects(self, purchase: Purchase) -> bool:
+        """Whether the vendor will call for a purchase of this run."""
+        return self.address_of is not None and purchase.template_id in self.templates

@@ -1,0 +1,66 @@
+"""Webhooks of a campaign: where the secret and the receipts lie, and what hears the vendor while a run goes on."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from pipeline.engine.receipts import Webhooks
+from pipeline.errors import UsageError
+from pipeline.operations.workspace import STATE_FOLDER, Workspace
+from pipeline.webhooks.addresses import Addresses, checked_url
+from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.secret import VARIABLE, secret_in
+from pipeline.webhooks.spool import Spool
+
+# In the state's folder, as all campaigns that lie in one folder have one secret.
+SPOOL = "webhooks"
+
+
+def spool_of(workspace: Workspace) -> Spool:
+    """The receipts that `serve` leaves to `run` and `collect`."""
+    return Spool(workspace.campaign.manifest.parent / STATE_FOLDER / SPOOL)
+
+
+def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
+    """The addresses that the vendor calls, below `url`. Who only receives needs none.
+
+    Raises:
+        UsageError: the url, or the secret in the environment, is of no use.
+        InvalidInput, Unfinished: the secret cannot be read or made.
+    """
+    folder = workspace.campaign.manifest.parent / STATE_FOLDER
+    secret = secret_in(workspace.environment.variables.get(VARIABLE), folder)
+    return Addresses(secret=secret, url=checked_url(url) if url else "")
+
+
+@contextmanager
+def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[Webhooks]:
+    """What a run tells the vendor to call, below `url`; heard at the address `listen`, else by a `serve` elsewhere.
+
+    Raises:
+        UsageError: an address is of no use, or the extra that listens is missing.
+        InvalidInput, Unfinished: the secret cannot be read or made.
+    """
+    addresses = addresses_of(workspace, url)
+    templates = workspace.campaign.templates.values()
+    inbox = ReceiptInbox()
+    with ExitStack() as stack:
+        if listen is not None:
+            stack.enter_context(_listening(listen, addresses, inbox))
+        yield Webhooks(
+            inbox=inbox,
+            address_of=addresses.of,
+            templates=frozenset(each.template_id for each in templates if each.known and each.known.webhook),
+        )
+
+
+@contextmanager
+def _listening(listen: str, addresses: Addresses, inbox: ReceiptInbox) -> Iterator[None]:
+    try:
+        from pipeline.webhooks.listener import Listener, address_of
+        from pipeline.webhooks.receiver import hooks_application
+    except ImportError as error:
+        raise UsageError(
+            "--webhook-listen needs the extra `serve`: pip install 'campaign-pipeline[serve]'"
+        ) from error
+    with Listener(hooks_application(addresses, inbox.put), *address_of(listen)):
+        yield

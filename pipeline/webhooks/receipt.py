@@ -1,0 +1,68 @@
+"""A receipt: that the vendor called for a purchase, and which workflows it named. A hint, and nothing more."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.records import WORKFLOW_ID
+
+# What the vendor calls the id of a workflow, in one place or another.
+_NAMES = ("workflow_id", "batch_id", "media_id", "id")
+# So many workflows may be named for one purchase: who knows its address must not fill the memory.
+MOST_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The vendor called for `purchase`; `named` are the workflows that it named, at most `MOST_NAMED`."""
+
+    purchase: PurchaseId
+    named: tuple[WorkflowId, ...] = ()
+
+    def joined(self, other: "Receipt") -> "Receipt":
+        """Both as one, of the same purchase."""
+        return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MOST_NAMED])
+
+
+def workflows_in(body: bytes) -> tuple[WorkflowId, ...]:
+    """The ids in the body of a call, as far as they can be ids; whatever else it holds is not looked at."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(document, dict):
+        return ()
+    named = (document.get(name) for name in _NAMES)
+    ids = (WorkflowId(each) for each in named if isinstance(each, str) and WORKFLOW_ID.fullmatch(each))
+    return tuple(dict.fromkeys(ids))
+
+
+class ReceiptInbox:
+    """Receipts that came and were not taken yet, one for each purchase. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[PurchaseId, Receipt] = {}
+        self._wake: Callable[[], object] = lambda: None
+
+    def on_receipt(self, wake: Callable[[], object]) -> None:
+        """Have `wake` called with the first that comes after all were taken, in whatever thread brings it."""
+        with self._lock:
+            self._wake = wake
+
+    def put(self, receipt: Receipt) -> None:
+        """Add one; several of one purchase are one."""
+        with self._lock:
+            wake = None if self._waiting else self._wake
+            before = self._waiting.get(receipt.purchase)
+            self._waiting[receipt.purchase] = receipt if before is None else before.joined(receipt)
+        if wake is not None:
+            wake()
+
+    def take(self) -> list[Receipt]:
+        """All of them; there are none any more."""
+        with self._lock:
+            taken, self._waiting = self._waiting, {}
+        return list(taken.values())

@@ -1,0 +1,73 @@
+"""What answers the vendor's calls: an ASGI application, to be mounted by whoever serves. It needs no library."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pipeline.webhooks.addresses import Addresses
+from pipeline.webhooks.receipt import Receipt, workflows_in
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# The body is a hint, so what is longer, or slow to come, is not waited for.
+LONGEST_BODY = 64 * 1024
+_PATIENCE = 5.0
+
+
+def hooks_application(addresses: Addresses, on_receipt: Callable[[Receipt], object]) -> Application:
+    """The application that takes POSTs to `/hooks/<purchase>/<proof>`, at the end of whatever path it is mounted at.
+
+    A sound address is answered with 204, and `on_receipt` called, which must be quick; where that fails, with 503, so
+    that the vendor calls again. Any other address is answered with 404, before its body is read.
+    """
+
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        begins = path.rfind("/hooks/")
+        purchase_id = addresses.purchase_at(path[begins:]) if begins >= 0 else None
+        if purchase_id is None or scope["method"] != "POST":
+            await _answer(send, 404)
+            return
+        body = await _body(receive)
+        try:
+            on_receipt(Receipt(purchase_id, workflows_in(body)))
+        except OSError:
+            await _answer(send, 503)
+        else:
+            await _answer(send, 204)
+
+    return application
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body of a call; empty where it is too long, or does not come."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return b""
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size > LONGEST_BODY:
+                    return b""
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        return b""
+
+
+async def _answer(send: Send, status: int) -> None:
+    headers = [(b"content-length", b"0")] if status != 204 else []
+    # What was not read of the body must not pass for the next request.
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

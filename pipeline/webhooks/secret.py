@@ -1,0 +1,70 @@
+"""The secret behind the addresses: the operator's, or one that is made once and kept beside the state."""
+
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.errors import InvalidInput, Unfinished, UsageError
+from pipeline.files import write_atomically
+
+VARIABLE = "PIPELINE_WEBHOOK_SECRET"
+_NAME = "webhook-secret"
+_SECRET = re.compile(r"[\x21-\x7e]{16,1000}")
+
+
+def secret_in(variable: str | None, folder: Path) -> bytes:
+    """The secret in the `variable` of the environment, else that of `folder`, where it is made if there is none.
+
+    Raises:
+        UsageError: the variable is too short to be one.
+        InvalidInput: the file is not its owner's alone, or holds no secret.
+        Unfinished: it cannot be made or read.
+    """
+    if variable is not None:
+        if not _SECRET.fullmatch(variable.strip()):
+            raise UsageError(f"{VARIABLE}: expected 16 to 1,000 printable characters without a blank")
+        return variable.strip().encode()
+    path = folder / _NAME
+    try:
+        if not os.path.lexists(path):
+            _make(path)
+        return _read(path)
+    except OSError as error:
+        raise Unfinished(f"{path}: the secret of the webhooks cannot be kept: {error.strerror}") from error
+
+
+def _make(path: Path) -> None:
+    """Make the file, whole and its owner's alone; where another process was quicker, its secret stays."""
+    is_new = not path.parent.exists()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new:
+        write_atomically(path.parent / ".gitignore", b"*\n")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.geteuid():
+            raise InvalidInput(
+                f"{path}: anybody who reads it can pass for the vendor: it has to be a file of yours with mode 0600; "
+                "delete it, and a new one is made"
+            )
+        content = file.read(2000).decode("latin-1").strip()
+    if not _SECRET.fullmatch(content):
+        raise InvalidInput(f"{path}: holds no secret; delete it, and a new one is made")
+    return content.encode()

@@ -1,0 +1,131 @@
+"""Receipts on disk: what `serve` heard, for the next `run` or `collect`."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipeline.files import stamp, write_atomically
+from pipeline.jobs import Json
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.records import PURCHASE_ID, WORKFLOW_ID
+from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+
+_LONGEST = 4096
+_MOST_TAKEN = 100_000
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Spool:
+    """A folder of receipts, one file for each. It is made when there is something to put into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._put: dict[PurchaseId, set[str]] = {}
+
+    def put(self, receipt: Receipt) -> None:
+        """Keep one, durably. What says the same as another is kept once, and of one purchase only so many.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        names = self._put.setdefault(receipt.purchase, set())
+        name = _name_of(receipt)
+        if name in names and (self._folder / name).exists():
+            return
+        if name not in names and len(names) > MOST_NAMED:
+            return
+        if not self._folder.exists():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._folder / ".gitignore", b"*\n")
+        written: dict[str, Json] = {"purchase": receipt.purchase, "workflows": [*receipt.named]}
+        write_atomically(self._folder / name, json.dumps(written).encode())
+        names.add(name)
+
+    def stamp(self) -> object:
+        """Another one whenever something was put into it or removed."""
+        return stamp(self._folder)
+
+    def receipts(self) -> Iterator[Receipt]:
+        """What is kept; a file that is none of ours is passed over."""
+        for number, path in enumerate(sorted(self._folder.glob("*.json"))):
+            if number >= _MOST_TAKEN:
+                return
+            receipt = _read(path)
+            if receipt is not None:
+                yield receipt
+
+    def remove(self, receipts: Collection[Receipt]) -> None:
+        """Forget what was acted upon.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        for receipt in receipts:
+            (self._folder / _name_of(receipt)).unlink(missing_ok=True)
+
+
+def _name_of(receipt: Receipt) -> str:
+    said = hashlib.sha256("\n".join(receipt.named).encode()).hexdigest()[:16]
+    return f"{receipt.purchase}-{said}.json"
+
+
+def _read(path: Path) -> Receipt | None:
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(_LONGEST))
+        purchase, workflows = document["purchase"], document["workflows"]
+        named = tuple(WorkflowId(each) for each in workflows if WORKFLOW_ID.fullmatch(each))
+        is_ours = PURCHASE_ID.fullmatch(purchase) is not None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    receipt = Receipt(PurchaseId(purchase), named[:MOST_NAMED])
+    return receipt if is_ours and path.name == _name_of(receipt) else None
+
+
+class SpoolReader:
+    """Puts the receipts of a spool into an inbox, each once, and forgets those that were acted upon."""
+
+    def __init__(self, spool: Spool, inbox: ReceiptInbox) -> None:
+        self._spool = spool
+        self._inbox = inbox
+        self._taken: dict[Receipt, None] = {}
+        self._stamp: object = None
+
+    def look(self) -> list[Receipt]:
+        """Take what is new; everything that was taken so far."""
+        current = self._spool.stamp()
+        if current != self._stamp:
+            self._stamp = current
+            for receipt in self._spool.receipts():
+                if receipt not in self._taken:
+                    self._taken[receipt] = None
+                    self._inbox.put(receipt)
+        return list(self._taken)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look again and again, in a thread of its own, while this lasts: another process hears the vendor."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+                self.look()
+
+        thread = threading.Thread(target=watch, name="webhook-spool", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def settle(self, left_over: Collection[Receipt]) -> None:
+        """Forget what was taken, and keep `left_over` for the next run. Where the disk is full, all of it stays."""
+        kept = set(left_over)
+        with suppress(OSError):
+            for receipt in kept - self._taken.keys():
+                self._spool.put(receipt)
+            self._spool.remove([each for each in self._taken if each not in kept])

@@ -1,0 +1,310 @@
+"""The vendor calls when a workflow ends: one GET follows, and what nobody called for is caught by polling."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.processes import until
+from support.protection import fails_without
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import Settings
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.webhooks.receipt import Receipt
+from pipeline.webhooks.spool import Spool
+
+CATALOGUE = {"version": 1, "templates": {"each_explodedloop_0226": {"webhook": True}}}
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[Emulator]:
+    """Its workflows take a moment, so that who asks too early asks in vain."""
+    with Emulator(Settings.tiny(tmp_path / "vendor", duration=0.5)) as running:
+        yield running
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def hooked(project: Project) -> Project:
+    """The campaign, whose template takes webhooks."""
+    return of_takes(project, 1)
+
+
+def of_takes(project: Project, takes: int, **changes: Any) -> Project:
+    project.write(
+        {
+            "my-templates.yaml": CATALOGUE,
+            "campaign.yaml": spring(
+                catalog={"file": "my-templates.yaml"}, jobs=[{"id": "main", "repeat": takes}], **changes
+            ),
+        }
+    )
+    return project
+
+
+@pytest.fixture
+def called(pipeline: Pipeline, port: int) -> Callable[..., Any]:
+    """`pipeline run` of a manifest, with the vendor told to call."""
+
+    def run(manifest: Path, *more: str) -> Any:
+        return pipeline("run", manifest, "--poll-interval", "10", *flags(port), *more)
+
+    return run
+
+
+def flags(port: int) -> tuple[str, ...]:
+    return ("--webhook-url", f"http://127.0.0.1:{port}/spring", "--webhook-listen", f"127.0.0.1:{port}")
+
+
+def counting_gets(vendor: Emulator) -> Callable[[], int]:
+    """How often the vendor was asked for a workflow since."""
+    vendor.fail({"on": "get", "probability": 0.0, "do": "html"})
+    name = vendor.faults.counts()[-1][0]
+    return lambda: next(seen for rule, seen, _ in vendor.faults.counts() if rule == name)
+
+
+def urls_sent(vendor: Emulator) -> list[str | None]:
+    workflows = (vendor.store.get(each.workflow_id or "") for each in vendor.ledger.bought)
+    return [None if each is None else each.webhook_url for each in workflows]
+
+
+class Flood:
+    """Calls to addresses that nobody was given, one after another, until it is closed."""
+
+    def __init__(self, port: int) -> None:
+        self.answers: list[int] = []
+        self._port = port
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._call_all)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _call_all(self) -> None:
+        number = 0
+        while not self._ended.is_set():
+            number += 1
+            try:
+                self.answers.append(self._call(f"/spring/hooks/{number:016x}/{number:064x}"))
+            except OSError:
+                self._ended.wait(0.01)  # nobody listens yet, or any more
+
+    def _call(self, path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request("POST", path, b'{"workflow_id": "wf", "status": "success"}')
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def flood(port: int) -> Iterator[Flood]:
+    flooding = Flood(port)
+    yield flooding
+    flooding.close()
+
+
+def test_calls_that_are_lost_doubled_or_forged_cost_hardly_a_get_and_none_is_believed(
+    project: Project, called: Callable[..., Any], vendor: Emulator, flood: Flood
+) -> None:
+    takes = of_takes(project, 50)
+    jobs = 100
+    lost, twice, forged = ([*range(at, jobs + 1, step)] for at, step in ((3, 10), (5, 10), (7, 20)))
+    vendor.fail(
+        {"on": "webhook", "nth": [*lost], "do": "drop"},
+        {"on": "webhook", "nth": [*twice], "do": "twice"},
+        {"on": "webhook", "nth": [*forged], "do": "forged"},
+    )
+    gets = counting_gets(vendor)
+
+    ended = called(takes.manifest)
+
+    assert ended.code == 0, ended.said
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.entries) == len(project.jobs()) == jobs
+    assert gets() <= 1.2 * jobs
+    flood.close()
+    assert len(flood.answers) > 20
+    assert set(flood.answers) == {404}
+
+
+def test_each_purchase_has_an_address_of_its_own_which_is_written_nowhere(
+    hooked: Project, called: Callable[..., Any], pipeline: Pipeline, vendor: Emulator, port: int
+) -> None:
+    assert called(hooked.manifest, "--events", "events.jsonl", "-vv").code == 0
+
+    urls = urls_sent(vendor)
+    purchases = {each["id"] for each in hooked.results()["purchases"]}
+    assert {str(url).split("/")[5] for url in urls} == purchases
+    assert all(str(url).startswith(f"http://127.0.0.1:{port}/spring/hooks/") for url in urls)
+    secret = (hooked.folder / ".pipeline" / "webhook-secret").read_bytes().strip()
+    proofs = [str(url).rpartition("/")[2].encode() for url in urls]
+    for path in hooked.folder.rglob("*"):
+        if path.is_file() and path.name != "webhook-secret":
+            content = path.read_bytes()
+            assert not any(each in content for each in (secret, *proofs)), path
+
+
+def test_the_secret_of_the_environment_is_in_no_file_and_makes_the_same_addresses_on_another_machine(
+    hooked: Project, called: Callable[..., Any], pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("PIPELINE_WEBHOOK_SECRET", "canary-of-the-webhooks")
+
+    ended = called(hooked.manifest, "-vv", "--checkpoint", 'test -z "$PIPELINE_WEBHOOK_SECRET"')
+
+    assert ended.code == 0, ended.said
+    assert "canary" not in ended.said
+    assert all(urls_sent(vendor))
+    assert not any(b"canary-of" in path.read_bytes() for path in hooked.folder.rglob("*") if path.is_file())
+
+
+def test_an_address_is_no_part_of_what_is_asked_for(
+    hooked: Project, called: Callable[..., Any], pipeline: Pipeline
+) -> None:
+    assert called(hooked.manifest).code == 0
+
+    assert "2 to keep" in pipeline("plan", hooked.manifest).out
+    assert "hooks" not in hooked.results_file.read_text()
+
+
+def test_a_template_that_takes_none_is_sent_none(
+    project: Project, called: Callable[..., Any], vendor: Emulator
+) -> None:
+    ended = called(project.manifest)
+
+    assert ended.code == 0
+    assert "no template of this campaign takes a webhook" in ended.err
+    assert urls_sent(vendor) == [None, None]
+
+
+def test_a_rehearsal_is_called_too(hooked: Project, pipeline: Pipeline, port: int) -> None:
+    ended = pipeline("run", hooked.manifest, "--emulate", *flags(port))
+
+    assert ended.code == 0, ended.said
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--webhook-listen", "127.0.0.1:0"], "--webhook-url says where it calls"),
+        (["--webhook-url", "hooks.example.com"], "expected an address such as"),
+        (["--webhook-url", "http://hooks.example.com"], "use https"),
+        (["--webhook-url", "https://h.example", "--webhook-listen", "nowhere"], "expected HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_called_is_wrong_usage(
+    hooked: Project, pipeline: Pipeline, vendor: Emulator, given: list[str], told: str
+) -> None:
+    ended = pipeline("run", hooked.manifest, *given)
+
+    assert ended.code == 64
+    assert told in ended.err
+    assert len(vendor.ledger.entries) == 0
+
+
+def spool_of(project: Project) -> Spool:
+    return Spool(project.folder / ".pipeline" / "webhooks")
+
+
+def lose_an_answer(project: Project, pipeline: Pipeline, vendor: Emulator) -> tuple[PurchaseId, WorkflowId]:
+    """A purchase with an unknown outcome, and the workflow that the vendor has of it."""
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    (purchase,) = [each for each in project.results()["purchases"] if each["status"] == "attention"]
+    (entry,) = [each for each in vendor.ledger.bought if "walk" in each.title]
+    assert entry.workflow_id is not None
+    return PurchaseId(purchase["id"]), entry.workflow_id
+
+
+@fails_without(
+    "pipeline.operations.run:CampaignRun._execute", "self._spool.settle(runner.receipts_left_over())"
+)
+@pytest.mark.parametrize("command", ["run", "collect"])
+def test_what_another_process_heard_settles_an_unknown_outcome(
+    project: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
+    spool_of(project).put(Receipt(purchase_id, (workflow_id,)))
+
+    ended = pipeline(command, project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+    assert list(spool_of(project).receipts()) == []
+
+
+def test_it_does_so_too_where_only_the_state_is_left(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase_id, workflow_id = lose_an_answer(project, pipeline, vendor)
+    spool_of(project).put(Receipt(purchase_id, (workflow_id,)))
+    project.manifest.unlink()
+
+    ended = pipeline("collect", project.state)
+
+    assert ended.code == 0, ended.said
+    assert list(spool_of(project).receipts()) == []
+
+
+def test_a_receipt_that_names_another_workflow_settles_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase_id, _ = lose_an_answer(project, pipeline, vendor)
+    (dance,) = [each for each in vendor.ledger.bought if "dance" in each.title]
+    spool_of(project).put(Receipt(purchase_id, (WorkflowId("made-up"), dance.workflow_id or WorkflowId(""))))
+
+    assert pipeline("run", project.manifest).code == 7
+
+    assert list(spool_of(project).receipts()) == []
+
+
+def test_what_another_campaign_of_the_folder_waits_for_is_left_to_it(
+    project: Project, pipeline: Pipeline
+) -> None:
+    other = Receipt(PurchaseId("f" * 16), (WorkflowId("wf-1"),))
+    spool_of(project).put(other)
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert list(spool_of(project).receipts()) == [other]
+
+
+def test_a_run_takes_what_another_process_hears_while_it_goes_on(
+    hooked: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    def hear() -> None:
+        until(lambda: len(vendor.ledger.bought) == 2, "two creates")
+        for url in urls_sent(vendor):
+            spool_of(hooked).put(Receipt(PurchaseId(str(url).split("/")[4]), ()))
+
+    vendor.fail({"on": "webhook", "do": "drop"})
+    gets = counting_gets(vendor)
+    hearing = threading.Thread(target=hear)
+    hearing.start()
+
+    ended = pipeline(
+        "run", hooked.manifest, "--poll-interval", "10", "--webhook-url", "https://hooks.example.com"
+    )
+
+    hearing.join()
+    assert ended.code == 0, ended.said
+    assert gets() >= 2
+    assert list(spool_of(hooked).receipts()) == []

@@ -1,0 +1,281 @@
+"""A call of the vendor is a hint: it brings a GET forward, and the GET alone decides."""
+
+from functools import partial
+from itertools import pairwise
+
+import pytest
+from support.protection import fails_without
+
+from engine.harness import Harness, job
+from engine.vendor import FILM, running, success
+from pipeline.engine.reporter import RunSettings
+from pipeline.errors import ExitCode
+from pipeline.providers.base import OutcomeUnknown, VendorError, Workflow
+from pipeline.purchases import WorkflowId
+
+BLUE, RED = job("blue"), job("red")
+LOST = OutcomeUnknown("the answer was lost")
+
+
+def runs_for(harness: Harness, seconds: float, name: str = "blue") -> None:
+    """The workflow of that job ends so long after the first look at the clock."""
+    begun = harness.clock.time
+    harness.vendor.telling[name] = [
+        lambda: success(FILM) if harness.clock.time - begun >= seconds else running()
+    ]
+
+
+def sold(harness: Harness, title: str) -> WorkflowId:
+    """The vendor has a workflow of that title of which nobody was told."""
+    request = next(each for each in harness.vendor.requests if each.title == title)
+    return harness.vendor.sells(request)
+
+
+@pytest.fixture
+def unknown(harness: Harness) -> Harness:
+    """The create of `blue`, purchase 1, has an unknown outcome."""
+    harness.vendor.creating["blue"] = [LOST]
+    assert harness.run(BLUE).statuses == {"blue": "attention"}
+    harness.vendor.calls.clear()
+    return harness
+
+
+def test_the_vendor_is_told_where_to_call_for_each_purchase(harness: Harness) -> None:
+    harness.takes_webhooks()
+
+    harness.run(BLUE, job("song", template="song"))
+
+    urls = {request.title: request.webhook_url for request in harness.vendor.requests}
+    assert urls == {"blue": f"https://hooks.test/{1:016x}", "song": None}
+
+
+def test_who_is_called_asks_at_once_and_once(harness: Harness) -> None:
+    harness.takes_webhooks()
+    harness.run(BLUE)  # so long it takes: no time at all
+    runs_for(harness, 200, "red")
+    called_at = harness.clock.time + 200
+    harness.clock.later(200, partial(harness.is_called, 2))
+    harness.clock.later(200, partial(harness.is_called, 2))
+
+    ran = harness.run(BLUE, RED)
+
+    assert ran.statuses["red"] == "done"
+    assert harness.vendor.when("get red")[-1] == pytest.approx(called_at, abs=0.01)
+    assert sum(at >= called_at for at in harness.vendor.when("get red")) == 1
+
+
+@pytest.mark.parametrize("seconds", [30, 600])
+def test_the_next_poll_waits_four_times_as_long_and_catches_a_call_that_is_lost(
+    harness: Harness, seconds: float
+) -> None:
+    settings = RunSettings(max_poll_interval=10)
+    runs_for(harness, seconds)
+    harness.run(BLUE, settings=settings)
+    without = harness.vendor.when("get blue")
+    harness.takes_webhooks()
+    runs_for(harness, seconds, "red")
+    begun = harness.clock.time
+
+    ran = harness.run(BLUE, RED, settings=settings)
+
+    assert ran.statuses["red"] == "done"
+    asked = harness.vendor.when("get red")
+    assert len(asked) == 1 < len(without)
+    assert seconds <= harness.clock.time - begun <= 5 * seconds
+
+
+def test_between_two_polls_are_at_most_four_poll_intervals(harness: Harness) -> None:
+    harness.takes_webhooks()
+    runs_for(harness, 600)
+
+    harness.run(BLUE, settings=RunSettings(max_poll_interval=10))
+
+    pauses = [later - earlier for earlier, later in pairwise(harness.vendor.when("get blue"))]
+    assert 36 <= max(pauses) <= 40
+
+
+@fails_without(
+    "pipeline.engine.in_flight:InFlight.hasten", "at = max(now, tracked.hints_from)", swap=("max", "min")
+)
+def test_who_calls_again_and_again_is_asked_about_now_and_then(harness: Harness) -> None:
+    harness.takes_webhooks()
+    runs_for(harness, 10)
+    for tenth in range(100):
+        harness.clock.later(tenth / 10, lambda: harness.is_called(1))
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+    assert len(harness.vendor.of("get")) < 25
+
+
+@fails_without(
+    "pipeline.engine.in_flight:InFlight.hasten", "if tracked is None or", swap=("tracked.attempts", "False")
+)
+def test_no_call_makes_us_ask_sooner_than_the_vendor_wants(harness: Harness) -> None:
+    harness.takes_webhooks()
+    harness.vendor.telling["blue"] = [VendorError("503", after=50), success(FILM)]
+    harness.clock.later(5, lambda: harness.is_called(1))
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+    first, second = harness.vendor.when("get blue")
+    assert second - first >= 50
+
+
+def test_a_call_while_we_are_asking_is_asked_about_after_that(harness: Harness) -> None:
+    harness.takes_webhooks()
+
+    def answer() -> Workflow:
+        if harness.vendor.of("get") == ["blue"]:
+            harness.is_called(1)
+            return running()
+        return success(FILM)
+
+    harness.vendor.telling["blue"] = [answer]
+    begun = harness.clock.time
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+    assert harness.vendor.of("get") == ["blue", "blue"]
+    assert harness.clock.time - begun < 2
+
+
+def test_a_receipt_that_names_the_workflow_settles_an_unknown_outcome(unknown: Harness) -> None:
+    workflow_id = sold(unknown, "blue")
+    unknown.is_called(1, "wf-999", workflow_id)
+
+    ran = unknown.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert ran.bought(BLUE)[0].workflow_id == workflow_id
+    assert unknown.vendor.creates == []
+    assert unknown.left_over == []
+
+
+def test_without_an_id_nothing_is_settled(unknown: Harness) -> None:
+    sold(unknown, "blue")
+    unknown.is_called(1)
+
+    assert unknown.run(BLUE).statuses == {"blue": "attention"}
+    assert unknown.vendor.calls == []
+
+
+@fails_without("pipeline.engine.receipts:ReceiptHandler._told", "assert_bought(result, purchase)")
+@pytest.mark.parametrize("told", [("overlay", "red"), ("loop", "blue")])
+def test_a_workflow_with_another_title_or_template_is_not_believed(
+    unknown: Harness, told: tuple[str, str]
+) -> None:
+    workflow_id = sold(unknown, "blue")
+    unknown.vendor.tells_of[workflow_id] = told
+    unknown.is_called(1, workflow_id)
+
+    ran = unknown.run(BLUE)
+
+    assert ran.statuses == {"blue": "attention"}
+    assert unknown.vendor.of("get") == ["blue"]
+    assert "not believed" in ran.reporter.warnings[0]
+    assert unknown.left_over == []
+
+
+@fails_without(
+    "pipeline.engine.receipts:ReceiptHandler._ask_for",
+    "is_free =",
+    swap=("not self.journal.has_workflow(workflow_id)", "True"),
+)
+def test_the_workflow_of_another_purchase_is_not_even_asked_about(harness: Harness) -> None:
+    harness.vendor.creating["blue"] = [LOST]
+    twin = job("twin", title="blue")
+    harness.vendor.telling["blue"] = [running()]
+    harness.run(BLUE, selected=[BLUE])
+    harness.run(BLUE, job("twin", title="blue", timeout=1))
+    (other,) = harness.vendor.sold
+    harness.vendor.calls.clear()
+    harness.is_called(1, other)
+
+    ran = harness.run(BLUE, twin, selected=[BLUE])
+
+    assert ran.statuses["blue"] == "attention"
+    assert harness.vendor.of("get") == []
+
+
+def test_a_receipt_for_what_ended_or_for_another_campaign_asks_nothing(harness: Harness) -> None:
+    harness.run(BLUE)
+    harness.vendor.calls.clear()
+    harness.is_called(1, "wf-1")
+    harness.is_called(77, "wf-1")
+
+    harness.run(BLUE)
+
+    assert harness.vendor.calls == []
+    assert [receipt.purchase for receipt in harness.left_over] == [f"{77:016x}"]
+
+
+def test_a_receipt_that_is_quicker_than_the_answer_to_the_create_waits_for_it(harness: Harness) -> None:
+    harness.takes_webhooks()
+    runs_for(harness, 0)
+
+    def bought_late() -> None:
+        harness.is_called(1)
+
+    harness.vendor.creating["blue"] = [bought_late]
+    begun = harness.clock.time
+
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+
+    assert harness.vendor.of("get") == ["blue"]
+    assert harness.clock.time - begun < 1
+
+
+def test_the_receipt_of_a_create_whose_answer_is_lost_settles_it_in_the_same_run(harness: Harness) -> None:
+    harness.takes_webhooks()
+
+    def lost() -> OutcomeUnknown:
+        harness.is_called(1, sold(harness, "blue"))
+        return LOST
+
+    harness.vendor.creating["blue"] = [lost]
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+@fails_without(
+    "pipeline.engine.receipts:ReceiptHandler._ask_for",
+    "if is_free and",
+    swap=("len(asked) < MOST_NAMED", "True"),
+)
+def test_only_so_many_workflows_are_asked_about_for_one_purchase(unknown: Harness) -> None:
+    red = job("red", timeout=1000)
+    unknown.vendor.telling["red"] = [running()]
+    for second in range(100):
+        unknown.clock.later(second, partial(unknown.is_called, 1, f"wf-{second}x"))
+
+    unknown.run(BLUE, red)
+
+    assert len([call for call in unknown.vendor.calls if call.startswith("get wf-")]) <= 4
+
+
+def test_what_could_not_be_asked_is_left_to_the_next_run(unknown: Harness) -> None:
+    workflow_id = sold(unknown, "blue")
+    unknown.vendor.telling["blue"] = [VendorError("503"), success(FILM)]
+    unknown.is_called(1, workflow_id)
+
+    ran = unknown.run(BLUE)
+
+    assert ran.statuses == {"blue": "attention"}
+    (receipt,) = unknown.left_over
+    assert receipt.named == (workflow_id,)
+    unknown.webhooks.inbox.put(receipt)
+    assert unknown.run(BLUE).statuses == {"blue": "done"}
+
+
+def test_a_stop_keeps_what_was_not_acted_upon(unknown: Harness) -> None:
+    unknown.is_called(1, "wf-7")
+    unknown.stop.request(ExitCode.INTERRUPTED)
+
+    unknown.run(BLUE)
+
+    assert unknown.vendor.calls == []
+    assert [receipt.named for receipt in unknown.left_over] == [("wf-7",)]

@@ -1,0 +1,127 @@
+"""What the vendor says is a hint: little of it is kept, whatever it holds and however often it comes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.protection import fails_without
+
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox, workflows_in
+from pipeline.webhooks.spool import Spool, SpoolReader
+
+ONE, OTHER = PurchaseId("0" * 15 + "1"), PurchaseId("0" * 15 + "2")
+
+
+def receipt(*named: str, purchase: PurchaseId = ONE) -> Receipt:
+    return Receipt(purchase, tuple(map(WorkflowId, named)))
+
+
+@pytest.mark.parametrize("name", ["workflow_id", "batch_id", "media_id", "id"])
+def test_the_vendor_may_call_the_id_as_it_likes(name: str) -> None:
+    assert workflows_in(json.dumps({name: "wf-1", "status": "success"}).encode()) == ("wf-1",)
+
+
+def test_several_ids_are_several_hints() -> None:
+    assert workflows_in(b'{"id": "b", "workflow_id": "a", "batch_id": "a"}') == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"null", b"[]", b'"wf-1"', b"{", b"\xff\xfe", b"[" * 60_000, b'{"id": 7}', b'{"id": null}'),
+        *(b'{"id": "../x"}', b'{"id": ""}', b'{"id": ["wf-1"]}', b'{"id": "' + b"a" * 129 + b'"}'),
+        b'{"id": "wf-1\\n"}',
+    ],
+)
+def test_what_is_no_id_is_no_hint(body: bytes) -> None:
+    assert workflows_in(body) == ()
+
+
+@given(st.binary(max_size=200))
+def test_no_body_does_harm(body: bytes) -> None:
+    assert len(workflows_in(body)) <= 4
+
+
+def test_many_calls_for_one_purchase_are_one_receipt() -> None:
+    inbox = ReceiptInbox()
+    for number in range(1000):
+        inbox.put(receipt(f"wf-{number}"))
+    inbox.put(receipt("wf-1", purchase=OTHER))
+
+    taken = inbox.take()
+
+    assert [each.purchase for each in taken] == [ONE, OTHER]
+    assert len(taken[0].named) == MOST_NAMED
+    assert inbox.take() == []
+
+
+def test_who_waits_is_woken_once_for_all_that_come_until_they_are_taken() -> None:
+    inbox, woken = ReceiptInbox(), []
+    inbox.on_receipt(lambda: woken.append(1))
+
+    inbox.put(receipt())
+    inbox.put(receipt("wf-1"))
+    assert len(woken) == 1
+
+    inbox.take()
+    inbox.put(receipt())
+    assert len(woken) == 2
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / ".pipeline" / "webhooks")
+    kept = {receipt("wf-1"), receipt(), receipt("wf-2", "wf-3", purchase=OTHER)}
+    for each in (*kept, *kept):
+        spool.put(each)
+
+    assert set(Spool(tmp_path / ".pipeline" / "webhooks").receipts()) == kept
+    assert (tmp_path / ".pipeline" / "webhooks").stat().st_mode & 0o077 == 0
+
+    spool.remove([receipt("wf-1")])
+    assert set(spool.receipts()) == kept - {receipt("wf-1")}
+
+
+@fails_without("pipeline.webhooks.spool:Spool.put", "if name not in names and len(names) > MOST_NAMED")
+def test_who_knows_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for number in range(100):
+        spool.put(receipt(f"wf-{number}"))
+
+    assert len(list(tmp_path.glob("*.json"))) <= MOST_NAMED + 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", '{"purchase": 1, "workflows": []}', '{"purchase": "../../etc", "workflows": []}'),
+        *(
+            '{"purchase": "0000000000000001", "workflows": "wf"}',
+            '{"purchase": "0000000000000001", "workflows": [1]}',
+        ),
+    ],
+)
+def test_a_file_that_is_no_receipt_is_passed_over(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    (tmp_path / "b.json").mkdir()
+
+    assert list(Spool(tmp_path).receipts()) == []
+
+
+def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert list(Spool(tmp_path / "none").receipts()) == []
+
+
+def test_what_was_acted_upon_is_forgotten_and_what_was_not_is_kept(tmp_path: Path) -> None:
+    spool, inbox = Spool(tmp_path), ReceiptInbox()
+    for each in (receipt("wf-1"), receipt("wf-2", purchase=OTHER)):
+        spool.put(each)
+    reader = SpoolReader(spool, inbox)
+
+    assert len(reader.look()) == len(reader.look()) == 2
+    assert len(inbox.take()) == 2
+    reader.settle([receipt("wf-1"), receipt("wf-9")])
+
+    assert set(spool.receipts()) == {receipt("wf-1"), receipt("wf-9")}

@@ -1,0 +1,142 @@
+"""Calls over real HTTP: a sound address is answered at once, and no other is told anything."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+from support.protection import fails_without
+
+from pipeline.errors import UsageError
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.webhooks.addresses import Addresses
+from pipeline.webhooks.listener import Listener, address_of
+from pipeline.webhooks.receipt import Receipt
+from pipeline.webhooks.receiver import LONGEST_BODY, hooks_application
+
+ADDRESSES = Addresses(secret=b"correct horse battery staple")
+PURCHASE = PurchaseId("00112233445566aa")
+SOUND = ADDRESSES.of(PURCHASE)
+FORGED = f"/hooks/{PURCHASE}/{'0' * 64}"
+NAMED = Receipt(PURCHASE, (WorkflowId("wf-1"),))
+BODY = json.dumps({"workflow_id": "wf-1", "status": "success"}).encode()
+
+
+class Server:
+    """A receiver on this machine, and what it took for a receipt."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.disk_is_full = False
+        self.listener = Listener(hooks_application(ADDRESSES, self._take), "127.0.0.1", 0)
+
+    def _take(self, receipt: Receipt) -> None:
+        if self.disk_is_full:
+            raise OSError("no space left")
+        self.receipts.append(receipt)
+
+    def call(self, path: str, body: bytes = BODY, method: str = "POST") -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.listener.port, timeout=10)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            assert response.read() == b""
+            return response.status
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    with made.listener:
+        yield made
+
+
+def test_a_sound_address_is_answered_with_204_and_its_body_is_a_hint(server: Server) -> None:
+    assert server.call(SOUND) == 204
+    assert server.receipts == [NAMED]
+
+
+@pytest.mark.parametrize("before", ["/campaigns", "/a/b/c", "/hooks/x"])
+def test_what_stands_before_it_does_not_matter(server: Server, before: str) -> None:
+    assert server.call(before + SOUND) == 204
+
+
+@fails_without(
+    "pipeline.webhooks.receiver:hooks_application",
+    "if purchase_id is None or",
+    swap=("purchase_id is None", "False"),
+)
+@pytest.mark.parametrize(
+    "path",
+    [FORGED, "/", "/hooks", "/hooks/", SOUND + "/", SOUND[:-1], SOUND.upper(), f"{SOUND}%00", "/hooks/../x"],
+)
+def test_any_other_address_is_not_found(server: Server, path: str) -> None:
+    assert server.call(path) == 404
+    assert server.receipts == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_only_a_post_is_a_call(server: Server, method: str) -> None:
+    assert server.call(SOUND, method=method) == 404
+    assert server.receipts == []
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"\x00" * 100, b"[" * 1000])
+def test_a_body_that_says_nothing_is_a_receipt_all_the_same(server: Server, body: bytes) -> None:
+    assert server.call(SOUND, body) == 204
+    assert server.receipts == [Receipt(PURCHASE)]
+
+
+@fails_without("pipeline.webhooks.receiver:_body", "if size > LONGEST_BODY")
+def test_a_body_that_is_too_long_is_no_hint(server: Server) -> None:
+    padding = b" " * (LONGEST_BODY - len(BODY))
+    assert server.call(SOUND, BODY + padding) == 204
+    assert server.call(SOUND, BODY + padding + b" ") == 204
+
+    assert server.receipts == [NAMED, Receipt(PURCHASE)]
+
+
+def test_the_body_of_a_forged_call_is_not_waited_for(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.listener.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST {FORGED} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 404")
+
+
+def test_a_caller_who_hangs_up_does_no_harm(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.listener.port)) as connection:
+        connection.sendall(f"POST {SOUND} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+
+    assert server.call(SOUND) == 204
+
+
+def test_the_vendor_is_asked_to_call_again_where_a_receipt_cannot_be_kept(server: Server) -> None:
+    server.disk_is_full = True
+    assert server.call(SOUND) == 503
+
+    server.disk_is_full = False
+    assert server.call(SOUND) == 204
+
+
+def test_an_address_that_is_taken_is_told(server: Server) -> None:
+    with (
+        pytest.raises(UsageError, match="nothing can listen on"),
+        Listener(hooks_application(ADDRESSES, print), "127.0.0.1", server.listener.port),
+    ):
+        pass
+
+
+def test_where_to_listen_may_be_a_port_alone() -> None:
+    assert address_of("8700") == ("127.0.0.1", 8700)
+    assert address_of("0.0.0.0:80") == ("0.0.0.0", 80)
+    assert address_of("[::1]:80") == ("::1", 80)
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", "host:x", "1:99999", "a b:80"])
+def test_where_nobody_can_listen_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--webhook-listen"):
+        address_of(text)
