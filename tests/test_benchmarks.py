@@ -32,6 +32,11 @@ ROWS = {
     ],
     "flight": ["in flight, 10 workflows: bytes each"],
     "emulator": ["emulator: clips a second of CPU"],
+    "webhooks": [
+        "webhooks, 500 calls a second for 1 s, 9 of 10 forged: answered",
+        "webhooks, 500 calls a second for 1 s, 9 of 10 forged: memory",
+        "webhooks, 10 jobs, ",
+    ],
 }
 
 

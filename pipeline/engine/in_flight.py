@@ -100,6 +100,7 @@ class InFlight:
 
     _tracked: dict[PurchaseId, TrackedPurchase] = field(default_factory=dict, init=False)
     _running: set[PurchaseId] = field(default_factory=set, init=False)
+    _scouts: dict[str, PurchaseId] = field(default_factory=dict, init=False)
     _reserved: int = field(default=0, init=False)
     _due: list[tuple[float, int, PurchaseId]] = field(default_factory=list, init=False)
     _sequence: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
@@ -138,6 +139,10 @@ class InFlight:
     def ended(self, tracked: TrackedPurchase) -> None:
         """Its workflow runs no more at the vendor."""
         self._running.discard(tracked.purchase.id)
+        template_id = tracked.purchase.template_id
+        if self._scouts.get(template_id) == tracked.purchase.id:
+            del self._scouts[template_id]
+            self._reconsider(template_id)
 
     def remove(self, tracked: TrackedPurchase) -> None:
         """This run has nothing more to do for it."""
@@ -221,22 +226,47 @@ class InFlight:
 
     def learn(self, tracked: TrackedPurchase, now: float) -> None:
         """Its workflow has ended well: so long one of its template takes."""
-        self.durations.learn(tracked.purchase.template_id, tracked.elapsed(now))
+        template_id = tracked.purchase.template_id
+        is_first = self.durations.expectation(template_id) is None
+        self.durations.learn(template_id, tracked.elapsed(now))
+        if is_first:
+            self._reconsider(template_id)
 
     def _pause(self, tracked: TrackedPurchase, now: float) -> float:
         age = tracked.elapsed(now)
         template_id = tracked.purchase.template_id
         outlived = self.durations.outlived(template_id) if tracked.bought_here else 0.0
-        seconds = pause(age, self._expectation(tracked, age), outlived)
+        expected = self._expectation(tracked, age)
+        seconds = pause(age, expected, outlived)
         if age > 0.0:
             seconds = min(seconds, self.max_poll_interval)
         if tracked.hooked:
-            # The vendor calls; this is for the call that is lost.
-            seconds *= SLOWER_WITH_WEBHOOK
+            seconds = self._slower(tracked, seconds, is_known=expected is not None)
         # With jitter, so that many do not ask at once.
         seconds *= self.rng.uniform(0.9, 1.0)
         # The last look is taken when the time is up, not one pause earlier.
         return min(seconds, max(0.0, tracked.deadline - now))
+
+    def _slower(self, tracked: TrackedPurchase, seconds: float, *, is_known: bool) -> float:
+        """The vendor calls, so this is for the call that is lost.
+
+        Where nobody knows how long a template takes, one that is polled tells it for all.
+        """
+        purchase = tracked.purchase
+        if not is_known and self._scouts.setdefault(purchase.template_id, purchase.id) != purchase.id:
+            seconds = self.max_poll_interval
+        return seconds * SLOWER_WITH_WEBHOOK
+
+    def _reconsider(self, template_id: str) -> None:
+        """More is known of a template, or less: those that wait for a call of the vendor may be polled sooner."""
+        now = self.clock.monotonic()
+        for purchase_id in self._running:
+            tracked = self._tracked[purchase_id]
+            is_waiting = tracked.hooked and tracked.turn is not None and not tracked.attempts
+            if is_waiting and tracked.purchase.template_id == template_id:
+                seconds = self._pause(tracked, now)
+                if now + seconds < tracked.due:
+                    self.schedule(tracked, seconds)
 
     def _expectation(self, tracked: TrackedPurchase, age: float) -> Expectation | None:
         # How old a workflow of an earlier run is, nobody knows here.

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.webhooks.receiver import Application
 
 # So many connections at once are answered; the rest is told to come again.
-_MOST_CONNECTIONS = 200
+_MOST_CONNECTIONS = 1000
 
 
 class _Server(uvicorn.Server):

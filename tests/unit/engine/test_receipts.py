@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from support.protection import fails_without
 
-from engine.harness import Harness, job
-from engine.vendor import FILM, running, success
+from engine.harness import Harness, job, jobs
+from engine.vendor import FILM, failure, running, success
 from pipeline.engine.reporter import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import OutcomeUnknown, VendorError, Workflow
@@ -82,6 +82,47 @@ def test_the_next_poll_waits_four_times_as_long_and_catches_a_call_that_is_lost(
     asked = harness.vendor.when("get red")
     assert len(asked) == 1 < len(without)
     assert seconds <= harness.clock.time - begun <= 5 * seconds
+
+
+@pytest.mark.parametrize("number", [2, 40])
+def test_where_nothing_is_known_one_is_polled_for_all(harness: Harness, number: int) -> None:
+    harness.takes_webhooks()
+    wanted = jobs(number)
+    for place, each in enumerate(wanted, start=1):
+        runs_for(harness, 100, each.path)
+        if place % 10:  # of some the call is lost
+            harness.clock.later(100, partial(harness.is_called, place))
+
+    ran = harness.run(*wanted)
+
+    assert set(ran.statuses.values()) == {"done"}
+    assert len(harness.vendor.of("get")) <= number + 10
+    assert harness.clock.time - 1000 <= 400
+
+
+def test_where_no_call_ever_comes_the_one_that_is_polled_tells_of_the_others(harness: Harness) -> None:
+    harness.takes_webhooks()
+    wanted = jobs(20)
+    for each in wanted:
+        runs_for(harness, 5, each.path)
+
+    ran = harness.run(*wanted, settings=RunSettings(max_poll_interval=30))
+
+    assert set(ran.statuses.values()) == {"done"}
+    assert harness.clock.time - 1000 <= 45
+
+
+def test_another_is_polled_where_the_one_that_was_has_failed(harness: Harness) -> None:
+    harness.takes_webhooks()
+    wanted = jobs(5)
+    harness.vendor.telling[wanted[0].path] = [failure()]
+    for each in wanted[1:]:
+        runs_for(harness, 5, each.path)
+
+    ran = harness.run(*wanted, settings=RunSettings(max_poll_interval=30))
+
+    assert sorted(ran.statuses.values()) == ["done"] * 4 + ["failed (vendor)"]
+    assert harness.clock.time - 1000 <= 45
 
 
 def test_between_two_polls_are_at_most_four_poll_intervals(harness: Harness) -> None:
