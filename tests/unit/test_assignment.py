@@ -56,8 +56,8 @@ def test_a_renamed_job_is_served_by_what_was_bought_under_the_old_name() -> None
 
 @fails_without(
     "pipeline.assignment:Matcher.matching",
-    "self._matching[each] = [purchase",
-    swap=("))", ")) if purchase.key == each"),
+    "matching = [purchase",
+    swap=("))", ")) if purchase.key == job.key"),
 )
 def test_two_jobs_that_swapped_what_they_ask_for_swap_what_serves_them() -> None:
     first, second = bought(1, job("a", "walk")), bought(2, job("b", "dance"))
