@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKFLOWS := $(wildcard examples/gitops/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs site soak proof bench clean
+.PHONY: help demo test check format docs site pictures soak proof bench clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
@@ -18,6 +18,7 @@ help:
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
 	@echo "make site    build the site of the documentation, into build/site/html"
+	@echo "make pictures make the pictures of the documentation, with a Chromium; a few minutes"
 
 .venv/demo: pyproject.toml
 	@echo "Installing into .venv; this takes a minute, the first time only."
@@ -81,6 +82,10 @@ docs: .venv/dev
 
 site: .venv/dev
 	@$(BIN)/python docs/build_site.py
+
+# ONLY='overview live' makes those alone.
+pictures: .venv/dev
+	@$(BIN)/python docs/pictures.py $(ONLY)
 
 clean:
 	rm -rf .venv node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,6 +31,7 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
+    ROOT / "manifests" / "README.md",
 ]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference"
@@ -293,6 +294,19 @@ def anchors(page: Path) -> set[str]:
     """What the headings of a page can be linked by."""
     headings = re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_pictures_exist_are_small_and_are_shown() -> None:
+    shown = {
+        (page.parent / picture).resolve()
+        for page in PAGES
+        for picture in re.findall(r"(?:src(?:set)?=\"|\]\()([^\")]+\.webp)", page.read_text("utf-8"))
+    }
+    made = set((ROOT / "docs" / "images").iterdir())
+
+    assert shown <= made
+    assert {picture.name.rpartition("-")[0] for picture in made} >= {"overview", "grid", "detail", "compare"}
+    assert max(picture.stat().st_size for picture in made) <= 300_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
