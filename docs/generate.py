@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.main import COMMANDS, cli
+from pipeline.cli.main import COMMANDS, EXIT_CODES, cli
 from pipeline.documents import schema
 from pipeline.emulator.faultfile import NAMED
 from pipeline.emulator.faults import Operation
@@ -42,6 +42,15 @@ def commands_at_a_glance() -> str:
     """A table of the commands, each with its short help."""
     rows = [f"| `pipeline {name}` | {short} |" for name, (_, short) in COMMANDS.items()]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def exit_codes_at_a_glance() -> str:
+    """A table of the exit codes, each with what it means and a link to what to do."""
+    rows = [
+        f"| [{code.value}](docs/how-to/recover.md#exit-code-{code.value}) | {meaning} |"
+        for code, meaning in EXIT_CODES.items()
+    ]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows])
 
 
 def commands() -> str:
@@ -257,6 +266,7 @@ def faults() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "commands-at-a-glance": commands_at_a_glance,
+    "exit-codes-at-a-glance": exit_codes_at_a_glance,
     "manifest": manifest,
     "results": results,
     "own-catalogue": own_catalogue,

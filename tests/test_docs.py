@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
@@ -30,6 +31,7 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
+    ROOT / "manifests" / "README.md",
 ]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference"
@@ -114,9 +116,43 @@ def test_the_readme_names_every_command() -> None:
 
 @pytest.mark.parametrize("page", [README, REFERENCE / "exit-codes.md"], ids=named)
 def test_exit_codes_in_the_tables_are_those_of_the_code(page: Path) -> None:
-    rows = re.findall(r"^\| ([\d, ]+) \|", page.read_text("utf-8"), re.MULTILINE)
+    codes = re.findall(r"^\| \[?(\d+)\b.* \|$", page.read_text("utf-8"), re.MULTILINE)
 
-    assert [int(code) for row in rows for code in row.split(",")] == [code.value for code in ExitCode]
+    assert [int(code) for code in codes] == [code.value for code in ExitCode]
+
+
+def test_each_exit_code_is_in_the_help_and_has_a_section_on_recovery() -> None:
+    told = cli.get_help(click.Context(cli, info_name="pipeline"))
+
+    assert "docs/how-to/recover.md#exit-code-N" in told
+    for code in ExitCode:
+        assert re.search(rf"^ +{code.value} +\S", told, re.MULTILINE), code
+        assert f"exit-code-{code.value}" in anchors(ROOT / "docs" / "how-to" / "recover.md")
+
+
+def named_pages() -> dict[str, str]:
+    """Every page or anchor of the documentation that the code names, with a file that does so."""
+    named_in = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")
+    return {
+        target: named(file)
+        for file in sorted((ROOT / "pipeline").rglob("*.py"))
+        for target in named_in.findall(file.read_text("utf-8"))
+    }
+
+
+def test_pages_that_messages_name_exist() -> None:
+    for target, file in named_pages().items():
+        path, _, anchor = target.partition("#")
+
+        assert (ROOT / path).exists(), f"{file}: {target}"
+        assert not anchor or anchor in {*anchors(ROOT / path), "exit-code-N"}, f"{file}: {target}"
+
+
+def test_each_error_that_needs_more_than_its_line_names_its_section() -> None:
+    page = REFERENCE / "errors.md"
+    told = {f"{named(page)}#{anchor}" for anchor in anchors(page) - {"errors-in-detail"}}
+
+    assert told <= set(named_pages())
 
 
 def test_the_precedence_of_exit_codes_is_that_of_the_code() -> None:
@@ -241,7 +277,8 @@ def test_command_lines_in_the_documentation_are_understood(page: str, line: str)
         command, words = below, words[1:]
 
     if command is not cli:
-        command.make_context(command.name, words)
+        with suppress(click.exceptions.Exit):  # --help
+            command.make_context(command.name, words)
 
 
 def test_commands_and_flags_that_sentences_name_exist() -> None:
@@ -255,8 +292,21 @@ def test_commands_and_flags_that_sentences_name_exist() -> None:
 
 def anchors(page: Path) -> set[str]:
     """What the headings of a page can be linked by."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_pictures_exist_are_small_and_are_shown() -> None:
+    shown = {
+        (page.parent / picture).resolve()
+        for page in PAGES
+        for picture in re.findall(r"(?:src(?:set)?=\"|\]\()([^\")]+\.webp)", page.read_text("utf-8"))
+    }
+    made = set((ROOT / "docs" / "images").iterdir())
+
+    assert shown <= made
+    assert {picture.name.rpartition("-")[0] for picture in made} >= {"overview", "grid", "detail", "compare"}
+    assert max(picture.stat().st_size for picture in made) <= 300_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -120,7 +120,10 @@ class OutputFolder:
         digest = self.index.digest(path)
         purchase_id = self.index.purchase_id(path, digest)
         if digest is None or purchase_id is None:
-            raise NotOurs(f"{target}: not a file of this campaign, so it is not overwritten; move it away")
+            raise NotOurs(
+                f"{target}: not a file of this campaign, so it is not overwritten; move it away "
+                "(see docs/reference/errors.md#file-in-the-way)"
+            )
         elsewhere = aside(path, purchase_id)
         if self.index.digest(elsewhere) != digest:
             self.clear(elsewhere)

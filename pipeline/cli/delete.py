@@ -91,7 +91,11 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
         say(f"{name}: left, as nothing proves that its workflow is this campaign's", err=True)
     if unproven:
         manifest = printable(shown_path(state.workspace.campaign.manifest))
-        say(f"`pipeline prune {manifest} {unproven[0].id}` deletes such a one on your word.", err=True)
+        say(
+            f"If you know that it is, delete it by its id: `pipeline prune {manifest} {unproven[0].id}` "
+            "(see docs/reference/errors.md#unproven-workflow)",
+            err=True,
+        )
 
 
 def _ask(number: int, stop: Stop) -> None:

@@ -44,6 +44,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "The vendor's API on this machine, making real media."),
 }
+# The documentation tells of each what to do: docs/how-to/recover.md#exit-code-N.
+EXIT_CODES: dict[ExitCode, str] = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
+    ExitCode.CHANGES: "`plan --detailed-exitcode`: there is something to do",
+    ExitCode.INVALID: "the manifest, the state or the results are not valid",
+    ExitCode.STOPPED_BUYING: "buying stopped: a limit of yours, `--frozen`, or no credit left",
+    ExitCode.ACCOUNT: "no key, or the vendor refused it",
+    ExitCode.LOCKED: "another run is working on this campaign",
+    ExitCode.ATTENTION: "a purchase needs a person: `pipeline resolve`",
+    ExitCode.UNFINISHED: "not finished: run again",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.BUG: "a bug in pipeline",
+    ExitCode.HUNG_UP: "the terminal was closed; everything is saved",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); everything is saved",
+    ExitCode.TERMINATED: "terminated; everything is saved",
+}
 
 
 class LazyGroup(click.Group):
@@ -84,6 +101,12 @@ class LazyGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
+        formatter.write_paragraph()
+        formatter.write_text("What to do for each: docs/how-to/recover.md#exit-code-N, N being the code.")
 
 
 @click.group(

@@ -178,9 +178,11 @@ class RunConsole:
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
             command = resolve_command(manifest, unknown[0])
-            yield f"Look for them on the vendor's site, then settle each: {command}"
+            yield f"Look for them on the vendor's site, then settle each: {command} (see docs/how-to/attention.md)"
         elif not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: everything that is asked for was bought before."
+        if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
+            yield f"`pipeline collect {manifest}` fetches the rest (see docs/reference/errors.md#failed-downloads)."
         if any(stand.status == Status.DONE.value for stand in stands):
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:

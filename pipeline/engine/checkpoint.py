@@ -58,7 +58,10 @@ class Checkpoint:
         if ended.returncode != 0:
             said = ended.stdout.decode(errors="replace").strip().splitlines()
             last = f": {printable(said[-1])}" if said else ""
-            raise Unfinished(f"the checkpoint command failed with {ended.returncode}{last}")
+            see = "docs/reference/errors.md#failed-checkpoint"
+            raise Unfinished(
+                f"the checkpoint command failed with exit code {ended.returncode}{last} (see {see})"
+            )
 
     def _run(self, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
         # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.

@@ -158,12 +158,13 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None) -> None:
         if results.campaign != campaign.name:
             raise InvalidInput(
                 f"{workspace.results_name}: the results of another campaign, '{results.campaign}', "
-                f"not of '{campaign.name}'"
+                f"not of '{campaign.name}' (see docs/reference/errors.md#results-of-another-campaign)"
             )
         other = real_path(workspace.results.parent / results.manifest)
         if other.exists() and other != campaign.manifest:
             raise InvalidInput(
-                f"{workspace.results_name}: the results of another manifest that still exists, {shown_path(other)}"
+                f"{workspace.results_name}: the results of another manifest that still exists, "
+                f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
             )
         return
     # They may be kept elsewhere, or have been beside the manifest before.
@@ -180,7 +181,7 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None) -> None:
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
                 f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
                 f'them, change "campaign" in them to the new name and rename the file to '
-                f"{campaign.name}.results.json"
+                f"{campaign.name}.results.json (see docs/reference/errors.md#results-of-another-campaign)"
             )
 
 

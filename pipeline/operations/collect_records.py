@@ -167,7 +167,7 @@ def _assert_of(campaign: str, known: CampaignRecords, published: ResultsFile | N
     if published is not None and published.campaign != campaign:
         raise InvalidInput(
             f"{shown_path(known.results or Path())}: the results of another campaign, "
-            f"'{published.campaign}', not of '{campaign}'"
+            f"'{published.campaign}', not of '{campaign}' (see docs/reference/errors.md#results-of-another-campaign)"
         )
 
 

@@ -74,4 +74,5 @@ def assert_current(saved: SavedPlan, plan: Plan, name: str) -> None:
     """
     found = list(departures(saved, plan))
     if found:
+        found[-1] += " (see docs/reference/errors.md#stale-plan)"
         raise InvalidInput([Problem(f"{name} is stale: {each}") for each in found])

@@ -38,7 +38,7 @@ def require_records(workspace: Workspace) -> None:
     if not (workspace.state.exists() or workspace.results.exists()):
         raise InvalidInput(
             f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
-            "may have been bought before"
+            "may have been bought before (see docs/reference/errors.md#missing-results)"
         )
 
 

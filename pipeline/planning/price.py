@@ -20,7 +20,7 @@ def refusal(plan: Plan, caps: Caps, spent: int) -> str | None:
         )
         return (
             f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be enforced; "
-            "set it under catalog.credits"
+            "set it under catalog.credits (see docs/reference/errors.md#no-known-price)"
         )
     if caps.max_credits is not None and plan.credits > caps.max_credits:
         return f"{plan.credits:,} credits would exceed max_credits ({caps.max_credits:,})"

@@ -137,7 +137,7 @@ def refuse_network_file_system(path: Path, mounts: Path = MOUNTS) -> None:
         raise InvalidInput(
             f"{path}: lies on a network file system ({kind}), where two runs could buy at the same time; "
             "keep the state on a local disk (--state), or set PIPELINE_ALLOW_NETWORK_FS=1 "
-            "if only one machine ever uses it"
+            "if only one machine ever uses it (see docs/reference/errors.md#network-file-system)"
         )
 
 

@@ -125,7 +125,7 @@ def _identified(
     if campaign is not None and written.campaign != campaign:
         raise InvalidInput(
             f"{path}: the state of another campaign, {written.campaign!r}, not of {campaign!r}; "
-            "give each campaign a state of its own (--state)"
+            "give each campaign a state of its own (--state; see docs/reference/errors.md#state-of-another-campaign)"
         )
     if manifest is None:
         return written
@@ -134,7 +134,8 @@ def _identified(
     if os.path.exists(other) and not (manifest.exists() and other.samefile(manifest)):  # noqa: PTH110
         raise InvalidInput(
             f"{path}: the state of another manifest, {os.path.normpath(other)}, which still exists; "
-            "give each a name and a state of its own (--state)"
+            "give each a name and a state of its own (--state; "
+            "see docs/reference/errors.md#state-of-another-campaign)"
         )
     return state_file.Identity(campaign=written.campaign, manifest=_relative(manifest, path))
 

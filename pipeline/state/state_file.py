@@ -24,7 +24,7 @@ from pipeline.state.lock import beside, cannot_write
 _BUSY_SECONDS = 10.0
 RESTORE = (
     "nothing was changed; restore it from a backup, or move it away: "
-    "the next run then knows what the results manifest knows"
+    "the next run then knows what the results manifest knows (see docs/reference/errors.md#damaged-state)"
 )
 
 

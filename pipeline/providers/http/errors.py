@@ -51,7 +51,8 @@ def _reason(error: BaseException) -> str | None:
         case ssl.SSLCertVerificationError():
             return (
                 f"the server's certificate cannot be trusted ({error.verify_message}); "
-                "behind a company's proxy, set REQUESTS_CA_BUNDLE"
+                "behind a company's proxy, set REQUESTS_CA_BUNDLE "
+                "(see docs/reference/errors.md#certificates-and-proxies)"
             )
         case ssl.SSLError():
             return f"TLS failed ({error.reason or 'closed early'})"

@@ -341,7 +341,9 @@ def test_a_command_that_ends_well_has_published() -> None:
 
 @fails_without("pipeline.engine.checkpoint:Checkpoint.__call__", "if ended.returncode != 0")
 def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
-    with pytest.raises(Unfinished, match=r"^the checkpoint command failed with 3: no \\x1b\[0m way$"):
+    with pytest.raises(
+        Unfinished, match=r"^the checkpoint command failed with exit code 3: no \\x1b\[0m way \(see docs/"
+    ):
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()
 
 
@@ -402,14 +404,14 @@ def test_a_command_that_has_joined_is_run_again(tmp_path: Path) -> None:
 
 
 def test_a_command_that_joins_for_ever_has_not_published(tmp_path: Path) -> None:
-    with pytest.raises(Unfinished, match=r"failed with 75: others were first$"):
+    with pytest.raises(Unfinished, match=r"failed with exit code 75: others were first \(see docs"):
         Checkpoint(counting(tmp_path, "echo others were first; exit 75"))()
 
     assert times(tmp_path) == 4
 
 
 def test_a_command_that_fails_is_not_run_again(tmp_path: Path) -> None:
-    with pytest.raises(Unfinished, match=r"failed with 1$"):
+    with pytest.raises(Unfinished, match=r"failed with exit code 1 \(see docs"):
         Checkpoint(counting(tmp_path, "exit 1"))()
 
     assert times(tmp_path) == 1

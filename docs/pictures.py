@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Makes the pictures of the documentation in `docs/images`: the gallery and the live page, light and dark.
+
+Two campaigns are run for them on the emulator, in a temporary folder: the quickstart, and `manifests/launch.yaml`
+with a few faults, decisions and an edit. It takes a few minutes and needs a Chromium. `python docs/pictures.py NAME…`
+makes only those whose name begins so.
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipeline.cli.main import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+LARGEST = 300_000
+DESKTOP, PHONE = (1280, 800), (390, 780)
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Images far below the window are loaded when somebody scrolls to them.
+_ALL_SHOWN = """() =>
+  [...document.images].every((each) => each.complete || each.getBoundingClientRect().top > innerHeight) &&
+  [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
+"""
+_FAULTS = """faults:
+  - {on: create, match: {title: blue/rain/background=city/locale=fr}, do: fail}
+  - {on: create, match: {title: mug/walk/background=city/locale=fr}, do: reset-after-processing}
+"""
+_DECISIONS = (
+    ("approve", "hero/wide/red/walk/background=beach", "--rating", "5", "--note", "The one for the homepage"),
+    ("approve", "hero/wide/blue/walk/background=beach"),
+    ("approve", "feed/loop/red"),
+    ("reject", "social/story/mug#2"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page to open at an address, in a window of this size, scrolled to what `at` selects."""
+
+    name: str
+    page: Path
+    address: str = ""
+    size: tuple[int, int] = DESKTOP
+    at: str = ""
+
+
+def main() -> int:
+    """Make the pictures that are asked for; all, if none is named."""
+    wanted = tuple(sys.argv[1:]) or ("",)
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
+        folder = Path(temporary)
+        for picture in pictures(quickstart(folder / "quickstart"), *launch(folder / "launch")):
+            if picture.name.startswith(wanted):
+                for theme in ("light", "dark"):
+                    take(browser, picture, theme)
+        if "serve" in COMMANDS and any("live".startswith(each) or each.startswith("live") for each in wanted):
+            live(browser, folder / "launch")
+    return 0
+
+
+def pictures(quickstart: Path, gallery: Path, taken: Sequence[str]) -> Iterator[Picture]:
+    """What is shown of the two galleries; `taken` are a replaced purchase and the one that came after it."""
+    shown = f"#job={taken[0]}"
+    yield Picture("quickstart", quickstart)
+    yield Picture("overview", gallery)
+    yield Picture("grid", gallery, "#q=image%3Ared", at="[role=status]")
+    yield Picture("detail", gallery, shown)
+    yield Picture("compare", gallery, f"#compare={','.join(taken[1:])}")
+    yield Picture("failures", gallery, "#view=failures")
+    yield Picture("phone", gallery, size=PHONE)
+
+
+def quickstart(folder: Path) -> Path:
+    """The quickstart as it is; its gallery."""
+    shutil.copytree(
+        ROOT / "examples" / "quickstart", folder, ignore=shutil.ignore_patterns("output", ".pipeline")
+    )
+    pipeline(folder, "run", "campaign.yaml", "--emulate", "--yes")
+    return report(folder, "campaign.yaml", "--emulate")
+
+
+def launch(folder: Path) -> tuple[Path, list[str]]:
+    """A campaign with a past: failures, decisions, a changed line. Its gallery; a job, what served it, what does."""
+    shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
+    manifest = folder / "launch.yaml"
+    with emulator(folder) as vendor:
+        pipeline(folder, "run", manifest.name, "--yes", vendor=vendor, ends={7})
+        for command, *arguments in _DECISIONS:
+            pipeline(folder, command, manifest.name, *arguments)
+        manifest.write_text(manifest.read_text("utf-8").replace("shrugs off", "laughs at"), "utf-8")
+        pipeline(folder, "redo", manifest.name, "social/story/blue", "--note", "Closer, please")
+        pipeline(folder, "run", manifest.name, "--yes", "--select", "hero", vendor=vendor, ends={7})
+    results = json.loads((folder / "launch.results.json").read_text("utf-8"))
+    job = next(each for each in results["jobs"] if "red/rain/background=city/locale=en" in each["key"])
+    bought = [each["id"] for each in results["purchases"] if each["key"] == job["key"]]
+    return report(folder, manifest.name), [job["key"], *bought]
+
+
+def live(browser: Browser, folder: Path) -> None:
+    """The page of `pipeline serve`, on the records that are here."""
+    served = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "serve", "launch.yaml", "--listen", "127.0.0.1:0"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    try:
+        address = first_address(served)
+        for theme in ("light", "dark"):
+            with window(browser, DESKTOP, theme) as page:
+                page.goto(address)
+                page.wait_for_selector("body[data-view]")
+                save(page, f"live-{theme}")
+    finally:
+        served.terminate()
+        served.wait()
+
+
+# How they are made
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser of this machine."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        sys.exit("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+
+
+@contextmanager
+def window(browser: Browser, size: tuple[int, int], theme: Literal["light", "dark"]) -> Iterator[Page]:
+    """A window of this size, at one and a half pixels for each of the page's."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1.5
+    )
+    yield context.new_page()
+    context.close()
+
+
+def take(browser: Browser, picture: Picture, theme: Literal["light", "dark"]) -> None:
+    """Open the page and write `NAME-THEME.webp`."""
+    with window(browser, picture.size, theme) as page:
+        page.goto(f"{picture.page.as_uri()}{picture.address}")
+        page.wait_for_selector("body[data-view]")
+        if picture.at:
+            page.locator(picture.at).evaluate(
+                "each => window.scrollBy(0, each.getBoundingClientRect().top - 70)"
+            )
+        save(page, f"{picture.name}-{theme}")
+
+
+def save(page: Page, name: str) -> None:
+    """Write what the window shows once its stills and films are there, in at most `LARGEST` bytes."""
+    page.wait_for_function(_ALL_SHOWN, timeout=20_000)
+    with Image.open(io.BytesIO(page.screenshot(animations="disabled"))) as image:
+        for quality in (85, 70, 50):
+            written = io.BytesIO()
+            image.save(written, "WEBP", quality=quality, method=6)
+            if written.tell() <= LARGEST:
+                break
+    (IMAGES / f"{name}.webp").write_bytes(written.getvalue())
+    sys.stdout.write(f"docs/images/{name}.webp: {written.tell():,} bytes\n")
+
+
+@contextmanager
+def emulator(folder: Path) -> Iterator[Mapping[str, str]]:
+    """An emulator with faults; what the environment of a run needs to find it."""
+    (folder / "faults.yaml").write_text(_FAULTS, "utf-8")
+    arguments = ("emulator", "--port", "0", "--faults", "faults.yaml", "--duration", "0.5")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments], cwd=folder, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    try:
+        yield {"VIMMERSE_BASE_URL": first_address(running), "VIMMERSE_API_KEY": "anything"}
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def first_address(process: "subprocess.Popen[str]") -> str:
+    """The address in the first line that has one."""
+    for line in process.stdout or ():
+        if found := re.search(r"https?://\S+", line):
+            return found[0].rstrip(".,)")
+    sys.exit("it ended before it told its address")
+
+
+def report(folder: Path, *arguments: str) -> Path:
+    """The gallery of a campaign."""
+    page = folder / "report"
+    pipeline(folder, "report", *arguments, "--out", str(page))
+    return page / "index.html"
+
+
+def pipeline(
+    folder: Path, *arguments: str, vendor: Mapping[str, str] | None = None, ends: Collection[int] = (0,)
+) -> None:
+    """Run a command, which has to end with one of `ends`."""
+    environment = {**os.environ, "PIPELINE_POLL_INTERVAL": "0.5", **(vendor or {})}
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if ended.returncode not in ends:
+        sys.exit(
+            f"pipeline {' '.join(arguments)}: exit code {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
