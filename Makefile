@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-WORKFLOWS := $(wildcard examples/gitops/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
+WORKFLOWS := $(wildcard examples/*/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format docs site pictures soak proof bench clean

@@ -49,7 +49,7 @@ while true; do
   fi
   changed=()
   joined=()
-  for file in "$FOLDER"/*.results.json; do
+  for file in "$FOLDER"/*.results.json "$FOLDER"/*.results.*-of-*.json; do
     if ! [[ -f $file ]] || ! is_record "$file"; then continue; fi
     path=$PREFIX$(basename -- "$file")
     # As it is: what the repository's attributes do to files is not for records.
@@ -64,8 +64,8 @@ while true; do
       echo "$path is gone from $BRANCH, where this machine had found it" >&2
       exit 1
     else
-      git cat-file blob "$theirs" >"$scratch/theirs.results.json"
-      pipeline merge --quiet "$file" "$scratch/theirs.results.json" --out "$file"
+      git cat-file blob "$theirs" >"$scratch/theirs.json"
+      pipeline merge --quiet "$file" "$scratch/theirs.json" --out "$file"
       joined+=(--cacheinfo "100644,$theirs,$path")
     fi
   done

@@ -100,7 +100,7 @@ take_over() {
   done
 }
 
-# Whether a file is a results manifest; those of rehearsals are nobody's business.
+# Whether a file is a results manifest, of a campaign or of a part of it; those of rehearsals are nobody's business.
 is_record() {
-  [[ $1 == *.results.json && $1 != *.emulated.results.json ]]
+  [[ $1 == *.results.json || $1 == *.results.*-of-*.json ]] && [[ $1 != *.emulated.results.* ]]
 }

@@ -5,6 +5,7 @@
 #   CAMPAIGN_SAVED_PLAN  a plan that `plan.sh` saved: exactly that is carried out, or nothing
 #   CAMPAIGN_FIRST       the name of a campaign that has never run before, so that there need be no results
 #   CAMPAIGN_BEFORE      the commit before this push
+#   CAMPAIGN_SHARD       which part of it, as in 2/8; else all of it
 #   CAMPAIGN_JUNIT       the file to write the jobs to, as a JUnit report
 set -euo pipefail
 
@@ -18,6 +19,8 @@ take_over "$tip"
 
 flags=(--yes --results "$FOLDER/" --checkpoint "$(printf %q "$here/publish.sh")")
 if [[ -n ${CAMPAIGN_JUNIT:-} ]]; then flags+=(--junit "$CAMPAIGN_JUNIT"); fi
+
+if [[ -n ${CAMPAIGN_SHARD:-} ]]; then flags+=(--shard "$CAMPAIGN_SHARD"); fi
 
 source=${CAMPAIGN_SAVED_PLAN:-}
 if [[ -z $source ]]; then
@@ -39,7 +42,8 @@ is_new() {
   fi
   # Asking for a commit that a force push has left behind may be refused: then nobody knows what it held.
   git cat-file -e "$before^{commit}" 2>/dev/null || git fetch --quiet --no-tags origin "$before" || return 1
-  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- ":(top,literal)$PREFIX$name.results.json") ]]; then
+  if [[ -n $(git log --full-history --format=%h -1 "$tip" -- ":(top,literal)$PREFIX$name.results.json" \
+    ":(top,glob)$PREFIX$name.results.*-of-*.json") ]]; then
     return 1
   fi
   # A file that only mentions the name counts too: it costs one start by hand, a wrong guess would cost a campaign.
@@ -48,9 +52,10 @@ is_new() {
 
 # Missing results never count as a first run by themselves: a branch that was deleted or misnamed looks just the same,
 # and then everything would be bought again.
-if [[ -f $FOLDER/$name.results.json ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
+found=$(compgen -G "$FOLDER/$name.results.json" || compgen -G "$FOLDER/$name.results.*-of-*.json" || true)
+if [[ -n $found ]] || ! { [[ ${CAMPAIGN_FIRST:-} == "$name" ]] || is_new; }; then
   flags+=(--require-results)
-  if ! [[ -f $FOLDER/$name.results.json ]]; then
+  if [[ -z $found ]]; then
     echo "There are no results of $name on the branch $BRANCH. If it has never run, start it by hand with first: $name"
   fi
 fi

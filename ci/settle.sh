@@ -14,7 +14,7 @@ for state in "$(dirname -- "$CAMPAIGN_MANIFEST")"/.pipeline/*.db; do
 done
 if ! $began; then exit 0; fi
 
-pipeline results --quiet --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST"
+pipeline results --quiet --results "$FOLDER/" ${CAMPAIGN_SHARD:+--shard "$CAMPAIGN_SHARD"} -- "$CAMPAIGN_MANIFEST"
 if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
   # Indented, it is shown as it is, whatever stands in it.
   pipeline status --results "$FOLDER/" -- "$CAMPAIGN_MANIFEST" | sed 's/^/    /' >>"$GITHUB_STEP_SUMMARY"

@@ -39,15 +39,18 @@ def open_folder(folder: os.PathLike[str]) -> int | None:
     return os.open(folder, os.O_RDONLY | _DIRECTORY | PRIVATE) if _DIRECTORY else None
 
 
-def lock(descriptor: int, *, wait: bool) -> None:
+def lock(descriptor: int, *, wait: bool, shared: bool = False) -> None:
     """Take the one lock of an open file; the kernel gives it up when the file is closed, or the process ends.
+
+    One that is `shared` keeps out only who wants it alone. Taken again otherwise, it is let go of first.
 
     Raises:
         OSError: another process holds it (EWOULDBLOCK), or there are no locks here.
     """
     if _fcntl is None:
         raise OSError(errno.ENOLCK, "use Linux, macOS or WSL for what writes a state")
-    _fcntl.flock(descriptor, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
+    mode = _fcntl.LOCK_SH if shared else _fcntl.LOCK_EX
+    _fcntl.flock(descriptor, mode | (0 if wait else _fcntl.LOCK_NB))
 
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:

@@ -14,6 +14,7 @@ from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import check_used
 from pipeline.operations.workspace import RecordPaths, Workspace
 from pipeline.operations.workspace import open_workspace as open_workspace_of
+from pipeline.planning.shards import Shard, ShardBy
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import PlanArguments
@@ -59,7 +60,13 @@ def say_warnings(campaign: Campaign) -> None:
 
 def record_paths(flags: CampaignFlags) -> RecordPaths:
     """Where the flags say that records lie."""
-    return RecordPaths(state=flags.state, results=flags.results, output=flags.output, emulate=flags.emulate)
+    return RecordPaths(
+        state=flags.state,
+        results=flags.results,
+        output=flags.output,
+        emulate=flags.emulate,
+        shard=None if flags.shard is None else Shard.parse(flags.shard, ShardBy(flags.shard_by)),
+    )
 
 
 def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":

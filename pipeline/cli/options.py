@@ -35,7 +35,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFlags:
-    """What `campaign_options` were given as."""
+    """What `campaign_options` were given as, and of `run` which shard."""
 
     state: str | None
     results: str | None
@@ -43,11 +43,13 @@ class CampaignFlags:
     variables: tuple[str, ...]
     variable_files: tuple[str, ...]
     emulate: bool
+    shard: str | None = None
+    shard_by: str = "requests"
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "CampaignFlags":
         """From the keyword arguments that click calls a command with, among others."""
-        return cls(**{field: given[field] for field in cls.__dataclass_fields__})
+        return cls(**{field: given[field] for field in cls.__dataclass_fields__ if field in given})
 
 
 @dataclass
@@ -134,6 +136,18 @@ selection_options = together(
 replanning_options = together(
     flag("--retry-failed", is_flag=True, help="Buy again what has failed."),
     flag("--replace", multiple=True, metavar="EXPR", help="Make these jobs again."),
+)
+
+
+shard_options = together(
+    flag("--shard", metavar="I/N", help="Part I of N; other runs do the other parts."),
+    flag(
+        "--shard-by",
+        type=click.Choice(["requests", "credits"]),
+        default="requests",
+        show_default=True,
+        help="What the parts are balanced by.",
+    ),
 )
 
 

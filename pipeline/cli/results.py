@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, manifest_argument, verbosity
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    manifest_argument,
+    shard_options,
+    verbosity,
+)
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
@@ -15,6 +21,7 @@ from pipeline.operations.results_publisher import publish
 
 @click.command("results")
 @manifest_argument
+@shard_options
 @campaign_options
 def command(manifest: Path | None, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""

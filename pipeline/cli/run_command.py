@@ -12,6 +12,7 @@ from pipeline.cli.options import (
     format_option,
     replanning_options,
     selection_options,
+    shard_options,
     together,
 )
 
@@ -101,6 +102,7 @@ log_format_option = flag(
 @pacing_options
 @webhook_options
 @records_options
+@shard_options
 @observing_options
 @log_format_option
 @format_option("text", "json")

@@ -1,8 +1,9 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
@@ -14,11 +15,13 @@ from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
 from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id, shown_path
 from pipeline.planning.ownership import Ownership
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.planning.split import Split
+from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, read
 from pipeline.state.opening import open_store
+from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Store
 from pipeline.state.transitions import RUN_ENDED, absorb
 
@@ -31,7 +34,7 @@ class CampaignState:
     """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read.
 
     `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
-    purchase, with its words.
+    purchase, with its words. `split` tells what of it is a shard's, None where all of it is.
     """
 
     workspace: Workspace
@@ -42,6 +45,12 @@ class CampaignState:
     decided: Mapping[PurchaseId, Decision]
     assignment: Assignment
     published: ResultsFile | None
+    split: Split | None = None
+
+    @property
+    def told_assignment(self) -> Assignment:
+        """What results and outcome tell of: all, or a shard's own part."""
+        return self.assignment if self.split is None else self.split.assignment_of(self.assignment)
 
     def outputs(self) -> OutputFolder:
         """What lies in the output folder."""
@@ -76,16 +85,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     jobs = in_plan_order(expand(workspace.campaign))
     results = read_published(workspace)
     with ExitStack() as stack:
-        store = open_store(
-            workspace.state,
-            campaign=workspace.campaign.name,
-            manifest=workspace.campaign.manifest,
-            run=run_id(),
-            writable=writable,
-            now=now(),
-            command=workspace.environment.command,
-            allow_network=workspace.environment.allows_network_file_system,
-        )
+        if writable:
+            stack.enter_context(_hold_campaign(workspace))
+        store = _open_store(workspace, workspace.state, writable=writable)
         stack.callback(store.close)
         if writable:
             sweep(workspace.results)
@@ -93,7 +95,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             results = read_published(workspace)
         said = decisions.read(workspace.decisions, workspace.decisions_name)
         in_force = decisions.in_force(said)
-        records = _joined(store, results, in_force, writable=writable)
+        records = _joined(workspace, store, results, in_force, writable=writable)
         assignment = assign(jobs, records, in_force)
         if writable:
             store.save_assignment(served_by(assignment))
@@ -106,6 +108,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             decided={each.purchase: each for each in said},
             assignment=assignment,
             published=results,
+            split=None if workspace.shard is None else Split(workspace.shard, jobs),
         )
 
 
@@ -132,12 +135,62 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     return {key: purchase.id for key, purchase in assignment.by_key.items()}
 
 
-def _joined(store: Store, results: ResultsFile | None, decisions: Decisions, *, writable: bool) -> Records:
-    published = results.records if results is not None else Records()
+def _open_store(workspace: Workspace, path: Path, *, writable: bool) -> Store:
+    return open_store(
+        path,
+        campaign=workspace.campaign.name,
+        manifest=workspace.campaign.manifest,
+        run=run_id(),
+        writable=writable,
+        now=now(),
+        command=workspace.environment.command,
+        allow_network=workspace.environment.allows_network_file_system,
+    )
+
+
+def _hold_campaign(workspace: Workspace) -> AbstractContextManager[None]:
+    """Keep out runs that would divide the campaign otherwise: of the whole of it, or into other shards."""
+    shard = workspace.shard
+    return hold_split(
+        workspace.whole_state,
+        split=None if shard is None else f"{shard.count} shards by {shard.by}",
+        since=now(),
+        command=workspace.environment.command,
+    )
+
+
+def _joined(
+    workspace: Workspace,
+    store: Store,
+    results: ResultsFile | None,
+    decisions: Decisions,
+    *,
+    writable: bool,
+) -> Records:
+    """What `store`, the results, and the records of shards beside them know together."""
+    others, recorded = _records_of_others(workspace)
+    published = join(results.records if results is not None else Records(), others, decisions)
     if writable:
         store.recover(now())
-        return store.absorb(published, decisions, now())
+        return store.absorb(published, decisions, now(), recorded)
     return absorb(store.records(), published, decisions)
+
+
+def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[PurchaseId]]:
+    """What other parts of the campaign have written on this machine, and which of it they recorded the intent of.
+
+    A part that was killed may have bought what only its state knows.
+    """
+    found = reduce(join, (each.records for each in _published_by_others(workspace)), Records())
+    recorded = frozenset[PurchaseId]()
+    for path in workspace.other_states:
+        store = _open_store(workspace, path, writable=False)
+        try:
+            found = join(found, absorb(Records(), store.records(), UNDECIDED))
+            recorded |= store.recorded()
+        finally:
+            store.close()
+    return found, recorded
 
 
 def read_published(workspace: Workspace) -> ResultsFile | None:
@@ -147,23 +200,41 @@ def read_published(workspace: Workspace) -> ResultsFile | None:
         InvalidInput: it is wrong, or belongs to another campaign.
     """
     results = read(workspace.results, workspace.results_name)
-    _assert_ours(workspace, results)
+    _assert_ours(workspace, results, workspace.results_name)
     return results
 
 
-def _assert_ours(workspace: Workspace, results: ResultsFile | None) -> None:
+def published_files(workspace: Workspace) -> list[ResultsFile]:
+    """The results manifests of the campaign that are there: its own, and those of shards beside it.
+
+    Raises:
+        InvalidInput: one is wrong, or belongs to another campaign.
+    """
+    own = read_published(workspace)
+    return [*([] if own is None else [own]), *_published_by_others(workspace)]
+
+
+def _published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
+    for path in workspace.other_results:
+        results = read(path, shown_path(path))
+        if results is not None:
+            _assert_ours(workspace, results, shown_path(path))
+            yield results
+
+
+def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
     """Refuse records that are another campaign's, or this one's under a name that it had before."""
     campaign = workspace.campaign
     if results is not None:
         if results.campaign != campaign.name:
             raise InvalidInput(
-                f"{workspace.results_name}: the results of another campaign, '{results.campaign}', "
+                f"{name}: the results of another campaign, '{results.campaign}', "
                 f"not of '{campaign.name}' (see docs/reference/errors.md#results-of-another-campaign)"
             )
         other = real_path(workspace.results.parent / results.manifest)
         if other.exists() and other != campaign.manifest:
             raise InvalidInput(
-                f"{workspace.results_name}: the results of another manifest that still exists, "
+                f"{name}: the results of another manifest that still exists, "
                 f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
             )
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
 from pipeline.manifest.expand import expand
-from pipeline.operations.campaign_state import read_published
-from pipeline.operations.workspace import Workspace, shown_path
-from pipeline.purchases import Decisions, Records
+from pipeline.operations.campaign_state import published_files
+from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.purchases import Decisions, Records, join
 from pipeline.results.document import build
 from pipeline.results.file import ResultsFile, read
+from pipeline.results.merge import merge_results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +39,19 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
     Raises:
         InvalidInput: its results are wrong, or belong to another campaign.
     """
-    found = read_published(workspace)
+    files = published_files(workspace)
+    match files:
+        case []:
+            results, records = _nothing_bought(workspace), Records()
+        case [only]:
+            results, records = only.document, only.records
+        case _:
+            results = merge_results(files, TOOL)
+            records = reduce(join, (each.records for each in files))
     return RecordsOnDisk(
         name=workspace.campaign.name,
-        results=found.document if found is not None else _nothing_bought(workspace),
-        records=found.records if found is not None else Records(),
+        results=results,
+        records=records,
         decisions=workspace.decisions,
         folder=workspace.campaign.manifest.parent,
         output=workspace.output,

@@ -93,6 +93,8 @@ class Publisher:
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
             assignment = assign(state.jobs, records, state.decisions)
+        if state.split is not None:
+            records, assignment = state.split.records_of(assignment), state.split.assignment_of(assignment)
         document = build(
             self._workspace.heading(),
             assignment=assignment,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline.assignment import Assignment
 from pipeline.engine.receipts import Webhooks
-from pipeline.engine.reporter import Reporter, RunReport, Stop
+from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
@@ -20,11 +20,12 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
+from pipeline.planning.split import caps_of_part
 from pipeline.providers.base import Provider
 from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
-from pipeline.results.summary import summarize
+from pipeline.results.summary import credits_spent, summarize
 from pipeline.webhooks.receipt import ReceiptInbox
 from pipeline.webhooks.spool import SpoolReader
 
@@ -35,7 +36,8 @@ def require_records(workspace: Workspace) -> None:
     Raises:
         InvalidInput: there is neither.
     """
-    if not (workspace.state.exists() or workspace.results.exists()):
+    written = (workspace.state, workspace.results, *workspace.other_states, *workspace.other_results)
+    if not any(each.exists() for each in written):
         raise InvalidInput(
             f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
             "may have been bought before (see docs/reference/errors.md#missing-results)"
@@ -58,8 +60,9 @@ class CampaignRun:
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
 
     def plan(self) -> Plan:
-        """What a run would do."""
-        return plan_of(self._state, self._options.plan, self._settings.caps)
+        """What a run would do. A shard does its part of it, and none of what exceeds a cap as a whole."""
+        whole = plan_of(self._state, self._options.plan, self._settings.caps)
+        return whole if self._state.split is None else self._state.split.part_of(whole)
 
     def plan_of_collecting(self) -> Plan:
         """What is fetched of what is paid for; buys nothing."""
@@ -98,7 +101,7 @@ class CampaignRun:
         return self._outcome(plan, self._with_what_came_in(state))
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
-        if not plan.asks_vendor and not plan.moves_files and not self._receipt_may_settle():
+        if not plan.asks_vendor and not plan.moves_files and not self._is_receipt_waiting():
             return
         if plan.buying:
             self._publisher.assert_writable()
@@ -113,7 +116,7 @@ class CampaignRun:
                 ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,
-                settings=self._settings,
+                settings=self._settings_for(plan),
                 reporter=reporter,
                 report=self.report,
                 stop=self._stop,
@@ -126,9 +129,9 @@ class CampaignRun:
             try:
                 runner.run()
             finally:
-                self._spool.settle(runner.receipts_left_over())
+                self._spool.keep_only(runner.receipts_left_over())
 
-    def _receipt_may_settle(self) -> bool:
+    def _is_receipt_waiting(self) -> bool:
         """Whether a receipt waits that names the workflow of a purchase in attention."""
         purchases = self._state.records.purchases
         return any(
@@ -153,6 +156,20 @@ class CampaignRun:
     def _known(self) -> set[PurchaseId]:
         """What was known when the run began, and what it bought."""
         return self._state.records.purchases.keys() | self._state.store.recorded()
+
+    def _settings_for(self, plan: Plan) -> RunSettings:
+        """Those of this run: a shard has its share of the limits that hold for all shards together."""
+        shard, settings = self._state.workspace.shard, self._settings
+        if shard is None:
+            return settings
+        spent = credits_spent(self._state.records.purchases.values())
+        return replace(
+            settings,
+            caps=caps_of_part(settings.caps, plan, spent),
+            concurrency=shard.share(settings.concurrency),
+            in_flight=shard.share(settings.in_flight),
+            rate=None if settings.rate is None else settings.rate / shard.count,
+        )
 
     def _provider(self) -> AbstractContextManager[Provider]:
         given = self._options.provider
@@ -205,7 +222,7 @@ class CampaignRun:
 
     def _without_what_others_follow(self, state: CampaignState) -> Assignment:
         """What serves which job; of what serves none, not what came in: another machine brings it to its end."""
-        assignment, known = state.assignment, self._known()
+        assignment, known = state.told_assignment, self._known()
         return replace(
             assignment,
             earlier=tuple(each for each in assignment.earlier if each.id in known),
@@ -216,7 +233,8 @@ class CampaignRun:
         report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
-        stands = standings(state.assignment, report.inputs, report.blocked, elsewhere)
+        told = state.told_assignment
+        stands = standings(told, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),
             stands,
@@ -226,7 +244,7 @@ class CampaignRun:
             accepted=self._settings.accepted,
             elsewhere=elsewhere,
         )
-        waiting = waiting_for_approval(state.assignment, stands)
+        waiting = waiting_for_approval(told, stands)
         jobs = {key: stand for key, stand in stands.items() if key in selected}
         spent = state.store.spent()
         return Outcome(
@@ -237,7 +255,7 @@ class CampaignRun:
             summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
             bought=spent.creates,
             spent=spent.credits,
-            unsettled=needing_attention(state.assignment.idle, elsewhere),
+            unsettled=needing_attention(told.idle, elsewhere),
             waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
         )

@@ -13,6 +13,8 @@ from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
+from pipeline.operations.shard_files import all_beside, of_shard
+from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import assert_path
 
@@ -25,6 +27,8 @@ STATE_FOLDER = ".pipeline"
 class RecordPaths:
     """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal.
 
+    A `shard` keeps records of its own beside those.
+
     Raises:
         UsageError: an address stands where a path is wanted.
     """
@@ -33,6 +37,7 @@ class RecordPaths:
     results: str | None = None
     output: str | None = None
     emulate: bool = False
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.by_flag().items():
@@ -45,14 +50,38 @@ class RecordPaths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A campaign and where its records lie on this machine. An emulated one keeps records of its own."""
+    """A campaign and where its records lie on this machine. An emulated one keeps records of its own.
+
+    `whole_state` and `whole_results` are those of the campaign where this is a shard of it, else the same.
+    """
 
     campaign: Campaign
     emulated: bool
-    state: Path
-    results: Path
+    shard: Shard | None
+    whole_state: Path
+    whole_results: Path
     output: Path
     environment: Environment
+
+    @property
+    def state(self) -> Path:
+        """The state that this run, or a command about the whole campaign, keeps."""
+        return of_shard(self.whole_state, self.shard)
+
+    @property
+    def results(self) -> Path:
+        """The results manifest that it writes."""
+        return of_shard(self.whole_results, self.shard)
+
+    @property
+    def other_states(self) -> list[Path]:
+        """The states of the whole campaign and of shards that lie on this machine, its own aside."""
+        return [each for each in all_beside(self.whole_state) if each != self.state]
+
+    @property
+    def other_results(self) -> list[Path]:
+        """The results of the whole campaign and of shards that lie beside each other, its own aside."""
+        return [each for each in all_beside(self.whole_results) if each != self.results]
 
     @property
     def emulator_folder(self) -> Path:
@@ -90,6 +119,7 @@ class Workspace:
             manifest=relative(self.campaign.manifest, self.results.parent),
             output=relative(self.output, folder),
             tool=TOOL,
+            shard=self.shard,
         )
 
 
@@ -148,8 +178,9 @@ def open_workspace(
     return Workspace(
         campaign=campaign,
         emulated=emulated,
-        state=real_path(Path(paths.state)) if paths.state else folder / STATE_FOLDER / f"{name}.db",
-        results=_results_path(paths.results, folder, name),
+        shard=paths.shard,
+        whole_state=real_path(Path(paths.state)) if paths.state else folder / STATE_FOLDER / f"{name}.db",
+        whole_results=_results_path(paths.results, folder, name),
         output=real_path(Path(paths.output)) if paths.output else output,
         environment=environment,
     )

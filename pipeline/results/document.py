@@ -9,6 +9,7 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
+from pipeline.planning.shards import Shard
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
 from pipeline.results.standing import Standing, standings
 from pipeline.results.summary import summarize
@@ -18,12 +19,16 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """Whose results these are. `manifest` is relative to the results file, `output` to the manifest."""
+    """Whose results these are. `manifest` is relative to the results file, `output` to the manifest.
+
+    `shard` is the part of the campaign that they tell of, None where that is all.
+    """
 
     campaign: str
     manifest: str
     output: str
     tool: str
+    shard: Shard | None = None
 
 
 def build(
@@ -53,6 +58,7 @@ def build(
         "campaign": heading.campaign,
         "manifest": heading.manifest,
         "tool": heading.tool,
+        **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
         "jobs": [_job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
         "purchases": [as_json(purchase) for purchase in shown],
         "summary": summarize((each.status for each in stands.values()), records.purchases.values()).as_json(),

@@ -15,6 +15,7 @@ from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import follow_links, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
+from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, refusal
 
@@ -41,6 +42,7 @@ class ResultsFile:
     document: Mapping[str, Json] = field(repr=False)
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
     media: MediaMap = field(default_factory=dict, repr=False)
+    shard: Shard | None = None
     stamp: tuple[int, int, int] | None = None
 
 
@@ -100,9 +102,17 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
         records=Records(purchases=purchases, served=served),
         published=frozenset(each.id for each in purchases.values() if each.status in _PUBLISHED),
         document=document,
+        shard=_shard(document.get("shard")),
         jobs=document["jobs"],
         media=document.get("media", {}),
     )
+
+
+def _shard(written: Mapping[str, Any] | None) -> Shard | None:
+    if written is None:
+        return None
+    by = ShardBy(written.get("by", ShardBy.REQUESTS))
+    return Shard(index=written["index"], count=written["count"], by=by)
 
 
 def named_in(row: Mapping[str, Any]) -> PurchaseId | None:

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
 from pipeline.media.facts import join as join_media
+from pipeline.planning.shards import Shard
 from pipeline.purchases import Records, Status, as_json, join
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
@@ -17,10 +18,11 @@ from pipeline.results.summary import summarize
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
 
 
-def merge_results(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
+def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None = None) -> dict[str, Json]:
     """The one results manifest that knows all that `files` know, the same in whatever order they come.
 
-    Jobs are what one of the files asked for; the next command that reads the manifest sets them right.
+    `shard` is the part that all of them tell of, None where together they tell of the whole. Jobs are what one of the
+    files asked for; the next command that reads the manifest sets them right.
 
     Raises:
         InvalidInput: they are not of one campaign.
@@ -36,6 +38,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str) -> dict[str, Json]:
         "campaign": names[0],
         "manifest": min(file.manifest for file in files),
         "tool": tool,
+        **({} if shard is None else {"shard": shard.as_json()}),
         "jobs": list(jobs),
         "purchases": [as_json(purchase) for purchase in purchases],
         "summary": summarize((str(job["status"]) for job in jobs), purchases).as_json(),
@@ -52,10 +55,16 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 
 
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
-    """Of the rows of one job, that whose purchase served it last, told as that purchase stands now."""
+    """Of the rows of one job, that whose purchase served it last, told as that purchase stands now.
+
+    One that was written when its files had been fetched tells of them.
+    """
     purchase_id = records.served.get(rows[0]["key"])
     current = [_as_it_stands(row, records) for row in rows]
-    return max(current, key=lambda row: (named_in(row) == purchase_id, canonical_json(row)))
+    return max(
+        current,
+        key=lambda row: (named_in(row) == purchase_id, len(row.get("outputs", ())), canonical_json(row)),
+    )
 
 
 def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:

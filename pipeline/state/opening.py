@@ -62,7 +62,7 @@ def open_store(
     if not allow_network:
         refuse_network_file_system(path, mounts)
     if campaign is not None and manifest is not None:
-        _make_folder(path.parent)
+        make_folder(path.parent)
     else:
         _assert_exists(path)
     with ExitStack() as stack:
@@ -145,7 +145,7 @@ def _relative(manifest: Path, state: Path) -> str:
     return os.path.relpath(manifest.resolve(), state.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """The state's folder; a new one is its owner's alone, and ignores itself in git."""
     try:
         is_new = not folder.exists()

@@ -241,6 +241,17 @@ def test_commands_on_the_page_name_no_folder_of_this_machine(
     assert str(tmp_path) not in json.dumps(data_of(report / "index.html"))
 
 
+def test_what_several_shards_made_is_on_one_page(project: Project, pipeline: Pipeline) -> None:
+    for index in (1, 2):
+        assert pipeline("run", project.manifest, "--shard", f"{index}/2").code == 0
+
+    assert pipeline("report", project.manifest).code == 0
+
+    [shown] = data_of(project.folder / "output/spring/report/index.html")["campaigns"]
+    assert {job["status"] for job in shown["jobs"]} == {"done"}
+    assert len(shown["jobs"]) == 2
+
+
 def test_files_that_are_missing_are_told_as_such(made: Project, pipeline: Pipeline, report: Path) -> None:
     for film in (made.folder / "output").rglob("*.mp4"):
         film.unlink()

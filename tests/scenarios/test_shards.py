@@ -1,0 +1,293 @@
+"""A campaign that several runs do in parts: everything is bought once, and no cap is exceeded together."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Ended, Pipeline
+from support.campaigns import Project, campaign, chained, spring
+from support.checks import assert_valid
+from support.processes import Running
+from support.protection import fails_without
+
+from pipeline.emulator.embedded import Emulator
+
+Start = Callable[..., Running]
+
+PROMPTS = {f"p{number}": f"a walk, number {number}" for number in range(12)}
+
+
+@pytest.fixture
+def twelve(folder: Path) -> Project:
+    """Twelve jobs that ask for something else each, 100 credits a job."""
+    return campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
+
+
+def shard_file(project: Project, index: int, count: int) -> Path:
+    return project.folder / f"{project.name}.results.{index}-of-{count}.json"
+
+
+def told(project: Project, index: int, count: int) -> Any:
+    path = shard_file(project, index, count)
+    document = json.loads(path.read_bytes())
+    assert_valid(document, "results")
+    return document
+
+
+def run_all(pipeline: Pipeline, project: Project, count: int, *more: str) -> list[Ended]:
+    return [
+        pipeline("run", project.manifest, "--shard", f"{index}/{count}", *more)
+        for index in range(1, count + 1)
+    ]
+
+
+def merge(pipeline: Pipeline, project: Project, indexes: Iterable[int], count: int) -> Ended:
+    files = [shard_file(project, index, count) for index in indexes]
+    return pipeline("merge", *files, "--out", project.results_file)
+
+
+def test_three_shards_buy_everything_once_and_each_tells_of_its_own_jobs(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    for ended in run_all(pipeline, twelve, 3):
+        assert ended.code == 0, ended.said
+
+    files = [told(twelve, index, 3) for index in (1, 2, 3)]
+    assert [file["shard"] for file in files] == [{"index": index, "count": 3} for index in (1, 2, 3)]
+    keys = [job["key"] for file in files for job in file["jobs"]]
+    assert sorted(keys) == sorted({*keys})
+    assert len(keys) == 12
+    assert all({p["key"] for p in file["purchases"]} == {j["key"] for j in file["jobs"]} for file in files)
+    assert sum(file["summary"]["credits"] for file in files) == 1200
+    assert len(vendor.ledger.bought) == 12
+    assert len(twelve.output()) == 12
+    assert not twelve.results_file.exists()
+
+
+def test_the_whole_campaign_joins_what_shards_did(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    run_all(pipeline, twelve, 3)
+
+    assert pipeline("plan", twelve.manifest, "--detailed-exitcode").code == 0
+    assert json.loads(pipeline("status", twelve.manifest, "--format", "json").out)["summary"]["jobs"] == {
+        "done": 12
+    }
+    assert pipeline("run", twelve.manifest).code == 0
+    assert len(vendor.ledger.bought) == 12
+    assert set(twelve.statuses().values()) == {"done"}
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_another_division_buys_nothing_again(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator, count: int
+) -> None:
+    run_all(pipeline, twelve, 3)
+    for ended in run_all(pipeline, twelve, count, "--shard-by", "credits"):
+        assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 12
+
+
+@fails_without("pipeline.operations.campaign_state:_records_of_others", "for path in workspace.other_states")
+def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
+    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard.hear("bought as")
+    shard.kill()
+    vendor.heal()
+    for file in twelve.folder.glob("*.results.*"):
+        file.unlink()
+    bought = len(vendor.ledger.bought)
+    assert bought > 0
+
+    ended = pipeline("run", twelve.manifest)
+
+    jobs_in_doubt = [status for status in twelve.statuses().values() if status == "attention"]
+    assert ended.code == (7 if jobs_in_doubt else 0), ended.said
+    assert len(vendor.ledger.entries) <= 12
+
+
+@pytest.mark.parametrize("other", [("--shard", "1/3"), ("--shard", "2/2", "--shard-by", "credits"), ()])
+@fails_without(
+    "pipeline.operations.campaign_state:open_campaign", "stack.enter_context(_hold_campaign(workspace))"
+)
+def test_who_divides_the_campaign_otherwise_waits(
+    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator, other: tuple[str, ...]
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard.hear("bought as")
+    bought = len(vendor.ledger.entries)
+
+    ended = pipeline("run", twelve.manifest, *other)
+
+    assert ended.code == 6, ended.said
+    assert f"pid {shard.process.pid}" in ended.err
+    assert "2 shards by requests" in ended.err
+    vendor.heal()
+    assert pipeline("run", twelve.manifest, "--shard", "2/2").code == 0
+    assert shard.ended().code == 0
+    assert len(vendor.ledger.bought) == 12
+    assert bought <= 12
+
+
+def test_a_shard_waits_for_the_whole(
+    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    whole = start("run", twelve.manifest)
+    whole.hear("bought as")
+
+    ended = pipeline("run", twelve.manifest, "--shard", "1/2")
+
+    assert ended.code == 6, ended.said
+    assert "the whole campaign" in ended.err
+    vendor.heal()
+    assert whole.ended().code == 0
+
+
+def test_the_same_shard_runs_once_at_a_time(
+    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard.hear("bought as")
+
+    assert pipeline("run", twelve.manifest, "--shard", "1/2").code == 6
+    vendor.heal()
+    assert shard.ended().code == 0
+
+
+def test_over_a_cap_no_shard_buys_anything(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, limits={"budget": 1100})})
+    for ended in run_all(pipeline, project, 4):
+        assert ended.code == 4, ended.said
+    assert not vendor.ledger.entries
+
+
+def test_within_a_cap_the_parts_are_what_is_bought(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    limits = {"budget": 1200, "max_creates": 12, "max_credits": 1200}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
+    for ended in run_all(pipeline, project, 4):
+        assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 12
+
+
+@fails_without(
+    "pipeline.operations.run:CampaignRun._settings_for",
+    "return replace(settings",
+    swap=("caps=caps_of_part(settings.caps, plan, spent)", "caps=settings.caps"),
+)
+def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    rule = {"id": "main", "retries": 2}
+    project = campaign(
+        folder, {"campaign.yaml": spring(prompts=PROMPTS, jobs=[rule], limits={"max_credits": 1400})}
+    )
+    vendor.fail({"on": "get", "times": 3, "do": {"patch": {"processing_status": "fail"}}})
+
+    for ended in run_all(pipeline, project, 3):
+        assert ended.code in {0, 4}, ended.said
+
+    assert len(vendor.ledger.bought) == 12
+
+
+def test_a_chain_is_made_by_one_shard(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    for ended in run_all(pipeline, project, 4):
+        assert ended.code == 0, ended.said
+    assert len(vendor.ledger.bought) == 2
+    for index in range(1, 5):
+        assert len(told(project, index, 4)["jobs"]) in {0, 2}
+
+
+def test_merge_joins_all_shards_into_what_the_whole_would_have_written(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    run_all(pipeline, twelve, 3)
+
+    assert merge(pipeline, twelve, (3, 1, 2), 3).code == 0
+
+    merged = twelve.results_file.read_bytes()
+    assert "shard" not in twelve.results()
+    for index in (1, 2, 3):
+        shard_file(twelve, index, 3).unlink()
+    shutil.rmtree(twelve.folder / ".pipeline")
+    assert pipeline("run", twelve.manifest).code == 0
+    assert twelve.results_file.read_bytes() == merged
+    assert len(vendor.ledger.bought) == 12
+
+
+@pytest.mark.parametrize(
+    ("indexes", "named"),
+    [
+        ((1, 3), ["shard 2/3 is missing"]),
+        ((1, 2, 3, 2), ["2-of-3.json", "and so is"]),
+        ((2,), ["shard 1/3", "3/3"]),
+    ],
+)
+def test_merge_names_the_shard_that_is_missing_or_there_twice(
+    twelve: Project, pipeline: Pipeline, indexes: tuple[int, ...], named: list[str]
+) -> None:
+    run_all(pipeline, twelve, 3)
+
+    ended = merge(pipeline, twelve, indexes, 3)
+
+    assert ended.code == 3, ended.said
+    for each in named:
+        assert each in ended.err
+    assert not twelve.results_file.exists()
+
+
+def test_two_copies_of_one_shard_are_joined_as_that_shard(
+    twelve: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    run_all(pipeline, twelve, 2, "--no-wait")
+    mine, theirs = shard_file(twelve, 1, 2), tmp_path / "theirs.json"
+    shutil.copy(mine, theirs)
+    assert pipeline("run", twelve.manifest, "--shard", "1/2").code == 0
+    newer = mine.read_bytes()
+
+    assert pipeline("merge", mine, theirs, "--out", mine).code == 0
+
+    assert mine.read_bytes() == newer
+    assert pipeline("merge", mine, theirs, "--out", twelve.results_file).code == 3
+
+
+def test_merge_refuses_shards_of_two_splits(twelve: Project, pipeline: Pipeline) -> None:
+    run_all(pipeline, twelve, 2)
+    run_all(pipeline, twelve, 3)
+    files = [shard_file(twelve, 1, 2), shard_file(twelve, 2, 2), shard_file(twelve, 3, 3)]
+
+    ended = pipeline("merge", *files, "--out", twelve.results_file)
+
+    assert ended.code == 3
+    assert "3-of-3.json: shard 3/3" in ended.err
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "1/2/3", "-1/2", "1/99999", "²/3"])
+def test_what_is_no_shard_is_wrong_usage(project: Project, offline: Pipeline, shard: str) -> None:
+    ended = offline("run", project.manifest, "--shard", shard)
+    assert ended.code == 64, ended.said
+    assert not (project.folder / ".pipeline").exists()
+
+
+def test_collect_fetches_what_shards_bought_and_left(
+    twelve: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    run_all(pipeline, twelve, 2, "--no-wait")
+    assert twelve.output() == {}
+
+    ended = pipeline("collect", twelve.manifest)
+
+    assert ended.code == 0, ended.said
+    assert len(twelve.output()) == 12
+    assert len(vendor.ledger.bought) == 12

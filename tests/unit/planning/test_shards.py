@@ -1,0 +1,164 @@
+"""A campaign split into shards: each job in one of them, and what belongs together stays together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.jobs import Job
+from pipeline.planning.plan import Action
+from pipeline.planning.shards import Shard, ShardBy, is_whole
+from pipeline.planning.split import Split, caps_of_part
+from pipeline.purchases import Status
+from pipeline.state.store import Caps
+from planning.campaign import bought, job, plan
+
+by = st.sampled_from(ShardBy)
+counts = st.integers(1, 9)
+
+
+@st.composite
+def campaigns(draw: st.DrawFn) -> list[Job]:
+    """Jobs of which some share a purchase, some are chained, and some are takes of one request."""
+    jobs: list[Job] = []
+    for number in range(draw(st.integers(1, 25))):
+        upstream = draw(st.none() | st.sampled_from(jobs)) if jobs else None
+        made = job(
+            f"{number}", draw(st.sampled_from("abcdefgh")), upstream, draw(st.none() | st.integers(0, 500))
+        )
+        take = draw(st.integers(1, 3)) if upstream is None else 1
+        jobs.append(
+            replace(
+                made,
+                request=replace(made.request, take=take),
+                coordinates=replace(made.coordinates, take=take),
+            )
+        )
+    return jobs
+
+
+def splits(jobs: Sequence[Job], count: int, balance: ShardBy) -> list[Split]:
+    return [Split(Shard(index=index, count=count, by=balance), jobs) for index in range(1, count + 1)]
+
+
+def owner(of: Job, parts: Sequence[Split]) -> int:
+    [index] = [number for number, each in enumerate(parts) if each.has_job(of.key)]
+    return index
+
+
+@given(campaigns(), counts, by)
+def test_each_job_belongs_to_one_shard_in_whatever_order_the_jobs_come(
+    jobs: list[Job], count: int, balance: ShardBy
+) -> None:
+    parts, backwards = splits(jobs, count, balance), splits(jobs[::-1], count, balance)
+    for each in jobs:
+        assert owner(each, parts) == owner(each, backwards)
+
+
+@given(campaigns(), counts, by)
+def test_what_may_share_a_purchase_stays_together_and_so_does_a_chain(
+    jobs: list[Job], count: int, balance: ShardBy
+) -> None:
+    parts = splits(jobs, count, balance)
+    by_key = {each.key: each for each in jobs}
+    for each in jobs:
+        if each.upstream is not None:
+            assert owner(each, parts) == owner(by_key[each.upstream], parts)
+    for entry in plan(jobs).of(Action.SHARE):
+        assert entry.job is not None
+        assert entry.buyer is not None
+        assert owner(entry.job, parts) == owner(by_key[entry.buyer], parts)
+    for one in jobs:
+        for other in jobs:
+            if one.upstream is other.upstream is None and one.request.options == other.request.options:
+                assert owner(one, parts) == owner(other, parts)
+
+
+@given(campaigns(), campaigns(), counts)
+def test_a_job_stays_where_it_is_when_others_are_added(
+    jobs: list[Job], others: list[Job], count: int
+) -> None:
+    added = [
+        replace(each, coordinates=replace(each.coordinates, rule="other"))
+        for each in others
+        if each.upstream is None
+    ]
+    before, after = splits(jobs, count, ShardBy.REQUESTS), splits([*jobs, *added], count, ShardBy.REQUESTS)
+    assert [owner(each, before) for each in jobs] == [owner(each, after) for each in jobs]
+
+
+@given(campaigns(), counts, by, st.data())
+def test_the_parts_of_a_plan_are_the_plan_and_their_caps_hold_for_all_together(
+    jobs: list[Job], count: int, balance: ShardBy, data: st.DataObject
+) -> None:
+    priced = [replace(each, credits=each.credits or 0) for each in jobs]
+    statuses = st.sampled_from([Status.DONE, Status.SUBMITTED, Status.FAILED])
+    known = [
+        bought(number, each, data.draw(statuses))
+        for number, each in enumerate(priced)
+        if each.upstream is None and data.draw(st.booleans())
+    ]
+    gone = bought(50, job("gone", "z"), Status.SUBMITTED)
+    whole = plan(priced, *known, gone)
+    spent = 7
+    caps = Caps(max_creates=len(whole.buying), max_credits=whole.credits, budget=spent + whole.credits)
+
+    parts = [each.part_of(whole) for each in splits(priced, count, balance)]
+    shares = [caps_of_part(caps, part, spent) for part in parts]
+
+    assert sorted(entry.key for part in parts for entry in part.entries) == sorted(
+        e.key for e in whole.entries
+    )
+    assert sum(len(part.followed) for part in parts) == len(whole.followed)
+    assert sum(share.max_creates or 0 for share in shares) == caps.max_creates
+    assert sum(share.max_credits or 0 for share in shares) == caps.max_credits
+    assert sum((share.budget or 0) - spent for share in shares) == whole.credits
+    for part, share in zip(parts, shares, strict=True):
+        assert len(part.buying) <= (share.max_creates or 0)
+
+
+def test_no_cap_stays_no_cap() -> None:
+    whole = plan([job("a")])
+    assert caps_of_part(Caps(), whole, 3) == Caps()
+
+
+@given(st.integers(1, 100), st.integers(1, 12))
+def test_a_limit_is_shared_out_and_each_shard_can_move(limit: int, count: int) -> None:
+    shares = [Shard(index=index, count=count).share(limit) for index in range(1, count + 1)]
+    assert sum(shares) == max(limit, count)
+    assert min(shares) >= 1
+
+
+def test_by_credits_the_dear_ones_lie_apart() -> None:
+    jobs = [job(name, name, price=price) for name, price in (("a", 400), ("b", 390), ("c", 10), ("d", 5))]
+    parts = splits(jobs, 2, ShardBy.CREDITS)
+    assert [owner(each, parts) for each in jobs] == [0, 1, 1, 0]
+
+
+def test_by_credits_what_is_shared_counts_once_and_what_has_no_price_is_spread() -> None:
+    shared = [job(f"s{number}", "same", price=100) for number in range(5)]
+    single = job("single", "other", price=120)
+    unpriced = [job(name, name, price=None) for name in "wxyz"]
+    parts = splits([*shared, single, *unpriced], 2, ShardBy.CREDITS)
+    assert owner(single, parts) != owner(shared[0], parts)
+    assert len({owner(each, splits(unpriced, 2, ShardBy.CREDITS)) for each in unpriced}) == 2
+
+
+@pytest.mark.parametrize(
+    ("shards", "whole"),
+    [
+        ([(1, 2), (2, 2)], True),
+        ([(2, 2), (1, 2)], True),
+        ([(1, 1)], True),
+        ([(1, 2)], False),
+        ([(1, 2), (1, 2)], False),
+        ([(1, 2), (2, 3)], False),
+        ([(1, 2), (2, 2), (2, 2)], False),
+    ],
+)
+def test_shards_are_whole_where_each_of_one_split_is_there_once(
+    shards: list[tuple[int, int]], whole: bool
+) -> None:
+    assert is_whole([Shard(index=index, count=count) for index, count in shards]) is whole
