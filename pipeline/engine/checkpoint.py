@@ -4,8 +4,12 @@ A machine that is lost then leaves one wave of purchases that nobody else would 
 refused, as another machine was there first, is a lock between machines.
 """
 
+import contextlib
+import os
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -36,6 +40,7 @@ class Checkpoint:
     command: str
     inputs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _process: "_Process" = field(default_factory=lambda: _Process(), init=False, repr=False, compare=False)
 
     def __call__(self) -> None:
         """Run the command; again, where it has joined what another machine published and says so.
@@ -50,32 +55,79 @@ class Checkpoint:
                 given = {name: value for name, value in self.environment.items() if name not in SECRETS}
                 given["PIPELINE_INPUTS"] = listed.name
                 for _ in range(1 + MOST_JOINS):
-                    ended = self._run(given)
-                    if ended.returncode != JOINED:
+                    code, output = self._process.run(self.command, given)
+                    if code != JOINED:
                         break
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Unfinished(f"the checkpoint command did not end: {type(error).__name__}") from error
-        if ended.returncode != 0:
-            said = ended.stdout.decode(errors="replace").strip().splitlines()
+        if code != 0:
+            said = output.decode(errors="replace").strip().splitlines()
             last = f": {printable(said[-1])}" if said else ""
             see = "docs/reference/errors.md#failed-checkpoint"
-            raise Unfinished(
-                f"the checkpoint command failed with exit code {ended.returncode}{last} (see {see})"
-            )
+            raise Unfinished(f"the checkpoint command failed with exit code {code}{last} (see {see})")
 
-    def _run(self, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
-        # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
-        return subprocess.run(  # noqa: S602 - a shell is what the operator was promised
-            self.command,
-            shell=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
+    def end(self) -> None:
+        """End the command for good: where it runs, with all that it started.
+
+        It joins what others published into the results, so they may be written only where it no longer runs.
+        """
+        self._process.end()
+
+
+class _Process:
+    """The process of a command, which another thread may end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_ended = False
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def run(self, command: str, environment: Mapping[str, str]) -> tuple[int, bytes]:
+        """Run a command to its end; with what it ends, and what it says.
+
+        Raises:
+            OSError, subprocess.TimeoutExpired: it could not be started, or took too long and was ended.
+            Unfinished: `end` was called before it began.
+        """
+        with self._start(command, environment) as process:
+            try:
+                output, _ = process.communicate(timeout=TIMEOUT)
+            except BaseException:
+                # Without it, what it has started would still push, and hold its output open.
+                _kill(process)
+                raise
+        return process.returncode, output
+
+    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._is_ended:
+                raise Unfinished("the checkpoint command was ended, as the run is at its end")
+            # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
+            self._running = subprocess.Popen(  # noqa: S602 - a shell is what the operator was promised
+                command,
+                shell=True,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            return self._running
+
+    def end(self) -> None:
+        """End it where it runs, and let none begin."""
+        with self._lock:
+            self._is_ended = True
+            if self._running is not None:
+                _kill(self._running)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and what is in its group. Of one that has ended the number may be another's by now."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -96,6 +96,9 @@ class CampaignRun:
             if may_begin():
                 self._execute(plan, open_reporter)
         finally:
+            # A command that hangs may have outlived the run.
+            if self._options.checkpoint is not None:
+                self._options.checkpoint.end()
             state = self._publish_last()
             self._run_last_checkpoint()
         return self._outcome(plan, self._with_what_came_in(state))
@@ -204,7 +207,7 @@ class CampaignRun:
         if self._options.checkpoint is None:
             return
         try:
-            self._options.checkpoint()
+            replace(self._options.checkpoint)()
         except PipelineError as error:
             self.report.stop(error.exit_code, str(error))
 

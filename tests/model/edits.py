@@ -16,23 +16,39 @@ FIRST = Manifest(
 )
 
 Edit = Callable[[Manifest], Manifest]
-# Rule, prompt, image, what it is made from, take.
-Written = tuple[str, int, int, int | None, int]
+# Rule, prompt, image, what it is made from, take, retries, whether only from an approved take.
+Written = tuple[str, int, int, int | None, int, int, bool]
 
 _numbers = st.integers(0, 99)
 _rules = st.sampled_from(["hero", "teaser"])
-rows = st.tuples(_rules, _numbers, _numbers, st.none() | _numbers, st.sampled_from([1, 1, 1, 2]))
+rows = st.tuples(
+    _rules,
+    _numbers,
+    _numbers,
+    st.none() | _numbers,
+    st.sampled_from([1, 1, 1, 2]),
+    st.sampled_from([0, 0, 0, 1, 2]),
+    st.sampled_from([False, False, True]),
+)
 
 
 def with_a_row(manifest: Manifest, written: Written) -> Manifest:
-    rule, prompt, image, upstream, take = written
+    rule, prompt, image, upstream, take, retries, only_approved = written
     if len(manifest.rows) >= MOST_ROWS:
         return manifest
     above = sorted(manifest.rows)[upstream % len(manifest.rows)] if upstream and manifest.rows else None
     if above is not None and manifest.depth(above) >= DEEPEST:
         above = None
     return manifest.with_row(
-        Row(rule, _nth(manifest.prompts, prompt), _nth(manifest.images, image), above, take)
+        Row(
+            rule,
+            _nth(manifest.prompts, prompt),
+            _nth(manifest.images, image),
+            above,
+            take,
+            retries,
+            only_approved=only_approved and above is not None,
+        )
     )
 
 

@@ -2,23 +2,24 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from model.manifest import CREDITS, Manifest
 from model.oracle import Oracle
 from model.vendor import Ending, Fate, Vendor
 from pipeline.assignment import Assignment, assign
-from pipeline.engine.buy_queue import BuyQueue
+from pipeline.engine.buy_queue import BuyQueue, Failures
+from pipeline.engine.calls import CallPool
 from pipeline.engine.create import event_for, intended
-from pipeline.engine.reporter import RunReport
+from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
-from pipeline.providers.base import AccountRefused, NotSent
+from pipeline.providers.base import AccountRefused, NotSent, Provider
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,
@@ -206,16 +207,23 @@ class Machine:
 
     def plan(self, asked: PlanOptions = ALL) -> Plan:
         plan = make(self.open(), {}, asked)
-        self._assert_follows_all_that_is_paid(plan)
+        self._assert_follows_all_that_is_paid(plan, asked.selected)
         for entry in plan.of(Action.SHARE):
             buyer = plan.entry(JobKey(entry.buyer or ""))
             assert buyer is not None
             assert buyer.buys, f"{entry.key} shares what is never bought"
         return plan
 
-    def _assert_follows_all_that_is_paid(self, plan: Plan) -> None:
+    def _assert_follows_all_that_is_paid(self, plan: Plan, selected: Collection[JobKey] | None) -> None:
         followed = {each.id for each in under_way(plan)}
+        served: dict[PurchaseId, set[JobKey]] = {}
+        for key, purchase in plan.assignment.by_key.items():
+            served.setdefault(purchase.id, set()).add(key)
         for purchase in self.state.purchases.values():
+            # What serves belongs to those that it serves, the rest to those that it was bought for.
+            keys = served.get(purchase.id, {purchase.key})
+            if selected is not None and not keys & set(selected):
+                continue
             if purchase.status in {Status.SUBMITTED, Status.SUCCEEDED} and not purchase.deleted:
                 assert purchase.id in followed, f"{purchase.id} is paid for and not followed"
 
@@ -223,15 +231,16 @@ class Machine:
         """Carry out a plan, step by step; with `push`, intents are published before they are sent."""
         plan = self.plan(asked)
         try:
-            _Run(self, plan, ServedJobs(plan), luck, push).carry_out()
+            _Run(self, plan, asked, luck, push).carry_out()
         except Killed:
             return
         self.publish()
         if push is not None:
             push()
 
-    def intend(self, entry: Entry, job: Job, source: Purchase | None) -> Purchase:
+    def intend(self, entry: Entry, job: Job, source: Purchase | None, asked: PlanOptions) -> Purchase:
         """The intent of one create, in the state, after it was asked whether it is one too many."""
+        self._assert_asked_for(entry, job, asked)
         for purchase_id in entry.replaces:
             self.happens(purchase_id, life.Superseded())
         tick = next(self._clock)
@@ -240,6 +249,18 @@ class Machine:
         self._assert_may_buy(job, purchase, is_retry=entry.action is Action.RETRY)
         self.state = replace(self.state, purchases={**self.state.purchases, purchase.id: purchase})
         return purchase
+
+    def _assert_asked_for(self, entry: Entry, job: Job, asked: PlanOptions) -> None:
+        """Of what is selected; again only where a person, or `retries`, asks for it, and a saved plan did not yet."""
+        assert asked.selected is None or entry.key in asked.selected, f"{entry.key} is not selected"
+        if entry.action is not Action.RETRY:
+            return
+        if not asked.retry_failed or entry.key in asked.carried_out:
+            assert entry.purchase is not None
+            tried = (entry.purchase.fingerprint, entry.purchase.inputs, Reason.VENDOR)
+            known = self.state.purchases.values()
+            failed = sum((each.fingerprint, each.inputs, each.reason) == tried for each in known)
+            assert 0 < failed <= job.retries, f"{entry.key} is bought again after {failed} failures"
 
     def _assert_may_buy(self, job: Job, new: Purchase, *, is_retry: bool) -> None:
         """Nothing that is known would do; a failure does not, where a person asked for a retry."""
@@ -250,13 +271,44 @@ class Machine:
                 failed = is_retry and old.status is Status.FAILED
                 assert failed, f"{job.key} is bought as {new.id}, though {old.id} serves it"
         if job.upstream is not None:
-            now = assign(self.jobs(), self.state, self.checkout.decisions).by_key[job.upstream]
+            matcher = assign(self.jobs(), self.state, self.checkout.decisions).matcher
+            now = matcher.source(job)
+            assert now is not None
             assert new.inputs == (now.id,), f"{job.key} is made from what does not serve its upstream"
             assert now.status in {Status.SUCCEEDED, Status.DONE}
 
     def rescue(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
         """The state could not be written: the id of the workflow is kept beside it."""
         self._rescued[purchase_id] = workflow_id
+
+
+class _Known(Mapping[PurchaseId, Purchase]):
+    """The purchases of a machine as they are now."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def __getitem__(self, purchase_id: PurchaseId) -> Purchase:
+        return self._machine.state.purchases[purchase_id]
+
+    def __iter__(self) -> Iterator[PurchaseId]:
+        return iter(self._machine.state.purchases)
+
+    def __len__(self) -> int:
+        return len(self._machine.state.purchases)
+
+
+class _Silent:
+    """Nobody listens."""
+
+    def show(self, tally: Tally) -> None:
+        pass
+
+    def tell(self, key: JobKey, what: str) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
 
 
 class _Run:
@@ -266,16 +318,28 @@ class _Run:
         self,
         machine: Machine,
         plan: Plan,
-        served_jobs: ServedJobs,
+        asked: PlanOptions,
         luck: Luck,
         push: Callable[[], None] | None,
     ) -> None:
         self._machine = machine
-        self._served_jobs = served_jobs
+        self._served_jobs = ServedJobs(plan)
+        self._asked = asked
         self._luck = luck
         self._push = push
         self._queue = BuyQueue(rng=random.Random(0), report=RunReport())
         self._queue.add(plan.buying)
+        self._failures = Failures(
+            provider=cast("Provider", None),
+            calls=cast("CallPool", None),
+            queue=self._queue,
+            served_jobs=self._served_jobs,
+            purchases=_Known(machine),
+            matcher=plan.assignment.matcher,
+            reporter=_Silent(),
+            fail_fast=False,
+            report_errors=False,
+        )
         self._under_way = list({each.id: None for each in under_way(plan)})
 
     def carry_out(self) -> None:
@@ -299,10 +363,10 @@ class _Run:
 
     def _buy(self, entry: Entry, job: Job) -> None:
         self._may_die()
-        source = self._machine.state.purchases.get(
+        source = entry.source or self._machine.state.purchases.get(
             self._served_jobs.by_key.get(job.upstream or JobKey(""), PurchaseId(""))
         )
-        purchase = self._machine.intend(entry, job, source)
+        purchase = self._machine.intend(entry, job, source, self._asked)
         self._served_jobs.add(job, purchase.id)
         self._may_die()
         if not self._publish_intent():
@@ -335,6 +399,8 @@ class _Run:
             self._machine.rescue(purchase.id, event.workflow_id)
             raise Killed
         after = self._machine.happens(purchase.id, event)
+        if after.status is Status.FAILED:
+            self._failures.add(after)
         if after.status is Status.SUBMITTED:
             self._under_way.append(after.id)
         self._may_die()
@@ -354,6 +420,7 @@ class _Run:
                 keys = [job.key for job in self._served_jobs.of(purchase_id)]
                 self._queue.succeeded(purchase.template_id, keys)
             case Ending.FAIL:
-                self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
+                failed = self._machine.happens(purchase_id, life.VendorFailed("the vendor says: fail"))
+                self._failures.add(failed)
             case Ending.VANISHED:
                 self._machine.happens(purchase_id, life.Vanished("404"))

@@ -11,13 +11,18 @@ CREDITS = 10
 
 @dataclass(frozen=True)
 class Row:
-    """One job as it is written: made from an image, or from the output of an earlier row."""
+    """One job as it is written: made from an image, or from the output of an earlier row.
+
+    With `only_approved`, from the take of that row's job that is approved.
+    """
 
     rule: str
     prompt: str
     image: str = ""
     upstream: int | None = None
     take: int = 1
+    retries: int = 0
+    only_approved: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,33 +35,48 @@ class Manifest:
 
     def jobs(self) -> list[Job]:
         """The jobs in the plan's order; of two that would have one key the first one is kept."""
-        made: dict[str, Job] = {}
+        made: dict[str, tuple[int, Job]] = {}
         names: dict[int, str] = {}
-        for number in sorted(self.rows):
+        # Those that take what is approved last: a take of what they are made from may be written after them.
+        for number in sorted(self.rows, key=lambda each: (self._approvals(each), each)):
             job = self._job(self.rows[number], names)
             if job is not None and job.key not in made:
-                made[job.key] = job
+                made[job.key] = (number, job)
                 names[number] = job.key
-        return in_plan_order(made.values())
+        return in_plan_order(job for _, job in sorted(made.values(), key=lambda each: each[0]))
+
+    def _approvals(self, number: int) -> int:
+        """How many approvals a row needs, one behind another."""
+        row = self.rows[number]
+        return row.only_approved + (0 if row.upstream is None else self._approvals(row.upstream))
+
+    def _takes(self, number: int, names: Mapping[int, str]) -> tuple[JobKey, ...]:
+        """The keys of all takes of a row's job."""
+        wanted = replace(self.rows[number], take=1, retries=0)
+        same = [each for each in names if replace(self.rows[each], take=1, retries=0) == wanted]
+        return tuple(JobKey(names[each]) for each in sorted(same, key=lambda each: self.rows[each].take))
 
     def _job(self, row: Row, names: Mapping[int, str]) -> Job | None:
         if row.upstream is None:
             source: LocalFile | UpstreamOutput = LocalFile(f"{row.image}.png", self.images[row.image])
-        elif row.upstream in names:
-            source = UpstreamOutput(JobKey(names[row.upstream]))
-        else:
+        elif row.upstream not in names:
             return None
+        elif row.only_approved:
+            takes = self._takes(row.upstream, names)
+            source = UpstreamOutput(takes[0], takes=takes)
+        else:
+            source = UpstreamOutput(JobKey(names[row.upstream]))
         request = Request(
             "vimmerse", TEMPLATE, {"prompt": self.prompts[row.prompt]}, (source,), take=row.take
         )
         key = Coordinates(row.rule, TEMPLATE, self._item(row), row.prompt, take=row.take)
-        return Job(key, request, path=key.for_path, credits=CREDITS)
+        return Job(key, request, path=key.for_path, credits=CREDITS, retries=row.retries)
 
     def _item(self, row: Row) -> str:
         if row.upstream is None:
             return row.image
         above = self.rows[row.upstream]
-        take = f"-take{above.take}" if above.take > 1 else ""
+        take = f"-take{above.take}" if above.take > 1 and not row.only_approved else ""
         return f"{self._item(above)}-{above.prompt}{take}"
 
     # Edits

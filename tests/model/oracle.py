@@ -32,6 +32,10 @@ class Oracle:
             return False
         if job.upstream is None:
             return purchase.inputs == ()
+        if job.approved_of:
+            approved = [source for take in job.approved_of if (source := self.pinned(take)) is not None]
+            newest = max(approved, key=lambda each: each.age, default=None)
+            return newest is not None and purchase.inputs == (newest.id,)
         if len(purchase.inputs) != 1 or purchase.inputs[0] not in self._records.purchases:
             return False
         pinned = self.pinned(job.upstream)

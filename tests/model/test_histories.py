@@ -5,6 +5,7 @@ results by git. What must hold is asserted at every step, in `model.machine`.
 """
 
 import itertools
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +21,9 @@ from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
 from model.machine import Checkout, Machine
 from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
-from pipeline.planning.plan import PlanOptions
+from pipeline.jobs import JobKey
+from pipeline.planning.plan import BUYING, Action, PlanArguments, PlanOptions
+from pipeline.planning.saved_plan import SavedPlan, carried_out, departures, from_json, to_json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state import transitions as life
 
@@ -33,6 +36,23 @@ FATES = [*[Fate.BOUGHT] * 4, *Fate]
 ENDINGS = [Ending.RUNNING, Ending.RUNNING, Ending.SUCCESS, *Ending]
 
 machines = st.sampled_from([0, 1])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of a plan, in numbers: which keys are selected (None: all) and which are to be replaced."""
+
+    select: list[int] | None
+    replace: list[int]
+    retry_failed: bool
+
+
+asks = st.builds(
+    Asked,
+    select=st.none() | st.lists(NUMBERS, min_size=1, max_size=3),
+    replace=st.lists(NUMBERS, max_size=2),
+    retry_failed=st.booleans(),
+)
 
 
 @dataclass
@@ -92,6 +112,7 @@ class Histories(RuleBasedStateMachine):
         self.head = Checkout(self.folder / "head.results.json", manifest)
         self.versions = [manifest]
         self.vendor = Vendor()
+        self.saved: list[str] = []
         clock = itertools.count(1)
         self.machines = [
             Machine(Checkout(self.folder / f"{name}.results.json", manifest), self.vendor, clock, hour)
@@ -215,24 +236,97 @@ class Histories(RuleBasedStateMachine):
         for number in (0, 1):
             self.pull(number)
 
-    @rule(number=machines, data=st.data(), retries=st.booleans(), again=st.none() | NUMBERS)
-    def run_to_its_end(self, number: int, data: st.DataObject, retries: bool, again: int | None) -> None:
-        """At times with `--retry-failed`, or `--replace` for one job that no approval holds."""
-        machine = self.machines[number]
-        approved = machine.checkout.decisions.approved
-        assignment = {key: each.id for key, each in machine.open().by_key.items() if each.id not in approved}
-        key = None if again is None else _pick({key: key for key in assignment}, again)
-        asked = PlanOptions(replace=frozenset() if key is None else frozenset({key}), retry_failed=retries)
-        machine.run(Fortune(data, None), None, asked)
+    @rule(number=machines, data=st.data(), asked=asks)
+    def run_to_its_end(self, number: int, data: st.DataObject, asked: Asked) -> None:
+        self.machines[number].run(Fortune(data, None), None, self.options(number, asked))
 
-    @rule(number=machines, data=st.data(), dies_at=st.integers(0, 15))
-    def run_that_dies(self, number: int, data: st.DataObject, dies_at: int) -> None:
-        self.machines[number].run(Fortune(data, dies_at), None)
+    @rule(number=machines, data=st.data(), asked=asks, dies_at=st.integers(0, 15))
+    def run_that_dies(self, number: int, data: st.DataObject, asked: Asked, dies_at: int) -> None:
+        self.machines[number].run(Fortune(data, dies_at), None, self.options(number, asked))
 
-    @rule(number=machines, data=st.data(), dies_at=st.none() | st.integers(0, 20))
-    def run_with_a_checkpoint(self, number: int, data: st.DataObject, dies_at: int | None) -> None:
+    @rule(number=machines, data=st.data(), asked=asks, dies_at=st.none() | st.integers(0, 20))
+    def run_with_a_checkpoint(
+        self, number: int, data: st.DataObject, asked: Asked, dies_at: int | None
+    ) -> None:
         self.pull(number)
-        self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number))
+        options = self.options(number, asked)
+        self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
+
+    def options(self, number: int, asked: Asked) -> PlanOptions:
+        """What is asked of a machine that knows what it knows; an approved one is never replaced."""
+        machine = self.machines[number]
+        assignment = machine.open()
+        approved = machine.checkout.decisions.approved
+        known = {job.key: job.key for job in assignment.jobs} | {
+            each.key: each.key for each in assignment.orphans
+        }
+        served = {key: key for key, each in assignment.by_key.items() if each.id not in approved}
+        again = frozenset(key for each in asked.replace if (key := _pick(served, each)) is not None)
+        if asked.select is None or not known:
+            return PlanOptions(replace=again, retry_failed=asked.retry_failed)
+        selected = frozenset(key for each in asked.select if (key := _pick(known, each)) is not None)
+        return PlanOptions(selected=selected, replace=again & selected, retry_failed=asked.retry_failed)
+
+    # Saved plans
+
+    @rule(number=machines, asked=asks)
+    def someone_saves_a_plan(self, number: int, asked: Asked) -> None:
+        options = self.options(number, asked)
+        arguments = PlanArguments(
+            select=tuple(sorted(options.selected or ())),
+            replace=tuple(sorted(options.replace)),
+            retry_failed=options.retry_failed,
+        )
+        saved = SavedPlan(campaign="spring", manifest="campaign.yaml", emulated=False, arguments=arguments)
+        self.saved.append(json.dumps(to_json(saved, self.machines[number].plan(options))))
+
+    @precondition(lambda self: self.saved)
+    @rule(number=machines, which=NUMBERS, data=st.data(), dies_at=st.none() | st.integers(0, 15))
+    def a_saved_plan_is_carried_out(
+        self, number: int, which: int, data: st.DataObject, dies_at: int | None
+    ) -> None:
+        """By a machine that knows what is published, as far as nothing in its way has changed."""
+        self.pull(number)
+        saved = from_json(json.loads(self.saved[which % len(self.saved)]))
+        options = self.options_of(number, saved)
+        if options is not None:
+            self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
+
+    @precondition(lambda self: self.saved)
+    @rule(number=machines, which=NUMBERS)
+    def a_saved_plan_that_was_carried_out_buys_nothing_again(self, number: int, which: int) -> None:
+        self.pull(number)
+        saved = from_json(json.loads(self.saved[which % len(self.saved)]))
+        options = self.options_of(number, saved)
+        if options is None:
+            return
+        machine = self.machines[number]
+        machine.run(Fair(), lambda: self.push(number), options)
+        # What waited is the next plan's.
+        listed = {action.key for action in saved.actions if action.action in {*BUYING, Action.SHARE}}
+        again = self.options_of(number, saved)
+        if again is not None:
+            bought = [entry.key for entry in machine.plan(again).buying]
+            assert not listed & set(bought), f"a saved plan buys {bought} again"
+
+    def options_of(self, number: int, saved: SavedPlan) -> PlanOptions | None:
+        """What a saved plan asks of a machine; None where it is refused, as something in its way has changed."""
+        machine = self.machines[number]
+        assignment = machine.open()
+        done = carried_out(saved, machine.state)
+        known = {job.key for job in assignment.jobs} | {each.key for each in assignment.orphans}
+        options = PlanOptions(
+            selected=frozenset(map(JobKey, saved.arguments.select)) & known
+            if saved.arguments.select
+            else None,
+            replace=(frozenset(map(JobKey, saved.arguments.replace)) & known) - done,
+            retry_failed=saved.arguments.retry_failed,
+            carried_out=done,
+        )
+        serving = [each for key, each in assignment.by_key.items() if key in options.replace]
+        if any(each.id in machine.checkout.decisions.approved for each in serving):
+            return None
+        return None if list(departures(saved, machine.plan(options))) else options
 
     @precondition(lambda self: len(self.versions) % 3 == 0)
     @rule(number=machines)

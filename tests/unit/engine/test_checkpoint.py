@@ -4,12 +4,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import until
 from support.protection import fails_without
 
 from engine.harness import FakeCheckpoint, Harness, job, jobs
@@ -339,7 +341,7 @@ def test_a_command_that_ends_well_has_published() -> None:
     Checkpoint("true")()
 
 
-@fails_without("pipeline.engine.checkpoint:Checkpoint.__call__", "if ended.returncode != 0")
+@fails_without("pipeline.engine.checkpoint:Checkpoint.__call__", "if code != 0")
 def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None:
     with pytest.raises(
         Unfinished, match=r"^the checkpoint command failed with exit code 3: no \\x1b\[0m way \(see docs/"
@@ -347,11 +349,42 @@ def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()
 
 
-def test_a_command_that_hangs_has_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+@fails_without("pipeline.engine.checkpoint:_Process.run", "_kill(process)")
+def test_a_command_that_hangs_has_not_published_and_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pipeline.engine.checkpoint.TIMEOUT", 0.2)
 
     with pytest.raises(Unfinished, match="did not end"):
-        Checkpoint("sleep 20; true")()
+        Checkpoint(f"sleep 3; touch {shlex.quote(str(tmp_path / 'late'))}")()
+    assert not (tmp_path / "late").exists()
+
+
+@fails_without("pipeline.engine.checkpoint:Checkpoint.end", "self._process.end()")
+def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Else it would write into results, or push, while the run writes its last ones."""
+    started, late = tmp_path / "started", tmp_path / "late"
+    checkpoint = Checkpoint(f"touch {shlex.quote(str(started))}; sh -c 'sleep 3; touch {late}'")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(checkpoint)
+        until(started.exists, "the command to start")
+        checkpoint.end()
+        # It has read all that it said: nobody is left who could say more.
+        with pytest.raises(Unfinished, match="failed with -9"):
+            running.result()
+    assert not late.exists()
+
+
+@fails_without("pipeline.engine.checkpoint:_Process._start", "if self._is_ended")
+def test_a_command_that_was_ended_does_not_begin_anew(tmp_path: Path) -> None:
+    """It may just have joined, and be about to be run again."""
+    checkpoint = Checkpoint(counting(tmp_path, "exit 75"))
+    checkpoint.end()
+
+    with pytest.raises(Unfinished, match="was ended"):
+        checkpoint()
+
+    assert not (tmp_path / "count").exists()
 
 
 def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it_in_two() -> None:

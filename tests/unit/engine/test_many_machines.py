@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from support.campaigns import campaign
 from support.chance import seed_of_tests
+from support.protection import fails_without
 
 from engine.harness import RecordingReporter
 from engine.simulation import FakeClock, FakeExecutor
@@ -183,10 +184,14 @@ class Command(Checkpoint):
     """A checkpoint as the machine's own: it joins what others published, and publishes where nobody was first."""
 
     does: Callable[[], None] = lambda: None
+    ends: Callable[[], None] = lambda: None
     command: str = ""
 
     def __call__(self) -> None:
         self.does()
+
+    def end(self) -> None:
+        self.ends()
 
 
 @dataclass(eq=False)
@@ -203,6 +208,7 @@ class Machine:
     thread: threading.Thread | None = None
     is_killed: bool = False
     has_ended: bool = False
+    told: list[str] = field(default_factory=list)
 
     @property
     def results(self) -> Path:
@@ -228,7 +234,7 @@ class Machine:
                 in_flight=self.world.rng.choice((1, 2, 3)),
                 download=False,
                 provider=self.world.vendor,
-                checkpoint=Command(does=self.publish),
+                checkpoint=Command(does=self.publish, ends=self.command_ends),
             )
             run = CampaignRun(state, options)
             plan = run.plan()
@@ -236,9 +242,14 @@ class Machine:
                 ended = run.carry_out(plan, lambda: nullcontext(RecordingReporter()))
                 self.world.codes[int(ended.code)] += 1
 
+    def command_ends(self) -> None:
+        """From now on only the run writes the results."""
+        self.told.append("end")
+
     def publish(self) -> None:
         """Join, and publish, whatever happens on the way."""
         world = self.world
+        self.told.append("publish")
         world.turns.reach("publish")
         while self.base != world.revision:
             fetched, published = world.revision, world.published
@@ -343,14 +354,16 @@ def assert_kept(world: World) -> None:
         assert purchase.status is not Status.VOID, f"{request.title} was paid for"
 
 
-def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def each_machine_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def runner(**given: Any) -> Runner:
         machine: Machine = HERE.machine
         return machine.runner(**given)
 
     monkeypatch.setattr("pipeline.operations.run.Runner", runner)
+
+
+def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_holds(tmp_path: Path) -> None:
     bought, codes = 0, Counter[int]()
 
     for number in range(HISTORIES):
@@ -366,3 +379,16 @@ def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_hol
     # They did buy, and did meet the budget.
     assert bought > HISTORIES
     assert codes[ExitCode.STOPPED_BUYING]
+
+
+@fails_without("pipeline.operations.run:CampaignRun.carry_out", "if self._options.checkpoint is not None")
+def test_the_last_results_are_written_once_no_command_joins_into_them_any_more(tmp_path: Path) -> None:
+    world = World(random.Random(SEED), tmp_path, budget=PRICE * 100)
+    machine = clone(world, "only")
+
+    world.turns.begin(machine)
+    while not machine.has_ended:
+        world.turns.step(machine)
+
+    assert not world.broken
+    assert machine.told[-2:] == ["end", "publish"]

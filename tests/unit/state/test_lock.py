@@ -79,7 +79,7 @@ def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> No
 
 
 @fails_without(
-    "pipeline.system:lock", "_fcntl.flock(descriptor, _fcntl", swap=("_fcntl.flock", "_fcntl.lockf")
+    "pipeline.system:lock", "_fcntl.flock(descriptor, mode", swap=("_fcntl.flock", "_fcntl.lockf")
 )
 def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
@@ -154,7 +154,7 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
 
 @fails_without(
     "pipeline.system:lock",
-    "_fcntl.flock(descriptor, _fcntl",
+    "mode = _fcntl.LOCK_SH",
     swap=("_fcntl.LOCK_EX", "_fcntl.LOCK_SH"),
 )
 def test_the_state_is_locked_while_it_is_open_and_free_afterwards(desk: Desk) -> None:
