@@ -37,7 +37,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "av": ("pipeline/emulator/", "pipeline/media/"),
     "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": "pipeline/emulator/",
-    "uvicorn": "pipeline/emulator/",
+    "uvicorn": ("pipeline/emulator/", "pipeline/webhooks/listener.py"),
     "opentelemetry": "pipeline/telemetry/traces.py",
 }
 
