@@ -37,7 +37,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "av": ("pipeline/emulator/", "pipeline/media/"),
     "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": ("pipeline/emulator/", "pipeline/serve/"),
-    "uvicorn": ("pipeline/emulator/", "pipeline/serve/", "pipeline/webhooks/"),
+    "uvicorn": ("pipeline/emulator/", "pipeline/serve/", "pipeline/webhooks/listener.py"),
     "opentelemetry": "pipeline/telemetry/traces.py",
 }
 

@@ -42,13 +42,15 @@ class Expectation:
 
     def is_outlived(self, age: float) -> bool:
         """Whether hardly any workflow would still run at that age."""
-        return age > 0.0 and math.log(age / self.median) > 3.5 * self.spread
+        return age > 0.0 and (math.log(age) - math.log(self.median)) > 3.5 * self.spread
 
     def ended(self, age: float) -> float:
         """The share of workflows that have ended at an age."""
         if age <= 0.0:
             return 0.0
-        return 0.5 * (1.0 + math.erf(math.log(age / self.median) / (self.spread * math.sqrt(2.0))))
+        return 0.5 * (
+            1.0 + math.erf((math.log(age) - math.log(self.median)) / (self.spread * math.sqrt(2.0)))
+        )
 
 
 class Durations:

@@ -156,7 +156,7 @@ class RecordsCollection:
             try:
                 runner.run()
             finally:
-                spool.keep_only(runner.receipts_left_over())
+                spool.forget(runner.receipts_left_over())
 
 
 def _read_published(known: CampaignRecords) -> ResultsFile | None:

@@ -104,7 +104,7 @@ class CampaignRun:
         return self._outcome(plan, self._with_what_came_in(state))
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
-        if not plan.asks_vendor and not plan.moves_files and not self._is_receipt_waiting():
+        if not plan.asks_vendor and not plan.moves_files and not self._receipt_may_identify():
             return
         if plan.buying:
             self._publisher.assert_writable()
@@ -132,9 +132,9 @@ class CampaignRun:
             try:
                 runner.run()
             finally:
-                self._spool.keep_only(runner.receipts_left_over())
+                self._spool.forget(runner.receipts_left_over())
 
-    def _is_receipt_waiting(self) -> bool:
+    def _receipt_may_identify(self) -> bool:
         """Whether a receipt waits that names the workflow of a purchase in attention."""
         purchases = self._state.records.purchases
         return any(

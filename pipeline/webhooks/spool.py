@@ -122,7 +122,7 @@ class SpoolReader:
             ended.set()
             thread.join()
 
-    def keep_only(self, left_over: Collection[Receipt]) -> None:
+    def forget(self, left_over: Collection[Receipt]) -> None:
         """Forget what was taken, and keep `left_over` for the next run. Where the disk is full, all of it stays."""
         kept = set(left_over)
         with suppress(OSError):

@@ -234,7 +234,7 @@ def lose_an_answer(project: Project, pipeline: Pipeline, vendor: Emulator) -> tu
 
 
 @fails_without(
-    "pipeline.operations.run:CampaignRun._execute", "self._spool.keep_only(runner.receipts_left_over())"
+    "pipeline.operations.run:CampaignRun._execute", "self._spool.forget(runner.receipts_left_over())"
 )
 @pytest.mark.parametrize("command", ["run", "collect"])
 def test_what_another_process_heard_settles_an_unknown_outcome(

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.engine.durations import SHORTEST_PAUSE, Durations, Expectation, pause, projected, time_left
@@ -22,6 +22,7 @@ def looks(expected: Expectation | None, *, until: float) -> Iterator[float]:
 
 
 @given(ages, expectations)
+@example(5e-324, Expectation(2.0, 1.0))  # so little that it is nothing when it is halved
 def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: Expectation | None) -> None:
     seconds = pause(age, expected)
 

@@ -122,6 +122,6 @@ def test_what_was_acted_upon_is_forgotten_and_what_was_not_is_kept(tmp_path: Pat
 
     assert len(reader.look()) == len(reader.look()) == 2
     assert len(inbox.take()) == 2
-    reader.keep_only([receipt("wf-1"), receipt("wf-9")])
+    reader.forget([receipt("wf-1"), receipt("wf-9")])
 
     assert set(spool.receipts()) == {receipt("wf-1"), receipt("wf-9")}
