@@ -28,6 +28,8 @@ LARGEST_CREDITS = 1_000_000_000
 LARGEST_FILE = 1 << 53
 # Images of a request, outputs of a purchase or of a step, steps.
 MOST_MEDIA = 1_000
+# Bytes that are fetched for one purchase, of all its files together.
+LARGEST_PURCHASE = 20 << 30
 # Purchases that one was made from.
 MOST_INPUTS = 100
 

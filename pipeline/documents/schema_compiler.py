@@ -23,13 +23,13 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-def compile_schema(schema: Schema) -> Check:
-    """The function that says whether a JSON value fits `schema`.
+def compile_schema(schema: Schema, root: Schema | None = None) -> Check:
+    """The function that says whether a JSON value fits `schema`, a part of `root` where that is given.
 
     Raises:
         ValueError: it uses what is not known here, which must not be passed over.
     """
-    return _Compiler(schema).check(schema)
+    return _Compiler(schema if root is None else root).check(schema)
 
 
 class _Compiler:

@@ -60,9 +60,10 @@ def fetch(
     Raises:
         VendorError, AccountError: a file did not come whole; what came of it is resumed next time.
     """
-    lists = [_List(provider, wanted, "result", wanted.outputs)]
+    allowance = _Allowance()
+    lists = [_List(provider, wanted, allowance, "result", wanted.outputs)]
     for number, step in enumerate(wanted.steps if wanted.with_steps else ()):
-        lists.append(_List(provider, wanted, f"steps/{number}", step.outputs))
+        lists.append(_List(provider, wanted, allowance, f"steps/{number}", step.outputs))
     try:
         _fill(lists, wanted.steps, provider, workflow_id, latest)
     except BaseException:
@@ -106,6 +107,32 @@ def _fill(
             return
 
 
+@dataclass
+class _Allowance:
+    """How many bytes may still be fetched: a vendor that lists ever more must not fill the disk."""
+
+    left: int = field(default_factory=lambda: limits.LARGEST_PURCHASE)
+
+    def spend(self, size: int) -> None:
+        """Count bytes that came.
+
+        Raises:
+            DownloadFailed: as `assert_room`.
+        """
+        self.left -= size
+        self.assert_room(0)
+
+    def assert_room(self, size: int) -> None:
+        """Make sure that `size` more bytes may come.
+
+        Raises:
+            DownloadFailed: they may not.
+        """
+        if size > self.left:
+            most = f"{limits.LARGEST_PURCHASE:,} bytes"
+            raise DownloadFailed(f"its files hold more than {most}, the most for one purchase", lasting=True)
+
+
 @dataclass(eq=False)
 class _List:
     """One list of files, in our order, as it fills.
@@ -116,6 +143,7 @@ class _List:
 
     provider: Provider
     wanted: Wanted
+    allowance: _Allowance
     name: str
     recorded: Sequence[Output]
     files: dict[int, FetchedFile] = field(default_factory=dict, init=False)
@@ -138,6 +166,7 @@ class _List:
         skipped = {theirs for ours, theirs in pairs.items() if ours in came_before}
         unmatched = sorted(set(range(len(self.outputs))) - pairs.keys())
         self._drop_others()
+        self.allowance.assert_room(sum(each.size or 0 for n, each in enumerate(told) if n not in skipped))
         temporaries = list(self._temporaries(told))
         for ours, theirs in sorted(pairs.items()):
             if ours in came_before:
@@ -225,6 +254,11 @@ class _List:
         while temporary in here:
             temporary = temporary.with_name(f"{temporary.name}+")
         downloaded = self.provider.download(media, temporary)
+        try:
+            self.allowance.spend(downloaded.bytes)
+        except DownloadFailed:
+            temporary.unlink(missing_ok=True)
+            raise
         # Here, as this may take a moment, and the coordinator has none.
         return FetchedFile(temporary, downloaded, _media_of(temporary, downloaded))
 

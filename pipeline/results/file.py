@@ -23,7 +23,7 @@ from pipeline.records import purchase_from_json, refusal
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 _LARGEST = 1 << 30
 _MOST_PROBLEMS = 100
-_CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )")
+_CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +67,9 @@ def _read_document(path: Path, name: str) -> Json:
         content = read_limited(follow_links(path), _LARGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         _refuse(name, 1, f"cannot be read: {error}")
-    # Not by `splitlines`, to which more ends a line than git knows.
-    for number, line in enumerate(content.split("\n"), start=1):
-        if _CONFLICT.match(line):
-            hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
-            _refuse(name, number, f"a merge conflict of git; {hint}")
+    if conflict := _CONFLICT.search(content):
+        hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
+        _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a merge conflict of git; {hint}")
     return read_yaml(path, name, limit=_LARGEST).root.plain() if is_yaml(path) else parse_json(content, name)
 
 

@@ -295,4 +295,5 @@ def test_the_documentation_has_the_same_numbers() -> None:
         len(str(limits.LARGEST_INTEGER - 1)),
         limits.LARGEST_CREDITS,
         limits.MOST_MEDIA,
+        limits.LARGEST_PURCHASE,
     }

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.protection import fails_without
 
 from engine.harness import Harness, job
 from engine.vendor import success
+from pipeline import limits
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
 from pipeline.engine.listing import matched, merged, merged_steps
 from pipeline.engine.reporter import RunSettings
@@ -23,6 +25,7 @@ from pipeline.purchases import Output, Step, WorkflowId
 
 ONE = Media("https://media.test/one.mp4?signature=1", "video/mp4")
 TWO = Media("https://media.test/two.mp4?signature=1", "video/mp4")
+STILL = Media("https://media.test/still.png", "image/png")
 STEPS = (("crop", (ONE,)), ("upscale", (TWO,)))
 
 
@@ -205,6 +208,40 @@ def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness
     harness.run(sketch, job("film", upstream=sketch))
 
     assert harness.vendor.requests[-1].images == ("https://other.test/y",)
+
+
+def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LARGEST_PURCHASE", 100)
+    large = [Media(f"https://media.test/{number}.mp4", "video/mp4", 60) for number in range(2)]
+    harness.vendor.telling["blue"] = [success(*large)]
+
+    ran = harness.run(job("blue"))
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "more than 100 bytes, the most for one purchase" in ran.report.notes[0]
+    assert not harness.vendor.of("download")
+
+
+@fails_without("pipeline.engine.fetch:_List._download", "self.allowance.spend(downloaded")
+def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LARGEST_PURCHASE", 100)
+    harness.vendor.telling["blue"] = [success(ONE, TWO, STILL)]
+    for media in (ONE, TWO, STILL):
+        harness.vendor.sending[media.url] = [b"x" * 60, b"x" * 60]
+
+    ran = harness.run(job("blue"))
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert len(harness.vendor.of("download")) == 2
+    assert harness.files() == {}
+    monkeypatch.undo()
+    assert harness.run(job("blue")).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
 
 
 # Any history

@@ -188,3 +188,27 @@ except Exception as error:
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "REACHED OUT" not in said
     assert "_WrappedReferencingError" in said
+
+
+def test_of_a_long_list_only_what_is_wrong_is_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    item: Json = {
+        "type": "object",
+        "properties": {"id": {"$ref": "#/$defs/id"}},
+        "propertyNames": {"maxLength": 3},
+    }
+    validator = make_validator({"$defs": {"id": {"type": "string"}}, "items": item})
+    wrong: Json = {"id": 1}
+    right: list[Json] = [{"id": str(number)} for number in range(1000)]
+    long: Json = [*right, wrong, {"long name": 1}]
+    looked_at = []
+    descend = type(validator).descend
+
+    def noting(self: object, instance: object, *rest: object, **options: object) -> object:
+        looked_at.append(instance)
+        return descend(self, instance, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(validator), "descend", noting)
+
+    assert [each.path for each in findings(long, validator)] == [(1000, "id"), (1001, "long name")]
+    assert wrong in looked_at
+    assert len(looked_at) < 10
