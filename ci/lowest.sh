@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs a part of the tests with the lowest versions of all that pyproject.toml names itself, on the lowest Python that
+# is found. Wants `uv` on the PATH; what to test can be named.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+home=${LOWEST_HOME:-.venv/lowest}
+uv venv --quiet --allow-existing --python "${PYTHON:-python3}" "$home"
+uv pip compile --quiet --resolution lowest-direct --python "$home/bin/python" --extra all pyproject.toml \
+  --output-file "$home/lowest.txt"
+# What runs the tests may be new: only what the package itself uses is as old as can be.
+uv pip install --quiet --python "$home/bin/python" --requirement "$home/lowest.txt" pytest hypothesis packaging
+uv pip install --quiet --python "$home/bin/python" --no-deps --editable .
+(($#)) || set -- tests/commands/test_run.py tests/commands/test_validate.py tests/commands/test_traces.py \
+  tests/unit/manifest/test_document.py tests/unit/providers
+# Their deprecations are not ours to mend.
+exec "$home/bin/python" -m pytest -q -p no:cacheprovider -o filterwarnings= "$@"
