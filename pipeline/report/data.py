@@ -112,7 +112,7 @@ class _Campaign:
             "reason": job.get("reason"),
             "purchase": job.get("purchase"),
             "last": job.get("last"),
-            "decision": decided["decision"] if decided else job.get("decision"),
+            "decision": decided.get("decision") if decided else job.get("decision"),
             "action": planned.action,
             "upstream": planned.upstream or self._upstream(purchase),
         }

@@ -304,12 +304,13 @@ function factsLine(job) {
   const state = STATES[job.state];
   const price = job.cost ?? priceOf(job);
   const by = job.serving?.by ? ` by ${job.serving.by}` : "";
+  const when = job.serving?.at ? `, ${date(job.serving.at, "short")}` : "";
   return el(
     "p",
     { class: "facts" },
     el("span", {
       class: state.tone === "muted" ? "" : state.tone,
-      text: `${state.word}${job.decision ? by : ""}`,
+      text: `${state.word}${job.decision ? by + when : ""}`,
     }),
     price !== undefined &&
       el("span", {
