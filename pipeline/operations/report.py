@@ -47,7 +47,7 @@ def gallery_campaign(
     records = GalleryRecords(
         results=results,
         decisions=decided,
-        command=shlex.quote(_told(campaign.manifest)),
+        command=shlex.quote(project_path(campaign.manifest)),
         flags="--emulate" if campaign.emulated else "",
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
@@ -56,7 +56,7 @@ def gallery_campaign(
         planned=planned,
         media=results.get("media", {}),
         before=other.results if other else None,
-        before_name=_told(real_path(before)) if before else "",
+        before_name=project_path(real_path(before)) if before else "",
     )
     cache = StillCache(campaign.folder / ".pipeline" / "cache")
     types = files_on_page(records)
@@ -72,7 +72,7 @@ def _located(campaign: RecordsOnDisk) -> dict[str, Path]:
     return located(campaign.results["jobs"], purchases, campaign.folder, campaign.output)
 
 
-def _told(path: Path) -> str:
+def project_path(path: Path) -> str:
     """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
     shown = Path(shown_path(path))
     return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()

@@ -43,8 +43,7 @@ class Opinion:
             raise UsageError(f"a rating is 1 to 5 stars, not {self.rating!r:.40}")
         if self.note is not None and not _is_text(self.note, LONGEST_NOTE):
             raise UsageError(f"a note is 1 to {LONGEST_NOTE:,} characters of text")
-        if self.by is not None and not (_is_text(self.by, LONGEST_NAME) and self.by.isprintable()):
-            raise UsageError(f"the name of who decides is one line of 1 to {LONGEST_NAME} characters")
+        assert_name(self.by)
         if self.moment is not None:
             if self.note is None:
                 raise UsageError("a moment is that of a note: --at goes with --note")
@@ -67,6 +66,17 @@ class Opinion:
             by=self.by,
             at=now(),
         )
+
+
+def assert_name(by: str | None) -> str | None:
+    """The name of who decides, as it was given.
+
+    Raises:
+        UsageError: it cannot be written down.
+    """
+    if by is not None and not (_is_text(by, LONGEST_NAME) and by.isprintable()):
+        raise UsageError(f"the name of who decides is one line of 1 to {LONGEST_NAME} characters")
+    return by
 
 
 def _is_text(text: str, longest: int) -> bool:
