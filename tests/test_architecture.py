@@ -36,8 +36,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "click": "pipeline/cli/",
     "av": ("pipeline/emulator/", "pipeline/media/"),
     "PIL": ("pipeline/emulator/", "pipeline/media/"),
-    "starlette": "pipeline/emulator/",
-    "uvicorn": "pipeline/emulator/",
+    "starlette": ("pipeline/emulator/", "pipeline/serve/"),
+    "uvicorn": ("pipeline/emulator/", "pipeline/serve/"),
     "opentelemetry": "pipeline/telemetry/traces.py",
 }
 

@@ -11,6 +11,7 @@ import click
 from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifests_argument, verbosity
+from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import UsageError
 from pipeline.operations.review import assert_name, reviewer
@@ -47,7 +48,8 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
             with suppress(webbrowser.Error):
                 webbrowser.open(url)
 
-    page.serve(on_ready)
+    with ended_by_signals():
+        page.serve(on_ready)
 
 
 def live_page(

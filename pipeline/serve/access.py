@@ -68,9 +68,9 @@ class Access:
         return name in self.names or (self.is_open and _is_address(name))
 
     def _has_token(self, request: Request) -> bool:
-        given = request.cookies.get(cookie_of(request))
-        if given is None or request.url.path == "/":
-            given = request.query_params.get("token", given or "")
+        given = request.cookies.get(cookie_of(request), "")
+        if request.url.path == "/":
+            given = request.query_params.get("token", given)
         return secrets.compare_digest(given.encode(), self.token.encode())
 
 

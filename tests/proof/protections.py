@@ -71,7 +71,8 @@ def _function(module: ast.Module, name: str) -> ast.AST | None:
             (
                 each
                 for each in inside
-                if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == part
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                and each.name == part
             ),
             None,
         )
