@@ -13,12 +13,12 @@ from typing import Any
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import read_published
 from pipeline.operations.report import project_path
 from pipeline.operations.workspace import Workspace, now, run_id
-from pipeline.planning.make import in_plan_order, make
+from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.purchases import Purchase, PurchaseId, Records
 from pipeline.results import decisions

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from browser.samples import COARSE, FINE, PROMPTS, scene_film, shoe
-from pipeline.jobs import Job
+from pipeline.jobs import Job, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
-from pipeline.planning.make import in_plan_order
 from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.opening import open_store
