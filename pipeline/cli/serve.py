@@ -1,7 +1,7 @@
 """`pipeline serve`: the gallery as a live page, and review in the browser."""
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +10,29 @@ import click
 
 from pipeline.cli.arguments import manifests_of
 from pipeline.cli.context import open_workspaces
-from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifests_argument, verbosity
+from pipeline.cli.options import (
+    DEFAULT_LISTEN,
+    CampaignFlags,
+    campaign_options,
+    flag,
+    manifests_argument,
+    verbosity,
+)
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import UsageError
+from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.review import assert_name, reviewer
 from pipeline.operations.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.serve.server import LivePage
+    from pipeline.serve.state_source import StateOfRun
 
 
 @click.command("serve")
 @manifests_argument
-@flag("--listen", default="127.0.0.1:8765", show_default=True, metavar="ADDR", help="Where to listen.")
+@flag("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="ADDR", help="Where to listen.")
 @flag("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token (mode 0600).")
 @flag("--read-only", is_flag=True, help="For looking only: take no reviews.")
 @flag("--as", "by", metavar="NAME", help="Who decides here (default: git's user.name).")
@@ -75,6 +84,28 @@ def live_page(
         by=assert_name(given["by"]) or reviewer(workspaces[0]),
     )
     return LivePage(workspaces, settings, reopen=lambda number: open_workspaces([paths[number]], flags)[0])
+
+
+def page_of_run(
+    state: CampaignState, listen: str, token_file: Path | None, calls: Callable[[], int]
+) -> "tuple[StateOfRun, LivePage]":
+    """The page of a run that goes on in this process, and what it hears of it.
+
+    Raises:
+        UsageError: the extra is missing, or it may not listen there.
+    """
+    try:
+        from pipeline.serve.listen import listen_address
+        from pipeline.serve.server import LivePage, ServeSettings
+        from pipeline.serve.state_source import StateOfRun
+    except ImportError as error:
+        raise missing_extra() from error
+
+    settings = ServeSettings(
+        address=listen_address(listen), token_file=token_file, by=reviewer(state.workspace)
+    )
+    source = StateOfRun(state)
+    return source, LivePage([state.workspace], settings, source=source, calls=calls)
 
 
 def missing_extra() -> UsageError:

@@ -17,19 +17,17 @@ from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import read_published
 from pipeline.operations.report import project_path
-from pipeline.operations.workspace import Workspace, now, run_id
+from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.purchases import Purchase, PurchaseId, Records
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.serve.page_rows import PageRows
+from pipeline.serve.state_source import Stamp, StateSource
 from pipeline.serve.stills import Stills
-from pipeline.state.opening import open_store
 from pipeline.state.store import Sighting
 from pipeline.state.transitions import absorb
-
-Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class _Read:
     said: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
-    stamps: dict[str, Stamps] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
 
 
 class CampaignWatch:
@@ -58,11 +56,13 @@ class CampaignWatch:
         workspace: Workspace,
         number: int,
         stills: Stills,
+        source: StateSource,
         reopen: Callable[[], Workspace] | None = None,
     ) -> None:
         self.workspace = workspace
         self.number = number
         self.stills = stills
+        self._source = source
         self._reopen = reopen
         self._read = _Read()
         self._trouble: str | None = None
@@ -143,18 +143,17 @@ class CampaignWatch:
         spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
         return {"started": last.partition(" ")[0], "spent": spent}
 
-    def _stamps(self) -> dict[str, Stamps]:
+    def _stamps(self) -> dict[str, Stamp]:
         workspace = self.workspace
         root = workspace.campaign.root
-        state = workspace.state
         return {
             "manifest": _stamps_of([root / each for each in workspace.campaign.inputs]),
             "results": _stamps_of([workspace.results]),
             "decisions": _stamps_of([workspace.decisions]),
-            "state": _stamps_of([state, state.with_name(f"{state.name}-wal")]),
+            "state": self._source.stamp(),
         }
 
-    def _look_at_files(self, stamps: dict[str, Stamps]) -> None:
+    def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
         """Read what has changed.
 
         Raises:
@@ -179,23 +178,8 @@ class CampaignWatch:
                 media: Any = published.document.get("media", {})
                 self.rows.set_media(media)
         if "state" in changed:
-            self._look_at_state()
-
-    def _look_at_state(self) -> None:
-        workspace = self.workspace
-        store = open_store(
-            workspace.state,
-            campaign=workspace.campaign.name,
-            manifest=workspace.campaign.manifest,
-            run=run_id(),
-            writable=False,
-            now=now(),
-        )
-        try:
-            self._read.sighting = store.look(self._read.sighting)
-            self._read.usual = store.durations()
-        finally:
-            store.close()
+            read.sighting = self._source.look(read.sighting)
+            read.usual = self._source.durations()
 
     def _work_out(self) -> None:
         read = self._read
@@ -216,5 +200,5 @@ class CampaignWatch:
         self._work_out()
 
 
-def _stamps_of(paths: Iterable[Path]) -> Stamps:
+def _stamps_of(paths: Iterable[Path]) -> Stamp:
     return tuple(stamp(each) for each in paths)

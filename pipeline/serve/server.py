@@ -3,14 +3,14 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from starlette.routing import BaseRoute
 
-from pipeline.errors import UsageError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.operations.report import media_reader
 from pipeline.operations.workspace import Workspace
 from pipeline.report.stills import StillCache
@@ -19,8 +19,12 @@ from pipeline.serve.app import create_app
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.feed import Feed
 from pipeline.serve.listen import ListenAddress
+from pipeline.serve.state_source import StateOnDisk, StateSource
 from pipeline.serve.stills import Stills
 from pipeline.serve.watcher import Watcher
+
+# Seconds that a run waits for its page to end; it ends without it, as nothing depends on it.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class ServeSettings:
 class LivePage:
     """The live page of campaigns. `reopen` reads the manifest of each again when it has changed.
 
-    `calls` tells how many requests the run has made that serves it. `open_routes` need no token.
+    A run that serves its own page is the `source`, and `calls` tells how many requests it has made. `open_routes`
+    need no token.
 
     Raises:
         InvalidInput: records of a campaign are wrong.
@@ -49,6 +54,7 @@ class LivePage:
         settings: ServeSettings,
         *,
         reopen: Callable[[int], Workspace] | None = None,
+        source: StateSource | None = None,
         calls: Callable[[], int] | None = None,
         open_routes: Sequence[BaseRoute] = (),
     ) -> None:
@@ -60,6 +66,7 @@ class LivePage:
                 workspace,
                 number,
                 Stills(StillCache(workspace.campaign.manifest.parent / ".pipeline" / "cache"), reader),
+                source or StateOnDisk(workspace),
                 None if reopen is None else _again(reopen, number),
             )
             for number, workspace in enumerate(workspaces)
@@ -127,11 +134,12 @@ class LivePage:
                 raise UsageError(f"--serve: {self._where} cannot be had: is something else listening?")
             yield url
         finally:
-            self.watcher.look()  # how it ended is told before the streams end
+            with suppress(PipelineError, OSError):
+                self.watcher.look()  # how it ended is told before the streams end
             server.should_exit = True
             self.watcher.stop()
             for thread in threads:
-                thread.join()
+                thread.join(_PATIENCE)
 
     @property
     def _where(self) -> str:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pipeline.jobs import Json
 from pipeline.operations.review import record
@@ -88,7 +89,8 @@ class Watcher:
         pause = _SHORTEST_PAUSE
         while not self._stopped.wait(pause):
             began = time.thread_time()
-            self.look()
+            with suppress(OSError):  # a file may go while it is looked at
+                self.look()
             spent = time.thread_time() - began
             pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, spent / _SHARE))
 

@@ -543,7 +543,7 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     bought: Project, pipeline: Pipeline
 ) -> None:
     old = purchase(bought, WALK)
-    pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2")
+    pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2", "--as", "ana")
     pipeline("approve", bought.manifest, DANCE)
 
     status = pipeline("status", bought.manifest).out
@@ -552,18 +552,19 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     assert "2 done, 1 approved, 1 rejected;" in status
     assert "  decision: rejected ★★ “too dark”" in pipeline("show", bought.manifest, WALK).out
 
-    pipeline("redo", bought.manifest, WALK, "--note", "again, please")
+    pipeline("redo", bought.manifest, WALK, "--note", "again, please", "--as", "ana")
     sent_back = pipeline("status", bought.manifest)
     assert f"  {WALK}: pending (redo: again, please)" in sent_back.out
 
     assert pipeline("run", bought.manifest).code == 0
     after = pipeline("status", bought.manifest)
     kept = f"output/spring/{WALK}~{old[:7]}.mp4"
-    assert f"  {WALK}: replaced take {old} (done, sent back “again, please”): {kept}" in after.out
+    assert f"  {WALK}: replaced take {old} (done, sent back ★★ “again, please” by ana): {kept}" in after.out
     shown = pipeline("show", bought.manifest, WALK).out
     assert f"  file {kept}: here" in shown
     document = pipeline("status", bought.manifest, "--format", "json").document
     [walk] = [job for job in document["jobs"] if job["key"] == WALK]
-    assert walk["earlier"] == [
-        {"purchase": old, "status": "done", "decision": "redo", "note": "again, please", "files": [kept]}
-    ]
+    [earlier] = walk["earlier"]
+    assert (earlier["purchase"], earlier["status"], earlier["files"]) == (old, "done", [kept])
+    assert (earlier["decision"], earlier["note"], earlier["by"]) == ("redo", "again, please", "ana")
+    assert earlier["notes"] == [{"text": "too dark", "by": "ana"}]

@@ -393,3 +393,63 @@ def test_several_campaigns_stand_on_one_page(bought: Project, serve: Serve) -> N
     assert [each["name"] for each in site.data()["campaigns"]] == ["spring", "autumn"]
     assert site.review(campaign=0, purchase=site.purchase(WALK), decision="approved").status_code == 200
     assert [each["key"] for each in decided(bought)] == [WALK]
+
+
+# Within a run
+
+
+def test_a_run_serves_its_own_page_to_its_end(
+    project: Project, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    waits = "while [ ! -e go ]; do sleep 0.02; done"
+    flags = ("--yes", "--serve", "127.0.0.1:0", "--checkpoint", waits)
+    running = start("run", project.manifest, *flags)
+    url = running.hear("The page is at").split()[-1]
+    site = Site(running, url, requests.Session())
+    assert site.session.get(site.url, timeout=PATIENCE).status_code == 200
+    data = site.data()
+    assert data["live"]["calls"] is not None
+    with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
+        (project.folder / "go").touch()
+        told = [line for line in answer.iter_lines(decode_unicode=True) if line.startswith("data: {")]
+
+    ended = running.ended()
+    assert ended.code == 0, ended.said
+    stands: dict[str, str] = {}
+    for line in told:
+        event = json.loads(line.removeprefix("data: "))
+        for change in event["campaigns"]:
+            stands |= {each["key"]: each["status"] for each in change["jobs"]}
+            spent, calls = change["run"], event["calls"]
+    assert stands == {DANCE: "done", WALK: "done"}
+    assert spent["spent"] == 200
+    assert sum(calls.values()) >= 4
+
+
+def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
+    bought: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    taken = serve(bought).origin.removeprefix("http://")
+    pipeline("redo", bought.manifest, WALK)
+
+    ended = pipeline("run", "--serve", taken, bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "the run goes on without its page" in ended.err
+    assert len(vendor.ledger.entries) == 3
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "nowhere at all"])
+def test_where_a_run_may_not_listen_it_buys_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, address: str
+) -> None:
+    ended = pipeline("run", "--serve", address, project.manifest)
+
+    assert ended.code == 64
+    assert len(vendor.ledger.entries) == 0
+
+
+def test_the_address_of_a_runs_page_may_be_left_out(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("run", "--frozen", "--serve", project.manifest)
+
+    assert ended.code == 4, ended.said
