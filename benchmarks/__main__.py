@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import detection, emulator, expansion, lifecycle, noop, startup, waiting
+from benchmarks import detection, emulator, expansion, lifecycle, noop, serve, startup, waiting
 from benchmarks.bench import Bench
 from benchmarks.installation import installed
 from benchmarks.measuring import PATIENCE, Failed, TooSlow
@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "detection": detection.rows,
     "flight": detection.flight_rows,
     "emulator": emulator.rows,
+    "serve": serve.rows,
 }
 
 

@@ -32,6 +32,10 @@ ROWS = {
     ],
     "flight": ["in flight, 10 workflows: bytes each"],
     "emulator": ["emulator: clips a second of CPU"],
+    "serve": [
+        "serve, 10 jobs, 4 transitions a second, 3 browsers: share of a core",
+        "serve, 10 jobs, 4 transitions a second, 3 browsers: seconds until the last browser knows",
+    ],
 }
 
 

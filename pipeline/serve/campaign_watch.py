@@ -6,11 +6,11 @@ looks.
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.assignment import Assignment, assign
+from pipeline.assignment import Assignment, assign, is_usable
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, Json, in_plan_order
@@ -20,7 +20,7 @@ from pipeline.operations.report import project_path
 from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
-from pipeline.purchases import Purchase, PurchaseId, Records
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.serve.page_rows import PageRows
@@ -67,6 +67,7 @@ class CampaignWatch:
         self._read = _Read()
         self._trouble: str | None = None
         self._changed = now()
+        self._planned = ""
         self._records = Records()
         self._assignment: Assignment = assign([], self._records)
         self.rows = PageRows(workspace, number, stills)
@@ -185,12 +186,35 @@ class CampaignWatch:
         read = self._read
         in_force = decisions.in_force(read.said.values())
         known = read.sighting.records
-        self._records = absorb(known, read.published, in_force) if read.published.purchases else known
-        self._assignment = assign(read.jobs, self._records, in_force)
-        self.rows.update(self._assignment, self._records, in_force, read.said)
+        records = absorb(known, read.published, in_force) if read.published.purchases else known
+        if self._assignment.jobs is read.jobs and self._serves_as_before(records, in_force):
+            by_key = {key: records.purchases[each.id] for key, each in self._assignment.by_key.items()}
+            self._assignment = replace(self._assignment, by_key=by_key)
+        else:
+            self._assignment = assign(read.jobs, records, in_force)
+        self._records = records
+        self.rows.update(self._assignment, records, in_force, read.said)
+
+    def _serves_as_before(self, records: Records, in_force: Decisions) -> bool:
+        """Whether nothing has changed that decides which purchase serves which job; most steps of a run do not."""
+        before = self._records
+        matcher = self._assignment.matcher
+        return (
+            before.purchases.keys() == records.purchases.keys()
+            and before.served == records.served
+            and matcher.decisions == in_force
+            and all(
+                each is records.purchases[purchase_id] or _is_alike(each, records.purchases[purchase_id])
+                for purchase_id, each in before.purchases.items()
+            )
+        )
 
     def plan(self) -> None:
         """Work out what a run would do, which takes longer than the rest; told with the next look."""
+        if self._planned == self._changed:
+            return
+        self._planned = self._changed
+        self._assignment = assign(self._read.jobs, self._records, self._assignment.matcher.decisions)
         try:
             self.rows.set_actions(
                 {each.key: each.action.value for each in make(self._assignment, {}, ALL).entries}
@@ -198,6 +222,18 @@ class CampaignWatch:
         except InvalidInput:
             return
         self._work_out()
+
+
+def _is_alike(one: Purchase, other: Purchase) -> bool:
+    """Whether both serve the same jobs as far as they themselves tell."""
+    return (one.key, one.fingerprint, one.inputs, one.bought_at, one.path) == (
+        *(other.key, other.fingerprint, other.inputs, other.bought_at, other.path),
+    ) and _soundness(one) == _soundness(other)
+
+
+def _soundness(purchase: Purchase) -> tuple[object, ...]:
+    is_plain = purchase.status not in {Status.FAILED, Status.ATTENTION}
+    return is_usable(purchase), is_plain or purchase.status
 
 
 def _stamps_of(paths: Iterable[Path]) -> Stamp:

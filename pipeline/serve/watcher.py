@@ -16,10 +16,10 @@ from pipeline.serve.feed import Feed
 
 # Seconds between two looks: short, but of the time no more than a share is spent on looking.
 _SHORTEST_PAUSE = 0.2
-_LONGEST_PAUSE = 0.8
-_SHARE = 1 / 12
+_LONGEST_PAUSE = 0.6
+_SHARE = 1 / 14
 # Seconds between two plans, which tell what a run would do.
-_PLAN_INTERVAL = 10.0
+_PLAN_INTERVAL = 20.0
 
 
 class Watcher:
