@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import detection, emulator, expansion, lifecycle, noop, startup, waiting, webhooks
+from benchmarks import detection, emulator, expansion, lifecycle, noop, serve, startup, waiting, webhooks
 from benchmarks.bench import Bench
 from benchmarks.installation import installed
 from benchmarks.measuring import PATIENCE, Failed, TooSlow
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "flight": detection.flight_rows,
     "emulator": emulator.rows,
     "webhooks": webhooks.rows,
+    "serve": serve.rows,
 }
 
 

@@ -32,7 +32,7 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.planned import plan_of
-from pipeline.operations.review import decide
+from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, selected_keys
@@ -217,13 +217,16 @@ def approve(
     *names: str,
     note: str | None = None,
     rating: int | None = None,
+    at: float | None = None,
+    by: str | None = None,
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
     """Approve what `names` mean: it keeps serving its job, whatever is edited later.
 
     A name is a job's key, a purchase's id, a file of the output folder, or an expression as `--select` takes it.
-    `rating` is 1 to 5.
+    `rating` is 1 to 5. With `at`, in seconds, `note` is about that moment of the video. `by` is who decides, else
+    git's `user.name`.
 
     Raises:
         UsageError: nothing is meant by a name, or it has not succeeded; or the rating is none.
@@ -231,7 +234,10 @@ def approve(
         Unfinished: the decisions file cannot be written.
     """
     workspace = _workspace(manifest, variables, emulate=emulate)
-    return _decide(workspace, Verdict.APPROVED, names, note, rating)
+    opinion = Opinion(
+        verdict=Verdict.APPROVED, rating=rating, note=note, moment=at, by=by or reviewer(workspace)
+    )
+    return _decide(workspace, opinion, names)
 
 
 def reject(
@@ -239,6 +245,8 @@ def reject(
     *names: str,
     note: str | None = None,
     rating: int | None = None,
+    at: float | None = None,
+    by: str | None = None,
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
@@ -248,7 +256,10 @@ def reject(
         UsageError, InvalidInput, Unfinished: as `approve`.
     """
     workspace = _workspace(manifest, variables, emulate=emulate)
-    return _decide(workspace, Verdict.REJECTED, names, note, rating)
+    opinion = Opinion(
+        verdict=Verdict.REJECTED, rating=rating, note=note, moment=at, by=by or reviewer(workspace)
+    )
+    return _decide(workspace, opinion, names)
 
 
 def redo(
@@ -256,6 +267,8 @@ def redo(
     *names: str,
     note: str | None = None,
     rating: int | None = None,
+    at: float | None = None,
+    by: str | None = None,
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
@@ -265,18 +278,15 @@ def redo(
         UsageError, InvalidInput, Unfinished: as `approve`.
     """
     workspace = _workspace(manifest, variables, emulate=emulate)
-    return _decide(workspace, Verdict.REDO, names, note, rating)
+    opinion = Opinion(verdict=Verdict.REDO, rating=rating, note=note, moment=at, by=by or reviewer(workspace))
+    return _decide(workspace, opinion, names)
 
 
-def _decide(
-    workspace: Workspace, verdict: Verdict, names: tuple[str, ...], note: str | None, rating: int | None
-) -> list[Decision]:
+def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> list[Decision]:
     if not names:
         raise UsageError("name what is decided on: a key, a purchase, a file or a selection")
-    if rating is not None and rating not in range(1, 6):
-        raise UsageError(f"a rating is 1 to 5 stars, not {rating!r:.40}")
     with open_campaign(workspace, writable=False) as state:
-        return decide(state, verdict, names, note=note, rating=rating)
+        return decide(state, opinion, names)
 
 
 def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:

@@ -37,6 +37,10 @@ ROWS = {
         "webhooks, 500 calls a second for 1 s, 9 of 10 forged: memory",
         "webhooks, 10 jobs, ",
     ],
+    "serve": [
+        "serve, 10 jobs, 4 transitions a second, 3 browsers: share of a core",
+        "serve, 10 jobs, 4 transitions a second, 3 browsers: seconds until the last browser knows",
+    ],
 }
 
 

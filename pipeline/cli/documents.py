@@ -7,6 +7,7 @@ from pipeline.jobs import JobKey, Json
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
+from pipeline.results.decisions import as_json as decision_as_json
 from pipeline.results.standing import Standing
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def _job(key: JobKey, stand: Standing) -> dict[str, Any]:
 def _decision(decision: Decision | None) -> dict[str, Any]:
     if decision is None:
         return {}
-    return {"decision": decision.decision.value, "rating": decision.rating, "note": decision.note}
+    told: dict[str, Any] = decision_as_json(decision)
+    return {name: value for name, value in told.items() if name not in {"purchase", "key"}}
 
 
 def _present(**values: Json | Mapping[str, Json]) -> dict[str, Json]:

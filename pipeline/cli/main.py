@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "results": ("pipeline.cli.results", "Write the results manifest again."),
     "merge": ("pipeline.cli.merge", "Join results manifests, of two branches for instance."),
     "report": ("pipeline.cli.report", "A page to look at what was made; opens from disk."),
+    "serve": ("pipeline.cli.serve", "The same page, live: progress, and review in the browser."),
     "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome nobody could tell."),
     "state": ("pipeline.cli.state", "The state as JSON, out and in."),
     "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, at the vendor and here."),

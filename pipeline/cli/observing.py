@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.cli.options import verbosity
 from pipeline.cli.terminal import say
 from pipeline.engine.reporter import Tally, tally_of
-from pipeline.errors import ExitCode, PipelineError, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError
+from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
@@ -55,21 +56,23 @@ class Observers:
 
 
 @contextmanager
-def observers(workspace: Workspace, given: Mapping[str, Any]) -> Iterator[Observers]:
+def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observers]:
     """Those that flags and the environment ask for.
 
     Raises:
-        UsageError: an address or a file cannot be used.
+        UsageError: an address or a file cannot be used, or an extra is missing.
     """
+    workspace = state.workspace
     with ExitStack() as stack:
+        page = _page(stack, state, given) if given["serve"] else Observers()
         metrics = (
             _metrics(stack, workspace, given) if given["metrics"] or given["metrics_file"] else Observers()
         )
         traces = _traces(workspace)
         found = Observers(
-            on_change=(*metrics.on_change, *traces.on_change),
+            on_change=(*metrics.on_change, *traces.on_change, *page.on_change),
             on_tally=metrics.on_tally,
-            around_provider=metrics.around_provider,
+            around_provider=(*metrics.around_provider, *page.around_provider),
             on_end=(*metrics.on_end, *traces.on_end),
         )
         try:
@@ -110,6 +113,29 @@ def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -
         on_tally=tuple(on_tally),
         around_provider=(partial(MeteredProvider, metrics=metrics),),
         on_end=tuple(on_end),
+    )
+
+
+def _page(stack: ExitStack, state: CampaignState, given: Mapping[str, Any]) -> Observers:
+    """The live page of the run, for as long as it lasts. That it cannot be had keeps no run from going on."""
+    from pipeline.cli.serve import page_of_run
+    from pipeline.telemetry.metered_provider import MeteredProvider
+    from pipeline.telemetry.run_metrics import RunMetrics
+
+    metrics = RunMetrics(state.workspace.campaign.name, time.time())
+    try:
+        source, page = page_of_run(state, given["serve"], given["token_file"], lambda: metrics.calls)
+    except (InvalidInput, OSError) as error:
+        say(f"warning: {error}; the run goes on without its page", err=True)
+        return Observers()
+    try:
+        url = stack.enter_context(page.in_background())
+    except UsageError as error:
+        say(f"warning: {error}; the run goes on without its page", err=True)
+        return Observers()
+    say(f"The page is at {url}", err=True)
+    return Observers(
+        on_change=(source.on_change,), around_provider=(partial(MeteredProvider, metrics=metrics),)
     )
 
 

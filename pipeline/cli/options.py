@@ -86,6 +86,9 @@ def verbosity() -> Verbosity:
     return click.get_current_context().find_root().ensure_object(Verbosity)
 
 
+# Where a live page is to be had, if nobody says otherwise.
+DEFAULT_LISTEN = "127.0.0.1:8765"
+
 # Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
 INPUT = click.Path(path_type=Path, readable=False)
 

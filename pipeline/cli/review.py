@@ -18,7 +18,7 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.review import decide
+from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.results.decisions import Verdict
 
 _CONSEQUENCES = {
@@ -31,8 +31,12 @@ _NAMES = "KEY|PURCHASE|FILE|EXPR..."
 
 review_options = together(
     manifest_and_names(_NAMES),
-    flag("--note", metavar="TEXT", help="Why."),
+    flag("--note", metavar="TEXT", help="Why; with --at, what is to be seen there."),
+    flag(
+        "--at", "moment", type=float, metavar="SECONDS", help="The moment in the video that --note is about."
+    ),
     flag("--rating", type=click.IntRange(1, 5), help="Stars."),
+    flag("--as", "by", metavar="NAME", help="Who decides (default: git's user.name)."),
     campaign_options,
 )
 
@@ -61,8 +65,15 @@ def redo(words: tuple[str, ...], **given: Any) -> None:
 def _decide(verdict: Verdict, words: tuple[str, ...], given: dict[str, Any]) -> None:
     manifest, names = split_words(words, _NAMES)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
+    opinion = Opinion(
+        verdict=verdict,
+        rating=given["rating"],
+        note=given["note"],
+        moment=given["moment"],
+        by=given["by"] or reviewer(workspace),
+    )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        made = decide(state, verdict, names, note=given["note"], rating=given["rating"])
+        made = decide(state, opinion, names)
     if not verbosity().quiet:
         for decision in made:
             say(f"{printable(decision.key)} ({decision.purchase}): {_CONSEQUENCES[verdict]}")

@@ -18,7 +18,7 @@ from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
 from pipeline.cli.events import Events, events_to
 from pipeline.cli.observing import Observers, final_tally, observers
-from pipeline.cli.options import CampaignFlags, verbosity
+from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags, verbosity
 from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
@@ -46,6 +46,9 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
     """Carry out the command with these flags, and return the exit code."""
     if given["events"] == "-" and given["output_format"] == "json":
         raise UsageError("--events - and --format json both want stdout; give --events a file")
+    if source is None and given["serve"] is not None and _is_manifest(given["serve"]):
+        # The address may be left out, so what follows the flag may have been meant for the run.
+        source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
     saved = plan_file.read(source)
     workspace = _open_workspace(source, saved, given)
@@ -57,7 +60,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         state = stack.enter_context(open_campaign(workspace, writable=True))
         webhooks = _webhooks(stack, workspace, given)
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
-        watching = stack.enter_context(observers(workspace, given))
+        watching = stack.enter_context(observers(state, given))
         options = _options(state, saved, given, webhooks, events, watching)
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
@@ -79,6 +82,10 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         if given["output_format"] == "json":
             say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
         return most_urgent({outcome.code, *_write_reports(reports)})
+
+
+def _is_manifest(word: str) -> bool:
+    return Path(word).suffix.lower() in {".yaml", ".yml", ".json"}
 
 
 def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Webhooks | None:

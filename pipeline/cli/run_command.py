@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import (
+    DEFAULT_LISTEN,
     INPUT,
     campaign_options,
     flag,
@@ -69,6 +70,16 @@ records_options = together(
 )
 
 observing_options = together(
+    flag(
+        "--serve",
+        is_flag=False,
+        flag_value=DEFAULT_LISTEN,
+        metavar="[ADDR]",
+        help=f"Show the run as a live page, at {DEFAULT_LISTEN} or at ADDR.",
+    ),
+    flag(
+        "--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The page's token (mode 0600)."
+    ),
     flag("--metrics", metavar="ADDR", help="Metrics for Prometheus at http://ADDR/metrics, as HOST:PORT."),
     flag("--metrics-file", metavar="FILE", help="Metrics in FILE.prom, for the textfile collector."),
 )

@@ -9,6 +9,7 @@ from pipeline.cli.arguments import split_words
 from pipeline.cli.context import open_workspace
 from pipeline.cli.documents import job_document, purchase_document
 from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_and_names, verbosity
+from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, canonical_json
@@ -18,7 +19,7 @@ from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.paint import Paint
 from pipeline.purchases import bought_nothing
-from pipeline.results.decisions import Decision
+from pipeline.results.decisions import Decision, Verdict
 
 _LONGEST = 2000
 
@@ -61,6 +62,8 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
         yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
     if not details.purchases:
         yield "  nothing was bought for it"
+    elif (decision := _sent_back(details)) is not None:
+        yield f"  stands: {sent_back(decision)}"
     for purchase in details.purchases:
         yield ""
         yield from _purchase_lines(purchase, paint)
@@ -79,6 +82,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
     if details.decision is not None:
         yield f"  decision: {_said(details.decision)}"
+        yield from note_lines(details.decision)
     yield f"  serves: {', '.join(printable(key, _LONGEST) for key in details.serves) or 'no job now'}"
     fields = {
         "workflow": purchase.workflow_id,
@@ -100,11 +104,20 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
         yield f"  {event.at} {event.event} → {event.after}{detail}"
 
 
+def _sent_back(details: JobDetails) -> Decision | None:
+    """The decision by which the job is to be made again; None where something serves it."""
+    last = details.purchases[-1].decision
+    served = any(details.job.key in each.serves for each in details.purchases)
+    return last if last is not None and last.decision is Verdict.REDO and not served else None
+
+
 def _said(decision: Decision) -> str:
     parts = [
-        decision.decision.value,
+        decision.decision.value if decision.decision is not None else "none yet",
         "★" * (decision.rating or 0),
         f"“{printable(decision.note, _LONGEST)}”" if decision.note else "",
         f"for {printable(decision.key, _LONGEST)}",
+        f"by {printable(decision.by)}" if decision.by else "",
+        f"at {printable(decision.at)}" if decision.at else "",
     ]
     return " ".join(part for part in parts if part)

@@ -21,6 +21,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import JobKey, Json
@@ -31,7 +32,7 @@ from pipeline.planning.hints import resolve_command
 from pipeline.planning.paint import Paint
 from pipeline.purchases import Status
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.standing import ELSEWHERE, Standing
+from pipeline.results.standing import ELSEWHERE, PENDING, Standing
 from pipeline.results.summary import Summary
 
 _MOST_TAKES = 20
@@ -95,8 +96,9 @@ def _print(current: CampaignStatus) -> None:
 def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     for key, stand in current.jobs.items():
         decision = current.decisions.get(key)
-        if stand.status != Status.DONE.value or (decision and decision.decision is not Verdict.APPROVED):
+        if stand.status != Status.DONE.value or (decision and _is_news(decision)):
             yield _job_line(key, stand, decision)
+            yield from note_lines(decision)
     for take in current.earlier[:_MOST_TAKES]:
         yield _take_line(take)
     if len(current.earlier) > _MOST_TAKES:
@@ -110,10 +112,16 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     yield from _hints(current)
 
 
+def _is_news(decision: Decision) -> bool:
+    return decision.decision is not Verdict.APPROVED or bool(decision.notes)
+
+
 def _job_line(key: JobKey, stand: Standing, decision: Decision | None) -> str:
     error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
     status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
-    return f"  {printable(key)}: {status}{_said(decision)}{f': {printable(error)}' if error else ''}"
+    is_sent_back = stand.status == PENDING and decision is not None and decision.decision is Verdict.REDO
+    status = sent_back(decision) if decision is not None and is_sent_back else f"{status}{_said(decision)}"
+    return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
 
 
 def _take_line(take: EarlierTake) -> str:
@@ -127,9 +135,12 @@ def _said(decision: Decision | None) -> str:
     """What somebody said of a take, in their words."""
     if decision is None:
         return ""
-    stars = f" {'★' * decision.rating}" if decision.rating else ""
-    note = f" “{printable(decision.note)}”" if decision.note else ""
-    return f", {_SAID[decision.decision]}{stars}{note}"
+    verdict = _SAID[decision.decision] if decision.decision is not None else ""
+    stars = "★" * (decision.rating or 0)
+    note = f"“{printable(decision.note)}”" if decision.note else ""
+    by = f"by {printable(decision.by)}" if decision.by and decision.decision is not None else ""
+    words = " ".join(word for word in (verdict, stars, note, by) if word)
+    return f", {words}" if words else ""
 
 
 def _hints(current: CampaignStatus) -> Iterator[str]:

@@ -105,7 +105,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             store=store,
             records=records,
             decisions=in_force,
-            decided={each.purchase: each for each in said},
+            decided=decisions.by_purchase(said),
             assignment=assignment,
             published=results,
             split=None if workspace.shard is None else Split(workspace.shard, jobs),

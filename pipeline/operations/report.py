@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.assignment import assign
-from pipeline.documents import schema
-from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.files import project_root, real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
@@ -23,7 +21,8 @@ from pipeline.report.film_files import located
 from pipeline.report.parts import parts_of
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.writing import GalleryCampaign
-from pipeline.results.decisions import Decision, Verdict, in_force
+from pipeline.results.decisions import Decision, Verdict, as_json, by_purchase, in_force
+from pipeline.results.decisions import read as read_decisions
 from pipeline.state.transitions import absorb
 
 
@@ -48,7 +47,7 @@ def gallery_campaign(
     records = GalleryRecords(
         results=results,
         decisions=decided,
-        command=shlex.quote(_told(campaign.manifest)),
+        command=shlex.quote(project_path(campaign.manifest)),
         flags="--emulate" if campaign.emulated else "",
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
@@ -57,7 +56,7 @@ def gallery_campaign(
         planned=planned,
         media=results.get("media", {}),
         before=other.results if other else None,
-        before_name=_told(real_path(before)) if before else "",
+        before_name=project_path(real_path(before)) if before else "",
     )
     cache = StillCache(campaign.folder / ".pipeline" / "cache")
     types = files_on_page(records)
@@ -73,7 +72,7 @@ def _located(campaign: RecordsOnDisk) -> dict[str, Path]:
     return located(campaign.results["jobs"], purchases, campaign.folder, campaign.output)
 
 
-def _told(path: Path) -> str:
+def project_path(path: Path) -> str:
     """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
     shown = Path(shown_path(path))
     return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
@@ -85,13 +84,8 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
     Raises:
         InvalidInput: it is wrong.
     """
-    if not path.exists():
-        return {}
-    document = read_yaml(path, shown_path(path))
-    if problems := schema.check(document, "decisions"):
-        raise InvalidInput(problems)
-    plain: Any = document.root.plain()
-    return dict(plain)
+    said = by_purchase(read_decisions(path, shown_path(path)))
+    return {"version": 1, "decisions": [as_json(each) for each in said.values()]} if said else {}
 
 
 def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
@@ -105,6 +99,7 @@ def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str,
     decisions = in_force(
         Decision(purchase=each["purchase"], key=each["key"], decision=Verdict(each["decision"]))
         for each in decided.get("decisions", ())
+        if "decision" in each
     )
     assignment = assign(jobs, absorb(Records(), campaign.records, decisions), decisions)
     actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}

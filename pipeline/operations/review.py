@@ -1,27 +1,108 @@
 """What people say of takes, written where git keeps it."""
 
-from collections.abc import Sequence
+import math
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.files import alone_in
 from pipeline.jobs import JobKey
+from pipeline.limits import LONGEST_NAME, is_storable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.selection import purchases_named
-from pipeline.operations.workspace import Workspace
+from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results import decisions
-from pipeline.results.decisions import Decision, Verdict
+from pipeline.results.decisions import Decision, Note, Verdict
+
+LONGEST_NOTE = 4_000
+_LONGEST_VIDEO = 86_400.0
+# Seconds: git answers at once, or not at all.
+_GIT_TIMEOUT = 5.0
 
 
-def decide(
-    state: CampaignState,
-    verdict: Verdict,
-    names: Sequence[str],
-    *,
-    note: str | None = None,
-    rating: int | None = None,
-) -> list[Decision]:
-    """Write a decision on each purchase that `names` mean, the last on that purchase from now on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What somebody says of a take: a verdict, stars, a note; any of them may be missing.
+
+    `moment` is where in the video the note belongs, in seconds; None: it is of the take as a whole. `by` is whoever
+    says it.
+
+    Raises:
+        UsageError: it cannot be written down like this.
+    """
+
+    verdict: Verdict | None = None
+    rating: int | None = None
+    note: str | None = None
+    moment: float | None = None
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rating is not None and (type(self.rating) is not int or self.rating not in range(1, 6)):
+            raise UsageError(f"a rating is 1 to 5 stars, not {self.rating!r:.40}")
+        if self.note is not None and not _is_text(self.note, LONGEST_NOTE):
+            raise UsageError(f"a note is 1 to {LONGEST_NOTE:,} characters of text")
+        assert_name(self.by)
+        if self.moment is not None:
+            if self.note is None:
+                raise UsageError("a moment is that of a note: --at goes with --note")
+            if not math.isfinite(self.moment) or not 0 <= self.moment <= _LONGEST_VIDEO:
+                raise UsageError(f"a moment is told in seconds into the video, not {self.moment!r:.40}")
+
+    def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
+        """The same as a decision on one purchase, as of now."""
+        # Of a take as a whole, the note says why a verdict was given.
+        is_why = self.moment is None and self.verdict is not None
+        moment = round(self.moment, 3) if self.moment is not None else None
+        noted = self.note is not None and not is_why
+        return Decision(
+            purchase=purchase,
+            key=key,
+            decision=self.verdict,
+            rating=self.rating,
+            note=self.note if is_why else None,
+            notes=(Note(text=self.note or "", at=moment, by=self.by),) if noted else (),
+            by=self.by,
+            at=now(),
+        )
+
+
+def assert_name(by: str | None) -> str | None:
+    """The name of who decides, as it was given.
+
+    Raises:
+        UsageError: it cannot be written down.
+    """
+    if by is not None and not (_is_text(by, LONGEST_NAME) and by.isprintable()):
+        raise UsageError(f"the name of who decides is one line of 1 to {LONGEST_NAME} characters")
+    return by
+
+
+def _is_text(text: str, longest: int) -> bool:
+    return len(text.strip()) > 0 and len(text) <= longest and is_storable(text)
+
+
+def reviewer(workspace: Workspace) -> str | None:
+    """The name that git knows whoever works here by; None where it knows none."""
+    try:
+        asked = subprocess.run(
+            ["git", "config", "--get", "user.name"],  # noqa: S607 - whichever git is meant here
+            cwd=workspace.campaign.manifest.parent,
+            env=dict(workspace.environment.variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    name = asked.stdout.decode("utf-8", "replace").strip()
+    return name if _is_text(name, LONGEST_NAME) and name.isprintable() else None
+
+
+def decide(state: CampaignState, opinion: Opinion, names: Sequence[str]) -> list[Decision]:
+    """Write down an opinion of each purchase that `names` mean; its verdict is the last one from now on.
 
     A name is a key, a purchase's id, a file of the output folder, or a selection. Of a selection only what can
     serve is approved.
@@ -33,35 +114,30 @@ def decide(
     """
     made: dict[PurchaseId, Decision] = {}
     for name in names:
-        for key, purchase in _meant(state, verdict, name):
-            made[purchase.id] = Decision(
-                purchase=purchase.id,
-                key=key or _served_key(state, purchase),
-                decision=verdict,
-                rating=rating,
-                note=note,
-            )
-    _append(state.workspace, list(made.values()))
+        for key, purchase in _meant(state, opinion.verdict, name):
+            made[purchase.id] = opinion.of(purchase.id, key or _served_key(state, purchase))
+    record(state.workspace, made.values())
     return list(made.values())
 
 
-def _append(workspace: Workspace, made: Sequence[Decision]) -> None:
+def record(workspace: Workspace, made: Iterable[Decision]) -> None:
+    """Have decisions on disk; nothing that somebody else says at the same moment is written over.
+
+    Raises:
+        InvalidInput: the decisions file is wrong.
+        Unfinished: it cannot be written.
+    """
     try:
-        # Nothing that somebody else says at the same moment may be written over.
-        with alone_in(workspace.decisions.parent):
-            written = decisions.read(workspace.decisions, workspace.decisions_name)
-            for decision in made:
-                written = decisions.with_decision(written, decision)
-            decisions.write(workspace.decisions, written)
+        decisions.record(workspace.decisions, workspace.decisions_name, made)
     except OSError as error:
         raise Unfinished(f"{workspace.decisions_name}: cannot be written: {error.strerror}") from error
 
 
-def _meant(state: CampaignState, verdict: Verdict, name: str) -> list[tuple[JobKey | None, Purchase]]:
+def _meant(state: CampaignState, verdict: Verdict | None, name: str) -> list[tuple[JobKey | None, Purchase]]:
     found = purchases_named(state, name)
     if verdict is Verdict.APPROVED:
         if len(found) == 1:
-            _assert_can_serve(found[0][1])
+            assert_can_serve(found[0][1])
         found = [each for each in found if _can_serve(each[1])]
     if not found:
         raise UsageError(f"'{printable(name)}': nothing has been bought for it yet that could be decided on")
@@ -72,7 +148,12 @@ def _can_serve(purchase: Purchase) -> bool:
     return purchase.status in {Status.DONE, Status.SUCCEEDED} and not purchase.deleted
 
 
-def _assert_can_serve(purchase: Purchase) -> None:
+def assert_can_serve(purchase: Purchase) -> None:
+    """Make sure that a purchase can be approved.
+
+    Raises:
+        UsageError: it has not succeeded, or is deleted.
+    """
     if not _can_serve(purchase):
         status = "deleted" if purchase.deleted else purchase.status.value
         raise UsageError(f"{purchase.id} is {status}: only what has succeeded can be approved")

@@ -47,7 +47,7 @@ class CampaignStatus:
     @property
     def decided(self) -> Counter[Verdict]:
         """How many jobs each was said of."""
-        return Counter(each.decision for each in self.decisions.values())
+        return Counter(each.decision for each in self.decisions.values() if each.decision is not None)
 
 
 def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> CampaignStatus:

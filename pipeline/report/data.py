@@ -69,42 +69,38 @@ def _present(written: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in written.items() if value not in (None, [], {}, "")}
 
 
-class _Campaign:
-    """Builds the part of one campaign. Files are listed once, and pointed to by their number."""
+class Rows:
+    """Makes the rows of one campaign from those of its results. Files are listed once, and known by their number.
 
-    def __init__(self, records: GalleryRecords) -> None:
-        self._records = records
-        self._files: list[Json] = []
+    What it is given may change under it: a page that is live asks again for the rows that this is about. `purchases`
+    and `decided` are by purchase, `planned` by key; `hrefs`, `stills` and `media` as in `GalleryRecords`.
+    """
+
+    def __init__(
+        self,
+        *,
+        purchases: Mapping[str, Document],
+        decided: Mapping[str, Document],
+        planned: Mapping[str, PlannedJob],
+        hrefs: Mapping[str, str],
+        stills: Collection[str],
+        media: Mapping[str, Mapping[str, Json]],
+    ) -> None:
+        self.files: list[Json] = []
+        self._purchases = purchases
+        self._decided = decided
+        self._planned = planned
+        self._hrefs = hrefs
+        self._stills = stills
+        self._media = media
+        self._outputs: list[Document] = []
         self._numbers: dict[str, int] = {}
-        self._decided = _last_decisions(records.decisions)
-        self._purchases = {each["id"]: each for each in records.results["purchases"]}
 
-    def as_json(self) -> dict[str, Json]:
-        """The campaign, its jobs, purchases and files."""
-        records, results = self._records, self._records.results
-        jobs = [each for each in results["jobs"] if records.keys is None or each["key"] in records.keys]
-        shown = _shown(records, jobs)
-        written: dict[str, Json] = {
-            "name": results["campaign"],
-            "command": records.command,
-            "flags": records.flags or None,
-            "emulated": records.emulated or None,
-            "spent": sum(cost(each) for each in results["purchases"]),
-            "budget": records.budget,
-            "max_credits": records.max_credits,
-            "selected_of": len(results["jobs"]) if records.keys is not None else None,
-            "jobs": [self._job(each) for each in jobs],
-            "purchases": [self._purchase(each) for each in shown],
-        }
-        if records.before is not None:
-            written["before"] = self._before(records.before)
-        written["files"] = self._files
-        return {name: value for name, value in written.items() if value is not None}
-
-    def _job(self, job: Document) -> Json:
+    def job(self, job: Document) -> dict[str, Json]:
+        """A job of the page."""
         key = job["key"]
         purchase = self._purchases.get(job.get("purchase") or job.get("last") or "")
-        planned = self._records.planned.get(key, PlannedJob())
+        planned = self._planned.get(key, PlannedJob())
         decided = self._decided.get(purchase["id"]) if purchase else None
         written: dict[str, Json] = {
             "key": key,
@@ -112,7 +108,7 @@ class _Campaign:
             "reason": job.get("reason"),
             "purchase": job.get("purchase"),
             "last": job.get("last"),
-            "decision": decided["decision"] if decided else job.get("decision"),
+            "decision": decided.get("decision") if decided else job.get("decision"),
             "action": planned.action,
             "upstream": planned.upstream or self._upstream(purchase),
         }
@@ -125,7 +121,8 @@ class _Campaign:
         inputs = purchase.get("inputs", ()) if purchase else ()
         return next((self._purchases[each]["key"] for each in inputs if each in self._purchases), None)
 
-    def _purchase(self, purchase: Document) -> dict[str, Json]:
+    def purchase(self, purchase: Document) -> dict[str, Json]:
+        """A purchase of the page."""
         text, request = _request(purchase.get("request", {}))
         decided = self._decided.get(purchase["id"], {})
         written: dict[str, Json] = {
@@ -160,21 +157,73 @@ class _Campaign:
         digest: str = output.get("sha256", "")
         if digest and digest in self._numbers:
             return self._numbers[digest]
-        number = len(self._files)
+        number = len(self.files)
         if digest:
             self._numbers[digest] = number
-        href = self._records.hrefs.get(digest)
-        facts = {name: value for name, value in self._records.media.get(digest, {}).items() if name != "rule"}
+        self._outputs.append(output)
+        self.files.append(self._file_row(output))
+        return number
+
+    def renew_files(self) -> dict[int, Json]:
+        """By number: those files of which more, or less, is known now than when they were listed."""
+        changed: dict[int, Json] = {}
+        for number, output in enumerate(self._outputs):
+            row = self._file_row(output)
+            if row != self.files[number]:
+                self.files[number] = changed[number] = row
+        return changed
+
+    def _file_row(self, output: Document) -> dict[str, Json]:
+        digest: str = output.get("sha256", "")
+        href = self._hrefs.get(digest)
+        facts = {name: value for name, value in self._media.get(digest, {}).items() if name != "rule"}
         written: dict[str, Json] = {
             "id": digest[:SHORT_HASH],
             "type": output["content_type"],
             "bytes": output.get("bytes"),
             "here": href is not None or None,
             "href": href,
-            "poster": digest in self._records.stills or None,
+            "poster": digest in self._stills or None,
         }
-        self._files.append(_present({**written, **facts}))
-        return number
+        return _present({**written, **facts})
+
+
+class _Campaign:
+    """Builds the part of one campaign."""
+
+    def __init__(self, records: GalleryRecords) -> None:
+        self._records = records
+        self._purchases = {each["id"]: each for each in records.results["purchases"]}
+        self._rows = Rows(
+            purchases=self._purchases,
+            decided=_last_decisions(records.decisions),
+            planned=records.planned,
+            hrefs=records.hrefs,
+            stills=records.stills,
+            media=records.media,
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """The campaign, its jobs, purchases and files."""
+        records, results = self._records, self._records.results
+        jobs = [each for each in results["jobs"] if records.keys is None or each["key"] in records.keys]
+        shown = _shown(records, jobs)
+        written: dict[str, Json] = {
+            "name": results["campaign"],
+            "command": records.command,
+            "flags": records.flags or None,
+            "emulated": records.emulated or None,
+            "spent": sum(cost(each) for each in results["purchases"]),
+            "budget": records.budget,
+            "max_credits": records.max_credits,
+            "selected_of": len(results["jobs"]) if records.keys is not None else None,
+            "jobs": [self._rows.job(each) for each in jobs],
+            "purchases": [self._rows.purchase(each) for each in shown],
+        }
+        if records.before is not None:
+            written["before"] = self._before(records.before)
+        written["files"] = self._rows.files
+        return {name: value for name, value in written.items() if value is not None}
 
     def _before(self, document: Document) -> Json:
         """What another results manifest says: which purchase served which job, and those that are not known here."""
@@ -184,7 +233,7 @@ class _Campaign:
             if self._records.keys is None or each["key"] in self._records.keys
         ]
         unknown: list[Json] = [
-            self._purchase(each) for each in document["purchases"] if each["id"] not in self._purchases
+            self._rows.purchase(each) for each in document["purchases"] if each["id"] not in self._purchases
         ]
         return {"name": self._records.before_name, "jobs": jobs, "purchases": unknown}
 

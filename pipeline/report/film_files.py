@@ -34,6 +34,11 @@ def located(
     return found
 
 
+def is_within(path: Path, output: Path) -> bool:
+    """Whether a regular file lies at `path` below `output`, not hidden and behind no link."""
+    return _Look(output).has(path, None)
+
+
 def _other_folders(
     purchases: Iterable[Purchase], found: Mapping[str, Path], output: Path
 ) -> Iterator[tuple[str, int | None, Path]]:

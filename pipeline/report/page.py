@@ -18,6 +18,7 @@ from pipeline.jobs import Json
 _FOLDER = Path(__file__).with_name("page")
 _STYLE = re.compile(r'<link rel="stylesheet" href="([a-z.-]+)" />')
 _SCRIPT = re.compile(r'<script src="([a-z.-]+)"></script>')
+_SERVED = {".html", ".css", ".js"}
 _TITLE = re.compile(r"<title>[^<]*</title>")
 
 
@@ -42,6 +43,22 @@ def page(data: Mapping[str, Json], title: str, stills: Mapping[str, bytes] | Non
     whole = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>", whole, count=1)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_policy(hashes)}" />'
     return whole.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {policy}', 1).encode()
+
+
+def page_files(other: Path) -> dict[str, bytes]:
+    """The files of the page by name, for a server: those in the folder `other` go over its own.
+
+    Scripts that only `other` has are loaded before the last one, which begins; styles after the page's own.
+    """
+    own = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _SERVED}
+    more = {path.name: path.read_bytes() for path in sorted(other.iterdir()) if path.suffix in _SERVED}
+    scripts = "".join(f'<script src="{name}"></script>' for name in more if name not in own and ".js" in name)
+    styles = "".join(f'<link rel="stylesheet" href="{name}" />' for name in more if name.endswith(".css"))
+    text = own["index.html"].decode()
+    last = text.rindex("<script ")
+    text = text[:last] + scripts + text[last:]
+    text = text.replace("</head>", f"{styles}</head>", 1)
+    return {**own, **more, "index.html": text.encode()}
 
 
 def _deflated(data: Mapping[str, Json]) -> str:

@@ -1,7 +1,7 @@
 """The decisions file beside a manifest: what people said of takes, in the order in which they said it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import follow_links, write_atomically
+from pipeline.files import alone_in, follow_links, write_atomically
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, PurchaseId
 
 _HEADER = (
-    "# Written by pipeline approve, reject and redo, or by hand: the last decision on a purchase counts.\n"
+    "# Written by pipeline approve, reject, redo and serve, or by hand: the last one on a purchase counts.\n"
 )
 
 
@@ -27,14 +27,35 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What `by` wrote of a take: `at` so many seconds into the video, None: of it as a whole."""
+
+    text: str
+    at: float | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What somebody said of one purchase, for the job of that key."""
+    """What somebody said of one purchase, for the job of that key.
+
+    `decision` is None where it was rated or noted only. `by` decided last, `at` that time (UTC, ISO 8601), and wrote
+    `note`.
+    """
 
     purchase: PurchaseId
     key: JobKey
-    decision: Verdict
+    decision: Verdict | None = None
     rating: int | None = None
     note: str | None = None
+    notes: tuple[Note, ...] = ()
+    by: str | None = None
+    at: str | None = None
+
+    @property
+    def why(self) -> str | None:
+        """What was written about it: with the verdict, else last; None where nothing was."""
+        return self.note or (self.notes[-1].text if self.notes else None)
 
 
 def read(path: Path, name: str) -> tuple[Decision, ...]:
@@ -53,9 +74,26 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
     if problems := schema.check(document, "decisions"):
         raise InvalidInput(problems)
     plain: Any = document.root.plain()
-    return tuple(
-        Decision(**{**written, "decision": Verdict(written["decision"])}) for written in plain["decisions"]
-    )
+    return tuple(_decision(written) for written in plain["decisions"])
+
+
+def _decision(written: Mapping[str, Any]) -> Decision:
+    notes = tuple(Note(**each) for each in written.get("notes", ()))
+    verdict = Verdict(written["decision"]) if "decision" in written else None
+    return Decision(**{**written, "decision": verdict, "notes": notes})
+
+
+def record(path: Path, name: str, said: Iterable[Decision]) -> None:
+    """Add what is `said` to the file at `path`, known to people as `name`, and have it on disk.
+
+    Whoever writes decisions does it here: of two that write at the same moment, one waits for the other.
+
+    Raises:
+        InvalidInput: the file is wrong; it is left as it is.
+        OSError: it cannot be written.
+    """
+    with alone_in(path.parent):
+        write(path, by_purchase((*read(path, name), *said)).values())
 
 
 def write(path: Path, decisions: Iterable[Decision]) -> None:
@@ -64,18 +102,49 @@ def write(path: Path, decisions: Iterable[Decision]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    document: Json = {"version": 1, "decisions": [_as_json(decision) for decision in decisions]}
+    document: Json = {"version": 1, "decisions": [as_json(decision) for decision in decisions]}
     write_atomically(path, (_HEADER + dump_yaml(document)).encode())
 
 
-def with_decision(decisions: Sequence[Decision], new: Decision) -> tuple[Decision, ...]:
-    """The decisions with `new` as the last, in the place of an earlier one on the same purchase."""
-    return (*(each for each in decisions if each.purchase != new.purchase), new)
+def join(before: Decision, after: Decision) -> Decision:
+    """What is said of a purchase after both: the later verdict and stars count, and no note is dropped.
+
+    The note that a verdict was given with becomes one of the notes where another verdict or note takes its place.
+    """
+    decides = after.decision is not None
+    heads = decides or before.decision is None
+    outdated = before.note is not None and (
+        (after.note is not None and after.note != before.note)
+        or (decides and (after.decision, after.by) != (before.decision, before.by))
+    )
+    was = (Note(text=before.note, by=before.by),) if before.note is not None and outdated else ()
+    return replace(
+        after,
+        key=after.key if decides else before.key,
+        decision=after.decision or before.decision,
+        rating=before.rating if after.rating is None else after.rating,
+        note=after.note if outdated or after.note is not None else before.note,
+        notes=tuple(dict.fromkeys((*before.notes, *was, *after.notes))),
+        by=after.by if heads else before.by,
+        at=after.at if heads else before.at,
+    )
+
+
+def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
+    """All that was said of each purchase, in the order in which they were decided.
+
+    Stars and notes alone change no place in it: of several that are approved, the order counts.
+    """
+    said: dict[PurchaseId, Decision] = {}
+    for each in decisions:
+        before = said.get(each.purchase) if each.decision is None else said.pop(each.purchase, None)
+        said[each.purchase] = each if before is None else join(before, each)
+    return said
 
 
 def in_force(decisions: Iterable[Decision]) -> Decisions:
-    """What counts: of each purchase, the last decision."""
-    last = {decision.purchase: decision for decision in decisions}
+    """What counts: of each purchase, the last verdict."""
+    last = by_purchase(decisions)
     return Decisions(
         approved={
             purchase_id: each.key for purchase_id, each in last.items() if each.decision is Verdict.APPROVED
@@ -87,12 +156,20 @@ def in_force(decisions: Iterable[Decision]) -> Decisions:
     )
 
 
-def _as_json(decision: Decision) -> dict[str, Json]:
-    written: dict[str, Json] = {
-        "purchase": decision.purchase,
-        "key": decision.key,
-        "decision": decision.decision.value,
-        "rating": decision.rating,
-        "note": decision.note,
-    }
-    return {name: value for name, value in written.items() if value is not None}
+def as_json(decision: Decision) -> dict[str, Json]:
+    """A decision as the file has it."""
+    notes: list[Json] = [_present(at=each.at, text=each.text, by=each.by) for each in decision.notes]
+    return _present(
+        purchase=decision.purchase,
+        key=decision.key,
+        decision=decision.decision.value if decision.decision is not None else None,
+        rating=decision.rating,
+        note=decision.note,
+        notes=notes or None,
+        by=decision.by,
+        at=decision.at,
+    )
+
+
+def _present(**values: Json) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if value is not None}

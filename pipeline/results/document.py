@@ -59,7 +59,7 @@ def build(
         "manifest": heading.manifest,
         "tool": heading.tool,
         **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
-        "jobs": [_job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
+        "jobs": [job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
         "purchases": [as_json(purchase) for purchase in shown],
         "summary": summarize((each.status for each in stands.values()), records.purchases.values()).as_json(),
         **media_json(media),
@@ -73,9 +73,10 @@ def media_json(media: MediaMap) -> dict[str, Json]:
     )
 
 
-def _job_json(
+def job_json(
     job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
+    """The row of one job. `output` is the output folder relative to the manifest."""
     purchase = stand.purchase
     last = assignment.matcher.last(job.key) if purchase is None else None
     written: dict[str, Json] = {

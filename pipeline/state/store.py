@@ -1,7 +1,7 @@
 """The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.jobs import JobKey, Json
@@ -120,6 +120,19 @@ class LoggedEvent:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a state held when somebody looked. `revisions` says how often each purchase had been written.
+
+    `runs` names the run that recorded the intent of each, empty where another machine did. A run's name begins with
+    the time of its start.
+    """
+
+    records: Records = Records()
+    revisions: Mapping[PurchaseId, int] = field(default_factory=dict)
+    runs: Mapping[PurchaseId, str] = field(default_factory=dict)
+
+
 class Store(Protocol):
     """A set of purchases on durable storage, written by one thread of the one run that holds the lock."""
 
@@ -130,6 +143,10 @@ class Store(Protocol):
 
     def records(self) -> Records:
         """Everything that is known, as it is on disk."""
+        ...
+
+    def look(self, before: Sighting) -> Sighting:
+        """The same with the run of each; of what is as it was `before`, the purchase is that very object."""
         ...
 
     def recover(self, at: str) -> Sequence[Change]:

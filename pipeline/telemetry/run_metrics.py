@@ -21,6 +21,8 @@ class RunMetrics:
     def __init__(self, campaign: str, started: float) -> None:
         self._common = {"campaign": campaign}
         self._lock = Lock()
+        # How many calls of the vendor there were, of all kinds.
+        self.calls = 0
         build = Figures("pipeline_build_info", "gauge", "Always 1; tells the version.", "version")
         build.set(1, __version__)
         start = Figures("pipeline_run_start_timestamp_seconds", "gauge", "When the run began.")
@@ -68,6 +70,7 @@ class RunMetrics:
     def on_call(self, operation: str, outcome: str, seconds: float) -> None:
         """Count one call of the vendor."""
         with self._lock:
+            self.calls += 1
             self._calls.add(1, operation, outcome)
             self._call_times.observe(seconds, operation)
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, spring
 from support.processes import Running
+from support.protection import fails_without
 
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.emulator.embedded import Emulator
@@ -67,12 +69,15 @@ def test_a_decision_is_written_beside_the_manifest_and_costs_nothing(
 ) -> None:
     before = bought.tree()
 
-    ended = pipeline(command, bought.manifest, WALK, "--note", "as it is: fine", "--rating", "4")
+    said = ("--note", "as it is: fine", "--rating", "4", "--as", "ana")
+    ended = pipeline(command, bought.manifest, WALK, *said)
 
     assert ended.code == 0, ended.said
     assert WALK in ended.out
-    wanted = {**row(bought, WALK, word), "rating": 4, "note": "as it is: fine"}
-    assert decided(bought) == [wanted]
+    (written,) = decided(bought)
+    decided_at = datetime.fromisoformat(written.pop("at"))
+    assert abs(datetime.now(UTC) - decided_at) < timedelta(minutes=5)
+    assert written == {**row(bought, WALK, word), "rating": 4, "note": "as it is: fine", "by": "ana"}
     assert set(bought.tree()) - set(before) == {"spring.decisions.yaml"}
     assert len(vendor.ledger.entries) == 2
 
@@ -103,6 +108,7 @@ def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first
     ]
 
 
+@fails_without("pipeline.results.decisions:record", "with alone_in(path.parent):")
 def test_what_two_say_at_the_same_moment_is_kept_of_both(
     bought: Project, pipeline: Pipeline, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +219,108 @@ def test_a_decision_on_what_is_not_known_here_changes_nothing(bought: Project, p
     for decision in ("approved", "redo", "rejected"):
         decide(bought, {**unknown, "decision": decision})
         assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
+
+
+# Who, when and where
+
+
+def test_a_note_stands_at_its_moment_with_whoever_made_it(bought: Project, pipeline: Pipeline) -> None:
+    for name, moment, text in (
+        ("ana", "1.25", "logo cut off"),
+        ("jonas", "0.35049", "sole leaves the frame"),
+    ):
+        ended = pipeline("redo", bought.manifest, WALK, "--at", moment, "--note", text, "--as", name)
+        assert ended.code == 0, ended.said
+
+    (written,) = decided(bought)
+    assert written["notes"] == [
+        {"at": 1.25, "text": "logo cut off", "by": "ana"},
+        {"at": 0.35, "text": "sole leaves the frame", "by": "jonas"},
+    ]
+    assert (written["by"], "note" in written) == ("jonas", False)
+    shown = pipeline("show", bought.manifest, WALK).out
+    assert "stands: pending (redo: sole leaves the frame)" in shown
+    assert "at 1.25 s: “logo cut off” (ana)" in shown
+
+
+def test_the_name_is_that_of_git_where_none_is_given(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "Ana Ruiz")
+
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+
+    assert decided(bought)[0]["by"] == "Ana Ruiz"
+
+
+def test_where_there_is_no_git_nobody_is_named(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(bought.folder))
+
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+
+    assert "by" not in decided(bought)[0]
+
+
+def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--rating", "2", "--as", "ana")
+    pipeline("approve", bought.manifest, WALK, "--as", "jonas")
+
+    (written,) = decided(bought)
+    assert (written["decision"], written["rating"], written["by"]) == ("approved", 2, "jonas")
+    assert written["notes"] == [{"text": "logo cut off", "by": "ana"}]
+    assert "note" not in written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--at", "1"), "--at goes with --note"),
+        (("--at", "-1", "--note", "x"), "seconds into the video"),
+        (("--at", "nan", "--note", "x"), "seconds into the video"),
+        (("--at", "soon", "--note", "x"), "--at"),
+        (("--note", "x" * 4001), "4,000 characters"),
+        (("--note", "  "), "4,000 characters"),
+        (("--as", "a\nb"), "one line"),
+        (("--as", "a" * 201), "200 characters"),
+    ],
+)
+def test_what_cannot_be_written_down_is_wrong_usage_and_writes_nothing(
+    bought: Project, pipeline: Pipeline, arguments: tuple[str, ...], told: str
+) -> None:
+    ended = pipeline("reject", bought.manifest, WALK, *arguments)
+
+    assert ended.code == 64
+    assert told in ended.err
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+def test_status_tells_decisions_and_notes(bought: Project, pipeline: Pipeline) -> None:
+    pipeline("redo", bought.manifest, WALK, "--note", "logo cut off", "--as", "ana")
+    pipeline("approve", bought.manifest, DANCE, "--at", "0.5", "--note", "keep this", "--as", "jonas")
+
+    told = pipeline("status", bought.manifest)
+    document = pipeline("status", bought.manifest, "--format", "json").document
+
+    assert f"  {WALK}: pending (redo: logo cut off)\n" in told.out
+    assert f"  {DANCE}: done, approved by jonas\n    at 0.5 s: “keep this” (jonas)\n" in told.out
+    of = {each["key"]: each for each in document["jobs"]}
+    assert (of[WALK]["decision"], of[WALK]["by"], of[WALK]["note"]) == ("redo", "ana", "logo cut off")
+    assert of[DANCE]["notes"] == [{"at": 0.5, "text": "keep this", "by": "jonas"}]
+
+
+def test_a_take_that_was_only_rated_is_not_decided_on(bought: Project, pipeline: Pipeline) -> None:
+    said = {"purchase": purchase(bought, WALK), "key": WALK, "rating": 3, "notes": [{"text": "nice"}]}
+    decide(bought, said)
+
+    assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
+    assert f"  {WALK}: done, ★★★\n    “nice”\n" in pipeline("status", bought.manifest).out
+    assert pipeline("show", bought.manifest, WALK).code == 0
+    assert pipeline("approve", bought.manifest, WALK).code == 0
+    assert decided(bought)[0]["notes"] == [{"text": "nice"}]
 
 
 # Approved
@@ -435,7 +543,7 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     bought: Project, pipeline: Pipeline
 ) -> None:
     old = purchase(bought, WALK)
-    pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2")
+    pipeline("reject", bought.manifest, WALK, "--note", "too dark", "--rating", "2", "--as", "ana")
     pipeline("approve", bought.manifest, DANCE)
 
     status = pipeline("status", bought.manifest).out
@@ -444,18 +552,19 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     assert "2 done, 1 approved, 1 rejected;" in status
     assert "  decision: rejected ★★ “too dark”" in pipeline("show", bought.manifest, WALK).out
 
-    pipeline("redo", bought.manifest, WALK, "--note", "again, please")
+    pipeline("redo", bought.manifest, WALK, "--note", "again, please", "--as", "ana")
     sent_back = pipeline("status", bought.manifest)
-    assert f"  {WALK}: pending, sent back “again, please”" in sent_back.out
+    assert f"  {WALK}: pending (redo: again, please)" in sent_back.out
 
     assert pipeline("run", bought.manifest).code == 0
     after = pipeline("status", bought.manifest)
     kept = f"output/spring/{WALK}~{old[:7]}.mp4"
-    assert f"  {WALK}: replaced take {old} (done, sent back “again, please”): {kept}" in after.out
+    assert f"  {WALK}: replaced take {old} (done, sent back ★★ “again, please” by ana): {kept}" in after.out
     shown = pipeline("show", bought.manifest, WALK).out
     assert f"  file {kept}: here" in shown
     document = pipeline("status", bought.manifest, "--format", "json").document
     [walk] = [job for job in document["jobs"] if job["key"] == WALK]
-    assert walk["earlier"] == [
-        {"purchase": old, "status": "done", "decision": "redo", "note": "again, please", "files": [kept]}
-    ]
+    [earlier] = walk["earlier"]
+    assert (earlier["purchase"], earlier["status"], earlier["files"]) == (old, "done", [kept])
+    assert (earlier["decision"], earlier["note"], earlier["by"]) == ("redo", "again, please", "ana")
+    assert earlier["notes"] == [{"text": "too dark", "by": "ana"}]

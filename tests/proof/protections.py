@@ -84,7 +84,7 @@ def _own(node: ast.AST) -> Iterator[ast.stmt]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt):
             yield child
-        if not isinstance(child, ast.FunctionDef | ast.ClassDef):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from _own(child)
 
 

@@ -12,8 +12,8 @@ function viewOf(hash = location.hash) {
       ? "job"
       : given.has("compare") || named === "compare"
         ? "compare"
-        : named === "failures"
-          ? "failures"
+        : named === "failures" || (named === "live" && source.isLive)
+          ? named
           : "browse",
     q: given.get("q") ?? "",
     sort: Object.hasOwn(SORTS, given.get("sort") ?? "") ? (given.get("sort") ?? "") : "newest",
@@ -27,7 +27,7 @@ function viewOf(hash = location.hash) {
 function addressOf(changes) {
   const view = { ...app.view, job: "", compare: [], view: "browse", ...changes };
   const written = new URLSearchParams();
-  if (view.view === "failures") written.set("view", "failures");
+  if (view.view === "failures" || view.view === "live") written.set("view", view.view);
   if (view.view === "compare" && !view.compare.length) written.set("view", "compare");
   if (view.q) written.set("q", view.q);
   if (view.sort !== "newest") written.set("sort", view.sort);

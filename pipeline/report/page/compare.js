@@ -34,6 +34,20 @@ function compareView(ids) {
   ];
 }
 
+/** What was said of those that are compared, with the films left as they play. */
+function refreshCompare() {
+  const purchases = app.view.compare
+    .map((id) => app.model.purchases.get(id))
+    .filter((each) => each !== undefined);
+  const view = byId("view");
+  if (purchases.length < 2) return;
+  view.querySelector(".sides-head")?.replaceWith(sidesHead(purchases));
+  view
+    .querySelector(".two-columns")
+    ?.replaceWith(el("div", { class: "two-columns" }, differenceBlock(purchases), notesOfAll(purchases)));
+  showDecideBar(purchases[side], sideSwitch(purchases));
+}
+
 /** @param {Purchase[]} purchases @param {boolean} wipe */
 function compareBar(purchases, wipe) {
   const [head, tail] = keyParts(purchases[0].key);

@@ -15,7 +15,8 @@ function decide(verb, purchases) {
   if (!purchases.length) return;
   const verdict = VERDICTS.find((each) => each.verb === verb);
   if (source.canDecide && verdict) {
-    for (const each of purchases) void source.decide(each, verdict.decision);
+    const can = purchases.filter((each) => canBeDecided(each));
+    for (const each of can) void save(each, { decision: verdict.decision }, verdict.set);
     return;
   }
   const commands = app.model.campaigns.map((campaign) => {
@@ -25,9 +26,40 @@ function decide(verb, purchases) {
   void copy(commands.filter(Boolean).join(" && "));
 }
 
+/** @param {Purchase} purchase */
+function canBeDecided(purchase) {
+  return !purchase.deleted && (purchase.status === "done" || purchase.status === "succeeded");
+}
+
+/** The purchases of which something is being saved. @type {Set<string>} */
+const saving = new Set();
+
+/** Nothing is shown as decided before it is on disk. @param {Purchase} purchase @param {Review} review @param {string} told */
+async function save(purchase, review, told) {
+  saving.add(purchase.id);
+  showDecideBar();
+  try {
+    await source.decide(purchase, review);
+    toast(`${told}.`);
+  } catch (error) {
+    toast(`Not saved: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    saving.delete(purchase.id);
+    showDecideBar();
+  }
+}
+
+/** Stars for what is decided on now. @param {number} rating */
+function rate(rating) {
+  if (deciding && source.canDecide && canBeDecided(deciding))
+    void save(deciding, { rating }, `${counted(rating, "star")} given`);
+}
+
 /** @param {string} verb */
 function decideSelected(verb) {
-  const chosen = app.selected.map((id) => app.model.purchases.get(id));
+  const focused = app.model.byAddress.get(focusedCard()?.dataset.address ?? "")?.serving?.id;
+  const ids = app.selected.length || !source.canDecide || !focused ? app.selected : [focused];
+  const chosen = ids.map((id) => app.model.purchases.get(id));
   decide(
     verb,
     chosen.filter((each) => each !== undefined),
@@ -37,14 +69,20 @@ function decideSelected(verb) {
 /** The bar below a film. @param {Purchase | undefined} purchase @param {Node} [sides] */
 function decideBar(purchase, sides) {
   deciding = purchase;
-  const can = purchase !== undefined && purchase.status !== "failed" && purchase.status !== "attention";
-  const left = app.model.jobs.filter(isUndecided).length;
+  const can = purchase !== undefined && canBeDecided(purchase);
+  const left = app.model.jobs.filter(isToDecide).length;
   return el(
     "div",
-    { class: "decide", role: "group", "aria-label": "Decide" },
+    {
+      class: `decide ${source.canDecide ? "saves" : ""}`,
+      role: "group",
+      "aria-label": "Decide",
+      "aria-busy": String(purchase !== undefined && saving.has(purchase.id)),
+    },
     sides,
     ...VERDICTS.map((each) => verdictButton(each, purchase, can)),
-    purchase?.rating ? starsOf(purchase.rating) : undefined,
+    source.canDecide && can ? starButtons(purchase) : purchase?.rating ? starsOf(purchase.rating) : undefined,
+    source.canDecide && can && noteForm(purchase),
     !source.canDecide &&
       can &&
       el("span", { class: "hint", text: "This page cannot save: a button copies the command that does." }),
@@ -75,6 +113,87 @@ function verdictButton(verdict, purchase, can) {
   return button;
 }
 
+/** Make the bar anew; a note that is being written stays. @param {Purchase} [purchase] @param {Node} [sides] */
+function showDecideBar(purchase = app.model.purchases.get(deciding?.id ?? ""), sides) {
+  const bar = document.querySelector(".decide");
+  if (!bar) return;
+  const kept = sides ?? bar.querySelector(".segmented") ?? undefined;
+  const typing = bar.contains(document.activeElement) && document.activeElement?.matches(".note input");
+  const place = focusable(bar).indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  const made = decideBar(purchase, kept);
+  bar.replaceWith(made);
+  if (typing) made.querySelector("input")?.focus({ preventScroll: true });
+  else if (place >= 0) focusable(made)[place]?.focus({ preventScroll: true });
+}
+
+/** @param {Purchase} purchase */
+function starButtons(purchase) {
+  const stars = [1, 2, 3, 4, 5].map((star) => {
+    const button = el(
+      "button",
+      {
+        "aria-label": counted(star, "star"),
+        "aria-pressed": String(purchase.rating === star),
+        title: `${counted(star, "star")} (${star})`,
+        onclick: () => rate(star),
+      },
+      icon("star", star > (purchase.rating ?? 0) ? "off" : ""),
+    );
+    return button;
+  });
+  return el("span", { class: "stars", role: "group", "aria-label": "Stars" }, ...stars);
+}
+
+/** The form of a note, kept while the same purchase is looked at. @type {{ of: string, form: HTMLElement } | undefined} */
+let noting;
+
+/** @param {Purchase} purchase */
+function noteForm(purchase) {
+  if (noting?.of === purchase.id) return noting.form;
+  const of = reel;
+  const when = el("span", { class: "when" });
+  const field = /** @type {HTMLInputElement} */ (
+    el("input", {
+      type: "text",
+      maxlength: 4000,
+      autocomplete: "off",
+      placeholder: of ? "Note at this moment" : "Note",
+      "aria-label": of ? "Note at this moment" : "Note",
+      onfocus: () => of?.pause(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Escape") field.blur();
+        if (event.key === "Enter" && !event.isComposing) void send();
+      },
+    })
+  );
+  const update = () => (when.textContent = of ? moment(of.time) : "");
+  of?.addEventListener("change", update);
+  update();
+  const send = async () => {
+    const note = field.value.trim();
+    if (!note || !deciding) return;
+    const review = of ? { note, at: Math.round(of.time * 1000) / 1000 } : { note };
+    const before = field.value;
+    field.value = "";
+    field.blur();
+    const known = notesOf(deciding).length;
+    await save(deciding, review, "Noted");
+    if (notesOf(app.model.purchases.get(purchase.id)).length === known) field.value ||= before;
+  };
+  const form = el("label", { class: "note" }, when, field, el("kbd", { text: "m" }));
+  noting = { of: purchase.id, form };
+  return form;
+}
+
+function writeNote() {
+  /** @type {HTMLElement | null} */ (document.querySelector(".decide .note input"))?.focus();
+}
+
+/** Whether somebody has still to decide; what is being saved is as good as decided. @param {Job} job */
+function isToDecide(job) {
+  return isUndecided(job) && !saving.has(job.serving?.id ?? "");
+}
+
 /** @param {number} rating */
 function starsOf(rating) {
   const stars = [1, 2, 3, 4, 5].map((star) => icon("star", star > rating ? "off" : ""));
@@ -84,10 +203,10 @@ function starsOf(rating) {
 /** Open the next job that nobody decided on: behind the one that is open, else the first. */
 function nextUndecided() {
   const here = jobsShown();
-  const list = here.some(isUndecided) ? here : sorted(app.model.jobs, app.view.sort);
+  const list = here.some(isToDecide) ? here : sorted(app.model.jobs, app.view.sort);
   const at = list.findIndex((job) => job.address === app.view.job);
   const next = [...list.slice(at + 1), ...list.slice(0, at + 1)].find(
-    (job) => isUndecided(job) && job.address !== app.view.job,
+    (job) => isToDecide(job) && job.address !== app.view.job,
   );
   if (next) go({ view: "job", job: next.address });
   else toast("Nothing is left to decide.");

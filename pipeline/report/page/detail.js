@@ -13,10 +13,43 @@ function detailView(job) {
       { class: "detail" },
       el("div", { class: "watch" }, ...stageOf(job), filmsElsewhere(job)),
       sideColumn(job),
-      el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job)),
+      moreOf(job),
     ),
-    decideBar(job.serving),
+    decideBar(judged(job)),
   ];
+}
+
+/** @param {Job} job */
+function moreOf(job) {
+  return el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job));
+}
+
+/** What is looked at and decided on: what serves the job, or the take that was sent back. @param {Job} job */
+function judged(job) {
+  return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
+}
+
+/** What was said or made of the job that is open, with the film left as it plays. @param {Job} job @param {boolean} changed */
+function refreshDetail(job, changed) {
+  const view = byId("view");
+  const list = jobsShown();
+  view.querySelector(".sub")?.replaceWith(subBar(job, list, list.indexOf(job)));
+  const purchase = judged(job);
+  const watch = view.querySelector(".watch");
+  if (changed && watch) {
+    view.querySelector(".side-column")?.replaceWith(sideColumn(job));
+    view.querySelector(".more")?.replaceWith(moreOf(job));
+    const film = reel?.films[0];
+    const href = purchase?.files[0] && source.film(purchase.files[0]);
+    const stage = watch.querySelector(".stage");
+    if (reel && film && href && film.getAttribute("src") === href)
+      watch
+        .querySelector(".transport")
+        ?.replaceWith(transportOf(reel, pinsOf(purchase), () => watch.querySelector(".stage")));
+    else if (!(stage?.querySelector("img") && href && kindOf(purchase?.files[0]) === "image"))
+      watch.replaceChildren(...[...stageOf(job), filmsElsewhere(job)].filter((each) => each !== undefined));
+  }
+  showDecideBar(purchase);
 }
 
 /** @param {Job} job @param {Job[]} list @param {number} at */
@@ -47,7 +80,7 @@ function subBar(job, list, at) {
 }
 
 /** The film with its transport; the picture; or why there is none. @param {Job} job @param {MediaFile} [chosen] */
-function stageOf(job, chosen = job.file) {
+function stageOf(job, chosen = judged(job)?.files[0]) {
   const href = chosen && source.film(chosen);
   const ratio =
     chosen?.width && chosen.height ? chosen.width / chosen.height : job.ratio || usualOf(job).ratio;
@@ -73,7 +106,7 @@ function stageOf(job, chosen = job.file) {
     "loadedmetadata",
     () => film.videoWidth && setVars(stage, { ratio: film.videoWidth / film.videoHeight }),
   );
-  return [stage, transportOf(reel, pinsOf(job.serving), () => stage)];
+  return [stage, transportOf(reel, pinsOf(judged(job)), () => stage)];
 }
 
 /** A page in one file holds no films: where they are. @param {Job} job */
@@ -292,7 +325,7 @@ function sideColumn(job) {
     factsLine(job),
     trouble(job),
     changeBlock(job),
-    notesBlock(notesOf(job.serving), (note, index) =>
+    notesBlock(notesOf(judged(job)), (note, index) =>
       el("span", { class: "pin pin-mark", text: note.at === undefined ? "–" : String(index + 1) }),
     ),
     requestBlock(job),
@@ -303,13 +336,14 @@ function sideColumn(job) {
 function factsLine(job) {
   const state = STATES[job.state];
   const price = job.cost ?? priceOf(job);
-  const by = job.serving?.by ? ` by ${job.serving.by}` : "";
+  const by = job.shown?.by ? ` by ${job.shown.by}` : "";
+  const when = job.shown?.at ? `, ${date(job.shown.at, "short")}` : "";
   return el(
     "p",
     { class: "facts" },
     el("span", {
       class: state.tone === "muted" ? "" : state.tone,
-      text: `${state.word}${job.decision ? by : ""}`,
+      text: `${state.word}${job.decision ? by + when : ""}`,
     }),
     price !== undefined &&
       el("span", {

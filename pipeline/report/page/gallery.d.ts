@@ -77,10 +77,20 @@ type CampaignData = {
   budget?: number;
   max_credits?: number;
   selected_of?: number;
+  usual?: Record<string, number>; // by template id: the seconds that its workflows took before
+  run?: { started: string; spent: number } | null; // the one that bought last
+  changed?: string; // when something was last seen to change
+  trouble?: string | null; // why what is on disk cannot be read now
   jobs: JobData[];
   purchases: PurchaseData[];
   files: MediaFile[];
   before?: { name: string; jobs: JobData[]; purchases: PurchaseData[] };
+};
+
+type LiveData = {
+  event: string; // the id of the last event that the data holds
+  can_decide: boolean;
+  calls?: Record<string, number> | null; // by minute; null: nobody counts them
 };
 
 type GalleryData = {
@@ -88,6 +98,7 @@ type GalleryData = {
   tool: string;
   posters: boolean;
   videos: boolean;
+  live?: LiveData;
   campaigns: CampaignData[];
 };
 
@@ -139,7 +150,7 @@ type Model = {
 };
 
 type View = {
-  view: "browse" | "failures" | "compare" | "job";
+  view: "browse" | "failures" | "compare" | "job" | "live";
   q: string;
   sort: string;
   job: string;
@@ -153,11 +164,21 @@ type Search = { terms: Term[]; nothing: Term | undefined };
 
 type Props = Record<string, unknown>;
 
+/** What somebody says of a purchase: `at` is the moment in seconds that `note` is about. */
+type Review = { decision?: string; rating?: number; note?: string; at?: number };
+
+/** What has changed: jobs as "number key" of their campaign, and purchases. Undefined: maybe anything. */
+type Changed = { jobs: Set<string>; purchases: Set<string> } | undefined;
+
 type Source = {
   readonly canDecide: boolean;
+  readonly isLive: boolean;
+  readonly views: Record<string, () => Node[]>; // those that only this page has
+  ready(): void; // called when the page stands
+  goesOn(): boolean; // whether a run seems to be going on now
   load(): Promise<GalleryData>;
   poster(file: MediaFile): string | undefined;
   film(file: MediaFile): string | undefined;
-  decide(purchase: Purchase, decision: string): Promise<void>;
-  onChange(told: () => void): void;
+  decide(purchase: Purchase, review: Review): Promise<void>;
+  onChange(told: (data: GalleryData, changed: Changed) => void): void;
 };

@@ -30,6 +30,26 @@ const grid = {
     this.layout();
   },
 
+  /** The same cards, but those of `changed` drawn anew; the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
+  update(jobs, changed) {
+    const focused = document.activeElement?.closest("article")?.getAttribute("data-address");
+    for (const address of changed) {
+      const card = this.cards.get(address);
+      if (card === undefined) continue;
+      if (preview?.card === card) stopPreview();
+      card.remove();
+      this.cards.delete(address);
+    }
+    this.jobs = jobs;
+    this.from = -1;
+    this.layout();
+    this.mark();
+    const link = /** @type {HTMLElement | null | undefined} */ (
+      focused && changed.has(focused) ? this.cards.get(focused)?.querySelector(".open") : undefined
+    );
+    link?.focus({ preventScroll: true });
+  },
+
   columns() {
     return Math.max(1, getComputedStyle(byId("grid")).gridTemplateColumns.split(" ").length);
   },

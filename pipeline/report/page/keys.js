@@ -31,9 +31,14 @@ const KEYS = [
       ["Approve", "a"],
       ["Reject", "r"],
       ["Redo", "d"],
+      ["Stars", "1", "–", "5"],
+      ["Note at this moment", "m"],
     ],
   },
 ];
+
+/** What only a page that can save knows. */
+const SAVING = new Set(["Stars", "Note at this moment"]);
 
 function showKeys() {
   const dialog = /** @type {HTMLDialogElement} */ (byId("keys"));
@@ -50,14 +55,16 @@ function showKeys() {
       el(
         "dl",
         {},
-        ...column.keys.map(([name, ...keys]) =>
-          el(
-            "div",
-            {},
-            el("dt", { text: name }),
-            el("dd", {}, ...keys.map((key) => el("kbd", { text: key }))),
+        ...column.keys
+          .filter(([name]) => source.canDecide || !SAVING.has(name))
+          .map(([name, ...keys]) =>
+            el(
+              "div",
+              {},
+              el("dt", { text: name }),
+              el("dd", {}, ...keys.map((key) => el("kbd", { text: key }))),
+            ),
           ),
-        ),
       ),
     ),
   );
@@ -102,6 +109,8 @@ const WITH_FILM = {
   a: () => deciding && decide("approve", [deciding]),
   r: () => deciding && decide("reject", [deciding]),
   d: () => deciding && decide("redo", [deciding]),
+  ...Object.fromEntries([1, 2, 3, 4, 5].map((stars) => [String(stars), () => rate(stars)])),
+  m: () => writeNote(),
   Escape: () => go({}),
 };
 
@@ -123,6 +132,7 @@ const IN_VIEW = {
     "]": () => chooseSide(1),
   },
   failures: { Escape: () => go({}) },
+  live: {},
 };
 
 function focusedCard() {
@@ -163,6 +173,7 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (/** @type {HTMLDialogElement} */ (byId("keys")).open) return;
   const target = event.target instanceof Element ? event.target : document.body;
+  if (target.matches("input[type=text]")) return; // a note: every key is a letter
   if (target.matches("input[type=search], select, textarea")) {
     if (event.key === "Escape") leaveSearch(event);
     return;

@@ -24,12 +24,20 @@ function jobsShown() {
   return fitting(searchFor(app.view.q, app.model.jobs), sorted(app.model.jobs, app.view.sort));
 }
 
+/** The views besides the overview and that of a job; a page that is live has one more. @type {Record<string, () => Node[]>} */
+const VIEWS = {
+  failures: () => [failuresView()],
+  compare: () => compareView(app.view.compare),
+  ...source.views,
+};
+
 /** Show what the address names. */
 function show() {
   app.view = viewOf();
   reel?.pause();
   reel = undefined;
   deciding = undefined;
+  noting = undefined;
   const job = app.model.byAddress.get(app.view.job);
   if (app.view.view === "job" && !job) app.view = { ...app.view, view: "browse", job: "" };
   const browsing = app.view.view === "browse";
@@ -45,13 +53,8 @@ function show() {
     showBrowse();
   } else {
     stopPreview();
-    const nodes =
-      app.view.view === "job" && job
-        ? detailView(job)
-        : app.view.view === "failures"
-          ? [failuresView()]
-          : compareView(app.view.compare);
-    byId("view").replaceChildren(...nodes);
+    const { view } = app.view;
+    byId("view").replaceChildren(...(job ? detailView(job) : view === "job" ? [] : VIEWS[view]()));
     scrollTo(0, 0);
   }
   showSelection();
@@ -76,6 +79,7 @@ function showTabs() {
       count > 0 && el("span", { text: number(count) }),
     );
   byId("tabs").replaceChildren(
+    ...(source.isLive ? [tab("live", "Live", 0)] : []),
     tab("browse", "Overview", 0),
     tab("failures", "Failures", failures),
     tab("compare", "Compare", 0),
@@ -85,7 +89,44 @@ function showTabs() {
   byId("name").title = names.join(", ");
 }
 
-function showBrowse() {
+/** Show what has changed and leave alone what has not: a film plays on, and who types types on. @param {Changed} changed */
+function refresh(changed) {
+  const { jobs, byAddress } = app.model;
+  const isChanged = (/** @type {Job} */ job) =>
+    !changed ||
+    changed.jobs.has(`${job.campaign.number} ${job.key}`) ||
+    (job.shown !== undefined && changed.purchases.has(job.shown.id));
+  const open = byAddress.get(app.view.job);
+  keepingFocus(() => {
+    showTabs();
+    byId("overview").replaceChildren(...overview());
+    if (app.view.view === "browse") showBrowse(new Set(jobs.filter(isChanged).map((job) => job.address)));
+    else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
+    else if (app.view.view === "job") show();
+    else if (app.view.view === "compare" && app.view.compare.length > 1) refreshCompare();
+    else byId("view").replaceChildren(...VIEWS[app.view.view]());
+  });
+}
+
+/** Have the focus where it was, if what had it is made anew. @param {() => void} change */
+function keepingFocus(change) {
+  const before = document.activeElement;
+  const region = before?.closest("#overview, #view, #tabs");
+  const at = region ? focusable(region).indexOf(/** @type {HTMLElement} */ (before)) : -1;
+  change();
+  if (before && !before.isConnected && region && at >= 0)
+    focusable(region)[at]?.focus({ preventScroll: true });
+}
+
+/** @param {Element} region @returns {HTMLElement[]} */
+function focusable(region) {
+  return [...region.querySelectorAll("a[href], button, input, select")].map(
+    (each) => /** @type {HTMLElement} */ (each),
+  );
+}
+
+/** @param {Set<string>} [changed] the addresses of jobs whose cards are to be drawn anew */
+function showBrowse(changed) {
   const { jobs } = app.model;
   const search = searchFor(app.view.q, jobs);
   const found = fitting(search, sorted(jobs, app.view.sort));
@@ -101,7 +142,8 @@ function showBrowse() {
   if (listed !== app.listed) {
     app.listed = listed;
     grid.show(found);
-  } else grid.layout();
+  } else if (changed) grid.update(found, changed);
+  else grid.layout();
 }
 
 /** @param {Job[]} found @param {Search} search */
@@ -239,11 +281,11 @@ async function begin() {
     ", then pipeline report again.",
   );
   byId("overview").replaceChildren(...overview());
-  source.onChange(() => {
-    app.listed = "";
-    byId("overview").replaceChildren(...overview());
-    show();
+  source.onChange((data, changed) => {
+    app.model = modelOf(data);
+    refresh(changed);
   });
+  source.ready();
   show();
 }
 

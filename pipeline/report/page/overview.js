@@ -286,7 +286,7 @@ function nextRows(campaign) {
     );
   }
   const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
-  if (open.length) rows.push(openRow(campaign, open));
+  if (open.length && !source.goesOn()) rows.push(openRow(campaign, open));
   return rows;
 }
 

@@ -5,6 +5,10 @@
 /** @type {Source} */
 const source = {
   canDecide: false,
+  isLive: false,
+  views: {},
+  ready() {},
+  goesOn: () => false,
 
   async load() {
     return JSON.parse(await inflated(byId("data").textContent ?? ""));

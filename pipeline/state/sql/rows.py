@@ -57,6 +57,16 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirr
     return mirror
 
 
+def sighted(purchases: Iterable[Row]) -> tuple[dict[PurchaseId, Purchase], dict[PurchaseId, str]]:
+    """The purchases of some rows, and the run of each.
+
+    Raises:
+        ValueError: a row cannot be one of ours; the message names it.
+    """
+    found = [_purchase(row) for row in purchases]
+    return {each.id: each for each, _, _ in found}, {each.id: run for each, _, run in found}
+
+
 def _purchase(row: Row) -> tuple[Purchase, int, str]:
     purchase_id, revision, *told, run, document = row
     try:

@@ -9,6 +9,10 @@ EPOCH = "SELECT epoch FROM meta"
 
 PURCHASES = "SELECT id, revision, status, reason, key, fingerprint, cost, run, document FROM purchases"
 
+REVISIONS = "SELECT id, revision FROM purchases"
+
+PURCHASE = f"{PURCHASES} WHERE id = ?"
+
 ADD_PURCHASE = """
     INSERT INTO purchases (id, revision, status, reason, key, fingerprint, cost, run, document)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

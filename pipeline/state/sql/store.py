@@ -15,7 +15,7 @@ from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Spent, Turn
+from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Sighting, Spent, Turn
 
 T = TypeVar("T")
 
@@ -74,6 +74,25 @@ class SqlStore:
             and (event := transitions.recovery(known.purchases[purchase_id], workflow_id))
         }
         return replace(known, purchases={**known.purchases, **rescued})
+
+    def look(self, before: Sighting) -> Sighting:
+        with self._database.reading() as transaction:
+            revisions: dict[PurchaseId, int] = dict(transaction.rows(statements.REVISIONS))
+            changed = [each for each, revision in revisions.items() if before.revisions.get(each) != revision]
+            if len(changed) * 4 > len(revisions):  # so many are read faster at once
+                found = list(transaction.rows(statements.PURCHASES))
+            else:
+                found = [row for each in changed for row in transaction.rows(statements.PURCHASE, each)]
+            served = transaction.rows(statements.SERVED)
+        with self._telling_damage():
+            read, runs = rows.sighted(found)
+            mirror = rows.mirror_of((), served, self._run)
+        purchases = {each: read.get(each) or before.records.purchases[each] for each in revisions}
+        return Sighting(
+            records=Records(purchases=purchases, served=mirror.served),
+            revisions=revisions,
+            runs={each: runs.get(each) or before.runs.get(each, "") for each in revisions},
+        )
 
     def recover(self, at: str) -> Sequence[Change]:
         rescued = self._rescue.held()

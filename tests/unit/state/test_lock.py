@@ -78,9 +78,7 @@ def test_a_killed_holder_leaves_no_lock_and_the_file_stays(tmp_path: Path) -> No
     assert (tmp_path / "s.db.lock").exists()
 
 
-@fails_without(
-    "pipeline.system:lock", "_fcntl.flock(descriptor, mode", swap=("_fcntl.flock", "_fcntl.lockf")
-)
+@fails_without("pipeline.system:lock", "_fcntl.flock(descriptor, mode", swap=("_fcntl.flock", "_fcntl.lockf"))
 def test_a_living_child_of_a_killed_holder_still_keeps_others_out(tmp_path: Path) -> None:
     state = tmp_path / "s.db"
     with holder(state, "fork") as process:

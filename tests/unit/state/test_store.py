@@ -12,7 +12,7 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.jobs import JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Output, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state import transitions
-from pipeline.state.store import Caps, Change, Spent, Turn
+from pipeline.state.store import Caps, Change, Sighting, Spent, Turn
 from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, move, placed, purchase, step
 
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
@@ -37,6 +37,26 @@ def test_a_purchase_goes_its_way_and_each_step_is_remembered(desk: Desk) -> None
         ("finished", "submitted", "succeeded"),
         ("fetched", "succeeded", "done"),
     ]
+
+
+def test_who_looks_again_reads_only_what_changed(desk: Desk) -> None:
+    store = desk.open()
+    bought = [buy(store, number) for number in range(9)]
+    first = store.look(Sighting())
+    moved = move(store, bought[3], transitions.Accepted(WorkflowId("w1")))
+    another = buy(store, 9)
+
+    then = store.look(first)
+
+    assert then.records.purchases == store.records().purchases
+    assert then.records.purchases[moved.id] == moved
+    kept = [
+        each for each, purchase in first.records.purchases.items() if then.records.purchases[each] is purchase
+    ]
+    assert sorted(kept) == sorted(each.id for each in bought if each.id != moved.id)
+    assert set(then.runs) == {*first.runs, another.id}
+    assert len(set(then.runs.values())) == 1
+    assert store.look(then) == then
 
 
 def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_its_batch_is_written(

@@ -1,0 +1,113 @@
+"""`pipeline serve`: the gallery as a live page, and review in the browser."""
+
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.arguments import manifests_of
+from pipeline.cli.context import open_workspaces
+from pipeline.cli.options import (
+    DEFAULT_LISTEN,
+    CampaignFlags,
+    campaign_options,
+    flag,
+    manifests_argument,
+    verbosity,
+)
+from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.terminal import say
+from pipeline.errors import UsageError
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.review import assert_name, reviewer
+from pipeline.operations.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.serve.server import LivePage
+    from pipeline.serve.state_source import StateOfRun
+
+
+@click.command("serve")
+@manifests_argument
+@flag("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="ADDR", help="Where to listen.")
+@flag("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token (mode 0600).")
+@flag("--read-only", is_flag=True, help="For looking only: take no reviews.")
+@flag("--as", "by", metavar="NAME", help="Who decides here (default: git's user.name).")
+@flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@campaign_options
+def command(manifests: tuple[Path, ...], **given: Any) -> None:
+    """Show MANIFEST as a live page until interrupted: progress, credits, and review by mouse or keyboard.
+
+    It reads the state, never locks it and never buys; decisions go to the decisions file, as `approve` writes them.
+    The first line that is printed, once it answers, holds its address with a token; who has no token gets nothing.
+    Listening beyond loopback needs --token-file; it is made where it does not exist.
+    """
+    flags = CampaignFlags.of(given)
+    paths = manifests_of(manifests)
+    page = live_page(open_workspaces(paths, flags), given, paths, flags)
+
+    def on_ready(url: str) -> None:
+        say(f"The page is at {url}")
+        if not verbosity().quiet:
+            say("Ctrl-C ends it.", err=True)
+        if given["opened"]:
+            with suppress(webbrowser.Error):
+                webbrowser.open(url)
+
+    with ended_by_signals():
+        page.serve(on_ready)
+
+
+def live_page(
+    workspaces: Sequence[Workspace], given: dict[str, Any], paths: Sequence[Path], flags: CampaignFlags
+) -> "LivePage":
+    """The page that the flags ask for.
+
+    Raises:
+        UsageError: the extra is missing, or the flags make no sense.
+        InvalidInput: the records of a campaign are wrong.
+    """
+    try:
+        # An extra, and heavy.
+        from pipeline.serve.listen import listen_address
+        from pipeline.serve.server import LivePage, ServeSettings
+    except ImportError as error:
+        raise missing_extra() from error
+
+    settings = ServeSettings(
+        address=listen_address(given["listen"]),
+        token_file=given["token_file"],
+        read_only=given["read_only"],
+        by=assert_name(given["by"]) or reviewer(workspaces[0]),
+    )
+    return LivePage(workspaces, settings, reopen=lambda number: open_workspaces([paths[number]], flags)[0])
+
+
+def page_of_run(
+    state: CampaignState, listen: str, token_file: Path | None, calls: Callable[[], int]
+) -> "tuple[StateOfRun, LivePage]":
+    """The page of a run that goes on in this process, and what it hears of it.
+
+    Raises:
+        UsageError: the extra is missing, or it may not listen there.
+    """
+    try:
+        from pipeline.serve.listen import listen_address
+        from pipeline.serve.server import LivePage, ServeSettings
+        from pipeline.serve.state_source import StateOfRun
+    except ImportError as error:
+        raise missing_extra() from error
+
+    settings = ServeSettings(
+        address=listen_address(listen), token_file=token_file, by=reviewer(state.workspace)
+    )
+    source = StateOfRun(state)
+    return source, LivePage([state.workspace], settings, source=source, calls=calls)
+
+
+def missing_extra() -> UsageError:
+    """What to say where the extra `serve` is not installed."""
+    return UsageError("serving needs the extra 'serve': pip install 'campaign-pipeline[serve]'")

@@ -1,0 +1,174 @@
+"""Who gets in: whoever has the token, by the address that the server is known by, and no page of another site.
+
+A server on loopback is in reach of every page that a browser on the same machine shows. Such a page has no cookie of
+ours, is known by its `Origin`, and by its `Host` where its own name was pointed at this machine (DNS rebinding).
+"""
+
+import os
+import secrets
+import socket
+import stat
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import UsageError, printable
+from pipeline.files import read_limited
+from pipeline.serve.listen import ListenAddress
+
+# Bytes of a request's body: a review is a few lines.
+LARGEST_BODY = 64 << 10
+_SHORTEST_TOKEN = 16
+_LONGEST_TOKEN = 512
+
+# Everything that the page is made of comes from this server; nothing else is loaded, sent or framed.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a request has to bring. `names` are the hosts by which the server is known, all addresses if `is_open`."""
+
+    token: str
+    names: frozenset[str]
+    is_open: bool
+
+    def why_refused(self, request: Request) -> str | None:
+        """Why a request is not answered; None where it is."""
+        host = request.headers.get("host", "")
+        if not self._is_own(host):
+            return "this server is not known by that name"
+        own = f"{request.scope['scheme']}://{host}".lower()
+        if any(origin.lower() != own for origin in request.headers.getlist("origin")):
+            return "this server does not answer to other sites"
+        if not self._has_token(request):
+            return "open the address that the command printed: it has a token in it"
+        return None
+
+    def _is_own(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        name = name.strip("[]").lower()
+        # An address cannot be pointed elsewhere; only names have to be known.
+        return name in self.names or (self.is_open and _is_address(name))
+
+    def _has_token(self, request: Request) -> bool:
+        given = request.cookies.get(cookie_of(request), "")
+        if request.url.path == "/":
+            given = request.query_params.get("token", given)
+        return secrets.compare_digest(given.encode(), self.token.encode())
+
+
+def cookie_of(request: Request) -> str:
+    """The name of the cookie. A browser sends one to every port of a host, so the port is in it."""
+    host = request.headers.get("host", "")
+    port = host.rpartition(":")[2]
+    return f"pipeline-{port if port.isdecimal() else 80}"
+
+
+def access_for(address: ListenAddress, token_file: Path | None) -> Access:
+    """What requests have to bring to a server that listens there.
+
+    Raises:
+        UsageError: it listens beyond loopback without a file with the token, or that file is no safe place for it.
+    """
+    if not address.is_loopback and token_file is None:
+        raise UsageError(
+            f"--listen {address.host}: others can reach it, so it needs --token-file FILE (mode 0600) with a token"
+        )
+    token = secrets.token_urlsafe(24) if token_file is None else read_token(token_file)
+    names = {"localhost", "127.0.0.1", "::1", address.host.lower()}
+    if not address.is_loopback:
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return Access(token=token, names=frozenset(names), is_open=not address.is_loopback)
+
+
+def read_token(path: Path) -> str:
+    """The token in a file that only its owner can read; where there is no file, it is made.
+
+    Raises:
+        UsageError: others can read it, or it holds no token.
+    """
+    shown = printable(str(path))
+    try:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w"
+        ) as file:
+            file.write(f"{secrets.token_urlsafe(24)}\n")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise UsageError(f"--token-file {shown}: cannot be made: {error.strerror}") from error
+    try:
+        status = path.stat()
+        token = read_limited(path, _LONGEST_TOKEN + 2).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--token-file {shown}: cannot be read") from error
+    if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.geteuid():
+        raise UsageError(f"--token-file {shown}: only its owner may read it: chmod 600 {shown}")
+    is_plain = token.replace("-", "").replace("_", "").isalnum()
+    if not (_SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and is_plain):
+        raise UsageError(
+            f"--token-file {shown}: a token is {_SHORTEST_TOKEN} letters, digits, - and _ or more; "
+            "delete the file and a good one is made"
+        )
+    return token
+
+
+class Guard:
+    """ASGI middleware: 403 for whoever may not get in, 413 for too large a body, and safe headers on every answer."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if "token" in request.query_params and message["status"] == 200:
+                    headers.append("set-cookie", self._cookie(request))
+            await send(message)
+
+        refused = self._refusal(request)
+        await (refused or self._app)(scope, receive, guarded)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if (why := self._access.why_refused(request)) is not None:
+            return PlainTextResponse(f"{why}\n", 403)
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return PlainTextResponse("too large\n", 413, {"connection": "close"})
+        return None
+
+    def _cookie(self, request: Request) -> str:
+        return f"{cookie_of(request)}={self._access.token}; Path=/; HttpOnly; SameSite=Strict"
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

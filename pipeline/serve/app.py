@@ -1,0 +1,129 @@
+"""The web application of the live page: which path leads to what."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+
+from pipeline.errors import InvalidInput, PipelineError, UsageError
+from pipeline.jobs import Json
+from pipeline.report.film_files import is_within
+from pipeline.report.page import page_files
+from pipeline.serve.access import LARGEST_BODY, Access, Guard
+from pipeline.serve.review_request import opinion_of, read_review
+from pipeline.serve.watcher import Watcher
+
+# Browsers that listen at once: more than people look, fewer than would fill the memory.
+MOST_STREAMS = 64
+_OWN_PAGE = Path(__file__).with_name("page")
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_MEDIA = re.compile(r"(?:video|audio|image)/[a-z0-9.+-]+")
+# What a browser would run when it is opened by itself, so that it is handed out as a download.
+_ACTIVE = "image/svg+xml"
+
+
+def create_app(
+    watcher: Watcher, access: Access, *, by: str | None = None, open_routes: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application over what `watcher` sees. `by` is whoever decides here, None where reviews are not taken.
+
+    `open_routes` are answered without a token: each has its own way to know who calls.
+    """
+    handlers = _Handlers(watcher, by)
+    guarded = Mount(
+        "/",
+        routes=[
+            Route("/", handlers.page_file),
+            Route("/data", handlers.data),
+            Route("/events", handlers.events),
+            Route("/decisions", handlers.decide, methods=["POST"]),
+            Route("/posters/{name}.webp", handlers.poster),
+            Route("/films/{number:int}/{digest}", handlers.film),
+            Route("/{name}", handlers.page_file),
+        ],
+        middleware=[Middleware(Guard, access=access)],
+    )
+    return Starlette(routes=[*open_routes, guarded], exception_handlers={HTTPException: _refused})
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+    return PlainTextResponse(f"{detail}\n", status)
+
+
+class _Handlers:
+    def __init__(self, watcher: Watcher, by: str | None) -> None:
+        self._watcher = watcher
+        self._by = by
+        self._files = page_files(_OWN_PAGE)
+
+    async def page_file(self, request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if name not in self._files:
+            raise HTTPException(404, "there is nothing here")
+        kind = _TYPES[name.rpartition(".")[2]]
+        return Response(self._files[name], media_type=f"{kind}; charset=utf-8")
+
+    async def data(self, _request: Request) -> Response:
+        return Response(await run_in_threadpool(self._watcher.page_data), media_type="application/json")
+
+    async def events(self, request: Request) -> Response:
+        feed = self._watcher.feed
+        if feed.listeners >= MOST_STREAMS:
+            raise HTTPException(503, "too many browsers listen")
+        # The browser's own header is newer than the address that it began with.
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        return StreamingResponse(feed.stream(after), media_type="text/event-stream")
+
+    async def decide(self, request: Request) -> Response:
+        if not self._watcher.can_decide:
+            raise HTTPException(403, "this page is for looking only")
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise HTTPException(415, "a review is sent as application/json")
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                raise HTTPException(413, "too large", {"connection": "close"})
+        try:
+            changes = await run_in_threadpool(self._record, body)
+        except UsageError as error:
+            return JSONResponse({"problem": str(error)}, 400)
+        except InvalidInput as error:
+            return JSONResponse({"problem": f"the decisions file cannot be read: {error}"}, 409)
+        except PipelineError as error:
+            return JSONResponse({"problem": str(error)}, 503)
+        return JSONResponse({"saved": True, "changes": changes})
+
+    def _record(self, body: bytes) -> Json:
+        return self._watcher.record(lambda campaigns: opinion_of(read_review(body), campaigns, self._by))
+
+    async def poster(self, request: Request) -> Response:
+        still = await run_in_threadpool(self._watcher.still, request.path_params["name"])
+        if not still:
+            raise HTTPException(404, "there is no such still")
+        return Response(still, media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
+
+    async def film(self, request: Request) -> Response:
+        number, digest = request.path_params["number"], request.path_params["digest"]
+        campaigns = self._watcher.campaigns
+        path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
+        # It lay there when it was looked for; it is looked at once more, as it may be another by now.
+        if path is None or not is_within(path, campaigns[number].workspace.output):
+            raise HTTPException(404, "there is no such file")
+        kind = campaigns[number].rows.types.get(digest, "").partition(";")[0].strip().lower()
+        plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE
+        return FileResponse(
+            path,
+            media_type=kind if plays else "application/octet-stream",
+            filename=path.name,
+            content_disposition_type="inline" if plays else "attachment",
+            headers={"cache-control": "private, max-age=600"},
+        )

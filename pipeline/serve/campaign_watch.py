@@ -1,0 +1,240 @@
+"""One campaign as it stands on disk, looked at again and again; only what has changed since is read and told.
+
+Nothing is locked and nothing bought: of the state a copy of what is committed is read, as by every command that only
+looks.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.assignment import Assignment, assign, is_usable
+from pipeline.errors import InvalidInput, PipelineError
+from pipeline.files import stamp
+from pipeline.jobs import Job, JobKey, Json, in_plan_order
+from pipeline.manifest.expand import expand
+from pipeline.operations.campaign_state import read_published
+from pipeline.operations.report import project_path
+from pipeline.operations.workspace import Workspace, now
+from pipeline.planning.make import make
+from pipeline.planning.plan import ALL
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.results import decisions
+from pipeline.results.decisions import Decision
+from pipeline.serve.page_rows import PageRows
+from pipeline.serve.state_source import Stamp, StateSource
+from pipeline.serve.stills import Stills
+from pipeline.state.store import Sighting
+from pipeline.state.transitions import absorb
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read of a campaign, each part with what told then whether its files had changed."""
+
+    jobs: list[Job] = field(default_factory=list)
+    published: Records = field(default_factory=Records)
+    said: Mapping[PurchaseId, Decision] = field(default_factory=dict)
+    sighting: Sighting = field(default_factory=Sighting)
+    usual: Mapping[str, float] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+
+
+class CampaignWatch:
+    """A campaign and what the page shows of it. `number` is its place among those of the page.
+
+    `reopen` reads the manifest again when it has changed; a run, whose plan stands, has none.
+
+    Raises:
+        InvalidInput: manifest, state, results or decisions are wrong at the start; later that is told on the page.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        number: int,
+        stills: Stills,
+        source: StateSource,
+        reopen: Callable[[], Workspace] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.number = number
+        self.stills = stills
+        self._source = source
+        self._reopen = reopen
+        self._read = _Read()
+        self._trouble: str | None = None
+        self._changed = now()
+        self._planned = ""
+        self._records = Records()
+        self._assignment: Assignment = assign([], self._records)
+        self.rows = PageRows(workspace, number, stills)
+        self._look_at_files(self._stamps())
+        self._work_out()
+        self.plan()
+        self.rows.changes()  # who reads the page at first reads all of it
+
+    @property
+    def purchases(self) -> Mapping[PurchaseId, Purchase]:
+        """Every purchase that is known."""
+        return self._records.purchases
+
+    def served_key(self, purchase: Purchase) -> JobKey:
+        """The first job that the purchase serves, else the one it was bought for."""
+        serves = (key for key, each in self._assignment.by_key.items() if each.id == purchase.id)
+        return next(serves, purchase.key)
+
+    def look(self) -> dict[str, Json] | None:
+        """What of the page has changed since the last look; None where nothing has."""
+        stamps = self._stamps()
+        news = stamps != self._read.stamps
+        if news:
+            was = self._trouble
+            try:
+                self._look_at_files(stamps)
+                self._trouble = None
+            except PipelineError as error:
+                # What was read before stays: it is older, and whole.
+                self._trouble = str(error)
+            self._work_out()
+            self._changed = now() if self.rows.has_changes else self._changed
+            news = was != self._trouble
+        patch = self.rows.changes()
+        if patch is None and not news:
+            return None
+        return {"number": self.number, **self.heading(), **(patch or {})}
+
+    def heading(self) -> dict[str, Json]:
+        """What the page says of the campaign besides its jobs and purchases."""
+        bought = self._records.purchases.values()
+        heading: dict[str, Json] = {
+            "spent": sum(each.cost for each in bought),
+            "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
+            "run": self._last_run(),
+            "changed": self._changed,
+            "trouble": self._trouble,
+        }
+        return heading
+
+    def whole(self) -> dict[str, Json]:
+        """The campaign as the page reads it at first."""
+        workspace = self.workspace
+        limits = workspace.campaign.limits
+        written: dict[str, Json] = {
+            "name": workspace.campaign.name,
+            "command": shlex.quote(project_path(workspace.campaign.manifest)),
+            "flags": "--emulate" if workspace.emulated else None,
+            "emulated": workspace.emulated or None,
+            "budget": limits.budget,
+            "max_credits": limits.max_credits,
+            **self.heading(),
+            **self.rows.whole(),
+        }
+        return {name: value for name, value in written.items() if value is not None}
+
+    def _last_run(self) -> Json:
+        """When the run began that bought last, and what it has spent."""
+        runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
+        if not runs:
+            return None
+        last = max(runs)
+        purchases = self._read.sighting.records.purchases
+        spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
+        return {"started": last.partition(" ")[0], "spent": spent}
+
+    def _stamps(self) -> dict[str, Stamp]:
+        workspace = self.workspace
+        root = workspace.campaign.root
+        return {
+            "manifest": _stamps_of([root / each for each in workspace.campaign.inputs]),
+            "results": _stamps_of([workspace.results]),
+            "decisions": _stamps_of([workspace.decisions]),
+            "state": self._source.stamp(),
+        }
+
+    def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
+        """Read what has changed.
+
+        Raises:
+            PipelineError: a part of it is wrong.
+        """
+        read, before = self._read, self._read.stamps
+        # Taken before reading, and kept where reading fails too: what is wrong is read again when it changes.
+        read.stamps = stamps
+        changed = {name for name, each in stamps.items() if before.get(name) != each}
+        if "manifest" in changed:
+            if before and self._reopen is not None:
+                self.workspace = self._reopen()
+            read.jobs = in_plan_order(expand(self.workspace.campaign))
+            self.rows.set_campaign(self.workspace, read.jobs)
+        if "decisions" in changed:
+            found = decisions.read(self.workspace.decisions, self.workspace.decisions_name)
+            read.said = decisions.by_purchase(found)
+        if "results" in changed:
+            published = read_published(self.workspace)
+            read.published = published.records if published is not None else Records()
+            if published is not None:
+                media: Any = published.document.get("media", {})
+                self.rows.set_media(media)
+        if "state" in changed:
+            read.sighting = self._source.look(read.sighting)
+            read.usual = self._source.durations()
+
+    def _work_out(self) -> None:
+        read = self._read
+        in_force = decisions.in_force(read.said.values())
+        known = read.sighting.records
+        records = absorb(known, read.published, in_force) if read.published.purchases else known
+        if self._assignment.jobs is read.jobs and self._serves_as_before(records, in_force):
+            by_key = {key: records.purchases[each.id] for key, each in self._assignment.by_key.items()}
+            self._assignment = replace(self._assignment, by_key=by_key)
+        else:
+            self._assignment = assign(read.jobs, records, in_force)
+        self._records = records
+        self.rows.update(self._assignment, records, in_force, read.said)
+
+    def _serves_as_before(self, records: Records, in_force: Decisions) -> bool:
+        """Whether nothing has changed that decides which purchase serves which job; most steps of a run do not."""
+        before = self._records
+        matcher = self._assignment.matcher
+        return (
+            before.purchases.keys() == records.purchases.keys()
+            and before.served == records.served
+            and matcher.decisions == in_force
+            and all(
+                each is records.purchases[purchase_id] or _is_alike(each, records.purchases[purchase_id])
+                for purchase_id, each in before.purchases.items()
+            )
+        )
+
+    def plan(self) -> None:
+        """Work out what a run would do, which takes longer than the rest; told with the next look."""
+        if self._planned == self._changed:
+            return
+        self._planned = self._changed
+        self._assignment = assign(self._read.jobs, self._records, self._assignment.matcher.decisions)
+        try:
+            self.rows.set_actions(
+                {each.key: each.action.value for each in make(self._assignment, {}, ALL).entries}
+            )
+        except InvalidInput:
+            return
+        self._work_out()
+
+
+def _is_alike(one: Purchase, other: Purchase) -> bool:
+    """Whether both serve the same jobs as far as they themselves tell."""
+    return (one.key, one.fingerprint, one.inputs, one.bought_at, one.path) == (
+        *(other.key, other.fingerprint, other.inputs, other.bought_at, other.path),
+    ) and _soundness(one) == _soundness(other)
+
+
+def _soundness(purchase: Purchase) -> tuple[object, ...]:
+    is_plain = purchase.status not in {Status.FAILED, Status.ATTENTION}
+    return is_usable(purchase), is_plain or purchase.status
+
+
+def _stamps_of(paths: Iterable[Path]) -> Stamp:
+    return tuple(stamp(each) for each in paths)

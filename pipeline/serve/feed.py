@@ -1,0 +1,110 @@
+"""What happened, in order, for any number of browsers; each goes on from the last event that it saw.
+
+Events are kept once, not once for each browser, so a browser that reads slowly, or not at all, costs nothing.
+"""
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from pipeline.operations.workspace import now
+
+# Seconds after which a browser hears that the connection still stands, and then tries again when it was lost.
+BEAT = 5.0
+_RETRY_MS = 1_000
+
+
+class Feed:
+    """Events with ids of growing numbers, at most `most` of them of at most `most_bytes` together.
+
+    A browser that goes on from one that is gone, or from another server's, is told to begin anew.
+    """
+
+    def __init__(self, most: int = 2_000, most_bytes: int = 16 << 20) -> None:
+        # Tells this server's events from those that one before it numbered in the same way.
+        self._name = secrets.token_hex(4)
+        self._most = most
+        self._most_bytes = most_bytes
+        self._kept: deque[bytes] = deque()
+        self._bytes = 0
+        self._last = 0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    @property
+    def last_id(self) -> str:
+        """The id of the newest event."""
+        return f"{self._name}-{self._last}"
+
+    @property
+    def listeners(self) -> int:
+        """How many browsers listen now."""
+        return len(self._listeners)
+
+    def add(self, data: bytes) -> None:
+        """Tell everybody; `data` is one line. From any thread."""
+        with self._lock:
+            self._last += 1
+            self._kept.append(data)
+            self._bytes += len(data)
+            while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
+                self._bytes -= len(self._kept.popleft())
+        self._wake()
+
+    def close(self) -> None:
+        """End every stream. From any thread."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for loop, heard in list(self._listeners):
+            with suppress(RuntimeError):  # that browser's server has ended
+                loop.call_soon_threadsafe(heard.set)
+
+    async def stream(self, after: str, beat: float = BEAT) -> AsyncIterator[bytes]:
+        """The events behind the one with the id `after`, as the browser reads them, until the feed is closed."""
+        heard = asyncio.Event()
+        listener = (asyncio.get_running_loop(), heard)
+        self._listeners.add(listener)
+        try:
+            yield b"retry: %d\n\n%s" % (_RETRY_MS, _beat())
+            position = self._position(after)
+            while not self._closed:
+                heard.clear()
+                frames, position = self._frames(position)
+                if frames:
+                    yield b"".join(frames)
+                    continue
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), beat)
+                    continue
+                yield _beat()
+        finally:
+            self._listeners.discard(listener)
+
+    def _position(self, after: str) -> int | None:
+        """The number of the event that was seen last, None where that says nothing here."""
+        name, _, number = after.partition("-")
+        is_ours = name == self._name and number.isascii() and number.isdecimal() and len(number) < 16
+        return int(number) if is_ours and int(number) <= self._last else None
+
+    def _frames(self, position: int | None) -> tuple[list[bytes], int]:
+        with self._lock:
+            first = self._last - len(self._kept)
+            if position is None or position < first:
+                return [b"event: reset\nid: %s\ndata:\n\n" % self.last_id.encode()], self._last
+            new = list(self._kept)[position - first :]
+            frames = [
+                b"id: %s-%d\ndata: %s\n\n" % (self._name.encode(), number, data)
+                for number, data in enumerate(new, start=position + 1)
+            ]
+            return frames, self._last
+
+
+def _beat() -> bytes:
+    """That the connection stands, and what time it is here: the browser's clock may differ."""
+    return b"event: beat\ndata: %s\n\n" % now().encode()

@@ -1,0 +1,432 @@
+"use strict";
+// What only a live page has: the view of a run under way, the clock in it, and how the connection stands.
+
+const MOST_UNDER_WAY = 16;
+const MOST_JUST_MADE = 6;
+const RATE_MINUTES = 20;
+// So long nothing has changed when no run seems to be going on.
+const QUIET_MS = 3 * 60_000;
+
+// Whether the address that was opened says what to show.
+const namesView = location.href.includes("#");
+
+source.views.live = () => [liveView()];
+
+/** @type {"live" | "lost" | "ended"} */
+let connected = "live";
+let lostAt = 0;
+
+source.goesOn = () => isGoingOn();
+
+source.connection = (state) => {
+  if (state === connected) return;
+  if (connected === "live") lostAt = Date.now();
+  connected = state;
+  showConnection();
+};
+
+source.ready = () => {
+  const place = el("p", { class: "connection", id: "connection" });
+  byId("keys-button").before(place);
+  byId("main").before(el("p", { class: "notice lost", id: "lost", "aria-live": "polite", hidden: true }));
+  showConnection();
+  if (!namesView && app.model.jobs.some((job) => job.state === "underway"))
+    history.replaceState(null, "", addressOf({ view: "live" }));
+  setInterval(tick, 1000);
+};
+
+function showConnection() {
+  const place = byId("connection");
+  place.className = `connection ${connected}`;
+  place.replaceChildren(el("i"), connected === "live" ? "Live" : "Not connected");
+  const told = byId("lost");
+  told.hidden = connected === "live" && !troubles().length;
+  told.replaceChildren(...(connected === "live" ? troubles() : [lostLine()]));
+}
+
+function lostLine() {
+  if (connected === "ended") return "The server was started anew: open the address that it printed.";
+  return `No connection to the server for ${span((Date.now() - lostAt) / 1000)}. What is shown is from then; it goes on by itself when the server is back.`;
+}
+
+function troubles() {
+  return app.model.campaigns
+    .filter((each) => each.trouble)
+    .map((each) => `${each.name} cannot be read now, and is shown as it was: ${each.trouble} `);
+}
+
+/** Each second: ages grow, and nothing else is made anew. */
+function tick() {
+  if (connected !== "live") showConnection();
+  else if (troubles().length > 0 === byId("lost").hidden) showConnection();
+  if (app.view.view !== "live") return;
+  const now = source.now();
+  for (const each of document.querySelectorAll("#view [data-since]")) {
+    const since = Number(each.getAttribute("data-since"));
+    const usual = Number(each.getAttribute("data-usual")) || 0;
+    showAge(/** @type {HTMLElement} */ (each), (now - since) / 1000, usual);
+  }
+  for (const each of document.querySelectorAll("#view [data-ago]"))
+    each.textContent = ago(now - Number(each.getAttribute("data-ago")));
+  byId("live-sentence").replaceChildren(...liveSentence());
+}
+
+function liveView() {
+  const underway = underWay();
+  return el(
+    "div",
+    { class: "page live" },
+    el("h1", { class: "sentence", id: "live-sentence" }, ...liveSentence()),
+    el("p", { class: "cost" }, ...liveCost(underway)),
+    stripOf(app.model.jobs),
+    el("div", { class: "legend" }, ...legend(app.model.jobs)),
+    el(
+      "div",
+      { class: "columns" },
+      el("div", { class: "stack" }, needsYou(), underWayBlock(underway), justMade()),
+      el("div", { class: "stack" }, liveCredits(), rateBlock()),
+    ),
+  );
+}
+
+/** The jobs under way, the oldest first. */
+function underWay() {
+  return app.model.jobs
+    .filter((job) => job.state === "underway" && job.shown)
+    .sort((one, other) => startOf(one) - startOf(other));
+}
+
+/** @param {Job} job */
+function startOf(job) {
+  return timeOf(job.shown?.bought);
+}
+
+function liveSentence() {
+  const { jobs } = app.model;
+  const made = jobs.filter((job) => job.status === "done").length;
+  const left = isGoingOn() ? timeLeft() : undefined;
+  const parts = sentence();
+  const begin =
+    made === jobs.length ? `All ${number(made)} are made` : `${number(made)} of ${number(jobs.length)} made`;
+  parts[0] = `${begin}${left === undefined ? "" : `, ${leftText(left)}`}.`;
+  return parts;
+}
+
+/** Whether a run seems to be going on: something is under way, and something has changed not long ago. */
+function isGoingOn() {
+  const changed = Math.max(...app.model.campaigns.map((each) => timeOf(each.changed) || 0));
+  return underWay().length > 0 && source.now() - changed < QUIET_MS;
+}
+
+/** @param {number} seconds */
+function leftText(seconds) {
+  if (seconds < 45) return "less than a minute left";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `about ${Math.max(1, minutes)} min left`;
+  return `about ${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min left`;
+}
+
+/**
+ * The seconds that are left, by what each template took before: of jobs under way the rest, of those that wait all of
+ * it, as many at once as are now. Undefined where no template's time is known.
+ */
+function timeLeft() {
+  const now = source.now();
+  const underway = underWay();
+  const known = underway.map(usualSeconds).filter((each) => each !== undefined);
+  if (!known.length) return undefined;
+  const typical = known.reduce((sum, each) => sum + each, 0) / known.length;
+  const rests = underway.map((job) =>
+    Math.max(0, (usualSeconds(job) ?? typical) - (now - startOf(job)) / 1000),
+  );
+  const waiting = app.model.jobs.filter(
+    (job) =>
+      job.state === "pending" && job.action !== "wait" && job.action !== "share" && job.action !== "pinned",
+  );
+  const work =
+    rests.reduce((sum, each) => sum + each, 0) +
+    waiting.reduce((sum, job) => sum + (usualSeconds(job) ?? typical), 0);
+  return Math.max(...rests, work / underway.length);
+}
+
+/** The seconds that a job's template took before. @param {Job} job */
+function usualSeconds(job) {
+  const id = job.shown?.template ?? templateIds().get(`${job.campaign.number} ${job.template}`);
+  const seconds = id === undefined ? undefined : job.campaign.usual?.[id];
+  return seconds && seconds > 0 ? seconds : undefined;
+}
+
+/** By the name of a template in the manifest: its id at the vendor, as far as something was bought of it. */
+function templateIds() {
+  const found = new Map();
+  for (const job of app.model.jobs)
+    if (job.shown) found.set(`${job.campaign.number} ${job.template}`, job.shown.template);
+  return found;
+}
+
+/** @param {Job[]} underway */
+function liveCost(underway) {
+  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
+  const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
+  const started = app.model.campaigns
+    .map((each) => each.run?.started)
+    .filter((each) => each !== undefined)
+    .sort()
+    .at(-1);
+  const parts = [el("b", { text: `${number(spent)} credits` }), " spent"];
+  if (underway.length)
+    parts.push(
+      reserved
+        ? `, ${number(reserved)} of them for ${number(underway.length)} under way`
+        : `, ${number(underway.length)} under way`,
+    );
+  parts.push(". ");
+  if (started)
+    parts.push(
+      isGoingOn() ? "Started " : "The last run began ",
+      `${source.now() - timeOf(started) < 12 * 3_600_000 ? CLOCK.format(timeOf(started)) : date(started, "short")} UTC, `,
+      el("span", { "data-ago": timeOf(started), text: ago(source.now() - timeOf(started)) }),
+      ". ",
+    );
+  if (underway.length && !isGoingOn())
+    parts.push("No run seems to go on; the next one goes on with what is under way. ");
+  if (app.model.campaigns.every((each) => each.emulated))
+    parts.push("A rehearsal on the emulator: nothing is paid. ");
+  return parts;
+}
+
+/** @param {number} ms */
+function ago(ms) {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 2) return "now";
+  if (seconds < 60) return `${seconds} s ago`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`;
+}
+
+function needsYou() {
+  const rows = app.model.campaigns.flatMap((campaign) => {
+    const failed = app.model.jobs.filter((job) => job.campaign === campaign && job.state === "failed");
+    return [...attentionRows(campaign), ...(failed.length ? [failedRow(campaign, failed)] : [])];
+  });
+  const review = reviewRow();
+  if (review) rows.push(review);
+  if (!rows.length) return undefined;
+  return block("Needs you", "", el("ul", { class: "todo" }, ...rows));
+}
+
+/** @param {string} title @param {string} about @param {...(Node | undefined)} inner */
+function block(title, about, ...inner) {
+  return el(
+    "section",
+    {},
+    el("div", { class: "head" }, el("h2", { text: title }), about && el("small", { text: about })),
+    ...inner,
+  );
+}
+
+/** @param {Job[]} jobs */
+function underWayBlock(jobs) {
+  if (!jobs.length) return undefined;
+  const rows = jobs.slice(0, MOST_UNDER_WAY).map((job) => {
+    const bar = el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"));
+    const age = el("span", { class: "age" });
+    const row = el(
+      "li",
+      { "data-since": startOf(job), "data-usual": usualSeconds(job) },
+      keyLink(job),
+      bar,
+      el("span", { class: "doing", text: job.status === "succeeded" ? "being fetched" : "being made" }),
+      age,
+    );
+    showAge(row, (source.now() - startOf(job)) / 1000, usualSeconds(job) ?? 0);
+    return row;
+  });
+  const more = jobs.length - rows.length;
+  return block(
+    "Under way",
+    number(jobs.length),
+    el("ul", { class: "under-way" }, ...rows),
+    more > 0
+      ? el(
+          "p",
+          { class: "rest" },
+          el("a", { class: "link", href: addressOf({ q: "state:underway" }), text: `${number(more)} more` }),
+        )
+      : undefined,
+  );
+}
+
+/** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: nobody knows */
+function showAge(row, age, usual) {
+  const late = usual > 0 && age > usual * 1.15;
+  const told = row.querySelector(".age");
+  if (told) told.textContent = late ? `${span(age)} of usually ${span(usual)}` : span(Math.max(0, age));
+  told?.classList.toggle("amber", late);
+  const bar = /** @type {HTMLElement | null} */ (row.querySelector(".age-bar"));
+  bar?.classList.toggle("unknown", !usual);
+  if (bar) setVars(bar, { part: usual ? Math.min(100, (age / usual) * 100) : 0 });
+}
+
+function justMade() {
+  const made = app.model.jobs
+    .filter((job) => job.status === "done" && job.file)
+    .map((job) => ({ job, at: madeAt(job) }))
+    .sort((one, other) => other.at - one.at)
+    .slice(0, MOST_JUST_MADE);
+  if (!made.length) return undefined;
+  const thumbs = made.map(({ job, at }) =>
+    el(
+      "a",
+      { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.key },
+      el("div", { class: "mat" }, filmBox(job)),
+      el("b", { class: "name-line", text: keyParts(job.key)[1] }),
+      el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
+    ),
+  );
+  return block("Just made", "", el("div", { class: "just-made" }, ...thumbs));
+}
+
+/** When a job was made: as it was seen from here, else as the vendor tells it. @param {Job} job */
+function madeAt(job) {
+  return (
+    source.arrived.get(`${job.campaign.number} ${job.key}`) ??
+    (timeOf(job.serving?.updated) || timeOf(job.serving?.bought) || 0)
+  );
+}
+
+function liveCredits() {
+  const bars = app.model.campaigns.flatMap((campaign) => {
+    const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
+    const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
+    const coming = stillToCome(jobs).credits;
+    const bars = [];
+    if (campaign.run && campaign.max_credits !== undefined)
+      bars.push(
+        capBar(
+          `${several}Cap of ${isGoingOn() ? "this" : "the last"} run`,
+          campaign.run.spent,
+          coming,
+          campaign.max_credits,
+          `${number(campaign.run.spent)} of ${number(campaign.max_credits)}`,
+        ),
+      );
+    if (campaign.budget !== undefined)
+      bars.push(
+        capBar(
+          `${several}Budget, all runs`,
+          campaign.spent,
+          coming,
+          campaign.budget,
+          `${number(campaign.spent)} of ${number(campaign.budget)}`,
+        ),
+      );
+    if (!bars.length)
+      bars.push(
+        capBar(
+          `${several}Spent, no cap`,
+          campaign.spent,
+          coming,
+          campaign.spent + coming,
+          spentOf(campaign),
+          false,
+        ),
+      );
+    return bars;
+  });
+  return block("Credits", "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
+}
+
+/** How long each template takes, and how many are made. */
+function timeBars() {
+  const jobs = app.model.jobs.filter((job) => job.shown);
+  const groups = Map.groupBy(jobs, (job) => job.shown?.template ?? "");
+  return [...groups]
+    .sort((one, other) => other[1].length - one[1].length)
+    .slice(0, 6)
+    .map(([template, those]) => {
+      const made = those.filter((job) => job.status === "done").length;
+      const usual = usualSeconds(those[0]);
+      return el(
+        "div",
+        { class: "template" },
+        el(
+          "dt",
+          {},
+          el("span", { title: template, text: template }),
+          el("span", {
+            text: [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", "),
+          }),
+        ),
+        el("dd", { class: "bar" }, el("i", { vars: { part: (made / those.length) * 100 } })),
+      );
+    });
+}
+
+function rateBlock() {
+  const now = Math.floor(source.now() / 60_000);
+  const bought = [...app.model.purchases.values()].filter(
+    (each) => each.status !== "void" && !isOnlyBefore(each),
+  );
+  const minutes = new Map();
+  for (const each of bought) {
+    const minute = Math.floor(timeOf(each.bought) / 60_000);
+    if (minute > now - RATE_MINUTES) minutes.set(minute, (minutes.get(minute) ?? 0) + (each.cost || 0));
+  }
+  const calls = callsNow();
+  if (!minutes.size && calls === undefined) return undefined;
+  const first = Math.min(now, ...minutes.keys());
+  const count = now - Math.max(first, now - RATE_MINUTES + 1) + 1;
+  const values = Array.from({ length: count }, (_, index) => minutes.get(now - count + 1 + index) ?? 0);
+  const most = Math.max(...values, 1);
+  const last = bought
+    .filter((each) => source.now() - timeOf(each.bought) < 60_000)
+    .reduce((sum, each) => sum + each.cost, 0);
+  const bars = values.map((value, index) =>
+    el("i", { class: index === count - 1 ? "now" : "", vars: { part: (value / most) * 100 } }),
+  );
+  return block(
+    "Rate",
+    minutes.size ? `credits a minute, ${number(most)} at most` : "",
+    minutes.size
+      ? el(
+          "div",
+          {
+            class: "rate",
+            role: "img",
+            "aria-label": `Credits in each of the last ${counted(count, "minute")}: ${values.map(number).join(", ")}`,
+          },
+          ...bars,
+        )
+      : undefined,
+    minutes.size && count > 1
+      ? el(
+          "p",
+          { class: "rate-ends" },
+          el("span", { text: CLOCK.format((now - count + 1) * 60_000) }),
+          el("span", { text: "now" }),
+        )
+      : undefined,
+    el(
+      "dl",
+      { class: "pairs" },
+      ...(calls === undefined
+        ? []
+        : [el("dt", { text: "Calls" }), el("dd", { text: `${number(calls)} in the last minute` })]),
+      el("dt", { text: "Credits" }),
+      el("dd", { text: `${number(last)} in the last minute` }),
+    ),
+  );
+}
+
+/** Calls to the vendor in the last whole minute, or in this one where there is none before; undefined: nobody counts. */
+function callsNow() {
+  const calls = app.model.data.live?.calls;
+  if (!calls) return undefined;
+  const values = Object.keys(calls)
+    .sort()
+    .map((each) => calls[each]);
+  return values.length > 1 ? values[values.length - 2] : (values[0] ?? 0);
+}

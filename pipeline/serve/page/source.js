@@ -1,0 +1,172 @@
+"use strict";
+// Where the data of a live page comes from: all of it once, then what changes, by server-sent events. After a lost
+// connection the browser goes on from the last event that it saw.
+
+/** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
+
+const source = {
+  canDecide: false,
+  isLive: true,
+  /** @type {Record<string, () => Node[]>} */
+  views: {},
+  ready: () => undefined,
+  goesOn: () => false,
+  /** @type {GalleryData | undefined} */
+  data: undefined,
+  /** @type {(data: GalleryData, changed: Changed) => void} */
+  told: () => undefined,
+  /** What the page says of its connection. @type {(state: "live" | "lost" | "ended") => void} */
+  connection: () => undefined,
+  /** Milliseconds that the server's clock is ahead of this browser's. */
+  ahead: 0,
+  /** When jobs were seen to be made, by "number key". @type {Map<string, number>} */
+  arrived: new Map(),
+
+  /** @returns {Promise<GalleryData>} */
+  async load() {
+    withoutToken();
+    const data = await fetched();
+    this.data = data;
+    this.canDecide = data.live?.can_decide ?? false;
+    listenTo(data.live?.event ?? "");
+    return data;
+  },
+
+  /** @param {MediaFile} file */
+  poster(file) {
+    return file.poster && file.id ? `posters/${file.id}.webp` : undefined;
+  },
+
+  /** @param {MediaFile} file */
+  film(file) {
+    return file.href;
+  },
+
+  /** Resolves when it is on disk. @param {Purchase} purchase @param {Review} review */
+  async decide(purchase, review) {
+    const body = JSON.stringify({ campaign: purchase.campaign.number, purchase: purchase.id, ...review });
+    let answer;
+    try {
+      answer = await fetch("decisions", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+    } catch {
+      throw new Error("the server does not answer.");
+    }
+    const said = await answer.text();
+    if (!answer.ok) throw new Error(problemOf(said));
+    apply(JSON.parse(said).changes);
+  },
+
+  /** @param {(data: GalleryData, changed: Changed) => void} told */
+  onChange(told) {
+    this.told = told;
+  },
+
+  /** The server's time in milliseconds. */
+  now() {
+    return Date.now() + this.ahead;
+  },
+};
+
+/** @param {string} said */
+function problemOf(said) {
+  try {
+    return String(JSON.parse(said).problem);
+  } catch {
+    return said.trim();
+  }
+}
+
+/** The cookie has it now; in the address it would be handed on with it. */
+function withoutToken() {
+  if (location.search) history.replaceState(history.state, "", location.pathname + location.hash);
+}
+
+/** @returns {Promise<GalleryData>} */
+async function fetched() {
+  const answer = await fetch("data");
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.json();
+}
+
+/** @type {EventSource | undefined} */
+let stream;
+
+/** @param {string} after */
+function listenTo(after) {
+  stream?.close();
+  const opened = new EventSource(`events?after=${encodeURIComponent(after)}`);
+  stream = opened;
+  opened.addEventListener("message", (event) =>
+    apply(JSON.parse(event.data).campaigns, JSON.parse(event.data).calls),
+  );
+  opened.addEventListener("reset", () => void beginAnew());
+  opened.addEventListener("beat", (event) => {
+    source.ahead = Date.parse(event.data) - Date.now();
+    source.connection("live");
+  });
+  opened.addEventListener("error", () => void onLost(opened));
+}
+
+/** The browser tries again by itself; where it was sent away, it does not. @param {EventSource} lost */
+async function onLost(lost) {
+  if (lost !== stream) return;
+  source.connection("lost");
+  if (lost.readyState !== EventSource.CLOSED) return;
+  const answer = await fetch("data").catch(() => undefined);
+  if (answer?.status === 403) source.connection("ended");
+  else setTimeout(() => lost === stream && void beginAnew(), 1000);
+}
+
+/** Read everything again: the server does not know what was seen. */
+async function beginAnew() {
+  try {
+    const data = await fetched();
+    source.data = data;
+    source.canDecide = data.live?.can_decide ?? false;
+    listenTo(data.live?.event ?? "");
+    source.told(data, undefined);
+  } catch {
+    setTimeout(() => void beginAnew(), 1000);
+  }
+}
+
+/** @param {CampaignChange[]} changes @param {Record<string, number> | null} [calls] */
+function apply(changes, calls) {
+  const { data } = source;
+  if (!data) return;
+  /** @type {{ jobs: Set<string>, purchases: Set<string> }} */
+  const changed = { jobs: new Set(), purchases: new Set() };
+  if (data.live && calls) data.live.calls = calls;
+  for (const change of changes) applyTo(data.campaigns[change.number], change, changed);
+  source.told(data, changed);
+}
+
+/** @param {CampaignData} campaign @param {CampaignChange} change @param {{ jobs: Set<string>, purchases: Set<string> }} changed */
+function applyTo(campaign, change, changed) {
+  const { number, jobs, purchases, gone, files, ...heading } = change;
+  Object.assign(campaign, heading);
+  for (const [place, file] of Object.entries(files ?? {})) campaign.files[Number(place)] = file;
+  for (const row of jobs ?? []) {
+    const at = campaign.jobs.findIndex((each) => each.key === row.key);
+    const name = `${number} ${row.key}`;
+    if (row.status === "done" && campaign.jobs[at]?.status !== "done") source.arrived.set(name, source.now());
+    if (at < 0) campaign.jobs.push(row);
+    else campaign.jobs[at] = row;
+    changed.jobs.add(name);
+  }
+  for (const row of purchases ?? []) {
+    const at = campaign.purchases.findIndex((each) => each.id === row.id);
+    if (at < 0) campaign.purchases.push(row);
+    else campaign.purchases[at] = row;
+    changed.purchases.add(row.id);
+  }
+  if (gone?.length) campaign.jobs = campaign.jobs.filter((each) => !gone.includes(each.key));
+  if (!Object.keys(files ?? {}).length) return;
+  const numbers = new Set(Object.keys(files ?? {}).map(Number));
+  for (const each of campaign.purchases)
+    if (each.files?.some((at) => numbers.has(at))) changed.purchases.add(each.id);
+}

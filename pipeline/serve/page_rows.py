@@ -1,0 +1,242 @@
+"""The rows of one campaign on the live page: made anew only where something of them has changed."""
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from pipeline.assignment import Assignment
+from pipeline.jobs import Job, JobKey, Json
+from pipeline.media.facts import join
+from pipeline.operations.workspace import Workspace, relative
+from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import as_json as purchase_json
+from pipeline.report.data import SHORT_HASH, PlannedJob, Rows
+from pipeline.report.film_files import located
+from pipeline.results.decisions import Decision
+from pipeline.results.decisions import as_json as decision_json
+from pipeline.results.document import job_json
+from pipeline.results.standing import PENDING, Standing, standings
+from pipeline.serve.stills import Stills
+
+# Seconds between two looks for files that were missing: `collect` brings them without a word to anybody.
+_LOOK_AGAIN = 2.0
+
+Row = dict[str, Json]
+
+
+class PageRows:
+    """Jobs, purchases and files as the page reads them, and what of them was not told yet.
+
+    `files` has by SHA-256 where each file lies, `types` what it is.
+    """
+
+    def __init__(self, workspace: Workspace, number: int, stills: Stills) -> None:
+        self.files: dict[str, Path] = {}
+        self.types: dict[str, str] = {}
+        self.by_short_hash: dict[str, str] = {}
+        self._workspace = workspace
+        self._number = number
+        self._stills = stills
+        self._jobs: dict[JobKey, Job] = {}
+        self._actions: Mapping[JobKey, str] = {}
+        self._documents: dict[str, Row] = {}
+        self._decided: dict[str, Row] = {}
+        self._planned: dict[str, PlannedJob] = {}
+        self._hrefs: dict[str, str] = {}
+        self._media: dict[str, Mapping[str, Json]] = {}
+        self._rows = Rows(
+            purchases=self._documents,
+            decided=self._decided,
+            planned=self._planned,
+            hrefs=self._hrefs,
+            stills=stills,
+            media=self._media,
+        )
+        self._seen_purchases: dict[PurchaseId, tuple[Purchase, Decision | None]] = {}
+        self._seen_jobs: dict[JobKey, tuple[object, ...]] = {}
+        self._job_rows: dict[JobKey, Row] = {}
+        self._purchase_rows: dict[PurchaseId, Row] = {}
+        self._missing: dict[PurchaseId, Purchase] = {}
+        self._looked_at = 0.0
+        self._new_jobs: dict[JobKey, None] = {}
+        self._new_purchases: dict[PurchaseId, None] = {}
+        self._gone: dict[JobKey, None] = {}
+        self._told_files = 0
+        self._stills_seen = -1
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether jobs or purchases have changed since they were told last."""
+        return bool(self._new_jobs or self._new_purchases or self._gone)
+
+    def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
+        """What the manifest says now."""
+        self._workspace = workspace
+        self._jobs = {job.key: job for job in jobs}
+        for key in [each for each in self._job_rows if each not in self._jobs]:
+            del self._job_rows[key]
+            self._seen_jobs.pop(key, None)
+            self._gone[key] = None
+
+    def set_media(self, media: Mapping[str, Mapping[str, Json]]) -> None:
+        """What the results say of files."""
+        self._media.update(join(self._media, media))
+
+    def set_actions(self, actions: Mapping[JobKey, str]) -> None:
+        """What a run would do, by key."""
+        self._actions = actions
+
+    def update(
+        self,
+        assignment: Assignment,
+        records: Records,
+        decisions: Decisions,
+        said: Mapping[PurchaseId, Decision],
+    ) -> None:
+        """Make the rows of what has changed anew."""
+        changed = self._changed_purchases(records, said)
+        stands = standings(assignment)
+        jobs = {
+            key: self._document(key, stands[key], assignment, decisions)
+            for key in self._changed_jobs(stands, assignment, said, changed)
+        }
+        for output in (each for purchase in changed.values() for each in _outputs(purchase)):
+            if output.sha256 is not None:
+                self.types[output.sha256] = output.content_type
+                self.by_short_hash[output.sha256[:SHORT_HASH]] = output.sha256
+        self._find(jobs.values(), changed.values())
+        for purchase_id, purchase in changed.items():
+            self._purchase_rows[purchase_id] = self._rows.purchase(self._documents[purchase_id])
+            self._new_purchases[purchase_id] = None
+            if any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs):
+                self._missing[purchase_id] = purchase
+        for key, document in jobs.items():
+            self._planned[key] = self._plan_of(key, is_pending=document["status"] == PENDING)
+            self._job_rows[key] = self._rows.job(document)
+            self._new_jobs[key] = None
+            self._gone.pop(key, None)
+
+    def changes(self) -> Row | None:
+        """What was not told yet; None where that is nothing."""
+        self._look_for_missing()
+        files: dict[str, Json] = {}
+        if self._stills.made != self._stills_seen:
+            self._stills_seen = self._stills.made
+            self._media.update(join(self._media, self._stills.facts))
+            files = {str(number): row for number, row in self._rows.renew_files().items()}
+        files |= {str(n): self._rows.files[n] for n in range(self._told_files, len(self._rows.files))}
+        if not (files or self.has_changes):
+            return None
+        told: Row = {
+            "jobs": [self._job_rows[each] for each in self._new_jobs if each in self._job_rows],
+            "purchases": [self._purchase_rows[each] for each in self._new_purchases],
+            "gone": list(self._gone),
+            "files": files,
+        }
+        self._forget()
+        return told
+
+    def about(self, purchase_id: PurchaseId) -> Row:
+        """The rows that speak of one purchase."""
+        jobs: list[Json] = [
+            row for row in self._job_rows.values() if purchase_id in {row.get("purchase"), row.get("last")}
+        ]
+        return {"jobs": jobs, "purchases": [self._purchase_rows[purchase_id]]}
+
+    def whole(self) -> Row:
+        """Everything, as a page reads it at first."""
+        return {
+            "jobs": [row for _, row in sorted(self._job_rows.items())],
+            "purchases": [
+                self._purchase_rows[each.id]
+                for each, _ in sorted(
+                    self._seen_purchases.values(), key=lambda seen: (seen[0].key, seen[0].age)
+                )
+            ],
+            "files": list(self._rows.files),
+        }
+
+    def _forget(self) -> None:
+        self._new_jobs, self._new_purchases, self._gone = {}, {}, {}
+        self._told_files = len(self._rows.files)
+
+    def _changed_purchases(
+        self, records: Records, said: Mapping[PurchaseId, Decision]
+    ) -> dict[PurchaseId, Purchase]:
+        changed = {}
+        for purchase_id, purchase in records.purchases.items():
+            decision = said.get(purchase_id)
+            seen = self._seen_purchases.get(purchase_id)
+            if seen is None and purchase.status is Status.VOID:
+                continue  # nothing was bought, and nobody was told that it might be
+            if seen is not None and seen[1] == decision and (seen[0] is purchase or seen[0] == purchase):
+                continue
+            self._seen_purchases[purchase_id] = (purchase, decision)
+            self._documents[purchase_id] = purchase_json(purchase)
+            self._decided.pop(purchase_id, None)
+            if decision is not None:
+                self._decided[purchase_id] = decision_json(decision)
+            changed[purchase_id] = purchase
+        return changed
+
+    def _changed_jobs(
+        self,
+        stands: Mapping[JobKey, Standing],
+        assignment: Assignment,
+        said: Mapping[PurchaseId, Decision],
+        changed: Collection[PurchaseId],
+    ) -> list[JobKey]:
+        keys = []
+        for key, stand in stands.items():
+            shown = stand.purchase or assignment.matcher.last(key)
+            shown_id = shown.id if shown is not None else None
+            decision = said[shown_id].decision if shown_id is not None and shown_id in said else None
+            seen = (stand.status, stand.reason, shown_id, decision, self._actions.get(key))
+            if seen != self._seen_jobs.get(key) or shown_id in changed:
+                self._seen_jobs[key] = seen
+                keys.append(key)
+        return keys
+
+    def _document(
+        self, key: JobKey, stand: Standing, assignment: Assignment, decisions: Decisions
+    ) -> dict[str, Json]:
+        workspace = self._workspace
+        output = relative(workspace.output, workspace.campaign.manifest.parent)
+        return job_json(self._jobs[key], stand, assignment, decisions, output)
+
+    def _plan_of(self, key: JobKey, *, is_pending: bool) -> PlannedJob:
+        job = self._jobs[key]
+        return PlannedJob(
+            request=job.request_json() if is_pending else {},
+            credits=job.credits,
+            action=self._actions.get(key),
+            upstream=job.upstream,
+        )
+
+    def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:
+        """Look where the files of these lie; whether any was found that was not known."""
+        folder = self._workspace.campaign.manifest.parent
+        found = located(jobs, purchases, folder, self._workspace.output)
+        new = {digest: path for digest, path in found.items() if digest not in self.files}
+        self.files |= new
+        self._hrefs |= {digest: f"films/{self._number}/{digest}" for digest in new}
+        self._stills.want(new)
+        return bool(new)
+
+    def _look_for_missing(self) -> None:
+        if not self._missing or time.monotonic() < self._looked_at + _LOOK_AGAIN:
+            return
+        self._looked_at = time.monotonic()
+        if not self._find((), self._missing.values()):
+            return
+        for purchase_id in [
+            each
+            for each, purchase in self._missing.items()
+            if all(file.sha256 in self.files for file in purchase.outputs if file.sha256 is not None)
+        ]:
+            del self._missing[purchase_id]
+        self._stills_seen = -1
+
+
+def _outputs(purchase: Purchase) -> Iterable[Output]:
+    return (*purchase.outputs, *(each for step in purchase.steps for each in step.outputs))

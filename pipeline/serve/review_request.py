@@ -1,0 +1,84 @@
+"""What a browser sends when somebody decides, rates or notes: nothing of it is trusted."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import UsageError, printable
+from pipeline.operations.review import Opinion, assert_can_serve
+from pipeline.purchases import PurchaseId
+from pipeline.results.decisions import Decision, Verdict
+from pipeline.serve.campaign_watch import CampaignWatch
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "campaign": (int,),
+    "purchase": (str,),
+    "decision": (str,),
+    "rating": (int,),
+    "note": (str,),
+    "at": (int, float),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A review as it was sent: of a purchase of one of the page's campaigns, by number."""
+
+    campaign: int
+    purchase: PurchaseId
+    verdict: Verdict | None
+    rating: int | None
+    note: str | None
+    moment: float | None
+
+
+def read_review(body: bytes) -> Review:
+    """The review in a request's body.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        sent: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UsageError("a review is a JSON object") from None
+    if not isinstance(sent, dict) or not sent.keys() <= _KINDS.keys():
+        raise UsageError(f"a review is a JSON object of {', '.join(_KINDS)}")
+    for name, value in sent.items():
+        if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+            raise UsageError(f"{name} is of another kind")
+    if sent.get("decision") not in {None, *Verdict}:
+        raise UsageError(f"a decision is one of {', '.join(Verdict)}")
+    if not sent.keys() & {"decision", "rating", "note"}:
+        raise UsageError("a review holds a decision, a rating or a note")
+    return Review(
+        campaign=sent.get("campaign", 0),
+        purchase=PurchaseId(sent.get("purchase", "")),
+        verdict=Verdict(sent["decision"]) if "decision" in sent else None,
+        rating=sent.get("rating"),
+        note=sent.get("note"),
+        moment=sent.get("at"),
+    )
+
+
+def opinion_of(
+    review: Review, campaigns: Sequence[CampaignWatch], by: str | None
+) -> tuple[CampaignWatch, Decision]:
+    """What is to be written down of a review, and in which campaign.
+
+    Raises:
+        UsageError: there is no such purchase, or this cannot be said of it.
+    """
+    if not 0 <= review.campaign < len(campaigns):
+        raise UsageError("there is no such campaign on this page")
+    watch = campaigns[review.campaign]
+    purchase = watch.purchases.get(review.purchase)
+    if purchase is None:
+        raise UsageError(f"there is no purchase '{printable(review.purchase, 40)}'")
+    if review.verdict is Verdict.APPROVED:
+        assert_can_serve(purchase)
+    opinion = Opinion(
+        verdict=review.verdict, rating=review.rating, note=review.note, moment=review.moment, by=by
+    )
+    return watch, opinion.of(purchase.id, watch.served_key(purchase))

@@ -1,0 +1,65 @@
+"""Stills and media facts, made beside the looking: a film is read once, and the page told when its still is there."""
+
+import queue
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.jobs import Json
+from pipeline.report.stills import MediaReader, StillCache
+
+
+class Stills(Collection[str]):
+    """The files that have a still, by SHA-256. Without a `reader`, those that another command made."""
+
+    def __init__(self, cache: StillCache, reader: MediaReader | None) -> None:
+        self._cache = cache
+        self._reader = reader
+        self._wanted: queue.SimpleQueue[Mapping[str, Path] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self.made = 0
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, Json]]:
+        """What is known of files, by SHA-256."""
+        return dict(self._cache.facts)
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and self._cache.has_still(digest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def still(self, digest: str) -> bytes:
+        """The still of a file; empty where there is none."""
+        return self._cache.still(digest)
+
+    def want(self, files: Mapping[str, Path]) -> None:
+        """Have those of `files` read that never were."""
+        new = {digest: path for digest, path in files.items() if not self._cache.knows(digest)}
+        if not new or self._reader is None or self._stopped:
+            return
+        self._wanted.put(new)
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._make, args=(self._reader,), name="stills", daemon=True
+            )
+            self._thread.start()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._stopped = True
+        self._wanted.put(None)
+
+    def _make(self, reader: MediaReader) -> None:
+        while (files := self._wanted.get()) is not None:
+            with suppress(OSError, ValueError):
+                for _ in self._cache.make(reader, files):
+                    self.made += 1
+                    if self._stopped:
+                        return

@@ -1,0 +1,138 @@
+"""Looks at campaigns again and again, and tells the feed what has changed."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from pipeline.jobs import Json
+from pipeline.operations.review import record
+from pipeline.operations.workspace import TOOL, now
+from pipeline.report.data import VERSION
+from pipeline.results.decisions import Decision
+from pipeline.serve.campaign_watch import CampaignWatch
+from pipeline.serve.feed import Feed
+
+# Seconds between two looks: short, but of the time no more than a share is spent on looking.
+_SHORTEST_PAUSE = 0.2
+_LONGEST_PAUSE = 0.6
+_SHARE = 1 / 14
+# Seconds between two plans, which tell what a run would do.
+_PLAN_INTERVAL = 20.0
+
+
+class Watcher:
+    """The campaigns of a page. `calls` tells how many requests the run has made that serves it, if one does."""
+
+    def __init__(
+        self,
+        campaigns: Sequence[CampaignWatch],
+        feed: Feed,
+        *,
+        can_decide: bool,
+        makes_stills: bool,
+        calls: Callable[[], int] | None = None,
+    ) -> None:
+        self.campaigns = campaigns
+        self.feed = feed
+        self.can_decide = can_decide
+        self._makes_stills = makes_stills
+        self._calls = calls
+        self._minutes: dict[str, int] = {}
+        self._counted = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._whole: tuple[str, bytes] | None = None
+        self._planned_at = time.monotonic() + _PLAN_INTERVAL
+
+    def page_data(self) -> bytes:
+        """Everything that the page shows, with the id of the event up to which it holds."""
+        with self._lock:
+            if self._whole is None or self._whole[0] != self.feed.last_id:
+                self._whole = (self.feed.last_id, _line(self._page_data()))
+            return self._whole[1]
+
+    def look(self) -> None:
+        """Look at every campaign now, and tell what has changed."""
+        with self._lock:
+            self._plan_now_and_then()
+            changes: list[Json] = [each for one in self.campaigns if (each := one.look()) is not None]
+            if changes:
+                self.feed.add(_line({"calls": self._calls_a_minute(), "campaigns": changes}))
+
+    def record(self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]) -> Json:
+        """Have on disk what somebody says of a purchase, then tell everybody; what of the page has changed by it.
+
+        Raises:
+            UsageError: it cannot be said.
+            InvalidInput, Unfinished: it cannot be written.
+        """
+        with self._lock:
+            watch, decision = said(self.campaigns)
+        record(watch.workspace, [decision])
+        self.look()
+        with self._lock:
+            return [{"number": watch.number, **watch.rows.about(decision.purchase)}]
+
+    def still(self, name: str) -> bytes:
+        """The still of the file whose hash begins with `name`; empty where there is none."""
+        for each in self.campaigns:
+            if (digest := each.rows.by_short_hash.get(name)) is not None and (
+                still := each.stills.still(digest)
+            ):
+                return still
+        return b""
+
+    def run(self) -> None:
+        """Look until stopped."""
+        pause = _SHORTEST_PAUSE
+        while not self._stopped.wait(pause):
+            began = time.thread_time()
+            with suppress(OSError):  # a file may go while it is looked at
+                self.look()
+            spent = time.thread_time() - began
+            pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, spent / _SHARE))
+
+    def stop(self) -> None:
+        """Look no more, and end every stream."""
+        self._stopped.set()
+        self.feed.close()
+        for each in self.campaigns:
+            each.stills.close()
+
+    def _plan_now_and_then(self) -> None:
+        if time.monotonic() >= self._planned_at:
+            self._planned_at = time.monotonic() + _PLAN_INTERVAL
+            for each in self.campaigns:
+                each.plan()
+
+    def _page_data(self) -> dict[str, Json]:
+        return {
+            "version": VERSION,
+            "tool": TOOL,
+            "posters": self._makes_stills,
+            "videos": True,
+            "live": {
+                "event": self.feed.last_id,
+                "can_decide": self.can_decide,
+                "calls": self._calls_a_minute(),
+            },
+            "campaigns": [each.whole() for each in self.campaigns],
+        }
+
+    def _calls_a_minute(self) -> Json:
+        """How many calls were made in each of the last minutes; None where nobody counts them."""
+        if self._calls is None:
+            return None
+        total, minute = self._calls(), now()[:16]
+        self._minutes[minute] = self._minutes.get(minute, 0) + total - self._counted
+        self._counted = total
+        for old in list(self._minutes)[:-30]:
+            del self._minutes[old]
+        return {**self._minutes}
+
+
+def _line(data: Json) -> bytes:
+    # A lone surrogate may come from a vendor's JSON, and no browser takes one.
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

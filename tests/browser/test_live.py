@@ -1,0 +1,356 @@
+"""The page that is served: a run as it goes on, review by keyboard alone, and a server that comes and goes."""
+
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Page, expect
+from support.processes import Running, environment
+
+from browser.conftest import Tab
+from browser.live import LiveCampaign, in_the_middle
+from pipeline.results import decisions
+from pipeline.results.decisions import Decision, Verdict
+
+Serve = Callable[..., tuple[Running, str]]
+MakeTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers of pages: the process, and the address that it printed. None of them is left in the end."""
+    started: list[Running] = []
+
+    def start(campaign: LiveCampaign, *flags: str) -> tuple[Running, str]:
+        arguments: tuple[str | Path, ...] = ("serve", campaign.manifest, *flags)
+        if "--listen" not in flags:
+            arguments += ("--listen", "127.0.0.1:0")
+        running = Running(arguments, environment("http://127.0.0.1:1"))
+        started.append(running)
+        line = running.first_line()
+        assert "http://" in line, running.ended().said
+        return running, line.split()[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> LiveCampaign:
+    return LiveCampaign(tmp_path / "campaign")
+
+
+def a_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def decided(campaign: LiveCampaign) -> list[Decision]:
+    return list(decisions.read(campaign.decisions, campaign.decisions.name))
+
+
+def made(campaign: LiveCampaign, jobs: int) -> None:
+    """So many jobs of the campaign were bought and made, by a run that has ended."""
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:jobs])
+
+
+def verdict(page: Page, name: str) -> Any:
+    return page.get_by_role("group", name="Decide").get_by_role("button", name=name)
+
+
+# A run that goes on
+
+
+def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:6])
+        run.buy(campaign.jobs[6], ago=30)
+        _, url = serve(campaign)
+        page = tab().visit(url)
+
+        # Something is under way, so the page begins with the run.
+        expect(page.locator("h1:visible")).to_contain_text(
+            re.compile(r"^6 of 48 made, about \d+ min left\.$")
+        )
+        expect(page.locator(".under-way li")).to_have_count(1)
+        run.make(campaign.jobs[6])
+        expect(page.locator("h1:visible")).to_contain_text("7 of 48 made")
+        run.buy(campaign.jobs[7], ago=300)
+        expect(page.locator(".under-way .amber")).to_contain_text("of usually 1:42")
+        run.refuse(campaign.jobs[8], "the prompt is refused")
+        expect(page.locator("h1:visible")).to_contain_text("1 failed")
+        run.lose(campaign.jobs[9])
+        expect(page.locator("h1:visible")).to_contain_text("1 needs you")
+        expect(page.locator(".command:visible").first).to_contain_text("pipeline resolve")
+
+        page.goto(f"{url.partition('?')[0]}#")
+        card = page.locator(f'article[data-key="{campaign.jobs[7].key}"]')
+        expect(card).to_have_attribute("data-status", "submitted")
+        run.make(campaign.jobs[7])
+        expect(card).to_have_attribute("data-status", "done")
+        expect(card.locator("img")).to_be_visible()  # its still follows by itself
+
+
+def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:3])
+        _, url = serve(campaign)
+        page = tab().visit(url, "#")
+        page.keyboard.press("n")
+        film = page.locator("video")
+        film.evaluate("film => { film.loop = true; film.dataset.own = 'mine' }")
+        page.get_by_label("Note at this moment").fill("half a thou")
+
+        run.buy(campaign.jobs[3])
+        run.make(campaign.jobs[3])
+
+        expect(page.locator(".decide .left")).to_have_text("4 left to decide")
+        assert film.evaluate("film => film.dataset.own") == "mine"
+        expect(page.get_by_label("Note at this moment")).to_have_value("half a thou")
+
+
+def test_of_many_jobs_only_what_changes_is_sent(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign", variants=42, films=False)
+    assert len(campaign.jobs) == 2016
+    with campaign.run() as run:
+        for job in campaign.jobs[:40]:
+            run.buy(job)
+        _, url = serve(campaign)
+        here = tab()
+        here.page.add_init_script(
+            """const Before = window.EventSource;
+            window.told = [];
+            window.EventSource = class extends Before {
+              constructor(...given) {
+                super(...given);
+                this.addEventListener("message", (event) => window.told.push(event.data.length));
+              }
+            };"""
+        )
+        page = here.visit(url, "#")
+        page.evaluate("window.told.length = 0")
+        for job in campaign.jobs[:40]:
+            run.make(job)
+        expect(page.locator("h1:visible")).to_contain_text("40 of 2,016 videos are made")
+
+        sizes = page.evaluate("window.told")
+        bodies = [each for each in here.asked if each.endswith("/data")]
+        # Eighty transitions: a few events of the size of what changed, and the rest is not sent again.
+        assert 1 <= len(sizes) <= 80
+        assert sum(sizes) < 40 * 4_000
+        assert len(bodies) == 1
+        assert page.locator("article").count() <= 400
+
+
+# Review
+
+
+def test_a_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
+    tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign", variants=3)
+    made(campaign, 100)
+    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"), "--as", "ana")
+    running, url = serve(campaign, *flags)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#")
+    keys = {
+        "a": ("Approved", Verdict.APPROVED),
+        "r": ("Rejected", Verdict.REJECTED),
+        "d": ("Sent back", Verdict.REDO),
+    }
+    said: list[Verdict] = []
+    for number in range(100):
+        page.keyboard.press("n")
+        expect(page.locator(".decide .left")).to_have_text(f"{100 - number} left to decide")
+        key = "ard"[number % 3]
+        if number == 50:
+            running.kill()
+            page.keyboard.press(key)
+            expect(page.locator("#toast")).to_contain_text("Not saved")
+            assert verdict(page, "Approve").get_attribute("aria-pressed") == "false"
+            assert len(decided(campaign)) == 50
+            running, _ = serve(campaign, *flags)
+            expect(page.locator("#lost")).to_be_hidden()
+        page.keyboard.press(key)
+        expect(verdict(page, keys[key][0])).to_have_attribute("aria-pressed", "true")
+        said.append(keys[key][1])
+        # Whatever the page says is on disk.
+        assert len(decided(campaign)) == number + 1
+
+    written = decided(campaign)
+    assert [each.decision for each in written] == said
+    assert {each.by for each in written} == {"ana"}
+    before = campaign.decisions.read_bytes()
+    decisions.write(campaign.decisions, written)
+    assert campaign.decisions.read_bytes() == before
+    page.keyboard.press("n")
+    expect(page.locator("#toast")).to_contain_text("Nothing is left to decide")
+
+
+def test_stars_and_notes_by_keyboard_stand_at_their_moment(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, "#")
+    page.keyboard.press("n")
+    page.keyboard.press("4")
+    expect(page.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
+    for _ in range(12):
+        page.keyboard.press(".")
+    page.keyboard.press("m")
+    page.keyboard.type("logo cut off & <b>bold</b>, a1r2")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".notes")).to_contain_text("logo cut off & <b>bold</b>, a1r2")
+    expect(page.locator(".timeline .pin")).to_have_count(1)
+    (written,) = decided(campaign)
+    (note,) = written.notes
+    assert (written.decision, written.rating, note.by) == (None, 4, "ana")
+    assert note.at == pytest.approx(12.5 / 24, abs=1 / 24)
+    page.keyboard.press("d")  # the field has let go of the keyboard
+    expect(verdict(page, "Sent back")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("video")).to_be_visible()  # what was sent back can still be seen, and decided on anew
+    page.keyboard.press("a")
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    assert decided(campaign)[0].notes == (note,)
+
+
+def test_two_reviewers_at_once_lose_nothing_and_see_each_other(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 8)
+    addresses = [serve(campaign, "--as", name)[1] for name in ("ana", "jonas")]
+    pages = [tab().visit(url, f"#job={campaign.jobs[0].key}") for url in addresses]
+    for number, job in enumerate(campaign.jobs[:8]):
+        for page in pages:
+            page.evaluate("key => go({ view: 'job', job: key })", job.key)
+        pages[0].keyboard.press("ar"[number % 2])
+        pages[1].keyboard.press(str(number % 5 + 1))
+        for page in pages:
+            expect(page.get_by_role("button", name=f"{number % 5 + 1} star")).to_have_attribute(
+                "aria-pressed", "true"
+            )
+            expect(verdict(page, ("Approved", "Rejected")[number % 2])).to_have_attribute(
+                "aria-pressed", "true"
+            )
+
+    written = decided(campaign)
+    assert len(written) == 8
+    for number, job in enumerate(campaign.jobs[:8]):
+        (own,) = [each for each in written if each.key == job.key]
+        assert (own.rating, own.by) == (number % 5 + 1, "ana")
+        assert own.decision == (Verdict.APPROVED, Verdict.REJECTED)[number % 2]
+
+
+def test_a_page_for_looking_only_gives_the_command(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    _, url = serve(campaign, "--read-only")
+    page = tab().visit(url, "#")
+    page.keyboard.press("n")
+    page.keyboard.press("a")
+
+    expect(page.locator("#toast")).to_contain_text("pipeline approve")
+    assert page.get_by_label("Note at this moment").count() == 0
+    assert not campaign.decisions.exists()
+
+
+# The server goes and comes
+
+
+def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
+    campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:3])
+        running, url = serve(campaign, *flags)
+        here = tab()
+        here.loses_server = True
+        page = here.visit(url, "#")
+        running.signal(signal.SIGTERM)
+        running.ended()
+        expect(page.locator("#lost")).to_contain_text("No connection to the server")
+        run.buy(campaign.jobs[3])
+        run.make(campaign.jobs[3])
+        serve(campaign, *flags)
+
+        expect(page.locator("h1:visible")).to_contain_text("4 of 48 videos are made")
+        expect(page.locator("#lost")).to_be_hidden()
+        run.buy(campaign.jobs[4])
+        run.make(campaign.jobs[4])
+        expect(page.locator("h1:visible")).to_contain_text("5 of 48 videos are made")
+
+
+def test_a_server_with_another_token_says_what_to_do(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    listen = ("--listen", f"127.0.0.1:{a_port()}")
+    running, url = serve(campaign, *listen)
+    here = tab()
+    page = here.visit(url, "#")
+    running.kill()
+    expect(page.locator("#lost")).to_be_visible()
+    serve(campaign, *listen)
+
+    expect(page.locator("#lost")).to_contain_text("open the address that it printed")
+    here.said.clear()
+
+
+# For everybody
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 1000), (390, 844)])
+def test_the_live_view_and_the_review_have_no_serious_finding(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab, width: int, height: int, theme: str
+) -> None:
+    with campaign.run() as run:
+        in_the_middle(campaign, run)
+    _, url = serve(campaign)
+    page = tab(width, height, theme).visit(url, "#view=live")
+    expect(page.locator(".just-made img").first).to_be_visible()
+    for keys in ((), ("n",), ("a", "4")):
+        for key in keys:
+            page.keyboard.press(key)
+        found = Axe().run(page).response["violations"]
+        assert [each for each in found if each["impact"] in {"serious", "critical"}] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_strings_of_a_manifest_and_of_reviewers_are_inert(tmp_path: Path, serve: Serve, tab: MakeTab) -> None:
+    campaign = LiveCampaign(tmp_path / "campaign")
+    made(campaign, 1)
+    evil = "</script><img src=x onerror=alert(1)><svg onload=alert(2)>"
+    written = campaign.manifest.read_text(encoding="utf-8").replace("Three shoes stacked", evil)
+    campaign.manifest.write_text(written, encoding="utf-8")
+    with campaign.run() as run:
+        job = next(each for each in campaign.jobs if each.coordinates.prompt == "stack")
+        run.buy(job)
+        run.fail(job, evil)
+    _, url = serve(campaign, "--as", evil)
+    page = tab().visit(url, "#")
+    page.keyboard.press("n")
+    page.keyboard.press("m")
+    page.keyboard.type(evil)
+    page.keyboard.press("Enter")
+    expect(page.locator(".notes")).to_contain_text(evil)
+    for address in ("#view=failures", "#view=live", f"#job={job.key}"):
+        page.goto(f"{url.partition('?')[0]}{address}")
+        expect(page.locator("#main")).to_contain_text("onerror=alert(1)")
+        assert page.locator("img[onerror], svg[onload]").count() == 0

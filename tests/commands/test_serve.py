@@ -1,0 +1,455 @@
+"""`serve` over real HTTP: who gets in, what is sent, what is written, and how it ends."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.calling import Pipeline
+from support.campaigns import Project
+from support.processes import Running, environment, until
+from support.protection import fails_without
+
+from pipeline.documents.yaml_reader import read_yaml
+from pipeline.emulator.embedded import Emulator
+
+DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
+PATIENCE = 30
+
+
+@dataclass
+class Site:
+    """A server that runs, and a browser's session with it."""
+
+    running: Running
+    url: str
+    session: requests.Session
+
+    @property
+    def origin(self) -> str:
+        return self.url.partition("/?")[0]
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return self.session.get(f"{self.origin}{path}", timeout=PATIENCE, **more)
+
+    def data(self) -> dict[str, Any]:
+        document: dict[str, Any] = self.get("/data").json()
+        return document
+
+    def review(self, **said: Any) -> requests.Response:
+        return self.session.post(f"{self.origin}/decisions", json=said, timeout=PATIENCE)
+
+    def purchase(self, key: str) -> str:
+        purchases = self.data()["campaigns"][0]["purchases"]
+        (purchase,) = [each["id"] for each in purchases if each["key"] == key]
+        return str(purchase)
+
+
+Serve = Callable[..., Site]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers; none of them is left in the end."""
+    started: list[Running] = []
+
+    def start(project: Project, *flags: str) -> Site:
+        arguments: tuple[str | Path, ...] = ("serve", project.manifest, "--listen", "127.0.0.1:0", *flags)
+        running = Running(arguments, environment("http://127.0.0.1:1"), project.folder)
+        started.append(running)
+        line = running.first_line()
+        assert line.startswith("The page is at http://127.0.0.1:"), running.ended().said
+        site = Site(running, line.split()[-1], requests.Session())
+        assert site.session.get(site.url, timeout=PATIENCE).status_code == 200
+        return site
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    ended = pipeline("run", project.manifest)
+    assert ended.code == 0, ended.said
+    return project
+
+
+def decided(project: Project) -> list[Any]:
+    path = project.folder / f"{project.name}.decisions.yaml"
+    document: Any = read_yaml(path, path.name).root.plain()
+    rows: list[Any] = document["decisions"]
+    return rows
+
+
+# Who gets in
+
+
+def test_the_address_that_is_printed_opens_the_page_and_leaves_a_strict_cookie(
+    bought: Project, serve: Serve
+) -> None:
+    site = serve(bought)
+    answer = requests.get(site.url, timeout=PATIENCE)
+
+    assert "HttpOnly; SameSite=Strict" in answer.headers["set-cookie"]
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert site.data()["campaigns"][0]["name"] == "spring"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/films/0/a"]
+)
+def test_without_the_token_everything_is_403(bought: Project, serve: Serve, path: str) -> None:
+    site = serve(bought)
+
+    assert requests.get(f"{site.origin}{path}", timeout=PATIENCE).status_code == 403
+    assert requests.post(f"{site.origin}/decisions", json={}, timeout=PATIENCE).status_code == 403
+
+
+@fails_without(
+    "pipeline.serve.access:Guard.__call__",
+    "refused = self._refusal(request)",
+    swap=("self._refusal(request)", "None"),
+)
+def test_another_host_and_another_origin_are_403(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    purchase = site.purchase(WALK)
+
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        assert site.get("/data", headers=headers).status_code == 403
+        said = {"purchase": purchase, "decision": "approved"}
+        answer = site.session.post(f"{site.origin}/decisions", json=said, headers=headers, timeout=PATIENCE)
+        assert answer.status_code == 403
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+# What is sent
+
+
+def test_films_are_sent_by_range_and_from_the_output_folder_only(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    (campaign,) = site.data()["campaigns"]
+    file = campaign["files"][0]
+    whole = site.get(f"/{file['href']}")
+    part = site.get(f"/{file['href']}", headers={"Range": "bytes=10-19"})
+
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    for path in (
+        "/films/0/../../spring.results.json",
+        "/films/0/%2e%2e%2f%2e%2e%2fspring.results.json",
+        "/films/9/" + file["href"].rpartition("/")[2],
+        "/films/0/" + "0" * 64,
+        "/../campaign.yaml",
+        "/campaign.yaml",
+        "/source.py",
+    ):
+        assert site.get(path).status_code == 404, path
+
+
+@fails_without("pipeline.serve.app:_Handlers.film", "if path is None or not is_within(")
+def test_a_film_that_became_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    href = site.data()["campaigns"][0]["files"][0]["href"]
+    secret = bought.folder / "secret"
+    secret.write_text("secret")
+    for path in (bought.folder / "output").rglob("*.mp4"):
+        path.unlink()
+        path.symlink_to(secret)
+
+    assert site.get(f"/{href}").status_code == 404
+
+
+def test_what_changes_comes_as_events_and_whoever_was_away_misses_nothing(
+    bought: Project, serve: Serve, pipeline: Pipeline
+) -> None:
+    site = serve(bought)
+    seen = site.data()["live"]["event"]
+    for verdict, key in (("approve", WALK), ("reject", DANCE)):
+        assert pipeline(verdict, bought.manifest, key).code == 0
+        until(lambda: site.data()["live"]["event"] != seen, "an event")
+
+    with site.get("/events", headers={"Last-Event-ID": seen}, stream=True) as answer:
+        told: dict[str, str] = {}
+        lines = answer.iter_lines(decode_unicode=True)
+        while len(told) < 2:
+            line = next(lines)
+            assert "reset" not in line
+            if line.startswith("data: {"):
+                for change in json.loads(line.removeprefix("data: "))["campaigns"]:
+                    told |= {each["key"]: each["decision"] for each in change["jobs"] if "decision" in each}
+    assert told == {WALK: "approved", DANCE: "rejected"}
+
+
+def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipeline) -> None:
+    site = serve(project)
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    until(
+        lambda: [each["status"] for each in site.data()["campaigns"][0]["jobs"]] == ["done", "done"],
+        "the page to show what was made",
+    )
+
+
+def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
+    bought: Project, serve: Serve
+) -> None:
+    site = serve(bought)
+    whole = bought.manifest.read_text()
+    bought.manifest.write_text("version: [")
+
+    until(
+        lambda: "campaign.yaml" in str(site.data()["campaigns"][0].get("trouble")), "the trouble to be told"
+    )
+    assert len(site.data()["campaigns"][0]["jobs"]) == 2
+    bought.manifest.write_text(whole)
+    until(lambda: "trouble" not in site.data()["campaigns"][0], "the trouble to be over")
+
+
+# What is written
+
+
+def test_a_decision_is_the_same_bytes_as_the_commands(
+    bought: Project, serve: Serve, pipeline: Pipeline
+) -> None:
+    path = bought.folder / "spring.decisions.yaml"
+    site = serve(bought, "--as", "ana")
+    answer = site.review(
+        purchase=site.purchase(WALK), decision="redo", rating=4, note="logo cut off", at=1.25
+    )
+    assert answer.json()["saved"] is True
+    by_page = path.read_text()
+    path.unlink()
+    said = ("--rating", "4", "--note", "logo cut off", "--at", "1.25", "--as", "ana")
+    assert pipeline("redo", bought.manifest, WALK, *said).code == 0
+
+    def without_time(text: str) -> list[str]:
+        return [line for line in text.splitlines() if "20" not in line or "at:" not in line]
+
+    assert without_time(path.read_text()) == without_time(by_page)
+    assert len(without_time(by_page)) == len(by_page.splitlines()) - 1
+
+
+def test_a_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Serve) -> None:
+    site = serve(bought, "--as", "ana")
+    for number, key in enumerate((WALK, DANCE), start=1):
+        answer = site.review(purchase=site.purchase(key), decision="approved")
+        assert len(decided(bought)) == number
+        (change,) = answer.json()["changes"]
+        assert [each["decision"] for each in change["jobs"]] == ["approved"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "holds a decision"),
+        ({"decision": "bought"}, "one of approved"),
+        ({"decision": "approved", "purchase": "0" * 16}, "no purchase"),
+        ({"decision": "approved", "campaign": 1}, "no such campaign"),
+        ({"decision": "approved", "campaign": True}, "another kind"),
+        ({"rating": 6}, "1 to 5 stars"),
+        ({"rating": "5"}, "another kind"),
+        ({"note": ""}, "characters of text"),
+        ({"note": "x" * 4001}, "characters of text"),
+        ({"note": "\ud800"}, "characters of text"),
+        ({"note": "x", "at": -1}, "seconds into the video"),
+        ({"note": "x", "at": float("nan")}, "seconds into the video"),
+        ({"rating": 3, "at": 1.0}, "goes with"),
+        ({"rating": 3, "by": "somebody else"}, "JSON object of"),
+    ],
+)
+def test_what_is_no_review_is_400_and_writes_nothing(
+    bought: Project, serve: Serve, said: dict[str, Any], told: str
+) -> None:
+    site = serve(bought)
+    body = {"purchase": site.purchase(WALK), **said}
+    answer = site.session.post(
+        f"{site.origin}/decisions",
+        data=json.dumps(body),
+        headers={"Content-Type": "application/json"},
+        timeout=PATIENCE,
+    )
+
+    assert answer.status_code == 400
+    assert told in answer.json()["problem"]
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+def test_bodies_are_bounded_and_of_one_kind(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    where = f"{site.origin}/decisions"
+
+    def sent(data: Any, kind: str = "application/json") -> int:
+        headers = {"Content-Type": kind}
+        return site.session.post(where, data=data, headers=headers, timeout=PATIENCE).status_code
+
+    assert sent(b"x" * (1 << 20)) == 413
+    assert sent(b"x" * 4096 for _ in range(64)) == 413  # its length is not told
+    assert sent(b"{}", "text/plain") == 415
+    assert sent(b"[" * 30_000) == 400
+    assert sent(b"\xff") == 400
+    assert site.get("/data").status_code == 200
+
+
+def test_only_what_has_succeeded_can_be_approved(
+    project: Project, pipeline: Pipeline, vendor: Emulator, serve: Serve
+) -> None:
+    vendor.fail({"on": "create", "do": "fail"})
+    pipeline("run", project.manifest)
+    site = serve(project)
+
+    answer = site.review(purchase=site.purchase(WALK), decision="approved")
+
+    assert answer.status_code == 400
+    assert "only what has succeeded can be approved" in answer.json()["problem"]
+
+
+@fails_without("pipeline.serve.app:_Handlers.decide", "if not self._watcher.can_decide:")
+def test_a_page_for_looking_only_takes_no_review(bought: Project, serve: Serve) -> None:
+    site = serve(bought, "--read-only")
+
+    assert site.review(purchase=site.purchase(WALK), decision="approved").status_code == 403
+    assert site.data()["live"]["can_decide"] is False
+    assert not (bought.folder / "spring.decisions.yaml").exists()
+
+
+def test_a_decisions_file_that_is_wrong_is_told_and_left_alone(bought: Project, serve: Serve) -> None:
+    site = serve(bought)
+    path = bought.folder / "spring.decisions.yaml"
+    path.write_text("version: 1\n<<<<<<< ours\ndecisions: []\n")
+
+    answer = site.review(purchase=site.purchase(WALK), decision="approved")
+
+    assert answer.status_code == 409
+    assert "spring.decisions.yaml:2:" in answer.json()["problem"]
+    assert path.read_text().startswith("version: 1\n<<<<<<<")
+
+
+# How it ends
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_streams_open(
+    bought: Project, serve: Serve, number: signal.Signals, code: int
+) -> None:
+    site = serve(bought)
+    streams = [site.get("/events", stream=True) for _ in range(3)]
+    for each in streams:
+        next(each.iter_lines())
+    site.running.signal(number)
+
+    ended = site.running.ended()
+
+    assert ended.code == code
+    assert "Traceback" not in ended.err
+    for each in streams:
+        each.close()
+
+
+def test_a_port_that_is_taken_is_wrong_usage(bought: Project, serve: Serve, pipeline: Pipeline) -> None:
+    site = serve(bought)
+    where = site.origin.removeprefix("http://")
+
+    ended = pipeline("serve", bought.manifest, "--listen", where)
+
+    assert ended.code == 64
+    assert f"{where} cannot be had" in ended.err
+
+
+def test_beyond_loopback_it_needs_a_token_file(bought: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("serve", bought.manifest, "--listen", "0.0.0.0:0")
+
+    assert ended.code == 64
+    assert "--token-file" in ended.err
+
+
+def test_without_the_extra_it_says_what_to_install(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for name in [each for each in sys.modules if each.startswith("pipeline.serve")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    ended = pipeline("serve", bought.manifest)
+
+    assert ended.code == 64
+    assert "campaign-pipeline[serve]" in ended.err
+
+
+def test_several_campaigns_stand_on_one_page(bought: Project, serve: Serve) -> None:
+    other = bought.folder / "autumn.yaml"
+    other.write_text(bought.manifest.read_text().replace("spring", "autumn"))
+    site = serve(bought, str(other))
+
+    assert [each["name"] for each in site.data()["campaigns"]] == ["spring", "autumn"]
+    assert site.review(campaign=0, purchase=site.purchase(WALK), decision="approved").status_code == 200
+    assert [each["key"] for each in decided(bought)] == [WALK]
+
+
+# Within a run
+
+
+def test_a_run_serves_its_own_page_to_its_end(
+    project: Project, start: Callable[..., Running], vendor: Emulator
+) -> None:
+    waits = "while [ ! -e go ]; do sleep 0.02; done"
+    flags = ("--yes", "--serve", "127.0.0.1:0", "--checkpoint", waits)
+    running = start("run", project.manifest, *flags)
+    url = running.hear("The page is at").split()[-1]
+    site = Site(running, url, requests.Session())
+    assert site.session.get(site.url, timeout=PATIENCE).status_code == 200
+    data = site.data()
+    assert data["live"]["calls"] is not None
+    with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
+        (project.folder / "go").touch()
+        told = [line for line in answer.iter_lines(decode_unicode=True) if line.startswith("data: {")]
+
+    ended = running.ended()
+    assert ended.code == 0, ended.said
+    stands: dict[str, str] = {}
+    for line in told:
+        event = json.loads(line.removeprefix("data: "))
+        for change in event["campaigns"]:
+            stands |= {each["key"]: each["status"] for each in change["jobs"]}
+            spent, calls = change["run"], event["calls"]
+    assert stands == {DANCE: "done", WALK: "done"}
+    assert spent["spent"] == 200
+    assert sum(calls.values()) >= 4
+
+
+def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
+    bought: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    taken = serve(bought).origin.removeprefix("http://")
+    pipeline("redo", bought.manifest, WALK)
+
+    ended = pipeline("run", "--serve", taken, bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "the run goes on without its page" in ended.err
+    assert len(vendor.ledger.entries) == 3
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "nowhere at all"])
+def test_where_a_run_may_not_listen_it_buys_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, address: str
+) -> None:
+    ended = pipeline("run", "--serve", address, project.manifest)
+
+    assert ended.code == 64
+    assert len(vendor.ledger.entries) == 0
+
+
+def test_the_address_of_a_runs_page_may_be_left_out(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("run", "--frozen", "--serve", project.manifest)
+
+    assert ended.code == 4, ended.said

@@ -1,0 +1,141 @@
+"""Who gets in: the token, the host and the origin; and where a server may listen."""
+
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from support.protection import fails_without
+
+from pipeline.errors import UsageError
+from pipeline.serve.access import Access, access_for, read_token
+from pipeline.serve.listen import ListenAddress, listen_address
+
+TOKEN = "t" * 20
+HERE = Access(token=TOKEN, names=frozenset({"localhost", "127.0.0.1", "::1"}), is_open=False)
+OPEN = Access(token=TOKEN, names=frozenset({"localhost", "studio"}), is_open=True)
+
+
+def request(path: str = "/data", query: str = "", **headers: str) -> Request:
+    named = {"host": "localhost:8765", "cookie": f"pipeline-8765={TOKEN}", **headers}
+    return Request(
+        {
+            "type": "http",
+            "scheme": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": query.encode(),
+            "server": ("127.0.0.1", 8765),
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        }
+    )
+
+
+@fails_without("pipeline.serve.access:Access.why_refused", "if not self._is_own(host):")
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "localhost.evil.example", "", "[::2]:8765", "10.0.0.1:8765"]
+)
+def test_a_host_that_is_not_ours_is_refused(host: str) -> None:
+    asked = request(host=host, cookie=f"pipeline-8765={TOKEN}; pipeline-80={TOKEN}")
+
+    assert HERE.why_refused(asked) == "this server is not known by that name"
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1:8765", "[::1]:8765", "LOCALHOST:8765"])
+def test_our_own_hosts_are_answered(host: str) -> None:
+    assert HERE.why_refused(request(host=host)) is None
+
+
+def test_beyond_loopback_addresses_are_answered_and_names_have_to_be_known() -> None:
+    assert OPEN.why_refused(request(host="192.168.1.4:8765")) is None
+    assert OPEN.why_refused(request(host="studio:8765")) is None
+    assert OPEN.why_refused(request(host="evil.example:8765")) is not None
+
+
+@fails_without("pipeline.serve.access:Access.why_refused", "if any((origin.lower() != own")
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "https://localhost:8765", "http://localhost", "http://localhost:1"],
+)
+def test_another_origin_is_refused(origin: str) -> None:
+    assert HERE.why_refused(request(origin=origin)) == "this server does not answer to other sites"
+    assert HERE.why_refused(request(origin="http://localhost:8765")) is None
+
+
+@fails_without("pipeline.serve.access:Access.why_refused", "if not self._has_token(request):")
+@pytest.mark.parametrize(
+    "cookie", ["", "pipeline-8765=", "pipeline-8765=x", "pipeline-8766=" + TOKEN, "pipeline-8765=é"]
+)
+def test_without_the_token_nothing_is_answered(cookie: str) -> None:
+    assert HERE.why_refused(request(cookie=cookie)) is not None
+    # An address with the token in it is the door, and no other is.
+    assert HERE.why_refused(request("/", f"token={TOKEN}", cookie=cookie)) is None
+    assert HERE.why_refused(request("/data", f"token={TOKEN}", cookie=cookie)) is not None
+    assert HERE.why_refused(request("/", "token=wrong", cookie=cookie)) is not None
+
+
+@fails_without("pipeline.serve.access:access_for", "if not address.is_loopback and token_file is None:")
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "studio"])
+def test_listening_beyond_loopback_needs_a_file_with_the_token(host: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--token-file"):
+        access_for(ListenAddress(host=host), None)
+
+    access = access_for(ListenAddress(host=host), tmp_path / "token")
+    assert access.token == (tmp_path / "token").read_text().strip()
+    assert access.is_open
+
+
+def test_a_token_file_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+
+    token = read_token(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_token(path) == token
+    assert len(token) >= 32
+
+
+@fails_without("pipeline.serve.access:read_token", "if stat.S_IMODE(status.st_mode)")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "token"
+    path.write_text(TOKEN)
+    path.chmod(mode)
+
+    with pytest.raises(UsageError, match="chmod 600"):
+        read_token(path)
+
+
+@pytest.mark.parametrize("content", ["", "short", "with spaces in it and so on", "é" * 20, "x" * 600])
+def test_a_token_file_without_a_good_token_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "token"
+    path.write_text(content)
+    path.chmod(0o600)
+
+    with pytest.raises(UsageError, match="token"):
+        read_token(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "is_loopback"),
+    [
+        ("127.0.0.1:9000", "127.0.0.1", 9000, True),
+        ("localhost", "localhost", 8765, True),
+        (":9000", "127.0.0.1", 9000, True),
+        ("[::1]:0", "::1", 0, True),
+        ("0.0.0.0", "0.0.0.0", 8765, False),
+        ("[::]:80", "::", 80, False),
+        ("studio:80", "studio", 80, False),
+    ],
+)
+def test_where_to_listen_is_read(text: str, host: str, port: int, is_loopback: bool) -> None:
+    address = listen_address(text)
+
+    assert (address.host, address.port, address.is_loopback) == (host, port, is_loopback)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a b", "http://localhost:80", "::1", "localhost:70000", "a:b", "a@b:1"]
+)
+def test_what_is_no_address_is_wrong_usage(text: str) -> None:
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        listen_address(text)

@@ -1,0 +1,145 @@
+"""What is told of a campaign piece by piece is what a page reads that begins now, however the campaign goes on."""
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.campaigns import campaign, spring
+
+from pipeline.jobs import Job
+from pipeline.manifest.expand import expand
+from pipeline.operations.environment import Environment
+from pipeline.operations.workspace import RecordPaths, open_workspace
+from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
+from pipeline.report.stills import StillCache
+from pipeline.results import decisions
+from pipeline.results.decisions import Decision, Verdict
+from pipeline.serve.campaign_watch import CampaignWatch
+from pipeline.serve.state_source import StateOnDisk
+from pipeline.serve.stills import Stills
+from pipeline.state import transitions
+from pipeline.state.opening import open_store
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.store import Caps, Change, Intent, Turn
+from pipeline.state.transitions import Event
+
+NOW = "2026-03-01T12:00:00Z"
+PROMPTS = {"walk": "a walk", "dance": "a dance", "leap": "a leap"}
+EVENTS: dict[str, Event] = {
+    "accept": transitions.Accepted(WorkflowId("w1")),
+    "lose": transitions.OutcomeUnknown("no answer"),
+    "void": transitions.NothingBought("it never arrived"),
+    "refuse": transitions.Rejected("not this"),
+    "finish": transitions.Finished((Output("video/mp4", url="https://m.example/a.mp4"),)),
+    "fetch": transitions.Fetched((Output("video/mp4", sha256="a" * 64, bytes=1),)),
+    "fail": transitions.VendorFailed("no frames"),
+}
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2), st.sampled_from(["buy", *EVENTS, "approved", "rejected", "redo", "look", "plan"])
+    ),
+    max_size=25,
+)
+
+
+class Story:
+    """A campaign that goes on step by step, and a page of it that hears only what changes."""
+
+    def __init__(self, folder: Path) -> None:
+        project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
+        self.workspace = open_workspace(project.manifest, {}, RecordPaths(), Environment({}))
+        self.jobs: list[Job] = list(expand(self.workspace.campaign))
+        self.store: SqlStore = open_store(
+            self.workspace.state,
+            campaign="spring",
+            manifest=project.manifest,
+            run=f"{NOW} 1",
+            writable=True,
+            now=NOW,
+        )
+        self.count = 0
+        self.watch = self.fresh()
+        self.page = self.watch.whole()
+
+    def fresh(self) -> CampaignWatch:
+        stills = Stills(StillCache(self.workspace.campaign.manifest.parent / "stills"), None)
+        return CampaignWatch(self.workspace, 0, stills, StateOnDisk(self.workspace))
+
+    def last(self, job: Job) -> Purchase | None:
+        own = [each for each in self.store.records().purchases.values() if each.key == job.key]
+        return max(own, key=lambda each: each.age, default=None)
+
+    def do(self, job: Job, step: str) -> None:
+        """One step, where it is possible now."""
+        last = self.last(job)
+        if step == "buy":
+            self._buy(job)
+        elif step == "look":
+            self.hear()
+        elif step == "plan":
+            self.watch.plan()
+        elif last is not None and step in EVENTS:
+            self._step(last, EVENTS[step])
+        elif last is not None:
+            said = Decision(purchase=last.id, key=job.key, decision=Verdict(step))
+            decisions.record(self.workspace.decisions, "decisions", [said])
+
+    def _buy(self, job: Job) -> None:
+        self.count += 1
+        bought = Purchase(
+            id=PurchaseId(f"{self.count:016x}"),
+            key=job.key,
+            fingerprint=job.fingerprint,
+            status=Status.SUBMITTING,
+            bought_at=f"2026-03-01T12:00:{self.count:02}Z",
+            template_id=job.request.template_id,
+            credits=100,
+        )
+        self.store.commit_turn(Turn(intents=[Intent(purchase=bought, at=NOW)]), Caps())
+
+    def _step(self, before: Purchase, event: Event) -> None:
+        try:
+            after = transitions.advance(before, event)
+        except AssertionError:
+            return  # not from there
+        self.store.commit([Change(before=before, after=after, at=NOW, event=event)])
+
+    def hear(self) -> None:
+        """Have the page hear what has changed, as a browser takes it in."""
+        told: Any = self.watch.look()
+        if told is None:
+            return
+        page: Any = self.page
+        for name in ("spent", "run", "usual"):
+            page[name] = told[name]
+        for row in told.get("jobs", ()):
+            page["jobs"] = [each for each in page["jobs"] if each["key"] != row["key"]] + [row]
+        for row in told.get("purchases", ()):
+            page["purchases"] = [each for each in page["purchases"] if each["id"] != row["id"]] + [row]
+        assert not told.get("gone")
+
+
+def rows(page: Any, name: str, by: str) -> dict[str, Any]:
+    """The rows of a page, without the numbers of files, which say nothing by themselves."""
+    return {row[by]: {n: v for n, v in row.items() if n not in {"files", "action"}} for row in page[name]}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: list[tuple[int, str]]) -> None:
+    story = Story(tmp_path_factory.mktemp("story"))
+    try:
+        for number, step in steps:
+            story.do(story.jobs[number], step)
+        story.hear()
+
+        whole = story.fresh().whole()
+        assert rows(story.page, "jobs", "key") == rows(whole, "jobs", "key")
+        told, known = rows(story.page, "purchases", "id"), rows(whole, "purchases", "id")
+        # Whoever saw it being sent is told that nothing was bought; whoever comes later need not know.
+        assert {each: row for each, row in told.items() if row["status"] != "void"} == known
+        assert story.page["spent"] == whole["spent"]
+        assert story.page.get("run") == whole.get("run")
+    finally:
+        story.store.close()

@@ -1,0 +1,77 @@
+"""Whoever goes on from an event hears every later one once, in order; whoever cannot is told to begin anew."""
+
+import asyncio
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.serve.feed import Feed
+
+FRAME = re.compile(rb"id: (\S+)\ndata: (.*)\n\n")
+
+
+def heard(feed: Feed, after: str) -> list[bytes]:
+    """The frames of a stream that is closed as soon as it has told what it knows."""
+
+    async def listen() -> list[bytes]:
+        frames = []
+        async for frame in feed.stream(after, beat=0):
+            if frame.startswith(b"event: beat"):
+                break
+            frames.append(frame)
+        return frames[1:]  # the first says when to try again
+
+    return asyncio.run(listen())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 200))
+def test_what_was_missed_is_told_once_or_all_is_read_anew(
+    before: int, after: int, most: int, most_bytes: int
+) -> None:
+    feed = Feed(most, most_bytes)
+    for number in range(before):
+        feed.add(b"%d" % number)
+    seen = feed.last_id
+    for number in range(before, before + after):
+        feed.add(b"%d" % number)
+
+    told = b"".join(heard(feed, seen))
+
+    if told.startswith(b"event: reset"):
+        # The last one is always kept, so only more than that can be gone.
+        assert after > 1
+        assert told == b"event: reset\nid: %s\ndata:\n\n" % feed.last_id.encode()
+        return
+    frames = FRAME.findall(told)
+    assert [data for _, data in frames] == [b"%d" % number for number in range(before, before + after)]
+    if frames:
+        assert frames[-1][0].decode() == feed.last_id
+
+
+def test_who_saw_another_servers_events_begins_anew() -> None:
+    other, feed = Feed(), Feed()
+    for each in (other, feed):
+        each.add(b"1")
+    name = feed.last_id.partition("-")[0]
+
+    numbers = ("2", "-1", "x", "9" * 40, "²", "")
+    for strange in (other.last_id, "", "-", *(f"{name}-{number}" for number in numbers)):
+        assert heard(feed, strange)[0].startswith(b"event: reset"), strange
+    assert heard(feed, feed.last_id) == []
+
+
+def test_streams_end_when_the_feed_is_closed() -> None:
+    feed = Feed()
+
+    async def listen() -> int:
+        frames = 0
+        async for _ in feed.stream(feed.last_id):
+            frames += 1
+            assert feed.listeners == 1
+            feed.close()
+        return frames
+
+    assert asyncio.run(listen()) == 1
+    assert feed.listeners == 0
