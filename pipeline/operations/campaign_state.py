@@ -85,6 +85,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             now=now(),
             command=workspace.environment.command,
             allow_network=workspace.environment.allows_network_file_system,
+            lease_seconds=workspace.environment.lease_seconds,
         )
         stack.callback(store.close)
         if writable:

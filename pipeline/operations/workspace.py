@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from pipeline import __version__
@@ -14,7 +15,8 @@ from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.results.document import Heading
-from pipeline.schemes import assert_path
+from pipeline.schemes import assert_path, is_database
+from pipeline.state.location import StateLocation, state_location
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -25,18 +27,24 @@ STATE_FOLDER = ".pipeline"
 class RecordPaths:
     """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal.
 
+    `state` may be the address of a database, which holds a password.
+
     Raises:
-        UsageError: an address stands where a path is wanted.
+        UsageError: an address stands where a path is wanted, or the extra for the state's is not installed.
     """
 
-    state: str | None = None
+    state: str | None = field(default=None, repr=False)
     results: str | None = None
     output: str | None = None
     emulate: bool = False
 
     def __post_init__(self) -> None:
         for name, value in self.by_flag().items():
-            assert_path(name, value)
+            if name == "--state" and is_database(value or ""):
+                # Says what is missing, before anything else is done.
+                import_module("pipeline.state.postgres")
+            else:
+                assert_path(name, value)
 
     def by_flag(self) -> dict[str, str | None]:
         """By the flag that sets it, each of the paths."""
@@ -49,7 +57,7 @@ class Workspace:
 
     campaign: Campaign
     emulated: bool
-    state: Path
+    state: StateLocation
     results: Path
     output: Path
     environment: Environment
@@ -93,8 +101,10 @@ class Workspace:
         )
 
 
-def shown_path(path: Path) -> str:
-    """`path` as a person in the working folder would write it."""
+def shown_path(path: StateLocation) -> str:
+    """`path` as a person in the working folder would write it; the address of a database without its password."""
+    if not isinstance(path, Path):
+        return str(path)
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
@@ -148,7 +158,7 @@ def open_workspace(
     return Workspace(
         campaign=campaign,
         emulated=emulated,
-        state=real_path(Path(paths.state)) if paths.state else folder / STATE_FOLDER / f"{name}.db",
+        state=state_location(paths.state) if paths.state else folder / STATE_FOLDER / f"{name}.db",
         results=_results_path(paths.results, folder, name),
         output=real_path(Path(paths.output)) if paths.output else output,
         environment=environment,

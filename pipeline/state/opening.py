@@ -3,18 +3,23 @@
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, write_atomically
 from pipeline.state import soundness, state_file
+from pipeline.state.location import LEASE_SECONDS, DatabaseUrl, StateLocation
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
+from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.writable_file import WritableFile
+
+if TYPE_CHECKING:
+    from pipeline.state.postgres.team_state import TeamState
 
 _DEFAULT_FOLDER = ".pipeline"
 SQLITE = sqlite3.sqlite_version
@@ -23,7 +28,7 @@ _OLDEST_SQLITE = (3, 35)
 
 
 def open_store(
-    path: Path,
+    path: StateLocation,
     *,
     campaign: str | None,
     manifest: Path | None,
@@ -33,8 +38,9 @@ def open_store(
     command: str = "pipeline",
     allow_network: bool = False,
     mounts: Path = MOUNTS,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> SqlStore:
-    """The state at `path`, which belongs to one campaign and one manifest.
+    """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
 
     `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
     `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
@@ -49,6 +55,9 @@ def open_store(
             is.
         Unfinished: it cannot be written now.
     """
+    if isinstance(path, DatabaseUrl):
+        team_state = _team_state(path, campaign, manifest, run, command, lease_seconds)
+        return team_state.open() if writable else team_state.read()
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         needed = ".".join(map(str, _OLDEST_SQLITE))
         raise InvalidInput(
@@ -78,7 +87,7 @@ def open_store(
         stack.callback(rescue.close)
         file = WritableFile(path, known.manifest)
         stack.callback(file.close)
-        release = _once_in_this_process(stack.pop_all().close)
+        release = once_in_this_process(stack.pop_all().close)
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
@@ -90,6 +99,38 @@ def open_store(
     # A state that nobody closed is closed when it is dropped, and at the end of the process at the latest.
     weakref.finalize(store, release)
     return store
+
+
+def state_exists(path: StateLocation, campaign: str) -> bool:
+    """Whether there is a state of `campaign` at `path`.
+
+    Raises:
+        InvalidInput, Unfinished: the database does not let us look.
+    """
+    if isinstance(path, DatabaseUrl):
+        return _team_state(path, campaign).exists()
+    return path.exists()
+
+
+def _team_state(
+    url: DatabaseUrl,
+    campaign: str | None,
+    manifest: Path | None = None,
+    run: str = "",
+    command: str = "",
+    lease_seconds: float = LEASE_SECONDS,
+) -> "TeamState":
+    # Imported here, as its driver comes with an extra.
+    from pipeline.state.postgres.team_state import TeamState
+
+    return TeamState(
+        url=url,
+        campaign=campaign,
+        manifest=manifest,
+        run=run,
+        command=command,
+        lease_seconds=lease_seconds,
+    )
 
 
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:
@@ -155,14 +196,3 @@ def _make_folder(folder: Path) -> None:
             write_atomically(ignore, b"*\n")
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def _once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
-    owner = os.getpid()
-
-    def let_go() -> None:
-        # A forked child has a copy of what is open, and no business with it.
-        if os.getpid() == owner:
-            release()
-
-    return let_go

@@ -153,7 +153,8 @@ class Store(Protocol):
         Raises:
             InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
                 has no price under a cap on credits.
-            Unfinished: it cannot be written (a full disk).
+            StateLocked: the lease on it ran out.
+            Unfinished: it cannot be written (a full disk, a server out of reach).
             PipelineError: a purchase is not any more as a change found it.
         """
         ...
@@ -215,6 +216,13 @@ class Store(Protocol):
 
     def export(self, records: Records | None = None) -> Mapping[str, Json]:
         """The whole state as JSON, for `pipeline state export`; `records` stand in for what is on disk."""
+        ...
+
+    def is_held(self) -> bool:
+        """Whether this run still holds the state, by a look that asks nobody; any thread may ask.
+
+        Where it does not, nothing may be sent any more, and no `commit` will succeed.
+        """
         ...
 
     def close(self) -> None:
