@@ -1,5 +1,6 @@
 """A real PostgreSQL for the tests, which they start themselves, or that of PIPELINE_TEST_POSTGRES_URL."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -94,7 +95,8 @@ class PostgresServer:
         self._server.ensure_postgres_running()
 
 
-def servers() -> Iterator[PostgresServer]:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
     """One server, as long as it is used; one that can be killed, unless it was given."""
     if _GIVEN:
         given = PostgresServer(_GIVEN)
@@ -115,4 +117,6 @@ def servers() -> Iterator[PostgresServer]:
         connection.execute("SELECT pg_reload_conf()")
     yield running
     running.kill()
+    # Nothing is left for it to stop.
+    atexit.unregister(server._cleanup)
     shutil.rmtree(folder, ignore_errors=True)

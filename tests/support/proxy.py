@@ -76,6 +76,13 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        del kind, error, trace
+        self.close()
+
+    def close(self) -> None:
+        """End every connection, and take no other."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for link in self.links:
             link.close()

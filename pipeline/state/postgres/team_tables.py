@@ -77,6 +77,9 @@ _FIRST = (
 )
 # A released migration is never changed: what is needed later is added behind it.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# Rows of the catalogue, and not `to_regclass`: that may answer from what the session remembers of before it waited.
+_SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
+_VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"
 # Told by the advisory lock, so that two that come first do not both make the tables.
 _LOCK = 0x5669506C
 
@@ -110,7 +113,7 @@ def make(server: Server, connection: Connection) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         version = _version(connection)
         # Who was given the schema may not be allowed to make one.
-        if connection.execute("SELECT to_regnamespace('pipeline')").fetchone() == (None,):
+        if connection.execute(_SCHEMA).fetchone() is None:
             connection.execute("CREATE SCHEMA pipeline")
         connection.execute("CREATE TABLE IF NOT EXISTS pipeline.version (version bigint NOT NULL)")
         for statement in (statement for each in _MIGRATIONS[version:] for statement in each):
@@ -120,8 +123,7 @@ def make(server: Server, connection: Connection) -> None:
 
 
 def _version(connection: Connection) -> int:
-    found = connection.execute("SELECT to_regclass('pipeline.version')").fetchone()
-    if found is None or found[0] is None:
+    if connection.execute(_VERSIONED).fetchone() is None:
         return 0
     (version,) = connection.execute("SELECT max(version) FROM pipeline.version").fetchone() or (0,)
     return int(version or 0)

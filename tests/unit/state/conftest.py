@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.postgres import Database, PostgresServer, servers
+from support.postgres import Database
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
@@ -76,11 +76,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture in {"desk", "new_desk"} & set(metafunc.fixturenames) - named:
         if getattr(metafunc.module, "ON_EVERY_DATABASE", False):
             metafunc.parametrize(fixture, ["sqlite", "postgres"], indirect=True)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    yield from servers()
 
 
 @pytest.fixture

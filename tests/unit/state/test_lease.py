@@ -5,11 +5,12 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from support.postgres import Database
-from support.processes import until
+from support.processes import PATIENCE, until
 from support.protection import fails_without
 
 from pipeline.errors import ExitCode, InvalidInput, StateLocked
@@ -17,7 +18,7 @@ from pipeline.jobs import JobKey
 from pipeline.purchases import Status, WorkflowId
 from pipeline.state import transitions
 from pipeline.state.location import DatabaseUrl
-from pipeline.state.postgres import lease
+from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim
 from pipeline.state.postgres.server import Connection, Patience, Server
 from state.conftest import NOW, Desk, begin, buy, intent, move, placed
@@ -83,6 +84,33 @@ def test_of_two_that_ask_at_once_one_gets_it(
         lease.acquire(server_of(desk), connection, claim("second"))
 
     assert first.renew(connection)
+
+
+@fails_without(
+    "pipeline.state.postgres.team_tables:",
+    "_VERSIONED =",
+    swap=(
+        "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'",
+        "SELECT 1 WHERE to_regclass('pipeline.version') IS NOT NULL",
+    ),
+)
+def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(desk: Desk) -> None:
+    server, database = server_of(desk), database_of(desk)
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with (
+        closing(server.connect()) as first,
+        closing(server.connect()) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert not team_tables.are_there(server, second)
+        with first.transaction():
+            first.execute("SELECT pg_advisory_xact_lock(%s)", (team_tables._LOCK,))
+            waiting = pool.submit(team_tables.make, server, second)
+            until(lambda: bool(database.rows(waits)), "the second to wait")
+            team_tables.make(server, first)
+        waiting.result(timeout=PATIENCE)
+
+    desk.open().close()
 
 
 def test_a_claim_whose_answer_was_lost_can_be_made_again(desk: Desk, connection: Connection) -> None:
