@@ -14,14 +14,14 @@ from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
 from support.pooler import Pooler
 from support.postgres import Database, PostgresServer
 from support.processes import PATIENCE, Running, until
-from support.protection import fails_without
 from support.proxy import Proxy
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.jobs import Json
 
 Start = Callable[..., Running]
 
-NEVER_ENDS = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}
+NEVER_ENDS: Json = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}
 LEASE = "3"
 
 
@@ -85,7 +85,6 @@ def test_the_second_run_is_told_who_holds_the_state_and_who_only_looks_is_not_ke
     assert first.ended().code == 0
 
 
-@fails_without("pipeline.engine.create:send", "if not is_held():")
 def test_a_run_that_slept_through_its_lease_buys_nothing_more(
     project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
 ) -> None:
