@@ -1,6 +1,9 @@
 """Where records and files may lie: paths of this machine. An address of elsewhere is never taken for one."""
 
 import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote
 
 from pipeline.errors import UsageError, printable
 
@@ -16,6 +19,9 @@ _ADDRESS = re.compile(rf"(?P<scheme>[^/\\]*?)://|(?P<known>{_KNOWN}):", re.IGNOR
 _DATABASE = re.compile(rf"({'|'.join(_DATABASES)})://")
 # As they may stand in a command line: what follows the scheme may be a password.
 _IN_A_LINE = re.compile(rf"\b({'|'.join(_DATABASES)}):\S*", re.IGNORECASE)
+
+# What a url may hold that nobody else may read.
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 
 
 def is_database(value: str) -> bool:
@@ -50,3 +56,46 @@ def assert_path(name: str, value: str | None) -> None:
     known = ", ".join(f"{each}://" for each in sorted(_STORES))
     shown = f"{printable(scheme, 40)}://…" if scheme else "://…"
     raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """The address of a PostgreSQL database, as libpq takes it. Only `text` has its password, and shows it nowhere."""
+
+    text: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # As libpq reads it: name and password end at the first `@`, unless a `/` comes before it.
+        if "@" in self._parts[1] or not self.text.isprintable():
+            raise UsageError(
+                "--state postgresql://…: in a name or a password an @, a / and what cannot be seen is written as "
+                "in any url: %40, %2F"
+            )
+
+    def __str__(self) -> str:
+        hosts, _, path = self._parts[1].partition("?")[0].partition("/")
+        given = dict(self._parameters())
+        hosts = given.get("host") or given.get("hostaddr") or unquote(hosts)
+        return printable(f"postgresql://{hosts}/{given.get('dbname') or unquote(path)}", 200)
+
+    def without_secrets(self, text: str) -> str:
+        """`text`, a driver's message say, with nothing of the password in it."""
+        password = self._parts[0].partition(":")[2]
+        secrets = [password, *(value for name, value in self._parameters() if name in _SECRET_PARAMETERS)]
+        for secret in sorted({*secrets, *map(unquote, secrets)} - {""}, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return text
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        """Name and password, and what comes after them."""
+        after = self.text.partition("://")[2]
+        user, at, rest = after.partition("@")
+        return (user, rest) if at and "/" not in user else ("", after)
+
+    def _parameters(self) -> list[tuple[str, str]]:
+        return parse_qsl(self._parts[1].partition("?")[2])
+
+
+# Where a state lies: a file of this machine, or a database that a team shares.
+StateLocation = Path | DatabaseUrl

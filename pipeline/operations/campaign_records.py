@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
-from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path, state_location
 from pipeline.results.file import read
-from pipeline.schemes import assert_path
-from pipeline.state.location import DatabaseUrl, StateLocation, state_location
+from pipeline.schemes import DatabaseUrl, StateLocation, assert_path
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"

@@ -25,7 +25,7 @@ from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import summarize
-from pipeline.state.opening import state_exists
+from pipeline.state import look
 from pipeline.webhooks.receipt import ReceiptInbox
 from pipeline.webhooks.spool import SpoolReader
 
@@ -36,7 +36,7 @@ def require_records(workspace: Workspace) -> None:
     Raises:
         InvalidInput: there is neither.
     """
-    if not (workspace.results.exists() or state_exists(workspace.state, workspace.campaign.name)):
+    if not (workspace.results.exists() or look.exists(workspace.state, workspace.campaign.name)):
         raise InvalidInput(
             f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
             "may have been bought before (see docs/reference/errors.md#missing-results)"

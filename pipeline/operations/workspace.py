@@ -15,8 +15,7 @@ from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.results.document import Heading
-from pipeline.schemes import assert_path, is_database
-from pipeline.state.location import StateLocation, state_location
+from pipeline.schemes import DatabaseUrl, StateLocation, assert_path, is_database
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -109,6 +108,15 @@ def shown_path(path: StateLocation) -> str:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
         return str(path)
+
+
+def state_location(given: str) -> StateLocation:
+    """What `--state` names.
+
+    Raises:
+        UsageError: a url whose password cannot be told from the rest.
+    """
+    return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
 
 
 def relative(path: Path, folder: Path) -> str:

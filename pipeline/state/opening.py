@@ -5,21 +5,17 @@ import sqlite3
 import weakref
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, write_atomically
+from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import soundness, state_file
-from pipeline.state.location import LEASE_SECONDS, DatabaseUrl, StateLocation
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
 from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.writable_file import WritableFile
-
-if TYPE_CHECKING:
-    from pipeline.state.postgres.team_state import TeamState
 
 _DEFAULT_FOLDER = ".pipeline"
 SQLITE = sqlite3.sqlite_version
@@ -38,13 +34,13 @@ def open_store(
     command: str = "pipeline",
     allow_network: bool = False,
     mounts: Path = MOUNTS,
-    lease_seconds: float = LEASE_SECONDS,
+    lease_seconds: float | None = None,
 ) -> SqlStore:
     """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
 
     `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
     `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
-    lock taken.
+    lock taken. `lease_seconds` is how long a database is held without being renewed, None: as usual.
 
     Writable, it holds the lock, makes a state that does not exist, and must be closed. Read only, it is a
     copy of what was committed when it was opened: nothing is locked, written or made.
@@ -56,7 +52,17 @@ def open_store(
         Unfinished: it cannot be written now.
     """
     if isinstance(path, DatabaseUrl):
-        team_state = _team_state(path, campaign, manifest, run, command, lease_seconds)
+        # Imported here, as its driver comes with an extra.
+        from pipeline.state.postgres.team_state import TeamState
+
+        team_state = TeamState(
+            url=path,
+            campaign=campaign,
+            manifest=manifest,
+            run=run,
+            command=command,
+            lease_seconds=lease_seconds,
+        )
         return team_state.open() if writable else team_state.read()
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         needed = ".".join(map(str, _OLDEST_SQLITE))
@@ -99,38 +105,6 @@ def open_store(
     # A state that nobody closed is closed when it is dropped, and at the end of the process at the latest.
     weakref.finalize(store, release)
     return store
-
-
-def state_exists(path: StateLocation, campaign: str) -> bool:
-    """Whether there is a state of `campaign` at `path`.
-
-    Raises:
-        InvalidInput, Unfinished: the database does not let us look.
-    """
-    if isinstance(path, DatabaseUrl):
-        return _team_state(path, campaign).exists()
-    return path.exists()
-
-
-def _team_state(
-    url: DatabaseUrl,
-    campaign: str | None,
-    manifest: Path | None = None,
-    run: str = "",
-    command: str = "",
-    lease_seconds: float = LEASE_SECONDS,
-) -> "TeamState":
-    # Imported here, as its driver comes with an extra.
-    from pipeline.state.postgres.team_state import TeamState
-
-    return TeamState(
-        url=url,
-        campaign=campaign,
-        manifest=manifest,
-        run=run,
-        command=command,
-        lease_seconds=lease_seconds,
-    )
 
 
 def _open_to_read(path: Path, campaign: str | None, manifest: Path | None, run: str) -> SqlStore:

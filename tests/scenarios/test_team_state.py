@@ -209,7 +209,7 @@ import os, sys, tempfile
 from pathlib import Path
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.state.location import DatabaseUrl
+from pipeline.schemes import DatabaseUrl
 from pipeline.state.opening import open_store
 from pipeline.state.postgres import team_state
 from pipeline.state.store import Caps, Intent, Turn

@@ -6,8 +6,8 @@ than the server does. Each holder has an epoch, which every transaction that wri
 """
 
 import contextlib
+import getpass
 import os
-import pwd
 import socket
 import threading
 import time
@@ -19,7 +19,7 @@ from pipeline.errors import StateLocked, printable
 from pipeline.state.postgres.server import Connection, Server, pause_before
 
 # Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 # So many machines keep where files lie on them: those that were here last.
 _MACHINES_KEPT = 8
 
@@ -75,9 +75,21 @@ class Claim:
     machine: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who held a state last; `told` says it to people, `is_other` that it holds it now and is somebody else."""
+
+    told: str
+    process: int
+    since: str
+    is_other: bool
+    manifest: str
+    epoch: int
+
+
 def clock() -> float:
     """Seconds that never jump, and that go on while the machine sleeps."""
-    return time.clock_gettime(_CLOCK)
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -120,7 +132,7 @@ class Lease:
         told = f"{self.server.url}: this run no longer holds the state of '{self.campaign}'"
         try:
             with self.server.connect() as connection:
-                holder = _holder(connection, self.campaign, "")
+                holder = holder_of(connection, self.campaign)
         except Exception:  # noqa: BLE001 - who holds it is for the message only
             holder = None
         if holder is not None and holder.epoch != self.epoch:
@@ -167,17 +179,9 @@ class Lease:
             connection.execute(_RELEASE, (self.campaign, self.epoch))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Holder:
-    told: str
-    is_other: bool
-    manifest: str
-    epoch: int
-
-
 def manifest_of(connection: Connection, campaign: str) -> str | None:
     """The manifest that the campaign had last, None where the database does not know the campaign."""
-    holder = _holder(connection, campaign, "")
+    holder = holder_of(connection, campaign)
     return None if holder is None else holder.manifest
 
 
@@ -189,7 +193,7 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
         ConnectionLost: whether it was taken is not known; the same claim may be made again.
     """
     asked_at = clock()
-    holder = _holder(connection, claim.campaign, claim.token)
+    holder = holder_of(connection, claim.campaign, claim.token)
     if holder is not None and holder.is_other:
         raise _locked(server, claim, holder)
     seconds = server.patience.lease
@@ -203,7 +207,7 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
                 _FORGET_MACHINES, (claim.campaign, _MACHINES_KEPT, claim.campaign, claim.campaign)
             )
     if taken is None:
-        raise _locked(server, claim, _holder(connection, claim.campaign, claim.token))
+        raise _locked(server, claim, holder_of(connection, claim.campaign, claim.token))
     return Lease(server=server, campaign=claim.campaign, epoch=taken[0], held_until=asked_at + seconds)
 
 
@@ -216,16 +220,24 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
         yield
 
 
-def _holder(connection: Connection, campaign: str, token: str) -> _Holder | None:
+def holder_of(connection: Connection, campaign: str, token: str = "") -> Holder | None:
+    """Who held the state of a campaign last, seen from the claim with that token; None where nobody ever did."""
     found: tuple[Any, ...] | None = connection.execute(_HOLDER, (token, campaign)).fetchone()
     if found is None:
         return None
     holder, process, host, since, until, command, is_other, manifest, epoch = found
     told = f"{holder} (pid {process} on {host}) since {since} until {until} ({command})"
-    return _Holder(told=printable(told), is_other=is_other, manifest=manifest, epoch=epoch)
+    return Holder(
+        told=printable(told),
+        process=process,
+        since=since,
+        is_other=is_other,
+        manifest=manifest,
+        epoch=epoch,
+    )
 
 
-def _locked(server: Server, claim: Claim, holder: _Holder | None) -> StateLocked:
+def _locked(server: Server, claim: Claim, holder: Holder | None) -> StateLocked:
     told = "another run" if holder is None else holder.told
     return StateLocked(
         f"{server.url}: '{claim.campaign}' is locked by {told}; it is renewed while that run goes on; "
@@ -235,6 +247,6 @@ def _locked(server: Server, claim: Claim, holder: _Holder | None) -> StateLocked
 
 def _user() -> str:
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a user that nobody named
-        return str(os.getuid())
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may run as a user that nobody named
+        return "somebody"

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError, printable
-from pipeline.state.location import DatabaseUrl
+from pipeline.schemes import DatabaseUrl
 
 T = TypeVar("T")
 

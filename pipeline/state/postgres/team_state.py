@@ -16,10 +16,10 @@ import psycopg
 
 from pipeline.errors import InvalidInput, printable
 from pipeline.files import project_root, real_path
+from pipeline.schemes import DatabaseUrl
 from pipeline.state import state_file
-from pipeline.state.location import DatabaseUrl
 from pipeline.state.postgres import lease, team_tables
-from pipeline.state.postgres.lease import Claim, clock
+from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts
 from pipeline.state.postgres.server import Connection, ConnectionLost, Patience, Server, pause_before
 from pipeline.state.postgres.transactions import PostgresDatabase
@@ -29,9 +29,12 @@ from pipeline.state.sql.store import Access, SqlStore
 
 T = TypeVar("T")
 
+# How long a run holds a state, if it does not renew that.
+LEASE_SECONDS = 60.0
 # Seconds for which a server is tried that comes up, or drops the first connections, when a command begins.
 _OPENING_PATIENCE = 5.0
 _CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"
+_TURN = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = %s"
 _HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LIMIT 1"
 
 
@@ -47,11 +50,11 @@ class TeamState:
     manifest: Path | None
     run: str = ""
     command: str = ""
-    lease_seconds: float
+    lease_seconds: float | None = None
 
     @property
     def _server(self) -> Server:
-        return Server(self.url, Patience(self.lease_seconds))
+        return Server(self.url, Patience(self.lease_seconds or LEASE_SECONDS))
 
     @property
     def _machine(self) -> str:
@@ -85,6 +88,22 @@ class TeamState:
         """
         return self._connected(self._has_purchases)
 
+    def holder(self) -> Holder | None:
+        """Who holds the state of the campaign now; None where nobody does.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._holder)
+
+    def stamp(self) -> object:
+        """Something that is another thing whenever a run has written to the state of the campaign.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._turn)
+
     def _connected(self, use: Callable[[Connection], T]) -> T:
         """What `use` makes of a new connection, which is its own if it succeeds."""
         began_at, attempt = clock(), 0
@@ -107,6 +126,17 @@ class TeamState:
                 raise self._server.lost_or(error, connection) from error
             stack.pop_all()
         return used
+
+    def _holder(self, connection: Connection) -> Holder | None:
+        with connection:
+            is_there = team_tables.are_there(self._server, connection)
+            found = lease.holder_of(connection, self.campaign or "") if is_there else None
+        return found if found is not None and found.is_other else None
+
+    def _turn(self, connection: Connection) -> object:
+        with connection:
+            is_there = team_tables.are_there(self._server, connection)
+            return connection.execute(_TURN, (self.campaign,)).fetchone() if is_there else None
 
     def _has_purchases(self, connection: Connection) -> bool:
         with connection:

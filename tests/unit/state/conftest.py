@@ -7,7 +7,7 @@ from support.postgres import Database
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.state.location import LEASE_SECONDS, DatabaseUrl, StateLocation
+from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, PlacedFile, Turn
@@ -23,7 +23,7 @@ class Desk:
 
     folder: Path
     database: Database | None = None
-    lease_seconds: float = LEASE_SECONDS
+    lease_seconds: float | None = None
     opened: list[SqlStore] = field(default_factory=list)
 
     @property

@@ -16,8 +16,8 @@ from support.protection import fails_without
 from pipeline.errors import ExitCode, InvalidInput, StateLocked
 from pipeline.jobs import JobKey
 from pipeline.purchases import Status, WorkflowId
+from pipeline.schemes import DatabaseUrl
 from pipeline.state import transitions
-from pipeline.state.location import DatabaseUrl
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim
 from pipeline.state.postgres.server import Connection, Patience, Server

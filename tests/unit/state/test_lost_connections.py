@@ -12,8 +12,8 @@ from support.proxy import Proxy
 
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, StateLocked, Unfinished
 from pipeline.purchases import WorkflowId
+from pipeline.schemes import DatabaseUrl
 from pipeline.state import transitions
-from pipeline.state.location import DatabaseUrl
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Turn
