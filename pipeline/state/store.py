@@ -1,7 +1,7 @@
 """The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.jobs import JobKey, Json
@@ -120,6 +120,22 @@ class LoggedEvent:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an export brings beside the purchases. Results, which anybody can write, bring none of it.
+
+    `recorded` are purchases whose intent the state that was exported recorded: they count as recorded by this one.
+    `events` are their history, `durations` the mean seconds of a template's workflows.
+    """
+
+    recorded: Collection[PurchaseId] = frozenset()
+    events: Sequence[LoggedEvent] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING_IMPORTED = Imported()
+
+
 class Store(Protocol):
     """A set of purchases on durable storage, written by one thread of the one run that holds the lock."""
 
@@ -177,12 +193,11 @@ class Store(Protocol):
         ...
 
     def absorb(
-        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+        self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
         """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then.
 
-        `recorded` are purchases whose intent another state recorded, which was exported and is imported here:
-        they count as recorded by this one. Results, which anybody can write, bring none.
+        Of what is `imported`, a history is taken where only joins are known here, and a duration where none is.
         """
         ...
 

@@ -12,9 +12,19 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Workflo
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
+from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Spent, Turn
+from pipeline.state.store import (
+    NOTHING_IMPORTED,
+    Caps,
+    Change,
+    Imported,
+    LoggedEvent,
+    PlacedFile,
+    Spent,
+    Turn,
+)
 
 T = TypeVar("T")
 
@@ -128,7 +138,7 @@ class SqlStore:
         self._rescue.append(purchase_id, workflow_id)
 
     def absorb(
-        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+        self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
         with self._writing() as (transaction, mirror):
             joined = transitions.absorb(mirror.records, records, decisions)
@@ -139,7 +149,8 @@ class SqlStore:
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
             self._apply(transaction, mirror, brought)
-            self._note_recorded(transaction, mirror, recorded)
+            self._note_recorded(transaction, mirror, imported.recorded)
+            take_over(transaction, mirror, imported)
             _serve(transaction, mirror, joined.served)
         return joined
 

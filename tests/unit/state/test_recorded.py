@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from pipeline.purchases import UNDECIDED, PurchaseId, Records
 from pipeline.state import snapshot
+from pipeline.state.store import Imported
 from state.conftest import NOW, Desk, buy, purchase
 
 ON_EVERY_DATABASE = True
@@ -41,7 +42,7 @@ def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk
     assert fresh.recorded() == frozenset()
 
     read = snapshot.read(exported, "x.json")
-    fresh.absorb(read.records, UNDECIDED, NOW, read.recorded)
+    fresh.absorb(read.records, UNDECIDED, NOW, read.imported)
 
     assert fresh.recorded() == {bought.id}
     assert desk.again(fresh, "run-3").recorded() == {bought.id}
@@ -50,14 +51,14 @@ def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk
 def test_what_was_imported_counts_for_no_cap_of_this_run(desk: Desk) -> None:
     store = desk.open("run-1")
     stranger = purchase()
-    store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, {stranger.id})
+    store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, Imported(recorded={stranger.id}))
 
     assert (store.spent().creates, store.spent().credits) == (0, 0)
 
 
 def test_an_id_without_a_purchase_is_nothing(desk: Desk) -> None:
     store = desk.open()
-    store.absorb(Records(), UNDECIDED, NOW, {PurchaseId("f" * 16)})
+    store.absorb(Records(), UNDECIDED, NOW, Imported(recorded={PurchaseId("f" * 16)}))
 
     assert store.recorded() == frozenset()
 
