@@ -18,7 +18,7 @@ PACKAGE = ROOT / "pipeline"
 # Each has its reason in writing; another one is a decision, not a convenience.
 RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "tqdm", "urllib3"}
 QUICKSTART = "examples/quickstart/campaign.yaml"
-HEAVY = {"av", "jinja2", "jsonschema", "requests", "sqlite3", "starlette", "urllib3", "yaml"}
+HEAVY = {"av", "jinja2", "jsonschema", "psycopg", "requests", "sqlite3", "starlette", "urllib3", "yaml"}
 # What has no part in reading a manifest.
 READING = {*HEAVY, "pipeline.state", "pipeline.providers.base"} - {"yaml"}
 # What has no part in a plan of what stands.
@@ -32,6 +32,7 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "requests": "pipeline/providers/",
     "urllib3": "pipeline/providers/",
     "sqlite3": "pipeline/state/",
+    "psycopg": "pipeline/state/postgres/",
     "tqdm": "pipeline/cli/progress.py",
     "click": "pipeline/cli/",
     "av": ("pipeline/emulator/", "pipeline/media/"),

@@ -13,8 +13,10 @@ def read_environment() -> "Environment":
     """What the operator set around this process, and how it was called, for whoever finds the state locked."""
     # Imported here, as it brings the providers along: `--help` and `expand` need only to know the terminal.
     from pipeline.operations.environment import Environment
+    from pipeline.schemes import without_addresses
 
-    return Environment(os.environ, " ".join(["pipeline", *sys.argv[1:]])[:500])
+    command = without_addresses(" ".join(["pipeline", *sys.argv[1:]]))
+    return Environment(os.environ, command[:500])
 
 
 def program() -> str:

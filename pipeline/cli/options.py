@@ -112,7 +112,11 @@ variable_options = together(
 )
 
 campaign_options = together(
-    flag("--state", metavar="PATH", help="The state file (default: .pipeline/NAME.db beside the manifest)."),
+    flag(
+        "--state",
+        metavar="PATH",
+        help="The state file (default: .pipeline/NAME.db beside the manifest), or postgresql://… for a team's.",
+    ),
     flag(
         "--results",
         metavar="PATH",

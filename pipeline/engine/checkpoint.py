@@ -25,7 +25,7 @@ TIMEOUT = 600.0
 JOINED = 75
 MOST_JOINS = 3
 # What a command that only publishes has no need of, nor the hooks of a git that it calls.
-SECRETS = frozenset({"VIMMERSE_API_KEY", "PIPELINE_WEBHOOK_SECRET"})
+SECRETS = frozenset({"VIMMERSE_API_KEY", "PIPELINE_WEBHOOK_SECRET", "PIPELINE_STATE", "PGPASSWORD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Checkpoint:
 
     `inputs` are the files that say what is bought, relative to the project's root. PIPELINE_INPUTS names a file that
     lists them, each ended by a NUL: a variable could not hold the names of thousands of images.
-    Of `environment` it is given all but the vendor's key and the secret of the webhooks.
+    Of `environment` it is given all but the vendor's key, the secret of the webhooks, and what may hold the password
+    of a team's state.
     """
 
     command: str

@@ -60,7 +60,8 @@ class Creator:
 
     With a checkpoint, intents gather to a wave, which is published as a whole before any of it is sent. Of machines
     that share nothing but what is published, the one that publishes later has read of the other's wave and yields.
-    `on_bought` and `on_rejected` get the purchase, as it is on disk.
+    `is_held` says whether this run still holds the state. `on_bought` and `on_rejected` get the purchase, as it is
+    on disk.
     """
 
     provider: Provider
@@ -74,6 +75,7 @@ class Creator:
     publisher: Publisher
     others: OtherMachines
     reporter: Reporter
+    is_held: Callable[[], bool]
     on_bought: Callable[[Purchase], None]
     on_rejected: Callable[[Purchase], None]
 
@@ -94,7 +96,9 @@ class Creator:
             return self.preparer.start_next(self.intend)
         create = self._cleared.popleft()
         self.calls.charge(1)
-        self.calls.submit_local(partial(self._sent, create), send, self.provider, create.request)
+        self.calls.submit_local(
+            partial(self._sent, create), send, self.provider, create.request, self.is_held
+        )
         return True
 
     # Intent
@@ -304,9 +308,14 @@ def intended(job: Job, purchase_id: PurchaseId, source: Purchase | None, now: st
     )
 
 
-def send(provider: Provider, request: CreateRequest) -> CreateOutcome:
-    """Send one create. The purchase it is for must be on disk as `submitting` before this is called."""
+def send(provider: Provider, request: CreateRequest, is_held: Callable[[], bool]) -> CreateOutcome:
+    """Send one create. The purchase it is for must be on disk as `submitting` before this is called.
+
+    Nothing is sent where `is_held` says that another run may hold the state by now.
+    """
     failpoints.reach("before create")
+    if not is_held():
+        return NotSent("the lease on the state ran out before it was sent", started=False)
     try:
         outcome = provider.create(request)
     except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought

@@ -297,6 +297,7 @@ class Runner:
             publisher=self._publisher,
             others=self._others,
             reporter=self.reporter,
+            is_held=self.store.is_held,
             on_bought=self._follow_bought,
             on_rejected=self._failures.add,
         )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
-from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path, state_location
 from pipeline.results.file import read
-from pipeline.schemes import assert_path
+from pipeline.schemes import DatabaseUrl, StateLocation, assert_path
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"
@@ -21,7 +21,7 @@ class CampaignRecords:
     `campaign` and `manifest` are None where only the state knows them, `output` where the default is meant.
     """
 
-    state: Path
+    state: StateLocation
     results: Path | None
     folder: Path
     emulated: bool
@@ -57,6 +57,8 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
 def records_beside(manifest: Path, paths: RecordPaths) -> CampaignRecords | None:
     """The records of the one state that lies beside `manifest`; None where there is none, or several."""
     state = _only_state_beside(real_path(manifest), paths)
+    if isinstance(state, DatabaseUrl):
+        return _of_database(state, real_path(manifest).parent, paths)
     return None if state is None else _of_state(state, paths)
 
 
@@ -68,9 +70,9 @@ def _begins_with(path: Path, magic: bytes) -> bool:
     return False
 
 
-def _only_state_beside(manifest: Path, paths: RecordPaths) -> Path | None:
+def _only_state_beside(manifest: Path, paths: RecordPaths) -> StateLocation | None:
     if paths.state:
-        return real_path(Path(paths.state))
+        return state_location(paths.state)
     states = [
         path
         for path in sorted((manifest.parent / STATE_FOLDER).glob("*.db"))
@@ -91,6 +93,17 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
     )
 
 
+def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> CampaignRecords:
+    """Which of its campaigns is meant the database has to tell: it is the only one, or nobody knows."""
+    return CampaignRecords(
+        state=state,
+        results=real_path(Path(paths.results)) if paths.results else None,
+        folder=folder,
+        emulated=False,
+        output=_output(paths),
+    )
+
+
 def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
     published = read(results, shown_path(results))
     if published is None:
@@ -100,7 +113,7 @@ def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"
     return CampaignRecords(
-        state=real_path(Path(paths.state)) if paths.state else default,
+        state=state_location(paths.state) if paths.state else default,
         results=results,
         folder=manifest.parent,
         emulated=emulated,

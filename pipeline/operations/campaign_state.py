@@ -1,7 +1,7 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -20,9 +20,11 @@ from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Recor
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, read
+from pipeline.schemes import DatabaseUrl
 from pipeline.state.opening import open_store
+from pipeline.state.parts import part_location
 from pipeline.state.split_lock import hold_split
-from pipeline.state.store import Store
+from pipeline.state.store import Imported, Store
 from pipeline.state.transitions import RUN_ENDED, absorb
 
 # So long a machine whose intents were published may take to send them and tell the answers.
@@ -87,7 +89,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     with ExitStack() as stack:
         if writable:
             stack.enter_context(_hold_campaign(workspace))
-        store = _open_store(workspace, workspace.state, writable=writable)
+        store = _open_store(workspace, workspace.part, writable=writable)
         stack.callback(store.close)
         if writable:
             sweep(workspace.results)
@@ -135,22 +137,26 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     return {key: purchase.id for key, purchase in assignment.by_key.items()}
 
 
-def _open_store(workspace: Workspace, path: Path, *, writable: bool) -> Store:
+def _open_store(workspace: Workspace, part: str | None, *, writable: bool) -> Store:
     return open_store(
-        path,
+        part_location(workspace.whole_state, part),
         campaign=workspace.campaign.name,
+        part=part,
         manifest=workspace.campaign.manifest,
         run=run_id(),
         writable=writable,
         now=now(),
         command=workspace.environment.command,
         allow_network=workspace.environment.allows_network_file_system,
+        lease_seconds=workspace.environment.lease_seconds,
     )
 
 
 def _hold_campaign(workspace: Workspace) -> AbstractContextManager[None]:
     """Keep out runs that would divide the campaign otherwise: of the whole of it, or into other shards."""
     shard = workspace.shard
+    if isinstance(workspace.whole_state, DatabaseUrl):
+        return nullcontext()  # who takes the lease is told
     return hold_split(
         workspace.whole_state,
         split=None if shard is None else f"{shard.count} shards by {shard.by}",
@@ -172,7 +178,7 @@ def _joined(
     published = join(results.records if results is not None else Records(), others, decisions)
     if writable:
         store.recover(now())
-        return store.absorb(published, decisions, now(), recorded)
+        return store.absorb(published, decisions, now(), Imported(recorded=recorded))
     return absorb(store.records(), published, decisions)
 
 
@@ -183,8 +189,8 @@ def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[Purchas
     """
     found = reduce(join, (each.records for each in _published_by_others(workspace)), Records())
     recorded = frozenset[PurchaseId]()
-    for path in workspace.other_states:
-        store = _open_store(workspace, path, writable=False)
+    for part in workspace.other_parts():
+        store = _open_store(workspace, part, writable=False)
         try:
             found = join(found, absorb(Records(), store.records(), UNDECIDED))
             recorded |= store.recorded()

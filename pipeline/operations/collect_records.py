@@ -110,6 +110,7 @@ class RecordsCollection:
             now=now(),
             command=self._environment.command,
             allow_network=self._environment.allows_network_file_system,
+            lease_seconds=self._environment.lease_seconds,
         )
         try:
             yield store

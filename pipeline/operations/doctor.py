@@ -15,7 +15,7 @@ from pipeline.operations.git_records import told_by_git
 from pipeline.operations.provider import assert_vendor_installed
 from pipeline.operations.vendor_checkup import check_vendor
 from pipeline.operations.workspace import Workspace, shown_path
-from pipeline.state.lock import is_held, refuse_network_file_system
+from pipeline.state import look
 from pipeline.state.opening import SQLITE
 
 _DISTRIBUTION = "campaign-pipeline"
@@ -102,19 +102,28 @@ def _provider(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _state(workspace: Workspace) -> Iterator[Finding]:
-    shown = printable(shown_path(workspace.state))
+    shown, name = printable(shown_path(workspace.state)), workspace.campaign.name
     try:
         if not workspace.environment.allows_network_file_system:
-            refuse_network_file_system(workspace.state)
+            look.refuse_network_file_system(workspace.state)
         with open_campaign(workspace, writable=False) as state:
             known = len(state.records.purchases)
+        is_there = look.exists(workspace.state, name)
     except PipelineError as error:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
-        where = f"{shown} is whole" if workspace.state.exists() else f"{shown} is not there yet"
+        where = f"{shown} is whole" if is_there else f"{shown} is not there yet"
         yield Finding(check="state", message=f"{where}; {known:,} purchase(s) known")
-    if holder := is_held(workspace.state):
-        yield failed("lock", f"{shown}: {printable(holder)}", ExitCode.LOCKED)
+    yield from _lock(workspace, shown)
+
+
+def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
+    try:
+        held_by = look.held_by(workspace.state, workspace.state_name)
+    except PipelineError:
+        return  # that the database does not let us look is told of the state
+    if held_by is not None:
+        yield failed("lock", f"{shown}: {printable(held_by)}", ExitCode.LOCKED)
     else:
         yield Finding(check="lock", message="free")
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem, Unfinished
+from pipeline.files import part_named
 from pipeline.jobs import Json
-from pipeline.operations.shard_files import shard_named
 from pipeline.operations.workspace import TOOL
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.results.file import read, write
@@ -32,7 +32,7 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
             raise InvalidInput(f"{path}: there is no such file")
         files.append(file)
     shard = files[0].shard
-    if shard is None or shard_named(out) != shard.suffix or any(file.shard != shard for file in files):
+    if shard is None or part_named(out) != shard.suffix or any(file.shard != shard for file in files):
         shard = None
         _assert_every_shard([(str(path), file.shard) for path, file in zip(paths, files, strict=True)])
     merged = merge_results(files, TOOL, shard)

@@ -36,8 +36,8 @@ def require_records(workspace: Workspace) -> None:
     Raises:
         InvalidInput: there is neither.
     """
-    written = (workspace.state, workspace.results, *workspace.other_states, *workspace.other_results)
-    if not any(each.exists() for each in written):
+    written = (workspace.results, *workspace.other_results)
+    if not (any(each.exists() for each in written) or workspace.has_state()):
         raise InvalidInput(
             f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
             "may have been bought before (see docs/reference/errors.md#missing-results)"

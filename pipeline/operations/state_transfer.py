@@ -34,5 +34,5 @@ def import_state(state: CampaignState, imported: Snapshot) -> CampaignState:
     Raises:
         Unfinished, InvalidInput: the records cannot be written.
     """
-    state.store.absorb(imported.records, state.decisions, now(), imported.recorded)
+    state.store.absorb(imported.records, state.decisions, now(), imported.imported)
     return publish_anew(state)

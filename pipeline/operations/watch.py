@@ -14,7 +14,8 @@ from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results.standing import PENDING, standings
-from pipeline.state.lock import Holder, beside, holder
+from pipeline.state import look
+from pipeline.state.lock import Holder
 
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
@@ -83,7 +84,7 @@ class Watch:
 
     def _note_run(self) -> None:
         """Whether a run is under way; with a new one, what is counted begins anew."""
-        self.run = holder(self._workspace.state)
+        self.run = look.holder(self._workspace.state, self._workspace.state_name)
         if self.run is not None and self.run.since != self._since:
             self._since = self.run.since
             self._counted.clear()
@@ -91,13 +92,8 @@ class Watch:
 
     def _records_as_they_are(self) -> object:
         workspace = self._workspace
-        files = (
-            workspace.state,
-            beside(workspace.state, "-wal"),
-            workspace.results,
-            workspace.decisions,
-        )
-        return tuple(map(stamp, files))
+        state = look.stamp(workspace.state, workspace.state_name)
+        return state, stamp(workspace.results), stamp(workspace.decisions)
 
     def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)

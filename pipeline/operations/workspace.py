@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError
-from pipeline.files import real_path
+from pipeline.files import part_path, parts_beside, real_path
 from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.shard_files import all_beside, of_shard
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
-from pipeline.schemes import assert_path
+from pipeline.schemes import DatabaseUrl, StateLocation, assert_path, is_database
+from pipeline.state.parts import part_location, part_name, parts
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -27,13 +28,13 @@ STATE_FOLDER = ".pipeline"
 class RecordPaths:
     """Where the operator wants the records to lie, None: beside the manifest; and whether it is a rehearsal.
 
-    A `shard` keeps records of its own beside those.
+    A `shard` keeps records of its own beside those. `state` may be the address of a database, which holds a password.
 
     Raises:
-        UsageError: an address stands where a path is wanted.
+        UsageError: an address stands where a path is wanted, or the extra for the state's is not installed.
     """
 
-    state: str | None = None
+    state: str | None = field(default=None, repr=False)
     results: str | None = None
     output: str | None = None
     emulate: bool = False
@@ -41,7 +42,11 @@ class RecordPaths:
 
     def __post_init__(self) -> None:
         for name, value in self.by_flag().items():
-            assert_path(name, value)
+            if name == "--state" and is_database(value or ""):
+                # Says what is missing, before anything else is done.
+                import_module("pipeline.state.postgres")
+            else:
+                assert_path(name, value)
 
     def by_flag(self) -> dict[str, str | None]:
         """By the flag that sets it, each of the paths."""
@@ -58,30 +63,52 @@ class Workspace:
     campaign: Campaign
     emulated: bool
     shard: Shard | None
-    whole_state: Path
+    whole_state: StateLocation
     whole_results: Path
     output: Path
     environment: Environment
 
     @property
-    def state(self) -> Path:
-        """The state that this run, or a command about the whole campaign, keeps."""
-        return of_shard(self.whole_state, self.shard)
+    def part(self) -> str | None:
+        """Which part of the campaign's state this run, or this command, keeps; None is the whole."""
+        return None if self.shard is None else self.shard.state_part
+
+    @property
+    def state(self) -> StateLocation:
+        """The state that it keeps."""
+        return part_location(self.whole_state, self.part)
 
     @property
     def results(self) -> Path:
         """The results manifest that it writes."""
-        return of_shard(self.whole_results, self.shard)
+        return part_path(self.whole_results, None if self.shard is None else self.shard.suffix)
 
     @property
-    def other_states(self) -> list[Path]:
-        """The states of the whole campaign and of shards that lie on this machine, its own aside."""
-        return [each for each in all_beside(self.whole_state) if each != self.state]
+    def state_name(self) -> str:
+        """What a database calls the state that it keeps."""
+        return part_name(self.campaign.name, self.part)
+
+    def other_parts(self) -> list[str | None]:
+        """The parts of the campaign's state that there are, its own aside.
+
+        Raises:
+            InvalidInput, Unfinished: a database does not let us look.
+        """
+        return [each for each in parts(self.whole_state, self.campaign.name) if each != self.part]
+
+    def has_state(self) -> bool:
+        """Whether there is a state of the campaign or of a part of it.
+
+        Raises:
+            InvalidInput, Unfinished: a database does not let us look.
+        """
+        return bool(parts(self.whole_state, self.campaign.name))
 
     @property
     def other_results(self) -> list[Path]:
         """The results of the whole campaign and of shards that lie beside each other, its own aside."""
-        return [each for each in all_beside(self.whole_results) if each != self.results]
+        found = (part_path(self.whole_results, each) for each in parts_beside(self.whole_results))
+        return [each for each in found if each != self.results]
 
     @property
     def emulator_folder(self) -> Path:
@@ -123,12 +150,23 @@ class Workspace:
         )
 
 
-def shown_path(path: Path) -> str:
-    """`path` as a person in the working folder would write it."""
+def shown_path(path: StateLocation) -> str:
+    """`path` as a person in the working folder would write it; the address of a database without its password."""
+    if not isinstance(path, Path):
+        return str(path)
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
         return str(path)
+
+
+def state_location(given: str) -> StateLocation:
+    """What `--state` names.
+
+    Raises:
+        UsageError: a url whose password cannot be told from the rest.
+    """
+    return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -179,7 +217,7 @@ def open_workspace(
         campaign=campaign,
         emulated=emulated,
         shard=paths.shard,
-        whole_state=real_path(Path(paths.state)) if paths.state else folder / STATE_FOLDER / f"{name}.db",
+        whole_state=state_location(paths.state) if paths.state else folder / STATE_FOLDER / f"{name}.db",
         whole_results=_results_path(paths.results, folder, name),
         output=real_path(Path(paths.output)) if paths.output else output,
         environment=environment,

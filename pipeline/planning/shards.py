@@ -46,8 +46,13 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """What names of its files have before their type."""
+        """What the name of its results has before the type."""
         return f"{self.index}-of-{self.count}"
+
+    @property
+    def state_part(self) -> str:
+        """Which part of the campaign's state is its own: states of different splits are told apart."""
+        return self.suffix if self.by is ShardBy.REQUESTS else f"{self.suffix}-by-{self.by}"
 
     def as_json(self) -> dict[str, Json]:
         """As results tell it."""

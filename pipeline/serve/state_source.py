@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.files import stamp
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.workspace import Workspace, now, run_id
 from pipeline.purchases import Records
+from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
+# Another one whenever something was written.
+Stamp = object
 
 
 class StateSource(Protocol):
@@ -47,18 +48,19 @@ class StateOnDisk:
         self._durations: Mapping[str, float] = {}
 
     def stamp(self) -> Stamp:
-        path = self._workspace.state
-        return (stamp(path), stamp(path.with_name(f"{path.name}-wal")))
+        return look.stamp(self._workspace.state, self._workspace.state_name)
 
     def look(self, before: Sighting) -> Sighting:
         campaign = self._workspace.campaign
         store = open_store(
             self._workspace.state,
             campaign=campaign.name,
+            part=self._workspace.part,
             manifest=campaign.manifest,
             run=run_id(),
             writable=False,
             now=now(),
+            lease_seconds=self._workspace.environment.lease_seconds,
         )
         try:
             self._durations = store.durations()

@@ -3,14 +3,15 @@
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path, write_atomically
+from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import soundness, state_file
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
+from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
@@ -23,7 +24,7 @@ _OLDEST_SQLITE = (3, 35)
 
 
 def open_store(
-    path: Path,
+    path: StateLocation,
     *,
     campaign: str | None,
     manifest: Path | None,
@@ -33,12 +34,15 @@ def open_store(
     command: str = "pipeline",
     allow_network: bool = False,
     mounts: Path = MOUNTS,
+    lease_seconds: float | None = None,
+    part: str | None = None,
 ) -> SqlStore:
-    """The state at `path`, which belongs to one campaign and one manifest.
+    """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
 
     `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
     `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
-    lock taken.
+    lock taken. `lease_seconds` is how long a database is held without being renewed, None: as usual. `part` is
+    which part of the campaign is meant in a database; a file holds one.
 
     Writable, it holds the lock, makes a state that does not exist, and must be closed. Read only, it is a
     copy of what was committed when it was opened: nothing is locked, written or made.
@@ -49,6 +53,20 @@ def open_store(
             is.
         Unfinished: it cannot be written now.
     """
+    if isinstance(path, DatabaseUrl):
+        # Imported here, as its driver comes with an extra.
+        from pipeline.state.postgres.team_state import TeamState
+
+        team_state = TeamState(
+            url=path,
+            campaign=campaign,
+            manifest=manifest,
+            part=part,
+            run=run,
+            command=command,
+            lease_seconds=lease_seconds,
+        )
+        return team_state.open() if writable else team_state.read()
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         needed = ".".join(map(str, _OLDEST_SQLITE))
         raise InvalidInput(
@@ -78,7 +96,7 @@ def open_store(
         stack.callback(rescue.close)
         file = WritableFile(path, known.manifest)
         stack.callback(file.close)
-        release = _once_in_this_process(stack.pop_all().close)
+        release = once_in_this_process(stack.pop_all().close)
     try:
         epoch = Epoch(number=file.epoch, assert_in_place=file.assert_in_place)
         database = SqliteDatabase(file.connection, path, epoch)
@@ -155,14 +173,3 @@ def make_folder(folder: Path) -> None:
             write_atomically(ignore, b"*\n")
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def _once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
-    owner = os.getpid()
-
-    def let_go() -> None:
-        # A forked child has a copy of what is open, and no business with it.
-        if os.getpid() == owner:
-            release()
-
-    return let_go

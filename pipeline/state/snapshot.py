@@ -12,18 +12,21 @@ from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Purchase, PurchaseId, Records, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, refusal
-from pipeline.state.store import LoggedEvent
+from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
 
 VERSION = 1
+
+# No workflow takes as long as this, in seconds.
+_LONGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What an export brings: the campaign it is of, its purchases, and whose intents its state `recorded`."""
+    """What an export brings: the campaign it is of, its purchases, and what its state knew of them besides."""
 
     campaign: str
     records: Records
-    recorded: frozenset[PurchaseId] = frozenset()
+    imported: Imported = NOTHING_IMPORTED
 
 
 def write(
@@ -47,7 +50,7 @@ def write(
 
 
 def read(document: Json, name: str) -> Snapshot:
-    """What `write` wrote; `name` is the file it came from. Events and durations are not taken over.
+    """What `write` wrote; `name` is the file it came from.
 
     Raises:
         InvalidInput: it is no export, or one of a newer version; names every purchase that is wrong.
@@ -81,7 +84,54 @@ def read(document: Json, name: str) -> Snapshot:
         purchases[purchase.id] = purchase
     if problems:
         raise InvalidInput(problems)
-    return Snapshot(campaign, Records(purchases, served), frozenset(map(PurchaseId, map(str, recorded))))
+    imported = Imported(
+        recorded=frozenset(map(PurchaseId, map(str, recorded))),
+        events=_events(document.get("events", []), name),
+        durations=_durations(document.get("durations", {}), name),
+    )
+    return Snapshot(campaign, Records(purchases, served), imported)
+
+
+def _events(written: Json, name: str) -> tuple[LoggedEvent, ...]:
+    events = []
+    for number, each in enumerate(written if isinstance(written, list) else [written]):
+        fields = each if isinstance(each, dict) else {}
+        texts = {key: fields.get(key) for key in ("at", "purchase", "event", "after", "detail")}
+        before = fields.get("before")
+        are_texts = all(isinstance(text, str) for text in texts.values())
+        if not are_texts or not isinstance(before, str | None) or not _is_id(texts["purchase"]):
+            raise InvalidInput(
+                f"{name}: events[{number}]: not an event of a purchase as the export writes it"
+            )
+        at, purchase_id, event, after, detail = (str(text) for text in texts.values())
+        events.append(
+            LoggedEvent(
+                at=at,
+                purchase=PurchaseId(purchase_id),
+                event=event,
+                before=before,
+                after=after,
+                detail=detail,
+            )
+        )
+    return tuple(events)
+
+
+def _durations(written: Json, name: str) -> dict[str, float]:
+    if not isinstance(written, dict) or not all(_is_duration(*each) for each in written.items()):
+        raise InvalidInput(f"{name}: durations: expected the mean seconds of each template")
+    return {template_id: float(str(seconds)) for template_id, seconds in written.items()}
+
+
+def _is_duration(template_id: str, seconds: Json) -> bool:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return (
+        is_number and 0 <= float(str(seconds)) < _LONGEST and limits.is_name(template_id, limits.LONGEST_NAME)
+    )
+
+
+def _is_id(value: Json) -> bool:
+    return isinstance(value, str) and PURCHASE_ID.fullmatch(value) is not None
 
 
 def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:

@@ -133,6 +133,22 @@ class Sighting:
     runs: Mapping[PurchaseId, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an export brings beside the purchases. Results, which anybody can write, bring none of it.
+
+    `recorded` are purchases whose intent the state that was exported recorded: they count as recorded by this one.
+    `events` are their history, `durations` the mean seconds of a template's workflows.
+    """
+
+    recorded: Collection[PurchaseId] = frozenset()
+    events: Sequence[LoggedEvent] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING_IMPORTED = Imported()
+
+
 class Store(Protocol):
     """A set of purchases on durable storage, written by one thread of the one run that holds the lock."""
 
@@ -170,7 +186,8 @@ class Store(Protocol):
         Raises:
             InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
                 has no price under a cap on credits.
-            Unfinished: it cannot be written (a full disk).
+            StateLocked: the lease on it ran out.
+            Unfinished: it cannot be written (a full disk, a server out of reach).
             PipelineError: a purchase is not any more as a change found it.
         """
         ...
@@ -193,12 +210,11 @@ class Store(Protocol):
         ...
 
     def absorb(
-        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+        self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
         """Join `records` into the state (`pipeline.purchases.join`) and return what it holds then.
 
-        `recorded` are purchases whose intent another state recorded, which was exported and is imported here:
-        they count as recorded by this one. Results, which anybody can write, bring none.
+        Of what is `imported`, a history is taken where only joins are known here, and a duration where none is.
         """
         ...
 
@@ -232,6 +248,13 @@ class Store(Protocol):
 
     def export(self, records: Records | None = None) -> Mapping[str, Json]:
         """The whole state as JSON, for `pipeline state export`; `records` stand in for what is on disk."""
+        ...
+
+    def is_held(self) -> bool:
+        """Whether this run still holds the state, by a look that asks nobody; any thread may ask.
+
+        Where it does not, nothing may be sent any more, and no `commit` will succeed.
+        """
         ...
 
     def close(self) -> None:

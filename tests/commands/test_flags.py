@@ -1,6 +1,7 @@
 """What the flags of `run` promise, and what the manifest's own settings of the same kind do."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -363,8 +364,7 @@ def test_what_several_jobs_share_is_made_again_once_for_all(
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("postgresql://u:hunter2@db/x", "campaign-pipeline[postgres]"),
-        ("postgres:/u:hunter2@db/x", "campaign-pipeline[postgres]"),
+        ("postgres:/u:hunter2@db/x", "only `--state postgres://…`"),
         ("s3://hunter2/films", "campaign-pipeline[s3]"),
         ("S3://hunter2/films", "campaign-pipeline[s3]"),
         ("s3:hunter2/films", "campaign-pipeline[s3]"),
@@ -388,12 +388,40 @@ def test_an_address_is_never_taken_for_a_path(
     assert creates(vendor) == 0
 
 
-def test_nor_from_the_environment(project: Project, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("flag", ["--results", "--output"])
+def test_the_address_of_a_database_is_no_path(project: Project, pipeline: Pipeline, flag: str) -> None:
+    ended = pipeline("run", project.manifest, flag, "postgresql://u:hunter2@db/x")
+
+    assert ended.code == 64, ended.said
+    assert "only `--state postgresql://…` names a database" in ended.err
+    assert "hunter2" not in ended.said
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://u:hunter2@x@db/x", "postgresql://u:hunt/er2@db/x", "postgresql://u:hunter2\n@db/x"],
+)
+def test_a_password_that_cannot_be_told_from_the_rest_is_refused(
+    project: Project, pipeline: Pipeline, address: str
+) -> None:
+    ended = pipeline("plan", project.manifest, "--state", address)
+
+    assert ended.code == 64, ended.said
+    assert "er2" not in ended.said
+
+
+def test_nor_from_the_environment(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its extra an address is refused by each command, and told with the extra."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "pipeline.state.postgres", raising=False)
     pipeline.set("PIPELINE_STATE", "postgresql://u:hunter2@db/x")
 
     for command in (("plan", project.manifest), ("collect", project.manifest), ("status", project.manifest)):
         ended = pipeline(*command)
         assert ended.code == 64, ended.said
+        assert "campaign-pipeline[postgres]" in ended.err
         assert "hunter2" not in ended.said
 
 

@@ -10,7 +10,8 @@ import pytest
 from support.calling import Ended, Pipeline
 from support.campaigns import Project, campaign, chained, spring
 from support.checks import assert_valid
-from support.processes import Running
+from support.postgres import PostgresServer
+from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
@@ -20,8 +21,20 @@ Start = Callable[..., Running]
 PROMPTS = {f"p{number}": f"a walk, number {number}" for number in range(12)}
 
 
+@pytest.fixture(params=["a file", "a database"])
+def state(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Where the states of this test's shards lie; as processes of their own find it."""
+    if request.param == "a file":
+        return {}
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    around = {"PIPELINE_STATE": postgres.database().url, "PIPELINE_LEASE_SECONDS": "3"}
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    return around
+
+
 @pytest.fixture
-def twelve(folder: Path) -> Project:
+def twelve(folder: Path, state: dict[str, str]) -> Project:
     """Twelve jobs that ask for something else each, 100 credits a job."""
     return campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
 
@@ -42,6 +55,18 @@ def run_all(pipeline: Pipeline, project: Project, count: int, *more: str) -> lis
         pipeline("run", project.manifest, "--shard", f"{index}/{count}", *more)
         for index in range(1, count + 1)
     ]
+
+
+def run_once_free(pipeline: Pipeline, project: Project) -> Ended:
+    """Run the whole campaign once nobody holds it: a lease outlives its run for a moment."""
+    ends: list[Ended] = []
+
+    def is_free() -> bool:
+        ends.append(pipeline("run", project.manifest))
+        return ends[-1].code != 6
+
+    until(is_free, "the lease to end")
+    return ends[-1]
 
 
 def merge(pipeline: Pipeline, project: Project, indexes: Iterable[int], count: int) -> Ended:
@@ -93,10 +118,10 @@ def test_another_division_buys_nothing_again(
 
 @fails_without("pipeline.operations.campaign_state:_records_of_others", "for path in workspace.other_states")
 def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
-    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard = start("run", twelve.manifest, "--shard", "1/2", **state)
     shard.hear("bought as")
     shard.kill()
     vendor.heal()
@@ -105,7 +130,7 @@ def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     bought = len(vendor.ledger.bought)
     assert bought > 0
 
-    ended = pipeline("run", twelve.manifest)
+    ended = run_once_free(pipeline, twelve)
 
     jobs_in_doubt = [status for status in twelve.statuses().values() if status == "attention"]
     assert ended.code == (7 if jobs_in_doubt else 0), ended.said
@@ -117,10 +142,15 @@ def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     "pipeline.operations.campaign_state:open_campaign", "stack.enter_context(_hold_campaign(workspace))"
 )
 def test_who_divides_the_campaign_otherwise_waits(
-    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator, other: tuple[str, ...]
+    twelve: Project,
+    start: Start,
+    state: dict[str, str],
+    pipeline: Pipeline,
+    vendor: Emulator,
+    other: tuple[str, ...],
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard = start("run", twelve.manifest, "--shard", "1/2", **state)
     shard.hear("bought as")
     bought = len(vendor.ledger.entries)
 
@@ -128,7 +158,7 @@ def test_who_divides_the_campaign_otherwise_waits(
 
     assert ended.code == 6, ended.said
     assert f"pid {shard.process.pid}" in ended.err
-    assert "2 shards by requests" in ended.err
+    assert ("spring/1-of-2" if state else "2 shards by requests") in ended.err
     vendor.heal()
     assert pipeline("run", twelve.manifest, "--shard", "2/2").code == 0
     assert shard.ended().code == 0
@@ -137,25 +167,25 @@ def test_who_divides_the_campaign_otherwise_waits(
 
 
 def test_a_shard_waits_for_the_whole(
-    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    whole = start("run", twelve.manifest)
+    whole = start("run", twelve.manifest, **state)
     whole.hear("bought as")
 
     ended = pipeline("run", twelve.manifest, "--shard", "1/2")
 
     assert ended.code == 6, ended.said
-    assert "the whole campaign" in ended.err
+    assert ("as 'spring'," if state else "the whole campaign") in ended.err
     vendor.heal()
     assert whole.ended().code == 0
 
 
 def test_the_same_shard_runs_once_at_a_time(
-    twelve: Project, start: Start, pipeline: Pipeline, vendor: Emulator
+    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    shard = start("run", twelve.manifest, "--shard", "1/2")
+    shard = start("run", twelve.manifest, "--shard", "1/2", **state)
     shard.hear("bought as")
 
     assert pipeline("run", twelve.manifest, "--shard", "1/2").code == 6
@@ -220,7 +250,7 @@ def test_merge_joins_all_shards_into_what_the_whole_would_have_written(
     assert "shard" not in twelve.results()
     for index in (1, 2, 3):
         shard_file(twelve, index, 3).unlink()
-    shutil.rmtree(twelve.folder / ".pipeline")
+    shutil.rmtree(twelve.folder / ".pipeline", ignore_errors=True)
     assert pipeline("run", twelve.manifest).code == 0
     assert twelve.results_file.read_bytes() == merged
     assert len(vendor.ledger.bought) == 12

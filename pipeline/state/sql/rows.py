@@ -101,6 +101,13 @@ def event_of(change: Change, revision: int) -> tuple[Value, ...]:
     )
 
 
+def event_values(event: LoggedEvent, revision: int) -> tuple[Value, ...]:
+    """The row of an event that another state has told."""
+    told = (event.at, event.event, event.before, event.after, event.detail)
+    at, name, before, after, detail = (None if each is None else storable(each) for each in told)
+    return (event.purchase, revision, at, name, before, after, detail)
+
+
 def logged_event(row: Row) -> LoggedEvent:
     """A row of the history.
 

@@ -33,6 +33,10 @@ ADD_EVENT = """
     INSERT INTO events (purchase, revision, at, event, before, after, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
+REMOVE_EVENTS = "DELETE FROM events WHERE purchase = ?"
+
+SET_REVISION = "UPDATE purchases SET revision = ? WHERE id = ?"
+
 EVENTS = "SELECT at, purchase, event, before, after, detail FROM events ORDER BY purchase, revision"
 
 EVENTS_OF = (

@@ -3,19 +3,29 @@
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state import snapshot, transitions
-from pipeline.state.rescue import Rescue
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
+from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Sighting, Spent, Turn
+from pipeline.state.store import (
+    NOTHING_IMPORTED,
+    Caps,
+    Change,
+    Imported,
+    LoggedEvent,
+    PlacedFile,
+    Sighting,
+    Spent,
+    Turn,
+)
 
 T = TypeVar("T")
 
@@ -25,17 +35,35 @@ UNCAPPED = Caps()
 _IMPORTED = "imported"
 
 
+class Rescue(Protocol):
+    """Where ids of paid workflows are kept that the tables cannot take; see `pipeline.state.rescue`."""
+
+    def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
+        """Keep the id of a purchase's workflow, durably."""
+        ...
+
+    def held(self) -> Mapping[PurchaseId, WorkflowId]:
+        """By purchase: the ids that were kept and are not in the tables."""
+        ...
+
+    def forget(self, purchases: Collection[PurchaseId]) -> None:
+        """Note that the ids of `purchases` are in the tables; the others stay."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """A database, open: a file, a copy in memory, or a server.
 
-    `release` lets everything go, more than once if asked. `rescue` is None for reading only.
+    `release` lets everything go, more than once if asked. `rescue` is None for reading only. `is_held` says whether
+    the run still holds the state: a lock stays until it is released, a lease may end before.
     """
 
     database: Database
     campaign: str
     release: Callable[[], object]
     rescue: Rescue | None = None
+    is_held: Callable[[], bool] = lambda: True
 
 
 class SqlStore:
@@ -130,7 +158,7 @@ class SqlStore:
         self._rescue.append(purchase_id, workflow_id)
 
     def absorb(
-        self, records: Records, decisions: Decisions, at: str, recorded: Collection[PurchaseId] = ()
+        self, records: Records, decisions: Decisions, at: str, imported: Imported = NOTHING_IMPORTED
     ) -> Records:
         with self._writing() as (transaction, mirror):
             joined = transitions.absorb(mirror.records, records, decisions)
@@ -141,7 +169,8 @@ class SqlStore:
             ]
             # What another machine bought counts for the budget, and for no cap of this run.
             self._apply(transaction, mirror, brought)
-            self._note_recorded(transaction, mirror, recorded)
+            self._note_recorded(transaction, mirror, imported.recorded)
+            take_over(transaction, mirror, imported)
             _serve(transaction, mirror, joined.served)
         return joined
 
@@ -172,6 +201,9 @@ class SqlStore:
             self.durations(),
             self.recorded(),
         )
+
+    def is_held(self) -> bool:
+        return self._access.is_held()
 
     def close(self) -> None:
         self._access.release()

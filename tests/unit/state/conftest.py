@@ -1,11 +1,13 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.postgres import Database
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Intent, PlacedFile, Turn
@@ -17,9 +19,11 @@ UNCAPPED = Caps()
 
 @dataclass
 class Desk:
-    """A folder with a manifest, and the state beside it."""
+    """A folder with a manifest, and the state beside it, or in a database."""
 
     folder: Path
+    database: Database | None = None
+    lease_seconds: float | None = None
     opened: list[SqlStore] = field(default_factory=list)
 
     @property
@@ -31,19 +35,34 @@ class Desk:
         return self.folder / ".pipeline" / "spring.db"
 
     @property
+    def location(self) -> StateLocation:
+        return self.state if self.database is None else DatabaseUrl(self.database.url)
+
+    @property
     def wal(self) -> Path:
         return self.state.with_name("spring.db-wal")
 
     def open(self, run: str = "run-1", *, campaign: str = "spring", manifest: Path | None = None) -> SqlStore:
         store = open_store(
-            self.state, campaign=campaign, manifest=manifest or self.manifest, run=run, writable=True, now=NOW
+            self.location,
+            campaign=campaign,
+            manifest=manifest or self.manifest,
+            run=run,
+            writable=True,
+            now=NOW,
+            lease_seconds=self.lease_seconds,
         )
         self.opened.append(store)
         return store
 
     def read(self, *, campaign: str = "spring", manifest: Path | None = None) -> SqlStore:
         return open_store(
-            self.state, campaign=campaign, manifest=manifest or self.manifest, run="", writable=False, now=NOW
+            self.location,
+            campaign=campaign,
+            manifest=manifest or self.manifest,
+            run="",
+            writable=False,
+            now=NOW,
         )
 
     def again(self, store: SqlStore, run: str = "run-2") -> SqlStore:
@@ -51,13 +70,40 @@ class Desk:
         return self.open(run)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have the tests of a module that says so hold for every database; one of them may name its own."""
+    named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
+    for fixture in {"desk", "new_desk"} & set(metafunc.fixturenames) - named:
+        if getattr(metafunc.module, "ON_EVERY_DATABASE", False):
+            metafunc.parametrize(fixture, ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    desk.manifest.write_text("version: 1\nname: spring\n")
-    yield desk
-    for store in desk.opened:
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    if getattr(request, "param", "sqlite") == "postgres":
+        made.database = request.getfixturevalue("postgres").database()
+    made.manifest.write_text("version: 1\nname: spring\n")
+    yield made
+    for store in made.opened:
         store.close()
+
+
+@pytest.fixture
+def new_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
+    """Makes one that knows nothing each time; in a database it forgets the one before."""
+    database: Database | None = None
+    if request.param == "postgres":
+        database = request.getfixturevalue("postgres").database()
+
+    def make() -> Desk:
+        if database is not None:
+            database.empty()
+        made = Desk(tmp_path_factory.mktemp("desk"), database)
+        made.manifest.touch()
+        return made
+
+    return make
 
 
 def purchase(number: int = 1, price: int | None = 5, key: str = "hero/overlay") -> Purchase:

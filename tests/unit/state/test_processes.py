@@ -36,7 +36,7 @@ def spawn(source: str, *arguments: object) -> subprocess.Popen[str]:
     unit = Path(__file__).parents[1]
     return subprocess.Popen(
         [sys.executable, "-c", source, *map(str, arguments)],
-        env={"PYTHONPATH": os.pathsep.join([str(unit), str(unit.parents[1])])},
+        env={"PYTHONPATH": os.pathsep.join(map(str, (unit, unit.parent, unit.parents[1])))},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -121,7 +121,7 @@ print("alive", flush=True)
 
 
 @fails_without(
-    "pipeline.state.opening:_once_in_this_process.let_go",
+    "pipeline.state.release:once_in_this_process.let_go",
     "if os.getpid() == owner:",
     swap=("os.getpid() == owner", "True"),
 )

@@ -1,10 +1,14 @@
 """A state knows what it recorded the intent of: no join sets that, and an export carries it."""
 
 import json
+from collections.abc import Callable
 
 from pipeline.purchases import UNDECIDED, PurchaseId, Records
 from pipeline.state import snapshot
+from pipeline.state.store import Imported
 from state.conftest import NOW, Desk, buy, purchase
+
+ON_EVERY_DATABASE = True
 
 
 def test_an_intent_is_recorded_and_stays_so_in_later_runs(desk: Desk) -> None:
@@ -26,19 +30,19 @@ def test_what_a_join_brings_is_not_recorded_however_often_it_comes(desk: Desk) -
     assert store.recorded() == frozenset()
 
 
-def test_an_export_carries_it_and_an_import_takes_it(desk: Desk) -> None:
-    store = desk.open()
+def test_an_export_carries_it_and_an_import_takes_it(new_desk: Callable[[], Desk]) -> None:
+    store = new_desk().open()
     bought = buy(store)
     exported = json.loads(json.dumps(store.export()))
     store.close()
-    desk.state.rename(desk.state.with_name("kept.db"))
+    desk = new_desk()
     fresh = desk.open("run-2")
     # First as anybody's: an import of the same makes it its own.
     fresh.absorb(Records({bought.id: bought}), UNDECIDED, NOW)
     assert fresh.recorded() == frozenset()
 
     read = snapshot.read(exported, "x.json")
-    fresh.absorb(read.records, UNDECIDED, NOW, read.recorded)
+    fresh.absorb(read.records, UNDECIDED, NOW, read.imported)
 
     assert fresh.recorded() == {bought.id}
     assert desk.again(fresh, "run-3").recorded() == {bought.id}
@@ -47,14 +51,14 @@ def test_an_export_carries_it_and_an_import_takes_it(desk: Desk) -> None:
 def test_what_was_imported_counts_for_no_cap_of_this_run(desk: Desk) -> None:
     store = desk.open("run-1")
     stranger = purchase()
-    store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, {stranger.id})
+    store.absorb(Records({stranger.id: stranger}), UNDECIDED, NOW, Imported(recorded={stranger.id}))
 
     assert (store.spent().creates, store.spent().credits) == (0, 0)
 
 
 def test_an_id_without_a_purchase_is_nothing(desk: Desk) -> None:
     store = desk.open()
-    store.absorb(Records(), UNDECIDED, NOW, {PurchaseId("f" * 16)})
+    store.absorb(Records(), UNDECIDED, NOW, Imported(recorded={PurchaseId("f" * 16)}))
 
     assert store.recorded() == frozenset()
 

@@ -1,16 +1,19 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from purchase_strategies import purchases, records
+from support.postgres import PostgresServer
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import JobKey
+from pipeline.jobs import JobKey, Json
 from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
 from pipeline.state import snapshot, transitions
-from state.conftest import NOW, Desk, buy, move, purchase
+from pipeline.state.store import Turn
+from state.conftest import NOW, UNCAPPED, Desk, buy, move, purchase
 
 
 @given(records)
@@ -107,3 +110,63 @@ def test_one_purchase_twice_is_refused() -> None:
     document["purchases"] *= 2
     with pytest.raises(InvalidInput, match="twice"):
         snapshot.read(document, "x.json")
+
+
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+def test_a_campaign_moves_between_databases_without_loss(
+    tmp_path: Path, postgres: PostgresServer, source: str, target: str
+) -> None:
+    one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
+    for desk, kind in ((one, source), (other, target)):
+        desk.folder.mkdir()
+        desk.manifest.touch()
+        desk.database = postgres.database() if kind == "postgres" else None
+    store = one.open()
+    lost = move(store, buy(store, 1), transitions.OutcomeUnknown("no answer \0"))
+    done = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")), transitions.Reported(credits=7))
+    store.save_assignment({JobKey("hero/overlay"): done.id})
+    store.commit_turn(Turn(durations=[("slow", 12.5)]), UNCAPPED)
+    exported = json.loads(json.dumps(store.export()))
+    store.close()
+
+    moved = other.open()
+    # The results manifest beside the manifest was joined before.
+    moved.absorb(Records({done.id: done}), UNDECIDED, NOW)
+    for _ in range(2):
+        read = snapshot.read(json.loads(json.dumps(exported)), "x.json")
+        moved.absorb(read.records, UNDECIDED, NOW, read.imported)
+    again = other.again(moved)
+
+    assert again.records() == read.records
+    assert again.recorded() == {lost.id, done.id}
+    assert again.durations() == {"slow": 12.5}
+    assert again.spent().ever == 12
+    for bought in (lost, done):
+        events = [event for event in again.events(bought.id) if event.event != "joined"]
+        assert [asdict(event) for event in events] == [
+            event for event in exported["events"] if event["purchase"] == bought.id
+        ]
+    # What comes later is written on top of it.
+    failed = move(again, done, transitions.VendorFailed("no"))
+    assert other.again(again, "run-3").records().purchases[done.id] == failed
+    assert [event.event for event in other.opened[-1].events(done.id)][-1] == "vendor-failed"
+    for each in other.opened:
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("events", 5),
+        ("events", [{"purchase": "x"}]),
+        ("events", [{"purchase": "f" * 16, "at": "", "event": "", "before": 5, "after": "", "detail": ""}]),
+        ("durations", []),
+        ("durations", {"slow": "fast"}),
+        ("durations", {"slow": -1}),
+        ("durations", {"\0": 1}),
+        ("durations", {"slow": 10**400}),
+    ],
+)
+def test_a_history_that_cannot_be_ours_is_refused(part: str, value: Json) -> None:
+    with pytest.raises(InvalidInput, match=part):
+        snapshot.read({**an_export(), part: value}, "x.json")

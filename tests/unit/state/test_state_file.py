@@ -510,7 +510,7 @@ def _python(source: str, *arguments: object) -> str:
     unit = Path(__file__).parents[1]
     ended = subprocess.run(
         [sys.executable, "-c", source, *map(str, arguments)],
-        env={"PYTHONPATH": os.pathsep.join([str(unit), str(unit.parents[1])])},
+        env={"PYTHONPATH": os.pathsep.join(map(str, (unit, unit.parent, unit.parents[1])))},
         capture_output=True,
         text=True,
         check=False,

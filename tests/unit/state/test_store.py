@@ -1,5 +1,6 @@
 """What a store promises, whatever it is made of."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from pipeline.state import transitions
 from pipeline.state.store import Caps, Change, Sighting, Spent, Turn
 from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, move, placed, purchase, step
 
+ON_EVERY_DATABASE = True
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
 
@@ -162,10 +164,9 @@ def test_what_the_vendor_charged_counts_rather_than_what_we_assumed(desk: Desk) 
 )
 @ANY_FOLDER
 def test_no_order_of_buying_passes_a_cap(
-    tmp_path_factory: pytest.TempPathFactory, prices: list[int], caps: Caps, batch: int
+    new_desk: Callable[[], Desk], prices: list[int], caps: Caps, batch: int
 ) -> None:
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    desk.manifest.touch()
+    desk = new_desk()
     store = desk.open()
     intents = [intent(number, price) for number, price in enumerate(prices)]
     for start in range(0, len(intents), batch):
@@ -263,10 +264,9 @@ def test_what_another_machine_bought_counts_for_the_budget_only(desk: Desk) -> N
 @given(mine=records, theirs=records, said=decisions)
 @ANY_FOLDER
 def test_the_state_holds_what_the_join_says(
-    tmp_path_factory: pytest.TempPathFactory, mine: Records, theirs: Records, said: Decisions
+    new_desk: Callable[[], Desk], mine: Records, theirs: Records, said: Decisions
 ) -> None:
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    desk.manifest.touch()
+    desk = new_desk()
     store = desk.open()
     held = store.absorb(mine, said, NOW)
     joined = store.absorb(theirs, said, NOW)
@@ -279,10 +279,9 @@ def test_the_state_holds_what_the_join_says(
 @given(written=st.lists(purchases(), max_size=4))
 @ANY_FOLDER
 def test_any_text_a_server_may_send_is_stored_as_it_is(
-    tmp_path_factory: pytest.TempPathFactory, written: list[Purchase]
+    new_desk: Callable[[], Desk], written: list[Purchase]
 ) -> None:
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    desk.manifest.touch()
+    desk = new_desk()
     store = desk.open()
     settled = [each for each in written if each.status is not Status.SUBMITTING]
     kept = {each.id: each for each in settled}
@@ -360,6 +359,7 @@ def test_who_reads_cannot_write(desk: Desk) -> None:
     "if self.rows(statements.EPOCH",
     swap=("!= [(self._epoch.number,)]", "== []"),
 )
+@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
 def test_a_run_that_lost_the_state_to_another_writes_nothing_more(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)

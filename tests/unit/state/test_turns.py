@@ -11,6 +11,7 @@ from pipeline.state import transitions
 from pipeline.state.store import Caps, Spent, Turn
 from state.conftest import UNCAPPED, Desk, buy, intent, move, placed, purchase, step
 
+ON_EVERY_DATABASE = True
 FILE = placed("a.mp4")
 
 
@@ -116,6 +117,7 @@ def test_without_a_price_nothing_of_the_turn_is_written_under_a_cap_on_credits(d
     assert store.records().purchases == {bought.id: bought}
 
 
+@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
 def test_an_empty_turn_writes_nothing(desk: Desk) -> None:
     store = desk.open()
     before = desk.wal.read_bytes()

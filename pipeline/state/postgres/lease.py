@@ -1,0 +1,277 @@
+"""One run at a time: a lease, which is a row that says who holds a campaign's state and until when.
+
+It is no lock of a session: behind a pooler those are lost, or kept for ever. It ends by itself, by the server's
+clock. The holder counts from before it asked, on a clock of its own, so it never believes to hold it for longer
+than the server does. Each holder has an epoch, which every transaction that writes checks in itself.
+"""
+
+import contextlib
+import getpass
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import StateLocked, printable
+from pipeline.state.postgres.server import Connection, Server, pause_before
+
+# Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+# So many machines keep where files lie on them: those that were here last.
+_MACHINES_KEPT = 8
+
+_TIMES = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+_HOLDER = (
+    f"SELECT holder, process, host, {_TIMES.format('since')}, {_TIMES.format('until')}, command, "  # noqa: S608
+    "until > clock_timestamp() AND claim <> %s, manifest, epoch FROM pipeline.leases WHERE campaign = %s"
+)
+# The condition is looked at again after the row was waited for, with the time of then.
+_ACQUIRE = """
+    INSERT INTO pipeline.leases AS held
+        (campaign, manifest, epoch, turn, claim, holder, command, host, process, since, until)
+    VALUES (%s, %s, 1, 0, %s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp() + %s * interval '1 second')
+    ON CONFLICT (campaign) DO UPDATE SET
+        manifest = excluded.manifest, epoch = held.epoch + 1, turn = 0, claim = excluded.claim,
+        holder = excluded.holder, command = excluded.command, host = excluded.host,
+        process = excluded.process, since = clock_timestamp(),
+        until = clock_timestamp() + %s * interval '1 second'
+    WHERE held.until <= clock_timestamp() OR held.claim = excluded.claim
+    RETURNING epoch
+"""
+# Those of one campaign are taken one after the other, so that none is taken while another looks.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_OTHERWISE_DIVIDED = """
+    SELECT campaign FROM pipeline.leases
+    WHERE (campaign = %(whole)s OR starts_with(campaign, %(whole)s || '/')) AND until > clock_timestamp()
+        AND split_part(split_part(campaign, '/', 2), '-of-', 2) <> %(split)s
+    LIMIT 1
+"""
+_RENEW = """
+    UPDATE pipeline.leases SET until = clock_timestamp() + %s * interval '1 second'
+    WHERE campaign = %s AND epoch = %s AND until > clock_timestamp()
+    RETURNING epoch
+"""
+_RELEASE = "UPDATE pipeline.leases SET until = clock_timestamp() WHERE campaign = %s AND epoch = %s"
+_SEE_MACHINE = """
+    INSERT INTO pipeline.machines VALUES (%s, %s, clock_timestamp())
+    ON CONFLICT (campaign, machine) DO UPDATE SET seen = excluded.seen
+"""
+_FORGET_MACHINES = """
+    WITH kept AS (
+        SELECT machine FROM pipeline.machines WHERE campaign = %s ORDER BY seen DESC LIMIT %s
+    ), gone AS (
+        DELETE FROM pipeline.machines WHERE campaign = %s AND machine NOT IN (SELECT machine FROM kept)
+    )
+    DELETE FROM pipeline.files_of_all WHERE campaign = %s AND machine NOT IN (SELECT machine FROM kept)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a run says of itself when it takes a state: `machine` is where its files lie.
+
+    `token` is nobody else's, so that a claim whose answer was lost can be made again.
+    """
+
+    campaign: str
+    manifest: str
+    token: str
+    command: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who held a state last; `told` says it to people, `is_other` that it holds it now and is somebody else."""
+
+    told: str
+    process: int
+    since: str
+    is_other: bool
+    manifest: str
+    epoch: int
+
+
+def clock() -> float:
+    """Seconds that never jump, and that go on while the machine sleeps."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
+
+@dataclass(kw_only=True, eq=False)
+class Lease:
+    """The lease on one campaign's state, held by this process; it is renewed until it is released or lost.
+
+    Once lost it is never held again: what another run did meanwhile is not known here.
+    """
+
+    server: Server
+    campaign: str
+    epoch: int
+    held_until: float
+    _is_lost: bool = field(default=False, init=False)
+    _released: threading.Event = field(default_factory=threading.Event, init=False)
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts from when it was asked for."""
+        return self.server.patience.lease
+
+    def is_held(self) -> bool:
+        """Whether this run still holds the state, by its own clock: asks nobody, and may be asked in any thread."""
+        if clock() >= self.held_until:
+            self._is_lost = True
+        return not self._is_lost
+
+    def assert_held(self) -> None:
+        """Make sure that it is held.
+
+        Raises:
+            StateLocked: it is not; says who holds it now.
+        """
+        if not self.is_held():
+            raise self.lost()
+
+    def lost(self) -> StateLocked:
+        """The error of a run that has lost it; from then on it has."""
+        self._is_lost = True
+        told = f"{self.server.url}: this run no longer holds the state of '{self.campaign}'"
+        try:
+            with self.server.connect() as connection:
+                holder = holder_of(connection, self.campaign)
+        except Exception:  # noqa: BLE001 - who holds it is for the message only
+            holder = None
+        if holder is not None and holder.epoch != self.epoch:
+            told += f"; since then it was taken by {holder.told}"
+        return StateLocked(
+            f"{told}: the process slept, or the database was out of reach, for longer than {self.seconds:.0f} "
+            "seconds; it writes and buys nothing more; run again"
+        )
+
+    def renew(self, connection: Connection) -> bool:
+        """Ask for another while; False where it is lost."""
+        asked_at = clock()
+        values = (self.seconds, self.campaign, self.epoch)
+        if connection.execute(_RENEW, values).fetchone() is None:
+            self._is_lost = True
+            return False
+        # From before it was asked: however long the answer took, the server counts from later on.
+        self.held_until = asked_at + self.seconds
+        return True
+
+    def start_renewing(self) -> None:
+        """Have a thread renew it, four times in its length."""
+        threading.Thread(target=self._keep, name="lease", daemon=True).start()
+
+    def _keep(self) -> None:
+        pause, failures = self.seconds / 4, 0
+        while not self._released.wait(pause) and self.is_held():
+            try:
+                with contextlib.closing(self.server.connect()) as connection:
+                    if not self.renew(connection):
+                        return
+            except Exception:  # noqa: BLE001 - whatever it was: it is tried again as long as the lease lasts
+                pause, failures = pause_before(failures), failures + 1
+            else:
+                pause, failures = self.seconds / 4, 0
+
+    def release(self) -> None:
+        """Let others in, as far as the server can be reached; else it ends by itself."""
+        self._released.set()
+        if not self.is_held():
+            return
+        self._is_lost = True
+        with contextlib.suppress(Exception), contextlib.closing(self.server.connect()) as connection:
+            connection.execute(_RELEASE, (self.campaign, self.epoch))
+
+
+def manifest_of(connection: Connection, campaign: str) -> str | None:
+    """The manifest that the campaign had last, None where the database does not know the campaign."""
+    holder = holder_of(connection, campaign)
+    return None if holder is None else holder.manifest
+
+
+def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
+    """Take the lease of a campaign, at once or not at all.
+
+    Raises:
+        StateLocked: another run holds it; says who, since when and until when.
+        ConnectionLost: whether it was taken is not known; the same claim may be made again.
+    """
+    asked_at = clock()
+    holder = holder_of(connection, claim.campaign, claim.token)
+    if holder is not None and holder.is_other:
+        raise _locked(server, claim, holder)
+    seconds = server.patience.lease
+    who = (_user(), claim.command, socket.gethostname(), os.getpid())
+    values = (claim.campaign, claim.manifest, claim.token, *who, seconds, seconds)
+    with _transaction(connection, server):
+        _assert_divided_alike(server, connection, claim)
+        taken = connection.execute(_ACQUIRE, values).fetchone()
+        if taken is not None:
+            connection.execute(_SEE_MACHINE, (claim.campaign, claim.machine))
+            connection.execute(
+                _FORGET_MACHINES, (claim.campaign, _MACHINES_KEPT, claim.campaign, claim.campaign)
+            )
+    if taken is None:
+        raise _locked(server, claim, holder_of(connection, claim.campaign, claim.token))
+    return Lease(server=server, campaign=claim.campaign, epoch=taken[0], held_until=asked_at + seconds)
+
+
+def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) -> None:
+    """Keep out who divides a campaign otherwise than those that are at work on it: then two might buy the same.
+
+    Raises:
+        StateLocked: another part is at work; says who.
+    """
+    whole, _, part = claim.campaign.partition("/")
+    connection.execute(_ONE_BY_ONE, (whole,))
+    values = {"whole": whole, "split": part.partition("-of-")[2]}
+    found = connection.execute(_OTHERWISE_DIVIDED, values).fetchone()
+    if found is not None:
+        why = f"'{whole}' is divided otherwise than for '{claim.campaign}', as '{found[0]}', which is locked"
+        raise _locked(server, claim, holder_of(connection, found[0]), why)
+
+
+@contextlib.contextmanager
+def _transaction(connection: Connection, server: Server) -> Iterator[None]:
+    """One that waits for the row of a holder that is gone only as long as the server keeps its transaction."""
+    with connection.transaction():
+        milliseconds = str(round(server.patience.lock * 1000))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
+        yield
+
+
+def holder_of(connection: Connection, campaign: str, token: str = "") -> Holder | None:
+    """Who held the state of a campaign last, seen from the claim with that token; None where nobody ever did."""
+    found: tuple[Any, ...] | None = connection.execute(_HOLDER, (token, campaign)).fetchone()
+    if found is None:
+        return None
+    holder, process, host, since, until, command, is_other, manifest, epoch = found
+    told = f"{holder} (pid {process} on {host}) since {since} until {until} ({command})"
+    return Holder(
+        told=printable(told),
+        process=process,
+        since=since,
+        is_other=is_other,
+        manifest=manifest,
+        epoch=epoch,
+    )
+
+
+def _locked(server: Server, claim: Claim, holder: Holder | None, why: str = "") -> StateLocked:
+    told = "another run" if holder is None else holder.told
+    default = f"'{claim.campaign}' is locked"
+    return StateLocked(
+        f"{server.url}: {why or default} by {told}; it is renewed while that run goes on; "
+        "wait for it to end, or stop it: a run that was killed leaves it locked until that time"
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may run as a user that nobody named
+        return "somebody"

@@ -1,0 +1,249 @@
+"""Opens the state of a campaign that lies in a team's database: whose it is, and who may write it."""
+
+import os
+import secrets
+import socket
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+
+from pipeline.errors import InvalidInput, printable
+from pipeline.files import project_root, real_path
+from pipeline.schemes import DatabaseUrl
+from pipeline.state import state_file
+from pipeline.state.parts import part_name
+from pipeline.state.postgres import lease, team_tables
+from pipeline.state.postgres.lease import Claim, Holder, clock
+from pipeline.state.postgres.receipts import Receipts
+from pipeline.state.postgres.server import Connection, ConnectionLost, Patience, Server, pause_before
+from pipeline.state.postgres.transactions import PostgresDatabase
+from pipeline.state.release import once_in_this_process
+from pipeline.state.sql.sqlite import SqliteDatabase
+from pipeline.state.sql.store import Access, SqlStore
+
+T = TypeVar("T")
+
+# How long a run holds a state, if it does not renew that.
+LEASE_SECONDS = 60.0
+# Seconds for which a server is tried that comes up, or drops the first connections, when a command begins.
+_OPENING_PATIENCE = 5.0
+_CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"
+_PARTS = """
+    SELECT campaign FROM pipeline.leases
+    WHERE campaign = %(campaign)s OR starts_with(campaign, %(campaign)s || '/') ORDER BY campaign
+"""
+_TURN = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = %s"
+_HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamState:
+    """Which state of a database is meant, as `open_store` is asked for it.
+
+    `campaign` and `manifest` are None where only the database knows them. `part` is the part of the campaign that is
+    meant, None: the whole. `run` and `command` are told to others.
+    """
+
+    url: DatabaseUrl
+    campaign: str | None
+    manifest: Path | None
+    part: str | None = None
+    run: str = ""
+    command: str = ""
+    lease_seconds: float | None = None
+
+    @property
+    def _server(self) -> Server:
+        return Server(self.url, Patience(self.lease_seconds or LEASE_SECONDS))
+
+    @property
+    def _machine(self) -> str:
+        folder = real_path(self.manifest).parent if self.manifest is not None else Path.cwd()
+        return f"{socket.gethostname()}:{folder}"
+
+    def read(self) -> SqlStore:
+        """The purchases as they are committed now; nothing is locked, written or made.
+
+        Raises:
+            InvalidInput: it is not a whole state of this campaign.
+            Unfinished: the database is out of reach.
+        """
+        return self._connected(self._read)
+
+    def open(self) -> SqlStore:
+        """The state, with its lease held until it is closed.
+
+        Raises:
+            StateLocked: another run holds it.
+            InvalidInput: it is not a whole state of this campaign; it is left as it is.
+            Unfinished: the database is out of reach.
+        """
+        return self._connected(partial(self._open, secrets.token_hex(16)))
+
+    def exists(self) -> bool:
+        """Whether the database knows a purchase of the campaign.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._has_purchases)
+
+    def holder(self) -> Holder | None:
+        """Who holds the state of the campaign now; None where nobody does.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._holder)
+
+    def stamp(self) -> object:
+        """Something that is another thing whenever a run has written to the state of the campaign.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._turn)
+
+    def parts(self) -> list[str | None]:
+        """The parts of the campaign that have a state; None stands for the whole.
+
+        Raises:
+            InvalidInput, Unfinished: as `read`.
+        """
+        return self._connected(self._parts)
+
+    def _connected(self, use: Callable[[Connection], T]) -> T:
+        """What `use` makes of a new connection, which is its own if it succeeds."""
+        began_at, attempt = clock(), 0
+        while True:
+            try:
+                return self._on_one_connection(use)
+            except ConnectionLost as error:
+                if clock() - began_at >= _OPENING_PATIENCE:
+                    raise self._server.out_of_reach(error) from None
+                time.sleep(pause_before(attempt))
+                attempt += 1
+
+    def _on_one_connection(self, use: Callable[[Connection], T]) -> T:
+        with ExitStack() as stack:
+            connection = self._server.connect()
+            stack.callback(connection.close)
+            try:
+                used = use(connection)
+            except psycopg.Error as error:
+                raise self._server.lost_or(error, connection) from error
+            stack.pop_all()
+        return used
+
+    def _parts(self, connection: Connection) -> list[str | None]:
+        with connection:
+            if not team_tables.are_there(self._server, connection):
+                return []
+            found = connection.execute(_PARTS, {"campaign": self.campaign}).fetchall()
+        return [None if name == self.campaign else name.partition("/")[2] for (name,) in found]
+
+    def _holder(self, connection: Connection) -> Holder | None:
+        with connection:
+            is_there = team_tables.are_there(self._server, connection)
+            found = lease.holder_of(connection, self.campaign or "") if is_there else None
+        return found if found is not None and found.is_other else None
+
+    def _turn(self, connection: Connection) -> object:
+        with connection:
+            is_there = team_tables.are_there(self._server, connection)
+            return connection.execute(_TURN, (self.campaign,)).fetchone() if is_there else None
+
+    def _has_purchases(self, connection: Connection) -> bool:
+        with connection:
+            return (
+                team_tables.are_there(self._server, connection)
+                and connection.execute(_HAS_PURCHASES, (self.campaign,)).fetchone() is not None
+            )
+
+    def _read(self, connection: Connection) -> SqlStore:
+        if not team_tables.are_there(self._server, connection):
+            connection.close()
+            empty = state_file.empty()
+            database = SqliteDatabase(empty, Path(str(self.url)))
+            return SqlStore(
+                Access(database=database, campaign=self._known(None), release=empty.close), self.run
+            )
+        campaign = self._known(connection)
+        name = part_name(campaign, self.part)
+        self._assert_ours(connection, name)
+        tables = PostgresDatabase(self._server, name, self._machine, connection=connection)
+        access = Access(database=tables, campaign=campaign, release=tables.close)
+        return _closed_when_dropped(access, self.run)
+
+    def _open(self, token: str, connection: Connection) -> SqlStore:
+        team_tables.make(self._server, connection)
+        campaign = self._known(connection)
+        name = part_name(campaign, self.part)
+        claim = Claim(
+            campaign=name,
+            manifest=self._assert_ours(connection, name),
+            token=token,
+            command=printable(self.command),
+            machine=self._machine,
+        )
+        held = lease.acquire(self._server, connection, claim)
+        with ExitStack() as stack:
+            stack.callback(held.release)
+            tables = PostgresDatabase(self._server, name, self._machine, lease=held, connection=connection)
+            stack.callback(tables.close)
+            held.start_renewing()
+            receipts = Receipts(server=self._server, campaign=name, database=tables)
+            release = once_in_this_process(stack.pop_all().close)
+        access = Access(
+            database=tables, campaign=campaign, release=release, rescue=receipts, is_held=held.is_held
+        )
+        return _closed_when_dropped(access, self.run)
+
+    def _known(self, connection: Connection | None) -> str:
+        """The campaign that is meant: the one that was named, or the only one that the database knows."""
+        if self.campaign is not None:
+            return self.campaign
+        found = connection.execute(_CAMPAIGNS).fetchall() if connection is not None else []
+        if len(found) == 1:
+            return str(found[0][0])
+        names = ", ".join(printable(name) for (name,) in found) or "none"
+        raise InvalidInput(
+            f"{self.url}: the database holds the states of several campaigns or of none ({names}); "
+            "name the results manifest of the one that is meant"
+        )
+
+    def _assert_ours(self, connection: Connection, campaign: str) -> str:
+        """The manifest, as seen from the project's root, which is the same on every machine.
+
+        Raises:
+            InvalidInput: the state is that of another manifest of this project.
+        """
+        written = lease.manifest_of(connection, campaign)
+        if self.manifest is None:
+            return written or ""
+        root = project_root(self.manifest)
+        ours = os.path.relpath(real_path(self.manifest), root)
+        if written and written != ours and os.path.exists(root / written):  # noqa: PTH110 - as in `opening`
+            raise InvalidInput(
+                f"{self.url}: the state of another manifest, {printable(written)}, which still exists; "
+                "give each campaign a name of its own"
+            )
+        return ours
+
+
+def _closed_when_dropped(access: Access, run: str) -> SqlStore:
+    """The store, all that a run relies on read; a state that nobody closed is closed when it is dropped."""
+    try:
+        store = SqlStore(access, run, SqlStore(access, run).verify())
+    except BaseException:
+        access.release()
+        raise
+    weakref.finalize(store, access.release)
+    return store

@@ -1,0 +1,129 @@
+"""The tables in which the states of many campaigns lie, in the schema `pipeline` of a PostgreSQL database.
+
+Each table has the campaign in its key. A view of the name that the store's statements use shows the rows of one
+campaign, that of the transaction, so one text of SQL holds for SQLite and PostgreSQL. That is told by a setting
+which ends with the transaction: behind a pooler the next one has another connection.
+"""
+
+from psycopg import sql
+
+from pipeline.errors import InvalidInput
+from pipeline.state.postgres.server import Connection, Server
+
+_CAMPAIGN = "campaign text NOT NULL DEFAULT current_setting('pipeline.campaign')"
+
+_PURCHASES = """CREATE TABLE pipeline.purchases_of_all (
+    {campaign}, id text, revision bigint NOT NULL, status text NOT NULL, reason text, key text NOT NULL,
+    fingerprint text NOT NULL, cost bigint NOT NULL, run text NOT NULL, document text NOT NULL,
+    PRIMARY KEY (campaign, id)
+)"""
+_EVENTS = """CREATE TABLE pipeline.events_of_all (
+    {campaign}, purchase text, revision bigint, at text NOT NULL, event text NOT NULL, before text,
+    after text NOT NULL, detail text NOT NULL,
+    PRIMARY KEY (campaign, purchase, revision)
+)"""
+_SERVED = """CREATE TABLE pipeline.served_of_all (
+    {campaign}, key text, purchase text NOT NULL, PRIMARY KEY (campaign, key)
+)"""
+# Where a file lies is a matter of one machine, and nothing to the others that share the state.
+_FILES = """CREATE TABLE pipeline.files_of_all (
+    {campaign}, machine text NOT NULL DEFAULT current_setting('pipeline.machine'), path text,
+    purchase text NOT NULL, slot text NOT NULL, sha256 text NOT NULL, bytes bigint NOT NULL,
+    mtime_ns bigint NOT NULL,
+    PRIMARY KEY (campaign, machine, path)
+)"""
+_DURATIONS = """CREATE TABLE pipeline.durations_of_all (
+    {campaign}, template_id text, count bigint NOT NULL, mean double precision NOT NULL,
+    PRIMARY KEY (campaign, template_id)
+)"""
+# `turn` is the number of the holder's last transaction: it tells whether one whose answer was lost was committed.
+_LEASES = """CREATE TABLE pipeline.leases (
+    campaign text PRIMARY KEY, manifest text NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,
+    claim text NOT NULL, holder text NOT NULL, command text NOT NULL, host text NOT NULL, process bigint NOT NULL,
+    since timestamptz NOT NULL, until timestamptz NOT NULL
+)"""
+_MACHINES = """CREATE TABLE pipeline.machines (
+    campaign text, machine text, seen timestamptz NOT NULL, PRIMARY KEY (campaign, machine)
+)"""
+# Both only grow: an answer may come when the lease of who asked is over, and what was taken up stays known.
+_RECEIPTS = """CREATE TABLE pipeline.receipts (
+    id text PRIMARY KEY, campaign text NOT NULL, purchase text NOT NULL, workflow_id text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+)"""
+_RECEIPTS_TAKEN = "CREATE TABLE pipeline.receipts_taken (id text PRIMARY KEY)"
+
+_VIEWS = {
+    "purchases": "id, revision, status, reason, key, fingerprint, cost, run, document",
+    "events": "purchase, revision, at, event, before, after, detail",
+    "served": "key, purchase",
+    "files": "path, purchase, slot, sha256, bytes, mtime_ns",
+    "durations": "template_id, count, mean",
+}
+
+
+def _view(name: str, columns: str) -> str:
+    of_machine = " AND machine = current_setting('pipeline.machine')" if name == "files" else ""
+    return (
+        f"CREATE VIEW pipeline.{name} AS SELECT {columns} FROM pipeline.{name}_of_all "  # noqa: S608 - constants
+        f"WHERE campaign = current_setting('pipeline.campaign'){of_machine}"
+    )
+
+
+_FIRST = (
+    *(each.format(campaign=_CAMPAIGN) for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS)),
+    *(_LEASES, _MACHINES, _RECEIPTS, _RECEIPTS_TAKEN),
+    "CREATE INDEX receipts_of_campaign ON pipeline.receipts (campaign)",
+    *(_view(name, columns) for name, columns in _VIEWS.items()),
+)
+# A released migration is never changed: what is needed later is added behind it.
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# Rows of the catalogue, and not `to_regclass`: that may answer from what the session remembers of before it waited.
+_SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
+_VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"
+# Told by the advisory lock, so that two that come first do not both make the tables.
+_LOCK = 0x5669506C
+
+
+def are_there(server: Server, connection: Connection) -> bool:
+    """Whether the tables are made.
+
+    Raises:
+        InvalidInput: by a newer version; or the database cannot hold any text.
+    """
+    version = _version(connection)
+    if version > len(_MIGRATIONS):
+        raise InvalidInput(
+            f"{server.url}: written by a newer version of pipeline; update pipeline, nothing was changed"
+        )
+    (encoding,) = connection.execute("SHOW server_encoding").fetchone() or ("",)
+    if encoding != "UTF8":
+        raise InvalidInput(f"{server.url}: the database has the encoding {encoding}; a state needs UTF8")
+    return version == len(_MIGRATIONS)
+
+
+def make(server: Server, connection: Connection) -> None:
+    """Make the tables, or bring them up to date, in one transaction. Others that come at once wait for that.
+
+    Raises:
+        InvalidInput: as `are_there`.
+    """
+    if are_there(server, connection):
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        version = _version(connection)
+        # Who was given the schema may not be allowed to make one.
+        if connection.execute(_SCHEMA).fetchone() is None:
+            connection.execute("CREATE SCHEMA pipeline")
+        connection.execute("CREATE TABLE IF NOT EXISTS pipeline.version (version bigint NOT NULL)")
+        for statement in (statement for each in _MIGRATIONS[version:] for statement in each):
+            connection.execute(sql.SQL(statement))
+        connection.execute("DELETE FROM pipeline.version")
+        connection.execute("INSERT INTO pipeline.version VALUES (%s)", (len(_MIGRATIONS),))
+
+
+def _version(connection: Connection) -> int:
+    if connection.execute(_VERSIONED).fetchone() is None:
+        return 0
+    (version,) = connection.execute("SELECT max(version) FROM pipeline.version").fetchone() or (0,)
+    return int(version or 0)

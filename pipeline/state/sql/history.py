@@ -1,0 +1,58 @@
+"""The history that an import brings: written before what is known here, so that it is read in its order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.purchases import PurchaseId
+from pipeline.state.sql import rows, statements
+from pipeline.state.sql.database import Transaction
+from pipeline.state.sql.mirror import Mirror
+from pipeline.state.store import Imported, LoggedEvent
+
+# What a join writes; it tells nothing of how a purchase came to be.
+_JOINED = "joined"
+
+
+def take_over(transaction: Transaction, mirror: Mirror, imported: Imported) -> None:
+    """Write the events and durations of an import that this state does not know better.
+
+    A history is taken once: where an event is known here that is no join, it is this state's own, or was taken.
+    """
+    told = _by_purchase(each for each in imported.events if each.purchase in mirror.purchases)
+    if told:
+        known = _by_purchase(map(rows.logged_event, transaction.rows(statements.EVENTS)))
+        wanted = {
+            purchase_id: [*past, *known.get(purchase_id, ())]
+            for purchase_id, past in told.items()
+            if _are_joins(known.get(purchase_id, ())) and not _are_joins(past)
+        }
+        _rewrite(transaction, mirror, wanted)
+    durations = {row[0] for row in transaction.rows(statements.DURATIONS)}
+    new = [each for each in imported.durations.items() if each[0] not in durations]
+    transaction.execute_many(statements.ADD_DURATION, new)
+
+
+def _rewrite(
+    transaction: Transaction, mirror: Mirror, histories: Mapping[PurchaseId, Sequence[LoggedEvent]]
+) -> None:
+    transaction.execute_many(statements.REMOVE_EVENTS, ((purchase_id,) for purchase_id in histories))
+    written = (
+        rows.event_values(event, revision)
+        for history in histories.values()
+        for revision, event in enumerate(history, start=1)
+    )
+    transaction.execute_many(statements.ADD_EVENT, written)
+    revisions = {purchase_id: len(history) for purchase_id, history in histories.items()}
+    transaction.execute_many(statements.SET_REVISION, ((number, each) for each, number in revisions.items()))
+    mirror.revisions.update(revisions)
+
+
+def _by_purchase(events: Iterable[LoggedEvent]) -> dict[PurchaseId, list[LoggedEvent]]:
+    found: dict[PurchaseId, list[LoggedEvent]] = defaultdict(list)
+    for event in events:
+        found[event.purchase].append(event)
+    return found
+
+
+def _are_joins(events: Sequence[LoggedEvent]) -> bool:
+    return all(event.event == _JOINED for event in events)

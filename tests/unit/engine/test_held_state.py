@@ -1,0 +1,25 @@
+"""A create looks just before it is sent whether the run still holds the state."""
+
+import pytest
+from support.protection import fails_without
+
+from engine.harness import Harness, jobs
+from pipeline.state.sql.store import SqlStore
+
+
+@fails_without("pipeline.engine.create:send", "if not is_held():")
+def test_nothing_is_sent_where_another_run_may_hold_the_state(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqlStore, "is_held", lambda store: False)
+
+    ran = harness.run(*jobs(2))
+
+    assert harness.vendor.creates == []
+    assert set(ran.statuses.values()) == {"pending"}
+
+
+def test_what_is_sent_goes_on_where_it_is_held(harness: Harness) -> None:
+    harness.run(*jobs(2))
+
+    assert len(harness.vendor.creates) == 2

@@ -1,0 +1,366 @@
+"""The lease on a team's state: who holds it, for how long, and what becomes of a holder that lost it."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from support.postgres import Database
+from support.processes import PATIENCE, until
+from support.protection import fails_without
+
+from pipeline.errors import ExitCode, InvalidInput, StateLocked
+from pipeline.jobs import JobKey
+from pipeline.purchases import Status, WorkflowId
+from pipeline.schemes import DatabaseUrl
+from pipeline.state import transitions
+from pipeline.state.postgres import lease, team_tables
+from pipeline.state.postgres.lease import Claim
+from pipeline.state.postgres.server import Connection, Patience, Server
+from state.conftest import NOW, Desk, begin, buy, intent, move, placed
+
+pytestmark = pytest.mark.parametrize("desk", ["postgres"], indirect=True)
+
+END = "UPDATE pipeline.leases SET until = clock_timestamp() - interval '1 second'"
+
+
+def database_of(desk: Desk) -> Database:
+    assert desk.database is not None
+    return desk.database
+
+
+def end_lease(desk: Desk) -> None:
+    """Have the server's clock be past the end of the lease; its holder does not know that."""
+    database_of(desk).rows(END)
+
+
+@pytest.fixture
+def connection(desk: Desk) -> Iterator[Connection]:
+    """A connection to a database that has the tables."""
+    desk.open().close()
+    with closing(server_of(desk).connect()) as connected:
+        yield connected
+
+
+def server_of(desk: Desk) -> Server:
+    return Server(DatabaseUrl(database_of(desk).url), Patience(60.0))
+
+
+def claim(token: str = "mine") -> Claim:
+    return Claim(
+        campaign="spring", manifest="spring.yaml", token=token, command="pipeline run", machine="here"
+    )
+
+
+def test_the_second_run_is_told_who_holds_it_since_when_and_until_when(desk: Desk) -> None:
+    desk.open()
+
+    with pytest.raises(StateLocked) as caught:
+        desk.open("run-2")
+
+    assert caught.value.exit_code == ExitCode.LOCKED
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    who = rf"\(pid {os.getpid()} on {re.escape(socket.gethostname())}\) since {moment} until {moment} \(pipeline\)"
+    assert re.search(who, str(caught.value)), str(caught.value)
+
+
+@fails_without(
+    "pipeline.state.postgres.lease:",
+    "_ACQUIRE =",
+    swap=("WHERE held.until <= clock_timestamp() OR held.claim = excluded.claim", ""),
+)
+def test_of_two_that_ask_at_once_one_gets_it(
+    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lease.acquire(server_of(desk), connection, claim("first"))
+    # What the second saw before it asked was true then.
+    monkeypatch.setattr(lease, "_HOLDER", lease._HOLDER.replace("until > clock_timestamp() AND", "false AND"))
+
+    with pytest.raises(StateLocked):
+        lease.acquire(server_of(desk), connection, claim("second"))
+
+    assert first.renew(connection)
+
+
+@fails_without(
+    "pipeline.state.postgres.team_tables:",
+    "_VERSIONED =",
+    swap=(
+        "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'",
+        "SELECT 1 WHERE to_regclass('pipeline.version') IS NOT NULL",
+    ),
+)
+def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(desk: Desk) -> None:
+    server, database = server_of(desk), database_of(desk)
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with (
+        closing(server.connect()) as first,
+        closing(server.connect()) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert not team_tables.are_there(server, second)
+        with first.transaction():
+            first.execute("SELECT pg_advisory_xact_lock(%s)", (team_tables._LOCK,))
+            waiting = pool.submit(team_tables.make, server, second)
+            until(lambda: bool(database.rows(waits)), "the second to wait")
+            team_tables.make(server, first)
+        waiting.result(timeout=PATIENCE)
+
+    desk.open().close()
+
+
+def test_a_claim_whose_answer_was_lost_can_be_made_again(desk: Desk, connection: Connection) -> None:
+    lost = lease.acquire(server_of(desk), connection, claim())
+
+    again = lease.acquire(server_of(desk), connection, claim())
+
+    assert again.epoch > lost.epoch
+    assert again.renew(connection)
+
+
+def test_a_state_that_was_closed_is_free_at_once(desk: Desk) -> None:
+    bought = buy(desk.open())
+    assert desk.again(desk.opened[-1]).records().purchases.keys() == {bought.id}
+
+
+@fails_without(
+    "pipeline.state.postgres.transactions:PostgresDatabase.begin",
+    "if lease is not None and found !=",
+)
+def test_a_holder_whose_lease_was_taken_writes_nothing_more(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    end_lease(desk)
+    second = desk.open("run-2")
+
+    for write in (
+        lambda: begin(store, [intent(2)]),
+        lambda: store.save_assignment({JobKey("a"): bought.id}),
+    ):
+        with pytest.raises(
+            StateLocked, match="no longer holds the state of 'spring'; since then it was taken by"
+        ):
+            write()
+
+    assert second.records().purchases == {bought.id: bought}
+    assert not store.is_held()
+
+
+@fails_without(
+    "pipeline.state.postgres.transactions:",
+    "_FENCE =",
+    swap=(" AND until > clock_timestamp()", ""),
+)
+def test_nor_does_one_whose_lease_is_over_where_nobody_took_it(desk: Desk) -> None:
+    store = desk.open()
+    end_lease(desk)
+
+    with pytest.raises(StateLocked):
+        buy(store)
+
+    assert desk.read().records().purchases == {}
+
+
+@fails_without("pipeline.state.postgres.lease:", "_RENEW =", swap=(" AND until > clock_timestamp()", ""))
+def test_a_lease_that_is_over_is_not_renewed(desk: Desk, connection: Connection) -> None:
+    held = lease.acquire(server_of(desk), connection, claim())
+    end_lease(desk)
+
+    assert not held.renew(connection)
+    assert not held.is_held()
+
+
+class Clock:
+    """The holder's, which a test sets; `steps` are what it goes on by each time that it is asked."""
+
+    def __init__(self, *steps: float) -> None:
+        self.now = 1000.0
+        self._steps = list(steps)
+
+    def __call__(self) -> float:
+        now, self.now = self.now, self.now + (self._steps.pop(0) if self._steps else 0.0)
+        return now
+
+
+@fails_without(
+    "pipeline.state.postgres.lease:acquire",
+    "return Lease(server=server",
+    swap=("asked_at + seconds", "clock() + seconds"),
+)
+def test_it_is_counted_from_before_it_was_asked_for(
+    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(59.0)
+    monkeypatch.setattr(lease, "clock", clock)
+
+    held = lease.acquire(server_of(desk), connection, claim())
+
+    assert held.is_held()
+    clock.now += 1.0
+    assert not held.is_held()
+
+
+@fails_without(
+    "pipeline.state.postgres.lease:Lease.renew",
+    "self.held_until =",
+    swap=("asked_at", "clock()"),
+)
+def test_so_it_is_when_it_is_renewed(
+    desk: Desk, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = lease.acquire(server_of(desk), connection, claim())
+    clock = Clock(59.0)
+    monkeypatch.setattr(lease, "clock", clock)
+    assert held.renew(connection)
+
+    assert held.is_held()
+    clock.now += 1.0
+    assert not held.is_held()
+
+
+@fails_without("pipeline.state.postgres.lease:Lease.is_held", "if clock() >= self.held_until:")
+def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = desk.open()
+    clock = Clock()
+    clock.now = lease.clock() + 61.0
+    with monkeypatch.context() as asleep:
+        asleep.setattr(lease, "clock", clock)
+        assert not store.is_held()
+
+    assert not store.is_held()
+    with pytest.raises(StateLocked, match="longer than 60 seconds"):
+        buy(store)
+
+
+@fails_without("pipeline.state.postgres.lease:", "_CLOCK =", swap=("CLOCK_BOOTTIME", "CLOCK_MONOTONIC_RAW"))
+@pytest.mark.skipif(
+    not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that counts its sleep"
+)
+def test_its_clock_goes_on_while_the_machine_sleeps(desk: Desk) -> None:
+    assert lease._CLOCK == time.CLOCK_BOOTTIME
+
+
+@fails_without("pipeline.state.postgres.team_state:TeamState._open", "held.start_renewing()")
+def test_it_is_renewed_as_long_as_the_run_goes_on(desk: Desk) -> None:
+    desk.lease_seconds = 2.0
+    desk.open()
+    database = database_of(desk)
+    ((first,),) = database.rows("SELECT until FROM pipeline.leases")
+
+    until(
+        lambda: bool(database.rows("SELECT 1 FROM pipeline.leases WHERE until > %s", first)),
+        "the lease to be renewed",
+    )
+
+    with pytest.raises(StateLocked):
+        desk.open("run-2")
+
+
+def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(desk: Desk) -> None:
+    store = desk.open()
+    unanswered = buy(store)
+    end_lease(desk)
+
+    second = desk.open("run-2")
+    second.recover(NOW)
+
+    assert second.records().purchases[unanswered.id].status is Status.ATTENTION
+
+
+@fails_without("pipeline.state.postgres.receipts:Receipts.append", "self._append_once(values)")
+def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(desk: Desk) -> None:
+    store = desk.open()
+    bought = buy(store)
+    end_lease(desk)
+    second = desk.open("run-2")
+    second.recover(NOW)
+
+    store.rescue(bought.id, WorkflowId("w-late"))
+
+    # Whoever holds the state knows it at once, and writes it down at the next start.
+    assert second.records().purchases[bought.id].workflow_id == "w-late"
+    third = desk.again(second, "run-3")
+    (change,) = third.recover(NOW)
+    assert (change.after.status, change.after.workflow_id) == (Status.SUBMITTED, "w-late")
+    disowned = move(third, change.after, transitions.Disowned("another's"))
+    # A receipt that was taken up does not come again.
+    assert desk.again(third, "run-4").recover(NOW) == []
+    assert desk.opened[-1].records().purchases[bought.id] == disowned
+    assert len(database_of(desk).rows("SELECT 1 FROM pipeline.receipts")) == 1
+
+
+def test_a_campaign_knows_nothing_of_the_others_in_its_database(desk: Desk) -> None:
+    spring = desk.open()
+    autumn = desk.open(campaign="autumn", manifest=desk.folder / "autumn.yaml")
+    mine, other = buy(spring, 1, 5), buy(autumn, 1, 7)
+    spring.save_assignment({JobKey("a"): mine.id})
+    move(autumn, other, transitions.Accepted(WorkflowId("w")))
+
+    assert desk.read().records().purchases == {mine.id: mine}
+    assert desk.read(campaign="autumn", manifest=desk.folder / "autumn.yaml").records().served == {}
+    assert (spring.spent().ever, autumn.spent().ever) == (5, 7)
+    assert [event.event for event in spring.events(mine.id)] == ["intent"]
+
+
+def test_the_state_of_another_manifest_that_still_exists_is_refused(desk: Desk) -> None:
+    desk.open().close()
+    other = desk.folder / "other.yaml"
+    other.touch()
+
+    with pytest.raises(InvalidInput, match=r"another manifest, spring\.yaml"):
+        desk.open(manifest=other)
+
+    desk.manifest.unlink()
+    desk.open(manifest=other).close()
+    assert desk.read(manifest=other).records().purchases == {}
+
+
+def test_files_are_known_on_the_machine_where_they_lie(desk: Desk) -> None:
+    store = desk.open()
+    store.index_files([placed("a.mp4")])
+    store.close()
+    clone = desk.folder / "clone"
+    (clone / ".git").mkdir(parents=True)
+    (clone / "spring.yaml").touch()
+
+    assert desk.read(manifest=clone / "spring.yaml").files() == []
+    assert desk.read().files() == [placed("a.mp4")]
+
+
+@fails_without(
+    "pipeline.state.postgres.transactions:",
+    "_SETTINGS =",
+    swap=("WHEN 'off' THEN 'on'", "WHEN 'off' THEN 'off'"),
+)
+def test_a_commit_waits_for_the_disk_whatever_the_database_says(desk: Desk) -> None:
+    database = database_of(desk)
+    ((name,),) = database.rows("SELECT current_database()")
+    database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    store = desk.open()
+
+    with store._access.database.writing() as transaction:
+        assert transaction.rows("SHOW synchronous_commit") == [("on",)]
+
+
+def test_a_lease_is_nobody_elses_in_a_fork(desk: Desk) -> None:
+    store = desk.open()
+    child = os.fork()
+    if child == 0:
+        store.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+    buy(store)
+
+
+def test_the_server_is_named_without_its_password(desk: Desk) -> None:
+    url = database_of(desk).url.replace("postgres:@", "postgres:hunt%40er2@")
+    assert "er2" not in str(DatabaseUrl(url))
+    assert "er2" not in repr(DatabaseUrl(url))
+    assert DatabaseUrl(url).without_secrets("no: hunt@er2, hunt%40er2") == "no: …, …"

@@ -1,0 +1,231 @@
+"""A team's database that goes away: what was acknowledged is there once, and what was not is known not to be."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.postgres import PostgresServer
+from support.processes import until
+from support.protection import fails_without
+from support.proxy import Proxy
+
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, StateLocked, Unfinished
+from pipeline.purchases import WorkflowId
+from pipeline.schemes import DatabaseUrl
+from pipeline.state import transitions
+from pipeline.state.opening import open_store
+from pipeline.state.sql.store import SqlStore
+from pipeline.state.store import Turn
+from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, step
+
+pytestmark = pytest.mark.parametrize("desk", ["postgres"], indirect=True)
+
+
+@pytest.fixture
+def proxy(postgres: PostgresServer) -> Iterator[Proxy]:
+    with Proxy(*postgres.socket) as listening:
+        yield listening
+
+
+def open_behind(desk: Desk, proxy: Proxy) -> SqlStore:
+    """The state, by way of the proxy."""
+    assert desk.database is not None
+    store = open_store(
+        DatabaseUrl(desk.database.behind(proxy.host, proxy.port)),
+        campaign="spring",
+        manifest=desk.manifest,
+        run="run-1",
+        writable=True,
+        now=NOW,
+        lease_seconds=desk.lease_seconds,
+    )
+    desk.opened.append(store)
+    return store
+
+
+def assert_written_once(desk: Desk, number: int) -> None:
+    read = desk.read()
+    assert len(read.records().purchases) == number
+    for purchase_id in read.records().purchases:
+        assert [event.event for event in read.events(purchase_id)][:1] == ["intent"]
+
+
+@fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "if self._was_committed():")
+def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(desk: Desk, proxy: Proxy) -> None:
+    store = open_behind(desk, proxy)
+    proxy.forget_next_answer_to_commit()
+
+    written = begin(store, [intent(1), intent(2)])
+
+    assert len(proxy.links) > 1
+    assert [each.id for each in written] == [intent(1).purchase.id, intent(2).purchase.id]
+    assert_written_once(desk, 2)
+    buy(store, 3)
+    assert_written_once(desk, 3)
+
+
+@fails_without("pipeline.state.postgres.transactions:PostgresTransaction.commit", "self._again()")
+def test_one_that_never_arrived_is_made_again(desk: Desk, proxy: Proxy) -> None:
+    store = open_behind(desk, proxy)
+    bought = buy(store, 1)
+    proxy.drop_next_commit()
+
+    accepted = step(bought, transitions.Accepted(WorkflowId("w1")))
+    store.commit_turn(Turn(changes=[accepted], intents=[intent(2)]), UNCAPPED)
+
+    assert_written_once(desk, 2)
+    assert desk.read().records().purchases[bought.id] == accepted.after
+
+
+@fails_without("pipeline.state.postgres.transactions:", "_OUTCOME =", swap=(" FOR UPDATE", ""))
+def test_one_that_arrives_late_is_waited_for(desk: Desk, proxy: Proxy) -> None:
+    store = open_behind(desk, proxy)
+    database = desk.database
+    assert database is not None
+    proxy.hold_next_commit()
+    answered = proxy.note_answer_to(b"SELECT epoch, turn FROM pipeline.leases")
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(begin, store, [intent(1)])
+        until(lambda: answered.is_set() or bool(database.rows(waits)), "somebody to ask what became of it")
+        proxy.deliver()
+
+        assert len(written.result()) == 1
+    assert_written_once(desk, 1)
+
+
+@fails_without(
+    "pipeline.state.postgres.transactions:PostgresDatabase.was_committed", "if epoch != lease.epoch:"
+)
+def test_nobody_believes_in_a_commit_that_another_holder_came_after(desk: Desk, proxy: Proxy) -> None:
+    store = open_behind(desk, proxy)
+    database = desk.database
+    assert database is not None
+    proxy.forget_next_answer_to_commit()
+    # The successor's last transaction happens to have the number of ours.
+    taken = "UPDATE pipeline.leases SET epoch = epoch + 1 WHERE turn = 1"
+    accept = proxy._connect
+    proxy._connect = lambda client: (database.rows(taken), accept(client))[1]  # type: ignore[method-assign]
+
+    with pytest.raises(StateLocked):
+        begin(store, [intent(1)])
+
+
+def test_a_connection_that_ends_in_the_middle_of_a_transaction_is_made_anew(desk: Desk, proxy: Proxy) -> None:
+    store = open_behind(desk, proxy)
+    with store._access.database.writing() as transaction:
+        transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "a", "f" * 16)
+        for link in proxy.links:
+            link.close()
+        transaction.rows("INSERT INTO served (key, purchase) VALUES (?, ?)", "b", "f" * 16)
+
+    assert len(desk.read().records().served) == 2
+
+
+@fails_without(
+    "pipeline.state.postgres.server:Connection.wait",
+    "return super().wait(_impatient",
+    swap=("_impatient(gen, self.longest_silence)", "gen"),
+)
+def test_a_network_that_swallows_what_is_sent_is_noticed(desk: Desk, proxy: Proxy) -> None:
+    desk.lease_seconds = 6.0
+    store = open_behind(desk, proxy)
+    buy(store, 1)
+    proxy.swallow()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(buy, store, 2).result(timeout=30).id == intent(2).purchase.id
+
+    assert_written_once(desk, 2)
+
+
+def test_a_server_that_is_killed_again_and_again_forgets_nothing(
+    desk: Desk, postgres: PostgresServer
+) -> None:
+    if postgres.data is None:
+        pytest.skip("the server that PIPELINE_TEST_POSTGRES_URL names cannot be killed")
+    store = desk.open()
+    killed = threading.Event()
+
+    def buy_on() -> int:
+        number = 0
+        while not killed.is_set():
+            number += 1
+            buy(store, number)
+        return number
+
+    with ThreadPoolExecutor(1) as pool:
+        bought = pool.submit(buy_on)
+        for _ in range(5):
+            postgres.kill()
+            postgres.start()
+        killed.set()
+        assert_written_once(desk, bought.result(timeout=60))
+
+
+def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(desk: Desk) -> None:
+    desk.database = None
+    with pytest.raises(Unfinished, match="out of reach") as caught:
+        _open(desk, "postgresql://u:hunter2@127.0.0.1:1/x")
+
+    assert caught.value.exit_code is ExitCode.UNFINISHED
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["database", "user"])
+def test_a_database_that_does_not_let_us_in_is_told_with_the_code_of_what_is_wrong(
+    desk: Desk, wrong: str
+) -> None:
+    assert desk.database is not None
+    url = desk.database.url
+    url = (
+        url.replace("/test_", "/no_") if wrong == "database" else url.replace("postgres:@", "nobody:hunter2@")
+    )
+
+    with pytest.raises(InvalidInput, match="does not exist") as caught:
+        _open(desk, url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql://h/x?hunter2", "postgresql://u:hunter2@h/x?nonsense=1", "postgresql://[::1/x"]
+)
+def test_a_url_that_libpq_does_not_take_is_wrong_usage(desk: Desk, text: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        _open(desk, text)
+
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "hunter2" not in str(caught.value)
+
+
+def _open(desk: Desk, url: str) -> SqlStore:
+    return open_store(
+        DatabaseUrl(url), campaign="spring", manifest=desk.manifest, run="r", writable=True, now=NOW
+    )
+
+
+def test_the_tables_of_a_newer_version_are_left_as_they_are(desk: Desk) -> None:
+    desk.open().close()
+    assert desk.database is not None
+    desk.database.rows("UPDATE pipeline.version SET version = 99")
+
+    for attempt in (desk.open, desk.read):
+        with pytest.raises(InvalidInput, match="newer version"):
+            attempt()
+
+
+def test_a_row_that_cannot_be_ours_is_damage(desk: Desk) -> None:
+    buy(desk.open())
+    desk.opened[-1].close()
+    assert desk.database is not None
+    desk.database.rows("UPDATE pipeline.purchases_of_all SET cost = 99")
+
+    for attempt in (desk.open, desk.read):
+        with pytest.raises(InvalidInput, match="damaged"):
+            attempt()
+    # Nobody holds it after that.
+    desk.database.rows("UPDATE pipeline.purchases_of_all SET cost = 5")
+    desk.open().close()
