@@ -10,7 +10,6 @@ from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
 from pipeline.operations.provider import vendor
@@ -54,7 +53,7 @@ class CampaignRun:
         self._settings = run_settings(state.workspace.campaign, options)
         self._stop = stop or Stop()
         self._outputs = state.outputs()
-        self._publisher = Publisher(state.workspace, state.published)
+        self._publisher = Publisher(state)
         self._is_published = True
         self._webhooks = options.webhooks or Webhooks(inbox=ReceiptInbox())
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
@@ -187,20 +186,22 @@ class CampaignRun:
         """
         # First, as a state that was lost under the run takes nothing any more: then only the results know.
         self._publisher.publish(state, self.report.inputs, self.report.media)
-        state.store.save_assignment(state.served())
+        self._publisher.note(state, is_all=False)
 
     def _publish_last(self) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
-        state = self._state.reread()
-        self.report.media.update(
-            media_not_told(state, self.report.media, may_go_on=lambda: self._stop.code is None)
-        )
+        state, inputs = self._state.reread(), self.report.inputs
         try:
-            self._publish(state)
+            if not self._publisher.is_current(state, inputs):
+                self._publisher.publish_all(state, inputs, self.report.media, may_go_on=self._may_go_on)
+                self._publisher.note(state, inputs, is_all=self._may_go_on())
         except PipelineError as error:
             self._is_published = False
             self.report.stop(error.exit_code, str(error))
         return state
+
+    def _may_go_on(self) -> bool:
+        return self._stop.code is None
 
     def _run_last_checkpoint(self) -> None:
         """Have the last results published too; also that a wave was given up."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records
-from pipeline.state.store import Spent
+from pipeline.state.store import KnownResults, Spent
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class Mirror:
     own: set[PurchaseId] = field(default_factory=set)
     recorded: set[PurchaseId] = field(default_factory=set)
     spent: Spent = Spent()
+    results: KnownResults = KnownResults()
 
     @property
     def records(self) -> Records:

@@ -15,7 +15,7 @@ from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Caps, Change, LoggedEvent, PlacedFile, Sighting, Spent, Turn
+from pipeline.state.store import Caps, Change, KnownResults, LoggedEvent, PlacedFile, Sighting, Spent, Turn
 
 T = TypeVar("T")
 
@@ -148,9 +148,16 @@ class SqlStore:
     def recorded(self) -> frozenset[PurchaseId]:
         return frozenset(self._read_once().recorded)
 
-    def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
+    def save_assignment(
+        self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
+    ) -> None:
         with self._writing() as (transaction, mirror):
             _serve(transaction, mirror, served)
+            if results is not None and results != mirror.results:
+                _note_results(transaction, mirror, results)
+
+    def known_results(self) -> KnownResults:
+        return self._read_once().results
 
     def spent(self) -> Spent:
         return self._read_once().spent
@@ -187,8 +194,9 @@ class SqlStore:
             with self._database.reading() as transaction:
                 purchases = transaction.rows(statements.PURCHASES)
                 served = transaction.rows(statements.SERVED)
+                results = transaction.rows(statements.RESULTS)
             with self._telling_damage():
-                self._mirror = rows.mirror_of(purchases, served, self._run)
+                self._mirror = rows.mirror_of(purchases, served, results, self._run)
         return self._mirror
 
     def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:
@@ -233,6 +241,8 @@ class SqlStore:
             mirror.put(purchase, revision, own=is_intent, recorded=is_intent)
             events.append(rows.event_of(change, revision))
         transaction.execute_many(statements.ADD_EVENT, events)
+        if changes:
+            _tell_nothing(transaction, mirror)
 
     def _note_recorded(
         self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
@@ -260,6 +270,21 @@ def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, Pur
     transaction.execute_many(statements.REMOVE_SERVED, ((key,) for key, _ in changed))
     transaction.execute_many(statements.ADD_SERVED, changed)
     mirror.served.update(news)
+    if news:
+        _tell_nothing(transaction, mirror)
+
+
+def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResults) -> None:
+    transaction.rows(statements.REMOVE_RESULTS)
+    transaction.rows(statements.ADD_RESULTS, results.joined, results.told)
+    mirror.results = results
+
+
+def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
+    """The results do not tell any more all that is known here."""
+    if mirror.results.told:
+        transaction.rows(statements.TELL_NOTHING)
+        mirror.results = replace(mirror.results, told="")
 
 
 def _index(transaction: Transaction, files: Sequence[PlacedFile], removed: Sequence[str]) -> None:
