@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -97,6 +98,22 @@ def test_a_command_that_changes_nothing_reads_no_results(
     assert pipeline(command, bought.manifest).code == 0
 
     assert stamp(bought.results_file) == before
+
+
+def test_a_run_with_nothing_to_do_loads_nothing_that_would_do_it(bought: Project) -> None:
+    program = (
+        "import sys\n"
+        "from pipeline.cli.main import called\n"
+        "assert called(sys.argv[1:]) == 0\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "run", bought.manifest], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(ended.stderr.split())
+    assert loaded & {"requests", "urllib3", "tqdm", "jinja2", "jsonschema", "pipeline.engine.runner"} == set()
 
 
 def test_results_that_were_only_touched_are_not_read(

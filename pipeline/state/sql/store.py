@@ -116,7 +116,7 @@ class SqlStore:
             self._apply(transaction, mirror, turn.changes)
             written = changes_of(mirror, allowed(turn.intents, mirror.spent, caps))
             self._apply(transaction, mirror, written, run=self._run)
-            _index(transaction, turn.files, turn.removed)
+            _index(transaction, mirror, turn.files, turn.removed)
             _learn(transaction, turn.durations)
         return written
 
@@ -163,7 +163,11 @@ class SqlStore:
         return self._read_once().spent
 
     def files(self) -> Sequence[PlacedFile]:
-        return self._rows_as(rows.placed_file, statements.FILES)
+        mirror = self._read_once()
+        if mirror.files is None:
+            read = self._rows_as(rows.placed_file, statements.FILES)
+            mirror.files = {file.path: file for file in read}
+        return list(mirror.files.values())
 
     def durations(self) -> Mapping[str, float]:
         return dict(self._rows_as(rows.duration, statements.DURATIONS))
@@ -287,11 +291,17 @@ def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
         mirror.results = replace(mirror.results, told="")
 
 
-def _index(transaction: Transaction, files: Sequence[PlacedFile], removed: Sequence[str]) -> None:
+def _index(
+    transaction: Transaction, mirror: Mirror, files: Sequence[PlacedFile], removed: Sequence[str]
+) -> None:
     # Of two on one path the last lies there.
     added = {file.path: file for file in files}
     transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in {*removed, *added}))
     transaction.execute_many(statements.ADD_FILE, map(rows.file_values, added.values()))
+    if mirror.files is not None:
+        for path in removed:
+            mirror.files.pop(path, None)
+        mirror.files.update(added)
 
 
 def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> None:
