@@ -33,18 +33,17 @@ def told_hash(
 ) -> str:
     """Stands for all that results are made from besides the purchases, and what serves the jobs."""
     heading = workspace.heading()
-    return _hash(
-        [
-            [TOOL, heading.campaign, heading.manifest, heading.output],
-            None if heading.shard is None else heading.shard.as_json(),
-            [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
-            _decided(decisions),
-            sorted(inputs.items()),
-            # What files hold is told too, as far as it can be read.
-            [RULE, can_read()],
-            sorted({file.sha256 for file in store.files()}),
-        ]
-    )
+    made_from: list[object] = [
+        [TOOL, heading.campaign, heading.manifest, heading.output],
+        None if heading.shard is None else heading.shard.as_json(),
+        [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
+        _decided(decisions),
+        sorted(inputs.items()),
+        # What files hold is told too, as far as it can be read.
+        [RULE, can_read()],
+        sorted({file.sha256 for file in store.files()}),
+    ]
+    return _hash(made_from)
 
 
 def _decided(decisions: Decisions) -> list[Json]:

@@ -15,8 +15,9 @@ from pipeline.operations.campaign_state import CampaignState, read_published
 from pipeline.operations.known_results import joined_hash, told_hash
 from pipeline.operations.missing_media import media_not_told
 from pipeline.purchases import Records, Status, join
-from pipeline.results.document import build
+from pipeline.results.document import Builder
 from pipeline.results.file import write
+from pipeline.results.text import Texts
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import absorb
 
@@ -50,6 +51,7 @@ class Publisher:
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
         self._media: MediaMap = found.media if found else {}
+        self._builder, self._texts = Builder(), Texts()
         self._from_others = Records()
 
     def assert_writable(self) -> None:
@@ -113,7 +115,8 @@ class Publisher:
         """
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
-        self._media = join_media(self._media, media)
+        if any(self._media.get(digest) != entry for digest, entry in media.items()):
+            self._media = join_media(self._media, media)
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
             if records == state.records:
@@ -122,7 +125,7 @@ class Publisher:
                 assignment = assign(state.jobs, records, state.decisions)
         if state.split is not None:
             records, assignment = state.split.records_of(assignment), state.split.assignment_of(assignment)
-        document = build(
+        document = self._builder.build(
             self._workspace.heading(),
             assignment=assignment,
             records=records,
@@ -171,7 +174,7 @@ class Publisher:
     def _write(self, document: Mapping[str, Json]) -> bool:
         try:
             failpoints.reach("before results")
-            written = write(self._workspace.results, document, self._document)
+            written = write(self._workspace.results, document, self._document, self._texts)
             failpoints.reach("after results")
         except OSError as error:
             reason = error.strerror or str(error)

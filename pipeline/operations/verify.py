@@ -13,7 +13,7 @@ from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Purchase, Status, WorkflowId
-from pipeline.results.document import build
+from pipeline.results.document import Builder
 from pipeline.results.verify import differences
 
 
@@ -34,7 +34,7 @@ def in_records(state: CampaignState) -> Iterator[Disagreement]:
         if state.records.purchases:
             yield Disagreement("results", f"{name}: missing; `pipeline results` writes it")
         return
-    wanted = build(
+    wanted = Builder().build(
         state.workspace.heading(),
         assignment=state.assignment,
         records=state.records,

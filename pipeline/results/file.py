@@ -1,7 +1,6 @@
 """The results file: read as a stranger's, written whole or not at all."""
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pipeline.media.facts import MediaMap
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, refusal
+from pipeline.results.text import Texts
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -143,26 +143,25 @@ def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
     return purchase_id
 
 
-def write(path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None) -> Version | None:
+def write(
+    path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None, texts: Texts | None = None
+) -> Version | None:
     """Write `document` to `path`, which holds `before`; None, and nothing done, where only `tool` would change.
+
+    `texts` knows the text of what is as it was in the document that was written before.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
     """
     if before is not None and _without_tool(before) == _without_tool(document):
         return None
-    content = _text(path, document).encode()
+    text = dump_yaml(dict(document)) if is_yaml(path) else (texts or Texts()).of(document)
+    content = text.encode()
     return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
 
 
 def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in document.items() if name != "tool"}
-
-
-def _text(path: Path, document: Mapping[str, Json]) -> str:
-    if is_yaml(path):
-        return dump_yaml(dict(document))
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def is_yaml(path: Path) -> bool:

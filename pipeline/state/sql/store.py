@@ -86,7 +86,7 @@ class SqlStore:
             served = transaction.rows(statements.SERVED)
         with self._telling_damage():
             read, runs = rows.sighted(found)
-            mirror = rows.mirror_of((), served, self._run)
+            mirror = rows.mirror_of((), served, (), self._run)
         purchases = {each: read.get(each) or before.records.purchases[each] for each in revisions}
         return Sighting(
             records=Records(purchases=purchases, served=mirror.served),
