@@ -76,7 +76,7 @@ class Publisher:
         return (
             known.told != ""
             and self._version is not None
-            and stamp(self._workspace.results) == self._version.stamp
+            and not self._is_replaced()
             and known == self._known(state, inputs, is_all=True)
         )
 
@@ -161,7 +161,8 @@ class Publisher:
         Raises:
             InvalidInput: what stands there now cannot be read.
         """
-        self._read_what_others_wrote()
+        if self._is_replaced():
+            self._read_what_others_wrote()
         return self._from_others
 
     def _known(self, state: CampaignState, inputs: Mapping[JobKey, str], *, is_all: bool) -> KnownResults:
@@ -183,9 +184,11 @@ class Publisher:
         self._version = written or self._version
         return written is not None
 
+    def _is_replaced(self) -> bool:
+        return stamp(self._workspace.results) != (self._version.stamp if self._version is not None else None)
+
     def _read_what_others_wrote(self) -> None:
-        lying = stamp(self._workspace.results)
-        if self._is_read and lying == (self._version.stamp if self._version is not None else None):
+        if self._is_read and not self._is_replaced():
             return
         found, before = read_published(self._workspace), self._version
         self._is_read = True
