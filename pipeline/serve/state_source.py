@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.files import stamp
+from pipeline import files
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.workspace import Workspace, now, run_id
 from pipeline.purchases import Records
 from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
+Stamp = tuple[files.Stamp | None, ...]
 
 
 class StateSource(Protocol):
     """What holds the purchases of one campaign."""
 
-    def stamp(self) -> Stamp:
+    def files.stamp(self) -> Stamp:
         """Tells whether something was written since it was asked for last."""
         ...
 
@@ -46,9 +46,9 @@ class StateOnDisk:
         self._workspace = workspace
         self._durations: Mapping[str, float] = {}
 
-    def stamp(self) -> Stamp:
+    def files.stamp(self) -> Stamp:
         path = self._workspace.state
-        return (stamp(path), stamp(path.with_name(f"{path.name}-wal")))
+        return (files.stamp(path), files.stamp(path.with_name(f"{path.name}-wal")))
 
     def look(self, before: Sighting) -> Sighting:
         campaign = self._workspace.campaign
@@ -90,7 +90,7 @@ class StateOfRun:
                 self._own.add(change.after.id)
             self._written += 1
 
-    def stamp(self) -> Stamp:
+    def files.stamp(self) -> Stamp:
         return ((self._written, 0, 0),)
 
     def look(self, before: Sighting) -> Sighting:
