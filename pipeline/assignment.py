@@ -148,6 +148,8 @@ class Matcher:
         if pinned is not None:
             return pinned
         matching = self.matching(job.key)
+        if len(matching) == 1:  # as it mostly is
+            return matching[0]
         return max(matching, key=lambda purchase: self._preference(purchase, job), default=None)
 
     def _preference(

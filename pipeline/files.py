@@ -202,13 +202,20 @@ def is_lfs_pointer(content: bytes) -> bool:
     return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
-def stamp(path: Path) -> tuple[int, int, int] | None:
+Stamp = tuple[int, int, int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
     """Tells whether what is at `path` was replaced or written to; None where no file can be found."""
     try:
-        status = path.stat()
+        return _stamp_of(path.stat())
     except OSError:
         return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _stamp_of(status: os.stat_result) -> Stamp:
+    # Size and time of writing may be made to look alike; the time of the last change of an inode may not.
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @contextmanager
@@ -242,8 +249,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> Stamp:
     """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
+
+    Returns the stamp of what was put there, also where somebody has put something else there since.
 
     Raises:
         OSError: it could not be written; what was there is untouched.
@@ -255,13 +264,15 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_UMASK)
-        failpoints.reach("before replace")
-        temporary.replace(path)
+            os.fchmod(file.fileno(), 0o666 & ~_UMASK)
+            failpoints.reach("before replace")
+            temporary.replace(path)
+            written = _stamp_of(os.fstat(file.fileno()))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    return written
 
 
 def assert_writable(path: Path) -> None:

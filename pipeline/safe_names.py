@@ -1,10 +1,12 @@
 """Names of files that are harmless on every system, made of names that anybody may have chosen."""
 
 import hashlib
+import re
 import unicodedata
-from functools import lru_cache
 
 _LONGEST_PART = 100
+# What most parts are, which need no look at each character.
+_PLAIN = re.compile(r"[A-Za-z0-9_=,+@](?:[A-Za-z0-9._=,+@-]*[A-Za-z0-9_=,+@-])?")
 _DEVICES = {
     "con",
     "prn",
@@ -25,14 +27,23 @@ def safe_path(path: str) -> str:
     return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
 
 
-@lru_cache(maxsize=4096)  # the parts of paths recur
 def _safe_part(part: str) -> str:
+    if _PLAIN.fullmatch(part) and len(part) <= _LONGEST_PART and not _is_device(part):
+        return part
+    return _made_safe(part)
+
+
+def _is_device(part: str) -> bool:
+    return part.split(".", 1)[0].casefold() in _DEVICES
+
+
+def _made_safe(part: str) -> str:
     composed = unicodedata.normalize("NFC", part)
     spaced = "".join("-" if character.isspace() else character for character in composed)
     safe = _replaced(spaced).lstrip(".-")
     # Windows drops dots at the end, and what is left may be another name.
     safe = safe.rstrip(".") or "_"
-    if safe.split(".")[0].casefold() in _DEVICES:
+    if _is_device(safe):
         safe = f"_{safe}"
     if safe == spaced and len(safe.encode()) <= _LONGEST_PART:
         return safe

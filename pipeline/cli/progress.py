@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from tqdm import tqdm
-
 from pipeline.cli.environment import columns_of
 from pipeline.cli.wrapping import wrapped
 from pipeline.engine.reporter import Reporter, Tally
@@ -56,6 +54,9 @@ class BarReporter:
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
         self._verbose = verbose
         self._stream = stream
+        # Most commands show no bar.
+        from tqdm import tqdm
+
         self._bar = tqdm(total=0, file=stream, bar_format="{percentage:3.0f}% {bar}", position=0)
         self._words = tqdm(total=0, file=stream, bar_format="{desc}", position=1, leave=True)
 

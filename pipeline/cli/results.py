@@ -16,7 +16,7 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.results_publisher import publish
+from pipeline.operations.results_publisher import Publisher
 
 
 @click.command("results")
@@ -27,6 +27,7 @@ def command(manifest: Path | None, **flags: object) -> None:
     """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        written = publish(state)
+        publisher = Publisher(state)
+        written = not publisher.is_current(state) and publisher.publish_all(state)
     if not verbosity().quiet:
         say(f"{printable(workspace.results_name)}: {'written' if written else 'up to date'}")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -23,12 +23,10 @@ from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.receipts import Webhooks
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.provider import assert_vendor_installed
+from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
@@ -37,6 +35,10 @@ from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
 from pipeline.state.store import Change
+from pipeline.webhooks.receipt import Webhooks
+
+if TYPE_CHECKING:
+    from pipeline.engine.checkpoint import Checkpoint
 
 # What the gallery has to be told to find what this run made.
 _OF_THE_GALLERY = frozenset({"state", "results", "output", "variables", "variable_files"})
@@ -171,11 +173,6 @@ def _options(
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
     )
-    publishing = given["checkpoint"]
-    workspace = state.workspace
-    checkpoint = (
-        Checkpoint(publishing, workspace.inputs, workspace.environment.variables) if publishing else None
-    )
     return RunOptions(
         plan=planned,
         concurrency=given["concurrency"],
@@ -190,8 +187,14 @@ def _options(
         download=not given["no_download"],
         fail_fast=given["fail_fast"],
         frozen=given["frozen"],
-        checkpoint=checkpoint,
+        checkpoint=_checkpoint(state.workspace, given["checkpoint"]) if given["checkpoint"] else None,
         webhooks=webhooks,
         on_change=watching.changed if events is None else partial(_tell_both, events, watching),
         observe=watching.watched,
     )
+
+
+def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
+    from pipeline.engine.checkpoint import Checkpoint
+
+    return Checkpoint(command, workspace.inputs, workspace.environment.variables)

@@ -19,7 +19,6 @@ from pipeline.errors import ExitCode, UsageError, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome
-from pipeline.operations.provider import vendor
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
@@ -126,6 +125,8 @@ class RunConsole:
         return True
 
     def _confirmed(self) -> bool:
+        from pipeline.operations.provider import vendor
+
         with vendor(self._state.workspace, self._options.request_timeout):
             pass  # Without a key there is nothing to ask.
         try:

@@ -1,7 +1,6 @@
 """What the vendor's calls bring about: the workflow is asked for at once. A receipt is a hint, and never believed."""
 
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,26 +135,3 @@ class ReceiptHandler:
             f"was bought after all, as {printable(purchase.workflow_id or '')}: the vendor called",
         )
         self.in_flight.follow(purchase)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhooks:
-    """What a run needs to be called by the vendor.
-
-    `address_of` is where it calls for a purchase, `templates` are the ids of those that take one; None: nothing is
-    sent, but receipts are taken.
-    """
-
-    inbox: ReceiptInbox
-    address_of: Callable[[PurchaseId], str] | None = None
-    templates: frozenset[str] = frozenset()
-
-    def url_for(self, purchase_id: PurchaseId, template_id: str) -> str | None:
-        """The `webhook_url` of a create; None where it has none."""
-        if self.address_of is None or template_id not in self.templates:
-            return None
-        return self.address_of(purchase_id)
-
-    def expects(self, purchase: Purchase) -> bool:
-        """Whether the vendor will call for a purchase of this run."""
-        return self.address_of is not None and purchase.template_id in self.templates

@@ -23,7 +23,7 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
-from pipeline.engine.receipts import ReceiptHandler, Webhooks
+from pipeline.engine.receipts import ReceiptHandler
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, tally_of
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
@@ -33,7 +33,7 @@ from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase, Records, Status
 from pipeline.state.store import Change, Store
-from pipeline.webhooks.receipt import Receipt, ReceiptInbox
+from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 
 @dataclass(kw_only=True, eq=False)

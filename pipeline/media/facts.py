@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,11 @@ def facts_reader() -> Callable[[Path], MediaFacts | None] | None:
     except ImportError:
         return None
     return facts_of
+
+
+def can_read() -> bool:
+    """Whether what reads a file is installed; nothing is loaded for that."""
+    return all(find_spec(name) is not None for name in (f"{__package__}.read", "av", "PIL"))
 
 
 def read_facts(path: Path) -> MediaFacts | None:

@@ -1,5 +1,6 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,13 +14,14 @@ from pipeline.files import real_path, sweep
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
+from pipeline.operations.known_results import joined_hash
 from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id, shown_path
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
-from pipeline.results.file import ResultsFile, read
+from pipeline.results.file import ResultsFile, Version, read, version
 from pipeline.schemes import DatabaseUrl
 from pipeline.state.opening import open_store
 from pipeline.state.parts import part_location
@@ -33,7 +35,10 @@ _UNDER_WAY_MINUTES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignState:
-    """The jobs of a campaign, its purchases, and which serves which; `published` are the results as read.
+    """The jobs of a campaign, its purchases, and which serves which.
+
+    `results` are the bytes of the results manifest that the records hold, None where there was none; `published` is
+    what it says, None also where it did not have to be read.
 
     `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
     purchase, with its words. `split` tells what of it is a shard's, None where all of it is.
@@ -46,6 +51,7 @@ class CampaignState:
     decisions: Decisions
     decided: Mapping[PurchaseId, Decision]
     assignment: Assignment
+    results: Version | None
     published: ResultsFile | None
     split: Split | None = None
 
@@ -61,6 +67,8 @@ class CampaignState:
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
         records = self.store.records()
+        if records == self.records:
+            return self
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
 
     def ownership(self) -> Ownership:
@@ -85,7 +93,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         StateLocked: another run holds the state.
     """
     jobs = in_plan_order(expand(workspace.campaign))
-    results = read_published(workspace)
+    # Before a state is made, as none is made beside results that are wrong.
+    is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
+    results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
         if writable:
             stack.enter_context(_hold_campaign(workspace))
@@ -93,10 +103,14 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         stack.callback(store.close)
         if writable:
             sweep(workspace.results)
-            # Another run may have ended, and written them, before the lock was ours.
-            results = read_published(workspace)
         said = decisions.read(workspace.decisions, workspace.decisions_name)
         in_force = decisions.in_force(said)
+        lying = version(workspace.results)
+        if lying is not None and store.known_results().joined == joined_hash(lying, workspace, in_force):
+            results = None
+        elif results is None or results.version != lying:
+            results = read_published(workspace)
+            lying = results.version if results is not None else None
         records = _joined(workspace, store, results, in_force, writable=writable)
         assignment = assign(jobs, records, in_force)
         if writable:
@@ -109,6 +123,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             decisions=in_force,
             decided=decisions.by_purchase(said),
             assignment=assignment,
+            results=lying,
             published=results,
             split=None if workspace.shard is None else Split(workspace.shard, jobs),
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
@@ -28,7 +27,7 @@ from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
-from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import Spool, SpoolReader
 
 

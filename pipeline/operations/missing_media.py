@@ -22,14 +22,13 @@ _BATCH = 64
 
 
 def media_not_told(
-    state: CampaignState, read: Collection[str] = (), may_go_on: Callable[[], bool] = lambda: True
+    state: CampaignState, told: Collection[str], may_go_on: Callable[[], bool] = lambda: True
 ) -> dict[str, Mapping[str, Json]]:
-    """By SHA-256, what the files of a campaign hold of which its results do not tell; `read` are known already."""
-    published = state.published
+    """By SHA-256, what those files of a campaign hold that are not `told` of."""
     return read_missing(
         state.store.files(),
         state.workspace.output,
-        {*(published.media if published is not None else ()), *read},
+        told,
         state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache",
         may_go_on,
     )

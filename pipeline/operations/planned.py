@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
@@ -13,11 +14,19 @@ from pipeline.results.summary import credits_spent
 from pipeline.state.store import Caps
 
 
-def plan_of(state: CampaignState, options: PlanOptions = ALL, caps: Caps | None = None) -> Plan:
-    """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing."""
+def plan_of(
+    state: CampaignState,
+    options: PlanOptions = ALL,
+    caps: Caps | None = None,
+    outputs: OutputFolder | None = None,
+) -> Plan:
+    """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing.
+
+    `outputs` is what is known already of what lies in the output folder.
+    """
     made = make(
         state.assignment,
-        state.outputs().inventory.survey(state.assignment),
+        (outputs or state.outputs()).inventory.survey(state.assignment),
         options,
         can_be_proven=state.ownership().can_be_proven,
         elsewhere=state.elsewhere(),

@@ -2,30 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from pipeline.operations.environment import Environment
-from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.api_settings import VENDOR, Settings, clean_key
 from pipeline.providers.base import Provider
 from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import maker_named, provider_named
-
-
-def assert_vendor_installed(workspace: Workspace) -> None:
-    """What `vendor` needs is installed. To be asked before anything is written.
-
-    Raises:
-        UsageError: the campaign is emulated, and the extra for that is missing.
-        InvalidInput: there is no such provider; told where the manifest names it.
-    """
-    if workspace.emulated:
-        import_module("pipeline.emulator")
-    else:
-        assert_provider_installed(workspace.campaign)
 
 
 @contextmanager

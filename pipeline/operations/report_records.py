@@ -13,7 +13,7 @@ from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import published_files
 from pipeline.operations.workspace import TOOL, Workspace, shown_path
 from pipeline.purchases import Decisions, Records, join
-from pipeline.results.document import build
+from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.merge import merge_results
 
@@ -116,4 +116,6 @@ def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
 def _nothing_bought(workspace: Workspace) -> Mapping[str, Any]:
     jobs = list(expand(workspace.campaign))
     assignment = assign(jobs, Records(), Decisions())
-    return build(workspace.heading(), assignment=assignment, records=Records(), decisions=Decisions())
+    return Builder().build(
+        workspace.heading(), assignment=assignment, records=Records(), decisions=Decisions()
+    )

@@ -1,7 +1,7 @@
 """Keeps the results manifest of a campaign up to date with its state."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pipeline import failpoints
@@ -12,33 +12,26 @@ from pipeline.jobs import JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, read_published
+from pipeline.operations.known_results import joined_hash, told_hash
 from pipeline.operations.missing_media import media_not_told
-from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Records, Status, join
-from pipeline.results.document import build
-from pipeline.results.file import ResultsFile, write
+from pipeline.results.document import Builder
+from pipeline.results.file import write
+from pipeline.results.text import Texts
+from pipeline.state.store import KnownResults
 from pipeline.state.transitions import absorb
-
-
-def publish(state: CampaignState) -> bool:
-    """Write the results manifest of `state` once; False where it stands there already.
-
-    Raises:
-        InvalidInput: what stands there now cannot be joined; it is untouched.
-        Unfinished: it cannot be written; what was there is untouched.
-    """
-    return Publisher(state.workspace, state.published).publish(state, media=media_not_told(state))
 
 
 def publish_anew(state: CampaignState) -> CampaignState:
     """Read the state again after a change, write the results manifest, and note which purchase serves what.
 
     Raises:
-        InvalidInput, Unfinished: as `publish`.
+        InvalidInput, Unfinished: as `Publisher.publish`.
     """
     state = state.reread()
-    publish(state)
-    state.store.save_assignment(state.served())
+    publisher = Publisher(state)
+    publisher.publish_all(state)
+    publisher.note(state, is_all=True)
     return state
 
 
@@ -46,15 +39,19 @@ class Publisher:
     """Writes the results manifest again and again, and remembers what others may have read in it.
 
     What others put there since it was read (a `git pull` during a run) is joined, but in what is written only: the
-    next command takes it into the state.
+    next command takes it into the state. `opened` is the campaign as it was when the command began.
     """
 
-    def __init__(self, workspace: Workspace, found: ResultsFile | None) -> None:
-        self._workspace = workspace
+    def __init__(self, opened: CampaignState) -> None:
+        found = opened.published
+        self._workspace = opened.workspace
+        self._version = opened.results
+        # What the state knows already was not read; that is made up for when something is to be written.
+        self._is_read = found is not None or opened.results is None
         self._document: Mapping[str, Json] | None = found.document if found else None
         self._published = set(found.published) if found else set()
-        self._stamp = found.stamp if found else None
         self._media: MediaMap = found.media if found else {}
+        self._builder, self._texts = Builder(), Texts()
         self._from_others = Records()
 
     def assert_writable(self) -> None:
@@ -73,6 +70,35 @@ class Publisher:
                 "name another place with --results"
             ) from error
 
+    def is_current(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:
+        """Whether the results tell all that is known already, so that they would be written as they are."""
+        known = state.store.known_results()
+        return (
+            known.told != ""
+            and self._version is not None
+            and not self._is_replaced()
+            and known == self._known(state, inputs, is_all=True)
+        )
+
+    def publish_all(
+        self,
+        state: CampaignState,
+        inputs: Mapping[JobKey, str] = MappingProxyType({}),
+        media: MediaMap = MappingProxyType({}),
+        *,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Write what is known, with what the files hold that are here; False where it stands there already.
+
+        Reading files ends where it may not go on.
+
+        Raises:
+            InvalidInput, Unfinished: as `publish`.
+        """
+        self._read_what_others_wrote()
+        missing = media_not_told(state, self._media.keys() | media.keys(), may_go_on)
+        return self.publish(state, inputs, {**media, **missing})
+
     def publish(
         self,
         state: CampaignState,
@@ -89,13 +115,17 @@ class Publisher:
         """
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
-        self._media = join_media(self._media, media)
+        if any(self._media.get(digest) != entry for digest, entry in media.items()):
+            self._media = join_media(self._media, media)
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
-            assignment = assign(state.jobs, records, state.decisions)
+            if records == state.records:
+                self._from_others = Records()
+            else:
+                assignment = assign(state.jobs, records, state.decisions)
         if state.split is not None:
             records, assignment = state.split.records_of(assignment), state.split.assignment_of(assignment)
-        document = build(
+        document = self._builder.build(
             self._workspace.heading(),
             assignment=assignment,
             records=records,
@@ -110,33 +140,63 @@ class Publisher:
         }
         return written
 
+    def note(
+        self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({}), *, is_all: bool
+    ) -> None:
+        """Have the state remember what serves each job now, and the results that were published.
+
+        `is_all`: so was what the files hold that are here.
+
+        Raises:
+            PipelineError: the state takes nothing any more.
+        """
+        # What others wrote is in the results, and not in the state.
+        has_all = not self._from_others.purchases
+        known = self._known(state, inputs, is_all=is_all) if has_all else KnownResults()
+        state.store.save_assignment(state.served(), known)
+
     def others_wrote(self) -> Records:
         """What was written there since it was read, other than by this: what other machines know.
 
         Raises:
             InvalidInput: what stands there now cannot be read.
         """
-        self._read_what_others_wrote()
+        if self._is_replaced():
+            self._read_what_others_wrote()
         return self._from_others
+
+    def _known(self, state: CampaignState, inputs: Mapping[JobKey, str], *, is_all: bool) -> KnownResults:
+        made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs)
+        return KnownResults(
+            joined=joined_hash(self._version, self._workspace, state.decisions),
+            told=told_hash(*made_from) if is_all else "",
+        )
 
     def _write(self, document: Mapping[str, Json]) -> bool:
         try:
             failpoints.reach("before results")
-            written = write(self._workspace.results, document, self._document)
+            written = write(self._workspace.results, document, self._document, self._texts)
             failpoints.reach("after results")
         except OSError as error:
             reason = error.strerror or str(error)
             raise Unfinished(f"{self._workspace.results_name}: cannot be written: {reason}") from error
         self._document = document
-        self._stamp = stamp(self._workspace.results)
-        return written
+        self._version = written or self._version
+        return written is not None
+
+    def _is_replaced(self) -> bool:
+        return stamp(self._workspace.results) != (self._version.stamp if self._version is not None else None)
 
     def _read_what_others_wrote(self) -> None:
-        if stamp(self._workspace.results) == self._stamp:
+        if self._is_read and not self._is_replaced():
             return
-        found = read_published(self._workspace)
-        self._document = found.document if found else None
+        found, before = read_published(self._workspace), self._version
+        self._is_read = True
+        self._version = found.version if found is not None else None
+        self._document = found.document if found is not None else None
         if found is not None:
-            self._from_others = join(self._from_others, found.records)
+            # What was joined once is not joined again, as what is older may win over what has changed since.
+            if found.version is None or before is None or found.version.digest != before.digest:
+                self._from_others = join(self._from_others, found.records)
             self._published |= found.published
             self._media = join_media(self._media, found.media)

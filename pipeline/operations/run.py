@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment
-from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
-from pipeline.engine.runner import Runner
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.missing_media import media_not_told
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
-from pipeline.operations.provider import vendor
 from pipeline.operations.results_publisher import Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
 from pipeline.operations.webhooks import spool_of
@@ -21,13 +18,15 @@ from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.planning.split import caps_of_part
-from pipeline.providers.base import Provider
 from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import credits_spent, summarize
-from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
+
+if TYPE_CHECKING:
+    from pipeline.providers.base import Provider
 
 
 def require_records(workspace: Workspace) -> None:
@@ -54,14 +53,14 @@ class CampaignRun:
         self._settings = run_settings(state.workspace.campaign, options)
         self._stop = stop or Stop()
         self._outputs = state.outputs()
-        self._publisher = Publisher(state.workspace, state.published)
+        self._publisher = Publisher(state)
         self._is_published = True
         self._webhooks = options.webhooks or Webhooks(inbox=ReceiptInbox())
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
 
     def plan(self) -> Plan:
         """What a run would do. A shard does its part of it, and none of what exceeds a cap as a whole."""
-        whole = plan_of(self._state, self._options.plan, self._settings.caps)
+        whole = plan_of(self._state, self._options.plan, self._settings.caps, self._outputs)
         return whole if self._state.split is None else self._state.split.part_of(whole)
 
     def plan_of_collecting(self) -> Plan:
@@ -110,6 +109,9 @@ class CampaignRun:
             self._publisher.assert_writable()
             if self._options.download:
                 self._outputs.assert_writable()
+        # Where there is nothing to do, nothing is loaded that would do it.
+        from pipeline.engine.runner import Runner
+
         with self._provider() as provider, open_reporter() as reporter, self._receipts():
             runner = Runner(
                 plan=plan,
@@ -174,7 +176,9 @@ class CampaignRun:
             rate=None if settings.rate is None else settings.rate / shard.count,
         )
 
-    def _provider(self) -> AbstractContextManager[Provider]:
+    def _provider(self) -> "AbstractContextManager[Provider]":
+        from pipeline.operations.provider import vendor
+
         given = self._options.provider
         workspace, timeout = self._state.workspace, self._options.request_timeout
         return vendor(workspace, timeout) if given is None else nullcontext(given)
@@ -187,20 +191,22 @@ class CampaignRun:
         """
         # First, as a state that was lost under the run takes nothing any more: then only the results know.
         self._publisher.publish(state, self.report.inputs, self.report.media)
-        state.store.save_assignment(state.served())
+        self._publisher.note(state, is_all=False)
 
     def _publish_last(self) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
-        state = self._state.reread()
-        self.report.media.update(
-            media_not_told(state, self.report.media, may_go_on=lambda: self._stop.code is None)
-        )
+        state, inputs = self._state.reread(), self.report.inputs
         try:
-            self._publish(state)
+            if not self._publisher.is_current(state, inputs):
+                self._publisher.publish_all(state, inputs, self.report.media, may_go_on=self._may_go_on)
+                self._publisher.note(state, inputs, is_all=self._may_go_on())
         except PipelineError as error:
             self._is_published = False
             self.report.stop(error.exit_code, str(error))
         return state
+
+    def _may_go_on(self) -> bool:
+        return self._stop.code is None
 
     def _run_last_checkpoint(self) -> None:
         """Have the last results published too; also that a wave was given up."""

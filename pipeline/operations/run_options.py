@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import RunSettings
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, PlanOptions
-from pipeline.providers.base import Provider
 from pipeline.state.store import Change
+from pipeline.webhooks.receipt import Webhooks
+
+if TYPE_CHECKING:
+    from pipeline.engine.checkpoint import Checkpoint
+    from pipeline.providers.base import Provider
 
 
 def ignore_change(_change: Change) -> None:
     """Do nothing: no events were asked for."""
 
 
-def as_it_is(provider: Provider) -> Provider:
+def as_it_is(provider: "Provider") -> "Provider":
     """The provider itself: nobody asked to hear of its calls."""
     return provider
 
@@ -46,11 +49,11 @@ class RunOptions:
     download: bool = True
     fail_fast: bool = False
     frozen: bool = False
-    provider: Provider | None = None
-    checkpoint: Checkpoint | None = None
+    provider: "Provider | None" = None
+    checkpoint: "Checkpoint | None" = None
     webhooks: Webhooks | None = None
     on_change: Callable[[Change], None] = ignore_change
-    observe: Callable[[Provider], Provider] = as_it_is
+    observe: "Callable[[Provider], Provider]" = as_it_is
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:

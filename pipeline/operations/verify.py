@@ -7,13 +7,13 @@ from typing import Literal
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
-from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.campaign_state import CampaignState, read_published
 from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Purchase, Status, WorkflowId
-from pipeline.results.document import build
+from pipeline.results.document import Builder
 from pipeline.results.verify import differences
 
 
@@ -28,18 +28,20 @@ class Disagreement:
 def in_records(state: CampaignState) -> Iterator[Disagreement]:
     """What the results manifest says otherwise than manifest and state."""
     name = state.workspace.results_name
-    if state.published is None:
+    # As it lies there, whatever the state remembers of it.
+    published = read_published(state.workspace)
+    if published is None:
         if state.records.purchases:
             yield Disagreement("results", f"{name}: missing; `pipeline results` writes it")
         return
-    wanted = build(
+    wanted = Builder().build(
         state.workspace.heading(),
         assignment=state.assignment,
         records=state.records,
         decisions=state.decisions,
-        published=state.published.published,
+        published=published.published,
     )
-    for message in differences(state.published.document, wanted):
+    for message in differences(published.document, wanted):
         yield Disagreement("results", message)
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from pipeline.engine.receipts import Webhooks
 from pipeline.errors import UsageError
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
 from pipeline.webhooks.addresses import Addresses, checked_url
-from pipeline.webhooks.receipt import ReceiptInbox
+from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.secret import VARIABLE, secret_in
 from pipeline.webhooks.spool import Spool
 

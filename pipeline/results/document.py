@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
@@ -31,45 +32,103 @@ class Heading:
     shard: Shard | None = None
 
 
-def build(
-    heading: Heading,
-    *,
-    assignment: Assignment,
-    records: Records,
-    decisions: Decisions,
-    inputs: Mapping[JobKey, str] = MappingProxyType({}),
-    published: Collection[PurchaseId] = (),
-    media: MediaMap = MappingProxyType({}),
-) -> dict[str, Json]:
-    """The whole results manifest. `inputs` tells, by key, whose inputs failed in the run that just ended.
+class Builder:
+    """Builds results manifests, one after another: a row of which nothing has changed stays the same object."""
 
-    `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
-    read that must learn of it. `media` is what files hold, by SHA-256.
-    """
-    jobs = sorted(assignment.jobs, key=lambda job: job.key)
-    shown = [
-        purchase
-        for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
-        if purchase.status is not Status.VOID or purchase.id in published
-    ]
-    stands = standings(assignment, inputs)
-    return {
-        "version": VERSION,
-        "campaign": heading.campaign,
-        "manifest": heading.manifest,
-        "tool": heading.tool,
-        **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
-        "jobs": [job_json(job, stands[job.key], assignment, decisions, heading.output) for job in jobs],
-        "purchases": [as_json(purchase) for purchase in shown],
-        "summary": summarize((each.status for each in stands.values()), records.purchases.values()).as_json(),
-        **media_json(media),
-    }
+    def __init__(self) -> None:
+        self._jobs: dict[JobKey, tuple[_JobTold, dict[str, Json]]] = {}
+        self._purchases: dict[PurchaseId, tuple[Purchase, dict[str, Json]]] = {}
+        self._media: dict[str, Json] = {}
+
+    def build(
+        self,
+        heading: Heading,
+        *,
+        assignment: Assignment,
+        records: Records,
+        decisions: Decisions,
+        inputs: Mapping[JobKey, str] = MappingProxyType({}),
+        published: Collection[PurchaseId] = (),
+        media: MediaMap = MappingProxyType({}),
+    ) -> dict[str, Json]:
+        """The whole results manifest. `inputs` tells, by key, whose inputs failed in the run that just ended.
+
+        `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
+        read that must learn of it. `media` is what files hold, by SHA-256.
+        """
+        jobs = sorted(assignment.jobs, key=lambda job: job.key)
+        shown = [
+            purchase
+            for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
+            if purchase.status is not Status.VOID or purchase.id in published
+        ]
+        stands = standings(assignment, inputs)
+        summary = summarize((each.status for each in stands.values()), records.purchases.values())
+        return {
+            "version": VERSION,
+            "campaign": heading.campaign,
+            "manifest": heading.manifest,
+            "tool": heading.tool,
+            **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
+            "jobs": [
+                self._job_row(_job_told(job, stands[job.key], assignment, decisions, heading.output))
+                for job in jobs
+            ],
+            "purchases": [self._purchase_row(purchase) for purchase in shown],
+            "summary": summary.as_json(),
+            **self._media_rows(media),
+        }
+
+    def _job_row(self, told: "_JobTold") -> dict[str, Json]:
+        known = self._jobs.get(told.job.key)
+        if known is None or known[0] != told:
+            known = self._jobs[told.job.key] = (told, _job_json(told))
+        return known[1]
+
+    def _purchase_row(self, purchase: Purchase) -> dict[str, Json]:
+        known = self._purchases.get(purchase.id)
+        if known is None or known[0] is not purchase:
+            known = self._purchases[purchase.id] = (purchase, as_json(purchase))
+        return known[1]
+
+    def _media_rows(self, media: MediaMap) -> dict[str, Json]:
+        rows = media_json(media)
+        for digest, entry in rows.items():
+            if self._media.get(digest) == entry:
+                rows[digest] = self._media[digest]
+        self._media = rows
+        return {"media": rows} if rows else {}
 
 
 def media_json(media: MediaMap) -> dict[str, Json]:
-    """The part of a results manifest that tells what files hold; nothing where nothing is known."""
-    return (
-        {"media": {digest: dict(entry) for digest, entry in join_media(media, {}).items()}} if media else {}
+    """What a results manifest tells of what files hold."""
+    return {digest: dict(entry) for digest, entry in join_media(media, {}).items()}
+
+
+class _JobTold(NamedTuple):
+    """All that the row of a job is made of."""
+
+    job: Job
+    status: str
+    reason: str | None
+    purchase: Purchase | None
+    last: Purchase | None
+    decision: str | None
+    output: str
+
+
+def _job_told(
+    job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
+) -> _JobTold:
+    purchase = stand.purchase
+    return _JobTold(
+        job=job,
+        status=stand.status,
+        reason=stand.reason,
+        purchase=purchase,
+        last=assignment.matcher.last(job.key) if purchase is None else None,
+        decision=_decision(purchase, decisions) if purchase is not None else None,
+        output=output,
     )
 
 
@@ -77,18 +136,21 @@ def job_json(
     job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
     """The row of one job. `output` is the output folder relative to the manifest."""
-    purchase = stand.purchase
-    last = assignment.matcher.last(job.key) if purchase is None else None
+    return _job_json(_job_told(job, stand, assignment, decisions, output))
+
+
+def _job_json(told: _JobTold) -> dict[str, Json]:
+    job, purchase = told.job, told.purchase
     written: dict[str, Json] = {
         "key": job.key,
         "fingerprint": job.fingerprint,
-        "status": stand.status,
-        "reason": stand.reason,
+        "status": told.status,
+        "reason": told.reason,
         "purchase": purchase.id if purchase else None,
-        "last": last.id if last else None,
+        "last": told.last.id if told.last else None,
         "workflow_id": purchase.workflow_id if purchase else None,
-        "outputs": _outputs(job, purchase, output) or None if purchase else None,
-        "decision": _decision(purchase, decisions) if purchase else None,
+        "outputs": _outputs(job, purchase, told.output) or None if purchase else None,
+        "decision": told.decision,
     }
     return {name: value for name, value in written.items() if value is not None}
 

@@ -1,6 +1,6 @@
 """The results file: read as a stranger's, written whole or not at all."""
 
-import json
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,13 @@ from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import follow_links, read_limited, stamp, write_atomically
+from pipeline.files import Stamp, follow_links, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, refusal
+from pipeline.results.text import Texts
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -31,8 +32,8 @@ class ResultsFile:
     """A results manifest that was read.
 
     `published` are the purchases that others may have read of as ones that may have been bought: void or not, they
-    stay in it. `media` is what files hold, by SHA-256. By its `stamp`, from before it was read, one sees whether it
-    was written since.
+    stay in it. `media` is what files hold, by SHA-256. `version` is that of its bytes, None where it was not read
+    from a file.
     """
 
     campaign: str
@@ -43,7 +44,24 @@ class ResultsFile:
     jobs: Sequence[Mapping[str, Any]] = field(repr=False)
     media: MediaMap = field(default_factory=dict, repr=False)
     shard: Shard | None = None
-    stamp: tuple[int, int, int] | None = None
+    version: "Version | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """Which bytes: their SHA-256, and the stamp of the file when they were put there, or before they were read."""
+
+    digest: str
+    stamp: Stamp | None
+
+
+def version(path: Path) -> Version | None:
+    """Which bytes lie at `path` now; None where there are none that can be read."""
+    before = stamp(path)
+    try:
+        return Version(digest=hashlib.sha256(_bytes(path)).hexdigest(), stamp=before)
+    except (OSError, ValueError):
+        return None
 
 
 def read(path: Path, name: str) -> ResultsFile | None:
@@ -55,18 +73,24 @@ def read(path: Path, name: str) -> ResultsFile | None:
     if not os.path.lexists(path):
         return None
     before = stamp(path)
-    document = _read_document(path, name)
+    try:
+        content = _bytes(path)
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        _refuse(name, 1, f"cannot be read: {error}")
+    document = _read_document(path, text, name)
     findings = schema.check_json(document, "results")
     if findings or not isinstance(document, dict):
         raise InvalidInput([Problem(finding, Position(name, 1, 1)) for finding in findings])
-    return replace(_results(document, name), stamp=before)
+    digest = hashlib.sha256(content).hexdigest()
+    return replace(_results(document, name), version=Version(digest=digest, stamp=before))
 
 
-def _read_document(path: Path, name: str) -> Json:
-    try:
-        content = read_limited(follow_links(path), _LARGEST).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        _refuse(name, 1, f"cannot be read: {error}")
+def _bytes(path: Path) -> bytes:
+    return read_limited(follow_links(path), _LARGEST)
+
+
+def _read_document(path: Path, content: str, name: str) -> Json:
     if conflict := _CONFLICT.search(content):
         hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
         _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a merge conflict of git; {hint}")
@@ -119,26 +143,25 @@ def named_in(row: Mapping[str, Any]) -> PurchaseId | None:
     return purchase_id
 
 
-def write(path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None) -> bool:
-    """Write `document` to `path`, which holds `before`; False, and nothing done, where only `tool` would change.
+def write(
+    path: Path, document: Mapping[str, Json], before: Mapping[str, Json] | None, texts: Texts | None = None
+) -> Version | None:
+    """Write `document` to `path`, which holds `before`; None, and nothing done, where only `tool` would change.
+
+    `texts` knows the text of what is as it was in the document that was written before.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
     """
     if before is not None and _without_tool(before) == _without_tool(document):
-        return False
-    write_atomically(path, _text(path, document).encode())
-    return True
+        return None
+    text = dump_yaml(dict(document)) if is_yaml(path) else (texts or Texts()).of(document)
+    content = text.encode()
+    return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
 
 
 def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in document.items() if name != "tool"}
-
-
-def _text(path: Path, document: Mapping[str, Json]) -> str:
-    if is_yaml(path):
-        return dump_yaml(dict(document))
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def is_yaml(path: Path) -> bool:

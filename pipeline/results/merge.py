@@ -32,6 +32,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         raise InvalidInput(f"results of different campaigns cannot be joined: {', '.join(names)}")
     records = reduce(join, (file.records for file in files), Records())
     jobs = _jobs(files, records)
+    media = media_json(reduce(join_media, (file.media for file in files), {}))
     purchases = sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
     return {
         "version": VERSION,
@@ -42,7 +43,7 @@ def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None =
         "jobs": list(jobs),
         "purchases": [as_json(purchase) for purchase in purchases],
         "summary": summarize((str(job["status"]) for job in jobs), purchases).as_json(),
-        **media_json(reduce(join_media, (file.media for file in files))),
+        **({"media": media} if media else {}),
     }
 
 

@@ -109,6 +109,18 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownResults:
+    """What a state remembers of the results manifest that was written from it last; both are hashes, or empty.
+
+    It holds all that the results `joined` tell. From what has the hash `told`, and from the state, they were written:
+    a change of a purchase, or of what serves a job, forgets that.
+    """
+
+    joined: str = ""
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
     """One row of a purchase's history."""
 
@@ -222,8 +234,14 @@ class Store(Protocol):
         """The purchases whose intent this state recorded itself, or was told of by an import."""
         ...
 
-    def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
-        """Remember which purchase serves each key now."""
+    def save_assignment(
+        self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
+    ) -> None:
+        """Remember which purchase serves each key now, and the `results` that were written of all this."""
+        ...
+
+    def known_results(self) -> KnownResults:
+        """What is remembered of the results manifest."""
         ...
 
     def spent(self) -> Spent:

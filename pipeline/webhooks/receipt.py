@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.purchases import Purchase, PurchaseId, WorkflowId
 from pipeline.records import WORKFLOW_ID
 
 # What the vendor calls the id of a workflow, in one place or another.
@@ -66,3 +66,26 @@ class ReceiptInbox:
         with self._lock:
             taken, self._waiting = self._waiting, {}
         return list(taken.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """What a run needs to be called by the vendor.
+
+    `address_of` is where it calls for a purchase, `templates` are the ids of those that take one; None: nothing is
+    sent, but receipts are taken.
+    """
+
+    inbox: ReceiptInbox
+    address_of: Callable[[PurchaseId], str] | None = None
+    templates: frozenset[str] = frozenset()
+
+    def url_for(self, purchase_id: PurchaseId, template_id: str) -> str | None:
+        """The `webhook_url` of a create; None where it has none."""
+        if self.address_of is None or template_id not in self.templates:
+            return None
+        return self.address_of(purchase_id)
+
+    def expects(self, purchase: Purchase) -> bool:
+        """Whether the vendor will call for a purchase of this run."""
+        return self.address_of is not None and purchase.template_id in self.templates

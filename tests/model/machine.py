@@ -31,7 +31,7 @@ from pipeline.purchases import (
     Status,
     WorkflowId,
 )
-from pipeline.results.document import Heading, build
+from pipeline.results.document import Builder, Heading
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.state import transitions as life
@@ -189,7 +189,7 @@ class Machine:
     def document(self) -> dict[str, Json]:
         assignment, results = self._serve(), self.checkout.results
         told = results.published if results is not None else frozenset()
-        return build(
+        return Builder().build(
             HEADING,
             assignment=assignment,
             records=self.state,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.safe_names import safe_path
+from pipeline.safe_names import _made_safe, _safe_part, safe_path
 
 # What hurts somewhere: separators, devices, controls, marks that turn the reading direction, long and odd letters.
 pieces = st.sampled_from(
@@ -53,6 +53,14 @@ def test_a_safe_path_is_harmless_on_every_system(path: str) -> None:
         assert part.split(".")[0].casefold() not in {"con", "prn", "aux", "nul", "com1", "lpt9"}
         assert all(each in "._=,+@-" or unicodedata.category(each)[0] in "LMN" for each in part)
         assert unicodedata.is_normalized("NFC", part)
+
+
+@given(st.text(alphabet="aZ9._=,+@-COMnul1 ", max_size=12) | st.text(alphabet="x", min_size=99, max_size=101))
+@example("com1")
+@example("nul.txt")
+@example("a\n")
+def test_a_plain_part_is_what_would_be_made_of_it(part: str) -> None:
+    assert _safe_part(part) == _made_safe(part)
 
 
 @given(wild)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Records
-from pipeline.state.store import Spent
+from pipeline.state.store import KnownResults, PlacedFile, Spent
 
 
 @dataclass(slots=True)
@@ -12,7 +12,8 @@ class Mirror:
     """What the tables hold of purchases, and what counts against the caps, summed up as purchases change.
 
     `revisions` says how often each purchase was written; `own` are those that this run bought, `recorded` those
-    whose intent this state recorded, in whatever run.
+    whose intent this state recorded, in whatever run. `files` are, by path, where files lie, None before
+    that is asked for.
     """
 
     purchases: dict[PurchaseId, Purchase] = field(default_factory=dict)
@@ -21,6 +22,8 @@ class Mirror:
     own: set[PurchaseId] = field(default_factory=set)
     recorded: set[PurchaseId] = field(default_factory=set)
     spent: Spent = Spent()
+    results: KnownResults = KnownResults()
+    files: dict[str, PlacedFile] | None = None
 
     @property
     def records(self) -> Records:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline import limits
 from pipeline.jobs import JobKey
@@ -12,7 +12,7 @@ from pipeline.records import PURCHASE_ID, purchase_from_json
 from pipeline.state import transitions
 from pipeline.state.sql.database import Row, Value
 from pipeline.state.sql.mirror import Mirror
-from pipeline.state.store import Change, LoggedEvent, PlacedFile
+from pipeline.state.store import Change, KnownResults, LoggedEvent, PlacedFile
 
 
 def text_of(purchase: Purchase) -> str:
@@ -40,8 +40,8 @@ def columns(purchase: Purchase) -> tuple[Value, ...]:
     )
 
 
-def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirror:
-    """All rows of both tables; `run` is the one whose purchases are its own.
+def mirror_of(purchases: Iterable[Row], served: Iterable[Row], results: Sequence[Row], run: str) -> Mirror:
+    """All rows of these tables; `run` is the one whose purchases are its own.
 
     Raises:
         ValueError: a row cannot be one of ours; the message names it.
@@ -54,6 +54,7 @@ def mirror_of(purchases: Iterable[Row], served: Iterable[Row], run: str) -> Mirr
         if not _are_texts(key) or not _is_id(purchase_id):
             raise ValueError(f"served: {key!r:.100}: not the key of a job and the id of a purchase")
         mirror.served[JobKey(key)] = PurchaseId(purchase_id)
+    mirror.results = _known_results(results)
     return mirror
 
 
@@ -65,6 +66,15 @@ def sighted(purchases: Iterable[Row]) -> tuple[dict[PurchaseId, Purchase], dict[
     """
     found = [_purchase(row) for row in purchases]
     return {each.id: each for each, _, _ in found}, {each.id: run for each, _, run in found}
+
+
+def _known_results(rows: Sequence[Row]) -> KnownResults:
+    match rows:
+        case []:
+            return KnownResults()
+        case [(str(joined), str(told))]:
+            return KnownResults(joined=joined, told=told)
+    raise ValueError("results: not the hashes of one results manifest")
 
 
 def _purchase(row: Row) -> tuple[Purchase, int, str]:

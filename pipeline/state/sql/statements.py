@@ -49,6 +49,14 @@ REMOVE_SERVED = "DELETE FROM served WHERE key = ?"
 
 ADD_SERVED = "INSERT INTO served (key, purchase) VALUES (?, ?)"
 
+RESULTS = "SELECT joined, told FROM results"
+
+REMOVE_RESULTS = "DELETE FROM results"
+
+ADD_RESULTS = "INSERT INTO results (joined, told) VALUES (?, ?)"
+
+TELL_NOTHING = "UPDATE results SET told = ''"
+
 FILES = "SELECT path, purchase, slot, sha256, bytes, mtime_ns FROM files ORDER BY path"
 
 REMOVE_FILE = "DELETE FROM files WHERE path = ?"

@@ -20,6 +20,7 @@ from pipeline.state.store import (
     Caps,
     Change,
     Imported,
+    KnownResults,
     LoggedEvent,
     PlacedFile,
     Sighting,
@@ -114,7 +115,7 @@ class SqlStore:
             served = transaction.rows(statements.SERVED)
         with self._telling_damage():
             read, runs = rows.sighted(found)
-            mirror = rows.mirror_of((), served, self._run)
+            mirror = rows.mirror_of((), served, (), self._run)
         purchases = {each: read.get(each) or before.records.purchases[each] for each in revisions}
         return Sighting(
             records=Records(purchases=purchases, served=mirror.served),
@@ -144,7 +145,7 @@ class SqlStore:
             self._apply(transaction, mirror, turn.changes)
             written = changes_of(mirror, allowed(turn.intents, mirror.spent, caps))
             self._apply(transaction, mirror, written, run=self._run)
-            _index(transaction, turn.files, turn.removed)
+            _index(transaction, mirror, turn.files, turn.removed)
             _learn(transaction, turn.durations)
         return written
 
@@ -177,15 +178,26 @@ class SqlStore:
     def recorded(self) -> frozenset[PurchaseId]:
         return frozenset(self._read_once().recorded)
 
-    def save_assignment(self, served: Mapping[JobKey, PurchaseId]) -> None:
+    def save_assignment(
+        self, served: Mapping[JobKey, PurchaseId], results: KnownResults | None = None
+    ) -> None:
         with self._writing() as (transaction, mirror):
             _serve(transaction, mirror, served)
+            if results is not None and results != mirror.results:
+                _note_results(transaction, mirror, results)
+
+    def known_results(self) -> KnownResults:
+        return self._read_once().results
 
     def spent(self) -> Spent:
         return self._read_once().spent
 
     def files(self) -> Sequence[PlacedFile]:
-        return self._rows_as(rows.placed_file, statements.FILES)
+        mirror = self._read_once()
+        if mirror.files is None:
+            read = self._rows_as(rows.placed_file, statements.FILES)
+            mirror.files = {file.path: file for file in read}
+        return list(mirror.files.values())
 
     def durations(self) -> Mapping[str, float]:
         return dict(self._rows_as(rows.duration, statements.DURATIONS))
@@ -219,8 +231,9 @@ class SqlStore:
             with self._database.reading() as transaction:
                 purchases = transaction.rows(statements.PURCHASES)
                 served = transaction.rows(statements.SERVED)
+                results = transaction.rows(statements.RESULTS)
             with self._telling_damage():
-                self._mirror = rows.mirror_of(purchases, served, self._run)
+                self._mirror = rows.mirror_of(purchases, served, results, self._run)
         return self._mirror
 
     def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:
@@ -265,6 +278,8 @@ class SqlStore:
             mirror.put(purchase, revision, own=is_intent, recorded=is_intent)
             events.append(rows.event_of(change, revision))
         transaction.execute_many(statements.ADD_EVENT, events)
+        if changes:
+            _tell_nothing(transaction, mirror)
 
     def _note_recorded(
         self, transaction: Transaction, mirror: Mirror, recorded: Collection[PurchaseId]
@@ -292,13 +307,34 @@ def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, Pur
     transaction.execute_many(statements.REMOVE_SERVED, ((key,) for key, _ in changed))
     transaction.execute_many(statements.ADD_SERVED, changed)
     mirror.served.update(news)
+    if news:
+        _tell_nothing(transaction, mirror)
 
 
-def _index(transaction: Transaction, files: Sequence[PlacedFile], removed: Sequence[str]) -> None:
+def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResults) -> None:
+    transaction.rows(statements.REMOVE_RESULTS)
+    transaction.rows(statements.ADD_RESULTS, results.joined, results.told)
+    mirror.results = results
+
+
+def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
+    """The results do not tell any more all that is known here."""
+    if mirror.results.told:
+        transaction.rows(statements.TELL_NOTHING)
+        mirror.results = replace(mirror.results, told="")
+
+
+def _index(
+    transaction: Transaction, mirror: Mirror, files: Sequence[PlacedFile], removed: Sequence[str]
+) -> None:
     # Of two on one path the last lies there.
     added = {file.path: file for file in files}
     transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in {*removed, *added}))
     transaction.execute_many(statements.ADD_FILE, map(rows.file_values, added.values()))
+    if mirror.files is not None:
+        for path in removed:
+            mirror.files.pop(path, None)
+        mirror.files.update(added)
 
 
 def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> None:

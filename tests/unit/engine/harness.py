@@ -13,7 +13,6 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.calls import SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.receipts import Webhooks
 from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
@@ -26,7 +25,7 @@ from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Recor
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
-from pipeline.webhooks.receipt import Receipt, ReceiptInbox
+from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 USUAL = RunSettings()
 

@@ -19,7 +19,7 @@ from pipeline.purchases import (
     Status,
     WorkflowId,
 )
-from pipeline.results.document import Heading, build
+from pipeline.results.document import Builder, Heading
 from pipeline.results.file import ResultsFile, read, write
 
 Document = dict[str, Json]
@@ -68,7 +68,7 @@ def document(
 ) -> Document:
     """The results manifest of a campaign with these jobs and purchases."""
     assignment = serving_of(jobs, *purchases, decisions=decisions)
-    return build(
+    return Builder().build(
         heading,
         assignment=assignment,
         records=assignment.matcher.records,

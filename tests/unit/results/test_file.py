@@ -3,16 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
+from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
-from results.campaign import HEADING, Document, bought, document, job, read_back
+from results.campaign import HEADING, Document, bought, document, job, read_back, serving_of
 
 NAME = "spring.results.json"
 
@@ -289,3 +292,74 @@ def test_every_status_has_its_place_in_the_file(tmp_path: Path) -> None:
         purchases.append(bought(number, job(status.value, status.value), status))
     made = document([job("a")], *purchases, published={each.id for each in purchases})
     assert dict(read_back(made).records.purchases) == {each.id: each for each in purchases}
+
+
+# Built one after another
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(
+                st.tuples(
+                    st.integers(1, 4), st.sampled_from("abc"), st.sampled_from(list(Status)), st.booleans()
+                ),
+                max_size=5,
+                unique_by=lambda each: each[0],
+            ),
+            st.sampled_from([None, "approved", "rejected", "redo"]),
+            st.booleans(),
+            st.sampled_from(["output/spring", "elsewhere"]),
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_what_is_built_after_another_is_what_is_built_alone(
+    steps: list[tuple[list[tuple[int, str, Status, bool]], str | None, bool, str]],
+) -> None:
+    builder = Builder()
+    for held, said, with_steps, output in steps:
+        jobs = [job(name, "walk" if name == "a" else "dance", steps=with_steps) for name in "abc"]
+        by_name = dict(zip("abc", jobs, strict=True))
+        purchases = [
+            replace(bought(number, by_name[name], status), error="no" if marked else None)
+            for number, name, status, marked in held
+        ]
+        ids = frozenset(each.id for each in purchases)
+        decisions = Decisions(
+            approved={each.id: each.key for each in purchases} if said == "approved" else {},
+            rejected=ids if said == "rejected" else frozenset(),
+            redo=ids if said == "redo" else frozenset(),
+        )
+        assignment = serving_of(jobs, *purchases, decisions=decisions)
+        given_now: dict[str, Any] = {
+            "assignment": assignment,
+            "records": assignment.matcher.records,
+            "decisions": decisions,
+            "inputs": {jobs[0].key: "no such file"} if with_steps else {},
+            "published": ids if with_steps else (),
+            "media": {each.id * 4: {"rule": 1 + len(steps), "width": len(held)} for each in purchases},
+        }
+        heading = replace(HEADING, output=output)
+        assert builder.build(heading, **given_now) == Builder().build(heading, **given_now)
+
+
+@fails_without(
+    "pipeline.results.document:Builder._job_row", "if known is None or", swap=("known[0] != told", "False")
+)
+@fails_without(
+    "pipeline.results.document:Builder._purchase_row",
+    "if known is None or",
+    swap=("known[0] is not purchase", "False"),
+)
+def test_what_became_of_a_purchase_is_in_the_next_one() -> None:
+    film, builder = job("film"), Builder()
+    for status in (Status.SUBMITTED, Status.SUCCEEDED, Status.DONE):
+        assignment = serving_of([film], bought(1, film, status))
+        made = builder.build(
+            HEADING, assignment=assignment, records=assignment.matcher.records, decisions=Decisions()
+        )
+        results = read_back(made)
+        assert results.jobs[0]["status"] == status
+        assert results.records.purchases[PurchaseId(f"{1:016x}")].status is status

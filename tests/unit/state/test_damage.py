@@ -17,7 +17,7 @@ from pipeline.errors import InvalidInput
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
 from pipeline.state import wal
 from pipeline.state.sql.store import SqlStore
-from pipeline.state.store import Turn
+from pipeline.state.store import KnownResults, Turn
 from pipeline.state.transitions import Superseded
 from state.conftest import NOW, UNCAPPED, Desk, buy, intent, step
 
@@ -75,7 +75,7 @@ def write_all(store: SqlStore) -> None:
     durations = [(template_id, 1.0) for template_id in store.durations()]
     turn = Turn(changes=flags, intents=[intent(99)], files=store.files(), durations=durations)
     store.commit_turn(turn, UNCAPPED)
-    store.save_assignment({each.key: each.id for each in held})
+    store.save_assignment({each.key: each.id for each in held}, KnownResults(joined="a", told="b"))
 
 
 def attempts(desk: Desk) -> Iterator[str | None]:

@@ -474,16 +474,16 @@ def test_an_older_state_is_brought_up_to_date_and_kept_as_a_backup(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_state(desk)
-    old = desk.state.read_bytes()
+    old, version = desk.state.read_bytes(), len(file_format.MIGRATIONS)
     added = ("ALTER TABLE purchases ADD COLUMN colour TEXT",)
     monkeypatch.setattr(file_format, "MIGRATIONS", (*file_format.MIGRATIONS, added))
     assert len(desk.read().records().purchases) == 59
     assert desk.state.read_bytes() == old
     store = desk.open()
     assert len(store.records().purchases) == 59
-    backup = desk.state.with_name("spring.db.v1.backup")
+    backup = desk.state.with_name(f"spring.db.v{version}.backup")
     with sqlite3.connect(f"file:{backup}?immutable=1", uri=True) as kept:
-        assert kept.execute("PRAGMA user_version").fetchone() == (1,)
+        assert kept.execute("PRAGMA user_version").fetchone() == (version,)
         assert kept.execute("SELECT count(*) FROM purchases").fetchone() == (59,)
     kept.close()
     store.close()

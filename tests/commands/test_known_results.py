@@ -1,0 +1,349 @@
+"""Results that a state knows are not read again; whatever else lies in their place is."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, spring
+from support.protection import fails_without
+
+from pipeline import failpoints
+from pipeline.emulator.embedded import Emulator
+from pipeline.errors import InvalidInput
+from pipeline.files import stamp
+from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.environment import Environment
+from pipeline.operations.known_results import told_hash
+from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.workspace import RecordPaths, open_workspace
+from pipeline.purchases import Decisions, PurchaseId
+from pipeline.state.store import PlacedFile
+
+PROMPTS = spring()["prompts"]
+THIRD = {**PROMPTS, "run": "a run through the woods"}
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    assert pipeline("run", project.manifest).code == 0
+    return project
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From when it is called on, results that are read fail the test."""
+
+    def begin() -> None:
+        def fail(*_: object) -> None:
+            pytest.fail("the results were read")
+
+        monkeypatch.setattr("pipeline.results.file._read_document", fail)
+
+    return begin
+
+
+def in_process(project: Project) -> Any:
+    """The campaign, opened for writing."""
+    environment = Environment(variables={}, command="test")
+    return open_campaign(open_workspace(project.manifest, {}, RecordPaths(), environment), writable=True)
+
+
+def placed(path: str) -> PlacedFile:
+    purchase = PurchaseId("1" * 16)
+    return PlacedFile(path=path, purchase=purchase, slot="result/0", sha256="a" * 64, bytes=1, mtime_ns=1)
+
+
+def another_machine(project: Project, pipeline: Pipeline) -> Project:
+    """The same campaign elsewhere, without a state, that has bought one job more."""
+    there = Project(project.folder.parent / "there", project.name)
+    shutil.copytree(project.folder, there.folder, ignore=shutil.ignore_patterns(".pipeline"))
+    there.write({"campaign.yaml": spring(prompts=THIRD)})
+    assert pipeline("run", there.manifest).code == 0
+    return there
+
+
+def replaced(path: Path, old: bytes, new: bytes) -> None:
+    """The same file with other bytes, as many, and with the time of writing that it had."""
+    before = path.stat()
+    content = path.read_bytes()
+    assert old in content
+    with path.open("r+b") as file:
+        file.write(content.replace(old, new))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (
+        before.st_ino,
+        before.st_size,
+        before.st_mtime_ns,
+    )
+
+
+# What is known is not read
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "results", "collect"])
+def test_a_command_that_changes_nothing_reads_no_results(
+    bought: Project, pipeline: Pipeline, unread: Callable[[], None], command: str
+) -> None:
+    before = stamp(bought.results_file)
+    unread()
+
+    assert pipeline(command, bought.manifest).code == 0
+
+    assert stamp(bought.results_file) == before
+
+
+def test_a_run_with_nothing_to_do_loads_nothing_that_would_do_it(bought: Project) -> None:
+    program = (
+        "import sys\n"
+        "from pipeline.cli.main import called\n"
+        "assert called(sys.argv[1:]) == 0\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "run", bought.manifest], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(ended.stderr.split())
+    assert loaded & {"requests", "urllib3", "tqdm", "jinja2", "jsonschema", "pipeline.engine.runner"} == set()
+
+
+def test_results_that_were_only_touched_are_not_read(
+    bought: Project, pipeline: Pipeline, unread: Callable[[], None]
+) -> None:
+    bought.results_file.touch()
+    shutil.copy(bought.results_file, bought.folder / "copy")
+    (bought.folder / "copy").replace(bought.results_file)
+    unread()
+
+    assert pipeline("run", bought.manifest).code == 0
+
+
+def test_what_a_run_changes_is_written(bought: Project, pipeline: Pipeline) -> None:
+    bought.write({"campaign.yaml": spring(prompts=THIRD)})
+
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert len(bought.results()["purchases"]) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda given: {"workspace": replace(given["workspace"], output=Path("/elsewhere"))},
+        lambda given: {"jobs": given["jobs"][:1]},
+        lambda given: {"jobs": [replace(job, path=f"{job.path}-2") for job in given["jobs"]]},
+        lambda given: {"jobs": [replace(job, steps=True) for job in given["jobs"]]},
+        lambda given: {"decisions": Decisions(approved={PurchaseId("1" * 16): given["jobs"][0].key})},
+        lambda given: {"decisions": Decisions(rejected=frozenset({PurchaseId("1" * 16)}))},
+        lambda given: {"decisions": Decisions(redo=frozenset({PurchaseId("1" * 16)}))},
+        lambda given: {"inputs": {given["jobs"][0].key: "no such image"}},
+        lambda given: given["store"].index_files([placed("new.mp4")]) or {},
+    ],
+)
+def test_whatever_results_are_made_from_makes_others(
+    bought: Project, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> None:
+    with in_process(bought) as state:
+        given = {name: getattr(state, name) for name in ("workspace", "jobs", "store", "decisions")}
+        before = told_hash(**given)
+        assert before == told_hash(**given) == state.store.known_results().told
+
+        assert told_hash(**{**given, **change(given)}) != before
+
+
+def test_who_can_read_files_makes_others(bought: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_process(bought) as state:
+        publisher = Publisher(state)
+        assert publisher.is_current(state)
+
+        monkeypatch.setitem(sys.modules, "pipeline.media.read", None)
+
+        assert not publisher.is_current(state)
+
+
+# What differs is read
+
+
+@fails_without(
+    "pipeline.operations.known_results:joined_hash",
+    "return _hash",
+    swap=("version.digest", "''"),
+)
+def test_results_that_only_look_alike_are_read(bought: Project, pipeline: Pipeline) -> None:
+    replaced(bought.results_file, b'"campaign": "spring"', b'"campaign": "sprung"')
+
+    ended = pipeline("plan", bought.manifest)
+
+    assert ended.code == 3
+    assert "the results of another campaign, 'sprung'" in ended.err
+
+
+@fails_without("pipeline.files:_stamp_of", "return", swap=("status.st_ctime_ns", "0"))
+def test_results_that_are_made_to_look_alike_under_a_run_are_joined(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    with in_process(bought) as state:
+        publisher = Publisher(state)
+        publisher.publish(state)
+        replaced(bought.results_file, b'"campaign": "spring"', b'"campaign": "sprung"')
+
+        with pytest.raises(InvalidInput, match="the results of another campaign, 'sprung'"):
+            publisher.publish(state)
+
+
+@fails_without(
+    "pipeline.operations.known_results:joined_hash",
+    "return _hash",
+    swap=(", *_decided(decisions)", ""),
+)
+def test_results_are_joined_again_by_other_decisions(
+    bought: Project, pipeline: Pipeline, unread: Callable[[], None]
+) -> None:
+    assert pipeline("approve", bought.manifest, *bought.jobs()).code == 0
+    unread()
+
+    with pytest.raises(pytest.fail.Exception):
+        pipeline("plan", bought.manifest)
+
+
+@fails_without(
+    "pipeline.operations.known_results:joined_hash", "return _hash", swap=("heading.manifest, ", "")
+)
+def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pipeline) -> None:
+    there = bought.folder / "campaigns"
+    shutil.copytree(bought.folder, there)
+
+    ended = pipeline("plan", there / "campaign.yaml", "--results", bought.results_file)
+
+    assert ended.code == 3
+    assert "the results of another manifest that still exists" in ended.err
+
+
+# Of which state
+
+
+def test_a_state_from_a_backup_learns_what_was_bought_since(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    shutil.copytree(bought.folder / ".pipeline", bought.folder / "backup")
+    bought.write({"campaign.yaml": spring(prompts=THIRD)})
+    assert pipeline("run", bought.manifest).code == 0
+    shutil.rmtree(bought.folder / ".pipeline")
+    (bought.folder / "backup").rename(bought.folder / ".pipeline")
+
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert len(vendor.ledger.entries) == 3
+    assert len(bought.results()["purchases"]) == 3
+
+
+def test_a_new_state_learns_what_was_bought_before(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    shutil.rmtree(bought.folder / ".pipeline")
+
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_the_state_of_another_machine_learns_what_was_bought_here(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    other = another_machine(bought, pipeline)
+    shutil.copytree(bought.folder / ".pipeline", other.folder / ".pipeline", dirs_exist_ok=True)
+    shutil.copy(bought.results_file, bought.folder / "ours")
+    shutil.copy(other.results_file, bought.results_file)
+    bought.write({"campaign.yaml": spring(prompts=THIRD)})
+
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert len(vendor.ledger.entries) == 3
+
+
+# What others write under a run
+
+
+@fails_without(
+    "pipeline.operations.results_publisher:Publisher.note",
+    "has_all = ",
+    swap=("not self._from_others.purchases", "True"),
+)
+def test_what_others_wrote_under_a_run_is_learnt_by_the_next_one(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    other = another_machine(bought, pipeline)
+    with in_process(bought) as state:
+        publisher = Publisher(state)
+        shutil.copy(other.results_file, bought.results_file)
+        publisher.publish_all(state)
+        publisher.note(state, is_all=True)
+
+    with in_process(bought) as state:
+        assert len(state.records.purchases) == 3
+
+
+def test_what_is_put_in_the_place_of_ours_at_once_is_joined(
+    bought: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = another_machine(bought, pipeline)
+    bought.write({"campaign.yaml": spring(prompts={"walk": PROMPTS["walk"]})})
+
+    def overtaken(_folder: Path) -> None:
+        monkeypatch.undo()
+        shutil.copy(other.results_file, bought.results_file)
+
+    with in_process(bought) as state:
+        publisher = Publisher(state)
+        monkeypatch.setattr("pipeline.files.sync_folder", overtaken)
+        assert publisher.publish(state)
+        assert publisher.publish(state)
+
+    assert len(bought.results()["purchases"]) == 3
+
+
+@fails_without(
+    "pipeline.operations.results_publisher:Publisher._read_what_others_wrote",
+    "if found.version is None or",
+    swap=("before is None or ", "True or "),
+)
+def test_an_older_copy_of_ours_takes_nothing_back(bought: Project, pipeline: Pipeline) -> None:
+    swapped = {"walk": PROMPTS["dance"], "dance": PROMPTS["walk"]}
+    bought.write({"campaign.yaml": spring(prompts=swapped)})
+
+    assert pipeline("run", bought.manifest).code == 0
+
+    assert pipeline("plan", bought.manifest, "--detailed-exitcode").code == 0
+
+
+# A machine that is lost between the results and what the state remembers of them
+
+
+@pytest.mark.parametrize("point", ["before results", "before replace", "after results"])
+def test_a_run_that_is_lost_beside_its_results_is_gone_on_with(
+    project: Project, pipeline: Pipeline, vendor: Emulator, point: str
+) -> None:
+    def lost(name: str) -> None:
+        if name == point:
+            raise RuntimeError(name)
+
+    failpoints.arm(lost)
+    try:
+        assert pipeline("run", project.manifest).code == 70
+    finally:
+        failpoints.arm(None)
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert len(vendor.ledger.entries) == 2
+    assert set(project.statuses().values()) == {"done"}
+    assert pipeline("verify", project.manifest, "--files").code == 0

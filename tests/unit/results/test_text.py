@@ -1,0 +1,44 @@
+"""The text of a results manifest is that of any JSON, however much of it was spelled before."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.protection import fails_without
+
+from pipeline.results.text import Texts
+
+texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["\n", "\u2028", '"\\', "\x00"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+documents = st.dictionaries(texts, values, max_size=4)
+
+
+def spelled(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+@given(st.lists(documents, min_size=1, max_size=3))
+def test_a_document_is_spelled_as_json_is(made: list[dict[str, Any]]) -> None:
+    known = Texts()
+    for document in made:
+        assert known.of(document) == spelled(document)
+
+
+@fails_without(
+    "pipeline.results.text:Texts._texts", "if found is None or", swap=("found[0] is not row", "False")
+)
+@given(st.lists(values, max_size=5), st.data())
+def test_what_has_changed_is_spelled_anew(rows: list[Any], data: st.DataObject) -> None:
+    known = Texts()
+    for _ in range(3):
+        document: dict[str, Any] = {
+            "jobs": rows,
+            "media": {str(number): row for number, row in enumerate(rows)},
+        }
+        assert known.of(document) == spelled(document)
+        rows = [row if data.draw(st.booleans()) else data.draw(values) for row in rows]
