@@ -20,10 +20,8 @@ def campaign_here() -> Path:
         return found[0]
     if found:
         names = ", ".join(printable(str(each)) for each in found[:5])
-        raise UsageError(
-            f"several campaigns are here, name one of them: {names}{', …' if len(found) > 5 else ''}"
-        )
-    raise UsageError("no campaign is here: name a MANIFEST")
+        raise UsageError(f"several campaigns are here; name one: {names}{', …' if len(found) > 5 else ''}")
+    raise UsageError("there is no campaign here; name a MANIFEST")
 
 
 def manifests_of(paths: Sequence[Path]) -> list[Path]:

@@ -53,8 +53,8 @@ _MOST_TOLD = 5
 def command(source: Path | None, **given: Any) -> int:
     """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
 
-    Needs the key, and the state or the results only: it works when the images are gone, when a job has left
-    the manifest, and for a manifest that no longer reads.
+    Needs the key and either the state or the results. It works when the images are gone, when a job has left
+    the manifest, and when the manifest can no longer be read.
     """
     source = source or campaign_here()
     flags = CampaignFlags.of(given)

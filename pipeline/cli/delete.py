@@ -40,12 +40,12 @@ _LONGEST = 2000
 @selection_options
 @campaign_options
 def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
-    """Delete orphans that have ended, at the vendor and here. Never what serves a job or what that hangs on.
+    """Delete finished orphans, here and at the vendor. Never what serves a job, or what that was made from.
 
-    What nothing proves to be this campaign's is left, unless it is named by its id: then it goes on your word.
+    A workflow that nothing proves to be this campaign's is left alone, unless you name its purchase by its id.
     """
     if names and (given["select"] or given["exclude"] or given["replaced"]):
-        raise UsageError("purchases are named by their ids, or selected; not both")
+        raise UsageError("name purchases by their ids or select them, not both")
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         if names:
@@ -61,7 +61,7 @@ def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
 @flag("--yes", is_flag=True, help="Do not ask.")
 @campaign_options
 def destroy(manifest: Path, yes: bool, **flags: object) -> int:
-    """Delete everything that was ever bought for MANIFEST, at the vendor and here."""
+    """Delete everything that was ever bought for MANIFEST, here and at the vendor."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         return _delete(state, to_destroy(state), stop, yes=yes)
@@ -80,7 +80,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
         failed = carry_out(state, deletions, provider, calls, _tell_failure)
     if not verbosity().quiet:
-        later = f", {failed:,} not deleted yet: run it again" if failed else ""
+        later = f", {failed:,} could not be deleted yet: run again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
     return ExitCode.UNFINISHED if failed else ExitCode.OK
 
@@ -88,7 +88,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
 def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
     for purchase in unproven:
         name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
-        say(f"{name}: left, as nothing proves that its workflow is this campaign's", err=True)
+        say(f"{name}: left alone, as nothing proves that its workflow is this campaign's", err=True)
     if unproven:
         manifest = printable(shown_path(state.workspace.campaign.manifest))
         say(
@@ -105,7 +105,7 @@ def _ask(number: int, stop: Stop) -> None:
         )
     try:
         with asking(stop):
-            is_confirmed = click.confirm(f"Delete {number}? It cannot be undone", default=False)
+            is_confirmed = click.confirm(f"Delete {number}? This cannot be undone", default=False)
     except click.Abort:
         say()  # The cursor still stands behind the question.
         is_confirmed = False

@@ -12,13 +12,18 @@ from pipeline.jobs import JobKey
 
 @click.command("emulator")
 @flag("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@flag("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0: any that is free.")
-@flag("--dir", "folder", default=".pipeline/emulator", show_default=True, help="Where its work is kept.")
+@flag("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 picks a free one.")
+@flag("--dir", "folder", default=".pipeline/emulator", show_default=True, help="The folder for its data.")
 @flag("--duration", default=2.0, type=click.FloatRange(0, 86400), help="Seconds that a workflow takes.")
-@flag("--credits", "balance", type=click.IntRange(0), help="The balance; else it never ends.")
+@flag("--credits", "balance", type=click.IntRange(0), help="The credit balance (default: unlimited).")
 @flag("--size", default="640x360", show_default=True, metavar="WxH", help="The size of what it makes.")
-@flag("--faults", type=click.Path(path_type=Path), metavar="FILE", help="What goes wrong (YAML or JSON).")
-@flag("--key", help="The only key that is taken; else any.")
+@flag(
+    "--faults",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A file of faults to inject (YAML or JSON).",
+)
+@flag("--key", help="The key to accept (default: any).")
 @verbosity_options
 def command(
     host: str,
@@ -30,10 +35,10 @@ def command(
     faults: Path | None,
     key: JobKey | None,
 ) -> None:
-    """Be the vendor's API until interrupted: the same calls, real images and videos, no cost.
+    """Run the vendor's API on this machine until interrupted: the same calls, real media, no cost.
 
-    The first line that is printed, once it answers, holds its address. Campaigns talk to it with
-    VIMMERSE_BASE_URL set to that address and any VIMMERSE_API_KEY.
+    The first line that it prints is its address. To use it, set VIMMERSE_BASE_URL to that address and
+    VIMMERSE_API_KEY to anything.
     """
     # An extra, and heavy.
     from pipeline.emulator.embedded import serve

@@ -33,7 +33,7 @@ from pipeline.manifest.variables import check_used
 def command(
     manifest: Path | None, output_format: str, select: tuple[str, ...], exclude: tuple[str, ...], **given: Any
 ) -> None:
-    """The jobs of MANIFEST, in the order written, each with what would be sent.
+    """List the jobs of MANIFEST in the order written, each with the request that would be sent.
 
     Needs no key and no network. Jobs are printed as they are made, so a large campaign needs little memory.
     """

@@ -23,22 +23,22 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @verbosity_options
 def command(folder: Path) -> None:
-    """Begin a campaign in DIR, or here: a manifest, two images, a workflow for CI, and what git should know.
+    """Start a campaign in DIR, or here: a manifest, two images, a workflow for CI, and what git should know.
 
-    It runs as it is, on the emulator. A file that is there is never overwritten.
+    It runs on the emulator as it is. Existing files are never overwritten.
     """
     begun = _inventory(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: not a folder")
     # First, so that nothing is written into the folder of another campaign.
     if not _write_new(folder / _MANIFEST, begun.pop(folder / _MANIFEST)):
-        raise UsageError(f"{folder / _MANIFEST}: is there already; `init` begins a new campaign only")
+        raise UsageError(f"{folder / _MANIFEST}: exists already; `init` only starts new campaigns")
     _tell(f"{folder / _MANIFEST}: written")
     for path, content in begun.items():
         written = _write_new(path, content)
         _tell(f"{path}: {'written' if written else _kept(path, content)}")
     _tell("")
-    _tell("Next, for nothing (it needs campaign-pipeline[emulator]):")
+    _tell("Next, at no cost (needs campaign-pipeline[emulator]):")
     _tell(f"  pipeline run {folder / _MANIFEST} --emulate")
 
 

@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 # Short helps stand here so that `pipeline --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("pipeline.cli.init", "Begin a small campaign that runs as it is."),
-    "validate": ("pipeline.cli.validate", "Check manifests; every problem with its place."),
-    "expand": ("pipeline.cli.expand", "The jobs of a manifest, with their requests."),
-    "plan": ("pipeline.cli.plan", "What a run would do, and what it would cost."),
+    "init": ("pipeline.cli.init", "Start a small campaign that runs as it is."),
+    "validate": ("pipeline.cli.validate", "Check manifests and list every problem with its line."),
+    "expand": ("pipeline.cli.expand", "List the jobs of a manifest, with their requests."),
+    "plan": ("pipeline.cli.plan", "Show what a run would do, and what it would cost."),
     "doctor": ("pipeline.cli.doctor", "Is this machine ready for a run? Buys nothing."),
-    "run": ("pipeline.cli.run_command", "Buy what is missing and fetch it; run again to go on."),
-    "approve": ("pipeline.cli.review:approve", "Keep a take, whatever is edited later."),
-    "reject": ("pipeline.cli.review:reject", "Say that a take will not do; buys nothing."),
-    "redo": ("pipeline.cli.review:redo", "Have a take made again by the next run."),
-    "rate": ("pipeline.cli.rate", "Tell the vendor what the review said."),
-    "collect": ("pipeline.cli.collect", "Fetch what is paid for and not here; buys nothing."),
-    "show": ("pipeline.cli.show", "All that is known of a job or a purchase."),
-    "verify": ("pipeline.cli.verify", "Do manifest, state, results and files agree?"),
-    "status": ("pipeline.cli.status", "How the jobs stand."),
-    "results": ("pipeline.cli.results", "Write the results manifest again."),
-    "merge": ("pipeline.cli.merge", "Join results manifests, of two branches for instance."),
-    "report": ("pipeline.cli.report", "A page to look at what was made; opens from disk."),
-    "serve": ("pipeline.cli.serve", "The same page, live: progress, and review in the browser."),
-    "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome nobody could tell."),
-    "state": ("pipeline.cli.state", "The state as JSON, out and in."),
-    "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, at the vendor and here."),
-    "destroy": ("pipeline.cli.delete:destroy", "Delete everything, at the vendor and here."),
-    "templates": ("pipeline.cli.templates", "The vendor's templates that are known."),
+    "run": ("pipeline.cli.run_command", "Buy what is missing and fetch it; run again to continue."),
+    "approve": ("pipeline.cli.review:approve", "Approve a take: it stays, whatever is edited later."),
+    "reject": ("pipeline.cli.review:reject", "Reject a take; buys nothing."),
+    "redo": ("pipeline.cli.review:redo", "Have the next run make a take again."),
+    "rate": ("pipeline.cli.rate", "Send your rating to the vendor."),
+    "collect": ("pipeline.cli.collect", "Fetch what is paid for but not on this machine; buys nothing."),
+    "show": ("pipeline.cli.show", "Show all that is known about a job or a purchase."),
+    "verify": ("pipeline.cli.verify", "Check that manifest, state, results and files agree."),
+    "status": ("pipeline.cli.status", "Show the status of the jobs."),
+    "results": ("pipeline.cli.results", "Rewrite the results manifest."),
+    "merge": ("pipeline.cli.merge", "Merge results manifests, of two branches for instance."),
+    "report": ("pipeline.cli.report", "Make a gallery of the results that opens from disk."),
+    "serve": ("pipeline.cli.serve", "Serve the gallery live: progress, and review in the browser."),
+    "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome is unknown."),
+    "state": ("pipeline.cli.state", "Export or import the state as JSON."),
+    "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, here and at the vendor."),
+    "destroy": ("pipeline.cli.delete:destroy", "Delete everything, here and at the vendor."),
+    "templates": ("pipeline.cli.templates", "List the vendor's templates."),
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
-    "emulator": ("pipeline.cli.emulator", "The vendor's API on this machine, making real media."),
+    "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
 # The documentation tells of each what to do: docs/how-to/recover.md#exit-code-N.
 EXIT_CODES: dict[ExitCode, str] = {
@@ -174,7 +174,10 @@ def _called(arguments: list[str]) -> int:
         say("error: out of memory; everything done so far is on disk, run again with more", err=True)
         return ExitCode.UNFINISHED
     except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and told as one
-        say("a bug in pipeline; everything done so far is on disk", err=True)
+        say(
+            "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
+            err=True,
+        )
         sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
     return int(outcome) if isinstance(outcome, int) else ExitCode.OK

@@ -47,13 +47,13 @@ from pipeline.planning.show import as_json, as_text
 @flag(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit with 2 if there is something to do, with 4 if a limit forbids it.",
+    help="Exit with code 2 if there is something to do, 4 if a limit forbids it.",
 )
 @campaign_options
 def command(
     manifests: tuple[Path, ...], output_format: str, detailed_exitcode: bool, out: Path | None, **given: Any
 ) -> int:
-    """Show what a run of MANIFEST would do: what is bought anew and why, what goes on, what it costs."""
+    """Show what a run of MANIFEST would do: what is bought and why, what continues, what it costs."""
     paths = manifests_of(manifests)
     if out is not None and len(paths) != 1 and not out.is_dir():
         raise UsageError(f"--out saves the plan of one manifest, not of {len(paths)}")

@@ -20,7 +20,7 @@ from pipeline.operations.vendor_calls import vendor_calls
 @flag("--delivered", is_flag=True, help="Mark it as delivered now.")
 @campaign_options
 def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags: object) -> None:
-    """Tell the vendor the rating of what serves these jobs, or that it was delivered. Costs nothing."""
+    """Send the vendor the rating of what serves these jobs, or mark it as delivered. Costs nothing."""
     manifest, names = split_words(words, "KEY|PURCHASE...")
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with (
@@ -32,4 +32,4 @@ def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags
         for name in names:
             purchase = rate(state, name, provider, calls, rating=rating, delivered=delivered)
             if not verbosity().quiet:
-                say(f"{printable(purchase.key, 2000)} ({purchase.id}): the vendor was told")
+                say(f"{printable(purchase.key, 2000)} ({purchase.id}): sent to the vendor")

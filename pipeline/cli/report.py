@@ -32,18 +32,23 @@ _MANY = 200
 
 @click.command("report")
 @click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
-@flag("--out", type=_OUTPUT, metavar="DIR", help="Where the page goes; else report/ in the output folder.")
-@flag("--bundle", is_flag=True, help="Put the films into the folder too, so that it can be handed on whole.")
-@flag("--single", type=_OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no films.")
-@flag("--compare", type=INPUT, metavar="RESULTS", help="Show what is new against other results.")
+@flag(
+    "--out",
+    type=_OUTPUT,
+    metavar="DIR",
+    help="The folder for the page (default: report/ in the output folder).",
+)
+@flag("--bundle", is_flag=True, help="Put the videos into the folder too, to share it as a whole.")
+@flag("--single", type=_OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no videos.")
+@flag("--compare", type=INPUT, metavar="RESULTS", help="Show what has changed since these results.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @selection_options
 @campaign_options
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
-    """A page to look at what MANIFEST brought, which opens from disk. Needs no key, no network and no state.
+    """Make a gallery of what MANIFEST made, which opens from disk. Needs no key, no network and no state.
 
     Several campaigns each get a page of their own; with --out or --single, one for all of them. A results manifest
-    will do in the place of a campaign's.
+    will do in place of a campaign's.
     """
     _assert_goes_together(given)
     sources = [_source(path, given) for path in _found(manifests)]
@@ -59,7 +64,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
 
 def _assert_goes_together(given: Mapping[str, Any]) -> None:
     if given["single"] is not None and (given["out"] is not None or given["bundle"]):
-        raise UsageError("--single writes one file: it goes with neither --out nor --bundle")
+        raise UsageError("--single writes one file; it cannot be combined with --out or --bundle")
 
 
 def _found(paths: Sequence[Path]) -> list[Path]:
@@ -87,7 +92,7 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         if results is None or not results.is_file():
             raise
         if not verbosity().quiet:
-            told = "does not read now; the page shows what its results say, without caps and prices"
+            told = "cannot be read; the page shows what its results say, without caps and prices"
             say(f"warning: {printable(str(path))} {told}", err=True)
         return of_results(real_path(results), real_path(Path(flags.output)) if flags.output else None)
     return of_workspace(workspace)
@@ -131,4 +136,4 @@ def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: Medi
     )
     say(f"{printable(shown_path(written.page))}: {jobs:,} jobs, {written.stills:,} stills")
     if reader is None:
-        say("No stills are made without the extra: pip install 'campaign-pipeline[report]'", err=True)
+        say("For stills, install the extra: pip install 'campaign-pipeline[report]'", err=True)

@@ -21,19 +21,19 @@ from pipeline.purchases import Purchase, WorkflowId
 @click.command("resolve")
 @manifest_and_names("KEY|PURCHASE")
 @flag("--workflow-id", metavar="ID", help="It was bought: this is its workflow.")
-@flag("--not-bought", is_flag=True, help="The vendor has none: its credits are free again.")
+@flag("--not-bought", is_flag=True, help="The vendor has no workflow for it: its credits are free again.")
 @flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
-@flag("--now", is_flag=True, help="Also where another machine may still be sending it.")
+@flag("--now", is_flag=True, help="Even if another machine may still be sending it.")
 @campaign_options
 def command(words: tuple[str, ...], **given: Any) -> None:
-    """Settle a create whose outcome is unknown: look at the vendor's site, then say here what became of it.
+    """Settle a create whose outcome is unknown: look at the vendor's site, then tell the outcome here.
 
-    The purchase's id stands in the workflow's title, unless the manifest has a title of its own.
+    The workflow's title holds the purchase's id, unless the manifest sets a title of its own.
     """
     workflow_id: WorkflowId | None = given["workflow_id"]
     if sum([workflow_id is not None, given["not_bought"], given["resubmit"], given["abandon"]]) != 1:
-        raise UsageError("give one of --workflow-id ID, --not-bought, --resubmit and --abandon")
+        raise UsageError("pass one of --workflow-id ID, --not-bought, --resubmit or --abandon")
     manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:

@@ -45,7 +45,9 @@ buying_options = together(
     flag("--yes", is_flag=True, help="Do not ask before buying."),
     flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most N in this run."),
     flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most N credits in this run."),
-    flag("--frozen", is_flag=True, help="Exit with 4, having done nothing, if anything would be bought."),
+    flag(
+        "--frozen", is_flag=True, help="Exit with code 4, having done nothing, if anything would be bought."
+    ),
     flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
     flag(
         "--fail-threshold",
@@ -53,8 +55,8 @@ buying_options = together(
         metavar="SHARE",
         help="The share of failed jobs, 0 to 1, that a run tolerates.",
     ),
-    flag("--no-wait", is_flag=True, help="Submit and leave."),
-    flag("--no-download", is_flag=True, help="Leave the files at the vendor."),
+    flag("--no-wait", is_flag=True, help="Buy, and exit without waiting."),
+    flag("--no-download", is_flag=True, help="Leave the files at the vendor; fetch them later."),
 )
 webhook_options = together(
     flag("--webhook-url", metavar="URL", help="Have the vendor call below URL when a workflow ends."),
@@ -63,10 +65,14 @@ webhook_options = together(
     ),
 )
 records_options = together(
-    flag("--checkpoint", metavar="COMMAND", help="Publishes the results (a git push, say) before each wave."),
-    flag("--require-results", is_flag=True, help="Exit with 3 if there is neither state nor results."),
-    flag("--events", metavar="FILE|-", help="One JSON object for each step of each purchase."),
-    flag("--junit", metavar="FILE", help="The jobs as a JUnit report."),
+    flag(
+        "--checkpoint",
+        metavar="COMMAND",
+        help="The command that publishes the results before each wave, such as a git push.",
+    ),
+    flag("--require-results", is_flag=True, help="Exit with code 3 if there is neither a state nor results."),
+    flag("--events", metavar="FILE|-", help="Append a JSON object for each step of each purchase."),
+    flag("--junit", metavar="FILE", help="Write the jobs as a JUnit report."),
 )
 
 observing_options = together(
@@ -119,7 +125,7 @@ log_format_option = flag(
 @format_option("text", "json")
 @campaign_options
 def command(source: Path | None, **given: Any) -> int:
-    """Buy what MANIFEST asks for and nothing serves yet, and fetch it. Run again to go on where it stopped.
+    """Buy what MANIFEST asks for and does not have yet, and fetch it. Run again to continue where it stopped.
 
     Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
     that `plan --out` saved is carried out exactly, or refused with what has changed since.

@@ -173,7 +173,7 @@ class RunConsole:
         counts = Counter(_word(stand) for stand in stands)
         yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
         if outcome.waiting:
-            yield f"{len(outcome.waiting):,} job(s) wait for a person's approval of what they are made from."
+            yield f"{len(outcome.waiting):,} job(s) are waiting for someone to approve what they are made from."
         manifest = shown_path(self._state.workspace.campaign.manifest)
         unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
         unknown += [purchase.id for purchase in outcome.unsettled]
@@ -193,7 +193,7 @@ class RunConsole:
         if self._stop.code is not None:
             # With it, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""
-            yield f"Stopped; run again{without} to go on."
+            yield f"Stopped; run again{without} to continue."
 
 
 def _word(stand: Standing) -> str:

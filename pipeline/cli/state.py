@@ -46,7 +46,7 @@ def export(manifest: Path | None, **flags: object) -> None:
 @manifest_argument
 @campaign_options
 def import_(manifest: Path | None, **flags: object) -> None:
-    """Join a state that was exported, read from standard input, into that of MANIFEST. Nothing is dropped."""
+    """Merge an exported state, read from standard input, into that of MANIFEST. Nothing is dropped."""
     document = _read_stdin()
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     imported = read_snapshot(workspace, document, _STDIN)

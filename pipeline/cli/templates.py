@@ -33,14 +33,14 @@ from pipeline.operations.workspace import now
     "out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --refresh: keep it as a catalogue file.",
+    help="With --refresh: write it to a catalogue file.",
 )
 @format_option("text", "json")
 @verbosity_options
 def command(template_id: str | None, refresh: bool, out: Path | None, output_format: str) -> None:
-    """List the known templates, or tell all that is known of ID. With --refresh it needs the key."""
+    """List the known templates, or show all that is known about ID. With --refresh it needs the key."""
     if out is not None and (not refresh or template_id is not None):
-        raise UsageError("--write keeps the whole live catalogue: it goes with --refresh, and without an ID")
+        raise UsageError("--write saves the whole live catalogue; use it with --refresh and without an ID")
     if refresh:
         _refresh(template_id, out, output_format)
         return
@@ -69,7 +69,8 @@ def _takes(template: Template) -> str:
     if inputs is None:
         return "?"
     number = str(inputs.least) if inputs.least == inputs.most else f"{inputs.least}–{inputs.most}"
-    return f"{number} {inputs.type}"
+    plural = "" if inputs.most == 1 else "s"
+    return f"{number} {inputs.type}{plural}"
 
 
 def _gives(template: Template) -> str:
@@ -111,7 +112,7 @@ def _option(option: OptionSpec) -> str:
     if option.minimum is not None and option.maximum is not None:
         parts.append(f"{option.minimum:g} to {option.maximum:g}")
     if option.joined:
-        parts.append("sent as one comma-separated text")
+        parts.append("sent as one comma-separated string")
     if option.required:
         parts.append("required")
     if option.description:
@@ -160,7 +161,7 @@ def _refresh(template_id: str | None, out: Path | None, output_format: str) -> N
         for each in found:
             say(_change_line(each))
     if not verbosity().quiet:
-        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) to what is known.")
+        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) from what is known.")
         if out is not None:
             say(f"{printable(str(out))}: written; a manifest names it under `catalog.file`.")
 

@@ -35,7 +35,7 @@ def command(
 ) -> int:
     """Check manifests: files, or folders with every campaign below them.
 
-    Needs no key and no network. Prints all problems at once, and exits with 3 if there is an error.
+    Needs no key and no network. Prints all problems at once, and exits with code 3 if there is an error.
     """
     overrides = read_variables(variables, variable_files)
     problems: list[Problem] = []

@@ -34,7 +34,7 @@ _LONGEST = 2000
 @format_option("text", "json")
 @campaign_options
 def command(manifest: Path | None, files: bool, remote: bool, output_format: str, **flags: object) -> int:
-    """Check that MANIFEST, its state and its results agree; exits with 1 and lists every difference if not."""
+    """Check that MANIFEST, its state and its results agree; if not, list all differences and exit with code 1."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     found: list[Disagreement] = []
     with (

@@ -21,6 +21,6 @@ def caps_of(limits: Limits, *, max_creates: int | None = None, max_credits: int 
 def _lowered(name: str, wanted: int | None, limit: int | None) -> int | None:
     if wanted is not None and limit is not None and wanted > limit:
         raise UsageError(
-            f"{name} {wanted:,} is above the manifest's limit of {limit:,}; it may only lower it"
+            f"{name} {wanted:,} exceeds the manifest's limit of {limit:,}; a flag can only lower it"
         )
     return limit if wanted is None else wanted

@@ -171,7 +171,7 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
     try:
         if path.exists() and not path.read_bytes().startswith(_HEADER.encode()):
             raise UsageError(
-                f"{path}: not written by `pipeline templates --write`, so it is left alone; name another"
+                f"{path}: not written by `pipeline templates --write`, so it is left alone; choose another file"
             )
         write_atomically(path, (_HEADER + dump_yaml(document)).encode())
     except OSError as error:

@@ -35,12 +35,12 @@ def rate(
     decided = state.decided.get(purchase.id)
     stars = rating or (decided.rating if decided is not None else None)
     if stars is None and not delivered:
-        raise UsageError(f"{printable(name)}: no rating was given or decided: pass --rating or --delivered")
+        raise UsageError(f"{printable(name)}: there is no rating: pass --rating or --delivered")
     changes = Changes(rating=stars, delivered_at=now() if delivered else None)
     try:
         calls(partial(_tell, provider, purchase, changes, state.ownership()))
     except VendorError as error:
-        raise Unfinished(f"{printable(name)}: the vendor could not be told: {error}") from error
+        raise Unfinished(f"{printable(name)}: could not be sent to the vendor: {error}") from error
     return purchase
 
 

@@ -23,7 +23,7 @@ def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
     if purchase.id in state.elsewhere():
         raise UsageError(
             f"{purchase.id} is under way elsewhere, since {purchase.bought_at}: another machine may be sending it; "
-            "wait for its results, or say --now if that machine is gone"
+            "wait for its results, or pass --now if that machine is gone"
         )
 
 
@@ -37,7 +37,8 @@ def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchas
     if purchase.status not in {Status.ATTENTION, Status.SUBMITTED}:
         hint = "; `pipeline run --retry-failed` buys it again" if purchase.status is Status.FAILED else ""
         raise UsageError(
-            f"{purchase.id} is {purchase.status}: only what is in attention or stuck can be given up{hint}"
+            f"{purchase.id} is {purchase.status}: "
+            f"only a purchase that needs attention or is stuck can be given up{hint}"
         )
     return _commit(state, purchase, GivenUp("given up as lost", again))
 
@@ -51,7 +52,7 @@ def not_bought(state: CampaignState, purchase: Purchase) -> Purchase:
     """
     if purchase.status is not Status.ATTENTION:
         raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
-    return _commit(state, purchase, NothingBought("a person saw that the vendor has no workflow of it"))
+    return _commit(state, purchase, NothingBought("a person found no workflow for it at the vendor"))
 
 
 def identify(
@@ -90,7 +91,7 @@ def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
         raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
     if purchase.deleted:
         raise UsageError(
-            f"{purchase.id} was deleted here and is not followed any more: get what "
+            f"{purchase.id} was deleted here and is no longer tracked: get what "
             f"{printable(workflow_id)} made from the vendor's site"
         )
 

@@ -86,9 +86,9 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
         return candidates[0]
     if candidates:
         ids = ", ".join(sorted(each.id for each in candidates))
-        raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
+        raise UsageError(f"{printable(name)} matches several purchases; name one of them: {ids}")
     if key in assignment.matcher.jobs:
-        raise UsageError(f"nothing was bought for {printable(name)} yet")
+        raise UsageError(f"nothing has been bought for {printable(name)} yet")
     known = [*assignment.matcher.jobs, *records.purchases]
     raise UsageError(f"no job or purchase '{printable(name)}'{did_you_mean(name, known)}")
 
@@ -141,7 +141,7 @@ def purchase_by_id(state: CampaignState, name: str) -> Purchase:
         return found[0]
     if found:
         ids = ", ".join(sorted(each.id for each in found))
-        raise UsageError(f"{printable(name)} may be any of these purchases, name one: {ids}")
+        raise UsageError(f"{printable(name)} matches several purchases; name one of them: {ids}")
     raise UsageError(f"no purchase '{printable(name)}'{did_you_mean(name, state.records.purchases)}")
 
 

@@ -56,7 +56,7 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:
-                problem = "missing" if digest is None else "not what was fetched"
+                problem = "missing" if digest is None else "differs from what was fetched"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
 
 
@@ -81,14 +81,17 @@ def _asked(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> s
     try:
         workflow = provider.get(workflow_id)
     except NotFound:
-        return None if purchase.deleted else f"the vendor knows no workflow {workflow_id} any more"
+        return None if purchase.deleted else f"the vendor no longer knows workflow {workflow_id}"
     if purchase.deleted:
-        return f"workflow {workflow_id} was to be deleted, and is still there"
+        return f"workflow {workflow_id} should have been deleted, but is still there"
     if workflow.progress is Progress.FAILED and purchase.status is not Status.FAILED:
-        return f"workflow {workflow_id} is '{workflow.status}' at the vendor, {purchase.status} by the state"
+        return (
+            f"workflow {workflow_id} is '{workflow.status}' at the vendor, but {purchase.status} in the state"
+        )
     sent = last_sent(purchase).title
     if workflow.template_id != purchase.template_id:
-        return f"workflow {workflow_id} has template {workflow.template_id!r}, bought was {purchase.template_id!r}"
+        template = workflow.template_id
+        return f"workflow {workflow_id} has template {template!r}, but {purchase.template_id!r} was bought"
     if workflow.title != sent:
-        return f"workflow {workflow_id} has title {workflow.title!r}, sent was {sent!r}"
+        return f"workflow {workflow_id} has title {workflow.title!r}, but {sent!r} was sent"
     return None

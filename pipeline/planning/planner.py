@@ -76,7 +76,7 @@ class Planner:
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
-            reason = purchase.error or "whether it was bought is unknown"
+            reason = purchase.error or "it is unknown whether it was bought"
             if purchase.id in self._elsewhere:
                 reason = f"under way elsewhere, since {purchase.bought_at}"
             return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)
@@ -99,7 +99,7 @@ class Planner:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
-                action, reason = Action.DOWNLOAD, "finished, its files are not fetched"
+                action, reason = Action.DOWNLOAD, "finished, its files are not fetched yet yet"
             case Status.FAILED:
                 action, reason, wording, untold = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:
@@ -279,7 +279,7 @@ def _rewording(purchase: Purchase, wording: Wording) -> str:
 def _kept(presence: Presence | None) -> str:
     match presence:
         case Presence.MISSING:
-            return "up to date; its file is not on this machine, collect fetches it"
+            return "up to date; its file is not on this machine (`pipeline collect` fetches it)"
         case Presence.ALTERED:
             return "up to date; its file was altered on this machine"
         case _:

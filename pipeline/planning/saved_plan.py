@@ -137,7 +137,7 @@ def _departs(entry: Entry, listed: SavedAction | None) -> str:
     }:
         return f"{entry.action} now, {listed.action} in the plan"
     if asked != listed.fingerprint:
-        return "asks for something else than in the plan (manifest or inputs changed)"
+        return "its request differs from the plan (the manifest or an input changed)"
     if entry.buys and listed.action in BUYING and entry.credits != listed.credits:
         return f"{entry.credits} credits now, {listed.credits} in the plan"
     return ""

@@ -90,14 +90,16 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield from _costs(plan, paint)
     manifest = shlex.quote(plan.manifest)
     if plan.refusal is not None:
-        yield paint(f"Limit: {printable(plan.refusal)}; a run buys nothing and ends with exit code 4.", "red")
+        yield paint(
+            f"Limit: {printable(plan.refusal)}; a run would buy nothing and end with exit code 4.", "red"
+        )
     elif plan.unpriced:
         yield (
-            "A price that is not known can stand under `catalog.credits` in the manifest, or in a catalogue file: "
-            "`pipeline templates --refresh --write FILE` writes one."
+            "Add prices that you know under `catalog.credits` in the manifest, or fetch the vendor's: "
+            "`pipeline templates --refresh --write prices.yaml`."
         )
     if plan.prices_of is not None:
-        yield f"Prices are those of {plan.prices_of}."
+        yield f"Prices as of {plan.prices_of}."
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
@@ -108,8 +110,9 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
     if untold := sum(entry.untold is not None for entry in plan.entries):
         yield (
-            f"{untold:,} job(s) have another title, description or visibility now, which the vendor is not told: "
-            "nothing proves that their workflows are this campaign's."
+            f"{untold:,} job(s) have a new title, description or visibility, which is not sent to the vendor: "
+            "nothing proves that their workflows are this campaign's "
+            "(see docs/reference/errors.md#unproven-workflow)."
         )
     yield from _unknown(plan)
     failed = sum(_stays_failed(entry) for entry in plan.entries)
@@ -122,7 +125,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
     entries = list(plan.of(Action.ATTENTION))
     elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
     if elsewhere:
-        yield f"{len(elsewhere):,} job(s) are under way on another machine, whose results tell more when it ends."
+        yield f"{len(elsewhere):,} job(s) are under way on another machine, whose results will tell how they ended."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
         yield (
@@ -156,6 +159,8 @@ def _cost(entries: Sequence[Entry]) -> str:
     """What is known of a price, and for how many it is not: an unknown one is never shown as zero."""
     known = _known_credits(entries)
     unknown = sum(entry.credits is None for entry in entries)
+    if unknown == len(entries):
+        return "price unknown"
     parts = (
         f"{known:,} credits" if known is not None else "",
         f"{unknown:,} job(s) with no known price" if unknown else "",

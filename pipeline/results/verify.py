@@ -31,7 +31,7 @@ def _rows(
             for field in sorted({*written_rows[row_name], *wanted_rows[row_name]}):
                 old, new = written_rows[row_name].get(field), wanted_rows[row_name].get(field)
                 if old != new:
-                    yield f"{kind} {row_name}: {field} is {_short(old)} in the results, {_short(new)} by the state"
+                    yield f"{kind} {row_name}: {field} is {_short(old)} in the results, {_short(new)} in the state"
 
 
 def _short(value: object) -> str:

@@ -71,7 +71,7 @@ def test_the_folder_of_another_campaign_is_left_as_it_is(offline: Pipeline, fold
     ended = offline("init")
 
     assert ended.code == 64
-    assert "is there already" in ended.err
+    assert "exists already" in ended.err
     assert contents(folder) == {"campaign.yaml": b"mine"}
 
 

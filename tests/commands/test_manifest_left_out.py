@@ -48,7 +48,7 @@ def test_of_several_one_has_to_be_named(
     ended = pipeline(*command)
 
     assert ended.code == 64, ended.said
-    assert "several campaigns are here, name one of them: campaign.yaml, stages.yaml" in ended.err
+    assert "several campaigns are here; name one: campaign.yaml, stages.yaml" in ended.err
 
 
 @pytest.mark.parametrize("command", [*ALONE, *WITH_NAMES], ids=lambda each: each[0])
@@ -56,7 +56,7 @@ def test_where_there_is_none_that_is_said(folder: Path, pipeline: Pipeline, comm
     ended = pipeline(*command)
 
     assert ended.code == 64, ended.said
-    assert "no campaign is here: name a MANIFEST" in ended.err
+    assert "there is no campaign here; name a MANIFEST" in ended.err
 
 
 @pytest.mark.parametrize("command", ["prune", "destroy"])

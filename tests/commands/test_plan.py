@@ -34,7 +34,7 @@ def test_an_unknown_price_is_said_and_is_not_zero(folder: Path, offline: Pipelin
     ended = offline("plan", project.manifest)
 
     assert "create (price unknown)" in ended.out
-    assert "1 job(s) with no known price" in ended.out
+    assert "Buys 1: price unknown." in ended.out
     assert offline("plan", project.manifest, "--format", "json").document["summary"]["unpriced"] == 1
 
 
@@ -137,7 +137,7 @@ def test_the_limit_that_a_run_will_meet_is_told(
     ended = pipeline("plan", project.manifest, "--detailed-exitcode")
 
     assert ended.code == 4
-    assert f"Limit: {told}; a run buys nothing and ends with exit code 4." in ended.out
+    assert f"Limit: {told}; a run would buy nothing and end with exit code 4." in ended.out
     scripts = pipeline("plan", project.manifest, "--format", "json")
     assert scripts.code == 0
     assert scripts.document["summary"]["limit"] == told

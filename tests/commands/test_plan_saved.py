@@ -109,8 +109,8 @@ def add_a_job(project: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (change_a_prompt, f"{WALK}: asks for something else than in the plan"),
-        (change_the_image, f"{DANCE}: asks for something else than in the plan"),
+        (change_a_prompt, f"{WALK}: its request differs from the plan"),
+        (change_the_image, f"{DANCE}: its request differs from the plan"),
         (change_a_price, f"{WALK}: 7 credits now, 100 in the plan"),
         (add_a_job, "main/loop/red/run: create now, and not in the plan"),
     ],

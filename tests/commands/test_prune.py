@@ -246,7 +246,7 @@ def test_a_wish_that_the_vendor_did_not_answer_is_kept_and_repeated(
     vendor.fail({"on": "delete", "do": {"status": 503}})
     first = prune(pipeline, orphaned)
     assert first.code == 8, first.said
-    assert "1 not deleted yet: run it again" in first.out
+    assert "1 could not be deleted yet: run again" in first.out
     assert deleted(orphaned) == {WALK}
     assert len(vendor.store.workflows()) == 2
     vendor.heal()

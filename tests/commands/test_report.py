@@ -82,7 +82,7 @@ def test_where_the_images_are_gone_the_results_are_enough(
     ended = pipeline("report", made.manifest)
 
     assert ended.code == 0, ended.said
-    assert "does not read now" in ended.err
+    assert "cannot be read" in ended.err
     assert keys(report / "index.html") == [DANCE, WALK]
 
 

@@ -149,7 +149,7 @@ def test_one_that_was_given_up_and_pruned_is_not_taken_up_to_be_forgotten(
     ended = pipeline("resolve", unknown.manifest, purchase, "--workflow-id", workflow_of(vendor))
 
     assert ended.code == 64, ended.said
-    assert "is not followed any more" in ended.err
+    assert "is no longer tracked" in ended.err
     assert [each["status"] for each in unknown.results()["purchases"]] == ["failed"]
 
 

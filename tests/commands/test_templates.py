@@ -107,14 +107,14 @@ def test_the_live_prices_are_kept_as_a_catalogue_file(
 ) -> None:
     manifest = spring(templates={"scene": {"template_id": "vim_arctic"}}, prompts={})
     project.write({"campaign.yaml": manifest})
-    assert "1 job(s) with no known price" in pipeline("plan", project.manifest).out
+    assert "price unknown" in pipeline("plan", project.manifest).out
 
     project.write({"campaign.yaml": {**manifest, "catalog": {"file": "prices.yaml"}}})
 
     planned = pipeline("plan", project.manifest)
-    assert "no known price" not in planned.out
+    assert "price unknown" not in planned.out
     today = datetime.now(UTC).date().isoformat()
-    assert f"Prices are those of {today}." in planned.out
+    assert f"Prices as of {today}." in planned.out
     assert pipeline("plan", project.manifest, "--format", "json").document["summary"]["prices_of"] == today
     assert pipeline("validate", project.manifest).code == 0
 
@@ -148,11 +148,11 @@ def test_only_the_whole_live_catalogue_is_kept(
 
 
 def test_the_plan_says_of_which_day_the_built_in_prices_are(project: Project, offline: Pipeline) -> None:
-    assert "Prices are those of 20" in offline("plan", project.manifest).out
+    assert "Prices as of 20" in offline("plan", project.manifest).out
 
     own = spring(catalog={"credits": {"each_explodedloop_0226": 7}})
     project.write({"campaign.yaml": own})
-    assert "Prices are those of" not in offline("plan", project.manifest).out
+    assert "Prices as of" not in offline("plan", project.manifest).out
 
 
 # The vendor's answer has no documented shape

@@ -80,7 +80,7 @@ def change_the_credits(document: Any) -> None:
     [
         (lose_a_job, f"job {WALK}: not in the results"),
         (add_a_job, "job main/loop/red/run: only in the results"),
-        (change_a_status, f'job {WALK}: status is "pending" in the results, "done" by the state'),
+        (change_a_status, f'job {WALK}: status is "pending" in the results, "done" in the state'),
         (lose_a_purchase, ": not in the results"),
         (change_the_credits, "summary: "),
     ],
@@ -143,8 +143,8 @@ def link(project: Project) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut_short, "not what was fetched"),
-        (change_a_byte, "not what was fetched"),
+        (cut_short, "differs from what was fetched"),
+        (change_a_byte, "differs from what was fetched"),
         (remove, "missing"),
         (link, "missing"),
     ],
@@ -197,13 +197,13 @@ def test_a_workflow_that_is_gone_failed_or_titled_otherwise_is_named(
     ended = remote(pipeline, bought)
 
     assert ended.code == 1, ended.said
-    assert f"the vendor knows no workflow {dance} any more" in ended.out
-    assert f"workflow {walk} has title \"somebody's\", sent was 'spring: {WALK}" in ended.out
+    assert f"the vendor no longer knows workflow {dance}" in ended.out
+    assert f"workflow {walk} has title \"somebody's\", but 'spring: {WALK}" in ended.out
     assert "2 difference(s)." in ended.out
 
     vendor.heal()
     vendor.fail({"on": "get", "match": {"title": "walk"}, "do": {"patch": {"processing_status": "fail"}}})
-    assert f"workflow {walk} is 'fail' at the vendor, done by the state" in remote(pipeline, bought).out
+    assert f"workflow {walk} is 'fail' at the vendor, but done in the state" in remote(pipeline, bought).out
 
 
 def test_a_vendor_out_of_reach_hides_nothing_that_was_found(

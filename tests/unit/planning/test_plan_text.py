@@ -43,11 +43,11 @@ def test_a_plan_reads_as_this() -> None:
         "  ! hero/overlay/unknown  needs attention: a time-out after sending\n"
         "  - hero/overlay/gone  orphan: its job has left the manifest; it is done\n"
         "Plan: 1 in need of attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
-        "  other: 1 to buy, 1 job(s) with no known price\n"
+        "  other: 1 to buy, price unknown\n"
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job(s) with no known price.\n"
-        "A price that is not known can stand under `catalog.credits` in the manifest, or in a catalogue file: "
-        "`pipeline templates --refresh --write FILE` writes one.\n"
+        "Add prices that you know under `catalog.credits` in the manifest, or fetch the vendor's: "
+        "`pipeline templates --refresh --write prices.yaml`.\n"
         "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` fetches them.\n"
         "1 job(s) may or may not have been bought: look for them on the vendor's site, "
         "then settle each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
@@ -58,7 +58,7 @@ def test_a_plan_reads_as_this() -> None:
 def test_a_price_that_nobody_knows_is_never_shown_as_zero() -> None:
     made = plan([job(name, name, price=None) for name in "abcd"])
     shown = list(totals(made))
-    assert "Buys 4: 4 job(s) with no known price." in shown
+    assert "Buys 4: price unknown." in shown
     assert not any("0 credits" in line for line in shown)
     summary = as_json(made)["summary"]
     assert isinstance(summary, dict)
