@@ -1,7 +1,8 @@
 """How a run goes, told by what it writes down: for who looks on from elsewhere. Reads only, and locks nothing."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.engine.durations import Durations, time_left
@@ -16,6 +17,8 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results.standing import PENDING, standings
 from pipeline.state.lock import Holder, beside, holder
 
+# File systems tell times in steps; who looks within one sees no difference. Ample, as looking again costs little.
+_UNSURE_NS = 5_000_000_000
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
 
@@ -40,7 +43,8 @@ class Watch:
         self.run: Holder | None = None
         self._workspace = workspace
         self._select = select
-        self._stamps: object = None
+        self._stamps: Sequence[tuple[int, int, int] | None] = ()
+        self._has_looked = False
         self._jobs: dict[JobKey, JobStatus] = {}
         self._counted: set[JobKey] = set()
         self._templates: dict[JobKey, str] = {}
@@ -56,14 +60,14 @@ class Watch:
         """
         self._note_run()
         stamps = self._records_as_they_are()
-        if stamps == self._stamps:
+        if stamps == self._stamps and not self._may_be_written_again(stamps):
             return []
         with open_campaign(self._workspace, writable=False) as state:
             before, self._jobs = self._jobs, self._standing(state)
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
             self._templates = {job.key: job.request.template_id for job in state.jobs}
-        is_first, self._stamps = self._stamps is None, stamps
+        is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
         self._count(before)
         return [] if is_first else list(_changes(before, self._jobs))
 
@@ -89,7 +93,7 @@ class Watch:
             self._counted.clear()
             self._count({})
 
-    def _records_as_they_are(self) -> object:
+    def _records_as_they_are(self) -> Sequence[tuple[int, int, int] | None]:
         workspace = self._workspace
         files = (
             workspace.state,
@@ -97,7 +101,12 @@ class Watch:
             workspace.results,
             workspace.decisions,
         )
-        return tuple(map(stamp, files))
+        return list(map(stamp, files))
+
+    def _may_be_written_again(self, stamps: Sequence[tuple[int, int, int] | None]) -> bool:
+        """Whether a file is so new that one more change would leave its time as it is."""
+        newest = max((each[2] for each in stamps if each is not None), default=0)
+        return newest > time.time_ns() - _UNSURE_NS
 
     def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)

@@ -308,3 +308,13 @@ def test_a_run_takes_what_another_process_hears_while_it_goes_on(
     assert ended.code == 0, ended.said
     assert gets() >= 2
     assert list(spool_of(hooked).receipts()) == []
+
+
+def test_what_comes_late_for_what_is_done_is_cleared_away(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    (one, _) = project.results()["purchases"]
+    spool_of(project).put(Receipt(PurchaseId(one["id"]), (WorkflowId(one["workflow_id"]),)))
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert list(spool_of(project).receipts()) == []
