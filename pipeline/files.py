@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
+from typing import NamedTuple
 
 from pipeline import failpoints, system
 
@@ -202,7 +203,14 @@ def is_lfs_pointer(content: bytes) -> bool:
     return content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
-Stamp = tuple[int, int, int, int, int]
+class Stamp(NamedTuple):
+    """What tells one version of a file from another, without a look at its bytes."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
 
 
 def stamp(path: Path) -> Stamp | None:
@@ -215,7 +223,7 @@ def stamp(path: Path) -> Stamp | None:
 
 def _stamp_of(status: os.stat_result) -> Stamp:
     # Size and time of writing may be made to look alike; the time of the last change of an inode may not.
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @contextmanager

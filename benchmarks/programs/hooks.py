@@ -18,7 +18,7 @@ from pipeline.purchases import PurchaseId
 from pipeline.webhooks.addresses import Addresses
 from pipeline.webhooks.listener import Listener
 from pipeline.webhooks.receipt import ReceiptInbox
-from pipeline.webhooks.receiver import hooks_application
+from pipeline.webhooks.receiver import Receiver, hooks_application
 
 _ADDRESSES = Addresses(secret=b"known to both processes")
 _PURCHASES = 1000
@@ -37,7 +37,7 @@ async def _bare(
 
 def _serve(kind: str) -> None:
     inbox = ReceiptInbox()
-    application = hooks_application(_ADDRESSES, inbox.put) if kind == "ours" else _bare
+    application = hooks_application(Receiver(_ADDRESSES, inbox.put)) if kind == "ours" else _bare
     with Listener(application, "127.0.0.1", 0) as listener:
         print(listener.port, flush=True)
         sys.stdin.readline()  # the first calls have warmed it up

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @flag("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token (mode 0600).")
 @flag("--read-only", is_flag=True, help="For looking only: take no reviews.")
 @flag("--as", "by", metavar="NAME", help="Who decides here (default: git's user.name).")
+@flag("--webhook-url", metavar="URL", help="Keep what the vendor calls below URL for `run` and `collect`.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @campaign_options
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
@@ -74,6 +75,7 @@ def live_page(
         # An extra, and heavy.
         from pipeline.serve.listen import listen_address
         from pipeline.serve.server import LivePage, ServeSettings
+        from pipeline.serve.webhook_routes import webhook_routes
     except ImportError as error:
         raise missing_extra() from error
 
@@ -83,7 +85,12 @@ def live_page(
         read_only=given["read_only"],
         by=assert_name(given["by"]) or reviewer(workspaces[0]),
     )
-    return LivePage(workspaces, settings, reopen=lambda number: open_workspaces([paths[number]], flags)[0])
+    return LivePage(
+        workspaces,
+        settings,
+        reopen=lambda number: open_workspaces([paths[number]], flags)[0],
+        open_routes=webhook_routes(workspaces, given["webhook_url"]) if given["webhook_url"] else (),
+    )
 
 
 def page_of_run(

@@ -130,8 +130,7 @@ class ReceiptHandler:
         self.journal.record(purchase_id, Identified(workflow_id), self._identified)
 
     def _identified(self, purchase: Purchase) -> None:
-        self.reporter.tell(
-            purchase.key,
-            f"was bought after all, as {printable(purchase.workflow_id or '')}: the vendor called",
-        )
+        # As loud as the warning before it, that nobody could tell.
+        found = printable(purchase.workflow_id or "")
+        self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
         self.in_flight.follow(purchase)

@@ -22,7 +22,7 @@ from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import credits_spent, summarize
-from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
+from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class CampaignRun:
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
         if not plan.asks_vendor and not plan.moves_files and not self._receipt_may_identify():
+            self._spool.forget([each for each in self._spool.look() if self._is_awaited(each)])
             return
         if plan.buying:
             self._publisher.assert_writable()
@@ -138,13 +139,15 @@ class CampaignRun:
 
     def _receipt_may_identify(self) -> bool:
         """Whether a receipt waits that names the workflow of a purchase in attention."""
-        purchases = self._state.records.purchases
-        return any(
-            receipt.named
-            and receipt.purchase in purchases
-            and purchases[receipt.purchase].status is Status.ATTENTION
-            for receipt in self._spool.look()
-        )
+        return any(each.named and self._status_of(each) is Status.ATTENTION for each in self._spool.look())
+
+    def _is_awaited(self, receipt: Receipt) -> bool:
+        """Whether a later run may need it, or another campaign whose records lie in the same folder."""
+        return self._status_of(receipt) in {None, Status.SUBMITTING, Status.ATTENTION}
+
+    def _status_of(self, receipt: Receipt) -> Status | None:
+        purchase = self._state.records.purchases.get(receipt.purchase)
+        return None if purchase is None else purchase.status
 
     def _receipts(self) -> AbstractContextManager[None]:
         """Take what `serve` heard of the vendor's calls, and where one is expected, go on to do so."""

@@ -1,8 +1,10 @@
 """How a run goes, told by what it writes down: for who looks on from elsewhere. Reads only, and locks nothing."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.engine.durations import Durations, time_left
 from pipeline.engine.in_flight import seconds_between
@@ -15,8 +17,10 @@ from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.results.standing import PENDING, standings
 from pipeline.state import look
-from pipeline.state.lock import Holder
+from pipeline.state.lock import Holder, beside
 
+# File systems tell times in steps; who looks within one sees no difference. Ample, as looking again costs little.
+_UNSURE_NS = 5_000_000_000
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
 
@@ -41,7 +45,8 @@ class Watch:
         self.run: Holder | None = None
         self._workspace = workspace
         self._select = select
-        self._stamps: object = None
+        self._stamps: object = ()
+        self._has_looked = False
         self._jobs: dict[JobKey, JobStatus] = {}
         self._counted: set[JobKey] = set()
         self._templates: dict[JobKey, str] = {}
@@ -57,14 +62,14 @@ class Watch:
         """
         self._note_run()
         stamps = self._records_as_they_are()
-        if stamps == self._stamps:
+        if stamps == self._stamps and not self._may_be_written_again():
             return []
         with open_campaign(self._workspace, writable=False) as state:
             before, self._jobs = self._jobs, self._standing(state)
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
             self._templates = {job.key: job.request.template_id for job in state.jobs}
-        is_first, self._stamps = self._stamps is None, stamps
+        is_first, self._stamps, self._has_looked = not self._has_looked, stamps, True
         self._count(before)
         return [] if is_first else list(_changes(before, self._jobs))
 
@@ -91,9 +96,19 @@ class Watch:
             self._count({})
 
     def _records_as_they_are(self) -> object:
+        """Another thing whenever the records were written."""
         workspace = self._workspace
         state = look.stamp(workspace.state, workspace.state_name)
         return state, stamp(workspace.results), stamp(workspace.decisions)
+
+    def _may_be_written_again(self) -> bool:
+        """Whether a file is so new that one more change would leave its time as it is."""
+        workspace = self._workspace
+        files = [workspace.results, workspace.decisions]
+        if isinstance(workspace.state, Path):
+            files += [workspace.state, beside(workspace.state, "-wal")]
+        since = time.time_ns() - _UNSURE_NS
+        return any(found.mtime_ns > since for path in files if (found := stamp(path)) is not None)
 
     def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)

@@ -1,7 +1,8 @@
 """Webhooks of a campaign: where the secret and the receipts lie, and what hears the vendor while a run goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
@@ -9,6 +10,9 @@ from pipeline.webhooks.addresses import Addresses, checked_url
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.secret import VARIABLE, secret_in
 from pipeline.webhooks.spool import Spool
+
+if TYPE_CHECKING:
+    from pipeline.webhooks.receiver import Application
 
 # In the state's folder, as all campaigns that lie in one folder have one secret.
 SPOOL = "webhooks"
@@ -29,6 +33,20 @@ def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
     folder = workspace.campaign.manifest.parent / STATE_FOLDER
     secret = secret_in(workspace.environment.variables.get(VARIABLE), folder)
     return Addresses(secret=secret, url=checked_url(url) if url else "")
+
+
+def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application":
+    """What hears the vendor for a `serve`, below `url`, and keeps its calls for `run` and `collect`.
+
+    Raises:
+        UsageError, InvalidInput, Unfinished: as `addresses_of`.
+    """
+    from pipeline.webhooks.receiver import Receiver, hooks_application
+
+    # Campaigns of one folder have one secret and one spool.
+    of_folders = {each.campaign.manifest.parent: each for each in workspaces}
+    receivers = [Receiver(addresses_of(each, url), spool_of(each).put) for each in of_folders.values()]
+    return hooks_application(*receivers)
 
 
 @contextmanager
@@ -56,10 +74,10 @@ def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[We
 def _listening(listen: str, addresses: Addresses, inbox: ReceiptInbox) -> Iterator[None]:
     try:
         from pipeline.webhooks.listener import Listener, address_of
-        from pipeline.webhooks.receiver import hooks_application
+        from pipeline.webhooks.receiver import Receiver, hooks_application
     except ImportError as error:
         raise UsageError(
             "--webhook-listen needs the extra `serve`: pip install 'campaign-pipeline[serve]'"
         ) from error
-    with Listener(hooks_application(addresses, inbox.put), *address_of(listen)):
+    with Listener(hooks_application(Receiver(addresses, inbox.put)), *address_of(listen)):
         yield

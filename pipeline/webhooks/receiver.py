@@ -1,9 +1,11 @@
 """What answers the vendor's calls: an ASGI application, to be mounted by whoever serves. It needs no library."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.purchases import PurchaseId
 from pipeline.webhooks.addresses import Addresses
 from pipeline.webhooks.receipt import Receipt, workflows_in
 
@@ -17,31 +19,48 @@ LONGEST_BODY = 64 * 1024
 _PATIENCE = 5.0
 
 
-def hooks_application(addresses: Addresses, on_receipt: Callable[[Receipt], object]) -> Application:
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Those who are called at `addresses`: `on_receipt` gets what comes, in any thread."""
+
+    addresses: Addresses
+    on_receipt: Callable[[Receipt], object]
+
+
+def hooks_application(*receivers: Receiver) -> Application:
     """The application that takes POSTs to `/hooks/<purchase>/<proof>`, at the end of whatever path it is mounted at.
 
-    A sound address is answered with 204, and `on_receipt` called, which must be quick; where that fails, with 503, so
-    that the vendor calls again. Any other address is answered with 404, before its body is read.
+    A sound address is answered with 204, and each of `receivers` whose address it is gets the receipt; where it
+    cannot be kept (an OSError), with 503, so that the vendor calls again. Any other address is answered with 404,
+    before its body is read.
     """
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
-        begins = path.rfind("/hooks/")
-        purchase_id = addresses.purchase_at(path[begins:]) if begins >= 0 else None
-        if purchase_id is None or scope["method"] != "POST":
+        called = _called(receivers, scope["path"])
+        if not called or scope["method"] != "POST":
             await _answer(send, 404)
             return
-        body = await _body(receive)
+        named = workflows_in(await _body(receive))
         try:
-            on_receipt(Receipt(purchase_id, workflows_in(body)))
+            for receiver, purchase_id in called:
+                # It may write to a disk, which nobody else is to wait for.
+                await asyncio.to_thread(receiver.on_receipt, Receipt(purchase_id, named))
         except OSError:
             await _answer(send, 503)
         else:
             await _answer(send, 204)
 
     return application
+
+
+def _called(receivers: Sequence[Receiver], path: str) -> list[tuple[Receiver, PurchaseId]]:
+    begins = path.rfind("/hooks/")
+    if begins < 0:
+        return []
+    found = ((each, each.addresses.purchase_at(path[begins:])) for each in receivers)
+    return [(receiver, purchase_id) for receiver, purchase_id in found if purchase_id is not None]
 
 
 async def _body(receive: Receive) -> bytes:

@@ -19,11 +19,15 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Spool:
-    """A folder of receipts, one file for each. It is made when there is something to put into it."""
+    """A folder of receipts, one file for each. It is made when there is something to put into it.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._put: dict[PurchaseId, set[str]] = {}
+        self._lock = threading.Lock()
 
     def put(self, receipt: Receipt) -> None:
         """Keep one, durably. What says the same as another is kept once, and of one purchase only so many.
@@ -31,8 +35,11 @@ class Spool:
         Raises:
             OSError: it cannot be written.
         """
+        with self._lock:
+            self._put_anew(receipt, _name_of(receipt))
+
+    def _put_anew(self, receipt: Receipt, name: str) -> None:
         names = self._put.setdefault(receipt.purchase, set())
-        name = _name_of(receipt)
         if name in names and (self._folder / name).exists():
             return
         if name not in names and len(names) > MOST_NAMED:

@@ -305,3 +305,19 @@ def test_a_folder_that_cannot_be_written_is_told(made: Project, pipeline: Pipeli
     assert ended.code in (8, 64)
     assert "in-the-way/page" in ended.err
     assert "Traceback" not in ended.said
+
+
+def test_what_the_results_tell_of_files_is_shown_where_nothing_can_read_them(
+    made: Project, pipeline: Pipeline, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pipeline.media.read", None)
+    shutil.rmtree(made.folder / "output")
+
+    assert pipeline("report", made.manifest).code == 0
+
+    told = made.results()["media"]
+    for file in data_of(report / "index.html")["campaigns"][0]["files"]:
+        (entry,) = [each for digest, each in told.items() if digest.startswith(file["id"])]
+        assert {name: file[name] for name in entry if name != "rule"} == {
+            name: value for name, value in entry.items() if name != "rule"
+        }

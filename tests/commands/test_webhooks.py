@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, spring
-from support.processes import until
+from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
@@ -100,12 +100,13 @@ class Flood:
         while not self._ended.is_set():
             number += 1
             try:
-                self.answers.append(self._call(f"/spring/hooks/{number:016x}/{number:064x}"))
+                self.answers.append(self.call(self._port, f"/spring/hooks/{number:016x}/{number:064x}"))
             except OSError:
                 self._ended.wait(0.01)  # nobody listens yet, or any more
 
-    def _call(self, path: str) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+    @staticmethod
+    def call(port: int, path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
             connection.request("POST", path, b'{"workflow_id": "wf", "status": "success"}')
             return connection.getresponse().status
@@ -307,4 +308,47 @@ def test_a_run_takes_what_another_process_hears_while_it_goes_on(
     hearing.join()
     assert ended.code == 0, ended.said
     assert gets() >= 2
+    assert list(spool_of(hooked).receipts()) == []
+
+
+def test_what_comes_late_for_what_is_done_is_cleared_away(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    (one, _) = project.results()["purchases"]
+    spool_of(project).put(Receipt(PurchaseId(one["id"]), (WorkflowId(one["workflow_id"]),)))
+
+    assert pipeline("run", project.manifest).code == 0
+
+    assert list(spool_of(project).receipts()) == []
+
+
+def test_what_serve_hears_is_taken_up_by_a_later_run(
+    hooked: Project, pipeline: Pipeline, vendor: Emulator, port: int, start: Callable[..., Running]
+) -> None:
+    url = f"http://127.0.0.1:{port}/spring"
+    serving = start("serve", hooked.manifest, "--listen", f"127.0.0.1:{port}", "--webhook-url", url)
+    assert serving.first_line().startswith("The page is at ")
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
+
+    assert pipeline("run", hooked.manifest, "--no-wait", "--webhook-url", url).code == 7
+    until(lambda: len(list(spool_of(hooked).receipts())) == 2, "both calls")
+    vendor.heal()
+    ended = pipeline("run", hooked.manifest)
+
+    assert ended.code == 0, ended.said
+    assert set(hooked.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+    assert list(spool_of(hooked).receipts()) == []
+
+
+def test_serve_tells_a_caller_who_cannot_prove_itself_nothing(
+    hooked: Project, port: int, start: Callable[..., Running]
+) -> None:
+    flags = ("--listen", f"127.0.0.1:{port}", "--webhook-url", "https://hooks.example.com/spring")
+    serving = start("serve", hooked.manifest, *flags)
+    assert serving.first_line().startswith("The page is at ")
+
+    statuses = {Flood.call(port, f"{before}/hooks/{1:016x}/{1:064x}") for before in ("", "/spring")}
+
+    assert statuses == {404}
+    assert Flood.call(port, "/other/hooks/x/y") == 403  # the page's own guard, as for any other path
     assert list(spool_of(hooked).receipts()) == []

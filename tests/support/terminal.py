@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,8 +40,10 @@ class Terminal:
 
     def until(self, words: str) -> None:
         """Read until it has written `words`."""
+        deadline = time.monotonic() + PATIENCE
         while words not in self.text:
-            assert self._read(), f"it never wrote {words!r}, but: {self.text}"
+            goes_on = time.monotonic() < deadline and self._read()
+            assert goes_on, f"it never wrote {words!r}, but: {self.text}"
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)

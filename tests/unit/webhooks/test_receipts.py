@@ -84,7 +84,7 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     assert set(spool.receipts()) == kept - {receipt("wf-1")}
 
 
-@fails_without("pipeline.webhooks.spool:Spool.put", "if name not in names and len(names) > MOST_NAMED")
+@fails_without("pipeline.webhooks.spool:Spool._put_anew", "if name not in names and len(names) > MOST_NAMED")
 def test_who_knows_one_address_cannot_fill_the_disk(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for number in range(100):

@@ -13,7 +13,7 @@ from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.webhooks.addresses import Addresses
 from pipeline.webhooks.listener import Listener, address_of
 from pipeline.webhooks.receipt import Receipt
-from pipeline.webhooks.receiver import LONGEST_BODY, hooks_application
+from pipeline.webhooks.receiver import LONGEST_BODY, Receiver, hooks_application
 
 ADDRESSES = Addresses(secret=b"correct horse battery staple")
 PURCHASE = PurchaseId("00112233445566aa")
@@ -29,7 +29,7 @@ class Server:
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
         self.disk_is_full = False
-        self.listener = Listener(hooks_application(ADDRESSES, self._take), "127.0.0.1", 0)
+        self.listener = Listener(hooks_application(Receiver(ADDRESSES, self._take)), "127.0.0.1", 0)
 
     def _take(self, receipt: Receipt) -> None:
         if self.disk_is_full:
@@ -66,8 +66,8 @@ def test_what_stands_before_it_does_not_matter(server: Server, before: str) -> N
 
 @fails_without(
     "pipeline.webhooks.receiver:hooks_application",
-    "if purchase_id is None or",
-    swap=("purchase_id is None", "False"),
+    "if not called or",
+    swap=("not called", "False"),
 )
 @pytest.mark.parametrize(
     "path",
@@ -125,7 +125,7 @@ def test_the_vendor_is_asked_to_call_again_where_a_receipt_cannot_be_kept(server
 def test_an_address_that_is_taken_is_told(server: Server) -> None:
     with (
         pytest.raises(UsageError, match="nothing can listen on"),
-        Listener(hooks_application(ADDRESSES, print), "127.0.0.1", server.listener.port),
+        Listener(hooks_application(), "127.0.0.1", server.listener.port),
     ):
         pass
 
