@@ -28,7 +28,7 @@ from pipeline.engine.receipts import Webhooks
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.provider import assert_vendor_installed
+from pipeline.operations.provider import assert_vendor_installed, key_variables
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
@@ -167,7 +167,14 @@ def _options(
     publishing = given["checkpoint"]
     workspace = state.workspace
     checkpoint = (
-        Checkpoint(publishing, workspace.inputs, workspace.environment.variables) if publishing else None
+        Checkpoint(
+            command=publishing,
+            inputs=workspace.inputs,
+            environment=workspace.environment.variables,
+            keys=key_variables(workspace.campaign.provider.name),
+        )
+        if publishing
+        else None
     )
     return RunOptions(
         plan=planned,
