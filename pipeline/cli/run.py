@@ -196,5 +196,11 @@ def _options(
 
 def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
     from pipeline.engine.checkpoint import Checkpoint
+    from pipeline.operations.provider import key_variables
 
-    return Checkpoint(command, workspace.inputs, workspace.environment.variables)
+    return Checkpoint(
+        command=command,
+        inputs=workspace.inputs,
+        environment=workspace.environment.variables,
+        keys=key_variables(workspace.campaign.provider.name),
+    )

@@ -34,13 +34,14 @@ class Checkpoint:
 
     `inputs` are the files that say what is bought, relative to the project's root. PIPELINE_INPUTS names a file that
     lists them, each ended by a NUL: a variable could not hold the names of thousands of images.
-    Of `environment` it is given all but the vendor's key, the secret of the webhooks, and what may hold the password
-    of a team's state.
+    Of `environment` it is given all but the vendor's key, the secret of the webhooks, what may hold the password of a
+    team's state, and `keys`, the variables that hold the key of another provider.
     """
 
     command: str
     inputs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: frozenset[str] = frozenset()
     _process: "_Process" = field(default_factory=lambda: _Process(), init=False, repr=False, compare=False)
 
     def __call__(self) -> None:
@@ -53,7 +54,8 @@ class Checkpoint:
             with tempfile.NamedTemporaryFile(prefix="pipeline-inputs-") as listed:
                 listed.writelines(f"{each}\0".encode() for each in self.inputs)
                 listed.flush()
-                given = {name: value for name, value in self.environment.items() if name not in SECRETS}
+                secrets = SECRETS | self.keys
+                given = {name: value for name, value in self.environment.items() if name not in secrets}
                 given["PIPELINE_INPUTS"] = listed.name
                 for _ in range(1 + MOST_JOINS):
                     code, output = self._process.run(self.command, given)

@@ -1,10 +1,13 @@
 """Whether git keeps what a campaign must not lose: its manifest and its results."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.engine.checkpoint import SECRETS
 from pipeline.errors import printable
 from pipeline.operations.finding import Finding, warned
+from pipeline.operations.provider import key_variables
 from pipeline.operations.workspace import Workspace
 
 _PATIENCE = 10.0
@@ -29,11 +32,15 @@ def _told(folder: Path, workspace: Workspace) -> Finding:
     results, shown = workspace.results, printable(workspace.results_name)
     if not results.is_relative_to(workspace.campaign.root):
         return Finding(check="git", message=f"{shown} is kept outside of the repository")
-    if _git(folder, "check-ignore", "--quiet", str(results)).returncode == 0:
+    secrets = SECRETS | key_variables(workspace.campaign.provider.name)
+    variables = {
+        name: value for name, value in workspace.environment.variables.items() if name not in secrets
+    }
+    if _git(folder, variables, "check-ignore", "--quiet", str(results)).returncode == 0:
         return warned("git", f"{shown} is ignored: take it out of .gitignore and commit it")
     if not results.exists():
         return Finding(check="git", message=f"ready; commit {shown} after the first run")
-    changed = _git(folder, "status", "--porcelain", "--", str(results))
+    changed = _git(folder, variables, "status", "--porcelain", "--", str(results))
     if changed.returncode != 0:
         return warned("git", f"git cannot tell: {printable(changed.stderr.strip(), 200)}")
     if changed.stdout:
@@ -41,9 +48,15 @@ def _told(folder: Path, workspace: Workspace) -> Finding:
     return Finding(check="git", message=f"{shown} is committed")
 
 
-def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     # A repository's own settings may name programs to run; of the two commands used, only this one would.
     command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments)
     return subprocess.run(  # noqa: S603 - no shell, and paths of our own
-        command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_PATIENCE
+        command,
+        env=dict(variables),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=_PATIENCE,
     )

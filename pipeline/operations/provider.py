@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from pipeline.errors import InvalidInput
 from pipeline.operations.environment import Environment
 from pipeline.operations.workspace import Workspace
-from pipeline.providers.api_settings import VENDOR, Settings, clean_key
+from pipeline.providers.api_settings import Settings, clean_key
 from pipeline.providers.base import Provider
 from pipeline.providers.network import Network, network_from
-from pipeline.providers.registry import maker_named, provider_named
+from pipeline.providers.plugin import ProviderPlugin
+from pipeline.providers.registry import BUILT_IN, plugin_named, provider_named
 
 
 @contextmanager
@@ -38,8 +40,8 @@ def vendor_of(
 ) -> Iterator[Provider]:
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
-        maker = maker_named(name)
-        yield maker(provider_settings(environment, api, request_timeout))
+        plugin = plugin_named(name)
+        yield plugin.make(provider_settings(environment, api, request_timeout, plugin=plugin))
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
@@ -52,10 +54,29 @@ def vendor_of(
         )
 
 
+def key_variables(name: str) -> frozenset[str]:
+    """The variable of the environment that holds the key of the provider of that name, if it has one.
+
+    Nobody else is to have it: neither a command that publishes nor the hooks of a git that it calls.
+    """
+    try:
+        variable = plugin_named(name).key_variable
+    except InvalidInput:  # a rehearsal needs no provider
+        return frozenset()
+    return frozenset() if variable is None else frozenset({variable})
+
+
 def provider_settings(
-    environment: Environment, api: str, request_timeout: float, *, emulator: str | None = None
+    environment: Environment,
+    api: str,
+    request_timeout: float,
+    *,
+    plugin: ProviderPlugin | None = None,
+    emulator: str | None = None,
 ) -> Settings:
     """Where the API is and with which key: the operator's, or those of an emulator at the url `emulator`.
+
+    The variables are those that `plugin` names, or the vendor's.
 
     Raises:
         AccountError: there is no key, or it cannot be one.
@@ -70,10 +91,14 @@ def provider_settings(
             request_timeout=request_timeout,
             network=Network(),
         )
+    plugin = plugin or BUILT_IN["vimmerse"]
+    variables = environment.variables
+    key = "" if plugin.key_variable is None else variables.get(plugin.key_variable, "")
+    told = "" if plugin.address_variable is None else variables.get(plugin.address_variable, "")
     return Settings(
-        key=clean_key(environment.variables.get("VIMMERSE_API_KEY", "")),
-        base_url=environment.variables.get("VIMMERSE_BASE_URL") or VENDOR,
+        key="" if plugin.key_variable is None else clean_key(key, plugin.key_variable),
+        base_url=told or plugin.address,
         api=version,
         request_timeout=request_timeout,
-        network=network_from(environment.variables),
+        network=network_from(variables),
     )

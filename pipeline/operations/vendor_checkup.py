@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from pipeline.errors import AccountError, ExitCode, PipelineError, printable
+from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, printable
 from pipeline.operations.environment import Environment
 from pipeline.operations.finding import Finding, failed, warned
 from pipeline.operations.provider import provider_settings
@@ -14,6 +14,8 @@ from pipeline.providers.address import shown_url
 from pipeline.providers.api_settings import Settings, clean_key
 from pipeline.providers.http.errors import TransportError
 from pipeline.providers.http.transport import HttpRequest, Response, Transport
+from pipeline.providers.plugin import ProviderPlugin
+from pipeline.providers.registry import plugin_named
 
 _TIMEOUT = 10.0
 _TOLERATED_SECONDS = 60.0
@@ -26,26 +28,40 @@ def check_vendor(workspace: Workspace) -> Iterator[Finding]:
     if workspace.emulated:
         yield Finding(check="key", message="not needed for a rehearsal")
         return
-    environment = workspace.environment
+    environment, named = workspace.environment, workspace.campaign.provider
     try:
-        clean_key(environment.variables.get("VIMMERSE_API_KEY", ""))
-    except AccountError as error:
+        plugin = plugin_named(named.name)
+    except InvalidInput as error:
         yield failed("key", str(error), error.exit_code)
-    else:
-        yield Finding(check="key", message="VIMMERSE_API_KEY is set")
-    try:
-        settings = _settings(environment, workspace.campaign.provider.api)
-    except PipelineError as error:
-        yield failed("address", f"{error}; see VIMMERSE_BASE_URL", error.exit_code)
         return
-    yield Finding(check="address", message=shown_url(settings.base_url))
-    if workspace.campaign.provider.name == "vimmerse":
+    yield _key(environment, plugin.key_variable)
+    try:
+        settings = _settings(environment, named.api, plugin)
+    except PipelineError as error:
+        variable = plugin.address_variable or "the provider's documentation"
+        yield failed("address", f"{error}; see {variable}", error.exit_code)
+        return
+    if settings.base_url:
+        yield Finding(check="address", message=shown_url(settings.base_url))
+    if named.name == "vimmerse":
         yield from _health(settings)
 
 
-def _settings(environment: Environment, api: str) -> Settings:
-    without_key = replace(environment, variables={**environment.variables, "VIMMERSE_API_KEY": _NO_KEY})
-    return provider_settings(without_key, api, _TIMEOUT)
+def _key(environment: Environment, variable: str | None) -> Finding:
+    if variable is None:
+        return Finding(check="key", message="the provider needs none")
+    try:
+        clean_key(environment.variables.get(variable, ""), variable)
+    except AccountError as error:
+        return failed("key", str(error), error.exit_code)
+    return Finding(check="key", message=f"{variable} is set")
+
+
+def _settings(environment: Environment, api: str, plugin: ProviderPlugin) -> Settings:
+    variables = dict(environment.variables)
+    if plugin.key_variable is not None:
+        variables[plugin.key_variable] = _NO_KEY
+    return provider_settings(replace(environment, variables=variables), api, _TIMEOUT, plugin=plugin)
 
 
 def _health(settings: Settings) -> Iterator[Finding]:

@@ -14,18 +14,18 @@ VENDOR = "https://api.vimmerse.net"
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
-def clean_key(text: str) -> str:
-    """A key as it was read from a variable or a file, without the newline that editors leave behind it.
+def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
+    """A key as it was read from `variable` or a file, without the newline that editors leave behind it.
 
     Raises:
         AccountError: empty, or with characters that no header can carry. The message never holds the key.
     """
     key = text.strip(" \t\r\n")
     if not key:
-        raise AccountError("there is no key: set VIMMERSE_API_KEY")
+        raise AccountError(f"there is no key: set {variable}")
     if not _KEY.fullmatch(key):
         raise AccountError(
-            "the key holds a space, a line break or a letter that is not ASCII: set VIMMERSE_API_KEY again"
+            f"the key holds a space, a line break or a letter that is not ASCII: set {variable} again"
         )
     return key
 
@@ -33,6 +33,8 @@ def clean_key(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where the API is, which of its versions, the key, and how long one call may take, in seconds.
+
+    A provider that names no variable for them has an empty key, or an empty address.
 
     Raises:
         UsageError: the address is not https (http only on this machine), or not that of a server's root; or a proxy
@@ -48,8 +50,12 @@ class Settings:
     name: str = "vimmerse"
 
     def __post_init__(self) -> None:
-        if clean_key(self.key) != self.key:
+        if self.key and clean_key(self.key) != self.key:
             raise AccountError("the key has white space around it")
+        if self.base_url:
+            self._check_address()
+
+    def _check_address(self) -> None:
         shown = shown_url(self.base_url)
         try:
             parts = urlsplit(self.base_url)

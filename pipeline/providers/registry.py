@@ -1,26 +1,33 @@
 """Which provider a name stands for.
 
 A manifest may only name what the operator has installed: plug-ins announce themselves as entry points of the
-group `pipeline.providers`, each a function from `Settings` to a `Provider`. Nothing is imported by path.
+group `pipeline.providers`, each a `ProviderPlugin`, or a function from `Settings` to a `Provider` that needs neither
+key nor address. Nothing is imported by path.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import entry_points
 
 from pipeline.errors import InvalidInput, PipelineError, printable
-from pipeline.providers.api_settings import Settings
+from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
 from pipeline.providers.names import GROUP, missing_provider
+from pipeline.providers.plugin import ProviderPlugin
 from pipeline.providers.vimmerse import Vimmerse
 
-Maker = Callable[[Settings], Provider]
-
+_VIMMERSE = ProviderPlugin(
+    make=Vimmerse,
+    key_variable="VIMMERSE_API_KEY",
+    address_variable="VIMMERSE_BASE_URL",
+    address=VENDOR,
+)
 # The emulator is the same client; only the address in its settings differs.
-BUILT_IN: dict[str, Maker] = {"vimmerse": Vimmerse, "emulator": Vimmerse}
+BUILT_IN: dict[str, ProviderPlugin] = {"vimmerse": _VIMMERSE, "emulator": _VIMMERSE}
 
 
-def maker_named(name: str) -> Maker:
+def plugin_named(name: str) -> ProviderPlugin:
     """What makes the provider of that name. Needs no key, so that a wrong name is told before a missing key.
 
     Raises:
@@ -30,20 +37,25 @@ def maker_named(name: str) -> Maker:
         return BUILT_IN[name]
     for point in entry_points(group=GROUP, name=name):
         try:
-            maker: Maker = point.load()
-        except (ImportError, AttributeError) as error:
+            loaded = point.load()
+        except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
-        return partial(_made, name, maker)
+        plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
+        if not callable(plugin.make):
+            raise InvalidInput(
+                f"the provider '{name}' cannot be loaded: its entry point names nothing to call"
+            )
+        return replace(plugin, make=partial(_made, name, plugin.make))
     raise InvalidInput(missing_provider(name) or f"there is no provider '{printable(name, 60)}'")
 
 
-def _made(name: str, maker: Maker, settings: Settings) -> Provider:
+def _made(name: str, make: Callable[[Settings], Provider], settings: Settings) -> Provider:
     try:
-        return maker(settings)
+        return make(settings)
     except PipelineError:
         raise
     except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
-        said = printable(str(error).replace(settings.key, "…"))
+        said = printable(str(error).replace(settings.key or "\0", "…"))
         raise InvalidInput(f"the provider '{name}' cannot be made: {type(error).__name__}: {said}") from None
 
 
@@ -51,6 +63,6 @@ def provider_named(name: str, settings: Settings) -> Provider:
     """The provider of that name, ready to be used.
 
     Raises:
-        InvalidInput: as `maker_named`.
+        InvalidInput: as `plugin_named`.
     """
-    return maker_named(name)(settings)
+    return plugin_named(name).make(settings)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.errors import AccountError, BuyingStopped, printable
+from pipeline.errors import AccountError, BuyingStopped, UsageError, printable
 from pipeline.jobs import Json
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
@@ -55,6 +55,10 @@ class Vimmerse:
     """
 
     def __init__(self, settings: Settings, pause: Callable[[float], object] = time.sleep) -> None:
+        if not settings.key:
+            raise AccountError("there is no key: set VIMMERSE_API_KEY")
+        if not settings.base_url:
+            raise UsageError("there is no address of the API: set VIMMERSE_BASE_URL")
         self.settings = settings
         self._pause = pause
         self._local = threading.local()

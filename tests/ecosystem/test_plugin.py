@@ -51,9 +51,9 @@ def acme(tmp_path: Path) -> Path:
 def run(installed: Path, acme: Path, folder: Path) -> Run:
     """The command line, as a process that finds ACME's package."""
 
-    def called(*arguments: str | Path, packages: Path = installed) -> Ended:
+    def called(*arguments: str | Path, packages: Path = installed, **variables: str) -> Ended:
         path = os.pathsep.join([str(packages), str(ROOT)])
-        around = environment(NOWHERE, {"PYTHONPATH": path, "ACME_HOME": str(acme)})
+        around = environment(NOWHERE, {"PYTHONPATH": path, "ACME_HOME": str(acme), **variables})
         return Running(arguments, around, folder).ended()
 
     return called
@@ -184,10 +184,53 @@ def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:
     assert "there is no provider 'acne'; did you mean 'acme'? (known: acme, emulator, vimmerse)" in ended.err
 
 
+def with_a_key_of_its_own(installed: Path, tmp_path: Path) -> Path:
+    """A copy of the packages in which ACME names variables for its key and its address."""
+    packages = tmp_path / "keyed"
+    shutil.copytree(installed, packages, ignore=shutil.ignore_patterns("__pycache__"))
+    module = packages / "pipeline_acme" / "__init__.py"
+    module.write_text(
+        module.read_text("utf-8").replace("def provider(", "def make(")
+        + "\nfrom pipeline.providers import ProviderPlugin\n"
+        "provider = ProviderPlugin(make=make, key_variable='ACME_API_KEY', address_variable='ACME_URL')\n",
+        "utf-8",
+    )
+    return packages
+
+
+def test_one_that_names_a_variable_for_its_key_gets_that_and_nobody_else_does(
+    project: Project, run: Run, installed: Path, tmp_path: Path
+) -> None:
+    packages = with_a_key_of_its_own(installed, tmp_path)
+    given = tmp_path / "given"
+    publish = ("--checkpoint", f"env > '{given}'")
+
+    without = run("run", project.manifest, packages=packages)
+    assert without.code == 5, without.said
+    assert "there is no key: set ACME_API_KEY" in without.err
+
+    refused = run(
+        "run", project.manifest, packages=packages, ACME_API_KEY="acme-key-1", ACME_URL="http://far.example"
+    )
+    assert refused.code == 64, refused.said
+
+    ended = run("run", project.manifest, *publish, packages=packages, ACME_API_KEY="acme-key-1")
+    assert ended.code == 0, ended.said
+    assert "ACME_HOME" in given.read_text()
+    assert "acme-key-1" not in given.read_text() + ended.said
+    assert KEY not in given.read_text()
+
+
+def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: Run) -> None:
+    ended = run("run", project.manifest, VIMMERSE_API_KEY="", VIMMERSE_BASE_URL="http://far.example")
+
+    assert ended.code == 0, ended.said
+
+
 @fails_without(
     "pipeline.providers.registry:_made",
     "said = printable(str(error",
-    swap=(".replace(settings.key, '…')", ""),
+    swap=(".replace(settings.key or '\\x00', '…')", ""),
 )
 @pytest.mark.parametrize(
     ("code", "told"),
@@ -198,7 +241,17 @@ def test_a_near_miss_is_told(project: Project, run: Run, acme: Path) -> None:
         ),
         ("", "cannot be loaded: "),
         ("def provider(settings): raise KeyError('ACME_HOME')", "cannot be made: KeyError: 'ACME_HOME'"),
-        ("def provider(settings): raise ValueError(f'bad key {settings.key}')", "ValueError: bad key …"),
+        (
+            (
+                "from pipeline.providers import ProviderPlugin\n"
+                "def make(settings): raise ValueError(f'bad key {settings.key}')\n"
+                "provider = ProviderPlugin(make, key_variable='VIMMERSE_API_KEY')"
+            ),
+            "ValueError: bad key …",
+        ),
+        ("def provider(settings): raise ValueError(f'no key {settings.key}.')", "ValueError: no key ."),
+        ("provider = 7", "its entry point names nothing to call"),
+        ("raise ZeroDivisionError('at import')", "cannot be loaded: at import"),
     ],
 )
 def test_one_that_does_not_work_is_one_clear_error_without_the_key(

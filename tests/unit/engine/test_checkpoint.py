@@ -396,7 +396,7 @@ def test_a_command_has_a_session_of_its_own_so_that_no_interrupt_of_ours_cuts_it
 @fails_without(
     "pipeline.engine.checkpoint:Checkpoint.__call__",
     "given = {name: value",
-    swap=("not in SECRETS", "not in ()"),
+    swap=("not in secrets", "not in ()"),
 )
 def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
     environment = {**os.environ, "VIMMERSE_API_KEY": "secret", "CAMPAIGN_PUSH_TOKEN": "needed"}
@@ -407,6 +407,20 @@ def test_the_vendors_key_is_no_concern_of_a_command_that_publishes() -> None:
     checkpoint()
 
     assert "secret" not in repr(checkpoint)
+
+
+@fails_without(
+    "pipeline.engine.checkpoint:Checkpoint.__call__",
+    "secrets = SECRETS",
+    swap=("SECRETS | self.keys", "SECRETS"),
+)
+def test_the_key_of_another_provider_is_none_either() -> None:
+    environment = {**os.environ, "ACME_API_KEY": "secret"}
+    said = 'test -z "${ACME_API_KEY+set}"'
+
+    Checkpoint(said, environment=environment, keys=frozenset({"ACME_API_KEY"}))()
+    with pytest.raises(Unfinished):
+        Checkpoint(said, environment=environment)()
 
 
 def test_a_command_is_told_the_files_that_the_campaign_was_read_from(tmp_path: Path) -> None:

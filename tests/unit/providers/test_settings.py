@@ -26,8 +26,8 @@ def test_key_loses_the_newline_that_its_file_ended_with(text: str) -> None:
 )
 @fails_without(
     "pipeline.providers.api_settings:clean_key",
-    "raise AccountError('the key",
-    swap=("AccountError('the key", "AccountError(f'the key {key}"),
+    "raise AccountError(f'the key",
+    swap=("AccountError(f'the key", "AccountError(f'the key {key}"),
 )
 @pytest.mark.parametrize(
     "text", ["", " \n", "sec ret", "sec\nret", "sec\r\nX-Evil: 1", "sécret", "sec\x00ret", "sec\x7fret"]
@@ -65,7 +65,6 @@ def test_key_is_not_in_the_representation() -> None:
         "http://2130706433",
         "ftp://127.0.0.1",
         "api.example.com",
-        "",
         "https://",
         "https://user@api.example.com",
         "https://api.example.com?x=1",
@@ -173,6 +172,13 @@ def test_setting_that_is_not_used_for_this_address_stops_nothing(
     address: str, variables: dict[str, str]
 ) -> None:
     assert Settings("key", address, network=network_from(variables)).base_url == address
+
+
+def test_provider_that_needs_a_key_and_an_address_refuses_to_have_none() -> None:
+    with pytest.raises(AccountError, match="set VIMMERSE_API_KEY"):
+        Vimmerse(Settings(""))
+    with pytest.raises(UsageError, match="set VIMMERSE_BASE_URL"):
+        Vimmerse(Settings("key", ""))
 
 
 NEEDED = [

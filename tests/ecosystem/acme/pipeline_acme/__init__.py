@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.jobs import Json
-from pipeline.providers.api_settings import Settings
-from pipeline.providers.base import (
+from pipeline.providers import (
     Attachment,
     Bought,
     CallRefused,
@@ -22,16 +20,18 @@ from pipeline.providers.base import (
     CreateRequest,
     Downloaded,
     JobRefused,
+    Json,
     Media,
     NotFound,
     Progress,
+    Settings,
     Workflow,
+    WorkflowId,
 )
-from pipeline.purchases import WorkflowId
 
 
 def provider(settings: Settings) -> "Acme":
-    """What the entry point names: from the operator's settings to a provider."""
+    """What the entry point names: from the operator's settings, without key or address, to a provider."""
     return Acme(settings, Path(os.environ["ACME_HOME"]))
 
 

@@ -1,0 +1,56 @@
+"""A conformance kit for authors of providers: what a run relies on, tried over real connections, sound and broken.
+
+The author tells what the vendor's API says, as a `Vendor`; the kit plays it. With pytest:
+
+    @pytest.mark.parametrize("check", CHECKS, ids=str)
+    def test_conforms(check: Check) -> None:
+        check(AcmeVendor())
+
+Without: `check_provider(AcmeVendor())`. Nothing leaves this machine.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pipeline.testing import calls, creates, data, downloads
+from pipeline.testing.lab import Fault, Lab, opened
+from pipeline.testing.vendor import Call, Refusal, Reply, Vendor
+
+__all__ = ["CHECKS", "Call", "Check", "Fault", "Refusal", "Reply", "Vendor", "check_provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a run relies on; called with the vendor of a provider, it raises `Fault` where that fails."""
+
+    name: str
+    _run: Callable[[Lab], None] = field(repr=False)
+
+    def __call__(self, vendor: Vendor) -> None:
+        with opened(vendor) as lab:
+            self._run(lab)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CHECKS = tuple(
+    Check(name, run) for module in (creates, calls, downloads, data) for name, run in module.checks()
+)
+
+
+def check_provider(vendor: Vendor, checks: Iterable[Check] = CHECKS) -> None:
+    """Try all of `checks`.
+
+    Raises:
+        Fault: some failed; the message names each, and what is wrong.
+    """
+    faults = []
+    for check in checks:
+        try:
+            check(vendor)
+        except Exception as error:  # noqa: BLE001 - what a provider raises unasked is a fault of its own
+            said = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+            faults.append(f"{check.name}: {said}")
+    if faults:
+        raise Fault("\n".join(faults))

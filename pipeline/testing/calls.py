@@ -1,0 +1,190 @@
+"""Checks of the calls that may be repeated: what they tell, and how they fail."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from pipeline.errors import AccountError
+from pipeline.providers.base import (
+    CallRefused,
+    Changes,
+    Media,
+    NotFound,
+    Progress,
+    Provider,
+    VendorError,
+    Workflow,
+)
+from pipeline.purchases import WorkflowId
+from pipeline.testing.lab import IMPATIENCE, PATIENCE, Lab, Play, expect
+from pipeline.testing.server import Connection
+from pipeline.testing.vendor import Call, Refusal, Reply
+
+_ID = WorkflowId("kit-1")
+SPELLED = "film.png?Sig=a%2fb%7E+c'd%27&Exp=1"
+
+
+def _get(lab: Lab, told: Workflow) -> Workflow:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(told))
+    return lab.provider().get(_ID)
+
+
+def _tells(progress: Progress) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        result = lab.workflow().result if progress is Progress.SUCCEEDED else ()
+        came = _get(lab, lab.workflow(progress=progress, status=progress.value, result=result))
+        expect(came.progress is progress, f"the workflow has {progress}, the provider says {came.progress}")
+        expect(came.id == _ID, f"asked for {_ID}, it tells of {came.id}")
+
+    return check
+
+
+def _title(lab: Lab) -> None:
+    came = _get(lab, lab.workflow(title="kit é 🔥"))
+    expect(came.title == "kit é 🔥", f"the title is 'kit é 🔥', the provider says {came.title!r}")
+
+
+def _spelled(lab: Lab) -> None:
+    url = f"{lab.url}/kit-media/%7Euser/./x/../{SPELLED}"
+    came = _get(lab, lab.workflow(result=(Media(url, "image/png"),)))
+    expect(
+        [each.url for each in came.result] == [url],
+        f"the vendor told {url}, the provider {[each.url for each in came.result]}: a signature is of the spelling",
+    )
+
+
+def _several(lab: Lab) -> None:
+    urls = [f"{lab.url}/kit-media/{name}.png" for name in ("b", "a", "c")]
+    came = _get(lab, lab.workflow(result=tuple(Media(url, "image/png") for url in urls)))
+    expect(
+        [each.url for each in came.result] == urls,
+        "three files are listed, not all of them are told in order",
+    )
+
+
+Ask = Callable[[Provider], object]
+
+CALLS: dict[str, Ask] = {
+    "get": lambda provider: provider.get(_ID),
+    "update": lambda provider: provider.update(_ID, Changes(title="kit")),
+    "delete": lambda provider: provider.delete(_ID),
+    "health": lambda provider: provider.health(),
+}
+
+
+def _cut(lab: Lab) -> Play:
+    told = lab.vendor.told(lab.workflow())
+
+    def play(connection: Connection, _call: Call) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(told.body) + 9))
+        connection.send(told.body[: len(told.body) // 2])
+        connection.close()
+
+    return play
+
+
+FAILURES: dict[str, Callable[[Lab], Play]] = {
+    "HTTP 500": lambda _lab: lambda connection, _call: connection.answer(Reply(500, b"<h1>x</h1>")),
+    "HTTP 503": lambda _lab: lambda connection, _call: connection.answer(Reply(503)),
+    "a closed connection": lambda _lab: lambda connection, _call: connection.close(),
+    "an answer cut short": _cut,
+    "silence": lambda _lab: lambda connection, _call: connection.stall(),
+}
+
+
+def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_call = FAILURES[failure](lab)
+        patience = IMPATIENCE if failure == "silence" else PATIENCE
+        try:
+            call(lab.provider(patience))
+        except (NotFound, CallRefused) as error:
+            expect(False, f"{type(error).__name__} says that repeating is of no use; it may well be")
+        except VendorError:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
+            expect(False, f"it raised {type(error).__name__}; what the vendor does is a VendorError")
+        expect(False, "the vendor did not answer soundly, and nothing was raised")
+
+    return check
+
+
+def _page(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(Reply(200, b"<html>"))
+    try:
+        lab.provider().get(_ID)
+    except VendorError:
+        return
+    expect(False, "a page was taken for a workflow")
+
+
+def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
+    try:
+        call(provider)
+    except Exception as error:  # noqa: BLE001 - which one it is, is what is asked
+        return error
+    return None
+
+
+def _unknown(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
+    raised = _raised_by(CALLS["get"], lab.provider())
+    expect(
+        isinstance(raised, NotFound), f"the vendor knows no such workflow, it raised {type(raised).__name__}"
+    )
+
+
+def _deleted_before(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
+    raised = _raised_by(CALLS["delete"], lab.provider())
+    expect(raised is None, f"what is not there counts as deleted, it raised {type(raised).__name__}")
+
+
+def _key_refused(call: Ask) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.KEY))
+        raised = _raised_by(call, lab.provider())
+        expect(isinstance(raised, AccountError), f"the key was refused, it raised {type(raised).__name__}")
+
+    return check
+
+
+def _odd_id(workflow_id: str) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        raised = _raised_by(lambda provider: provider.get(WorkflowId(workflow_id)), lab.provider())
+        expect(
+            isinstance(raised, VendorError), f"it is the id of no workflow, it raised {type(raised).__name__}"
+        )
+        asked = [call.target for call in lab.calls]
+        expect(not asked, f"an id from a file of a stranger led to {asked}")
+
+    return check
+
+
+def _another(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(
+        lab.vendor.told(replace(lab.workflow(), id="kit-9"))
+    )
+    try:
+        came = lab.provider().get(_ID)
+    except VendorError:
+        return
+    expect(came.id == _ID, "asked for one workflow, it told of another")
+
+
+def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
+    """The checks of this module, by name."""
+    for progress in Progress:
+        yield f"get: a workflow that is {progress}", _tells(progress)
+    yield "get: its title in any script", _title
+    yield "get: urls as they are spelled", _spelled
+    yield "get: several files in order", _several
+    yield "get: a page", _page
+    yield "get: an unknown workflow", _unknown
+    yield "get: about another workflow", _another
+    for workflow_id in ("../x", "a/b", "a?b", ""):
+        yield f"get: the id {workflow_id!r}", _odd_id(workflow_id)
+    yield "get: the key is refused", _key_refused(CALLS["get"])
+    yield "delete: an unknown workflow", _deleted_before
+    for name, call in CALLS.items():
+        for failure in FAILURES if name == "get" else ("HTTP 500", "a closed connection"):
+            yield f"{name}: {failure}", _fails(call, failure)

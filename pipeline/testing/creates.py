@@ -1,0 +1,271 @@
+"""Checks of `create`: how far its bytes went and a whole answer tell what came of it, and it is sent once."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+from pipeline.providers.base import (
+    AccountProblem,
+    AccountRefused,
+    Bought,
+    CreateOutcome,
+    Deferred,
+    JobRefused,
+    NotSent,
+    OutcomeUnknown,
+)
+from pipeline.testing.lab import IMPATIENCE, PATIENCE, Lab, Play, expect
+from pipeline.testing.server import Connection, closed_port, head_of
+from pipeline.testing.vendor import Call, Refusal, Reply
+
+Act = Callable[[Lab, Connection], None]
+
+_ENDLESS = 64 << 20
+
+
+def _sound(lab: Lab) -> Reply:
+    return lab.vendor.created("kit-1")
+
+
+def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:
+    """A create's answer with these headers in the place of its length."""
+    answer = _sound(lab)
+    return head_of(answer, *headers) + (answer.body if body is None else body)
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def _chunked(lab: Lab, connection: Connection) -> None:
+    body = _sound(lab).body
+    chunks = _chunk(body[:3]) + _chunk(body[3:]) + b"0\r\n\r\n"
+    connection.send(_raw(lab, ("Transfer-Encoding", "chunked"), body=chunks))
+
+
+def _without_length(lab: Lab, connection: Connection) -> None:
+    connection.send(_raw(lab, ("Connection", "close")))
+    connection.close()
+
+
+def _early_hint(lab: Lab, connection: Connection) -> None:
+    connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
+    connection.answer(_sound(lab))
+
+
+def _gzipped(lab: Lab, connection: Connection) -> None:
+    answer = _sound(lab)
+    packed = Reply(answer.status, gzip.compress(answer.body), (*answer.headers, ("Content-Encoding", "gzip")))
+    connection.answer(packed)
+
+
+# An answer that can be read counts as what it says.
+READABLE: dict[str, Act] = {
+    "in chunks": _chunked,
+    "without a length": _without_length,
+    "after an early hint": _early_hint,
+    "compressed unasked": _gzipped,
+}
+
+
+def _cut(lab: Lab, connection: Connection) -> None:
+    connection.send(_raw(lab, ("Content-Length", str(len(_sound(lab).body) + 10))))
+    connection.close()
+
+
+def _cut_chunk(lab: Lab, connection: Connection) -> None:
+    connection.send(_raw(lab, ("Transfer-Encoding", "chunked"), body=b"ffff\r\n" + _sound(lab).body))
+    connection.close()
+
+
+def _endless(lab: Lab, connection: Connection) -> None:
+    connection.send(_raw(lab, ("Content-Length", str(_ENDLESS)), body=b""))
+    for _ in range(_ENDLESS >> 16):
+        connection.send(b" " * (1 << 16))
+
+
+def _bomb(lab: Lab, connection: Connection) -> None:
+    packed = gzip.compress(b" " * _ENDLESS)
+    connection.answer(Reply(200, packed, (*_sound(lab).headers, ("Content-Encoding", "gzip"))))
+
+
+def _drip(_lab: Lab, connection: Connection) -> None:
+    connection.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    connection.stall()
+
+
+def _says(status: int, body: bytes = b"<h1>x</h1>", *headers: tuple[str, str]) -> Act:
+    return lambda _lab, connection: connection.answer(Reply(status, body, headers))
+
+
+def _sends(data: bytes) -> Act:
+    def act(_lab: Lab, connection: Connection) -> None:
+        connection.send(data)
+        connection.close()
+
+    return act
+
+
+# It arrived whole, and what came back does not tell whether it was bought.
+UNKNOWN: dict[str, Act] = {
+    "then closed": lambda _lab, connection: connection.close(),
+    "then reset": lambda _lab, connection: connection.reset(),
+    "then silence": lambda _lab, connection: connection.stall(),
+    "then headers that never end": _drip,
+    "then half a status line": _sends(b"HTTP/1.1 2"),
+    "then half of the headers": _sends(b"HTTP/1.1 200 OK\r\nContent-Ty"),
+    "then a body cut short": _cut,
+    "then a chunk cut short": _cut_chunk,
+    "then what is no HTTP": _sends(b"SSH-2.0-kit\r\n"),
+    "then an answer without end": _endless,
+    "then an answer that unpacks without end": _bomb,
+    "then an empty answer": _says(200, b""),
+    "then a page": _says(200, b"<html>welcome</html>", ("Content-Type", "text/html")),
+    "then an id that leads elsewhere": lambda lab, connection: connection.answer(lab.vendor.created("../x")),
+    "then a redirect": lambda lab, connection: connection.answer(
+        Reply(307, b"", (("Location", f"{lab.url}/elsewhere"),))
+    ),
+    "then a redirect that would make it a GET": _says(303, b"", ("Location", "/elsewhere")),
+    "then HTTP 408": _says(408),
+    "then HTTP 409": _says(409),
+    "then HTTP 500": _says(500),
+    "then HTTP 502": _says(502),
+    "then HTTP 503 that asks to come again": _says(503, b"", ("Retry-After", "0")),
+    "then HTTP 504": _says(504),
+}
+
+
+def _playing(lab: Lab, act: Act) -> Play:
+    return lambda connection, _call: act(lab, connection)
+
+
+def _assert_sent_once(lab: Lab) -> None:
+    expect(len(lab.creates) <= 1, f"one create was sent {len(lab.creates)} times: each may cost money")
+    paths = [call.target for call in lab.calls if call.target.endswith("/elsewhere")]
+    expect(not paths, "a redirect of a create was followed")
+
+
+def _readable(act: Act) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_create = _playing(lab, act)
+        outcome = lab.create(lab.provider())
+        expect(outcome == Bought("kit-1"), f"it was bought as kit-1, the provider says {outcome}")  # type: ignore[arg-type]
+        _assert_sent_once(lab)
+
+    return check
+
+
+def _unknown(act: Act) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_create = _playing(lab, act)
+        patience = IMPATIENCE if act in (UNKNOWN["then silence"], _drip) else PATIENCE
+        outcome = lab.create(lab.provider(patience))
+        expect(
+            isinstance(outcome, OutcomeUnknown),
+            f"nobody can tell whether that was bought, the provider says {outcome}: it might pay twice",
+        )
+        _assert_sent_once(lab)
+
+    return check
+
+
+def _bought(lab: Lab) -> None:
+    outcome = lab.create(lab.provider())
+    expect(outcome == Bought("kit-1"), f"it was bought as kit-1, the provider says {outcome}")  # type: ignore[arg-type]
+    _assert_sent_once(lab)
+
+
+def _refused(lab: Lab, why: Refusal, *headers: tuple[str, str]) -> CreateOutcome:
+    lab.on_create = lambda connection, _call: connection.answer(lab.vendor.refused(why), *headers)
+    outcome = lab.create(lab.provider())
+    _assert_sent_once(lab)
+    return outcome
+
+
+def _request_refused(lab: Lab) -> None:
+    outcome = _refused(lab, Refusal.REQUEST)
+    expect(isinstance(outcome, JobRefused), f"the request was refused, the provider says {outcome}")
+
+
+def _no_credit(lab: Lab) -> None:
+    outcome = _refused(lab, Refusal.CREDIT)
+    is_told = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.CREDIT
+    expect(is_told, f"there is no credit left, the provider says {outcome}")
+
+
+def _bad_key(lab: Lab) -> None:
+    outcome = _refused(lab, Refusal.KEY)
+    is_told = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.KEY
+    expect(is_told, f"the key was refused, the provider says {outcome}")
+
+
+def _busy(lab: Lab) -> None:
+    outcome = _refused(lab, Refusal.BUSY, ("Retry-After", "7"))
+    is_told = isinstance(outcome, Deferred) and outcome.after == 7.0
+    expect(is_told, f"the vendor asked to come again in 7 seconds, the provider says {outcome}")
+
+
+def _nobody_listens(lab: Lab) -> None:
+    with closed_port() as url:
+        outcome = lab.create(lab.provider(url=url))
+    is_told = isinstance(outcome, NotSent) and not outcome.started
+    expect(is_told, f"no byte of it left, the provider says {outcome}: it could be sent again")
+
+
+def _closed_in_mid_send(lab: Lab) -> None:
+    lab.at_create = lambda connection: connection.reset()
+    outcome = lab.create(lab.provider())
+    is_told = isinstance(outcome, NotSent | OutcomeUnknown)
+    expect(is_told, f"the connection was reset while it was sent, the provider says {outcome}")
+    _assert_sent_once(lab)
+
+
+def _idle_connection(lab: Lab) -> None:
+    numbers = count(1)
+
+    def answer_and_close(connection: Connection, _call: Call) -> None:
+        connection.answer(lab.vendor.created(f"kit-{next(numbers)}"))
+        connection.close()
+
+    lab.on_create = answer_and_close
+    provider = lab.provider()
+    outcomes = [lab.create(provider, f"kit {number}") for number in range(3)]
+    expect(
+        all(isinstance(each, Bought) for each in outcomes),
+        f"each of three creates was bought, the provider says {outcomes}: a create needs a connection of its own",
+    )
+
+
+def _many_at_once(lab: Lab) -> None:
+    provider = lab.provider()
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda number: lab.create(provider, f"kit {number}"), range(24)))
+    ids = {each.workflow_id for each in outcomes if isinstance(each, Bought)}
+    expect(len(ids) == 24, f"24 creates in 8 threads were bought, the provider tells of {len(ids)}")
+    expect(len(lab.creates) == 24, f"24 creates were sent {len(lab.creates)} times")
+
+
+def _prepare_buys_nothing(lab: Lab) -> None:
+    provider, request = lab.provider(), lab.vendor.request("kit")
+    first, again = provider.prepare(request), provider.prepare(request)
+    expect(not lab.creates, "`prepare` sent a create")
+    expect(first == again, "`prepare` of one request gave two different ones")
+
+
+def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
+    """The checks of this module, by name."""
+    yield "create: bought", _bought
+    for name, act in READABLE.items():
+        yield f"create: bought, told {name}", _readable(act)
+    yield "create: the request is refused", _request_refused
+    yield "create: no credit is left", _no_credit
+    yield "create: the key is refused", _bad_key
+    yield "create: the vendor is busy", _busy
+    yield "create: nobody listens", _nobody_listens
+    yield "create: reset while it is sent", _closed_in_mid_send
+    for name, act in UNKNOWN.items():
+        yield f"create: sent, {name}", _unknown(act)
+    yield "create: the server closes after each answer", _idle_connection
+    yield "create: from many threads", _many_at_once
+    yield "prepare: buys nothing, and can be repeated", _prepare_buys_nothing

@@ -1,0 +1,111 @@
+"""Checks of what a provider is: plain data, picklable, and silent about its key."""
+
+import pickle
+from collections.abc import Callable, Iterator
+
+from pipeline.providers.base import Bought
+from pipeline.testing.calls import CALLS
+from pipeline.testing.lab import KEY, Lab, expect
+from pipeline.testing.server import Connection
+from pipeline.testing.vendor import Call, Reply
+
+
+def _name(lab: Lab) -> None:
+    name = lab.provider().name
+    expect(bool(name.strip()), "it has no name")
+    expect(lab.provider().name == name, "two of its kind have two names: what was bought would not serve")
+
+
+def _pickled(lab: Lab) -> None:
+    provider = lab.provider()
+    lab.create(provider)
+    copy = pickle.loads(pickle.dumps(provider))  # noqa: S301 - our own
+    outcome = lab.create(copy, "kit 2")
+    expect(isinstance(outcome, Bought), f"a pickled copy bought once, and says {outcome}")
+    expect(copy.name == provider.name, "a pickled copy has another name")
+
+
+def _pickled_data(lab: Lab) -> None:
+    provider = lab.provider()
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
+    request = provider.prepare(lab.vendor.request("kit"))
+    for each in (request, provider.create(request), provider.get(lab.workflow().id)):  # type: ignore[arg-type]
+        expect(pickle.loads(pickle.dumps(each)) == each, f"a pickled {type(each).__name__} is another")  # noqa: S301
+
+
+def _shown(lab: Lab) -> None:
+    provider = lab.provider()
+    texts = f"{provider!r}{provider}{lab.vendor.request('kit')!r}"
+    expect(KEY not in texts, "its representation shows the key")
+
+
+def _echo(connection: Connection, call: Call) -> None:
+    """A server that repeats the key, as some do in their errors."""
+    status = 422 if call.method == "POST" else 500
+    body = b'{"message": "not %s", "error": "%s"}' % (KEY.encode(), KEY.encode())
+    connection.answer(Reply(status, body, (("Content-Type", "application/json"), ("X-Echo", KEY))))
+
+
+def _told(lab: Lab) -> None:
+    lab.on_create = lab.on_call = _echo
+    provider = lab.provider()
+    texts = [repr(lab.create(provider))]
+    for call in CALLS.values():
+        try:
+            call(provider)
+        except Exception as error:  # noqa: BLE001 - what it says is what is looked at
+            texts.append(f"{error!r} {error} {error.__cause__!r} {error.__context__!r}")
+    expect(
+        not any(KEY in text for text in texts), "an outcome or an error holds the key that a server repeated"
+    )
+
+
+def _logged(lab: Lab) -> None:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
+    lab.on_media = lambda connection, _call: connection.close()
+    provider = lab.provider()
+    lab.create(provider)
+    for call in (CALLS["get"], lambda each: lab.download(each, lab.folder / "film.png")):
+        try:
+            call(provider)
+        except Exception as error:  # noqa: BLE001 - only what is logged matters here
+            lab.logged.append(str(error))
+    said = "\n".join(lab.logged)
+    expect(KEY not in said, "a log or an error holds the key")
+    expect(
+        "sig=1" not in said,
+        "a log or an error holds the query of a url, which is a secret where it is signed",
+    )
+
+
+def _written(lab: Lab) -> None:
+    provider = lab.provider()
+    lab.create(provider)
+    lab.on_media = lambda connection, _call: connection.close()
+    try:
+        lab.download(provider, lab.folder / "film.png")
+    except Exception as error:  # noqa: BLE001 - only what is written matters here
+        lab.logged.append(str(error))
+    files = [path for path in lab.folder.rglob("*") if path.is_file()]
+    held = [path.name for path in files if KEY.encode() in path.read_bytes()]
+    expect(not held, f"the key stands in {held}")
+
+
+def _key_to_its_own(lab: Lab) -> None:
+    lab.create(lab.provider())
+    expect(
+        all(KEY not in call.target for call in lab.creates),
+        "the key stands in the address of a call, which servers and proxies log",
+    )
+
+
+def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
+    """The checks of this module, by name."""
+    yield "provider: has one name", _name
+    yield "provider: can be pickled", _pickled
+    yield "provider: gives and takes plain data", _pickled_data
+    yield "key: in no representation", _shown
+    yield "key: in no outcome and no error", _told
+    yield "key: in no log", _logged
+    yield "key: in no file", _written
+    yield "key: in no address", _key_to_its_own

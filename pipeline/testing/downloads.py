@@ -1,0 +1,183 @@
+"""Checks of `download`: a file comes whole or not at all, and the key does not go to where files lie."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.providers.base import DownloadFailed
+from pipeline.testing.lab import IMPATIENCE, KEY, MEDIA, PATIENCE, PNG, Lab, Play, expect
+from pipeline.testing.server import Connection, head_of
+from pipeline.testing.vendor import Call, Reply
+
+TYPE = ("Content-Type", "image/png")
+ETAG = ("ETag", '"strong-1"')
+_BEFORE = b"what was there"
+
+
+def _sends(*headers: tuple[str, str], body: bytes = PNG, status: int = 200) -> Play:
+    return lambda connection, _call: connection.answer(Reply(status, body), *headers)
+
+
+def _whole(lab: Lab) -> None:
+    lab.on_media = _sends(TYPE)
+    target = lab.folder / "film.png"
+    came = lab.download(lab.provider(), target)
+    _assert_whole(target, PNG)
+    expect(came.sha256 == hashlib.sha256(PNG).hexdigest(), "the hash that it tells is not that of the file")
+    expect(came.bytes == len(PNG), f"the file has {len(PNG)} bytes, it tells {came.bytes}")
+    beside = sorted(path.name for path in lab.folder.iterdir() if path != target)
+    expect(not beside, f"it left {beside} beside the file")
+
+
+def _assert_whole(target: Path, content: bytes) -> None:
+    expect(target.is_file() and target.read_bytes() == content, "the file is not what the server sent")
+
+
+def _spelled(lab: Lab) -> None:
+    asked = f"{MEDIA}%7Euser/a%2fb/./../v%2bx.png?Sig=a%2fb%7E+c'd%27&Exp=1"
+    lab.on_media = _sends(TYPE)
+    lab.download(lab.provider(), lab.folder / "film.png", url=f"{lab.url}{asked}")
+    came = [call.target for call in lab.media]
+    expect(came == [asked], f"the vendor told {asked}, asked for was {came}: a signature is of the spelling")
+
+
+def _without_key(lab: Lab) -> None:
+    def redirect(connection: Connection, call: Call) -> None:
+        if "moved" in call.target:
+            connection.answer(Reply(200, PNG), TYPE)
+        else:
+            connection.answer(Reply(302), ("Location", f"{MEDIA}moved.png"))
+
+    lab.on_media = redirect
+    lab.download(lab.provider(), lab.folder / "film.png")
+    _assert_whole(lab.folder / "film.png", PNG)
+    sent = [call for call in lab.media if KEY in f"{call.target}{call.headers}"]
+    expect(not sent, "the key was sent to where the files lie")
+
+
+def _cut(connection: Connection, _call: Call) -> None:
+    connection.send(head_of(Reply(), ("Content-Length", str(len(PNG))), TYPE) + PNG[:1000])
+    connection.close()
+
+
+def _stall(connection: Connection, _call: Call) -> None:
+    connection.send(head_of(Reply(), ("Content-Length", str(len(PNG))), TYPE) + PNG[:1000])
+    connection.stall()
+
+
+def _again(connection: Connection, call: Call) -> None:
+    connection.answer(Reply(302), ("Location", call.target))
+
+
+UNSOUND: dict[str, Play] = {
+    "cut short": _cut,
+    "that stops coming": _stall,
+    "of another size than was told": _sends(TYPE, body=PNG + b"x"),
+    "that is empty": _sends(TYPE, body=b""),
+    "that is a page": _sends(("Content-Type", "text/html"), body=b"<html>not ready</html>"),
+    "that redirects for ever": _again,
+    "with HTTP 500": _sends(status=500, body=b""),
+    "with HTTP 204": _sends(status=204, body=b""),
+}
+
+
+def _unsound(name: str) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_media = UNSOUND[name]
+        target = lab.folder / "film.png"
+        target.write_bytes(_BEFORE)
+        size = len(PNG) if "size" in name or "cut" in name else None
+        failure = _failure(lab, target, IMPATIENCE if "stops" in name else PATIENCE, size=size)
+        expect(failure is not None, "it was taken for the file")
+        expect(target.read_bytes() == _BEFORE, "what was there is gone, though nothing whole came")
+
+    return check
+
+
+def _failure(lab: Lab, target: Path, patience: float = PATIENCE, **changed: object) -> DownloadFailed | None:
+    try:
+        lab.download(lab.provider(patience), target, **changed)
+    except DownloadFailed as failure:
+        return failure
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
+        expect(False, f"it raised {type(error).__name__}; what a server does is a DownloadFailed")
+    return None
+
+
+def _expired(status: int) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        lab.on_media = _sends(status=status, body=b"")
+        failure = _failure(lab, lab.folder / "film.png")
+        expect(failure is not None and failure.expired, f"HTTP {status} is a url that is no longer good")
+
+    return check
+
+
+def _foreign(url: str) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        failure = _failure(lab, lab.folder / "film.png", url=url, size=None)
+        expect(failure is not None, f"{url} is no file of the vendor's store")
+
+    return check
+
+
+def _resumed(second: Play, content: bytes) -> Callable[[Lab], None]:
+    def check(lab: Lab) -> None:
+        def play(connection: Connection, call: Call) -> None:
+            if len(lab.media) == 1:
+                promised = head_of(Reply(), ("Content-Length", str(len(PNG))), TYPE, ETAG)
+                connection.send(promised + PNG[:1000])
+                connection.close()
+            elif "range" in call.headers:
+                second(connection, call)
+            else:
+                connection.answer(Reply(200, content), TYPE, ETAG)
+
+        lab.on_media = play
+        target, provider = lab.folder / "film.png", lab.provider()
+        try:
+            lab.download(provider, target, size=None)
+        except DownloadFailed:
+            pass
+        else:
+            expect(False, "a file that was cut short was taken for whole")
+        came = lab.download(provider, target, size=None)
+        _assert_whole(target, content)
+        expect(came.sha256 == hashlib.sha256(content).hexdigest(), "the hash is not that of the file")
+
+    return check
+
+
+def _rest(connection: Connection, call: Call) -> None:
+    start = int(call.headers["range"].removeprefix("bytes=").partition("-")[0])
+    told = f"bytes {start}-{len(PNG) - 1}/{len(PNG)}"
+    connection.answer(Reply(206, PNG[start:]), ("Content-Range", told), TYPE, ETAG)
+
+
+def _wrong_range(connection: Connection, _call: Call) -> None:
+    told = f"bytes 5-{len(PNG) - 1}/{len(PNG)}"
+    connection.answer(Reply(206, PNG[5:]), ("Content-Range", told), TYPE, ETAG)
+
+
+ALTERED = PNG[:-100] + bytes(100)
+
+
+def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
+    """The checks of this module, by name."""
+    yield "download: a whole file", _whole
+    yield "download: the url as it is spelled", _spelled
+    yield "download: without the key, over a redirect too", _without_key
+    for name in UNSOUND:
+        yield f"download: a file {name}", _unsound(name)
+    for status in (403, 404, 410):
+        yield f"download: HTTP {status}", _expired(status)
+    for url in ("file:///etc/passwd", "http://169.254.169.254/x.png", "javascript:alert(1)"):
+        yield f"download: from {url}", _foreign(url)
+    yield "download: goes on where it was cut off", _resumed(_rest, PNG)
+    yield "download: of a server without ranges", _resumed(_sends(TYPE, ETAG), PNG)
+    yield (
+        "download: of a file that was altered",
+        _resumed(_sends(TYPE, ("ETag", '"2"'), body=ALTERED), ALTERED),
+    )
+    yield "download: a range that was not asked for", _resumed(_wrong_range, PNG)
+    yield "download: a range that is refused", _resumed(_sends(status=416, body=b""), PNG)

@@ -1,0 +1,139 @@
+"""One check's surroundings: a server that plays the vendor, a folder, and what the provider said meanwhile."""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.providers.api_settings import Settings
+from pipeline.providers.base import CreateOutcome, Downloaded, Media, Progress, Provider, Workflow
+from pipeline.testing.server import Connection, Server
+from pipeline.testing.vendor import Call, Vendor
+
+KEY = "kit-key-7d1f4c90b2"
+# Seconds that one call may take: enough for a machine at work, and not too long where silence is checked.
+PATIENCE = 10.0
+IMPATIENCE = 1.0
+MEDIA = "/kit-media/"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
+
+Play = Callable[[Connection, Call], None]
+
+
+class Fault(AssertionError):
+    """What a provider does wrong."""
+
+
+def expect(is_so: bool, otherwise: str) -> None:
+    """Say what is wrong where it is.
+
+    Raises:
+        Fault: it is not so.
+    """
+    if not is_so:
+        raise Fault(otherwise)
+
+
+@dataclass
+class Lab:
+    """The vendor as the kit plays it. `on_create`, `on_call` and `on_media` answer; `at_create` may end it before."""
+
+    vendor: Vendor
+    url: str
+    folder: Path
+    creates: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    media: list[Call] = field(default_factory=list)
+    on_create: Play | None = None
+    on_call: Play | None = None
+    on_media: Play | None = None
+    at_create: Callable[[Connection], None] | None = None
+    logged: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def provider(self, patience: float = PATIENCE, url: str | None = None) -> Provider:
+        """The provider under test, whose vendor is at the kit's server."""
+        return self.vendor.make(Settings(KEY, url or self.url, request_timeout=patience))
+
+    def create(self, provider: Provider, title: str = "kit") -> CreateOutcome:
+        """Buy once, as a run does.
+
+        Raises:
+            Fault: it raised something.
+        """
+        request = provider.prepare(self.vendor.request(title))
+        try:
+            return provider.create(request)
+        except Exception as error:
+            raise Fault(
+                f"create raised {type(error).__name__}: it returns what came of it, whatever that is"
+            ) from error
+
+    def workflow(self, **changed: object) -> Workflow:
+        """A workflow that has succeeded with one file."""
+        media = Media(f"{self.url}{MEDIA}film.png?sig=1", "image/png", len(PNG))
+        told = Workflow("kit-1", Progress.SUCCEEDED, "succeeded", title="kit", result=(media,))
+        return replace(told, **changed)  # type: ignore[arg-type]  # a check changes any fields
+
+    def download(self, provider: Provider, target: Path, **changed: object) -> Downloaded:
+        """Fetch the file of `workflow`."""
+        media = replace(self.workflow().result[0], **changed)  # type: ignore[arg-type]  # as above
+        return provider.download(media, target)
+
+    def handle(self, connection: Connection, call: Call) -> None:
+        """Note a call that came whole, and answer it."""
+        if call.target.startswith(MEDIA):
+            self._answer(self.media, self.on_media, connection, call)
+        elif self.vendor.is_create(call.method, call.target):
+            self._answer(self.creates, self.on_create, connection, call)
+        else:
+            self._answer(self.calls, self.on_call, connection, call)
+
+    def _answer(self, noted: list[Call], play: Play | None, connection: Connection, call: Call) -> None:
+        with self._lock:
+            noted.append(call)
+            number = len(noted)
+        if play is not None:
+            play(connection, call)
+        elif noted is self.creates:
+            connection.answer(self.vendor.created(f"kit-{number}"))
+        else:
+            connection.answer(self.vendor.other(call))
+
+    def at_head(self, connection: Connection, method: str, target: str) -> bool:
+        """End a create whose head has come, where the check wants that."""
+        if self.at_create is None or not self.vendor.is_create(method, target):
+            return False
+        self.at_create(connection)
+        return True
+
+
+class _Listener(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.NOTSET)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what is said."""
+        self._lines.append(self.format(record))
+
+
+@contextmanager
+def opened(vendor: Vendor) -> Iterator[Lab]:
+    """A lab for one check; what was logged meanwhile, at every level, is in its `logged`."""
+    with tempfile.TemporaryDirectory(prefix="provider-kit-") as folder:
+        lab = Lab(vendor, "", Path(folder))
+        listener, root = _Listener(lab.logged), logging.getLogger()
+        level = root.level
+        root.addHandler(listener)
+        root.setLevel(logging.NOTSET)
+        try:
+            with Server(lab.handle, lab.at_head) as server:
+                lab.url = server.url
+                yield lab
+        finally:
+            root.removeHandler(listener)
+            root.setLevel(level)

@@ -1,0 +1,147 @@
+"""The kit for providers' authors finds what is wrong: each fault here is one that somebody would make."""
+
+import logging
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from pipeline.providers import (
+    Bought,
+    CreateOutcome,
+    CreateRequest,
+    Downloaded,
+    Media,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    VendorError,
+    Workflow,
+    WorkflowId,
+)
+from pipeline.providers.vimmerse import Vimmerse
+from pipeline.testing import CHECKS, Fault, check_provider
+from providers.test_conformance import VimmerseVendor
+
+
+class Kind(Vimmerse):
+    """Made anew of its own kind when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.settings,)
+
+
+class SendsAgain(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        return super().create(request) if isinstance(outcome, OutcomeUnknown) else outcome
+
+
+class Hopes(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        return NotSent("it did not work") if isinstance(outcome, OutcomeUnknown) else outcome
+
+
+class Invents(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        return Bought(WorkflowId("some")) if isinstance(outcome, OutcomeUnknown) else outcome
+
+
+class Raises(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        outcome = super().create(request)
+        if isinstance(outcome, NotSent):
+            raise VendorError("nobody listens")
+        return outcome
+
+
+class BuysWhilePreparing(Kind):
+    def prepare(self, request: CreateRequest) -> CreateRequest:
+        super().create(request)
+        return request
+
+
+class Shows(Kind):
+    def __repr__(self) -> str:
+        return f"Shows({self.settings.key})"
+
+
+class Logs(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        logging.getLogger("shows").debug("with the key %s", self.settings.key)
+        return super().create(request)
+
+
+class CannotBePickled(Kind):
+    def __reduce__(self) -> Any:
+        raise TypeError("it holds a lock")
+
+
+class SpellsAnew(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        came = super().get(workflow_id)
+        return replace(
+            came, result=tuple(replace(each, url=quote(each.url, safe=":/?=&")) for each in came.result)
+        )
+
+
+class Believes(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        try:
+            return super().get(workflow_id)
+        except VendorError:
+            raise NotFound("it did not answer") from None
+
+
+class DeletesOnce(Kind):
+    def delete(self, workflow_id: WorkflowId) -> None:
+        self._request("DELETE", self._path_of(workflow_id))
+
+
+class FetchesPlainly(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        headers: Mapping[str, str] = {"X-Api-Key": self.settings.key}
+        request = urllib.request.Request(media.url, headers=dict(headers))
+        with urllib.request.urlopen(request) as answer:
+            target.write_bytes(answer.read())
+        return Downloaded("0" * 64, target.stat().st_size, media.content_type)
+
+
+class KeepsItsKey(Kind):
+    def download(self, media: Media, target: Path) -> Downloaded:
+        target.with_name("settings.json").write_text(self.settings.key)
+        return super().download(media, target)
+
+
+FAULTS: list[tuple[type[Vimmerse], str]] = [
+    (SendsAgain, "create: sent, then closed"),
+    (Hopes, "create: sent, then reset"),
+    (Invents, "create: sent, then HTTP 500"),
+    (Raises, "create: nobody listens"),
+    (BuysWhilePreparing, "prepare: buys nothing, and can be repeated"),
+    (Shows, "key: in no representation"),
+    (Logs, "key: in no log"),
+    (CannotBePickled, "provider: can be pickled"),
+    (SpellsAnew, "get: urls as they are spelled"),
+    (Believes, "get: HTTP 500"),
+    (DeletesOnce, "delete: an unknown workflow"),
+    (FetchesPlainly, "download: a whole file"),
+    (FetchesPlainly, "download: without the key, over a redirect too"),
+    (FetchesPlainly, "download: a file of another size than was told"),
+    (FetchesPlainly, "download: HTTP 403"),
+    (KeepsItsKey, "key: in no file"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FAULTS)
+def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
+    [check] = [each for each in CHECKS if each.name == name]
+    with pytest.raises(Fault) as raised:
+        check_provider(VimmerseVendor(kind=kind), [check])
+    assert str(raised.value).startswith(f"{name}: ")
