@@ -65,16 +65,30 @@ class CampaignWatch:
         self._source = source
         self._reopen = reopen
         self._read = _Read()
-        self._trouble: str | None = None
-        self._changed = now()
-        self._planned = ""
+        self._troubles: dict[str, str] = {}
+        self._parts = {
+            "manifest": self._read_manifest,
+            "decisions": self._read_decisions,
+            "results": self._read_results,
+            "state": self._read_state,
+        }
+        # When a run was last seen to do something.
+        self._changed = ""
+        self._planned: Records | None = None
         self._records = Records()
         self._assignment: Assignment = assign([], self._records)
         self.rows = PageRows(workspace, number, stills)
         self._look_at_files(self._stamps())
+        if self._trouble is not None:
+            raise InvalidInput(self._trouble)
         self._work_out()
+        self._changed = max((each.bought_at for each in self.purchases.values()), default="")
         self.plan()
         self.rows.changes()  # who reads the page at first reads all of it
+
+    @property
+    def _trouble(self) -> str | None:
+        return "; ".join(self._troubles.values()) or None
 
     @property
     def purchases(self) -> Mapping[PurchaseId, Purchase]:
@@ -91,16 +105,11 @@ class CampaignWatch:
         stamps = self._stamps()
         news = stamps != self._read.stamps
         if news:
-            was = self._trouble
-            try:
-                self._look_at_files(stamps)
-                self._trouble = None
-            except PipelineError as error:
-                # What was read before stays: it is older, and whole.
-                self._trouble = str(error)
+            was, moved = self.heading(), stamps["state"] != self._read.stamps["state"]
+            self._look_at_files(stamps)
             self._work_out()
-            self._changed = now() if self.rows.has_changes else self._changed
-            news = was != self._trouble
+            news = was != self.heading()
+            self._changed = now() if moved and (news or self.rows.has_changes) else self._changed
         patch = self.rows.changes()
         if patch is None and not news:
             return None
@@ -155,32 +164,37 @@ class CampaignWatch:
         }
 
     def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
-        """Read what has changed.
+        """Read what has changed. What cannot be read stays as it was, and is told, until it changes again."""
+        for name, read in self._parts.items():
+            if self._read.stamps.get(name) == stamps[name]:
+                continue
+            self._read.stamps[name] = stamps[name]
+            try:
+                read()
+                self._troubles.pop(name, None)
+            except PipelineError as error:
+                self._troubles[name] = str(error)
 
-        Raises:
-            PipelineError: a part of it is wrong.
-        """
-        read, before = self._read, self._read.stamps
-        # Taken before reading, and kept where reading fails too: what is wrong is read again when it changes.
-        read.stamps = stamps
-        changed = {name for name, each in stamps.items() if before.get(name) != each}
-        if "manifest" in changed:
-            if before and self._reopen is not None:
-                self.workspace = self._reopen()
-            read.jobs = in_plan_order(expand(self.workspace.campaign))
-            self.rows.set_campaign(self.workspace, read.jobs)
-        if "decisions" in changed:
-            found = decisions.read(self.workspace.decisions, self.workspace.decisions_name)
-            read.said = decisions.by_purchase(found)
-        if "results" in changed:
-            published = read_published(self.workspace)
-            read.published = published.records if published is not None else Records()
-            if published is not None:
-                media: Any = published.document.get("media", {})
-                self.rows.set_media(media)
-        if "state" in changed:
-            read.sighting = self._source.look(read.sighting)
-            read.usual = self._source.durations()
+    def _read_manifest(self) -> None:
+        if self._read.jobs and self._reopen is not None:
+            self.workspace = self._reopen()
+        self._read.jobs = in_plan_order(expand(self.workspace.campaign))
+        self.rows.set_campaign(self.workspace, self._read.jobs)
+
+    def _read_decisions(self) -> None:
+        found = decisions.read(self.workspace.decisions, self.workspace.decisions_name)
+        self._read.said = decisions.by_purchase(found)
+
+    def _read_results(self) -> None:
+        published = read_published(self.workspace)
+        self._read.published = published.records if published is not None else Records()
+        if published is not None:
+            media: Any = published.document.get("media", {})
+            self.rows.set_media(media)
+
+    def _read_state(self) -> None:
+        self._read.sighting = self._source.look(self._read.sighting)
+        self._read.usual = self._source.durations()
 
     def _work_out(self) -> None:
         read = self._read
@@ -211,9 +225,9 @@ class CampaignWatch:
 
     def plan(self) -> None:
         """Work out what a run would do, which takes longer than the rest; told with the next look."""
-        if self._planned == self._changed:
+        if self._planned is self._records:
             return
-        self._planned = self._changed
+        self._planned = self._records
         self._assignment = assign(self._read.jobs, self._records, self._assignment.matcher.decisions)
         try:
             self.rows.set_actions(

@@ -211,6 +211,11 @@ def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
         lambda: "campaign.yaml" in str(site.data()["campaigns"][0].get("trouble")), "the trouble to be told"
     )
     assert len(site.data()["campaigns"][0]["jobs"]) == 2
+    # The rest goes on meanwhile, and what is wrong stays told.
+    assert site.review(purchase=site.purchase(WALK), decision="approved").status_code == 200
+    (campaign,) = site.data()["campaigns"]
+    assert [each.get("decision") for each in campaign["jobs"] if each["key"] == WALK] == ["approved"]
+    assert "campaign.yaml" in campaign["trouble"]
     bought.manifest.write_text(whole)
     until(lambda: "trouble" not in site.data()["campaigns"][0], "the trouble to be over")
 
@@ -453,3 +458,15 @@ def test_the_address_of_a_runs_page_may_be_left_out(project: Project, pipeline: 
     ended = pipeline("run", "--frozen", "--serve", project.manifest)
 
     assert ended.code == 4, ended.said
+
+
+@pytest.mark.parametrize("name", ["spring.decisions.yaml", "spring.results.json"])
+def test_what_is_wrong_at_the_start_is_refused_with_its_place(
+    bought: Project, pipeline: Pipeline, name: str
+) -> None:
+    bought.write({name: "version: [\n"})
+
+    ended = pipeline("serve", bought.manifest)
+
+    assert ended.code == 3
+    assert f"{name}:" in ended.err
