@@ -12,6 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from pipeline import failpoints, system
+from pipeline.schemes import StateLocation
 
 _BLOCK = 1 << 20
 _PART = re.compile(r".*\.([1-9]\d*-of-[1-9]\d*(?:-by-credits)?)")
@@ -339,6 +340,11 @@ _UMASK = _read_umask()
 def part_path(path: Path, part: str | None) -> Path:
     """Where a part of what lies at `path` lies: `spring.db` has `spring.2-of-8.db`. None is the whole."""
     return path if part is None else path.with_name(f"{path.stem}.{part}{path.suffix}")
+
+
+def part_location(whole: StateLocation, part: str | None) -> StateLocation:
+    """Where the state of a part lies: in a file of its own, or in the same database."""
+    return part_path(whole, part) if isinstance(whole, Path) else whole
 
 
 def part_named(path: Path) -> str | None:

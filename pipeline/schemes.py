@@ -97,5 +97,10 @@ class DatabaseUrl:
         return parse_qsl(self._parts[1].partition("?")[2])
 
 
+def part_name(campaign: str, part: str | None) -> str:
+    """What a database calls the state of a part of a campaign; no campaign has a `/` in its name."""
+    return campaign if part is None else f"{campaign}/{part}"
+
+
 # Where a state lies: a file of this machine, or a database that a team shares.
 StateLocation = Path | DatabaseUrl

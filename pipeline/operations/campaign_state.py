@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path, sweep
+from pipeline.files import part_location, real_path, sweep
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.manifest.model import Campaign
@@ -23,8 +23,8 @@ from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, read, version
 from pipeline.schemes import DatabaseUrl
+from pipeline.state import look
 from pipeline.state.opening import open_store
-from pipeline.state.parts import part_location
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
 from pipeline.state.transitions import RUN_ENDED, absorb
@@ -204,7 +204,7 @@ def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[Purchas
     """
     found = reduce(join, (each.records for each in _published_by_others(workspace)), Records())
     recorded = frozenset[PurchaseId]()
-    for part in workspace.other_parts():
+    for part in other_parts(workspace):
         store = _open_store(workspace, part, writable=False)
         try:
             found = join(found, absorb(Records(), store.records(), UNDECIDED))
@@ -212,6 +212,25 @@ def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[Purchas
         finally:
             store.close()
     return found, recorded
+
+
+def other_parts(workspace: Workspace) -> list[str | None]:
+    """The parts of the campaign's state that there are, its own aside; None stands for the whole.
+
+    Raises:
+        InvalidInput, Unfinished: a database does not let us look.
+    """
+    found = look.parts(workspace.whole_state, workspace.campaign.name)
+    return [each for each in found if each != workspace.part]
+
+
+def has_state(workspace: Workspace) -> bool:
+    """Whether there is a state of the campaign or of a part of it.
+
+    Raises:
+        InvalidInput, Unfinished: a database does not let us look.
+    """
+    return bool(look.parts(workspace.whole_state, workspace.campaign.name))
 
 
 def read_published(workspace: Workspace) -> ResultsFile | None:

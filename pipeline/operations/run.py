@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.assignment import Assignment
 from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
 from pipeline.operations.results_publisher import Publisher
@@ -36,7 +36,7 @@ def require_records(workspace: Workspace) -> None:
         InvalidInput: there is neither.
     """
     written = (workspace.results, *workspace.other_results)
-    if not (any(each.exists() for each in written) or workspace.has_state()):
+    if not (any(each.exists() for each in written) or has_state(workspace)):
         raise InvalidInput(
             f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
             "may have been bought before (see docs/reference/errors.md#missing-results)"

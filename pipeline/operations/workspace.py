@@ -9,15 +9,14 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError
-from pipeline.files import part_path, parts_beside, real_path
+from pipeline.files import part_location, part_path, parts_beside, real_path
 from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
-from pipeline.schemes import DatabaseUrl, StateLocation, assert_path, is_database
-from pipeline.state.parts import part_location, part_name, parts
+from pipeline.schemes import DatabaseUrl, StateLocation, assert_path, is_database, part_name
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -87,22 +86,6 @@ class Workspace:
     def state_name(self) -> str:
         """What a database calls the state that it keeps."""
         return part_name(self.campaign.name, self.part)
-
-    def other_parts(self) -> list[str | None]:
-        """The parts of the campaign's state that there are, its own aside.
-
-        Raises:
-            InvalidInput, Unfinished: a database does not let us look.
-        """
-        return [each for each in parts(self.whole_state, self.campaign.name) if each != self.part]
-
-    def has_state(self) -> bool:
-        """Whether there is a state of the campaign or of a part of it.
-
-        Raises:
-            InvalidInput, Unfinished: a database does not let us look.
-        """
-        return bool(parts(self.whole_state, self.campaign.name))
 
     @property
     def other_results(self) -> list[Path]:

@@ -26,6 +26,17 @@ def exists(state: StateLocation, campaign: str) -> bool:
     return state.exists()
 
 
+def parts(whole: StateLocation, campaign: str) -> list[str | None]:
+    """The parts of `campaign` that have a state; None stands for the whole.
+
+    Raises:
+        InvalidInput, Unfinished: the database does not let us look.
+    """
+    return (
+        _team_state(whole, campaign).parts() if isinstance(whole, DatabaseUrl) else files.parts_beside(whole)
+    )
+
+
 def holder(state: StateLocation, campaign: str) -> Holder | None:
     """The run that holds the state of `campaign`, as far as can be told; None where none does.
 

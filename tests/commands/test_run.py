@@ -72,8 +72,8 @@ def forget_the_results(project: Project) -> None:
 
 @fails_without(
     "pipeline.operations.campaign_state:_joined",
-    "published = results.records",
-    swap=("results.records if results is not None else Records", "Records"),
+    "published = join(results.records",
+    swap=("results.records if results is not None else Records()", "Records()"),
 )
 @pytest.mark.parametrize("forget", [forget_the_state, forget_the_results])
 def test_either_state_or_results_are_enough_to_buy_nothing_again(
@@ -910,8 +910,8 @@ def test_records_go_where_flags_and_environment_say(
     "pipeline.operations.campaign_state:_assert_ours",
     "if results.campaign != campaign",
     swap=(
-        'results.campaign != campaign.name:\n    raise InvalidInput(f"{workspace',
-        'False:\n    raise InvalidInput(f"{workspace',
+        'results.campaign != campaign.name:\n    raise InvalidInput(f"{name',
+        'False:\n    raise InvalidInput(f"{name',
     ),
 )
 def test_results_of_another_campaign_are_refused_before_anything_is_bought(

@@ -116,7 +116,7 @@ def test_another_division_buys_nothing_again(
     assert len(vendor.ledger.bought) == 12
 
 
-@fails_without("pipeline.operations.campaign_state:_records_of_others", "for path in workspace.other_states")
+@fails_without("pipeline.operations.campaign_state:_records_of_others", "for part in other_parts(workspace)")
 def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -16,9 +16,8 @@ import psycopg
 
 from pipeline.errors import InvalidInput, printable
 from pipeline.files import project_root, real_path
-from pipeline.schemes import DatabaseUrl
+from pipeline.schemes import DatabaseUrl, part_name
 from pipeline.state import state_file
-from pipeline.state.parts import part_name
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts

@@ -238,7 +238,7 @@ def test_a_holder_that_slept_through_it_knows_without_asking_and_for_ever(
         buy(store)
 
 
-@fails_without("pipeline.state.postgres.lease:", "_CLOCK =", swap=("CLOCK_BOOTTIME", "CLOCK_MONOTONIC_RAW"))
+@fails_without("pipeline.state.postgres.lease:", "_CLOCK:", swap=("CLOCK_BOOTTIME", "CLOCK_MONOTONIC_RAW"))
 @pytest.mark.skipif(
     not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that counts its sleep"
 )

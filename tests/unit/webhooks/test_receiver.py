@@ -65,7 +65,7 @@ def test_what_stands_before_it_does_not_matter(server: Server, before: str) -> N
 
 
 @fails_without(
-    "pipeline.webhooks.receiver:hooks_application",
+    "pipeline.webhooks.receiver:hooks_application.application",
     "if not called or",
     swap=("not called", "False"),
 )
