@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.receipts import Webhooks
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, PlanOptions
