@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pipeline import limits
 from pipeline.artifacts.inventory import Inventory
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, result_of
@@ -267,10 +268,17 @@ def _listed(
 
 def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
     """The one of `candidates` whose bytes are those that were fetched once."""
+    left = limits.LARGEST_PURCHASE
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        for number, media in enumerate(candidates):
-            if provider.download(media, Path(folder, str(number))).sha256 == wanted.sha256:
+        target = Path(folder, "candidate")
+        for media in candidates:
+            came = provider.download(media, target)
+            if came.sha256 == wanted.sha256:
                 return media
+            target.unlink()
+            left -= came.bytes
+            if left < 0:
+                break
     raise InputFailed("the vendor does not list the file any more that this job was to be made from")
 
 

@@ -1,5 +1,6 @@
 """Which kind of media a file is, told by its first bytes: what a server calls its files proves nothing."""
 
+import re
 from pathlib import PurePosixPath
 
 UNKNOWN = "application/octet-stream"
@@ -20,6 +21,8 @@ _VAGUE = frozenset(
         *("application/force-download", "application/download", "application/x-download", "unknown/unknown"),
     }
 )
+
+_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
 _BY_SUFFIX = {
     ".aac": "audio/aac",
@@ -96,8 +99,8 @@ def content_type_of(path: str) -> str:
 
 
 def is_vague(told: str) -> bool:
-    """Whether a type says nothing of what a file is."""
-    return told in _VAGUE
+    """Whether a type says nothing of what a file is, or is none: it is recorded, shown and made into a suffix."""
+    return told in _VAGUE or not _TYPE.fullmatch(told)
 
 
 def sniffed(head: bytes, declared: str) -> str | None:

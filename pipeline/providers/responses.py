@@ -166,8 +166,8 @@ def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
         url = item.get("url")
         if isinstance(url, str) and _is_web(url):
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
-            is_kept = not is_vague(declared) and len(declared) <= limits.LONGEST_NAME
-            yield Media(url, declared if is_kept else content_type_of(_bare(url)), sizes.get(_bare(url)))
+            told_type = content_type_of(_bare(url)) if is_vague(declared) else declared
+            yield Media(url, told_type, sizes.get(_bare(url)))
 
 
 def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[Media, ...]]]:

@@ -20,6 +20,7 @@ from pipeline.providers import base
 
 ROOT = Path(__file__).parents[2]
 ACME = Path(__file__).parent / "acme"
+LUMEN = ROOT / "examples" / "provider"
 NOWHERE = "http://127.0.0.1:9"
 WALK = "main/print/red/walk"
 
@@ -95,6 +96,7 @@ def test_the_documentation_names_every_outcome_and_method_and_the_entry_point_of
     assert len(rows) == len(set(rows))
     assert set(rows) == methods | outcomes
     [entry_point] = re.findall(r"^```toml\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+    assert entry_point.replace("acme", "lumen") in (LUMEN / "pyproject.toml").read_text("utf-8")
     assert entry_point in (ACME / "pyproject.toml").read_text("utf-8")
 
 

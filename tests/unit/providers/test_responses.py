@@ -309,6 +309,8 @@ UNKNOWN_KINDS = [
     (b"\0\1\2\3", "video/mp4", "text/plain", "video/mp4"),
     (b"\0\1\2\3", "application/octet-stream", "video/x-odd", "video/x-odd"),
     (b"\0\1\2\3", "", "application/force-download", "application/octet-stream"),
+    (b"\0\1\2\3", "", "video/\x1b[31mred", "application/octet-stream"),
+    (b"\0\1\2\3", "image/" + "x" * 500, "nonsense", "application/octet-stream"),
     (b"WEBVTT\n\n", "text/vtt", "", "text/vtt"),
     (b"WEBVTT\n\n", "", "text/plain", "application/octet-stream"),
     (b"<svg xmlns=", "image/svg+xml", "", "image/svg+xml"),
