@@ -78,7 +78,7 @@ class RunReport:
 
     `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` tells, by key, why a
     job could not be made a request; `blocked`, by key, what lies where its file should go; `media`, by SHA-256, what
-    the files that it fetched hold.
+    the files that it fetched hold, empty where that cannot be read.
     """
 
     codes: set[ExitCode] = field(default_factory=set)

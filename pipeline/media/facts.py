@@ -31,8 +31,14 @@ class MediaFacts:
     rule: int = RULE
 
 
+# Of a file that was tried and cannot be read.
+UNREADABLE = MediaFacts()
+
+
 def as_json(facts: MediaFacts) -> dict[str, Json]:
-    """The facts as an entry of the map `media`; absent values are left out."""
+    """The facts as an entry of the map `media`; absent values are left out, and of `UNREADABLE` all."""
+    if facts == UNREADABLE:
+        return {}
     written: dict[str, Json] = {
         "rule": facts.rule,
         "width": facts.width,
@@ -99,9 +105,11 @@ def can_read() -> bool:
 
 
 def read_facts(path: Path) -> MediaFacts | None:
-    """What the file at `path` holds; None where it cannot be read, or nothing is installed that reads it."""
+    """What the file at `path` holds, or `UNREADABLE`; None where nothing is installed that could tell."""
     reader = facts_reader()
-    try:
-        return None if reader is None else reader(path)
-    except Exception:  # noqa: BLE001 - whatever a library says of a vendor's bytes, they are paid for and are kept
+    if reader is None:
         return None
+    try:
+        return reader(path) or UNREADABLE
+    except Exception:  # noqa: BLE001 - whatever a library says of a vendor's bytes, they are paid for and are kept
+        return UNREADABLE

@@ -111,6 +111,7 @@ def _facts_in(container: InputContainer) -> MediaFacts | None:
     duration = _duration(container)
     if video is None:
         return MediaFacts(duration=duration, audio=True)
+    video.thread_type = "NONE"  # for one frame, threads cost more than they bring
     frame = next(container.decode(video), None)
     if frame is None:
         return None

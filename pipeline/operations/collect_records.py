@@ -93,11 +93,12 @@ class RecordsCollection:
         missing = read_missing(
             store.files(),
             outputs.folder,
-            told.keys() | self._report.media.keys(),
+            told,
             self._known.folder / STATE_FOLDER / "cache",
+            self._report.media,
             may_go_on=lambda: self._stop.code is None,
         )
-        return {**self._report.media, **missing}
+        return {**{digest: entry for digest, entry in self._report.media.items() if entry}, **missing}
 
     @contextmanager
     def _open_store(self) -> Iterator[Store]:

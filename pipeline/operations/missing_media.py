@@ -8,10 +8,11 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
+from types import MappingProxyType
 
 from pipeline.files import write_atomically
 from pipeline.jobs import Json
-from pipeline.media.facts import RULE, as_json, facts_reader, read_facts
+from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json, facts_reader, read_facts
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.state.store import PlacedFile
@@ -22,14 +23,18 @@ _BATCH = 64
 
 
 def media_not_told(
-    state: CampaignState, told: Collection[str], may_go_on: Callable[[], bool] = lambda: True
+    state: CampaignState,
+    told: Collection[str],
+    read: MediaMap = MappingProxyType({}),
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> dict[str, Mapping[str, Json]]:
-    """By SHA-256, what those files of a campaign hold that are not `told` of."""
+    """By SHA-256, what those files of a campaign hold that are not `told` of, nor were `read` just now."""
     return read_missing(
         state.store.files(),
         state.workspace.output,
         told,
         state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache",
+        read,
         may_go_on,
     )
 
@@ -39,28 +44,29 @@ def read_missing(
     folder: Path,
     known: Collection[str],
     cache: Path,
+    read: MediaMap = MappingProxyType({}),
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> dict[str, Mapping[str, Json]]:
     """By SHA-256, what those of `placed` hold that are not `known` and lie untouched in `folder`.
 
-    What cannot be read is remembered in `cache`, so that it is not tried by each command. Nothing is loaded where
-    there is nothing to read.
+    `read` were tried just now; of what cannot be read it has an empty entry. Such a file is remembered in `cache`, so
+    that it is not tried by each command. Nothing is loaded where there is nothing to read.
     """
-    unread = {each.sha256: each for each in placed if each.sha256 not in known}
-    if not unread:
+    unread = {each.sha256: each for each in placed if each.sha256 not in known and each.sha256 not in read}
+    failed = {digest for digest, entry in read.items() if not entry}
+    if not unread and not failed:
         return {}
-    unreadable = _unreadable(cache)
+    before = _unreadable(cache)
     files = {
         digest: folder / each.path
         for digest, each in sorted(unread.items())
-        if digest not in unreadable and _is_untouched(folder / each.path, each)
+        if digest not in before and _is_untouched(folder / each.path, each)
     }
-    if not files or facts_reader() is None:
-        return {}
-    read = dict(_read(files, may_go_on))
-    if failed := {digest for digest, entry in read.items() if not entry}:
-        _remember(cache, unreadable | failed)
-    return {digest: entry for digest, entry in read.items() if entry}
+    found = dict(_read(files, may_go_on)) if files and facts_reader() is not None else {}
+    failed |= {digest for digest, entry in found.items() if not entry}
+    if failed - before:
+        _remember(cache, before | failed)
+    return {digest: entry for digest, entry in found.items() if entry}
 
 
 def _is_untouched(path: Path, placed: PlacedFile) -> bool:
@@ -79,7 +85,7 @@ def _read(
     with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
         while may_go_on() and (batch := dict(islice(left, _BATCH))):
             for digest, found in zip(batch, pool.map(read_facts, batch.values()), strict=True):
-                yield digest, {} if found is None else as_json(found)
+                yield digest, as_json(found or UNREADABLE)
 
 
 def _unreadable(cache: Path) -> set[str]:

@@ -96,7 +96,7 @@ class Publisher:
             InvalidInput, Unfinished: as `publish`.
         """
         self._read_what_others_wrote()
-        missing = media_not_told(state, self._media.keys() | media.keys(), may_go_on)
+        missing = media_not_told(state, self._media, media, may_go_on)
         return self.publish(state, inputs, {**media, **missing})
 
     def publish(
@@ -115,8 +115,10 @@ class Publisher:
         """
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
-        if any(self._media.get(digest) != entry for digest, entry in media.items()):
-            self._media = join_media(self._media, media)
+        # An empty entry is that of a file which cannot be read.
+        told = {digest: entry for digest, entry in media.items() if entry}
+        if any(self._media.get(digest) != entry for digest, entry in told.items()):
+            self._media = join_media(self._media, told)
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
             if records == state.records:

@@ -129,6 +129,7 @@ def test_what_cannot_be_read_is_not_tried_by_each_command(
 ) -> None:
     assert pipeline("run", project.manifest).code == 0
     assert "media" not in project.results()
+    assert len(read) == len(set(read)) == 2
     read.clear()
 
     for command in ("run", "results", "collect"):
