@@ -12,7 +12,7 @@ class Texts:
     """Spells results manifests, one after another: a row that is still the same object keeps its text."""
 
     def __init__(self) -> None:
-        # By the id of each row of the last document; the row is held, so that its id stays its own.
+        # By the id of each row of the last document. The row is held: no other one gets its id as long as it is here.
         self._known: _Known = {}
 
     def of(self, document: Mapping[str, Json]) -> str:
@@ -34,13 +34,11 @@ class Texts:
 
     def _texts(self, rows: Iterable[Json], before: _Known) -> Iterator[str]:
         for row in rows:
-            number = id(row)
-            found = before.get(number)
-            if found is None or found[0] is not row:
-                # An end of a line is never in a text of JSON, only between them.
-                found = (row, _spelled(row).replace("\n", "\n    "))
-            self._known[number] = found
-            yield found[1]
+            known = before.get(id(row))
+            # An end of a line is never in a text of JSON, only between them.
+            text = _spelled(row).replace("\n", "\n    ") if known is None else known[1]
+            self._known[id(row)] = (row, text)
+            yield text
 
 
 def _spelled(value: Json) -> str:

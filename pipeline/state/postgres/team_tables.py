@@ -36,6 +36,10 @@ _DURATIONS = """CREATE TABLE pipeline.durations_of_all (
     {campaign}, template_id text, count bigint NOT NULL, mean double precision NOT NULL,
     PRIMARY KEY (campaign, template_id)
 )"""
+# Hashes of bytes, and so the same on every machine: whoever has these results need not read them.
+_RESULTS = """CREATE TABLE pipeline.results_of_all (
+    {campaign}, joined text NOT NULL, told text NOT NULL, PRIMARY KEY (campaign)
+)"""
 # `turn` is the number of the holder's last transaction: it tells whether one whose answer was lost was committed.
 _LEASES = """CREATE TABLE pipeline.leases (
     campaign text PRIMARY KEY, manifest text NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,
@@ -75,8 +79,9 @@ _FIRST = (
     "CREATE INDEX receipts_of_campaign ON pipeline.receipts (campaign)",
     *(_view(name, columns) for name, columns in _VIEWS.items()),
 )
+_SECOND = (_RESULTS.format(campaign=_CAMPAIGN), _view("results", "joined, told"))
 # A released migration is never changed: what is needed later is added behind it.
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 # Rows of the catalogue, and not `to_regclass`: that may answer from what the session remembers of before it waited.
 _SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
 _VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"

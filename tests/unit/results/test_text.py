@@ -30,8 +30,17 @@ def test_a_document_is_spelled_as_json_is(made: list[dict[str, Any]]) -> None:
 
 
 @fails_without(
-    "pipeline.results.text:Texts._texts", "if found is None or", swap=("found[0] is not row", "False")
+    "pipeline.results.text:Texts._texts", "self._known[id(row)] =", swap=("(row, text)", "(None, text)")
 )
+def test_what_comes_where_another_row_was_is_spelled_anew() -> None:
+    known = Texts()
+    for first in range(0, 1000, 10):
+        document: dict[str, Any] = {"jobs": [{"number": number} for number in range(first, first + 10)]}
+        text = known.of(document)
+        del document  # its place is free for the next one
+        assert text == spelled({"jobs": [{"number": number} for number in range(first, first + 10)]})
+
+
 @given(st.lists(values, max_size=5), st.data())
 def test_what_has_changed_is_spelled_anew(rows: list[Any], data: st.DataObject) -> None:
     known = Texts()

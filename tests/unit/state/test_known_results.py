@@ -12,6 +12,7 @@ from pipeline.state.store import KnownResults
 from pipeline.state.transitions import NothingBought
 from state.conftest import NOW, Desk, buy, move, purchase
 
+ON_EVERY_DATABASE = True
 WRITTEN = KnownResults(joined="a" * 64, told="b" * 64)
 CHANGED = KnownResults(joined="a" * 64)
 
@@ -67,6 +68,7 @@ def test_a_transaction_that_fails_forgets_nothing(desk: Desk) -> None:
     assert store.records().purchases == {bought.id: bought}
 
 
+@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("rows", ["('a', 'b'), ('a', 'c')", "(1.5, x'00')"])
 def test_what_this_tool_has_not_written_is_told_as_damage(desk: Desk, rows: str) -> None:
     desk.open().close()
