@@ -87,6 +87,16 @@ def kill_self() -> None:
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def kill_group(leader: int) -> None:
+    """End a process and what it started, at once; on Windows the process alone.
+
+    Raises:
+        ProcessLookupError: there is none.
+    """
+    kill = getattr(os, "killpg", os.kill)
+    kill(leader, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def is_running(process: int) -> bool:
     """Whether there is a process of that number; False on Windows, where to ask would be to interrupt it."""
     if HANG_UP is None or process <= 0:
