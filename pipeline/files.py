@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pipeline import failpoints, system
 from pipeline.schemes import StateLocation
@@ -273,15 +273,24 @@ def write_atomically(path: Path, content: bytes) -> Stamp:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_UMASK)
+            temporary.chmod(0o666 & ~_UMASK)
             failpoints.reach("before replace")
-            temporary.replace(path)
-            written = _stamp_of(os.fstat(file.fileno()))
+            written = _put_in_place(file, temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
     return written
+
+
+def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> Stamp:
+    """Move an open file; where the system does not move those, one that was closed."""
+    if system.MOVES_OPEN_FILES:
+        temporary.replace(path)
+        return _stamp_of(os.fstat(file.fileno()))
+    file.close()
+    temporary.replace(path)
+    return _stamp_of(path.stat())
 
 
 def assert_writable(path: Path) -> None:

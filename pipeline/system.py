@@ -4,6 +4,7 @@ import errno
 import importlib
 import os
 import signal
+import time
 from types import ModuleType
 from typing import Any
 
@@ -26,8 +27,18 @@ _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 HAS_LOCKS = _fcntl is not None
 _POSITIONED = hasattr(os, "pread") and hasattr(os, "pwrite")
 
+MOVES_OPEN_FILES = HAS_LOCKS
+
+# Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
 # None on Windows: a terminal that is closed ends the process there.
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
+
+def clock() -> float:
+    """Seconds that never jump, and that go on while the machine sleeps."""
+    return time.monotonic() if _CLOCK is None else float(getattr(time, "clock_gettime")(_CLOCK))  # noqa: B009
 
 
 def open_folder(folder: os.PathLike[str]) -> int | None:
@@ -85,6 +96,16 @@ def leave_no_core() -> None:
 def kill_self() -> None:
     """End this process as a lost machine does: nothing is run or saved on the way."""
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def kill_group(leader: int) -> None:
+    """End a process and what it started, at once; on Windows the process alone.
+
+    Raises:
+        ProcessLookupError: there is none.
+    """
+    kill = getattr(os, "killpg", os.kill)
+    kill(leader, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def is_running(process: int) -> bool:

@@ -5,8 +5,6 @@ refused, as another machine was there first, is a lock between machines.
 """
 
 import contextlib
-import os
-import signal
 import subprocess
 import tempfile
 import threading
@@ -15,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
-from pipeline import failpoints
+from pipeline import failpoints, system
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.errors import PipelineError, Unfinished, printable
 
@@ -129,7 +127,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process and what is in its group. Of one that has ended the number may be another's by now."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            system.kill_group(process.pid)
         process.wait()
 
 

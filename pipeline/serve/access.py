@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline import system
 from pipeline.errors import UsageError, printable
 from pipeline.files import read_limited
 from pipeline.serve.listen import ListenAddress
@@ -106,7 +107,7 @@ def read_token(path: Path) -> str:
     shown = printable(str(path))
     try:
         with os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w"
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.PRIVATE, 0o600), "w"
         ) as file:
             file.write(f"{secrets.token_urlsafe(24)}\n")
     except FileExistsError:
@@ -118,7 +119,7 @@ def read_token(path: Path) -> str:
         token = read_limited(path, _LONGEST_TOKEN + 2).decode("ascii").strip()
     except (OSError, ValueError) as error:
         raise UsageError(f"--token-file {shown}: cannot be read") from error
-    if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.geteuid():
+    if stat.S_IMODE(status.st_mode) & 0o077 or system.belongs_to_another(status):
         raise UsageError(f"--token-file {shown}: only its owner may read it: chmod 600 {shown}")
     is_plain = token.replace("-", "").replace("_", "").isalnum()
     if not (_SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and is_plain):

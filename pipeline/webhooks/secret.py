@@ -7,6 +7,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline import system
 from pipeline.errors import InvalidInput, Unfinished, UsageError
 from pipeline.files import write_atomically
 
@@ -43,7 +44,7 @@ def _make(path: Path) -> None:
     if is_new:
         write_atomically(path.parent / ".gitignore", b"*\n")
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.PRIVATE, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{secrets.token_hex(32)}\n")
@@ -56,10 +57,10 @@ def _make(path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | system.NO_FOLLOW | system.PRIVATE | system.NON_BLOCKING)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.geteuid():
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or system.belongs_to_another(status):
             raise InvalidInput(
                 f"{path}: anybody who reads it can pass for the vendor: it has to be a file of yours with mode 0600; "
                 "delete it, and a new one is made"

@@ -136,6 +136,18 @@ def _without_folders(call: Callable[..., Any]) -> Callable[..., Any]:
     return opened
 
 
+def _closed_only(call: Callable[..., Any]) -> Callable[..., Any]:
+    """`os.replace`, which moves no file that is open; seen where the system tells what is."""
+
+    def moved(source: Any, target: Any, **more: Any) -> Any:
+        for path in (source, target):
+            if os.path.realpath(path) in map(os.path.realpath, Path("/proc/self/fd").glob("*")):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return call(source, target, **more)
+
+    return moved
+
+
 def become_windows() -> None:
     """Take away from this process what Windows has not."""
     for name in _OTHERS:
@@ -149,6 +161,8 @@ def become_windows() -> None:
         if name not in _SIGNALS:
             delattr(signal, name)
     os.open = _without_folders(os.open)
+    os.replace = _closed_only(os.replace)
+    os.rename = _closed_only(os.rename)
     os.supports_dir_fd = set()
     os.supports_fd = set()
 

@@ -10,16 +10,14 @@ import getpass
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline import system
 from pipeline.errors import StateLocked, printable
 from pipeline.state.postgres.server import Connection, Server, pause_before
 
-# Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
-_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 # So many machines keep where files lie on them: those that were here last.
 _MACHINES_KEPT = 8
 
@@ -97,7 +95,7 @@ class Holder:
 
 def clock() -> float:
     """Seconds that never jump, and that go on while the machine sleeps."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    return system.clock()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -370,7 +370,7 @@ def test_a_command_that_still_runs_is_ended_with_all_that_it_started(tmp_path: P
         until(started.exists, "the command to start")
         checkpoint.end()
         # It has read all that it said: nobody is left who could say more.
-        with pytest.raises(Unfinished, match="failed with -9"):
+        with pytest.raises(Unfinished, match="failed with exit code -9"):
             running.result()
     assert not late.exists()
 
