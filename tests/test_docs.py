@@ -385,10 +385,17 @@ def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path)
     assert sum(name.startswith("leap~") for name in videos) > 0
 
 
-def test_the_python_in_the_documentation_runs(
+def test_the_python_on_other_pages_runs() -> None:
+    for page in set(PAGES) - {REFERENCE / "python.md"}:
+        for shown in blocks(page):
+            if shown.kind == "python":
+                exec(compile(shown.text, named(page), "exec"), {})
+
+
+def test_the_python_in_the_reference_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [shown] = [block for page in PAGES for block in blocks(page) if block.kind == "python"]
+    [shown] = [block for block in blocks(REFERENCE / "python.md") if block.kind == "python"]
     shutil.copytree(ROOT / "examples" / "quickstart" / "images", tmp_path / "images")
     shutil.copy(ROOT / "examples" / "quickstart" / "campaign.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
