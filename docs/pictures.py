@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,6 @@ _ALL_SHOWN = """() =>
   [...document.images].every((each) => each.complete || each.getBoundingClientRect().top > innerHeight) &&
   [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
 """
-_UNDER_WAY = "document.querySelectorAll('article[data-status=done]').length > 3"
 _FAULTS = """faults:
   - {on: create, match: {title: blue/rain/background=city/locale=fr}, do: fail}
   - {on: create, match: {title: mug/walk/background=city/locale=fr}, do: reset-after-processing}
@@ -122,11 +122,27 @@ def live(browser: Browser, folder: Path) -> None:
         started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
     ):
         address = first_address(served)
+        while done(folder) < 6:
+            time.sleep(1)
         for theme in THEMES:
             with window(browser, DESKTOP, theme) as page:
-                page.goto(address)
-                page.wait_for_function(_UNDER_WAY, timeout=240_000)
+                page.goto(address)  # which gives the cookie
+                page.goto(f"{address.partition('?')[0]}#view=live")
+                page.wait_for_selector("body[data-view=live]")
+                page.wait_for_timeout(1_000)  # for what the server sends first
                 save(page, f"live-{theme}")
+
+
+def done(folder: Path) -> int:
+    """How many jobs of the campaign are done."""
+    told = subprocess.run(
+        [sys.executable, "-m", "pipeline", "status", "launch.yaml", "--format", "json"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    jobs: dict[str, int] = json.loads(told.stdout)["summary"]["jobs"]
+    return jobs.get("done", 0)
 
 
 # How they are made

@@ -202,7 +202,7 @@ def _next_url(url: str, location: str) -> str:
     try:
         return urljoin(url, sent)
     except ValueError:
-        raise AddressRefused(f"{shown_url(url)} leads on to no sound url") from None
+        raise AddressRefused(f"{shown_url(url)} redirects to something that is not a valid url") from None
 
 
 def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
@@ -214,7 +214,7 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
         now = time.monotonic()
         if now - since >= timeout:
             if came < _SLOWEST * timeout:
-                raise TransportError("it comes too slowly")
+                raise TransportError("it arrives too slowly")
             since, came = now, 0
 
 
