@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +24,12 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipeline.cli.main import COMMANDS
-
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 300_000
 DESKTOP, PHONE = (1280, 800), (390, 780)
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Images far below the window are loaded when somebody scrolls to them.
 _ALL_SHOWN = """() =>
@@ -60,16 +61,17 @@ class Picture:
 
 def main() -> int:
     """Make the pictures that are asked for; all, if none is named."""
-    wanted = tuple(sys.argv[1:]) or ("",)
+    wanted = tuple(sys.argv[1:])
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         folder = Path(temporary)
-        for picture in pictures(quickstart(folder / "quickstart"), *launch(folder / "launch")):
-            if picture.name.startswith(wanted):
-                for theme in ("light", "dark"):
-                    take(browser, picture, theme)
-        if "serve" in COMMANDS and any("live".startswith(each) or each.startswith("live") for each in wanted):
-            live(browser, folder / "launch")
+        if wanted != ("live",):
+            for picture in pictures(quickstart(folder / "quickstart"), *launch(folder / "launch")):
+                if not wanted or picture.name in wanted:
+                    for theme in THEMES:
+                        take(browser, picture, theme)
+        if not wanted or "live" in wanted:
+            live(browser, folder / "live")
     return 0
 
 
@@ -112,24 +114,35 @@ def launch(folder: Path) -> tuple[Path, list[str]]:
 
 
 def live(browser: Browser, folder: Path) -> None:
-    """The page of `pipeline serve`, on the records that are here."""
-    served = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "serve", "launch.yaml", "--listen", "127.0.0.1:0"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    )
-    try:
+    """The page of `pipeline serve`, while a run is under way."""
+    shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
+    with (
+        emulator(folder, seconds=8) as vendor,
+        started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor),
+        started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
+    ):
         address = first_address(served)
-        for theme in ("light", "dark"):
+        while done(folder) < 6:
+            time.sleep(1)
+        for theme in THEMES:
             with window(browser, DESKTOP, theme) as page:
-                page.goto(address)
-                page.wait_for_selector("body[data-view]")
+                page.goto(address)  # which gives the cookie
+                page.goto(f"{address.partition('?')[0]}#view=live")
+                page.wait_for_selector("body[data-view=live]")
+                page.wait_for_timeout(1_000)  # for what the server sends first
                 save(page, f"live-{theme}")
-    finally:
-        served.terminate()
-        served.wait()
+
+
+def done(folder: Path) -> int:
+    """How many jobs of the campaign are done."""
+    told = subprocess.run(
+        [sys.executable, "-m", "pipeline", "status", "launch.yaml", "--format", "json"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    jobs: dict[str, int] = json.loads(told.stdout)["summary"]["jobs"]
+    return jobs.get("done", 0)
 
 
 # How they are made
@@ -146,17 +159,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def window(browser: Browser, size: tuple[int, int], theme: Literal["light", "dark"]) -> Iterator[Page]:
+def window(browser: Browser, size: tuple[int, int], theme: Theme) -> Iterator[Page]:
     """A window of this size, at one and a half pixels for each of the page's."""
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1.5
+        viewport={"width": width, "height": height},
+        color_scheme=theme,
+        device_scale_factor=1.5,
+        bypass_csp=True,  # for what looks whether all is shown
     )
     yield context.new_page()
     context.close()
 
 
-def take(browser: Browser, picture: Picture, theme: Literal["light", "dark"]) -> None:
+def take(browser: Browser, picture: Picture, theme: Theme) -> None:
     """Open the page and write `NAME-THEME.webp`."""
     with window(browser, picture.size, theme) as page:
         page.goto(f"{picture.page.as_uri()}{picture.address}")
@@ -182,18 +198,33 @@ def save(page: Page, name: str) -> None:
 
 
 @contextmanager
-def emulator(folder: Path) -> Iterator[Mapping[str, str]]:
+def emulator(folder: Path, seconds: float = 0.5) -> Iterator[Mapping[str, str]]:
     """An emulator with faults; what the environment of a run needs to find it."""
     (folder / "faults.yaml").write_text(_FAULTS, "utf-8")
-    arguments = ("emulator", "--port", "0", "--faults", "faults.yaml", "--duration", "0.5")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments], cwd=folder, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    try:
+    arguments = ("emulator", "--port", "0", "--faults", "faults.yaml", "--duration", str(seconds))
+    with started(folder, *arguments) as running:
         yield {"VIMMERSE_BASE_URL": first_address(running), "VIMMERSE_API_KEY": "anything"}
-    finally:
-        running.terminate()
-        running.wait()
+
+
+@contextmanager
+def started(
+    folder: Path, *arguments: str, vendor: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """A command that goes on until it is not needed any more."""
+    with (folder / "said.log").open("a", encoding="utf-8") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=folder,
+            env={**os.environ, "PIPELINE_POLL_INTERVAL": "0.5", **(vendor or {})},
+            stdout=log if arguments[0] == "run" else subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+        )
+        try:
+            yield running
+        finally:
+            running.terminate()
+            running.wait()
 
 
 def first_address(process: "subprocess.Popen[str]") -> str:

@@ -50,7 +50,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
     if "\\" in path:
-        raise ValueError("write paths with '/', so that they read alike on every system")
+        raise ValueError("write paths with '/', so that they work on every system")
     if PurePosixPath(path).is_absolute() or re.match(r"[A-Za-z]:", path):
         raise ValueError("a path may not be absolute")
     try:
@@ -61,7 +61,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
         reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
         raise ValueError(f"no file can be reached there: {reason}") from None
     if not real.is_relative_to(root.resolve()):
-        raise ValueError(f"it leads out of the project ({root.name or root}/)")
+        raise ValueError(f"it leads outside the project ({root.name or root}/)")
     return real
 
 
@@ -140,7 +140,7 @@ def follow_links(path: Path) -> Path:
 def _refuse_link(folder: Path, target: Path, project: Path) -> None:
     if not target.is_relative_to(project):
         raise ValueError(
-            f"this link leads out of the project ({project.name or project}/); name the file itself"
+            f"this link leads outside the project ({project.name or project}/); name the file itself"
         )
     hidden = _hidden_part(target.relative_to(project))
     if hidden and not _hidden_part(folder.relative_to(project)):

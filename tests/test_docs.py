@@ -393,7 +393,7 @@ def test_other_python_in_the_documentation_is_that_of_an_example() -> None:
     assert [named(block.page) for block in others if block.text not in examples] == []
 
 
-def test_the_python_in_the_documentation_runs(
+def test_the_python_in_the_reference_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [shown] = [block for block in blocks(REFERENCE / "python.md") if block.kind == "python"]

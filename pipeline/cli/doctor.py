@@ -32,12 +32,12 @@ _COLOURS: dict[Verdict, Colour] = {Verdict.OK: "green", Verdict.WARNING: "yellow
     multiple=True,
     type=click.Choice(CHECKS),
     metavar="CHECK",
-    help="An error of this check counts as a warning.",
+    help="Count an error of this check as a warning.",
 )
 @format_option("text", "json")
 @campaign_options
 def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, **flags: object) -> int:
-    """Look at all that a run of MANIFEST needs of this machine, and say what to do where something is amiss.
+    """Check that this machine has all that a run of MANIFEST needs, and say what to do if it has not.
 
     Buys nothing and writes nothing; asks the vendor for its health only. Exits with 0, or with the code of the
     first error that a run would meet.

@@ -158,7 +158,7 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
         source.parent / saved.manifest, replace(flags, emulate=saved.emulated), saved.variables
     )
     if workspace.campaign.name != saved.campaign:
-        raise InvalidInput(f"{source}: the plan of '{saved.campaign}', not of '{workspace.campaign.name}'")
+        raise InvalidInput(f"{source}: a plan of '{saved.campaign}', not of '{workspace.campaign.name}'")
     return workspace
 
 

@@ -107,7 +107,7 @@ log_format_option = flag(
     # First, so that what is wrong with the other flags is told so too.
     is_eager=True,
     callback=_begin_log,
-    help="How lines on stderr are written; json: all that is for people, one object a line.",
+    help="The format of lines on stderr; json writes one object a line.",
 )
 
 

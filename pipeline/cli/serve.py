@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 @manifests_argument
 @flag("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="ADDR", help="Where to listen.")
 @flag("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token (mode 0600).")
-@flag("--read-only", is_flag=True, help="For looking only: take no reviews.")
-@flag("--as", "by", metavar="NAME", help="Who decides here (default: git's user.name).")
+@flag("--read-only", is_flag=True, help="Show only; accept no reviews.")
+@flag("--as", "by", metavar="NAME", help="The name to record with decisions (default: git's user.name).")
 @flag("--webhook-url", metavar="URL", help="Keep what the vendor calls below URL for `run` and `collect`.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @campaign_options

@@ -146,11 +146,9 @@ class TreeBuilder:
             return
         if anchor not in self._anchors:
             near = did_you_mean(anchor, self._anchors) or "; a text that begins with * needs quotes"
-            self._report(f"no anchor &{anchor[:60]} stands above{near}", location)
+            self._report(f"there is no anchor &{anchor[:60]} above{near}", location)
         elif self._anchors[anchor] is None:
-            self._report(
-                f"the alias *{anchor[:60]} stands inside what it names, so it would never end", location
-            )
+            self._report(f"the alias *{anchor[:60]} is inside what it names, so it would never end", location)
         node, weight = self._anchors.get(anchor) or (self._node(None, location), 1)
         self._count(weight, location)
         key = self._key_position(location)
@@ -222,7 +220,7 @@ class TreeBuilder:
     def _report(self, message: str, location: LineColumn) -> None:
         self.problems.append(self._source.problem(message, location.line, location.column, self._path()))
         if len(self.problems) >= _MOST_PROBLEMS:
-            self.problems.append(self._source.problem("too many problems, reading stops here", *location))
+            self.problems.append(self._source.problem("too many problems; reading stops here", *location))
             raise Enough
 
     @staticmethod

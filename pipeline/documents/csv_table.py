@@ -130,5 +130,5 @@ def _wrong_with_columns(columns: tuple[str, ...], source: SourceFile, line: int)
         if not name:
             yield source.problem(f"column {number} has no name", line)
         elif name in seen:
-            yield source.problem(f"the column '{name[:100]}' is there twice", line)
+            yield source.problem(f"the column '{name[:100]}' appears twice", line)
         seen.add(name)

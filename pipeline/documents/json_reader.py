@@ -22,7 +22,7 @@ def parse_json(text: str, name: str) -> Json:
     except RecursionError:
         _refuse(name, f"nested more than {limits.DEEPEST} levels deep")
     except ValueError as error:
-        _refuse(name, f"not sound JSON: {error}")
+        _refuse(name, f"not valid JSON: {error}")
     # Only an escape can name what is no character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0

@@ -57,7 +57,7 @@ def explain(error: ValidationError) -> Iterator[Finding]:
 
 def _say(error: ValidationError) -> str:
     say = _RULES.get(str(error.validator))
-    return say(error) if say else f"this does not fit the rule '{error.validator}' of the schema"
+    return say(error) if say else f"this does not satisfy the rule '{error.validator}' of the schema"
 
 
 def _type(error: ValidationError) -> str:
@@ -76,7 +76,7 @@ def _const(error: ValidationError) -> str:
 
 def _pattern(error: ValidationError) -> str:
     schema = error.schema if isinstance(error.schema, Mapping) else {}
-    rule = str(schema.get("description", "another form is expected")).partition(". ")[0].rstrip(".")
+    rule = str(schema.get("description", "a different form is expected")).partition(". ")[0].rstrip(".")
     examples = schema.get("examples") or [None]
     example = f", for example {shown(examples[0])}" if examples[0] is not None else ""
     return f"{shown(error.instance)} does not fit: {rule}{example}"
@@ -171,9 +171,9 @@ def _is_of_another_form(error: ValidationError) -> bool:
 def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
     """Keys that another form has, and this one not."""
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
-    beside = f" beside '{required[0]}'" if required else " here"
+    beside = f" together with '{required[0]}'" if required else " here"
     for key in _surplus_keys(error):
-        yield Finding((*path, key), f"'{cut(key)}' cannot stand{beside}", at_key=True)
+        yield Finding((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:

@@ -69,9 +69,7 @@ def conflicts(source: SourceFile) -> list[Problem]:
     """The merge conflicts that git left in a file: one problem for each, at the line where it begins."""
     if "<<<<<<<" not in source.text and ">>>>>>>" not in source.text:
         return []  # found at once, also of a large table
-    message = (
-        "a merge conflict that is not settled; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
-    )
+    message = "an unresolved merge conflict; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
     found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
     return [source.problem_at(each.start(), message) for each in found[:_MOST_PROBLEMS]]
 

@@ -93,7 +93,7 @@ def collection_as_key(line: str, column: int) -> str:
     """What to say of a mapping or list in the place of a key."""
     if line[column - 2 : column] == "{{" or line[column - 1 : column + 1] == "{{":
         return 'a template needs quotes around all of it: "{{ … }}"'
-    return "a key must be a text, found a mapping or a list"
+    return "a key must be text, found a mapping or a list"
 
 
 def foreign_line_breaks(source: SourceFile) -> list[Problem]:

@@ -128,7 +128,7 @@ def read_scalar(text: str) -> Scalar:
     except (yaml.YAMLError, ValueError, OverflowError):
         raise ValueError("the quotes do not match") from None
     if len(scalars) != 1 or not isinstance(scalars[0], yaml.ScalarEvent):
-        raise ValueError("expected one value, found more after the quotes")
+        raise ValueError("expected one value, found more text after the quotes")
     value: str = scalars[0].value
     check_text(value)
     return value

@@ -252,7 +252,7 @@ class Creator:
         if self.journal.has_workflow(bought.workflow_id):
             # Whose it is nobody can tell.
             return OutcomeUnknown(
-                f"the vendor named workflow {bought.workflow_id}, which another purchase has"
+                f"the vendor named workflow {bought.workflow_id}, which belongs to another purchase"
             )
         if not WORKFLOW_ID.fullmatch(bought.workflow_id):
             # A plug-in's: no results manifest takes it, so the campaign could record nothing more.
@@ -279,7 +279,7 @@ class Creator:
                 self._account_refused(problem, reason)
             case OutcomeUnknown(reason):
                 self.reporter.warn(
-                    f"{entry.key}: may have been bought, nobody can tell ({printable(reason)}); "
+                    f"{entry.key}: may have been bought, nobody knows ({printable(reason)}); "
                     "it is not sent again, `pipeline resolve` settles it"
                 )
             case _:

@@ -177,7 +177,7 @@ def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:
         tracked.not_found_since = now
     tracked.not_found += 1
     if tracked.not_found >= NOT_FOUND_TIMES and now - tracked.not_found_since >= NOT_FOUND_SECONDS:
-        return Vanished("the vendor does not know this workflow any more")
+        return Vanished("the vendor no longer knows this workflow")
     return None
 
 

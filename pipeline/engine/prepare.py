@@ -223,7 +223,7 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
 
 def _from_upstream(provider: Provider, source: UpstreamOutput, upstream: Upstream | None) -> str | Attachment:
     if upstream is None:
-        raise InputFailed(f"{source.job} has brought nothing to be made from")
+        raise InputFailed(f"{source.job} has no output to make this from")
     recorded = recorded_of(upstream.purchase, source.output)
     # Without a record of it, as of a step that was never asked for, the vendor's order is all there is.
     index = _first([Media("", each.content_type) for each in recorded], source.media)

@@ -80,9 +80,8 @@ class Runner:
             self._receipts.open()
             self._coordinator.run()
         for template_id, entries in self._queue.held_back():
-            note = (
-                f"{template_id}: {len(entries):,} job(s) not bought, as the first of its kind did not succeed"
-            )
+            number = f"{template_id}: {len(entries):,} job(s)"
+            note = f"{number} not bought, as the first job of that template did not succeed"
             self.report.stop(ExitCode.FAILED, note)
         self._show()
 

@@ -47,7 +47,8 @@ def build_campaign(
     name = whole.text_of("name")
     if whole.is_mapping and whole.get("name") is None:
         context.report(
-            whole.location, "missing key 'name': a campaign has one, a file without is a base for others"
+            whole.location,
+            "missing key 'name': a campaign has one, and a file without one is a base for others",
         )
     known = _catalog(whole.get("catalog"), context)
     own_vars = _named(whole.get("vars"))
@@ -118,7 +119,7 @@ def _vars(value: Value | None, variables: Mapping[str, Json], context: Context) 
     plain = {} if value is None else value.node.plain()
     values: dict[str, Json] = dict(plain) if isinstance(plain, dict) else {}
     for name in RESERVED:
-        message = f"a var cannot be called '{name}', which templates know as something else"
+        message = f"a var cannot be called '{name}': templates use that name for something else"
         if value is not None and name in values:
             child = value.node.child(name)
             context.report(

@@ -72,7 +72,7 @@ def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, boo
         chain = pending[current].pop()
         if chain.rule in path:
             circle = " → ".join((*path[path.index(chain.rule) :], chain.rule))
-            context.report(chain.location, f"the rules hang on each other in a circle: {circle}")
+            context.report(chain.location, f"the rules depend on each other in a circle: {circle}")
             verdicts[current] = False
         elif chain.rule not in by_id or verdicts.get(chain.rule) is False:
             verdicts[current] = False

@@ -39,9 +39,7 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
         made += 1
         yield job
     if not made and not expansion.is_at_fault:
-        expansion.report(
-            campaign.location.problem("no job is left: 'when' and 'exclude' take away every one")
-        )
+        expansion.report(campaign.location.problem("no job is left: 'when' and 'exclude' remove all of them"))
     expansion.raise_problems()
 
 
@@ -217,7 +215,7 @@ class _Expansion:
             # Left out, the rules are one that is written nowhere.
             location = rule.location if rule.location.path else rule.path.location
             advice = (
-                "some systems do not tell upper from lower case, so rename one of them"
+                "some systems do not distinguish upper and lower case, so rename one of them"
                 if "job.key" in rule.path.template.source
                 else "output.path must tell them apart, as {{ job.key }} does"
             )

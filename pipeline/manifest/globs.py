@@ -38,7 +38,7 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
     if ".." in parts[first:]:
-        raise ValueError("'..' may stand only at the beginning of a pattern")
+        raise ValueError("'..' is allowed only at the beginning of a pattern")
     files.refuse_hidden(PurePosixPath(pattern))
     files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
     found = set(_Walk(root.resolve()).files(base, parts))
@@ -104,6 +104,6 @@ class _Walk:
         self._looked_at += len(entries)
         if self._looked_at > _MOST_LOOKED_AT:
             raise ValueError(
-                f"it would look at more than {_MOST_LOOKED_AT:,} files; name the folder more closely"
+                f"this pattern would look at more than {_MOST_LOOKED_AT:,} files; name a folder further down"
             )
         yield from (entry for entry in entries if not entry.name.startswith("."))

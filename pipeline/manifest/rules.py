@@ -86,7 +86,7 @@ def _matrix(value: Value | None, parts: Parts, context: Context) -> Matrix:
         if name in RESERVED:
             context.report(
                 axis.key_location,
-                f"an axis cannot be called '{name}', which templates know as something else",
+                f"an axis cannot be called '{name}': templates use that name for something else",
             )
         elif name in parts.vars:
             context.report(
@@ -113,7 +113,7 @@ def _when(value: Value | None, context: Context) -> Text | bool:
         return value.flag
     text = context.text(value)
     if value.text and not any(brackets in value.text for brackets in ("{{", "{%", "{#")):
-        message = f'this is a text and no expression, so it always holds; write "{{{{ {value.text} }}}}"'
+        message = f'this is plain text, so it is always true; write "{{{{ {value.text} }}}}"'
         context.warn(value.location, message)
     return True if text is None else text
 

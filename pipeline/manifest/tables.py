@@ -132,7 +132,7 @@ def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
     called = " or ".join(f"'{each}'" for each in either)
     near = {each: close for each in either if (close := nearest(each, table.columns))}
     ours, theirs = next(iter(near.items()), (either[-1], "…"))
-    return f"there is no column {called}; say which one it is: 'columns: {{{ours}: {theirs}}}'"
+    return f"there is no column {called}; name the one to use: 'columns: {{{ours}: {theirs}}}'"
 
 
 def _wanted(
@@ -163,7 +163,7 @@ def _wanted(
             location=location,
         )
     if where is not None and table.records and not any_holds:
-        context.report(where.location, f"'where' leaves none of the {len(table.records):,} rows")
+        context.report(where.location, f"'where' matches none of the {len(table.records):,} rows")
 
 
 def _condition(where: Value, context: Context) -> Text | None:
@@ -182,5 +182,7 @@ def _of_row(problem: Problem, row: Location) -> Problem:
 def _has_sound_id(row: TableRow, context: Context) -> bool:
     if row.id is None or _ID.fullmatch(row.id):
         return True
-    context.report(row.location, f"'{row.names['id']}' is no id: expected one line of at most 200 characters")
+    context.report(
+        row.location, f"'{row.names['id']}' cannot be an id: expected one line of at most 200 characters"
+    )
     return False

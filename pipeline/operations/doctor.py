@@ -59,7 +59,7 @@ def _extras() -> Finding:
     here = [extra for extra in package.metadata.get_all("Provides-Extra") or () if _is_whole(package, extra)]
     missing = [extra for extra in package.metadata.get_all("Provides-Extra") or () if extra not in here]
     said = f"{', '.join(here) or 'none'} installed"
-    more = f"; not here: {', '.join(missing)} (pip install '{_DISTRIBUTION}[EXTRA]')" if missing else ""
+    more = f"; not installed: {', '.join(missing)} (pip install '{_DISTRIBUTION}[EXTRA]')" if missing else ""
     return Finding(check="extras", message=f"{said}{more}")
 
 
@@ -139,5 +139,5 @@ def _disk(folder: Path) -> Finding:
     if room < _LEAST_ROOM:
         return failed("disk", f"{said}: make room, or choose another with --output", ExitCode.UNFINISHED)
     if room < _LITTLE_ROOM:
-        return warned("disk", f"{said}, which is little for films")
+        return warned("disk", f"{said}, which is not much for videos")
     return Finding(check="disk", message=said)

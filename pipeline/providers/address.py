@@ -49,11 +49,11 @@ class Guard:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise AddressRefused(f"{shown_url(url)} is no sound url") from None
+            raise AddressRefused(f"{shown_url(url)} is not a valid url") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise AddressRefused(f"{shown_url(url)} is no https url")
+            raise AddressRefused(f"{shown_url(url)} is not an https url")
         if "@" in parts.netloc:
-            raise AddressRefused(f"{shown_url(url)} names a user, which a file's url has no use for")
+            raise AddressRefused(f"{shown_url(url)} holds a user name, which the url of a file must not")
         if parts.scheme == "http" and not self.loopback:
             raise AddressRefused(f"{shown_url(url)} is http; files are fetched by https only")
 

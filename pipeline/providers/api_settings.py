@@ -61,7 +61,7 @@ class Settings:
             parts = urlsplit(self.base_url)
             host, _ = parts.hostname or "", parts.port
         except ValueError:
-            raise UsageError(f"the API's address is no url: {shown}") from None
+            raise UsageError(f"the API's address is not a url: {shown}") from None
         if parts.scheme not in ("http", "https") or not host:
             raise UsageError(f"the API's address must begin with https://, not {shown}")
         if "@" in parts.netloc or parts.query or parts.fragment:

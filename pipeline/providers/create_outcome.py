@@ -97,13 +97,13 @@ def _unknown(response: Response | None, reason: str) -> OutcomeUnknown:
     if response is None:
         return OutcomeUnknown(f"it was sent, then: {reason}")
     raw = response.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
-    return OutcomeUnknown(f"{_what(response)}: whether it was bought cannot be told", raw)
+    return OutcomeUnknown(f"{_what(response)}: it is unknown whether it was bought", raw)
 
 
 def _what(response: Response) -> str:
     if response.ending is Ending.CUT:
         return f"the answer (HTTP {response.status}) was cut off"
     if 200 <= response.status < 300:
-        return f"HTTP {response.status} without a sound workflow id"
+        return f"HTTP {response.status} without a valid workflow id"
     said = error_message(response.body)
     return printable(f"HTTP {response.status}{f' ({said})' if said else ''}")

@@ -202,7 +202,7 @@ def _next_url(url: str, location: str) -> str:
     try:
         return urljoin(url, sent)
     except ValueError:
-        raise AddressRefused(f"{shown_url(url)} leads on to no sound url") from None
+        raise AddressRefused(f"{shown_url(url)} redirects to something that is not a valid url") from None
 
 
 def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
@@ -214,7 +214,7 @@ def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
         now = time.monotonic()
         if now - since >= timeout:
             if came < _SLOWEST * timeout:
-                raise TransportError("it comes too slowly")
+                raise TransportError("it arrives too slowly")
             since, came = now, 0
 
 
@@ -266,7 +266,7 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
     elif size == 0:
         problem = "is empty"
     elif received.is_packed:
-        problem = f"comes compressed ({printable(received.coding or '', 60)}), though that was not asked for"
+        problem = f"comes compressed ({printable(received.coding or '', 60)}), although that was not requested"
     elif content_type is None:
         problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:

@@ -104,7 +104,7 @@ def is_vague(told: str) -> bool:
 
 
 def sniffed(head: bytes, declared: str) -> str | None:
-    """The type of a file that begins with `head`, None if it is no image, video or sound of a kind that is known.
+    """The type of a file that begins with `head`, None if it is not an image, video or sound of a known kind.
 
     `declared` decides only between the types that one kind of container can hold.
     """

@@ -42,7 +42,7 @@ def read_object(body: bytes, *, strict: bool = False) -> dict[str, Json]:
         doubled = error.args[0] if isinstance(error, _Doubled) else "the answer is not JSON"
         raise ValueError(doubled) from None
     if not isinstance(value, dict):
-        raise ValueError("the answer is no JSON object")
+        raise ValueError("the answer is not a JSON object")
     return value
 
 

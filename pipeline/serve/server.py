@@ -92,7 +92,7 @@ class LivePage:
             self._server(on_ready).run()
         except SystemExit as error:
             raise UsageError(
-                f"--listen: {self._where} cannot be had: is something else listening?"
+                f"--listen: {self._where} cannot be used: is something else listening there?"
             ) from error
         finally:
             self.watcher.stop()
@@ -131,7 +131,7 @@ class LivePage:
         ready.wait()
         try:
             if not url:
-                raise UsageError(f"--serve: {self._where} cannot be had: is something else listening?")
+                raise UsageError(f"--serve: {self._where} cannot be used: is something else listening there?")
             yield url
         finally:
             with suppress(PipelineError, OSError):

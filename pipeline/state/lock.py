@@ -118,9 +118,9 @@ def beside(state: Path, suffix: str) -> Path:
 def cannot_write(path: Path, error: OSError) -> PipelineError:
     """What a failed write means for the run: room may come back, a missing permission does not by itself."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}:
-        return Unfinished(f"{path}: cannot be written ({error.strerror}); mend that and run again")
+        return Unfinished(f"{path}: cannot be written ({error.strerror}); fix that and run again")
     return InvalidInput(
-        f"{path}: cannot be written ({error.strerror}); the state needs a folder of its owner's"
+        f"{path}: cannot be written ({error.strerror}); the state needs a folder that its owner can write to"
     )
 
 

@@ -152,7 +152,7 @@ def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
         case [(str(), str(), int(), 0 | 1 as dirty)]:
             pass
         case _:
-            raise damaged(path, "it does not say whose it is")
+            raise damaged(path, "it does not name its campaign")
     if dirty and not has_wal(path):
         raise InvalidInput(
             f"{path}: the state file is here without its -wal file, which holds what was bought last; "

@@ -367,7 +367,7 @@ def test_a_port_that_is_taken_is_wrong_usage(bought: Project, serve: Serve, pipe
     ended = pipeline("serve", bought.manifest, "--listen", where)
 
     assert ended.code == 64
-    assert f"{where} cannot be had" in ended.err
+    assert f"{where} cannot be used" in ended.err
 
 
 def test_beyond_loopback_it_needs_a_token_file(bought: Project, pipeline: Pipeline) -> None:

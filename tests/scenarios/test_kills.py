@@ -64,7 +64,7 @@ def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(
     second = pipeline("run", project.manifest)
 
     assert (first.code, second.code) == (7, 7), first.said + second.said
-    assert "which another purchase has" in first.err
+    assert "which belongs to another purchase" in first.err
     assert sorted(project.statuses().values()) == ["attention", "done"]
     assert len(vendor.ledger.entries) == 2
     assert_nothing_forgotten(project, vendor)

@@ -36,7 +36,7 @@ THOUSAND = list(range(1000))
 HURTING = {
     "aliases.yaml": (endless("a", "[%s]"), "too large: more than "),
     "merges.yaml": (endless("m", "{<<: [%s]}"), "merge keys (<<) are not supported"),
-    "circle.yaml": (f"{HEAD}{TEMPLATE}vars: &v {{again: *v}}\n", "stands inside what it names"),
+    "circle.yaml": (f"{HEAD}{TEMPLATE}vars: &v {{again: *v}}\n", "is inside what it names"),
     "lists.yaml": (f"{HEAD}{TEMPLATE}vars: {'[' * 200_000}", "nested too deep"),
     "fewer-lists.yaml": (f"{HEAD}{TEMPLATE}vars: {'[' * 900}{']' * 900}", "nested more than 64 levels deep"),
     "dashes.yaml": (f"{HEAD}{TEMPLATE}vars:\n{'- ' * 30_000}", "nested more than 64 levels deep"),
@@ -212,7 +212,7 @@ class TestPlaces:
         assert len(said) == len(items)
         for words in ("no such file", "is empty", "an HTML page", "larger than 25 MB", "not a regular file"):
             assert sum(words in each for each in said) == 1, words
-        assert sum("leads out of the project" in each for each in said) == 2
+        assert sum("leads outside the project" in each for each in said) == 2
         assert sum("is hidden" in each for each in said) == 1
 
 

@@ -83,7 +83,7 @@ def test_a_link_out_of_the_project_is_refused_and_one_inside_is_fine(project: Pa
     (base / "out").symlink_to(project.parent)
     (base / "in").symlink_to(project / "common")
     assert confined("in/logo.png", base, project) == project / "common" / "logo.png"
-    with pytest.raises(ValueError, match="out of the project"):
+    with pytest.raises(ValueError, match="outside the project"):
         confined("out/secret", base, project)
 
 

@@ -59,14 +59,14 @@ def _capitalize(value: object) -> str:
 def _first(value: object) -> object:
     items = _text(value) if isinstance(value, str) else _list(value)
     if not items:
-        raise LookupError("there is no first item in what is empty")
+        raise LookupError("an empty list or text has no first item")
     return items[0]
 
 
 def _last(value: object) -> object:
     items = _text(value) if isinstance(value, str) else _list(value)
     if not items:
-        raise LookupError("there is no last item in what is empty")
+        raise LookupError("an empty list or text has no last item")
     return items[-1]
 
 
@@ -117,13 +117,13 @@ def _lower(value: object) -> str:
 
 def _max(value: object) -> object:
     if not (items := _sort(value)):
-        raise LookupError("there is no largest item in what is empty")
+        raise LookupError("an empty list has no largest item")
     return items[-1]
 
 
 def _min(value: object) -> object:
     if not (items := _sort(value)):
-        raise LookupError("there is no smallest item in what is empty")
+        raise LookupError("an empty list has no smallest item")
     return items[0]
 
 
@@ -131,7 +131,7 @@ def _replace(value: object, old: object, new: object, count: object = -1) -> str
     text, before, after, times = _text(value), _text(old), _text(new), _count(count)
     found = text.count(before) if times < 0 else min(times, text.count(before))
     if len(text) + found * (len(after) - len(before)) > LONGEST_TEXT:
-        raise ValueError("the text becomes too long by 'replace'")
+        raise ValueError("'replace' makes the text too long")
     return text.replace(before, after, times)
 
 

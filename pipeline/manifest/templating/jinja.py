@@ -114,13 +114,13 @@ def _value(code: jinja2.Template, context: Context) -> object:
 def _message(error: BaseException) -> str:
     match error:
         case TypeError():
-            return f"these values do not go together: {error}"[:200]
+            return f"these values cannot be combined: {error}"[:200]
         case ZeroDivisionError():
             return "a division by zero"
         case MemoryError() | RecursionError():
             return "the template needs too much memory"
         case jinja2.TemplateError():
-            return error.message or "the template fails"
+            return error.message or "the template failed"
         case _:
             return str(error)
 

@@ -67,7 +67,7 @@ def _reason(error: BaseException) -> str | None:
         case http.client.IncompleteRead():
             return "the answer was cut off"
         case http.client.HTTPException():
-            return "the answer is no sound HTTP"
+            return "the answer is not valid HTTP"
         case OSError():
             return _system_reason(error)
         case _:

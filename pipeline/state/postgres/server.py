@@ -152,7 +152,7 @@ class Server:
 
     def out_of_reach(self, why: object) -> Unfinished:
         """The error of a server that is not there for longer than can be waited."""
-        return Unfinished(f"{self.url}: the database is out of reach ({why}); mend that and run again")
+        return Unfinished(f"{self.url}: the database is out of reach ({why}); fix that and run again")
 
     def _said(self, error: psycopg.Error) -> str:
         first = self.url.without_secrets(" ".join(str(error).split()))

@@ -246,8 +246,11 @@ class TestRefused:
             ("a: 1\nb\n", "c.yaml:2:1: a key without ':'"),
             ("a: @b\n", "c.yaml:1:4: a text that begins with '@' needs quotes"),
             ("a: *b* c\n", "c.yaml:1:6: a text that begins with '*' or '&' needs quotes"),
-            ("a: *b c\n", "c.yaml:1:4: a: no anchor &b stands above; a text that begins with * needs quotes"),
-            ("a: &boat 1\nb: *baot\n", "c.yaml:2:4: b: no anchor &baot stands above; did you mean 'boat'?"),
+            (
+                "a: *b c\n",
+                "c.yaml:1:4: a: there is no anchor &b above; a text that begins with * needs quotes",
+            ),
+            ("a: &boat 1\nb: *baot\n", "c.yaml:2:4: b: there is no anchor &baot above; did you mean 'boat'?"),
         ],
     )
     def test_a_slip_is_explained_with_its_cure(self, text: str, problem: str) -> None:

@@ -426,7 +426,7 @@ class TestPaths:
         assert str(problem.position) == "campaign.yaml:4:8"
         assert "two jobs would write to 'hero/any/l=A'" in problem.message
         assert problem.message.endswith(
-            "; some systems do not tell upper from lower case, so rename one of them"
+            "; some systems do not distinguish upper and lower case, so rename one of them"
         )
 
     @pytest.mark.parametrize("path", ["x.mp4", "{{ ext }}", "x.{{ ext }}.mp4", "x{{ ext }}"])

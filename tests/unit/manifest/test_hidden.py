@@ -47,7 +47,7 @@ def test_nothing_hidden_is_opened(secret: Project, reader: str, path: str) -> No
 def test_nothing_behind_a_link_out_of_the_project_is_opened(secret: Project, reader: str, path: str) -> None:
     problems = secret.problems(READERS[reader].replace("PATH", path))
 
-    assert any("leads out of the project" in each.message for each in problems)
+    assert any("leads outside the project" in each.message for each in problems)
     assert not any(SECRET in f"{each} {each.source}" for each in problems)
 
 
@@ -85,14 +85,14 @@ class TestFoldersOfCampaigns:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
         monkeypatch.chdir(secret.root)
         for path in ("out", "./out", "out/.", "deep/../out", str(secret.root / "out")):
-            with pytest.raises(InvalidInput, match="link leads out of the project") as raised:
+            with pytest.raises(InvalidInput, match="link leads outside the project") as raised:
                 find([Path(path)])
             assert SECRET not in str(raised.value)
 
     def test_nor_is_a_manifest_behind_one(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
         monkeypatch.chdir(secret.root)
-        with pytest.raises(InvalidInput, match="link leads out of the project"):
+        with pytest.raises(InvalidInput, match="link leads outside the project"):
             load(Path("out/c.yaml"))
 
     def test_nor_to_what_is_hidden(self, secret: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ class TestFoldersOfCampaigns:
         with pytest.raises(InvalidInput) as raised:
             find([secret.root / "deep"])
         assert [each.message.partition(" the project")[0] for each in raised.value.problems] == [
-            "this link leads out of",
+            "this link leads outside",
             "this link leads to '.git', which is hidden; name the file itself",
         ]
 

@@ -154,7 +154,7 @@ class TestPlaces:
         (project.root / "red.png").symlink_to(tmp_path / "secret.png")
         (project.root / "out").symlink_to(tmp_path)
         told = project.told(ANYTHING + "image_sets: {shoes: [red.png, out/secret.png, {glob: 'x'}]}\n")
-        assert told.count("leads out of the project") == 2
+        assert told.count("leads outside the project") == 2
 
     def test_what_cannot_be_reached_is_told(self, project: Project) -> None:
         (project.root / "circle.png").symlink_to("circle.png")

@@ -307,7 +307,7 @@ class TestCampaign:
         link = project.root / "foreign.yaml"
         link.symlink_to(tmp_path / "foreign.yaml")
         with pytest.raises(
-            InvalidInput, match=r"^c\.yaml:1:1: this link leads out of the project \(project/\)"
+            InvalidInput, match=r"^c\.yaml:1:1: this link leads outside the project \(project/\)"
         ):
             load(link, name="c.yaml")
 

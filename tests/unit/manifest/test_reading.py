@@ -326,7 +326,7 @@ class TestConditions:
     def test_a_condition_without_braces_always_holds(self, project: Project) -> None:
         (warning,) = warned(project, ANYTHING + "jobs: [{id: hero, when: locale == 'en'}]\n")
         assert warning == (
-            "campaign.yaml:4:25: jobs[0].when: this is a text and no expression, so it always holds; "
+            "campaign.yaml:4:25: jobs[0].when: this is plain text, so it is always true; "
             "write \"{{ locale == 'en' }}\""
         )
 

@@ -76,7 +76,7 @@ def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
         ("tags: 5", "c.yaml:3:7: tags: expected a list of texts, found the number 5"),
         ("tags: []", "c.yaml:3:7: tags: expected at least 1 in the list, found 0"),
         ("tags: [a, 5]", "c.yaml:3:11: tags[1]: expected a text, found the number 5"),
-        ("names: {B: 1}", "c.yaml:3:9: names.B: the key 'B' does not fit: another form is expected"),
+        ("names: {B: 1}", "c.yaml:3:9: names.B: the key 'B' does not fit: a different form is expected"),
         (
             "item: true",
             "c.yaml:3:7: item: expected a text, a mapping with 'path' or a mapping with 'url', found true",
@@ -84,7 +84,7 @@ def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
         ("item: ''", "c.yaml:3:7: item: expected a text that is not empty"),
         ("item: {paht: x}", "c.yaml:3:8: item.paht: unknown key; did you mean 'path'?"),
         ("item: {id: x}", "c.yaml:3:1: item: missing key: expected one of 'path', 'url'"),
-        ("item: {path: x, url: y}", "c.yaml:3:17: item.url: 'url' cannot stand beside 'path'"),
+        ("item: {path: x, url: y}", "c.yaml:3:17: item.url: 'url' cannot be used together with 'path'"),
         ("item: {url: 5, id: x}", "c.yaml:3:13: item.url: expected a text, found the number 5"),
         ("item: {path: ''}", "c.yaml:3:14: item.path: expected a text that is not empty"),
     ],

@@ -115,8 +115,8 @@ class TestImages:
             ("", "rows.csv:1:1: the file is empty"),
             ("url\n", "rows.csv:1:1: the table has no rows"),
             ("\n\nurl\n", "rows.csv:3:1: the table has no rows"),
-            ("id,name\nx,y\n", "there is no column 'path' or 'url'; say which one it is: 'columns: {url: …}'"),
-            ("id,urls\nx,y\n", "'path' or 'url'; say which one it is: 'columns: {url: urls}'"),
+            ("id,name\nx,y\n", "there is no column 'path' or 'url'; name the one to use: 'columns: {url: …}'"),
+            ("id,urls\nx,y\n", "'path' or 'url'; name the one to use: 'columns: {url: urls}'"),
             ('url\n"a.png', "this is not CSV: unexpected end of data"),
             ('url\n"a"x\n', "this is not CSV: "),
             ("url\n<<<<<<< HEAD\na.png\n", "merge conflict"),
@@ -124,7 +124,7 @@ class TestImages:
             (b"url\n\xff\n", "not UTF-8"),
             (b"url\n\x00\n", "NUL"),
             ("url,,a\nx,y,z\n", "column 2 has no name"),
-            ("url,a,a\nx,y,z\n", "the column 'a' is there twice"),
+            ("url,a,a\nx,y,z\n", "the column 'a' appears twice"),
             (f"url,a\n{URL}1.png,x,y\n", "rows.csv:2:1: 3 cells, but the header has 2 columns"),
             ("sep=;\nurl;id\n", "rows.csv:1:1: 'sep=;' is a hint for Excel, not the header: delete"),
             ('"sep=,"\nurl\n', "is a hint for Excel"),
@@ -135,8 +135,8 @@ class TestImages:
             (f"url,url_2,path_2\n{URL}1.png,{URL}2.png,x.png\n", "both 'url_2' and 'path_2' are filled"),
             (f"id,url\nx,{URL}1.png\nx,{URL}2.png\n", "id 'x' and are not the same; the first is in line 2"),
             (f"url,a\n{URL}1.png,x\n{URL}1.png,y\n", "two rows have the id '1' and are not the same"),
-            (f'id,url\n"x\ny",{URL}1.png\n', "'id' is no id: expected one line of at most 200 characters"),
-            (f"id,url\n{'x' * 201},{URL}1.png\n", "'id' is no id"),
+            (f'id,url\n"x\ny",{URL}1.png\n', "'id' cannot be an id: expected one line of at most 200 characters"),
+            (f"id,url\n{'x' * 201},{URL}1.png\n", "'id' cannot be an id"),
             (f"url\n{URL}\n", "the url's path ends in no name; give the item an 'id'"),
         ],
     )  # fmt: skip
@@ -280,7 +280,7 @@ class TestWhere:
 
     def test_one_that_leaves_nothing_is_an_error(self, project: Project) -> None:
         said = told(project, self.TABLE, ", where: \"{{ row.id == 'x' }}\"")
-        assert said == "campaign.yaml:4:44: image_sets.shoes.where: 'where' leaves none of the 3 rows"
+        assert said == "campaign.yaml:4:44: image_sets.shoes.where: 'where' matches none of the 3 rows"
 
 
 class TestPrompts:
@@ -342,7 +342,7 @@ class TestPrompts:
                 "id,text\na,x\na,y\n",
                 "p.csv:3:1: two rows have the id 'a' and are not the same; the first is in line 2",
             ),
-            ("id,prompt\na,x\n", "there is no column 'text'; say which one it is: 'columns: {text: …}'"),
+            ("id,prompt\na,x\n", "there is no column 'text'; name the one to use: 'columns: {text: …}'"),
             ("name,text\na,x\n", "there is no column 'id'"),
             ("id,text\nstand,x\n", "two prompts are called 'stand'; the first is at campaign.yaml:4:29"),
             (f"id,text\na,{'x' * 70_000}\n", "p.csv:2:1: a text of 70,000 characters"),

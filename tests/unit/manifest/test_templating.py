@@ -255,7 +255,7 @@ class TestErrors:
             ("{{ season * 5 }}", 1, "expected a number, found a text"),
             ("{{ season + 5 }}", 1, "expected a number, found a text"),
             ("{{ long + 1 }}", 1, "expected a number, found true or false"),
-            ("{{ season < 5 }}", 1, "these values do not go together"),
+            ("{{ season < 5 }}", 1, "these values cannot be combined"),
             ("{% for c in season %}{% endfor %}", 1, "a loop needs a list, found a text"),
             ("a\n{{ season.upper() }}", 2, "a call is not allowed"),
             ("{{ season[1:2] }}", 1, "a slice is not allowed"),
@@ -301,7 +301,7 @@ class TestErrors:
             ("{{ (long_text + long_text) | length }}", "a text of 80,000 characters"),
             ("{{ sizes | join(long_text) | length }}", "a text of 80,003 characters"),
             ("{{ numbers | join(long_text) }}", "the joined text becomes too long"),
-            ("{{ long_text | replace('x', 'xx') | length }}", "the text becomes too long by 'replace'"),
+            ("{{ long_text | replace('x', 'xx') | length }}", "'replace' makes the text too long"),
             (
                 "{% for x in numbers %}{{ long_text }}{% endfor %}",
                 "the text becomes too long: more than 65,536",

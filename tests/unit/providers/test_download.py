@@ -224,7 +224,7 @@ UNSOUND: dict[str, tuple[Play, str]] = {
     "short": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + PNG), "cut off"),
     "a chunk cut short": (
         sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + PNG),
-        "no sound HTTP|cut off",
+        "not valid HTTP|cut off",
     ),
     "empty": (answering(200), "empty"),
     "HTML that says so": (answering(200, b"<html>", "Content-Type: text/html"), r"a text \(text/html\)"),

@@ -186,7 +186,7 @@ def test_id_is_one_that_a_url_can_hold(value: object, sound: bool) -> None:
     assert is_workflow_id(value) is sound
 
 
-REASONS = ("the answer is not JSON", "the answer is no JSON object", "a name occurs twice in the answer")
+REASONS = ("the answer is not JSON", "the answer is not a JSON object", "a name occurs twice in the answer")
 
 
 @given(st.binary(max_size=200) | ANY_JSON.map(lambda value: json.dumps(value).encode()))

@@ -202,7 +202,7 @@ def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path,
         ("[" * 100_000, "nested more than"),
         (b"\xff\xfe", "cannot be read"),
         ('{"version": 2}', "version"),
-        ("1" * 5000, "not sound JSON"),
+        ("1" * 5000, "not valid JSON"),
     ],
 )
 def test_what_is_no_results_manifest_is_refused_with_its_place(
@@ -217,7 +217,7 @@ def test_what_is_no_results_manifest_is_refused_with_its_place(
 def test_deep_nesting_inside_a_sound_file_is_refused(tmp_path: Path, depth: int) -> None:
     deep = '"options": {"deep": ' + "[" * depth + "]" * depth + ", "
     told = refusal(tmp_path, json.dumps(a_document()).replace('"options": {', deep, 1))
-    assert "nested more than 64 levels deep" in told or "not sound JSON" in told
+    assert "nested more than 64 levels deep" in told or "not valid JSON" in told
 
 
 def changed(edit: dict[str, Json], remove: str = "") -> str:
