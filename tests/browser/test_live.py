@@ -259,6 +259,37 @@ def test_two_reviewers_at_once_lose_nothing_and_see_each_other(
         assert own.decision == (Verdict.APPROVED, Verdict.REJECTED)[number % 2]
 
 
+def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, "#")
+    page.keyboard.press("n")
+    page.evaluate(
+        """() => {
+          const real = window.fetch;
+          window.fetch = async (...given) => {
+            const answer = await real(...given);
+            await new Promise((resolve) => (window.release = resolve));
+            return answer;
+          };
+        }"""
+    )
+    page.keyboard.press("a")
+    page.wait_for_function("window.release")
+    (own,) = decided(campaign)
+    rated = Decision(purchase=own.purchase, key=own.key, rating=5, by="jonas")
+    decisions.record(campaign.decisions, campaign.decisions.name, [rated])
+    stars = page.get_by_role("button", name="5 stars")
+    expect(stars).to_have_attribute("aria-pressed", "true")
+    page.evaluate("window.release()")
+
+    expect(page.locator("#toast")).to_have_text("Approved.")
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    assert stars.get_attribute("aria-pressed") == "true"
+
+
 def test_a_page_for_looking_only_gives_the_command(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:
