@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
-from support.processes import Running, environment
+from support.processes import Running, environment, until
 
 from browser.conftest import Tab
 from browser.live import LiveCampaign, in_the_middle
@@ -211,7 +211,7 @@ def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     page.keyboard.press("n")
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("document.querySelector('video').readyState >= HTMLMediaElement.HAVE_METADATA")
+    until(lambda: bool(page.evaluate("document.querySelector('video').readyState > 0")), "the film's length")
     for _ in range(12):
         page.keyboard.press(".")
     page.keyboard.press("m")
@@ -277,7 +277,7 @@ def test_an_answer_that_comes_late_hides_nothing_that_was_said_since(
         }"""
     )
     page.keyboard.press("a")
-    page.wait_for_function("window.release")
+    until(lambda: bool(page.evaluate("Boolean(window.release)")), "the answer")
     (own,) = decided(campaign)
     rated = Decision(purchase=own.purchase, key=own.key, rating=5, by="jonas")
     decisions.record(campaign.decisions, campaign.decisions.name, [rated])
