@@ -100,9 +100,9 @@ class _Handlers:
             return JSONResponse({"problem": f"the decisions file cannot be read: {error}"}, 409)
         except PipelineError as error:
             return JSONResponse({"problem": str(error)}, 503)
-        return JSONResponse({"saved": True, "changes": changes})
+        return JSONResponse({"saved": True, **changes})
 
-    def _record(self, body: bytes) -> Json:
+    def _record(self, body: bytes) -> dict[str, Json]:
         return self._watcher.record(lambda campaigns: opinion_of(read_review(body), campaigns, self._by))
 
     async def poster(self, request: Request) -> Response:

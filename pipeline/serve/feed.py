@@ -73,12 +73,15 @@ class Feed:
         try:
             yield b"retry: %d\n\n%s" % (_RETRY_MS, _beat())
             position = self._position(after)
-            while not self._closed:
+            while True:
                 heard.clear()
+                ends = self._closed  # asked first: what was added before it was closed is told
                 frames, position = self._frames(position)
                 if frames:
                     yield b"".join(frames)
                     continue
+                if ends:
+                    return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(heard.wait(), beat)
                     continue

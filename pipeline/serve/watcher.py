@@ -61,8 +61,12 @@ class Watcher:
             if changes:
                 self.feed.add(_line({"calls": self._calls_a_minute(), "campaigns": changes}))
 
-    def record(self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]) -> Json:
-        """Have on disk what somebody says of a purchase, then tell everybody; what of the page has changed by it.
+    def record(
+        self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
+    ) -> dict[str, Json]:
+        """Have on disk what somebody says of a purchase, then tell everybody.
+
+        Returns what of the page has changed by it, with the id of the event up to which that holds.
 
         Raises:
             UsageError: it cannot be said.
@@ -73,7 +77,8 @@ class Watcher:
         record(watch.workspace, [decision])
         self.look()
         with self._lock:
-            return [{"number": watch.number, **watch.rows.about(decision.purchase)}]
+            changes: list[Json] = [{"number": watch.number, **watch.rows.about(decision.purchase)}]
+            return {"event": self.feed.last_id, "changes": changes}
 
     def still(self, name: str) -> bytes:
         """The still of the file whose hash begins with `name`; empty where there is none."""

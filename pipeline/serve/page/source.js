@@ -19,6 +19,8 @@ const source = {
   connection: () => undefined,
   /** Milliseconds that the server's clock is ahead of this browser's. */
   ahead: 0,
+  /** The id of the last event that is shown. */
+  seen: "",
   /** When jobs were seen to be made, by "number key". @type {Map<string, number>} */
   arrived: new Map(),
 
@@ -57,7 +59,9 @@ const source = {
     }
     const said = await answer.text();
     if (!answer.ok) throw new Error(problemOf(said));
-    apply(JSON.parse(said).changes);
+    // What the events have told meanwhile may be newer, by somebody else.
+    const { event, changes } = JSON.parse(said);
+    if (isAfter(event, source.seen)) apply(changes);
   },
 
   /** @param {(data: GalleryData, changed: Changed) => void} told */
@@ -70,6 +74,13 @@ const source = {
     return Date.now() + this.ahead;
   },
 };
+
+/** Whether an event is the same server's as another, and not before it. @param {string} event @param {string} other */
+function isAfter(event, other) {
+  const [name, number] = event.split("-");
+  const [otherName, otherNumber] = other.split("-");
+  return name === otherName && Number(number) >= Number(otherNumber);
+}
 
 /** @param {string} said */
 function problemOf(said) {
@@ -100,9 +111,12 @@ function listenTo(after) {
   stream?.close();
   const opened = new EventSource(`events?after=${encodeURIComponent(after)}`);
   stream = opened;
-  opened.addEventListener("message", (event) =>
-    apply(JSON.parse(event.data).campaigns, JSON.parse(event.data).calls),
-  );
+  source.seen = after;
+  opened.addEventListener("message", (event) => {
+    source.seen = event.lastEventId;
+    const { campaigns, calls } = JSON.parse(event.data);
+    apply(campaigns, calls);
+  });
   opened.addEventListener("reset", () => void beginAnew());
   opened.addEventListener("beat", (event) => {
     source.ahead = Date.parse(event.data) - Date.now();

@@ -62,6 +62,18 @@ def test_who_saw_another_servers_events_begins_anew() -> None:
     assert heard(feed, feed.last_id) == []
 
 
+def test_what_was_added_before_the_feed_was_closed_is_told() -> None:
+    feed = Feed()
+    seen = feed.last_id
+    feed.add(b"the end")
+    feed.close()
+
+    async def listen() -> bytes:
+        return b"".join([frame async for frame in feed.stream(seen)])
+
+    assert b"data: the end\n\n" in asyncio.run(listen())
+
+
 def test_streams_end_when_the_feed_is_closed() -> None:
     feed = Feed()
 
