@@ -19,7 +19,8 @@ from pipeline.errors import StateLocked, printable
 from pipeline.state.postgres.server import Connection, Server, pause_before
 
 # Goes on while the machine sleeps, unlike the one that `time.monotonic` reads on Linux.
-_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", 0))
+_CLOCK_GETTIME = getattr(time, "clock_gettime", lambda _clock: time.monotonic())
 # So many machines keep where files lie on them: those that were here last.
 _MACHINES_KEPT = 8
 
@@ -97,7 +98,7 @@ class Holder:
 
 def clock() -> float:
     """Seconds that never jump, and that go on while the machine sleeps."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    return float(_CLOCK_GETTIME(_CLOCK))
 
 
 @dataclass(kw_only=True, eq=False)

@@ -21,12 +21,12 @@ _PATIENCE = 30.0
 
 # Its own id lets an answer that was lost be asked for again.
 _APPEND = """
-    INSERT INTO pipeline.receipts (id, campaign, purchase, workflow_id) VALUES (%s, %s, %s, %s)
+    INSERT INTO pipeline.receipts (id, campaign, kind, purchase, workflows) VALUES (%s, %s, 'create', %s, %s)
     ON CONFLICT (id) DO NOTHING
 """
 _HELD = """
-    SELECT id, purchase, workflow_id FROM pipeline.receipts
-    WHERE campaign = ? AND id NOT IN (SELECT id FROM pipeline.receipts_taken)
+    SELECT id, purchase, workflows FROM pipeline.receipts
+    WHERE campaign = ? AND kind = 'create' AND id NOT IN (SELECT id FROM pipeline.receipts_taken)
     ORDER BY at, id
 """
 _TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (?)"

@@ -22,7 +22,14 @@ from pipeline.state.parts import part_name
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts
-from pipeline.state.postgres.server import Connection, ConnectionLost, Patience, Server, pause_before
+from pipeline.state.postgres.server import (
+    LEASE_SECONDS,
+    Connection,
+    ConnectionLost,
+    Patience,
+    Server,
+    pause_before,
+)
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.release import once_in_this_process
 from pipeline.state.sql.sqlite import SqliteDatabase
@@ -30,8 +37,6 @@ from pipeline.state.sql.store import Access, SqlStore
 
 T = TypeVar("T")
 
-# How long a run holds a state, if it does not renew that.
-LEASE_SECONDS = 60.0
 # Seconds for which a server is tried that comes up, or drops the first connections, when a command begins.
 _OPENING_PATIENCE = 5.0
 _CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"

@@ -47,8 +47,8 @@ _MACHINES = """CREATE TABLE pipeline.machines (
 )"""
 # Both only grow: an answer may come when the lease of who asked is over, and what was taken up stays known.
 _RECEIPTS = """CREATE TABLE pipeline.receipts (
-    id text PRIMARY KEY, campaign text NOT NULL, purchase text NOT NULL, workflow_id text NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    id text PRIMARY KEY, campaign text NOT NULL, kind text NOT NULL, purchase text NOT NULL,
+    workflows text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
 )"""
 _RECEIPTS_TAKEN = "CREATE TABLE pipeline.receipts_taken (id text PRIMARY KEY)"
 
