@@ -18,6 +18,7 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.files import project_root, real_path
 from pipeline.schemes import DatabaseUrl
 from pipeline.state import state_file
+from pipeline.state.opening import DEFAULT_FOLDER
 from pipeline.state.parts import part_name
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
@@ -32,6 +33,7 @@ from pipeline.state.postgres.server import (
 )
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.release import once_in_this_process
+from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 
@@ -204,12 +206,23 @@ class TeamState:
             tables = PostgresDatabase(self._server, name, self._machine, lease=held, connection=connection)
             stack.callback(tables.close)
             held.start_renewing()
-            receipts = Receipts(server=self._server, campaign=name, database=tables)
+            receipts = Receipts(
+                server=self._server,
+                campaign=name,
+                database=tables,
+                file=self._rescue_file(name),
+            )
             release = once_in_this_process(stack.pop_all().close)
         access = Access(
             database=tables, campaign=campaign, release=release, rescue=receipts, is_held=held.is_held
         )
         return _closed_when_dropped(access, self.run)
+
+    def _rescue_file(self, name: str) -> Path | None:
+        if self.manifest is None:
+            return None
+        folder = real_path(self.manifest).parent / DEFAULT_FOLDER
+        return rescue_path(folder / f"{name.replace('/', '.')}.team")
 
     def _known(self, connection: Connection | None) -> str:
         """The campaign that is meant: the one that was named, or the only one that the database knows."""
