@@ -36,6 +36,10 @@ _DURATIONS = """CREATE TABLE pipeline.durations_of_all (
     {campaign}, template_id text, count bigint NOT NULL, mean double precision NOT NULL,
     PRIMARY KEY (campaign, template_id)
 )"""
+# Of the whole team: what one machine writes makes what another has written old.
+_RESULTS = """CREATE TABLE pipeline.results_of_all (
+    {campaign}, joined text NOT NULL, told text NOT NULL, PRIMARY KEY (campaign)
+)"""
 # `turn` is the number of the holder's last transaction: it tells whether one whose answer was lost was committed.
 _LEASES = """CREATE TABLE pipeline.leases (
     campaign text PRIMARY KEY, manifest text NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,
@@ -58,6 +62,7 @@ _VIEWS = {
     "served": "key, purchase",
     "files": "path, purchase, slot, sha256, bytes, mtime_ns",
     "durations": "template_id, count, mean",
+    "results": "joined, told",
 }
 
 
@@ -70,7 +75,10 @@ def _view(name: str, columns: str) -> str:
 
 
 _FIRST = (
-    *(each.format(campaign=_CAMPAIGN) for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS)),
+    *(
+        each.format(campaign=_CAMPAIGN)
+        for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS, _RESULTS)
+    ),
     *(_LEASES, _MACHINES, _RECEIPTS, _RECEIPTS_TAKEN),
     "CREATE INDEX receipts_of_campaign ON pipeline.receipts (campaign)",
     *(_view(name, columns) for name, columns in _VIEWS.items()),

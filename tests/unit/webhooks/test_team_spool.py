@@ -43,7 +43,7 @@ def test_what_one_machine_heard_another_takes_up_and_what_it_acted_upon_waits_no
 
     assert set(reader.look()) == {receipt("wf-1"), receipt("wf-2", "wf-3", purchase=OTHER), receipt()}
     assert reader.look() == reader.look()
-    reader.settle([receipt("wf-1"), receipt("wf-9")])
+    reader.forget([receipt("wf-1"), receipt("wf-9")])
 
     assert set(spool_of(database).receipts()) == {receipt("wf-1"), receipt("wf-9")}
     assert list(spool_of(database, "autumn").receipts()) == []
@@ -71,4 +71,4 @@ def test_a_database_that_is_away_ends_nothing(database: Database) -> None:
     reader = SpoolReader(away, ReceiptInbox())
 
     assert reader.look() == []
-    reader.settle([receipt("wf-1")])
+    reader.forget([receipt("wf-1")])
