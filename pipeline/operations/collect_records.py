@@ -29,7 +29,7 @@ from pipeline.results.merge import merge_results
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
-from pipeline.webhooks.spool import Spool, SpoolReader
+from pipeline.webhooks.spool import SpoolReader, spool_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,9 @@ class RecordsCollection:
             open_reporter() as reporter,
         ):
             inbox = ReceiptInbox()
-            spool = SpoolReader(Spool(self._known.folder / STATE_FOLDER / SPOOL), inbox)
+            folder = self._known.folder / STATE_FOLDER / SPOOL
+            seconds = self._environment.lease_seconds
+            spool = SpoolReader(spool_at(self._known.state, folder, store.campaign, seconds), inbox)
             spool.look()
             runner = Runner(
                 plan=plan,

@@ -9,7 +9,7 @@ from pipeline.operations.workspace import STATE_FOLDER, Workspace
 from pipeline.webhooks.addresses import Addresses, checked_url
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
 from pipeline.webhooks.secret import VARIABLE, secret_in
-from pipeline.webhooks.spool import Spool
+from pipeline.webhooks.spool import Spool, TeamSpool, spool_at
 
 if TYPE_CHECKING:
     from pipeline.webhooks.receiver import Application
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 SPOOL = "webhooks"
 
 
-def spool_of(workspace: Workspace) -> Spool:
+def spool_of(workspace: Workspace) -> Spool | TeamSpool:
     """The receipts that `serve` leaves to `run` and `collect`."""
-    return Spool(workspace.campaign.manifest.parent / STATE_FOLDER / SPOOL)
+    folder = workspace.campaign.manifest.parent / STATE_FOLDER / SPOOL
+    return spool_at(workspace.state, folder, workspace.campaign.name, workspace.environment.lease_seconds)
 
 
 def addresses_of(workspace: Workspace, url: str = "") -> Addresses:

@@ -266,7 +266,9 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
     elif size == 0:
         problem = "is empty"
     elif received.is_packed:
-        problem = f"comes compressed ({printable(received.coding or '', 60)}), although that was not requested"
+        problem = (
+            f"comes compressed ({printable(received.coding or '', 60)}), although that was not requested"
+        )
     elif content_type is None:
         problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:

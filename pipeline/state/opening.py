@@ -17,7 +17,7 @@ from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.writable_file import WritableFile
 
-_DEFAULT_FOLDER = ".pipeline"
+DEFAULT_FOLDER = ".pipeline"
 SQLITE = sqlite3.sqlite_version
 # The first that knows RETURNING.
 _OLDEST_SQLITE = (3, 35)
@@ -169,7 +169,7 @@ def make_folder(folder: Path) -> None:
         is_new = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
-        if (is_new or folder.name == _DEFAULT_FOLDER) and not ignore.exists():
+        if (is_new or folder.name == DEFAULT_FOLDER) and not ignore.exists():
             write_atomically(ignore, b"*\n")
     except OSError as error:
         raise cannot_write(folder, error) from error

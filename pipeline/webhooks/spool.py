@@ -6,12 +6,18 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipeline.errors import PipelineError
 from pipeline.files import stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.records import PURCHASE_ID, WORKFLOW_ID
+from pipeline.schemes import StateLocation
 from pipeline.webhooks.receipt import MOST_NAMED, Receipt, ReceiptInbox
+
+if TYPE_CHECKING:
+    from pipeline.state.postgres.webhook_receipts import WebhookReceipts
 
 _LONGEST = 4096
 _MOST_TAKEN = 100_000
@@ -92,10 +98,56 @@ def _read(path: Path) -> Receipt | None:
     return receipt if is_ours and path.name == _name_of(receipt) else None
 
 
+class TeamSpool:
+    """The same in the database of a team, where whoever holds the campaign's state finds them."""
+
+    def __init__(self, receipts: "WebhookReceipts") -> None:
+        self._receipts = receipts
+        self._numbers: dict[Receipt, list[str]] = {}
+
+    def put(self, receipt: Receipt) -> None:
+        """As that of `Spool`."""
+        with _as_os_error():
+            self._receipts.put(receipt.purchase, receipt.named, MOST_NAMED)
+
+    def stamp(self) -> object:
+        """As that of `Spool`; while the database is out of reach nothing changes."""
+        with suppress(PipelineError):
+            return self._receipts.stamp()
+        return None
+
+    def receipts(self) -> Iterator[Receipt]:
+        """As those of `Spool`.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with _as_os_error():
+            held = self._receipts.held(_MOST_TAKEN)
+        for number, purchase_id, workflows in held:
+            named = tuple(each for each in workflows if WORKFLOW_ID.fullmatch(each))
+            receipt = Receipt(purchase_id, named[:MOST_NAMED])
+            self._numbers.setdefault(receipt, []).append(number)
+            yield receipt
+
+    def remove(self, receipts: Collection[Receipt]) -> None:
+        """As that of `Spool`: they wait no more, and stay in the table."""
+        with _as_os_error():
+            self._receipts.take([number for each in receipts for number in self._numbers.pop(each, ())])
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except PipelineError as error:
+        raise OSError(str(error)) from error
+
+
 class SpoolReader:
     """Puts the receipts of a spool into an inbox, each once, and forgets those that were acted upon."""
 
-    def __init__(self, spool: Spool, inbox: ReceiptInbox) -> None:
+    def __init__(self, spool: Spool | TeamSpool, inbox: ReceiptInbox) -> None:
         self._spool = spool
         self._inbox = inbox
         self._taken: dict[Receipt, None] = {}
@@ -104,12 +156,13 @@ class SpoolReader:
     def look(self) -> list[Receipt]:
         """Take what is new; everything that was taken so far."""
         current = self._spool.stamp()
-        if current != self._stamp:
-            self._stamp = current
-            for receipt in self._spool.receipts():
-                if receipt not in self._taken:
-                    self._taken[receipt] = None
-                    self._inbox.put(receipt)
+        with suppress(OSError):
+            if current != self._stamp:
+                for receipt in self._spool.receipts():
+                    if receipt not in self._taken:
+                        self._taken[receipt] = None
+                        self._inbox.put(receipt)
+                self._stamp = current
         return list(self._taken)
 
     @contextmanager
@@ -136,3 +189,15 @@ class SpoolReader:
             for receipt in kept - self._taken.keys():
                 self._spool.put(receipt)
             self._spool.remove([each for each in self._taken if each not in kept])
+
+
+def spool_at(
+    state: StateLocation, folder: Path, campaign: str, lease_seconds: float | None
+) -> Spool | TeamSpool:
+    """Where receipts wait for whoever holds the state of `campaign`: in `folder`, or in the team's database."""
+    if isinstance(state, Path):
+        return Spool(folder)
+    # Imported here, as its driver comes with an extra.
+    from pipeline.state.postgres.webhook_receipts import WebhookReceipts
+
+    return TeamSpool(WebhookReceipts(state, campaign, lease_seconds))

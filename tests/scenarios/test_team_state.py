@@ -18,6 +18,10 @@ from support.proxy import Proxy
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
+from pipeline.purchases import PurchaseId
+from pipeline.schemes import DatabaseUrl
+from pipeline.webhooks.receipt import Receipt
+from pipeline.webhooks.spool import spool_at
 
 Start = Callable[..., Running]
 
@@ -336,3 +340,42 @@ def test_the_password_is_shown_and_written_nowhere(
         assert "hunter2" not in text
     for path, (_, content) in project.tree().items():
         assert b"hunter2" not in content, path
+
+
+def test_a_receipt_that_another_machine_heard_settles_an_unknown_outcome(
+    project: Project, pipeline: Pipeline, vendor: Emulator, database: Database
+) -> None:
+    vendor.fail({"on": "create", "match": {"title": "walk"}, "do": "reset-after-processing"})
+    assert pipeline("run", project.manifest, "--state", database.url).code == 7
+    vendor.heal()
+    (lost,) = [each for each in project.results()["purchases"] if each["status"] == "attention"]
+    (entry,) = [each for each in vendor.ledger.bought if "walk" in each.title]
+    assert entry.workflow_id is not None
+    heard = spool_at(DatabaseUrl(database.url), project.folder / "elsewhere", "spring", None)
+    heard.put(Receipt(PurchaseId(lost["id"]), (entry.workflow_id,)))
+
+    ended = pipeline("run", project.manifest, "--state", database.url)
+
+    assert ended.code == 0, ended.said
+    assert set(project.statuses().values()) == {"done"}
+    assert len(vendor.ledger.bought) == 2
+    assert list(heard.receipts()) == []
+
+
+def test_doctor_and_watch_look_at_the_state_of_a_team(
+    project: Project, pipeline: Pipeline, start: Start, vendor: Emulator, database: Database
+) -> None:
+    pipeline.set("PIPELINE_STATE", database.url)
+    assert "is not there yet" in pipeline("doctor", project.manifest).said
+    vendor.fail(NEVER_ENDS)
+    run = start("run", project.manifest, PIPELINE_STATE=database.url)
+    run.hear("bought as")
+
+    during = pipeline("doctor", project.manifest)
+
+    assert during.code == 6, during.said
+    assert f"(pid {run.process.pid} on " in during.said
+    vendor.heal()
+    assert run.ended().code == 0
+    after = pipeline("doctor", project.manifest)
+    assert "is whole; 2 purchase(s) known" in after.said

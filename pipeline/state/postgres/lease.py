@@ -110,6 +110,7 @@ class Lease:
     epoch: int
     held_until: float
     _is_lost: bool = field(default=False, init=False)
+    _told: str = field(default="", init=False)
     _released: threading.Event = field(default_factory=threading.Event, init=False)
 
     @property
@@ -135,6 +136,11 @@ class Lease:
     def lost(self) -> StateLocked:
         """The error of a run that has lost it; from then on it has."""
         self._is_lost = True
+        # Asked once: a server that is out of reach lets us wait, and many writes may follow.
+        self._told = self._told or self._loss()
+        return StateLocked(self._told)
+
+    def _loss(self) -> str:
         told = f"{self.server.url}: this run no longer holds the state of '{self.campaign}'"
         try:
             with self.server.connect() as connection:
@@ -143,7 +149,7 @@ class Lease:
             holder = None
         if holder is not None and holder.epoch != self.epoch:
             told += f"; since then it was taken by {holder.told}"
-        return StateLocked(
+        return (
             f"{told}: the process slept, or the database was out of reach, for longer than {self.seconds:.0f} "
             "seconds; it writes and buys nothing more; run again"
         )

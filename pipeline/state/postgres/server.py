@@ -13,6 +13,8 @@ from pipeline.schemes import DatabaseUrl
 
 T = TypeVar("T")
 
+# How long a run holds a state, if it does not renew that.
+LEASE_SECONDS = 60.0
 # Looks at the time so often while it waits for an answer, in seconds.
 _GLANCE = 0.25
 # The longest pause between two attempts to reach the server, in seconds.

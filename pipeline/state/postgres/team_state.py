@@ -18,19 +18,26 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.files import project_root, real_path
 from pipeline.schemes import DatabaseUrl, part_name
 from pipeline.state import state_file
+from pipeline.state.opening import DEFAULT_FOLDER
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts
-from pipeline.state.postgres.server import Connection, ConnectionLost, Patience, Server, pause_before
+from pipeline.state.postgres.server import (
+    LEASE_SECONDS,
+    Connection,
+    ConnectionLost,
+    Patience,
+    Server,
+    pause_before,
+)
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.release import once_in_this_process
+from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 
 T = TypeVar("T")
 
-# How long a run holds a state, if it does not renew that.
-LEASE_SECONDS = 60.0
 # Seconds for which a server is tried that comes up, or drops the first connections, when a command begins.
 _OPENING_PATIENCE = 5.0
 _CAMPAIGNS = "SELECT campaign FROM pipeline.leases ORDER BY campaign LIMIT 6"
@@ -198,12 +205,23 @@ class TeamState:
             tables = PostgresDatabase(self._server, name, self._machine, lease=held, connection=connection)
             stack.callback(tables.close)
             held.start_renewing()
-            receipts = Receipts(server=self._server, campaign=name, database=tables)
+            receipts = Receipts(
+                server=self._server,
+                campaign=name,
+                database=tables,
+                file=self._rescue_file(name),
+            )
             release = once_in_this_process(stack.pop_all().close)
         access = Access(
             database=tables, campaign=campaign, release=release, rescue=receipts, is_held=held.is_held
         )
         return _closed_when_dropped(access, self.run)
+
+    def _rescue_file(self, name: str) -> Path | None:
+        if self.manifest is None:
+            return None
+        folder = real_path(self.manifest).parent / DEFAULT_FOLDER
+        return rescue_path(folder / f"{name.replace('/', '.')}.team")
 
     def _known(self, connection: Connection | None) -> str:
         """The campaign that is meant: the one that was named, or the only one that the database knows."""

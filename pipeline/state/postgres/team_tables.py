@@ -36,7 +36,7 @@ _DURATIONS = """CREATE TABLE pipeline.durations_of_all (
     {campaign}, template_id text, count bigint NOT NULL, mean double precision NOT NULL,
     PRIMARY KEY (campaign, template_id)
 )"""
-# Hashes of bytes, and so the same on every machine: whoever has these results need not read them.
+# Of the whole team: what one machine writes makes what another has written old.
 _RESULTS = """CREATE TABLE pipeline.results_of_all (
     {campaign}, joined text NOT NULL, told text NOT NULL, PRIMARY KEY (campaign)
 )"""
@@ -51,8 +51,8 @@ _MACHINES = """CREATE TABLE pipeline.machines (
 )"""
 # Both only grow: an answer may come when the lease of who asked is over, and what was taken up stays known.
 _RECEIPTS = """CREATE TABLE pipeline.receipts (
-    id text PRIMARY KEY, campaign text NOT NULL, purchase text NOT NULL, workflow_id text NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    id text PRIMARY KEY, campaign text NOT NULL, kind text NOT NULL, purchase text NOT NULL,
+    workflows text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
 )"""
 _RECEIPTS_TAKEN = "CREATE TABLE pipeline.receipts_taken (id text PRIMARY KEY)"
 
@@ -62,6 +62,7 @@ _VIEWS = {
     "served": "key, purchase",
     "files": "path, purchase, slot, sha256, bytes, mtime_ns",
     "durations": "template_id, count, mean",
+    "results": "joined, told",
 }
 
 
@@ -74,7 +75,10 @@ def _view(name: str, columns: str) -> str:
 
 
 _FIRST = (
-    *(each.format(campaign=_CAMPAIGN) for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS)),
+    *(
+        each.format(campaign=_CAMPAIGN)
+        for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS, _RESULTS)
+    ),
     *(_LEASES, _MACHINES, _RECEIPTS, _RECEIPTS_TAKEN),
     "CREATE INDEX receipts_of_campaign ON pipeline.receipts (campaign)",
     *(_view(name, columns) for name, columns in _VIEWS.items()),

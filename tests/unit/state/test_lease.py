@@ -18,7 +18,7 @@ from pipeline.errors import ExitCode, InvalidInput, StateLocked
 from pipeline.jobs import JobKey
 from pipeline.purchases import Status, WorkflowId
 from pipeline.schemes import DatabaseUrl
-from pipeline.state import transitions
+from pipeline.state import state_file, transitions
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim
 from pipeline.state.postgres.server import Connection, Patience, Server
@@ -112,6 +112,22 @@ def test_of_two_that_find_no_tables_one_makes_them_and_the_other_waits_for_that(
         waiting.result(timeout=PATIENCE)
 
     desk.open().close()
+
+
+def test_the_tables_are_those_of_a_state_in_a_file(desk: Desk, connection: Connection) -> None:
+    with closing(state_file.empty()) as empty:
+        names = [name for (name,) in empty.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        in_a_file = {
+            name: [column for _, column, *_ in empty.execute(f"PRAGMA table_info({name})")] for name in names
+        }
+    rows = connection.execute(
+        "SELECT table_name, array_agg(column_name::text ORDER BY ordinal_position) FROM information_schema.columns "
+        "WHERE table_schema = 'pipeline' AND table_name IN "
+        "(SELECT viewname FROM pg_views WHERE schemaname = 'pipeline') GROUP BY table_name"
+    ).fetchall()
+
+    # Whose it is stands in the lease.
+    assert dict(rows) == {name: columns for name, columns in in_a_file.items() if name != "meta"}
 
 
 def test_a_claim_whose_answer_was_lost_can_be_made_again(desk: Desk, connection: Connection) -> None:
@@ -274,7 +290,7 @@ def test_what_the_loser_had_in_the_air_is_attention_for_its_successor(desk: Desk
     assert second.records().purchases[unanswered.id].status is Status.ATTENTION
 
 
-@fails_without("pipeline.state.postgres.receipts:Receipts.append", "self._append_once(values)")
+@fails_without("pipeline.state.postgres.receipts:Receipts._append", "self._append_once(values)")
 def test_an_answer_that_came_too_late_is_taken_up_by_the_next_holder_once(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)

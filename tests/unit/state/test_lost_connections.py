@@ -15,6 +15,7 @@ from pipeline.purchases import WorkflowId
 from pipeline.schemes import DatabaseUrl
 from pipeline.state import transitions
 from pipeline.state.opening import open_store
+from pipeline.state.postgres import receipts
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Turn
 from state.conftest import NOW, UNCAPPED, Desk, begin, buy, intent, step
@@ -163,6 +164,29 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
             postgres.start()
         killed.set()
         assert_written_once(desk, bought.result(timeout=60))
+
+
+@fails_without(
+    "pipeline.state.postgres.receipts:Receipts.append",
+    "try:",
+    swap=("file.append(purchase_id, workflow_id)", "pass"),
+)
+def test_an_id_that_not_even_the_receipts_can_take_is_kept_on_this_machine(
+    desk: Desk, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_PATIENCE", 0.0)
+    store = open_behind(desk, proxy)
+    bought = buy(store)
+    proxy.close()
+
+    store.rescue(bought.id, WorkflowId("w-late"))
+
+    store.close()
+    assert desk.database is not None
+    desk.database.rows("UPDATE pipeline.leases SET until = clock_timestamp()")
+    (change,) = desk.open("run-2").recover(NOW)
+    assert change.after.workflow_id == "w-late"
+    assert desk.again(desk.opened[-1], "run-3").recover(NOW) == []
 
 
 def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(desk: Desk) -> None:

@@ -1,0 +1,99 @@
+"""What the vendor's webhooks told of a campaign of a team: in the table that only grows and asks for no lease.
+
+It is heard by a process that holds no state, or by one that held it; who holds it then takes it up. What a webhook
+says is a hint, unlike the answer to a create, so the two are kept apart.
+"""
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing, suppress
+from typing import TypeVar
+
+import psycopg
+
+from pipeline.purchases import PurchaseId, WorkflowId
+from pipeline.schemes import DatabaseUrl
+from pipeline.state.postgres import team_tables
+from pipeline.state.postgres.server import LEASE_SECONDS, Connection, ConnectionLost, Patience, Server
+
+T = TypeVar("T")
+
+_WAITING = """
+    FROM pipeline.receipts AS kept WHERE campaign = %s AND kind = 'webhook'
+    AND NOT EXISTS (SELECT 1 FROM pipeline.receipts_taken AS taken WHERE taken.id = kept.id)
+"""
+_PUT = (
+    "INSERT INTO pipeline.receipts (id, campaign, kind, purchase, workflows) SELECT %s, %s, 'webhook', %s, %s "
+    f"WHERE NOT EXISTS (SELECT 1 {_WAITING} AND purchase = %s AND workflows = %s) "
+    f"AND (SELECT count(*) {_WAITING} AND purchase = %s) <= %s"
+)
+_HELD = f"SELECT id, purchase, workflows {_WAITING} ORDER BY at, id LIMIT %s"
+_TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (%s) ON CONFLICT (id) DO NOTHING"
+_STAMP = f"SELECT count(*), max(at) {_WAITING}"
+
+
+class WebhookReceipts:
+    """The receipts of one campaign. Each look has a connection of its own, so several threads may look."""
+
+    def __init__(self, url: DatabaseUrl, campaign: str, lease_seconds: float | None) -> None:
+        self._server = Server(url, Patience(lease_seconds or LEASE_SECONDS))
+        self._campaign = campaign
+
+    def put(self, purchase_id: PurchaseId, workflows: Sequence[WorkflowId], most: int) -> None:
+        """Keep one, durably: what says the same as one that waits is kept once.
+
+        Of one purchase no more is kept where more than `most` wait.
+
+        Raises:
+            Unfinished, InvalidInput: it cannot be written.
+        """
+        told = " ".join(workflows)
+        values = (secrets.token_hex(16), self._campaign, purchase_id, told, self._campaign, purchase_id, told)
+        self._use(lambda connection: connection.execute(_PUT, (*values, self._campaign, purchase_id, most)))
+
+    def held(self, most: int) -> list[tuple[str, PurchaseId, tuple[WorkflowId, ...]]]:
+        """Those that wait, at most so many: what each is taken by, its purchase, and the workflows that it names.
+
+        Raises:
+            Unfinished, InvalidInput: they cannot be read.
+        """
+        rows = self._use(lambda connection: connection.execute(_HELD, (self._campaign, most)).fetchall())
+        return [
+            (number, PurchaseId(purchase_id), tuple(map(WorkflowId, told.split())))
+            for number, purchase_id, told in rows
+        ]
+
+    def take(self, numbers: Collection[str]) -> None:
+        """Have these wait no more.
+
+        Raises:
+            Unfinished, InvalidInput: that cannot be written.
+        """
+        rows = [(number,) for number in numbers]
+        if rows:
+            self._use(lambda connection: connection.cursor().executemany(_TAKE, rows))
+
+    def stamp(self) -> object:
+        """Something that is another thing whenever one was put or taken.
+
+        Raises:
+            Unfinished, InvalidInput: they cannot be read.
+        """
+        return self._use(lambda connection: connection.execute(_STAMP, (self._campaign,)).fetchone())
+
+    def _use(self, ask: Callable[[Connection], T]) -> T:
+        """What `ask` brings: each may be asked twice, where the connection was lost meanwhile."""
+        with suppress(ConnectionLost):
+            return self._ask(ask)
+        try:
+            return self._ask(ask)
+        except ConnectionLost as error:
+            raise self._server.out_of_reach(error) from None
+
+    def _ask(self, ask: Callable[[Connection], T]) -> T:
+        with closing(self._server.connect()) as connection:
+            try:
+                team_tables.make(self._server, connection)
+                return ask(connection)
+            except psycopg.Error as error:
+                raise self._server.lost_or(error, connection) from error
