@@ -16,7 +16,8 @@ from typing import ParamSpec, TypeVar
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.reporter import RunReport, Stop, Tally
+from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.planning.make import make

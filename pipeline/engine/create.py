@@ -339,5 +339,5 @@ def event_for(outcome: CreateOutcome) -> Event:
         case OutcomeUnknown(reason):
             # The vendor has no idempotency key and no list call: sending it again could pay twice and
             # nobody could tell. Only a person settles it (`pipeline resolve`).
-            return transitions.OutcomeUnknown(reason)
+            return transitions.Unresolved(reason)
     assert_never(outcome)

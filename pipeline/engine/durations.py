@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# Seconds before the first look at a workflow of which nothing is known, and between any two looks.
+# Seconds before the first look at a workflow of which nothing is known.
+FIRST_PAUSE = 0.05
+# Seconds between any two looks at the least; what took less is taken to have taken as long.
 SHORTEST_PAUSE = 0.05
 # The lag, in seconds and as a share of what is expected, that one poll is worth.
 _LAG = 1.7
@@ -22,7 +24,7 @@ _SPREAD_WEIGHT = 5
 _MEAN_WEIGHT = 3
 # The vendor's progress is taken to be off by so much of the whole.
 _PROGRESS_NOISE = 0.05
-# Of which nothing is known, or which has outlived all that was expected: the pause as a share of its age.
+# The pause as a share of its age, of one of which nothing is known, and of one that has outlived what was expected.
 _GROWTH = 0.5
 _OVERDUE = 0.1
 
@@ -71,7 +73,7 @@ class Durations:
         """A workflow of this template was still running at that age."""
         self._running[template_id] = max(age, self._running.get(template_id, 0.0))
 
-    def outlived(self, template_id: str) -> float:
+    def longest_running(self, template_id: str) -> float:
         """The greatest age at which a workflow of this template was still running."""
         return self._running.get(template_id, 0.0)
 
@@ -135,13 +137,13 @@ def projected(age: float, share: float) -> Expectation | None:
     return Expectation(age / share, _PROGRESS_NOISE / share)
 
 
-def pause(age: float, expected: Expectation | None, outlived: float = 0.0) -> float:
+def pause(age: float, expected: Expectation | None, longest_running: float = 0.0) -> float:
     """Seconds until the next look at a workflow that is still running at `age`.
 
-    Of which nothing is expected, another of its template ran on at the age `outlived`.
+    Where nothing is expected, `longest_running` is the greatest age at which another of its template still ran.
     """
     if expected is None:
-        return max(SHORTEST_PAUSE, age * _GROWTH, outlived - age)
+        return max(FIRST_PAUSE if age <= 0.0 else SHORTEST_PAUSE, age * _GROWTH, longest_running - age)
     if expected.is_outlived(age):
         return max(SHORTEST_PAUSE, age * _OVERDUE)
     return max(SHORTEST_PAUSE, _until_lag(age, expected) - age)

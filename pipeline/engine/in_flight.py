@@ -235,9 +235,9 @@ class InFlight:
     def _pause(self, tracked: TrackedPurchase, now: float) -> float:
         age = tracked.elapsed(now)
         template_id = tracked.purchase.template_id
-        outlived = self.durations.outlived(template_id) if tracked.bought_here else 0.0
+        longest_running = self.durations.longest_running(template_id) if tracked.bought_here else 0.0
         expected = self._expectation(tracked, age)
-        seconds = pause(age, expected, outlived)
+        seconds = pause(age, expected, longest_running)
         if age > 0.0:
             seconds = min(seconds, self.max_poll_interval)
         if tracked.hooked:

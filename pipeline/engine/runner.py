@@ -24,7 +24,8 @@ from pipeline.engine.other_machines import OtherMachines
 from pipeline.engine.poller import Poller
 from pipeline.engine.prepare import Preparer
 from pipeline.engine.receipts import ReceiptHandler
-from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop, tally_of
+from pipeline.engine.reporter import Reporter, RunReport, Stop, tally_of
+from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
-from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
+from pipeline.engine.reporter import Reporter, RunReport, Stop
+from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
 from pipeline.media.facts import MediaMap, join

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment
-from pipeline.engine.reporter import Reporter, RunReport, RunSettings, Stop
+from pipeline.engine.reporter import Reporter, RunReport, Stop
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome, files_of

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, PlanOptions

@@ -52,7 +52,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeUnknown:
+class Unresolved:
     """Nobody can tell whether the create was bought."""
 
     error: str
@@ -149,7 +149,7 @@ Event = (
     Accepted
     | NothingBought
     | Rejected
-    | OutcomeUnknown
+    | Unresolved
     | Reported
     | Finished
     | VendorFailed
@@ -181,7 +181,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[Event]], Phase] = {
     (SUBMITTING, Accepted): SUBMITTED,
     (SUBMITTING, NothingBought): VOID,
     (SUBMITTING, Rejected): REJECTED,
-    (SUBMITTING, OutcomeUnknown): ATTENTION,
+    (SUBMITTING, Unresolved): ATTENTION,
     (ATTENTION, Identified): SUBMITTED,
     # A person saw that the vendor has none.
     (ATTENTION, NothingBought): VOID,
@@ -207,7 +207,7 @@ FLAGS: tuple[type[Event], ...] = (Superseded, Deleted, Removed, Reworded)
 
 
 # Scripts read the names of events, in `--events` and in the state; these are called otherwise in the code.
-_RECORDED_NAMES: Mapping[type[Event], str] = {OutcomeUnknown: "OutcomeLost", Superseded: "MarkedAgain"}
+_RECORDED_NAMES: Mapping[type[Event], str] = {Unresolved: "OutcomeLost", Superseded: "MarkedAgain"}
 
 
 def event_name(event: Event) -> str:
@@ -245,7 +245,7 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
     match event:
         case Accepted(workflow_id) | Identified(workflow_id):
             return replace(purchase, workflow_id=workflow_id, error=None)
-        case NothingBought(error) | Rejected(error) | OutcomeUnknown(error) | Vanished(error):
+        case NothingBought(error) | Rejected(error) | Unresolved(error) | Vanished(error):
             return replace(purchase, error=limits.fitted(error))
         case Disowned(error):
             return replace(purchase, workflow_id=None, error=limits.fitted(error))
@@ -328,7 +328,7 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
         if phase(purchase) in (ATTENTION, LOST):
             return Identified(rescued)
     if purchase.status is Status.SUBMITTING:
-        return OutcomeUnknown(RUN_ENDED)
+        return Unresolved(RUN_ENDED)
     return None
 
 

@@ -146,7 +146,7 @@ class LiveRun:
     def lose(self, job: Job) -> Purchase:
         """The create of a job was sent, and nobody knows what became of it."""
         self._intend(job)
-        return self.step(job, transitions.OutcomeUnknown("no answer within 60 s after the create was sent"))
+        return self.step(job, transitions.Unresolved("no answer within 60 s after the create was sent"))
 
     def _intend(self, job: Job, ago: float = 0.0) -> None:
         purchase_id = PurchaseId(hashlib.sha256(job.key.encode()).hexdigest()[:16])

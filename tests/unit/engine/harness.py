@@ -13,7 +13,8 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.calls import SystemClock, thread_pool
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.reporter import RunReport, RunSettings, Stop, Tally
+from pipeline.engine.reporter import RunReport, Stop, Tally
+from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order

@@ -7,7 +7,7 @@ from support.protection import fails_without
 
 from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
 from pipeline.providers.base import (
@@ -206,8 +206,8 @@ def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
 
 @fails_without(
     "pipeline.engine.create:event_for",
-    "return transitions.OutcomeUnknown",
-    swap=("transitions.OutcomeUnknown", "NothingBought"),
+    "return transitions.Unresolved",
+    swap=("transitions.Unresolved", "NothingBought"),
 )
 def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
     harness.vendor.creating["blue"] = [LOST]

@@ -17,7 +17,7 @@ from support.protection import fails_without
 from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
 from pipeline.providers.base import AccountProblem, AccountRefused, NotSent

@@ -9,7 +9,7 @@ from support.protection import fails_without
 
 from engine.harness import Harness, job
 from engine.vendor import FILM, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import DownloadFailed, Media, NotFound
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.engine.durations import SHORTEST_PAUSE, Durations, Expectation, pause, projected, time_left
+from pipeline.engine.durations import (
+    FIRST_PAUSE,
+    SHORTEST_PAUSE,
+    Durations,
+    Expectation,
+    pause,
+    projected,
+    time_left,
+)
 
 ages = st.floats(0, 1e6)
 expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.floats(0.01, 2))
@@ -32,14 +40,14 @@ def test_a_pause_is_never_too_short_and_never_without_end(age: float, expected: 
 def test_of_which_nothing_is_known_is_looked_at_soon_and_then_ever_more_rarely() -> None:
     first, *others = looks(None, until=100)
 
-    assert first == SHORTEST_PAUSE
+    assert first == FIRST_PAUSE
     assert len(others) < 20
     assert others[-1] - others[-2] <= others[-2] / 2 + 1e-9
 
 
 def test_what_still_ran_at_an_age_is_not_looked_at_before_another_reaches_it() -> None:
-    assert pause(0, None, outlived=20) == 20
-    assert pause(30, None, outlived=20) == 15
+    assert pause(0, None, longest_running=20) == 20
+    assert pause(30, None, longest_running=20) == 15
 
 
 def test_the_first_look_is_where_the_first_of_its_template_end() -> None:

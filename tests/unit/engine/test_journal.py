@@ -7,7 +7,7 @@ from support.protection import fails_without
 
 from engine.harness import Harness, job, jobs
 from engine.vendor import FILM, running, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import Workflow
 from pipeline.state.store import Change

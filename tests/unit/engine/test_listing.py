@@ -18,7 +18,7 @@ from engine.vendor import success
 from pipeline import limits
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
 from pipeline.engine.listing import matched, merged, merged_steps
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
 from pipeline.purchases import Output, Step, WorkflowId

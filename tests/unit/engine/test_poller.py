@@ -9,7 +9,7 @@ from support.protection import fails_without
 from engine.harness import Harness, job
 from engine.simulation import FakeClock
 from engine.vendor import FILM, failure, running, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import Bought, NotFound, OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from engine.harness import FakeCheckpoint, Harness, RunResult, job
 from engine.vendor import Response, failure, running, success
-from pipeline.engine.reporter import RunSettings, Stop
+from pipeline.engine.reporter import Stop
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.providers.base import (
     AccountProblem,

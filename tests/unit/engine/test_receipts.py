@@ -8,7 +8,7 @@ from support.protection import fails_without
 
 from engine.harness import Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import OutcomeUnknown, VendorError, Workflow
 from pipeline.purchases import WorkflowId

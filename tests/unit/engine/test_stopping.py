@@ -9,7 +9,8 @@ from support.protection import fails_without
 from engine.harness import Harness, job, jobs
 from engine.vendor import FILM, running, success
 from pipeline.engine.calls import thread_pool
-from pipeline.engine.reporter import RunSettings, Stop
+from pipeline.engine.reporter import Stop
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode
 from pipeline.providers.base import Bought, CreateOutcome
 from pipeline.purchases import WorkflowId

@@ -5,7 +5,7 @@ from support.protection import fails_without
 
 from engine.harness import Harness, RunResult, job
 from engine.vendor import FILM, running, success
-from pipeline.engine.reporter import RunSettings
+from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, ExitCode
 from pipeline.jobs import Job
 from pipeline.providers.base import CallRefused, NotFound, VendorError, Workflow

@@ -333,6 +333,27 @@ def test_early_402_in_mid_upload_is_heard(takes_the_rest: bool) -> None:
     assert outcome == AccountRefused(AccountProblem.CREDIT, "HTTP 402: INSUFFICIENT_CREDIT")
 
 
+def test_a_whole_500_in_mid_upload_leaves_it_unknown_and_half_a_one_says_nothing() -> None:
+    """A complete answer goes before how far the bytes went; one that is cut off does not."""
+
+    def whole(peer: Peer) -> None:
+        peer.answer(500, b'{"message": "internal error"}', "Connection: close")
+        peer.socket.shutdown(socket.SHUT_WR)
+
+    def half(peer: Peer) -> None:
+        peer.send(b'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 99\r\n\r\n{"mess')
+
+    outcomes: list[CreateOutcome] = []
+    for act in (whole, half):
+        with raw_server(in_mid_upload(act)) as server:
+            outcomes.append(a_client(server.url).create(a_request(images=(LARGE,))))
+        assert server.received == []
+
+    assert isinstance(outcomes[0], OutcomeUnknown), outcomes
+    assert isinstance(outcomes[1], NotSent), outcomes
+    assert outcomes[1].started
+
+
 def after_hello(act: Callable[[Peer], None]) -> Play:
     def play(peer: Peer) -> None:
         peer.socket.recv(100)

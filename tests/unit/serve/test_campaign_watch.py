@@ -28,7 +28,7 @@ NOW = "2026-03-01T12:00:00Z"
 PROMPTS = {"walk": "a walk", "dance": "a dance", "leap": "a leap"}
 EVENTS: dict[str, Event] = {
     "accept": transitions.Accepted(WorkflowId("w1")),
-    "lose": transitions.OutcomeUnknown("no answer"),
+    "lose": transitions.Unresolved("no answer"),
     "void": transitions.NothingBought("it never arrived"),
     "refuse": transitions.Rejected("not this"),
     "finish": transitions.Finished((Output("video/mp4", url="https://m.example/a.mp4"),)),

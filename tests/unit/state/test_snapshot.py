@@ -122,7 +122,7 @@ def test_a_campaign_moves_between_databases_without_loss(
         desk.manifest.touch()
         desk.database = postgres.database() if kind == "postgres" else None
     store = one.open()
-    lost = move(store, buy(store, 1), transitions.OutcomeUnknown("no answer \0"))
+    lost = move(store, buy(store, 1), transitions.Unresolved("no answer \0"))
     done = move(store, buy(store, 2), transitions.Accepted(WorkflowId("w2")), transitions.Reported(credits=7))
     store.save_assignment({JobKey("hero/overlay"): done.id})
     store.commit_turn(Turn(durations=[("slow", 12.5)]), UNCAPPED)

@@ -70,7 +70,7 @@ def test_a_step_on_top_of_what_is_not_there_any_more_is_refused_and_nothing_of_i
     held = store.records()
     stale = [
         step(second, transitions.Accepted(WorkflowId("w2"))),
-        step(first, transitions.OutcomeUnknown("late")),
+        step(first, transitions.Unresolved("late")),
     ]
     with pytest.raises(PipelineError, match=first.id):
         store.commit(stale)
@@ -143,7 +143,7 @@ def test_what_bought_nothing_frees_its_credits_and_a_lost_outcome_does_not(desk:
     assert store.spent() == Spent()
     move(store, buy(store, 2, 5), transitions.Rejected("no such template"))
     assert store.spent() == Spent(creates=1)
-    move(store, buy(store, 3, 5), transitions.OutcomeUnknown("timed out"))
+    move(store, buy(store, 3, 5), transitions.Unresolved("timed out"))
     assert store.spent() == Spent(creates=2, credits=5, ever=5)
     assert begin(store, [intent(4, 5)], caps)
     assert not begin(store, [intent(5, 0)], caps)
@@ -211,7 +211,7 @@ def test_a_rescued_id_comes_back_at_the_next_start_once(desk: Desk, lost_first: 
     store = desk.open()
     bought = buy(store)
     if lost_first:
-        bought = move(store, bought, transitions.OutcomeUnknown("the answer could not be stored"))
+        bought = move(store, bought, transitions.Unresolved("the answer could not be stored"))
     store.rescue(bought.id, WorkflowId("w-rescued"))
     second = desk.again(store)
     (change,) = second.recover(NOW)
@@ -292,7 +292,7 @@ def test_any_text_a_server_may_send_is_stored_as_it_is(
 
 def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk: Desk) -> None:
     store = desk.open()
-    change = step(buy(store), transitions.OutcomeUnknown("no answer"))
+    change = step(buy(store), transitions.Unresolved("no answer"))
     store.commit([replace(change, detail="raw: \0 \ud800")])
     _, event = store.events(purchase().id)
     assert event.detail == "raw: \\0 \\ud800"

@@ -39,7 +39,7 @@ EXAMPLES: dict[type[Event], Event] = {
     transitions.Accepted: transitions.Accepted(WorkflowId("w1")),
     transitions.NothingBought: transitions.NothingBought("refused"),
     transitions.Rejected: transitions.Rejected("no such template"),
-    transitions.OutcomeUnknown: transitions.OutcomeUnknown("timed out"),
+    transitions.Unresolved: transitions.Unresolved("timed out"),
     transitions.Reported: transitions.Reported(credits=7),
     transitions.Finished: transitions.Finished((OUTPUT,), credits=7),
     transitions.VendorFailed: transitions.VendorFailed("bad image"),
@@ -162,8 +162,8 @@ def test_an_error_that_was_mended_is_told_no_more() -> None:
 
 @fails_without(
     "pipeline.state.transitions:recovery",
-    "return OutcomeUnknown(RUN_ENDED)",
-    swap=("OutcomeUnknown", "NothingBought"),
+    "return Unresolved(RUN_ENDED)",
+    swap=("Unresolved", "NothingBought"),
 )
 @pytest.mark.parametrize("here", PHASES)
 def test_only_an_unanswered_create_of_a_dead_run_becomes_attention(here: Phase) -> None:

@@ -37,7 +37,7 @@ def test_all_that_a_turn_brought_is_on_disk(desk: Desk) -> None:
 def test_a_turn_that_cannot_be_written_leaves_nothing(desk: Desk) -> None:
     store = desk.open()
     first, second = buy(store, 1), buy(store, 2)
-    stale = step(first, transitions.OutcomeUnknown("late"))
+    stale = step(first, transitions.Unresolved("late"))
     move(store, first, transitions.Accepted(WorkflowId("w1")))
     held = store.records()
     changes = [step(second, transitions.Accepted(WorkflowId("w2"))), stale]
