@@ -27,8 +27,8 @@ PATIENCE = 120.0
 _PROGRAM = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from pipeline.engine import calls, durations
-durations.SHORTEST_PAUSE = calls.FIRST_BACKOFF = 0.02
+from pipeline.engine import calls
+calls.FIRST_BACKOFF = 0.02
 calls.LONGEST_BACKOFF = 0.05
 from pipeline.cli.main import main
 main()

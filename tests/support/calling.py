@@ -52,7 +52,6 @@ class Pipeline:
         for name, value in vendor_environment(url).items():
             monkeypatch.setenv(name, value)
         # How long is waited between two attempts proves nothing here; that it is tried again does.
-        monkeypatch.setattr("pipeline.engine.durations.SHORTEST_PAUSE", 0.02)
         monkeypatch.setattr("pipeline.engine.calls.FIRST_BACKOFF", 0.01)
         monkeypatch.setattr("pipeline.engine.calls.LONGEST_BACKOFF", 0.05)
 

@@ -26,11 +26,11 @@ R = TypeVar("R")
 
 _LOADED = """
 import json, os, sys
-import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal, pipeline.engine.durations
+import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal
 import pipeline.state.sql.store
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
-pipeline.engine.durations.SHORTEST_PAUSE = pipeline.engine.calls.FIRST_BACKOFF = 0.01
+pipeline.engine.calls.FIRST_BACKOFF = 0.01
 pipeline.engine.calls.LONGEST_BACKOFF = 0.05
 
 for line in sys.stdin:
