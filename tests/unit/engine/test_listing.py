@@ -77,6 +77,20 @@ def test_steps_are_known_by_their_names() -> None:
 # In a run
 
 
+@fails_without(
+    "pipeline.engine.listing:recorded_from",
+    "return Output(media.content_type",
+    swap=("without_query(media.url)", "media.url"),
+)
+def test_signature_of_a_url_is_not_recorded_before_the_file_is_fetched(harness: Harness) -> None:
+    harness.vendor.telling["blue"] = [success(ONE, steps=STEPS)]
+
+    ran = harness.run(job("blue"), settings=RunSettings(download=False))
+
+    (purchase,) = ran.records.purchases.values()
+    assert "signature" not in str((purchase.outputs, purchase.steps))
+
+
 def test_order_that_changes_while_a_url_expires_loses_no_file(harness: Harness) -> None:
     harness.vendor.telling["blue"] = [success(ONE, TWO), success(TWO, ONE)]
     harness.vendor.sending[TWO.url] = [DownloadFailed("403", expired=True), b"two"]

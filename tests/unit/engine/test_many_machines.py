@@ -360,7 +360,7 @@ def each_machine_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
         machine: Machine = HERE.machine
         return machine.runner(**given)
 
-    monkeypatch.setattr("pipeline.operations.run.Runner", runner)
+    monkeypatch.setattr("pipeline.engine.runner.Runner", runner)
 
 
 def test_whatever_machines_do_at_once_nothing_is_bought_twice_and_the_budget_holds(tmp_path: Path) -> None:
