@@ -1,7 +1,8 @@
 """Tells people how a run goes: a bar on a terminal, quiet lines elsewhere. The only user of tqdm."""
 
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from functools import partial
+from typing import NoReturn, TextIO
 
 from pipeline.cli.environment import columns_of
 from pipeline.cli.wrapping import wrapped
@@ -49,7 +50,10 @@ def duration(seconds: float) -> str:
 
 
 class BarReporter:
-    """Two lines on a terminal: a bar of what this run has to do, and how it stands in words."""
+    """Two lines on a terminal: a bar of what this run has to do, and how it stands in words.
+
+    A run that has nothing to do shows none.
+    """
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
         self._verbose = verbose
@@ -57,16 +61,22 @@ class BarReporter:
         # Most commands show no bar.
         from tqdm import tqdm
 
-        self._bar = tqdm(total=0, file=stream, bar_format="{percentage:3.0f}% {bar}", position=0)
-        self._words = tqdm(total=0, file=stream, bar_format="{desc}", position=1, leave=True)
+        # Each is drawn as soon as it is made.
+        self._bar_of = partial(tqdm, total=0, file=stream, bar_format="{percentage:3.0f}% {bar}", position=0)
+        self._words_of = partial(tqdm, total=0, file=stream, bar_format="{desc}", position=1, leave=True)
+        self._shown: tuple[tqdm[NoReturn], tqdm[NoReturn]] | None = None
 
     def show(self, tally: Tally) -> None:
+        if not tally.total:
+            return
+        self._shown = self._shown or (self._bar_of(), self._words_of())
+        bar, words = self._shown
         columns = _columns(self._stream)
-        self._bar.total, self._bar.n = tally.total, tally.ended
-        self._bar.ncols, self._words.ncols = min(columns, _LONGEST_BAR), columns
-        self._words.set_description_str(summary(tally, columns), refresh=False)
-        self._bar.refresh()
-        self._words.refresh()
+        bar.total, bar.n = tally.total, tally.ended
+        bar.ncols, words.ncols = min(columns, _LONGEST_BAR), columns
+        words.set_description_str(summary(tally, columns), refresh=False)
+        bar.refresh()
+        words.refresh()
 
     def tell(self, key: JobKey, what: str) -> None:
         # A bar says enough where nothing is wrong.
@@ -75,11 +85,15 @@ class BarReporter:
 
     def warn(self, message: str) -> None:
         text = "\n".join(wrapped(printable(message), _columns(self._stream)))
-        self._bar.write(text, file=self._bar.fp)
+        if self._shown is None:
+            self._stream.write(f"{text}\n")
+        else:
+            bar, _ = self._shown
+            bar.write(text, file=bar.fp)
 
     def close(self) -> None:
-        self._bar.close()
-        self._words.close()
+        for each in self._shown or ():
+            each.close()
 
 
 def _columns(stream: TextIO) -> int:

@@ -103,12 +103,12 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         yield _take_line(take)
     if len(current.earlier) > _MOST_TAKES:
         more = len(current.earlier) - _MOST_TAKES
-        yield f"  {more:,} more replaced take(s): `--format json` tells of all"
+        yield f"  {more:,} more replaced take(s): `--format json` lists them all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red")
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
     said = "".join(f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items()))
-    yield f"{current.campaign}: {counts}{said}; {_cost(current.summary)} spent in all."
+    yield f"{current.campaign}: {counts or 'no jobs'}{said}. Spent in all: {_cost(current.summary)}."
     yield from _hints(current)
 
 
@@ -152,7 +152,7 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
     unknown += [purchase.id for purchase in current.unsettled]
     if unknown:
         command = resolve_command(current.manifest, unknown[0])
-        yield f"Whether what needs attention was bought is not known; settle it: {command}"
+        yield f"It is not known whether what needs attention was bought (see docs/how-to/attention.md): {command}"
     if current.orphans:
         yield f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest."
 
@@ -160,4 +160,7 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
 def _cost(summary: Summary) -> str:
     """What was spent, as far as prices are known: an unknown one is not nothing."""
     known = f"{summary.credits:,} credits"
-    return f"{known} + {summary.unpriced:,} purchase(s) with no known price" if summary.unpriced else known
+    unknown = f"{summary.unpriced:,} purchase(s) with no known price"
+    if summary.unpriced:
+        return f"{known} + {unknown}" if summary.credits else unknown
+    return known

@@ -1,9 +1,11 @@
 """What is said of a run in one line: all of it where there is room, never a part of a word."""
 
+import io
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.progress import duration, summary
+from pipeline.cli.progress import BarReporter, duration, summary
 from pipeline.engine.reporter import Tally
 
 numbers = st.integers(0, 100_000)
@@ -49,3 +51,14 @@ def test_a_duration_is_as_exact_as_an_estimate_can_be() -> None:
     assert [duration(each) for each in (0.2, 59.4, 60, 3600, 7199, 7200, 90_000)] == [
         *("1 s", "59 s", "1 min", "60 min", "120 min", "2 h", "25 h"),
     ]
+
+
+def test_a_run_that_has_nothing_to_do_shows_no_bar() -> None:
+    stream = io.StringIO()
+    reporter = BarReporter(stream)
+
+    reporter.show(Tally())
+    reporter.warn("the vendor is slow")
+    reporter.close()
+
+    assert stream.getvalue() == "the vendor is slow\n"
