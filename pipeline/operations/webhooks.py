@@ -46,7 +46,9 @@ def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application"
 
     # Campaigns of one folder have one secret and one spool.
     of_folders = {each.campaign.manifest.parent: each for each in workspaces}
-    receivers = [Receiver(addresses_of(each, url), spool_of(each).put) for each in of_folders.values()]
+    receivers = [
+        Receiver(addresses_of(each, url), spool_of(each).put, writes=True) for each in of_folders.values()
+    ]
     return hooks_application(*receivers)
 
 

@@ -21,10 +21,18 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Those who are called at `addresses`: `on_receipt` gets what comes, in any thread."""
+    """Who is called at `addresses`: `on_receipt` gets what comes, in a thread of its own where it `writes`."""
 
     addresses: Addresses
     on_receipt: Callable[[Receipt], object]
+    writes: bool = False
+
+    async def tell(self, receipt: Receipt) -> None:
+        """Have the receipt taken, so that nobody else waits for a disk."""
+        if self.writes:
+            await asyncio.to_thread(self.on_receipt, receipt)
+        else:
+            self.on_receipt(receipt)
 
 
 def hooks_application(*receivers: Receiver) -> Application:
@@ -45,8 +53,7 @@ def hooks_application(*receivers: Receiver) -> Application:
         named = workflows_in(await _body(receive))
         try:
             for receiver, purchase_id in called:
-                # It may write to a disk, which nobody else is to wait for.
-                await asyncio.to_thread(receiver.on_receipt, Receipt(purchase_id, named))
+                await receiver.tell(Receipt(purchase_id, named))
         except OSError:
             await _answer(send, 503)
         else:

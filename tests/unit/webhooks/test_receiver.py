@@ -26,10 +26,12 @@ BODY = json.dumps({"workflow_id": "wf-1", "status": "success"}).encode()
 class Server:
     """A receiver on this machine, and what it took for a receipt."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, writes: bool) -> None:
         self.receipts: list[Receipt] = []
         self.disk_is_full = False
-        self.listener = Listener(hooks_application(Receiver(ADDRESSES, self._take)), "127.0.0.1", 0)
+        self.listener = Listener(
+            hooks_application(Receiver(ADDRESSES, self._take, writes=writes)), "127.0.0.1", 0
+        )
 
     def _take(self, receipt: Receipt) -> None:
         if self.disk_is_full:
@@ -47,9 +49,9 @@ class Server:
             connection.close()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
+@pytest.fixture(params=[False, True], ids=["in memory", "on disk"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    made = Server(writes=request.param)
     with made.listener:
         yield made
 
