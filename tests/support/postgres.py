@@ -43,7 +43,8 @@ class Database:
     def behind(self, host: str, port: int) -> str:
         """The same by way of something that listens on `host` and `port`."""
         given = conninfo_to_dict(self.url)
-        return f"postgresql://{given['user']}@/{given['dbname']}?host={quote(host, safe='')}&port={port}"
+        user = ":".join(quote(str(given[name]), safe="") for name in ("user", "password") if given.get(name))
+        return f"postgresql://{user}@/{given['dbname']}?host={quote(host, safe='')}&port={port}"
 
     def empty(self) -> None:
         """Forget all campaigns."""

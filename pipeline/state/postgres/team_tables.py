@@ -62,7 +62,6 @@ _VIEWS = {
     "served": "key, purchase",
     "files": "path, purchase, slot, sha256, bytes, mtime_ns",
     "durations": "template_id, count, mean",
-    "results": "joined, told",
 }
 
 
@@ -75,10 +74,7 @@ def _view(name: str, columns: str) -> str:
 
 
 _FIRST = (
-    *(
-        each.format(campaign=_CAMPAIGN)
-        for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS, _RESULTS)
-    ),
+    *(each.format(campaign=_CAMPAIGN) for each in (_PURCHASES, _EVENTS, _SERVED, _FILES, _DURATIONS)),
     *(_LEASES, _MACHINES, _RECEIPTS, _RECEIPTS_TAKEN),
     "CREATE INDEX receipts_of_campaign ON pipeline.receipts (campaign)",
     *(_view(name, columns) for name, columns in _VIEWS.items()),
