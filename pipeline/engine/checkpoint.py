@@ -132,7 +132,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
-class Publisher:
+class WavePublisher:
     """Writes the results manifest and has it published, where there is a `checkpoint`.
 
     `publish` writes the results of what is on disk.

@@ -14,7 +14,7 @@ from typing import assert_never
 from pipeline import failpoints
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock
-from pipeline.engine.checkpoint import Publisher
+from pipeline.engine.checkpoint import WavePublisher
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.journal import Journal
 from pipeline.engine.other_machines import OtherMachines
@@ -72,7 +72,7 @@ class Creator:
     preparer: Preparer
     in_flight: InFlight
     served_jobs: ServedJobs
-    publisher: Publisher
+    publisher: WavePublisher
     others: OtherMachines
     reporter: Reporter
     is_held: Callable[[], bool]

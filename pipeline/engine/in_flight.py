@@ -34,7 +34,7 @@ class TrackedPurchase:
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
     row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
     first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `hooked`: the vendor
-    calls when it ends. `turn` says which entry of the schedule is its next call, at `due`; None while a call is under
+    calls when it ends. `entry` says which entry of the schedule is its next call, at `due`; None while a call is under
     way. `hinted`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
     """
 
@@ -52,7 +52,7 @@ class TrackedPurchase:
     latest: Workflow | None = field(default=None, repr=False)
     warned: bool = False
     hooked: bool = False
-    turn: int | None = None
+    entry: int | None = None
     due: float = 0.0
     hinted: bool = False
     hints_from: float = 0.0
@@ -179,26 +179,26 @@ class InFlight:
         if at is None or at > self.clock.monotonic():
             return None
         tracked = self._tracked[heapq.heappop(self._due)[2]]
-        tracked.turn = None
+        tracked.entry = None
         return tracked
 
-    def _is_next(self, turn: int, purchase_id: PurchaseId) -> bool:
+    def _is_next(self, entry: int, purchase_id: PurchaseId) -> bool:
         """Whether an entry of the schedule still counts: none does after a later one for the same purchase."""
         tracked = self._tracked.get(purchase_id)
-        return tracked is not None and tracked.turn == turn
+        return tracked is not None and tracked.entry == entry
 
     def schedule(self, tracked: TrackedPurchase, seconds: float) -> None:
         """Have its next call made in so many seconds."""
         tracked.due = self.clock.monotonic() + seconds
-        tracked.turn = next(self._sequence)
-        heapq.heappush(self._due, (tracked.due, tracked.turn, tracked.purchase.id))
+        tracked.entry = next(self._sequence)
+        heapq.heappush(self._due, (tracked.due, tracked.entry, tracked.purchase.id))
 
     def hasten(self, purchase_id: PurchaseId) -> None:
         """The vendor called for a purchase: have it polled now, but not all the time, nor sooner than was asked."""
         tracked = self._tracked.get(purchase_id)
         if tracked is None or purchase_id not in self._running or tracked.attempts:
             return
-        if tracked.turn is None:
+        if tracked.entry is None:
             tracked.hinted = True  # the call under way may have been answered before it ended
             return
         now = self.clock.monotonic()
@@ -262,7 +262,7 @@ class InFlight:
         now = self.clock.monotonic()
         for purchase_id in self._running:
             tracked = self._tracked[purchase_id]
-            is_waiting = tracked.hooked and tracked.turn is not None and not tracked.attempts
+            is_waiting = tracked.hooked and tracked.entry is not None and not tracked.attempts
             if is_waiting and tracked.purchase.template_id == template_id:
                 seconds = self._pause(tracked, now)
                 if now + seconds < tracked.due:

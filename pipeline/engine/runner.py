@@ -13,7 +13,7 @@ from pipeline.artifacts.inventory import needed
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.buy_queue import BuyQueue, Failures
 from pipeline.engine.calls import CallPool, Clock, SystemClock, thread_pool
-from pipeline.engine.checkpoint import Checkpoint, Publisher
+from pipeline.engine.checkpoint import Checkpoint, WavePublisher
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
@@ -303,8 +303,8 @@ class Runner:
         )
 
     @cached_property
-    def _publisher(self) -> Publisher:
-        return Publisher(calls=self._calls, checkpoint=self.checkpoint, publish=self.publish)
+    def _publisher(self) -> WavePublisher:
+        return WavePublisher(calls=self._calls, checkpoint=self.checkpoint, publish=self.publish)
 
     @cached_property
     def _others(self) -> OtherMachines:

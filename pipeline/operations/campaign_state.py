@@ -105,12 +105,12 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             sweep(workspace.results)
         said = decisions.read(workspace.decisions, workspace.decisions_name)
         in_force = decisions.in_force(said)
-        lying = version(workspace.results)
-        if lying is not None and store.known_results().joined == joined_hash(lying, workspace, in_force):
+        current = version(workspace.results)
+        if current is not None and store.known_results().joined == joined_hash(current, workspace, in_force):
             results = None
-        elif results is None or results.version != lying:
+        elif results is None or results.version != current:
             results = read_published(workspace)
-            lying = results.version if results is not None else None
+            current = results.version if results is not None else None
         records = _joined(workspace, store, results, in_force, writable=writable)
         assignment = assign(jobs, records, in_force)
         if writable:
@@ -123,7 +123,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             decisions=in_force,
             decided=decisions.by_purchase(said),
             assignment=assignment,
-            results=lying,
+            results=current,
             published=results,
             split=None if workspace.shard is None else Split(workspace.shard, jobs),
         )

@@ -15,9 +15,9 @@ from pipeline.media.facts import MediaMap, join
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import under_way_elsewhere
 from pipeline.operations.environment import Environment
-from pipeline.operations.missing_media import read_missing
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
+from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, shown_path
 from pipeline.planning.collect import everything

@@ -13,7 +13,7 @@ from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, read_published
 from pipeline.operations.known_results import joined_hash, told_hash
-from pipeline.operations.missing_media import media_not_told
+from pipeline.operations.unread_media import media_not_told
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
 from pipeline.results.file import write

@@ -159,7 +159,7 @@ def test_nothing_is_loaded_where_nothing_is_to_be_read(
     def fail() -> None:
         pytest.fail("the libraries were loaded")
 
-    monkeypatch.setattr("pipeline.operations.missing_media.facts_reader", fail)
+    monkeypatch.setattr("pipeline.operations.unread_media.facts_reader", fail)
 
     for command in ("run", "results", "collect"):
         assert pipeline(command, project.manifest).code == 0

@@ -630,7 +630,7 @@ def test_a_poll_that_fails_for_a_while_changes_nothing(
     assert len(vendor.ledger.entries) == 2
 
 
-@pytest.mark.parametrize("fault", ["truncated", "expired", "reset-after-processing", "wrong-type"])
+@pytest.mark.parametrize("fault", ["truncated", "expired", "reset-after-processing"])
 def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
     folder: Path, pipeline: Pipeline, vendor: Emulator, fault: str
 ) -> None:
@@ -646,6 +646,20 @@ def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
     second = pipeline("run", project.manifest)
     assert second.code == 0, second.said
     assert len(vendor.ledger.entries) == 1
+    assert_whole(project)
+
+
+def test_a_film_that_is_told_to_be_a_page_is_known_by_its_bytes(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    vendor.fail({"on": "download", "do": "wrong-type"})
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 0, ended.said
+    [output] = project.jobs()[WALK]["outputs"]
+    assert output["content_type"] == "video/mp4"
     assert_whole(project)
 
 

@@ -82,7 +82,7 @@ def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harnes
 
 
 @fails_without(
-    "pipeline.engine.checkpoint:Publisher._ended",
+    "pipeline.engine.checkpoint:WavePublisher._ended",
     "on_done(str(result) if isinstance",
     swap=("str(result) if isinstance(result, PipelineError) else None", "None"),
 )
