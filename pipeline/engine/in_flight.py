@@ -34,7 +34,7 @@ class TrackedPurchase:
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
     row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
     first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `hooked`: the vendor
-    calls when it ends. `entry` says which entry of the schedule is its next call, at `due`; None while a call is under
+    calls when it ends. `entry` names its next call in the schedule, at `due`; None while a call is under
     way. `hinted`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
     """
 

@@ -148,8 +148,15 @@ def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]
 
 
 def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
-    """By key, the purchase that serves it."""
-    return {key: purchase.id for key, purchase in assignment.by_key.items()}
+    """By key, the purchase that serves it, once it is more than an intent: that may yet turn out to be void.
+
+    Then what served the key before is still what served it last, for this machine as for all others.
+    """
+    return {
+        key: purchase.id
+        for key, purchase in assignment.by_key.items()
+        if purchase.status is not Status.SUBMITTING
+    }
 
 
 def _open_store(workspace: Workspace, part: str | None, *, writable: bool) -> Store:

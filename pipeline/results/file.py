@@ -116,7 +116,8 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)
-        if purchase_id in purchases:
+        # An intent may yet turn out to be void, and then it never served.
+        if purchase_id in purchases and purchases[purchase_id].status is not Status.SUBMITTING:
             served[job["key"]] = purchase_id
     return ResultsFile(
         campaign=document["campaign"],

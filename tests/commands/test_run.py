@@ -649,6 +649,32 @@ def test_a_download_that_fails_leaves_no_file_and_is_mended_by_the_next_run(
     assert_whole(project)
 
 
+@fails_without(
+    "pipeline.operations.campaign_state:served_by",
+    "return {",
+    swap=(" if purchase.status is not Status.SUBMITTING", ""),
+)
+def test_what_served_before_a_wave_that_was_given_up_is_what_served_last(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    project.write({"campaign.yaml": spring(prompts={"stroll": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    [stroll] = project.jobs().values()
+    project.write({"campaign.yaml": spring(prompts={"stroll": "a stroll"})})
+
+    ended = pipeline("run", project.manifest, "--checkpoint", "false")
+
+    assert ended.code == 8, ended.said
+    [given_up] = project.jobs().values()
+    assert (given_up["status"], given_up["last"]) == ("pending", stroll["purchase"])
+    shutil.rmtree(project.folder / ".pipeline")
+    planned, _orphan = pipeline("plan", project.manifest, "--format", "json").document["actions"]
+    assert planned["action"] == "replace"
+    assert len(vendor.ledger.entries) == 1
+
+
 def test_a_film_that_is_told_to_be_a_page_is_known_by_its_bytes(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

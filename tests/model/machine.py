@@ -17,6 +17,7 @@ from pipeline.engine.create import event_for, intended
 from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.jobs import Job, JobKey, Json
+from pipeline.operations.campaign_state import served_by
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
 from pipeline.providers.base import AccountRefused, NotSent, Provider
@@ -159,7 +160,7 @@ class Machine:
 
     def _serve(self) -> Assignment:
         assignment = assign(self.jobs(), self.state, self.checkout.decisions)
-        served = {key: purchase.id for key, purchase in assignment.by_key.items()}
+        served = served_by(assignment)
         self.state = replace(self.state, served={**self.state.served, **served})
         self._assert_serves_what_fits(assignment)
         return assignment
