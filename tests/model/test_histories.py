@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from model.edits import FIRST, Edit, Written, edits, rows, with_a_row
-from model.machine import Checkout, Machine
+from model.machine import Checkout, Luck, Machine
 from model.manifest import Manifest
 from model.vendor import Ending, Fate, Vendor
 from pipeline.jobs import JobKey
@@ -285,29 +285,33 @@ class Histories(RuleBasedStateMachine):
     def a_saved_plan_is_carried_out(
         self, number: int, which: int, data: st.DataObject, dies_at: int | None
     ) -> None:
-        """By a machine that knows what is published, as far as nothing in its way has changed."""
-        self.pull(number)
         saved = from_json(json.loads(self.saved[which % len(self.saved)]))
+        self.carry_out(number, saved, Fortune(data, dies_at))
+
+    @rule(number=machines, asked=asks, data=st.data(), dies_at=st.none() | st.integers(0, 15))
+    def a_saved_plan_that_was_stopped_is_carried_out_elsewhere_and_buys_nothing_again(
+        self, number: int, asked: Asked, data: st.DataObject, dies_at: int | None
+    ) -> None:
+        self.pull(number)
+        self.someone_saves_a_plan(number, asked)
+        saved = from_json(json.loads(self.saved[-1]))
+        self.carry_out(number, saved, Fortune(data, dies_at))
+        self.carry_out(1 - number, saved, Fair())
+        for each in (number, 1 - number):
+            self.pull(each)
+            options = self.options_of(each, saved)
+            if options is not None:
+                machine = self.machines[each]
+                buying = {e.key for e in machine.plan(options).buying if e.action is not Action.RETRY}
+                again = buying & bought_under(saved, machine)
+                assert not again, f"a saved plan buys {again} again"
+
+    def carry_out(self, number: int, saved: SavedPlan, luck: Luck) -> None:
+        """Carry out a saved plan where what is published is known, as far as nothing in its way has changed."""
+        self.pull(number)
         options = self.options_of(number, saved)
         if options is not None:
-            self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
-
-    @precondition(lambda self: self.saved)
-    @rule(number=machines, which=NUMBERS)
-    def a_saved_plan_that_was_carried_out_buys_nothing_again(self, number: int, which: int) -> None:
-        self.pull(number)
-        saved = from_json(json.loads(self.saved[which % len(self.saved)]))
-        options = self.options_of(number, saved)
-        if options is None:
-            return
-        machine = self.machines[number]
-        machine.run(Fair(), lambda: self.push(number), options)
-        # What waited is the next plan's.
-        listed = {action.key for action in saved.actions if action.action in {*BUYING, Action.SHARE}}
-        again = self.options_of(number, saved)
-        if again is not None:
-            bought = [entry.key for entry in machine.plan(again).buying]
-            assert not listed & set(bought), f"a saved plan buys {bought} again"
+            self.machines[number].run(luck, lambda: self.push(number), options)
 
     def options_of(self, number: int, saved: SavedPlan) -> PlanOptions | None:
         """What a saved plan asks of a machine; None where it is refused, as something in its way has changed."""
@@ -354,6 +358,17 @@ class Histories(RuleBasedStateMachine):
     def write_results(self, number: int) -> None:
         self.machines[number].open()
         self.machines[number].publish()
+
+
+def bought_under(saved: SavedPlan, machine: Machine) -> set[JobKey]:
+    """What a saved plan was to buy and has bought since, as far as the machine knows."""
+    purchases = [each for each in machine.state.purchases.values() if each.status is not Status.VOID]
+    return {
+        action.key
+        for action in saved.actions
+        if action.action in BUYING
+        and action.bought < sum((e.key, e.fingerprint) == (action.key, action.fingerprint) for e in purchases)
+    }
 
 
 def _pick(values: Mapping[K, T], number: int) -> T | None:
