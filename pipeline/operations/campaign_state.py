@@ -179,6 +179,8 @@ def _hold_campaign(workspace: Workspace) -> AbstractContextManager[None]:
     shard = workspace.shard
     if isinstance(workspace.whole_state, DatabaseUrl):
         return nullcontext()  # who takes the lease is told
+    if not workspace.environment.allows_network_file_system:
+        look.refuse_network_file_system(workspace.whole_state)
     return hold_split(
         workspace.whole_state,
         split=None if shard is None else f"{shard.count} shards by {shard.by}",

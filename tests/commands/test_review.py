@@ -549,7 +549,7 @@ def test_status_and_show_tell_what_was_said_and_the_takes_that_were_replaced(
     status = pipeline("status", bought.manifest).out
     assert f"  {WALK}: done, rejected ★★ “too dark”" in status
     assert f"  {DANCE}:" not in status
-    assert "2 done, 1 approved, 1 rejected;" in status
+    assert "2 done, 1 approved, 1 rejected." in status
     assert "  decision: rejected ★★ “too dark”" in pipeline("show", bought.manifest, WALK).out
 
     pipeline("redo", bought.manifest, WALK, "--note", "again, please", "--as", "ana")

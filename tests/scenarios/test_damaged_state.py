@@ -16,6 +16,7 @@ from support.processes import Running
 from pipeline import jobs
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import Entry
+from pipeline.state.lock import refuse_network_file_system
 from pipeline.state.opening import open_store
 
 RUN_AGAIN = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}
@@ -130,6 +131,7 @@ def test_a_state_on_a_network_file_system_is_refused_unless_the_operator_vouches
 ) -> None:
     table = tmp_path / "mounts"
     table.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/share {project.folder} nfs4 rw 0 0\n")
+    monkeypatch.setattr(refuse_network_file_system, "__defaults__", (table,))
     monkeypatch.setattr(open_store, "__kwdefaults__", {**(open_store.__kwdefaults__ or {}), "mounts": table})
 
     refused = pipeline("run", project.manifest)

@@ -50,7 +50,7 @@ def test_who_makes_something_again_is_told_to_go_on_without_those_words(
 
     run.signal(signal.SIGTERM)
 
-    assert "run again, without --replace, to go on" in run.ended().out
+    assert "run again, without --replace, to continue" in run.ended().out
     vendor.heal()
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 3

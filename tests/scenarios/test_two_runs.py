@@ -1,10 +1,12 @@
 """One run at a time per state: the second is told who holds it, and buys nothing."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from support.calling import Pipeline
@@ -21,7 +23,7 @@ Start = Callable[..., Running]
 def first(project: Project, start: Start, vendor: Emulator) -> Running:
     """A run that has bought and waits."""
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    run = start("run", project.manifest)
+    run = start("run", project.manifest, TZ="EAST-14")
     run.hear("bought as")
     run.hear("bought as")
     return run
@@ -33,7 +35,10 @@ def test_the_second_run_is_told_who_holds_the_state_and_buys_nothing(
     second = pipeline("run", project.manifest)
 
     assert second.code == 6, second.said
-    assert f"pid {first.process.pid} on {socket.gethostname()} since 20" in second.err
+    told = re.search(rf"pid {first.process.pid} on {socket.gethostname()} since (20\S+Z)", second.err)
+    assert told is not None, second.err
+    # In UTC, wherever that machine stands.
+    assert datetime.fromisoformat(told[1]) <= datetime.now(UTC)
     assert f"pipeline run {project.manifest}" in second.err
     assert len(vendor.ledger.entries) == 2
 

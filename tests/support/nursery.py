@@ -26,8 +26,9 @@ R = TypeVar("R")
 
 _LOADED = """
 import json, os, sys
-import pipeline.cli.main, pipeline.cli.run, pipeline.cli.terminal
-import pipeline.state.sql.store
+import pipeline.cli.collect, pipeline.cli.main, pipeline.cli.run, pipeline.cli.run_command, pipeline.cli.terminal
+import pipeline.engine.calls, pipeline.engine.checkpoint, pipeline.engine.runner
+import pipeline.operations.provider, pipeline.providers.vimmerse, pipeline.state.opening
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
 pipeline.engine.calls.FIRST_BACKOFF = 0.01

@@ -1,6 +1,5 @@
 """Who may use the admin endpoints: over a raw connection, with the headers that a browser would send."""
 
-import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +10,7 @@ import pytest
 import requests
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
+from support.loops import run
 
 from emulator.calls import KEY
 from pipeline.emulator.admin_guard import AdminGuard
@@ -146,6 +146,6 @@ def test_the_name_that_it_listens_on_is_served_too(host: str, statuses: list[int
     headers = [(b"host", host.encode()), (b"x-api-key", b"k")]
     scope = {"type": "http", "scheme": "http", "headers": headers}
     with suppress(HTTPException):
-        asyncio.run(AdminGuard(app, None, "Emulator.test")(scope, receive, send))
+        run(AdminGuard(app, None, "Emulator.test")(scope, receive, send))
 
     assert sent == statuses

@@ -1,10 +1,10 @@
 """Whoever goes on from an event hears every later one once, in order; whoever cannot is told to begin anew."""
 
-import asyncio
 import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.loops import run
 
 from pipeline.serve.feed import Feed
 
@@ -22,7 +22,7 @@ def heard(feed: Feed, after: str) -> list[bytes]:
             frames.append(frame)
         return frames[1:]  # the first says when to try again
 
-    return asyncio.run(listen())
+    return run(listen())
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +71,7 @@ def test_what_was_added_before_the_feed_was_closed_is_told() -> None:
     async def listen() -> bytes:
         return b"".join([frame async for frame in feed.stream(seen)])
 
-    assert b"data: the end\n\n" in asyncio.run(listen())
+    assert b"data: the end\n\n" in run(listen())
 
 
 def test_streams_end_when_the_feed_is_closed() -> None:
@@ -85,5 +85,5 @@ def test_streams_end_when_the_feed_is_closed() -> None:
             feed.close()
         return frames
 
-    assert asyncio.run(listen()) == 1
+    assert run(listen()) == 1
     assert feed.listeners == 0
