@@ -150,7 +150,11 @@ class Desk:
         # No purchase is ever taken away.
         assert set(old) <= set(new)
         heads = [
-            {name: value for name, value in each.items() if name not in {"jobs", "purchases", "summary"}}
+            {
+                name: value
+                for name, value in each.items()
+                if name not in {"jobs", "purchases", "summary", "media"}
+            }
             for each in (before, now)
         ]
         assert heads[0] in ({}, heads[1])
