@@ -242,7 +242,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
     rng, killed = random.Random(20), 0
     for _ in range(20):
         left = rng.randrange(1, 7)
-        running = start("run", project.manifest, "--output", PLACE)
+        running = start("run", project.manifest, "--output", PLACE, **bucket.environment)
 
         def strike(asked: Asked, running: Running = running) -> None:
             nonlocal left
