@@ -90,7 +90,6 @@ def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
     assert f"s3://{BUCKET}/{second}: missing" in ended.said
 
 
-@fails_without("pipeline.artifacts.object_store:ObjectStore.put", "if stored.sha256 != upload.digest:")
 @fails_without(
     "pipeline.artifacts.s3:Bucket.put_if_absent", "_client().put_object(", swap=("IfNoneMatch='*', ", "")
 )
@@ -233,6 +232,23 @@ def test_what_names_no_place_is_refused_and_not_repeated(
     assert ended.code == 64, ended.said
     assert "expected s3://BUCKET/PREFIX" in ended.err
     assert "hunter2" not in ended.said
+
+
+def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    url = project.results()["jobs"][0]["outputs"][0]["path"]
+
+    assert pipeline("doctor", project.manifest, "--output", PLACE).out.count(f"{PLACE} answers") == 1
+    shown = pipeline("show", project.manifest, project.results()["jobs"][0]["key"], "--output", PLACE)
+    assert url in shown.out, shown.said
+    approved = pipeline("approve", project.manifest, url, "--output", PLACE)
+    assert approved.code == 0, approved.said
+    assert project.results_file.exists()
+    destroyed = pipeline("destroy", project.manifest, "--output", PLACE, "--yes")
+    assert destroyed.code == 0, destroyed.said
+    assert bucket.objects() == {}
 
 
 def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(

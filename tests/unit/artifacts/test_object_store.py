@@ -178,6 +178,7 @@ def test_a_move_ends_with_one_object_and_a_copy_with_two(
     assert not [each for each in (tmp_path / "scratch").iterdir() if each.suffix == ".tmp"]
 
 
+@fails_without("pipeline.artifacts.object_store:ObjectStore.put", "if stored.sha256 != upload.digest:")
 def test_what_nobody_hashed_is_none_of_ours(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
     bucket.client.put_object(Bucket=BUCKET, Key="out/a.mp4", Body=b"film", ChecksumAlgorithm="CRC32")
     film = upload(tmp_path, b"film")
