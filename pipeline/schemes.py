@@ -1,4 +1,4 @@
-"""Where records and files may lie: paths of this machine. An address of elsewhere is never taken for one."""
+"""Where records and files may lie: paths of this machine, or addresses. None of these is taken for a path."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from urllib.parse import parse_qsl, unquote
 
 from pipeline.errors import UsageError, printable
 
-# By scheme: what it stands for, and the extra that brings it.
-_DATABASES = {
-    "postgres": ("a state on PostgreSQL", "postgres"),
-    "postgresql": ("a state on PostgreSQL", "postgres"),
-}
-_STORES = {**_DATABASES, "s3": ("files in an object store", "s3")}
-_KNOWN = "|".join(_STORES)
+# Schemes of what can hold a state, and of all that can hold something.
+_DATABASES = frozenset({"postgres", "postgresql"})
+_STORES = _DATABASES | {"s3"}
+_KNOWN = "|".join(sorted(_STORES, reverse=True))
 # Also where a slash was forgotten: no file is meant by `s3:/bucket`.
 _ADDRESS = re.compile(rf"(?P<scheme>[^/\\]*?)://|(?P<known>{_KNOWN}):", re.IGNORECASE)
-_DATABASE = re.compile(rf"({'|'.join(_DATABASES)})://")
+_DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
 # As they may stand in a command line: what follows the scheme may be a password.
-_IN_A_LINE = re.compile(rf"\b({'|'.join(_DATABASES)}):\S*", re.IGNORECASE)
+_IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*", re.IGNORECASE)
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_LONGEST_PREFIX = 500
 
 # What a url may hold that nobody else may read.
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
@@ -27,6 +27,11 @@ _SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 def is_database(value: str) -> bool:
     """Whether `value` is the address of a database that can hold a state."""
     return _DATABASE.match(value) is not None
+
+
+def is_object_store(value: str) -> bool:
+    """Whether `value` is the address of an object store that can hold files."""
+    return value.startswith("s3://")
 
 
 def without_addresses(line: str) -> str:
@@ -49,9 +54,8 @@ def assert_path(name: str, value: str | None) -> None:
             f"{name} {scheme}:…: only `--state {scheme}://…` names a database; a path is expected here"
         )
     if scheme in _STORES:
-        what, extra = _STORES[scheme]
         raise UsageError(
-            f"{name} {scheme}://…: {what} needs the extra '{extra}': pip install 'campaign-pipeline[{extra}]'"
+            f"{name} {scheme}:…: only `--output s3://BUCKET/PREFIX` names an object store; a path is expected here"
         )
     known = ", ".join(f"{each}://" for each in sorted(_STORES))
     shown = f"{printable(scheme, 40)}://…" if scheme else "://…"
@@ -97,6 +101,43 @@ class DatabaseUrl:
         return parse_qsl(self._parts[1].partition("?")[2])
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectUrl:
+    """A place in an object store: a bucket, and the key of an object there, or what several begin with."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, given: str) -> "ObjectUrl":
+        """The place that `s3://bucket/prefix` names.
+
+        Raises:
+            UsageError: it names none. Of what is given nothing is shown, as it may be a key.
+        """
+        bucket, _, prefix = given.removeprefix("s3://").partition("/")
+        prefix = prefix.rstrip("/")
+        parts = prefix.split("/") if prefix else []
+        is_sound = prefix.isprintable() and "\\" not in prefix and not {"", ".", ".."} & set(parts)
+        if not _BUCKET.fullmatch(bucket) or not is_sound or len(prefix.encode()) > _LONGEST_PREFIX:
+            raise UsageError(
+                "--output s3://…: expected s3://BUCKET/PREFIX, with a bucket's name of 3 to 63 small letters, "
+                "digits, dots and dashes, and a prefix of plain names; keys to it come from the usual places of AWS"
+            )
+        return cls(bucket, prefix)
+
+    def __truediv__(self, path: str) -> "ObjectUrl":
+        return ObjectUrl(self.bucket, f"{self.key}/{path}" if self.key else path)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}".rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+
 def part_name(campaign: str, part: str | None) -> str:
     """What a database calls the state of a part of a campaign; no campaign has a `/` in its name."""
     return campaign if part is None else f"{campaign}/{part}"
@@ -104,3 +145,6 @@ def part_name(campaign: str, part: str | None) -> str:
 
 # Where a state lies: a file of this machine, or a database that a team shares.
 StateLocation = Path | DatabaseUrl
+
+# Where files lie: a folder of this machine, or an object store; and one of them.
+OutputLocation = Path | ObjectUrl

@@ -148,6 +148,7 @@ class PlannedRun:
     records: Records
     store: Store
     outputs: OutputFolder
+    folder: Path
 
     def carry_out(self, provider: Provider, clock: JumpingClock, stop: Stop, in_flight: int) -> None:
         """Do what the plan says, until it is done or `stop` is asked for.
@@ -163,7 +164,7 @@ class PlannedRun:
             provider=provider,
             ownership=Ownership(campaign=self.store.campaign, recorded=self.store.recorded()),
             outputs=self.outputs,
-            manifest_folder=self.outputs.folder.parent,
+            manifest_folder=self.folder,
             settings=RunSettings(in_flight=in_flight),
             reporter=Silent(),
             report=report,
@@ -182,4 +183,5 @@ def planned(jobs: Iterable[Job], store: Store, folder: Path) -> PlannedRun:
     records = store.records()
     outputs = OutputFolder(folder, store.files(), records.purchases)
     assignment = assign(in_plan_order(jobs), records)
-    return PlannedRun(make(assignment, outputs.inventory.survey(assignment)), records, store, outputs)
+    plan = make(assignment, outputs.inventory.survey(assignment))
+    return PlannedRun(plan, records, store, outputs, folder.parent)

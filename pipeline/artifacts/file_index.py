@@ -1,10 +1,9 @@
 """What is remembered of the output folder: which file lies where, and which purchase brought it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from stat import S_ISREG
 
-from pipeline.files import sha256_of
+from pipeline.artifacts.base import FileStore, Stamp
+from pipeline.errors import Unfinished
 from pipeline.purchases import Purchase, PurchaseId
 from pipeline.state.store import PlacedFile
 
@@ -17,9 +16,9 @@ class FileIndex:
     """
 
     def __init__(
-        self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
+        self, files: FileStore, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
     ) -> None:
-        self._folder = folder
+        self._files = files
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
         # What was hashed since, by path: size, time and hash. Bytes that nobody touched are hashed once.
@@ -52,26 +51,35 @@ class FileIndex:
         self._changed.clear()
         self._removed.clear()
 
+    def look_at(self, paths: Iterable[str]) -> None:
+        """Learn what lies at each of `paths`."""
+        paths = list(paths)
+        self._files.look_at(path for path in paths if self._known(path, self._files.stamp(path)) is None)
+        for path in paths:
+            self.digest(path)
+
     def digest(self, path: str) -> str | None:
         """The hash of the regular file at `path`, None where there is none."""
-        target = self._folder / path
-        try:
-            stat = target.lstat()
-            remembered, hashed = self._placed.get(path), self._hashed.get(path)
-            if remembered and (remembered.bytes, remembered.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                return remembered.sha256
-            if hashed and hashed[:2] == (stat.st_size, stat.st_mtime_ns):
-                return hashed[2]
-            if not S_ISREG(stat.st_mode):
-                return None
-            digest = sha256_of(target)
-        except OSError:
+        stamp = self._files.stamp(path)
+        if stamp is None:
             return None
-        self._hashed[path] = (stat.st_size, stat.st_mtime_ns, digest)
+        if known := self._known(path, stamp):
+            return known
+        digest = self._files.digest(path)
+        if digest is None:
+            return None
+        self._hashed[path] = (stamp.bytes, stamp.mtime_ns, digest)
         if digest in self._purchase_by_hash:
             # Whatever it is called: who looks for these bytes finds them here.
             self._paths.setdefault(digest, set()).add(path)
         return digest
+
+    def _known(self, path: str, stamp: Stamp | None) -> str | None:
+        """The hash that is remembered of a file that nobody has touched since."""
+        remembered, hashed = self._placed.get(path), self._hashed.get(path)
+        if remembered and (remembered.bytes, remembered.mtime_ns) == stamp:
+            return remembered.sha256
+        return hashed[2] if hashed and hashed[:2] == stamp else None
 
     def has(self, path: str) -> bool:
         """Whether a file of ours is noted at `path`."""
@@ -97,14 +105,16 @@ class FileIndex:
 
     def remember(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
         """Note the file that lies at `path` now."""
-        stat = (self._folder / path).stat()
+        stamp = self._files.stamp(path)
+        if stamp is None:
+            raise Unfinished(f"{self._files.location / path}: was deleted under the run; run again")
         placed = PlacedFile(
             path=path,
             purchase=purchase_id,
             slot=slot,
             sha256=digest,
-            bytes=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
+            bytes=stamp.bytes,
+            mtime_ns=stamp.mtime_ns,
         )
         self._discard(path)
         self._add(placed)

@@ -1,7 +1,7 @@
 """What the output folder holds of what was bought: read, never changed."""
 
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import Named, named, set_aside
@@ -9,25 +9,26 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.schemes import OutputLocation
 
 
 class Inventory:
     """What lies in the output folder, as far as it matters to the campaign."""
 
-    def __init__(self, folder: Path, index: FileIndex) -> None:
-        self._folder = folder
+    def __init__(self, location: OutputLocation, index: FileIndex) -> None:
+        self._location = location
         self._index = index
 
-    def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[Path, str, str], ...]]:
+    def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[OutputLocation, str, str], ...]]:
         """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
         slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
         for number, step in enumerate(purchase.steps):
             slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
-        found: dict[str, tuple[tuple[Path, str, str], ...]] = {}
+        found: dict[str, tuple[tuple[OutputLocation, str, str], ...]] = {}
         for name, files in slots.items():
             here = [(self.find(purchase, Named("", slot, output)), output) for slot, output in files]
             found[name] = tuple(
-                (self._folder / path, output.sha256 or "", output.content_type)
+                (self._location / path, output.sha256 or "", output.content_type)
                 for path, output in here
                 if path
             )
@@ -45,8 +46,7 @@ class Inventory:
 
     def look_at(self, paths: Iterable[str]) -> None:
         """Learn by its bytes what lies at each of `paths`: files may lie under each other's names."""
-        for path in paths:
-            self._index.digest(path)
+        self._index.look_at(paths)
 
     def presence(self, job: Job, purchase: Purchase) -> Presence:
         """Where the files of `purchase` are, that serves `job`: the worst of them says it."""

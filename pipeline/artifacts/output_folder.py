@@ -1,50 +1,38 @@
 """The output folder of one campaign: files are put in place without harming what is not ours."""
 
-import contextlib
-import errno
-import os
-import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import failpoints
+from pipeline.artifacts.base import NotOurs, Sending, StoredObject, Upload
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import Named, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
-from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import assert_takes_files, open_temporary, sync_folder
+from pipeline.artifacts.opening import open_files
 from pipeline.jobs import Job
 from pipeline.purchases import Purchase, PurchaseId
+from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
-
-_BLOCK = 1 << 20
-# How the name of a copy begins until it is whole.
-_COPY = ".copy."
-
-
-class NotOurs(Unfinished):
-    """Something lies where a result should go that this campaign did not make; it is left alone."""
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return (status.st_dev, status.st_ino)
 
 
 class OutputFolder:
-    """Puts files in their places below `folder`. `inventory` is what lies there, `index` what is remembered of it.
+    """Puts files in their places below `location`. `inventory` is what lies there, `index` what is remembered of it.
 
-    What a file is called is durable only after `sync`.
+    What a file is called is durable only after `sync`. `scratch` is a folder of this machine for temporary files,
+    where they cannot lie beside their places.
     """
 
     def __init__(
-        self, folder: Path, placed: Iterable[PlacedFile], purchases: Mapping[PurchaseId, Purchase]
+        self,
+        location: OutputLocation,
+        placed: Iterable[PlacedFile],
+        purchases: Mapping[PurchaseId, Purchase],
+        scratch: Path = Path(),
     ) -> None:
-        self.folder = folder
-        self.index = FileIndex(folder, placed, purchases)
-        self.inventory = Inventory(folder, self.index)
-        self._unsynced: set[Path] = set()
-        self._checked: dict[Path, tuple[int, int]] = {}
+        self.location = location
+        self._files = open_files(location, scratch)
+        self.index = FileIndex(self._files, placed, purchases)
+        self.inventory = Inventory(location, self.index)
 
     def assert_writable(self) -> None:
         """Make sure that files can be put here, before any is bought.
@@ -53,16 +41,7 @@ class OutputFolder:
             InvalidInput: they cannot, and will not by themselves.
             Unfinished: there is no room now.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            assert_takes_files(self.folder, _COPY)
-        except OSError as error:
-            reason = f"{self.folder}: nothing can be put there ({error.strerror}), so nothing is bought"
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise Unfinished(f"{reason}; make room and run again") from error
-            raise InvalidInput(
-                f"{reason}; make it a folder of yours, or name another with --output"
-            ) from error
+        self._files.assert_writable()
 
     def sync(self) -> None:
         """Make durable what files are called now. To be done before the state calls any of them done.
@@ -70,43 +49,27 @@ class OutputFolder:
         Raises:
             Unfinished: that cannot be.
         """
-        while self._unsynced:
-            folder = self._unsynced.pop()
-            try:
-                sync_folder(folder)
-            except FileNotFoundError:
-                continue  # deleted under the run, with its files: those are missing, and fetched again
-            except OSError as error:
-                raise Unfinished(f"{folder}: cannot be written: {error.strerror}") from error
+        self._files.sync()
 
-    def target(self, path: str) -> Path:
-        """Where `path` is on disk, its folder made; it stays inside the output folder.
+    def temporary_folder(self, path: str) -> Path:
+        """The folder of this machine for the temporary files of what is to lie at `path`.
 
         Raises:
-            NotOurs: a link in the way leads out of the output folder, or a file lies where its folder should.
-            Unfinished: its folder cannot be made.
+            NotOurs: the way there leads elsewhere.
+            Unfinished: the folder cannot be made.
         """
-        target = self.folder / path
-        if self._is_checked(target.parent):
-            return target
-        # Asked before anything is made: no folder either may appear behind a link.
-        if not target.parent.resolve().is_relative_to(self.folder.resolve()):
-            raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._checked[target.parent] = _identity(target.parent)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise NotOurs(f"{target.parent}: not a folder, so nothing is put there; move it away") from error
-        except OSError as error:
-            raise Unfinished(f"{target.parent}: cannot be made: {error.strerror}") from error
-        return target
+        return self._files.temporary_folder(path)
 
-    def _is_checked(self, folder: Path) -> bool:
-        """Whether it still is the folder that was found to lie in the output folder."""
-        try:
-            return folder in self._checked and self._checked[folder] == _identity(folder)
-        except OSError:
-            return False
+    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+        """What sends files ahead, in any thread or process, where that takes a while; None where it does not.
+
+        What it brings is to be given to `sent`, before the files are installed.
+        """
+        return self._files.sending(uploads)
+
+    def sent(self, found: Mapping[str, StoredObject]) -> None:
+        """Note what files that were sent ahead have met."""
+        self._files.sent(found)
 
     def clear(self, path: str) -> None:
         """Make room at `path`: a file of this campaign that lies there gets another name.
@@ -114,14 +77,13 @@ class OutputFolder:
         Raises:
             NotOurs: what lies there is no file of this campaign.
         """
-        target = self.target(path)
-        if not os.path.lexists(target):
+        if not self._files.is_taken(path):
             return
         digest = self.index.digest(path)
         purchase_id = self.index.purchase_id(path, digest)
         if digest is None or purchase_id is None:
             raise NotOurs(
-                f"{target}: not a file of this campaign, so it is not overwritten; move it away "
+                f"{self.location / path}: not a file of this campaign, so it is not overwritten; move it away "
                 "(see docs/reference/errors.md#file-in-the-way)"
             )
         elsewhere = aside(path, purchase_id)
@@ -130,12 +92,7 @@ class OutputFolder:
         self._rename(path, elsewhere, digest)
 
     def _rename(self, path: str, other: str, digest: str) -> None:
-        source, target = self.target(path), self.target(other)
-        try:
-            source.replace(target)
-        except OSError as error:
-            raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
-        self._unsynced.add(target.parent)
+        self._files.move(path, other, digest)
         self.index.moved(path, other, digest)
 
     def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
@@ -153,10 +110,7 @@ class OutputFolder:
                 temporary.unlink()
             else:
                 self.clear(path)
-                target = self.target(path)
-                temporary.replace(target)
-                self._unsynced.add(target.parent)
-                failpoints.reach("after rename")
+                self._files.put(Upload(temporary, path, digest))
         except NotOurs:
             temporary.unlink(missing_ok=True)
             raise
@@ -172,8 +126,9 @@ class OutputFolder:
         others = {path for digest in hashes for path in self.index.paths_of(digest)}
         own = {file.path for file in named(purchase, purchase.path, steps=True)}
         for path in sorted((others | own) - set(wanted)):
-            if self.index.purchase_id(path, self.index.digest(path)) == purchase.id:
-                (self.folder / path).unlink(missing_ok=True)
+            digest = self.index.digest(path)
+            if digest is not None and self.index.purchase_id(path, digest) == purchase.id:
+                self._files.delete(path, digest)
                 self.index.forget(path)
 
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
@@ -206,24 +161,6 @@ class OutputFolder:
         return complete
 
     def _copy(self, source: str, file: Named, purchase: Purchase) -> None:
-        target = self.target(file.path)
-        for leftover in target.parent.glob(f"{_COPY}*.tmp"):
-            leftover.unlink(missing_ok=True)
-        descriptor, temporary = open_temporary(target.parent, _COPY)
-        try:
-            with os.fdopen(descriptor, "wb") as copy, (self.folder / source).open("rb") as original:
-                while block := original.read(_BLOCK):
-                    copy.write(block)
-                mode = stat.S_IMODE(os.fstat(original.fileno()).st_mode)
-                copy.flush()
-                os.fsync(copy.fileno())
-            temporary.chmod(mode)
-            failpoints.reach("copied")
-            temporary.replace(target)
-        except OSError as error:
-            raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        self._unsynced.add(target.parent)
-        self.index.remember(file.path, purchase.id, file.slot, file.output.sha256 or "")
+        digest = file.output.sha256 or ""
+        self._files.copy(source, file.path, digest)
+        self.index.remember(file.path, purchase.id, file.slot, digest)

@@ -122,7 +122,11 @@ campaign_options = together(
         metavar="PATH",
         help="The results manifest, or its folder (default: beside the manifest).",
     ),
-    flag("--output", metavar="DIR", help="Where files go (default: output.dir of the manifest)."),
+    flag(
+        "--output",
+        metavar="DIR",
+        help="Where files go: a folder, or s3://BUCKET/PREFIX (default: output.dir of the manifest).",
+    ),
     variable_options,
     flag("--emulate", is_flag=True, help="Rehearse on the embedded emulator; real records stay untouched."),
     verbosity_options,

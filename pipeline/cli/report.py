@@ -1,5 +1,6 @@
 """`pipeline report`: the HTML gallery of campaigns."""
 
+import re
 import webbrowser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, record_paths
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
@@ -25,9 +26,22 @@ from pipeline.operations.report_records import RecordsOnDisk, of_results, of_wor
 from pipeline.operations.workspace import shown_path
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
+from pipeline.schemes import is_object_store
 
 _OUTPUT = click.Path(path_type=Path)
 _MANY = 200
+_TIME = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_LONGEST = 7 * 86400
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """A time as `30m`, `24h` or `7d`, in seconds: no store signs for longer than a week."""
+    found = _TIME.fullmatch(value or "")
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if value is not None and not 0 < seconds <= _LONGEST:
+        raise click.BadParameter("expected minutes, hours or days, a week at most: 30m, 24h, 7d")
+    return None if value is None else seconds
 
 
 @click.command("report")
@@ -40,6 +54,12 @@ _MANY = 200
 )
 @flag("--bundle", is_flag=True, help="Put the videos into the folder too, to share it as a whole.")
 @flag("--single", type=_OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no videos.")
+@flag(
+    "--sign",
+    callback=_seconds,
+    metavar="TIME",
+    help="Link films in an object store, for so long (30m, 24h, 7d): who has the page can see them.",
+)
 @flag("--compare", type=INPUT, metavar="RESULTS", help="Show what has changed since these results.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @selection_options
@@ -65,6 +85,10 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
 def _assert_goes_together(given: Mapping[str, Any]) -> None:
     if given["single"] is not None and (given["out"] is not None or given["bundle"]):
         raise UsageError("--single writes one file; it cannot be combined with --out or --bundle")
+    if given["sign"] is not None and (given["single"] is not None or given["bundle"]):
+        raise UsageError("--sign makes links to films; it cannot be combined with --single or --bundle")
+    if given["sign"] is not None and not is_object_store(given["output"] or ""):
+        raise UsageError("--sign makes links into an object store; name it with --output s3://BUCKET/PREFIX")
 
 
 def _found(paths: Sequence[Path]) -> list[Path]:
@@ -78,13 +102,13 @@ def _is_results(path: Path) -> bool:
 
 def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
     campaign = _on_disk(path, CampaignFlags.of(given))
-    return gallery_campaign(campaign, given["select"], given["exclude"], given["compare"])
+    return gallery_campaign(campaign, given["select"], given["exclude"], given["compare"], given["sign"])
 
 
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
     if _is_results(path):
-        return of_results(real_path(path), real_path(Path(flags.output)) if flags.output else None)
+        return of_results(real_path(path), record_paths(flags).output_location)
     try:
         workspace = open_workspace(path, flags)
     except InvalidInput:
@@ -94,7 +118,7 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         if not verbosity().quiet:
             told = "cannot be read; the page shows what its results say, without caps and prices"
             say(f"warning: {printable(str(path))} {told}", err=True)
-        return of_results(real_path(results), real_path(Path(flags.output)) if flags.output else None)
+        return of_results(real_path(results), record_paths(flags).output_location)
     return of_workspace(workspace)
 
 
@@ -105,7 +129,7 @@ def _targets(
         return [(given["single"], sources)]
     if given["out"] is not None:
         return [(given["out"], sources)]
-    return [(source.output / "report", [source]) for source in sources]
+    return [(source.page_folder, [source]) for source in sources]
 
 
 def _write(

@@ -1,9 +1,11 @@
 """Fetches the files of what was made, and has them put in their places."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pipeline.artifacts.base import StoredObject, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.calls import CallPool, result_of
@@ -12,12 +14,14 @@ from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import ExitCode, PipelineError, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.media.facts import as_json
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.state.transitions import Fetched
 
+# What keeps a file from its place, but not the others from theirs.
+_BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
 # Failures in a row before this run leaves the files to the next one.
 ATTEMPTS = 5
 
@@ -39,7 +43,7 @@ class Downloader:
         """Fetch its files, and put them in their places."""
         try:
             wanted = self._wanted(tracked.purchase)
-        except (Unfinished, OSError, UnicodeError) as error:
+        except _BLOCKING as error:
             self._blocked(tracked, str(error))
             return
         workflow_id = tracked.purchase.workflow_id or WorkflowId("")
@@ -53,7 +57,7 @@ class Downloader:
         first = next(named(purchase, stem), None)
         path = stem if first is None else first.path
         return Wanted(
-            beside=self.outputs.target(path).with_name(f".{purchase.id}"),
+            beside=self.outputs.temporary_folder(path) / f".{purchase.id}",
             outputs=purchase.outputs,
             steps=purchase.steps,
             with_steps=with_steps,
@@ -69,7 +73,34 @@ class Downloader:
         elif isinstance(result, PipelineError):
             raise result
         else:
-            self._install(tracked, result)
+            self._send(tracked, result)
+
+    def _send(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
+        """Where files go far, have them sent by a thread, as the coordinator has no time for that."""
+        stem, with_steps = self.served_jobs.stem(tracked.purchase)
+        brought = replace(tracked.purchase, outputs=fetched.outputs, steps=fetched.steps)
+        sending = self.outputs.sending(
+            [
+                Upload(came.temporary, file.path, came.downloaded.sha256)
+                for file in named(brought, stem, with_steps)
+                if (came := fetched.files.get(file.slot)) is not None
+            ]
+        )
+        if sending is None or fetched.problem is not None:
+            self._install(tracked, fetched)
+        else:
+            self.calls.submit(partial(self._sent, tracked, fetched), sending)
+
+    def _sent(
+        self, tracked: TrackedPurchase, fetched: FetchResult, future: "Future[Mapping[str, StoredObject]]"
+    ) -> None:
+        try:
+            self.outputs.sent(future.result())
+        except _BLOCKING as error:
+            _drop(fetched)
+            self._blocked(tracked, str(error))
+        else:
+            self._install(tracked, fetched)
 
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
@@ -96,7 +127,7 @@ class Downloader:
                     self.outputs.install(came.temporary, file.path, purchase.id, file.slot, digest)
                     if came.media is not None:
                         self.report.media[digest] = as_json(came.media)
-        except (Unfinished, OSError, UnicodeError) as error:
+        except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, str(error))
             return

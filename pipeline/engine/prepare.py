@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pipeline import limits
 from pipeline.artifacts.inventory import Inventory
+from pipeline.artifacts.opening import on_this_machine
+from pipeline.artifacts.scratch import COPIES
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, result_of
 from pipeline.engine.in_flight import InFlight
@@ -31,6 +33,7 @@ from pipeline.providers.base import (
 )
 from pipeline.providers.media import LONGEST_SIGNATURE, sniffed
 from pipeline.purchases import Output, Purchase, PurchaseId, WorkflowId
+from pipeline.schemes import OutputLocation
 
 # The vendor's limit for an image; a video from upstream may be larger.
 LARGEST_IMAGE = 25 * 1024 * 1024
@@ -47,7 +50,7 @@ class Upstream:
 
     purchase: Purchase
     workflow_id: WorkflowId
-    files: Mapping[str, tuple[tuple[Path, str, str], ...]]
+    files: Mapping[str, tuple[tuple[OutputLocation, str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def prepare(
             case RemoteFile(url):
                 images.append(url)
             case UpstreamOutput():
-                images.append(_from_upstream(provider, source, upstream))
+                images.append(_from_upstream(provider, source, upstream, folder))
     create = CreateRequest(
         template_id=request.template_id,
         options=request.options,
@@ -221,7 +224,9 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
     return Attachment(LocalFile(name, digest), content, content_type)
 
 
-def _from_upstream(provider: Provider, source: UpstreamOutput, upstream: Upstream | None) -> str | Attachment:
+def _from_upstream(
+    provider: Provider, source: UpstreamOutput, upstream: Upstream | None, folder: Path
+) -> str | Attachment:
     if upstream is None:
         raise InputFailed(f"{source.job} has no output to make this from")
     recorded = recorded_of(upstream.purchase, source.output)
@@ -231,10 +236,11 @@ def _from_upstream(provider: Provider, source: UpstreamOutput, upstream: Upstrea
     if isinstance(media, Media):
         return media.url
     # Gone at the vendor, or not to be told among others; what was downloaded is as good.
-    for path, digest, content_type in upstream.files.get(source.output, ()):
+    for location, digest, content_type in upstream.files.get(source.output, ()):
         is_first = index is None or recorded[index].sha256 in (None, digest)
         if is_first and (source.media is None or content_type.startswith(f"{source.media}/")):
-            return _attachment(path, path.name, digest, LARGEST_MEDIA)
+            with on_this_machine(location, digest, folder / COPIES) as path:
+                return _attachment(path, location.name, digest, LARGEST_MEDIA)
     if media is not None and index is not None:
         return _by_hash(provider, media, recorded[index]).url
     kind = source.media or "file"

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput
 from pipeline.files import real_path
-from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, shown_path, state_location
+from pipeline.operations.workspace import (
+    STATE_FOLDER,
+    RecordPaths,
+    shown_path,
+    state_location,
+)
 from pipeline.results.file import read
-from pipeline.schemes import DatabaseUrl, StateLocation, assert_path
+from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"
@@ -25,11 +30,11 @@ class CampaignRecords:
     results: Path | None
     folder: Path
     emulated: bool
-    output: Path | None
+    output: OutputLocation | None
     campaign: str | None = None
     manifest: Path | None = None
 
-    def output_folder(self, campaign: str) -> Path:
+    def output_folder(self, campaign: str) -> OutputLocation:
         """Where the files of `campaign` go."""
         default = self.folder / "output" / campaign
         return self.output or (default / "emulated" if self.emulated else default)
@@ -89,7 +94,7 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
         results=real_path(Path(paths.results)) if paths.results else default,
         folder=folder,
         emulated=state.stem.endswith(_EMULATED),
-        output=_output(paths),
+        output=paths.output_location,
     )
 
 
@@ -100,7 +105,7 @@ def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> Campai
         results=real_path(Path(paths.results)) if paths.results else None,
         folder=folder,
         emulated=False,
-        output=_output(paths),
+        output=paths.output_location,
     )
 
 
@@ -117,11 +122,7 @@ def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
         results=results,
         folder=manifest.parent,
         emulated=emulated,
-        output=_output(paths),
+        output=paths.output_location,
         campaign=published.campaign,
         manifest=manifest,
     )
-
-
-def _output(paths: RecordPaths) -> Path | None:
-    return real_path(Path(paths.output)) if paths.output else None

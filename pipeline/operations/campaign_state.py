@@ -22,7 +22,7 @@ from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Recor
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, read, version
-from pipeline.schemes import DatabaseUrl
+from pipeline.schemes import DatabaseUrl, OutputLocation
 from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.split_lock import hold_split
@@ -62,7 +62,9 @@ class CampaignState:
 
     def outputs(self) -> OutputFolder:
         """What lies in the output folder."""
-        return OutputFolder(self.workspace.output, self.store.files(), self.records.purchases)
+        return OutputFolder(
+            self.workspace.output, self.store.files(), self.records.purchases, self.workspace.scratch
+        )
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
@@ -129,8 +131,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         )
 
 
-def files_here(outputs: OutputFolder, purchase: Purchase) -> list[Path]:
-    """The results of `purchase` that lie on this machine, wherever that is."""
+def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:
+    """The results of `purchase` that lie in the output folder, wherever in it."""
     return [path for path, _, _ in outputs.inventory.files_of(purchase)["result"]]
 
 

@@ -19,13 +19,14 @@ from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
-from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, scratch_folder, shown_path
 from pipeline.planning.collect import everything
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
+from pipeline.schemes import OutputLocation
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
@@ -38,7 +39,7 @@ class Collected:
 
     campaign: str
     purchases: int
-    output: Path
+    output: OutputLocation
     code: ExitCode
     notes: tuple[str, ...]
 
@@ -70,7 +71,12 @@ class RecordsCollection:
             store.recover(now())
             joined = published.records if published is not None else Records()
             records = store.absorb(joined, UNDECIDED, now())
-            outputs = OutputFolder(self._known.output_folder(campaign), store.files(), records.purchases)
+            outputs = OutputFolder(
+                self._known.output_folder(campaign),
+                store.files(),
+                records.purchases,
+                scratch_folder(self._known.folder, campaign),
+            )
             absent = outputs.inventory.missing(records.purchases.values())
             plan = everything(assign([], records), absent)
             self._execute(plan, records, store, outputs, open_reporter)
@@ -82,7 +88,7 @@ class RecordsCollection:
         return Collected(
             campaign=campaign,
             purchases=len(plan.followed),
-            output=outputs.folder,
+            output=outputs.location,
             code=most_urgent({*self._report.codes, *_codes(records, elsewhere), *stopped}),
             notes=tuple(self._report.notes),
         )
@@ -92,7 +98,7 @@ class RecordsCollection:
         told = published.media if published is not None else {}
         missing = read_missing(
             store.files(),
-            outputs.folder,
+            outputs.location,
             told,
             self._known.folder / STATE_FOLDER / "cache",
             self._report.media,

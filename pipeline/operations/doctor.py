@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from pipeline import system
+from pipeline.artifacts.opening import open_files
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.finding import Finding, failed, warned
@@ -38,7 +39,9 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
     yield Finding(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
     yield from _provider(workspace)
     yield from _state(workspace)
-    yield _disk(workspace.output)
+    yield _disk(workspace.local_output or workspace.scratch)
+    if workspace.local_output is None:
+        yield _object_store(workspace)
     yield from check_vendor(workspace)
     yield told_by_git(workspace)
 
@@ -126,6 +129,15 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
         yield failed("lock", f"{shown}: {printable(held_by)}", ExitCode.LOCKED)
     else:
         yield Finding(check="lock", message="free")
+
+
+def _object_store(workspace: Workspace) -> Finding:
+    """Whether the store answers and lets us list what lies there; what may be put is only known when it is."""
+    try:
+        open_files(workspace.output, workspace.scratch).stamp("")
+    except PipelineError as error:
+        return failed("output", printable(str(error), 1000), error.exit_code)
+    return Finding(check="output", message=f"{shown_path(workspace.output)} answers")
 
 
 def _disk(folder: Path) -> Finding:

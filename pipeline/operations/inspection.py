@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.artifacts.file_names import named
 from pipeline.jobs import Job, JobKey
@@ -11,6 +10,7 @@ from pipeline.operations.planned import plan_of
 from pipeline.planning.plan import Entry
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision
+from pipeline.schemes import OutputLocation
 from pipeline.state.store import LoggedEvent
 
 
@@ -18,7 +18,7 @@ from pipeline.state.store import LoggedEvent
 class KnownFile:
     """A file of a purchase, by the path where it lies or a job wants it, and whether it is there, whole."""
 
-    path: Path
+    path: OutputLocation
     is_here: bool
 
 

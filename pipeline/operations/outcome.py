@@ -10,13 +10,14 @@ from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Purchase, Status
 from pipeline.results.standing import Standing
 from pipeline.results.summary import Summary
+from pipeline.schemes import OutputLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
     """How a run ended: by key how each job stands, what `pipeline run` exits with, and why it stopped.
 
-    `files` are, by key, the results that are on this machine. `summary` is of these jobs and of all credits ever
+    `files` are, by key, the results that are in the output folder. `summary` is of these jobs and of all credits ever
     spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
     no job now, `waiting` jobs that wait for a person's approval and nothing else; `published`: the results manifest
     tells all this.
@@ -25,7 +26,7 @@ class Outcome:
     jobs: Mapping[JobKey, Standing]
     code: ExitCode
     notes: tuple[str, ...]
-    files: Mapping[JobKey, Sequence[Path]]
+    files: Mapping[JobKey, Sequence[OutputLocation]]
     summary: Summary
     bought: int
     spent: int
@@ -44,14 +45,17 @@ class Outcome:
 
 
 def files_of(
-    jobs: Iterable[Job], standings: Mapping[JobKey, Standing], folder: Path
-) -> dict[JobKey, list[Path]]:
-    """By key, where below the output `folder` the results of a finished job lie, as far as they are here."""
-    found: dict[JobKey, list[Path]] = {}
+    jobs: Iterable[Job], standings: Mapping[JobKey, Standing], location: OutputLocation
+) -> dict[JobKey, list[OutputLocation]]:
+    """By key, where below the output folder the results of a finished job lie, as far as they are there.
+
+    In an object store they are where they were put: it is not asked again.
+    """
+    found: dict[JobKey, list[OutputLocation]] = {}
     for job in jobs:
         stand = standings.get(job.key)
         if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
             continue
-        paths = (folder / file.path for file in fetched(stand.purchase, job))
-        found[job.key] = [path for path in paths if path.exists()]
+        paths = (location / file.path for file in fetched(stand.purchase, job))
+        found[job.key] = [path for path in paths if not isinstance(path, Path) or path.exists()]
     return found

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.files import project_root, real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import RecordsOnDisk, of_results
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.workspace import scratch_folder, shown_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
@@ -23,13 +24,20 @@ from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, Verdict, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
+from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.state.transitions import absorb
 
 
 def gallery_campaign(
-    campaign: RecordsOnDisk, select: Sequence[str], exclude: Sequence[str], before: Path | None = None
+    campaign: RecordsOnDisk,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    before: Path | None = None,
+    sign_seconds: int | None = None,
 ) -> GalleryCampaign:
     """One campaign of the page: its records, its selection, and where its files lie.
+
+    `sign_seconds` is how long the links into an object store work; None makes none.
 
     Raises:
         InvalidInput: decisions or the results to compare with are wrong.
@@ -63,13 +71,38 @@ def gallery_campaign(
     here = {digest: path for digest, path in files.items() if digest in types}
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
     return GalleryCampaign(
-        name=campaign.name, records=records, output=campaign.output, cache=cache, files=here, shown=shown
+        name=campaign.name,
+        records=records,
+        output=campaign.output,
+        page_folder=campaign.page_folder,
+        cache=cache,
+        files=here,
+        shown=shown,
+        signed=_signed(here, sign_seconds),
     )
 
 
-def _located(campaign: RecordsOnDisk) -> dict[str, Path]:
+def _located(campaign: RecordsOnDisk) -> dict[str, OutputLocation]:
     purchases = campaign.records.purchases.values()
-    return located(campaign.results["jobs"], purchases, campaign.folder, campaign.output)
+    if isinstance(campaign.output, Path):
+        return dict(located(campaign.results["jobs"], purchases, campaign.folder, campaign.output))
+    scratch = scratch_folder(campaign.folder, campaign.name)
+    inventory = OutputFolder(campaign.output, (), campaign.records.purchases, scratch).inventory
+    files = (file["path"] for job in campaign.results["jobs"] for file in job.get("outputs", ()))
+    inventory.look_at(path.removeprefix(f"{campaign.output}/") for path in files)
+    found = (file for each in purchases for file in inventory.files_of(each).values())
+    return {digest: location for files in found for location, digest, _ in files}
+
+
+def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[str, str]:
+    """By SHA-256, a link to each of the files that lie in an object store."""
+    stored = {digest: location for digest, location in files.items() if isinstance(location, ObjectUrl)}
+    if seconds is None or not stored:
+        return {}
+    # Imported here, as its client comes with an extra.
+    from pipeline.artifacts.s3 import signed
+
+    return {digest: signed(location, seconds) for digest, location in stored.items()}
 
 
 def project_path(path: Path) -> str:

@@ -16,6 +16,7 @@ from pipeline.purchases import Decisions, Records, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.merge import merge_results
+from pipeline.schemes import OutputLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +28,18 @@ class RecordsOnDisk:
     records: Records
     decisions: Path
     folder: Path
-    output: Path
+    output: OutputLocation
     manifest: Path
     emulated: bool
     workspace: Workspace | None = None
+
+    @property
+    def page_folder(self) -> Path:
+        """Where its page goes by itself: into the output folder, or where that is by default."""
+        if isinstance(self.output, Path):
+            return self.output / "report"
+        default = self.folder / "output" / self.name
+        return (default if self.workspace is None else self.workspace.campaign.output.dir) / "report"
 
 
 def of_workspace(workspace: Workspace) -> RecordsOnDisk:
@@ -61,7 +70,7 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
     )
 
 
-def of_results(path: Path, output: Path | None = None) -> RecordsOnDisk:
+def of_results(path: Path, output: OutputLocation | None = None) -> RecordsOnDisk:
     """The records of a campaign by its results manifest alone.
 
     Raises:

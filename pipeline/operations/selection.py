@@ -14,6 +14,7 @@ from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
 from pipeline.purchases import Purchase, Records, Status
 from pipeline.results.standing import standing
+from pipeline.schemes import OutputLocation
 
 _SHORTEST_ID = 4
 # A name with one of these in it is meant as a selection.
@@ -120,14 +121,20 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
 
 def _purchase_of_file(state: CampaignState, name: str) -> Purchase | None:
     """The purchase whose file lies at the path `name`; None where there is no file of this campaign."""
-    path = real_path(Path(name))
-    folder = real_path(state.workspace.output)
-    if not path.is_file() or not path.is_relative_to(folder):
+    relative = _path_below(state.workspace.output, name)
+    if relative is None:
         return None
     index = state.outputs().index
-    relative = path.relative_to(folder).as_posix()
     purchase_id = index.purchase_id(relative, index.digest(relative))
     return None if purchase_id is None else state.records.purchases.get(purchase_id)
+
+
+def _path_below(output: OutputLocation, name: str) -> str | None:
+    """The path of a file below the output folder, as it is named by a person; None where it names none."""
+    if not isinstance(output, Path):
+        return name.removeprefix(f"{output}/") if name.startswith(f"{output}/") else None
+    path, folder = real_path(Path(name)), real_path(output)
+    return path.relative_to(folder).as_posix() if path.is_file() and path.is_relative_to(folder) else None
 
 
 def purchase_by_id(state: CampaignState, name: str) -> Purchase:

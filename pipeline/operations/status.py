@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
@@ -13,15 +12,16 @@ from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.exit_code import needing_attention
 from pipeline.results.standing import Standing, standings
 from pipeline.results.summary import Summary, summarize
+from pipeline.schemes import OutputLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierTake:
-    """A purchase that served its key once and serves no job now, and where its results lie on this machine."""
+    """A purchase that served its key once and serves no job now, and where its results lie in the output folder."""
 
     purchase: Purchase
     decision: Decision | None
-    files: Sequence[Path]
+    files: Sequence[OutputLocation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

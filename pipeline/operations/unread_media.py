@@ -15,6 +15,7 @@ from pipeline.jobs import Json
 from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json, facts_reader, read_facts
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.workspace import STATE_FOLDER
+from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 
 # Files are read so many at once, and after each batch it is asked whether to go on.
@@ -41,7 +42,7 @@ def media_not_told(
 
 def read_missing(
     placed: Iterable[PlacedFile],
-    folder: Path,
+    folder: OutputLocation,
     known: Collection[str],
     cache: Path,
     read: MediaMap = MappingProxyType({}),
@@ -52,6 +53,8 @@ def read_missing(
     `read` were tried just now; of what cannot be read it has an empty entry. Such a file is remembered in `cache`, so
     that it is not tried by each command. Nothing is loaded where there is nothing to read.
     """
+    if not isinstance(folder, Path):
+        return {}  # what lies in an object store is read as it comes, and not fetched for that
     unread = {each.sha256: each for each in placed if each.sha256 not in known and each.sha256 not in read}
     failed = {digest for digest, entry in read.items() if not entry}
     if not unread and not failed:

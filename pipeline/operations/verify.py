@@ -46,13 +46,17 @@ def in_records(state: CampaignState) -> Iterator[Disagreement]:
 
 
 def in_files(state: CampaignState) -> Iterator[Disagreement]:
-    """Every file of a finished job that is not on this machine, or not as it was fetched."""
+    """Every file of a finished job that is not in the output folder, or not as it was fetched."""
     # Without what the state remembers of times and sizes, the bytes themselves decide.
-    outputs = OutputFolder(state.workspace.output, (), state.records.purchases)
-    for job in state.jobs:
-        purchase = state.assignment.by_key.get(job.key)
-        if purchase is None or purchase.status is not Status.DONE:
-            continue
+    outputs = OutputFolder(state.workspace.output, (), state.records.purchases, state.workspace.scratch)
+    done = [
+        (job, purchase)
+        for job in state.jobs
+        if (purchase := state.assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
+    ]
+    # An object store is asked for many at once: for sizes and hashes, not for the files.
+    outputs.inventory.look_at(file.path for job, purchase in done for file in fetched(purchase, job))
+    for job, purchase in done:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:

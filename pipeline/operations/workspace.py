@@ -16,7 +16,16 @@ from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
-from pipeline.schemes import DatabaseUrl, StateLocation, assert_path, is_database, part_name
+from pipeline.schemes import (
+    DatabaseUrl,
+    ObjectUrl,
+    OutputLocation,
+    StateLocation,
+    assert_path,
+    is_database,
+    is_object_store,
+    part_name,
+)
 
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
@@ -30,7 +39,7 @@ class RecordPaths:
     A `shard` keeps records of its own beside those. `state` may be the address of a database, which holds a password.
 
     Raises:
-        UsageError: an address stands where a path is wanted, or the extra for the state's is not installed.
+        UsageError: an address stands where a path is wanted, or the extra that it needs is not installed.
     """
 
     state: str | None = field(default=None, repr=False)
@@ -44,8 +53,16 @@ class RecordPaths:
             if name == "--state" and is_database(value or ""):
                 # Says what is missing, before anything else is done.
                 import_module("pipeline.state.postgres")
+            elif name == "--output" and is_object_store(value or ""):
+                import_module("pipeline.artifacts.s3")
+                ObjectUrl.parse(value or "")
             else:
                 assert_path(name, value)
+
+    @property
+    def output_location(self) -> OutputLocation | None:
+        """Where files are said to lie."""
+        return output_location(self.output) if self.output else None
 
     def by_flag(self) -> dict[str, str | None]:
         """By the flag that sets it, each of the paths."""
@@ -64,7 +81,7 @@ class Workspace:
     shard: Shard | None
     whole_state: StateLocation
     whole_results: Path
-    output: Path
+    output: OutputLocation
     environment: Environment
 
     @property
@@ -99,6 +116,16 @@ class Workspace:
         return self.campaign.manifest.parent / STATE_FOLDER / f"{self.campaign.name}.emulator"
 
     @property
+    def scratch(self) -> Path:
+        """Where files lie that are on their way to an object store."""
+        return scratch_folder(self.campaign.manifest.parent, self.campaign.name)
+
+    @property
+    def local_output(self) -> Path | None:
+        """The output folder of this machine; None where files lie in an object store."""
+        return self.output if isinstance(self.output, Path) else None
+
+    @property
     def decisions(self) -> Path:
         """The decisions file beside the manifest."""
         suffix = ".emulated" if self.emulated else ""
@@ -127,14 +154,14 @@ class Workspace:
         return Heading(
             campaign=self.campaign.name,
             manifest=relative(self.campaign.manifest, self.results.parent),
-            output=relative(self.output, folder),
+            output=relative_output(self.output, folder),
             tool=TOOL,
             shard=self.shard,
         )
 
 
-def shown_path(path: StateLocation) -> str:
-    """`path` as a person in the working folder would write it; the address of a database without its password."""
+def shown_path(path: StateLocation | OutputLocation) -> str:
+    """`path` as a person in the working folder would write it; an address without its password."""
     if not isinstance(path, Path):
         return str(path)
     try:
@@ -150,6 +177,25 @@ def state_location(given: str) -> StateLocation:
         UsageError: a url whose password cannot be told from the rest.
     """
     return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
+
+
+def output_location(given: str) -> OutputLocation:
+    """What `--output` names.
+
+    Raises:
+        UsageError: a url of no place in an object store.
+    """
+    return ObjectUrl.parse(given) if is_object_store(given) else real_path(Path(given))
+
+
+def scratch_folder(folder: Path, campaign: str) -> Path:
+    """Where files of a campaign lie that are on their way to an object store; `folder` is that of its manifest."""
+    return folder / STATE_FOLDER / f"{campaign}.uploads"
+
+
+def relative_output(output: OutputLocation, folder: Path) -> str:
+    """An output folder as seen from `folder`; a url stays one."""
+    return relative(output, folder) if isinstance(output, Path) else str(output)
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -202,7 +248,7 @@ def open_workspace(
         shard=paths.shard,
         whole_state=state_location(paths.state) if paths.state else folder / STATE_FOLDER / f"{name}.db",
         whole_results=_results_path(paths.results, folder, name),
-        output=real_path(Path(paths.output)) if paths.output else output,
+        output=paths.output_location or output,
         environment=environment,
     )
 

@@ -10,7 +10,7 @@ import html
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.jobs import Json
@@ -22,8 +22,16 @@ _SERVED = {".html", ".css", ".js"}
 _TITLE = re.compile(r"<title>[^<]*</title>")
 
 
-def page(data: Mapping[str, Json], title: str, stills: Mapping[str, bytes] | None = None) -> bytes:
-    """The whole page that shows `data`. With `stills` (WebP, by the short hash of their files) they are inside it."""
+def page(
+    data: Mapping[str, Json],
+    title: str,
+    stills: Mapping[str, bytes] | None = None,
+    media_from: Sequence[str] = (),
+) -> bytes:
+    """The whole page that shows `data`. With `stills` (WebP, by the short hash of their files) they are inside it.
+
+    `media_from` are the origins that media may be loaded from, besides where the page lies.
+    """
     text = (_FOLDER / "index.html").read_text(encoding="utf-8")
     hashes: dict[str, list[str]] = {"style": [], "script": []}
 
@@ -41,7 +49,7 @@ def page(data: Mapping[str, Json], title: str, stills: Mapping[str, bytes] | Non
     first = whole.index("<script>")
     whole = f"{whole[:first]}{''.join(blocks)}\n    {whole[first:]}"
     whole = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>", whole, count=1)
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{_policy(hashes)}" />'
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_policy(hashes, media_from)}" />'
     return whole.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {policy}', 1).encode()
 
 
@@ -76,18 +84,19 @@ def _stills(stills: Mapping[str, bytes]) -> str:
     return json.dumps(urls, separators=(",", ":"))
 
 
-def _policy(hashes: Mapping[str, list[str]]) -> str:
+def _policy(hashes: Mapping[str, list[str]], media_from: Sequence[str]) -> str:
     """What the page may load: its own style and scripts, and media that lie beside it or are inside it.
 
     `file:` is for browsers to which no file from disk is of one origin with another.
     """
+    origins = "".join(f" {html.escape(each)}" for each in media_from)
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src {' '.join(hashes['script'])}",
             f"style-src {' '.join(hashes['style'])}",
-            "img-src 'self' file: data:",
-            "media-src 'self' file:",
+            f"img-src 'self' file: data:{origins}",
+            f"media-src 'self' file:{origins}",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.artifacts.opening import on_this_machine
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaFacts, as_json
+from pipeline.schemes import OutputLocation
 
 _AT_ONCE = 8
 
@@ -80,14 +82,29 @@ class StillCache:
                 return
         target.write_bytes(self.still(digest))
 
-    def make(self, reader: MediaReader, files: Mapping[str, Path]) -> Iterator[int]:
+    def make(self, reader: MediaReader, files: Mapping[str, OutputLocation]) -> Iterator[int]:
         """Read `files`, several at a time; yields how many are done after each."""
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            made = pool.map(lambda each: _read(reader, *each), files.items())
+            made = pool.map(lambda each: self._read(reader, *each), files.items())
             for number, (digest, still, facts) in enumerate(made, start=1):
                 self._keep(digest, still, facts)
                 yield number
         self._save_facts()
+
+    def on_this_machine(self, location: OutputLocation, digest: str) -> AbstractContextManager[Path]:
+        """A file to be read, for as long as this lasts; from an object store it is fetched.
+
+        Raises:
+            Unfinished, InvalidInput: it cannot be.
+        """
+        return on_this_machine(location, digest, self._folder / "copies")
+
+    def _read(
+        self, reader: MediaReader, digest: str, location: OutputLocation
+    ) -> tuple[str, bytes | None, MediaFacts | None]:
+        with self.on_this_machine(location, digest) as path:
+            facts = reader.facts_of(path)
+            return digest, reader.poster_of(path) if facts is not None else None, facts
 
     def _keep(self, digest: str, still: bytes | None, facts: MediaFacts | None) -> None:
         if facts is not None:
@@ -116,11 +133,6 @@ class StillCache:
 
     def _path(self, digest: str) -> Path:
         return self._folder / "stills" / f"{digest}.webp"
-
-
-def _read(reader: MediaReader, digest: str, path: Path) -> tuple[str, bytes | None, MediaFacts | None]:
-    facts = reader.facts_of(path)
-    return digest, reader.poster_of(path) if facts is not None else None, facts
 
 
 def _names_in(folder: Path) -> set[str]:

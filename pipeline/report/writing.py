@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError, printable
 from pipeline.files import write_atomically
@@ -16,6 +16,7 @@ from pipeline.media.facts import join
 from pipeline.report.data import SHORT_HASH, GalleryRecords, build
 from pipeline.report.page import page
 from pipeline.report.stills import MediaReader, StillCache
+from pipeline.schemes import OutputLocation
 
 _MARK = b'<meta name="generator" content="campaign-pipeline gallery"'
 _STILL_NAME = re.compile(rf"[0-9a-f]{{{SHORT_HASH}}}\.webp")
@@ -24,14 +25,19 @@ _SHOWN = ("video/", "image/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryCampaign:
-    """One campaign of the page: its records, and where its files lie, by SHA-256. `shown` are those with a still."""
+    """One campaign of the page: its records, and where its files lie, by SHA-256. `shown` are those with a still.
+
+    `signed` are, by SHA-256 too, links to files in an object store; `page_folder` is where its page goes by itself.
+    """
 
     name: str
     records: GalleryRecords
-    output: Path
+    output: OutputLocation
+    page_folder: Path
     cache: StillCache
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, OutputLocation] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
+    signed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +65,15 @@ def write_folder(
     index = folder / "index.html"
     again = _is_ours(index)
     hrefs = [_bundled(source, folder) if bundle else _linked(source, folder) for source in sources]
+    origins = () if bundle else _origins(sources)
     first = _page_data(sources, hrefs, reader)
-    write_atomically(index, page(first, _title(sources)))
+    write_atomically(index, page(first, _title(sources), media_from=origins))
     made = _make(sources, reader, told)
     stills = _put_stills(folder / "posters", sources)
     if again:
         _remove_others(folder, stills, {href for each in hrefs for href in each.values()})
     if made and (then := _page_data(sources, hrefs, reader)) != first:
-        write_atomically(index, page(then, _title(sources)))
+        write_atomically(index, page(then, _title(sources), media_from=origins))
     return WrittenPage(page=index, stills=len(stills))
 
 
@@ -191,9 +198,20 @@ def _remove_others(folder: Path, stills: Iterable[str], hrefs: Iterable[str]) ->
             path.rmdir()
 
 
+def _origins(sources: Sequence[GalleryCampaign]) -> tuple[str, ...]:
+    """The servers that signed links lead to: the page may load media from these, and from no other."""
+    links = (urlsplit(link) for source in sources for link in source.signed.values())
+    return tuple(sorted({f"{link.scheme}://{link.netloc}" for link in links}))
+
+
 def _linked(source: GalleryCampaign, folder: Path) -> dict[str, str]:
-    """By hash: the way from the page to where each file lies."""
-    return {digest: _href(os.path.relpath(path, folder)) for digest, path in source.files.items()}
+    """By hash: the way from the page to where each file lies, or the link that was signed for it."""
+    here = {
+        digest: _href(os.path.relpath(location, folder))
+        for digest, location in source.files.items()
+        if isinstance(location, Path)
+    }
+    return {**here, **source.signed}
 
 
 def _href(path: str) -> str:
@@ -205,13 +223,20 @@ def _href(path: str) -> str:
 def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
     """The same, with each file put into the folder: a hard link where the system can, else a copy."""
     hrefs = {}
-    for digest, path in source.files.items():
-        below = Path("media", source.name, path.relative_to(source.output))
+    for digest, location in source.files.items():
+        below = Path("media", source.name, _below(source.output, location))
         target = folder / below
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(path, target)
+        with source.cache.on_this_machine(location, digest) as path:
+            _link_or_copy(path, target)
         hrefs[digest] = quote(below.as_posix())
     return hrefs
+
+
+def _below(output: OutputLocation, location: OutputLocation) -> Path:
+    if isinstance(location, Path) and isinstance(output, Path):
+        return location.relative_to(output)
+    return Path(str(location).removeprefix(f"{output}/"))
 
 
 def _bundle_path(folder: Path, href: str) -> Path:

@@ -116,7 +116,8 @@ class _Handlers:
         campaigns = self._watcher.campaigns
         path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
         # It lay there when it was looked for; it is looked at once more, as it may be another by now.
-        if path is None or not is_within(path, campaigns[number].workspace.output):
+        output = None if path is None else campaigns[number].workspace.local_output
+        if path is None or output is None or not is_within(path, output):
             raise HTTPException(404, "there is no such file")
         kind = campaigns[number].rows.types.get(digest, "").partition(";")[0].strip().lower()
         plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE

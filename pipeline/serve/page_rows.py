@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.media.facts import join
-from pipeline.operations.workspace import Workspace, relative
+from pipeline.operations.workspace import Workspace, relative_output
 from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.data import SHORT_HASH, PlannedJob, Rows
@@ -201,7 +201,7 @@ class PageRows:
         self, key: JobKey, stand: Standing, assignment: Assignment, decisions: Decisions
     ) -> dict[str, Json]:
         workspace = self._workspace
-        output = relative(workspace.output, workspace.campaign.manifest.parent)
+        output = relative_output(workspace.output, workspace.campaign.manifest.parent)
         return job_json(self._jobs[key], stand, assignment, decisions, output)
 
     def _plan_of(self, key: JobKey, *, is_pending: bool) -> PlannedJob:
@@ -216,7 +216,10 @@ class PageRows:
     def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:
         """Look where the files of these lie; whether any was found that was not known."""
         folder = self._workspace.campaign.manifest.parent
-        found = located(jobs, purchases, folder, self._workspace.output)
+        output = self._workspace.local_output
+        if output is None:
+            return False  # the live page shows what lies on this machine
+        found = located(jobs, purchases, folder, output)
         new = {digest: path for digest, path in found.items() if digest not in self.files}
         self.files |= new
         self._hrefs |= {digest: f"films/{self._number}/{digest}" for digest in new}

@@ -365,9 +365,8 @@ def test_what_several_jobs_share_is_made_again_once_for_all(
     ("address", "told"),
     [
         ("postgres:/u:hunter2@db/x", "only `--state postgres://…`"),
-        ("s3://hunter2/films", "campaign-pipeline[s3]"),
-        ("S3://hunter2/films", "campaign-pipeline[s3]"),
-        ("s3:hunter2/films", "campaign-pipeline[s3]"),
+        ("S3://hunter2/films", "only `--output s3://BUCKET/PREFIX`"),
+        ("s3:hunter2/films", "only `--output s3://BUCKET/PREFIX`"),
         ("ftp://u:hunter2@host/x", "expected a path"),
         ("mysql+driver://u:hunter2@host/x", "postgresql://, s3://"),
         ("://u:hunter2@host/x", "expected a path"),

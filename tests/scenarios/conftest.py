@@ -1,4 +1,5 @@
 from support.fixtures import folder, offline, pipeline, project, start, vendor
 from support.pooler import pooler
+from support.s3 import bucket, s3_server
 
-__all__ = ["folder", "offline", "pipeline", "pooler", "project", "start", "vendor"]
+__all__ = ["bucket", "folder", "offline", "pipeline", "pooler", "project", "s3_server", "start", "vendor"]

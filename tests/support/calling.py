@@ -12,7 +12,7 @@ from pipeline.cli.main import called
 KEY = "canary-9f3b71c2d8"
 
 # What would change how a command behaves, if the machine that runs the tests has it.
-_FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR")
+_FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR", "AWS_")
 
 
 def is_foreign(name: str) -> bool:

@@ -69,7 +69,7 @@ class Campaign:
     def fetch(self, purchase: Purchase, path: str, content: str, slot: str = "result/0") -> None:
         """A file comes from the vendor and is put at `path`."""
         outputs = self.outputs()
-        temporary = outputs.target(path).with_name(".fresh")
+        temporary = outputs.temporary_folder(path) / ".fresh"
         temporary.write_text(content)
         outputs.install(temporary, path, purchase.id, slot, digest(content))
         self.keep(outputs)

@@ -7,7 +7,7 @@ import pytest
 from support.protection import fails_without
 
 from artifacts.folder import Campaign, bought, digest, film, job
-from pipeline.artifacts.output_folder import NotOurs
+from pipeline.artifacts.base import NotOurs
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Step
 
@@ -211,7 +211,7 @@ def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Pat
     assert campaign.placed.keys() == {"r/a.mp4"}
 
 
-@fails_without("pipeline.artifacts.output_folder:OutputFolder.target", "if not target.parent.resolve")
+@fails_without("pipeline.artifacts.local_folder:LocalFolder._target", "if not target.parent.resolve")
 def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
@@ -220,7 +220,7 @@ def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path
     out.mkdir()
     (out / "r").symlink_to(outside)
     with pytest.raises(NotOurs, match="a link leads out"):
-        campaign.outputs().target("r/a.mp4")
+        campaign.outputs().temporary_folder("r/a.mp4")
     with pytest.raises(NotOurs):
         campaign.outputs().clear("r/a.mp4")
     assert not list(outside.iterdir())
@@ -232,19 +232,19 @@ def test_no_folder_is_made_behind_a_link_that_leads_outside(out: Path, tmp_path:
     out.mkdir()
     (out / "r").symlink_to(outside)
     with pytest.raises(NotOurs):
-        Campaign(out, []).outputs().target("r/deep/down/a.mp4")
+        Campaign(out, []).outputs().temporary_folder("r/deep/down/a.mp4")
     assert not list(outside.iterdir())
 
 
 @fails_without(
-    "pipeline.artifacts.file_index:FileIndex.digest",
-    "stat = target.lstat()",
+    "pipeline.artifacts.local_folder:LocalFolder.digest",
+    "return sha256_of(target) if",
     swap=("lstat", "stat"),
 )
 @fails_without(
-    "pipeline.artifacts.output_folder:OutputFolder.clear",
-    "if not os.path.lexists(target",
-    swap=(")", ") or target.is_symlink()"),
+    "pipeline.artifacts.local_folder:LocalFolder.is_taken",
+    "return os.path.lexists(",
+    swap=("lexists", "exists"),
 )
 @pytest.mark.parametrize("dangling", [False, True])
 def test_a_link_in_the_place_of_a_file_is_left_alone(out: Path, tmp_path: Path, dangling: bool) -> None:

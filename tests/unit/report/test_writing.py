@@ -41,6 +41,7 @@ def campaign(folder: Path, given: GalleryRecords | None = None, content: bytes =
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
     return GalleryCampaign(
+        page_folder=output / "report",
         name="spring",
         records=given or records(),
         output=output,
@@ -111,7 +112,7 @@ def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path:
         ]
     )
     given = campaign(tmp_path, both)
-    other = given.output / "other.mp4"
+    other = tmp_path / "output" / "spring" / "other.mp4"
     other.write_bytes(b"other")
     folder = tmp_path / "handed-on"
     write(

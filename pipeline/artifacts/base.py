@@ -1,0 +1,119 @@
+"""What holds files: a folder of this machine, or an object store. The port that the output folder uses."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from pipeline.errors import Unfinished
+from pipeline.schemes import OutputLocation
+
+
+class NotOurs(Unfinished):
+    """Something lies where a result should go that this campaign did not make; it is left alone."""
+
+
+class Stamp(NamedTuple):
+    """Tells one version of a file from another, without a look at its bytes."""
+
+    bytes: int
+    mtime_ns: int
+
+
+class Upload(NamedTuple):
+    """A file of this machine that is whole, where it is to lie, and its SHA-256 in hex."""
+
+    temporary: Path
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as the server tells of it. `sha256` is in hex, None where the server keeps none or was not asked."""
+
+    bytes: int
+    etag: str
+    modified: int
+    sha256: str | None = None
+
+    @property
+    def stamp(self) -> Stamp:
+        """Its time has whole seconds; the rest of a stamp is made from its tag, which follows the bytes."""
+        told = int(hashlib.sha256(self.etag.encode()).hexdigest()[:8], 16)
+        return Stamp(self.bytes, self.modified * 10**9 + told % 10**9)
+
+
+Sending = Callable[[], Mapping[str, StoredObject]]
+
+
+class FileStore(Protocol):
+    """Holds files by their path below `location`. What it holds is overwritten by nobody's file but its own.
+
+    Each call may raise `Unfinished`, where it cannot be done now, and `InvalidInput`, where it never can.
+    """
+
+    @property
+    def location(self) -> OutputLocation:
+        """Where they lie."""
+        ...
+
+    def assert_writable(self) -> None:
+        """Make sure that files can be put here, before any is bought."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what files are called now."""
+        ...
+
+    def look_at(self, paths: Iterable[str]) -> None:
+        """Learn what lies at `paths`, which will be asked for one by one."""
+        ...
+
+    def stamp(self, path: str) -> Stamp | None:
+        """Of what lies at `path`, None where nothing does."""
+        ...
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of the file at `path`, or what is the hash of no file; None where no file is."""
+        ...
+
+    def is_taken(self, path: str) -> bool:
+        """Whether anything lies at `path`."""
+        ...
+
+    def temporary_folder(self, path: str) -> Path:
+        """The folder of this machine for the temporary files of what is to lie at `path`."""
+        ...
+
+    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+        """What sends files ahead, in any thread or process, where that takes a while; None where `put` is quick.
+
+        It tells by path what lies there then, and its answer is given to `sent`.
+        """
+        ...
+
+    def sent(self, found: Mapping[str, StoredObject]) -> None:
+        """Note what files that were sent ahead have met."""
+        ...
+
+    def put(self, upload: Upload) -> None:
+        """Take a file from its temporary folder into its place, which was cleared.
+
+        Raises:
+            NotOurs: something else has come to lie there, or the way there leads elsewhere.
+        """
+        ...
+
+    def move(self, path: str, other: str, digest: str) -> None:
+        """Give the file at `path`, whose hash is `digest`, another name, which was cleared."""
+        ...
+
+    def copy(self, path: str, other: str, digest: str) -> None:
+        """Put a copy of the file at `path`, whose hash is `digest`, where room was made."""
+        ...
+
+    def delete(self, path: str, digest: str) -> None:
+        """Delete the file at `path`, whose hash is `digest`, if it is still there."""
+        ...

@@ -1,0 +1,176 @@
+"""Files in an object store: each is put once, whole, where nothing lies, and never overwritten."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from pipeline import failpoints
+from pipeline.artifacts.base import NotOurs, Sending, Stamp, StoredObject, Upload
+from pipeline.artifacts.s3 import LARGEST_OBJECT, Bucket
+from pipeline.artifacts.scratch import make_scratch
+from pipeline.errors import InvalidInput, Unfinished
+from pipeline.files import open_temporary
+from pipeline.schemes import ObjectUrl
+
+_AT_ONCE = 32
+# Lies in each place that files are put in: what may not be put there twice shows that the server keeps its word.
+_MARK = ".pipeline-output"
+_MARKED = b"Files of pipeline (campaign-pipeline) lie here. Nothing is put where something lies.\n"
+
+
+class ObjectStore:
+    """Holds files below `location`, by way of temporary ones in the folder `scratch` of this machine.
+
+    What lies there is listed once; what this run did not put there itself may have changed since, which each put
+    finds out.
+    """
+
+    def __init__(self, location: ObjectUrl, scratch: Path) -> None:
+        self.location = location
+        self._bucket = Bucket(location)
+        self._scratch = scratch
+        self._listed: dict[str, StoredObject] | None = None
+        # What was asked for its hash.
+        self._asked: set[str] = set()
+
+    @property
+    def _objects(self) -> dict[str, StoredObject]:
+        if self._listed is None:
+            self._listed = self._bucket.listing()
+        return self._listed
+
+    def assert_writable(self) -> None:
+        self.temporary_folder("")
+        _assert_creates_only(self._bucket, self._scratch)
+
+    def sync(self) -> None:
+        """What was put is durable."""
+
+    def look_at(self, paths: Iterable[str]) -> None:
+        asked = sorted({each for each in paths if each in self._objects} - self._asked)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            self.sent(dict(zip(asked, pool.map(self._bucket.head, asked), strict=True)))
+
+    def stamp(self, path: str) -> Stamp | None:
+        stored = self._objects.get(path)
+        return None if stored is None else stored.stamp
+
+    def digest(self, path: str) -> str | None:
+        if path in self._objects and path not in self._asked:
+            self.sent({path: self._bucket.head(path)})
+        stored = self._objects.get(path)
+        if stored is None:
+            return None
+        # Of what nobody hashed it is known that it is none of ours.
+        return stored.sha256 or f"not hashed: {stored.etag}"
+
+    def is_taken(self, path: str) -> bool:
+        return path in self._objects
+
+    def temporary_folder(self, path: str) -> Path:
+        del path
+        return make_scratch(self._scratch)
+
+    def put(self, upload: Upload) -> None:
+        stored = put_new(self._bucket, self._scratch, upload)
+        self.sent({upload.path: stored})
+        if stored.sha256 != upload.digest:
+            raise NotOurs(
+                f"{self.location / upload.path}: not a file of this campaign, so it is not overwritten; move it away "
+                "(see docs/reference/errors.md#file-in-the-way)"
+            )
+        upload.temporary.unlink(missing_ok=True)
+
+    def move(self, path: str, other: str, digest: str) -> None:
+        """Copied, compared, then deleted: a store knows no renaming."""
+        self.copy(path, other, digest)
+        failpoints.reach("copied")
+        self.delete(path, digest)
+
+    def copy(self, path: str, other: str, digest: str) -> None:
+        # By way of this machine: few servers heed a condition where they copy by themselves.
+        descriptor, temporary = open_temporary(self.temporary_folder(path), ".copy.")
+        try:
+            os.close(descriptor)
+            if self._bucket.fetch(path, temporary) != digest:
+                raise Unfinished(f"{self.location / path}: has changed under the run; run again")
+            self.put(Upload(temporary, other, digest))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def delete(self, path: str, digest: str) -> None:
+        stored = self._bucket.head(path)
+        if stored is not None and stored.sha256 == digest:
+            self._bucket.delete(path, stored)
+            stored = None
+        self.sent({path: stored})
+
+    def sending(self, uploads: Sequence[Upload]) -> Sending | None:
+        return partial(send, self.location, self._scratch, uploads)
+
+    def sent(self, found: Mapping[str, StoredObject | None]) -> None:
+        """Remember what lies at each path, as the server just told."""
+        for path, stored in found.items():
+            self._asked.add(path)
+            if stored is None:
+                self._objects.pop(path, None)
+            else:
+                self._objects[path] = stored
+
+
+def send(url: ObjectUrl, scratch: Path, uploads: Sequence[Upload]) -> dict[str, StoredObject]:
+    """Put files where nothing lies; by path, what lies there then. Safe in any thread, and to be done twice.
+
+    Raises:
+        Unfinished, InvalidInput: they cannot be put.
+    """
+    bucket = Bucket(url)
+    return {each.path: put_new(bucket, scratch, each) for each in uploads}
+
+
+def put_new(bucket: Bucket, scratch: Path, upload: Upload) -> StoredObject:
+    """Put one file where nothing lies; what lies there then. The file stays.
+
+    Raises:
+        Unfinished, InvalidInput: it cannot be put.
+    """
+    url, size = bucket.url / upload.path, upload.temporary.stat().st_size
+    if size > LARGEST_OBJECT:
+        raise Unfinished(f"{url}: {size:,} bytes are too large for a store; fetch it to a folder")
+    _assert_creates_only(bucket, scratch)
+    failpoints.reach("before put")
+    is_new = bucket.put_if_absent(upload.temporary, upload.path, upload.digest)
+    failpoints.reach("after put")
+    stored = bucket.head(upload.path)
+    if stored is None or (is_new and (stored.sha256, stored.bytes) != (upload.digest, size)):
+        raise Unfinished(f"{url}: is not as it was put there just now; run again")
+    return stored
+
+
+_keeps_word: set[ObjectUrl] = set()
+
+
+def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
+    """Make sure, once for each place, that the server refuses to put a file where one lies.
+
+    Raises:
+        InvalidInput: it does not: every put could overwrite what another machine has put.
+    """
+    if bucket.url in _keeps_word:
+        return
+    descriptor, temporary = open_temporary(make_scratch(scratch), ".mark.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_MARKED)
+        digest = hashlib.sha256(_MARKED).hexdigest()
+        if bucket.put_if_absent(temporary, _MARK, digest) and bucket.put_if_absent(temporary, _MARK, digest):
+            raise InvalidInput(
+                f"{bucket.url}: this server overwrites what it is told only to create (If-None-Match), so nothing is "
+                "put there"
+            )
+    finally:
+        temporary.unlink(missing_ok=True)
+    _keeps_word.add(bucket.url)

@@ -1,0 +1,46 @@
+"""Opens what holds files, and brings a file of it to this machine."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.artifacts.base import FileStore
+from pipeline.artifacts.local_folder import LocalFolder
+from pipeline.artifacts.scratch import make_scratch
+from pipeline.errors import Unfinished
+from pipeline.files import open_temporary
+from pipeline.schemes import ObjectUrl, OutputLocation
+
+
+def open_files(location: OutputLocation, scratch: Path) -> FileStore:
+    """What holds files at `location`; `scratch` is a folder of this machine for temporary ones."""
+    if isinstance(location, Path):
+        return LocalFolder(location)
+    # Imported here, as its client comes with an extra.
+    from pipeline.artifacts.object_store import ObjectStore
+
+    return ObjectStore(location, scratch)
+
+
+@contextmanager
+def on_this_machine(location: OutputLocation, digest: str, scratch: Path) -> Iterator[Path]:
+    """The file at `location`, to be read: itself, or a copy of it for as long as this lasts.
+
+    Raises:
+        Unfinished, InvalidInput: it cannot be fetched, or is not the file with the hash `digest`.
+    """
+    if isinstance(location, Path):
+        yield location
+        return
+    from pipeline.artifacts.s3 import Bucket
+
+    descriptor, temporary = open_temporary(make_scratch(scratch), ".look.")
+    os.close(descriptor)
+    try:
+        # The key below a bucket without a prefix.
+        if Bucket(ObjectUrl(location.bucket, "")).fetch(location.key, temporary) != digest:
+            raise Unfinished(f"{location}: is not the file that was put there")
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

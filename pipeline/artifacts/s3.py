@@ -1,0 +1,201 @@
+"""One bucket of an S3 server: what it is asked, and its errors as ours. Its client comes with an extra.
+
+Keys come from the usual places of AWS and stand in no message; neither does what the server says in words.
+"""
+
+import base64
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts.base import StoredObject
+from pipeline.errors import InvalidInput, Unfinished, UsageError, printable
+from pipeline.schemes import ObjectUrl
+
+try:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        NoRegionError,
+        PartialCredentialsError,
+        ProfileNotFound,
+    )
+except ImportError as error:
+    raise UsageError(
+        "--output s3://…: files in an object store need the extra 's3': pip install 'campaign-pipeline[s3]'"
+    ) from error
+
+# The most that one put takes. More would go in parts, which have no hash of the whole and may be left behind.
+LARGEST_OBJECT = 5 << 30
+_AT_ONCE = 64
+_ATTEMPTS = 5
+_BLOCK = 1 << 20
+
+_IS_THERE = frozenset({"PreconditionFailed", "412"})
+_IS_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+_FORBIDDEN = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"})
+_NOT_KNOWN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "401", "Unauthorized"})
+_NEVER = frozenset({"InvalidBucketName", "NotImplemented", "501", "KeyTooLongError", "InvalidRequest", "400"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The objects below `url`, by their path there. May be used by several threads at once.
+
+    Raises:
+        InvalidInput: there is no such bucket, no right, or there are no keys.
+        Unfinished: the server does not answer, or not soundly.
+    """
+
+    url: ObjectUrl
+
+    def listing(self) -> dict[str, StoredObject]:
+        """All objects, without their hashes."""
+        prefix = f"{self.url.key}/" if self.url.key else ""
+        found = {}
+        with _told(self.url, "list objects (s3:ListBucket)"):
+            pages = _client().get_paginator("list_objects_v2").paginate(Bucket=self.url.bucket, Prefix=prefix)
+            for each in (each for page in pages for each in page.get("Contents", ())):
+                found[each["Key"].removeprefix(prefix)] = _stored(each, each["Size"])
+        return found
+
+    def head(self, path: str) -> StoredObject | None:
+        """The object at `path`, with its hash; None where there is none."""
+        with _told(self.url, "read objects (s3:GetObject)"):
+            try:
+                told = _client().head_object(**self._named(path), ChecksumMode="ENABLED")
+            except ClientError as error:
+                if _code(error) in _IS_MISSING:
+                    return None
+                raise
+        return _stored(told, told["ContentLength"], _from_base64(told.get("ChecksumSHA256")))
+
+    def put_if_absent(self, file: Path, path: str, digest: str) -> bool:
+        """Put a whole file where nothing lies; False where something does, which stays as it is."""
+        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
+        with _told(self.url, "put objects (s3:PutObject)"), file.open("rb") as body:
+            try:
+                _client().put_object(
+                    **self._named(path),
+                    Body=body,
+                    IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=checksum,
+                )
+            except ClientError as error:
+                if _code(error) in _IS_THERE:
+                    return False
+                raise
+        return True
+
+    def fetch(self, path: str, target: Path) -> str:
+        """Write the bytes of an object to the file `target`; returns their SHA-256 in hex."""
+        digest = hashlib.sha256()
+        with _told(self.url, "read objects (s3:GetObject)"), target.open("wb") as file:
+            body = _client().get_object(**self._named(path))["Body"]
+            while block := body.read(_BLOCK):
+                digest.update(block)
+                file.write(block)
+        return digest.hexdigest()
+
+    def delete(self, path: str, known: StoredObject) -> None:
+        """Delete the object at `path` if it still is the one that is `known`."""
+        with _told(self.url, "delete objects (s3:DeleteObject)"):
+            _client().delete_object(**self._named(path), IfMatch=known.etag)
+
+    def _named(self, path: str) -> dict[str, str]:
+        return {"Bucket": self.url.bucket, "Key": (self.url / path).key}
+
+
+@contextmanager
+def _told(url: ObjectUrl, what: str) -> Iterator[None]:
+    """Turns the client's errors into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(url, _code(error), what) from None
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound):
+        raise InvalidInput(
+            f"{url}: no keys to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from None
+    except NoRegionError:
+        raise InvalidInput(f"{url}: its region is not known; set AWS_REGION") from None
+    except ValueError:
+        raise InvalidInput(f"{url}: AWS_ENDPOINT_URL is not the address of a server") from None
+    except BotoCoreError as error:
+        raise Unfinished(f"{url}: the store does not answer ({type(error).__name__})") from None
+
+
+def signed(location: ObjectUrl, seconds: int) -> str:
+    """A link to an object that anybody may follow for so long.
+
+    Raises:
+        InvalidInput: there are no keys to sign it with.
+    """
+    named = {"Bucket": location.bucket, "Key": location.key}
+    with _told(location, "sign links"):
+        link = _client().generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
+    return str(link)
+
+
+def _refusal(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
+    if code == "NoSuchBucket":
+        return InvalidInput(
+            f"{url}: there is no bucket {url.bucket!r}; make it, or name another with --output"
+        )
+    if code in _FORBIDDEN:
+        return InvalidInput(f"{url}: no right to {what}")
+    if code in _NOT_KNOWN:
+        return InvalidInput(f"{url}: the store does not know the keys that were found for it, or has others")
+    if code in {"ExpiredToken", "RequestExpired", "ExpiredTokenException"}:
+        return Unfinished(f"{url}: the keys have expired; sign in again and run again")
+    if code in _NEVER:
+        return InvalidInput(f"{url}: the store cannot {what}: {printable(code, 60)}")
+    return Unfinished(f"{url}: the store could not {what} now: {printable(code, 60)}")
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _stored(told: Any, size: int, sha256: str | None = None) -> StoredObject:
+    return StoredObject(size, told["ETag"], int(told["LastModified"].timestamp()), sha256)
+
+
+def _from_base64(checksum: str | None) -> str | None:
+    """The hash in hex. That of an object in parts is none of its bytes; it ends in their number."""
+    try:
+        return base64.b64decode(checksum or "", validate=True).hex() or None
+    except ValueError:
+        return None
+
+
+_lock = threading.Lock()
+
+
+def _client() -> Any:
+    # Many threads may use a client, but not make one.
+    with _lock:
+        return _made()
+
+
+@cache
+def _made() -> Any:
+    config = Config(
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=_AT_ONCE,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    make: Callable[..., Any] = boto3.session.Session().client
+    return make("s3", config=config)

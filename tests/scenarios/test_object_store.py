@@ -1,0 +1,307 @@
+"""Films in an object store: put once and whole, found again, never overwritten, whoever dies on the way."""
+
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, picture, spring
+from support.checks import assert_nothing_bought_twice, assert_playable, assert_valid
+from support.processes import Running
+from support.protection import fails_without
+from support.s3 import BUCKET, KEYS, Asked, S3Server
+
+from pipeline.emulator.embedded import Emulator
+
+Start = Callable[..., Running]
+
+PLACE = f"s3://{BUCKET}/spring"
+
+
+def many(number: int) -> dict[str, object]:
+    """A campaign of so many jobs."""
+    return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
+
+
+def assert_whole(project: Project, server: S3Server) -> None:
+    """What the results tell lies there, whole, and nothing else does; nothing is left on the way."""
+    results, objects = project.results(), server.objects()
+    assert_valid(results, "results")
+    told = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}
+    for path, file in told.items():
+        content = objects[path.removeprefix(f"s3://{BUCKET}/")]
+        assert len(content) == file["bytes"]
+        assert_playable(path, content)
+    assert {f"s3://{BUCKET}/{key}" for key in objects if "~" not in key} == told.keys()
+    assert "Uploads" not in server.client.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_a_campaign_goes_there_and_is_found_there_again(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    ended = pipeline("run", project.manifest, "--output", PLACE)
+
+    assert ended.code == 0, ended.said
+    assert len(bucket.objects()) == 2
+    assert_whole(project, bucket)
+    assert f"Files:   {PLACE}/" in ended.out
+    assert not (project.folder / "output").exists()
+    assert [path.name for path in (project.folder / ".pipeline" / "spring.uploads").iterdir()] == [
+        ".gitignore"
+    ]
+    again = pipeline("run", project.manifest, "--output", PLACE, "--frozen")
+    assert again.code == 0, again.said
+    assert len(vendor.ledger.entries) == 2
+    for name in KEYS.values():
+        assert name == "us-east-1" or name not in ended.said + again.said
+
+
+def test_each_is_put_once_with_its_hash_and_only_where_nothing_lies(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+
+    puts = [each for each in bucket.asked if each.method == "PUT"]
+    assert len({each.key for each in puts} - {"spring/.pipeline-output"}) == 2
+    for each in puts:
+        assert each.headers["HTTP_IF_NONE_MATCH"] == "*"
+        assert each.headers["HTTP_X_AMZ_CHECKSUM_SHA256"]
+
+
+def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    bucket.asked.clear()
+
+    ended = pipeline("verify", project.manifest, "--files", "--output", PLACE)
+
+    assert ended.code == 0, ended.said
+    assert not [each for each in bucket.asked if each.method == "GET" and each.key]
+    assert [each for each in bucket.asked if each.method == "HEAD"]
+    first, second = sorted(bucket.objects())
+    bucket.put(first, b"another film")
+    bucket.client.delete_object(Bucket=BUCKET, Key=second)
+    ended = pipeline("verify", project.manifest, "--files", "--output", PLACE)
+    assert ended.code == 1, ended.said
+    assert f"s3://{BUCKET}/{first}: differs from what was fetched" in ended.said
+    assert f"s3://{BUCKET}/{second}: missing" in ended.said
+
+
+@fails_without(
+    "pipeline.artifacts.s3:Bucket.put_if_absent", "_client().put_object(", swap=("IfNoneMatch='*', ", "")
+)
+def test_what_lies_in_the_way_is_not_overwritten(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    key = min(bucket.objects())
+    other = f"s3://{BUCKET}/other"
+    theirs = f"other/{key.removeprefix('spring/')}"
+
+    def come_between(asked: Asked) -> None:
+        if asked.method == "PUT" and asked.key == theirs:
+            bucket.meet = lambda _asked: None
+            bucket.put(theirs, b"theirs")
+
+    bucket.meet = come_between
+    ended = pipeline("collect", project.manifest, "--output", other)
+
+    assert ended.code == 8, ended.said
+    assert f"s3://{BUCKET}/{theirs}: not a file of this campaign" in ended.said
+    assert bucket.objects()[theirs] == b"theirs"
+    assert len(vendor.ledger.entries) == 2
+    bucket.client.delete_object(Bucket=BUCKET, Key=theirs)
+    assert pipeline("collect", project.manifest, "--output", other).code == 0
+    assert pipeline("verify", project.manifest, "--files", "--output", other).code == 0
+
+
+def test_two_machines_put_the_same_purchase_there_and_agree(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    before = bucket.objects()
+    clone = campaign(project.folder / "clone", {"images/red.png": picture()})
+    clone.results_file.write_bytes(project.results_file.read_bytes())
+
+    ended = pipeline("run", clone.manifest, "--output", PLACE)
+
+    assert ended.code == 0, ended.said
+    assert len(vendor.ledger.entries) == 2
+    assert bucket.objects() == before
+
+
+def test_another_machine_s_film_stays_and_the_purchase_is_kept(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    before = bucket.objects()
+    other = campaign(project.folder / "other", {"images/red.png": picture()})
+
+    ended = pipeline("run", other.manifest, "--output", PLACE)
+
+    assert ended.code == 8, ended.said
+    assert bucket.objects() == before
+    assert set(other.statuses().values()) == {"succeeded"}
+
+
+def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old_one_goes(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    before = bucket.objects()
+
+    replaced = pipeline("run", project.manifest, "--output", PLACE, "--replace", next(iter(project.jobs())))
+
+    assert replaced.code == 0, replaced.said
+    after = bucket.objects()
+    assert set(before.values()) <= set(after.values())
+    assert [key for key in after if "~" in key]
+    assert_whole(project, bucket)
+    project.write({"campaign.yaml": spring(output={"path": "moved/{{ job.key }}.{{ ext }}"})})
+    moved = pipeline("run", project.manifest, "--output", PLACE, "--frozen")
+    assert moved.code == 0, moved.said
+    assert_whole(project, bucket)
+    assert set(after.values()) == set(bucket.objects().values())
+
+
+@fails_without("pipeline.artifacts.object_store:_assert_creates_only", "raise InvalidInput(")
+def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    def ignore(asked: Asked) -> None:
+        asked.headers.pop("HTTP_IF_NONE_MATCH", None)
+
+    bucket.meet = ignore
+    ended = pipeline("run", project.manifest, "--output", PLACE)
+
+    assert ended.code == 3, ended.said
+    assert "If-None-Match" in ended.said
+    assert not vendor.ledger.entries
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "told"),
+    [
+        ("s3://no-such-bucket/x", None, "there is no bucket 'no-such-bucket'"),
+        (PLACE, 403, "no right to"),
+        (PLACE, 401, "does not know the keys"),
+    ],
+)
+def test_a_place_that_takes_nothing_is_told_before_anything_is_bought(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    bucket: S3Server,
+    place: str,
+    status: int | None,
+    told: str,
+) -> None:
+    bucket.meet = lambda _asked: status
+    ended = pipeline("run", project.manifest, "--output", place)
+
+    assert ended.code == 3, ended.said
+    assert told in ended.said
+    assert "Traceback" not in ended.said
+    assert not vendor.ledger.entries
+
+
+def test_without_keys_it_says_where_they_are_looked_for(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server, tmp_path: Path
+) -> None:
+    pipeline.set("AWS_ACCESS_KEY_ID", None)
+    pipeline.set("AWS_SECRET_ACCESS_KEY", None)
+    pipeline.set("AWS_EC2_METADATA_DISABLED", "true")
+    pipeline.set("HOME", str(tmp_path))
+    ended = pipeline("run", project.manifest, "--output", PLACE)
+
+    assert ended.code == 3, ended.said
+    assert "AWS_ACCESS_KEY_ID" in ended.said
+    assert not vendor.ledger.entries
+
+
+@pytest.mark.parametrize(
+    "place", ["s3://", "s3://KEY:hunter2@films/x", "s3://films/../x", "s3://films//x", "s3://Films/x"]
+)
+def test_what_names_no_place_is_refused_and_not_repeated(
+    project: Project, pipeline: Pipeline, place: str
+) -> None:
+    ended = pipeline("plan", project.manifest, "--output", place)
+    assert ended.code == 64, ended.said
+    assert "expected s3://BUCKET/PREFIX" in ended.err
+    assert "hunter2" not in ended.said
+
+
+def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    url = project.results()["jobs"][0]["outputs"][0]["path"]
+
+    assert pipeline("doctor", project.manifest, "--output", PLACE).out.count(f"{PLACE} answers") == 1
+    shown = pipeline("show", project.manifest, project.results()["jobs"][0]["key"], "--output", PLACE)
+    assert url in shown.out, shown.said
+    approved = pipeline("approve", project.manifest, url, "--output", PLACE)
+    assert approved.code == 0, approved.said
+    assert project.results_file.exists()
+    destroyed = pipeline("destroy", project.manifest, "--output", PLACE, "--yes")
+    assert destroyed.code == 0, destroyed.said
+    assert bucket.objects() == {}
+
+
+def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
+    folder: Path, start: Start, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    project = campaign(folder, {"campaign.yaml": many(24)})
+    rng, killed = random.Random(20), 0
+    for _ in range(20):
+        left = rng.randrange(1, 7)
+        running = start("run", project.manifest, "--output", PLACE, **bucket.environment)
+
+        def strike(asked: Asked, running: Running = running) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                running.signal(signal.SIGKILL)
+
+        bucket.meet = strike
+        killed += running.process.wait(timeout=60) == -signal.SIGKILL
+        bucket.meet = lambda _asked: None
+        for key, content in bucket.objects().items():
+            assert_playable(key, content)
+    assert killed > 10
+    ended = pipeline("collect", project.manifest, "--output", PLACE)
+    assert ended.code in {0, 7}, ended.said
+    assert pipeline("verify", project.manifest, "--files", "--output", PLACE).code == 0
+    assert_whole(project, bucket)
+    assert_nothing_bought_twice(vendor)
+
+
+def test_the_gallery_reads_stills_from_there_and_links_films_only_when_asked(
+    project: Project, pipeline: Pipeline, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    page = project.folder / "page" / "index.html"
+
+    plain = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent)
+    assert plain.code == 0, plain.said
+    assert bucket.url not in page.read_text()
+    assert len(list((page.parent / "posters").iterdir())) == 2
+    signed = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent, "--sign", "24h")
+    assert signed.code == 0, signed.said
+    assert f"media-src 'self' file: {bucket.url}" in page.read_text()
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in page.read_text()
+    bundle = pipeline("report", project.manifest, "--output", PLACE, "--out", page.parent, "--bundle")
+    assert bundle.code == 0, bundle.said
+    assert len(list((page.parent / "media").rglob("*.mp4"))) == 2
+
+
+@pytest.mark.parametrize(
+    "flags", [("--sign", "8d"), ("--sign", "soon"), ("--sign", "1h", "--bundle"), ("--sign", "1h")]
+)
+def test_links_that_cannot_be_made_are_refused(
+    project: Project, pipeline: Pipeline, flags: tuple[str, ...]
+) -> None:
+    assert pipeline("report", project.manifest, *flags).code == 64
