@@ -21,15 +21,20 @@ _CODES = {
 def stopping() -> Iterator[Stop]:
     """A `Stop` that signals ask for while this lasts.
 
-    CI runners send SIGTERM a few seconds after SIGINT; that is no second Ctrl-C.
+    CI runners send SIGTERM after SIGINT; that is no second Ctrl-C. Of two that are sent at once, either may be heard
+    first.
     """
     stop = Stop()
+    heard: set[int] = set()
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and stop.code is not None:
+        if number == signal.SIGINT and number in heard:
             # Every request in flight has its intent on disk, so this loses nothing and buys nothing twice.
             os._exit(ExitCode.INTERRUPTED)
+        heard.add(number)
         stop.request(_CODES[signal.Signals(number)])
+        if number == signal.SIGINT:
+            stop.code = ExitCode.INTERRUPTED
 
     with _handling(ask):
         yield stop

@@ -8,6 +8,7 @@ from support.calling import Pipeline
 from support.campaigns import Project
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_valid
 from support.processes import Running, until
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
@@ -69,6 +70,29 @@ def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
     assert ended.code == 143, ended.said
     assert "waiting for the requests in flight" in ended.err
     assert len(vendor.ledger.entries) == 1
+    assert sorted(project.statuses().values()) == ["pending", "submitted"]
+    assert_nothing_forgotten(project, vendor)
+
+
+@fails_without(
+    "pipeline.cli.signals:stopping.ask",
+    "if number == signal.SIGINT and number in heard",
+    swap=("number in heard", "heard"),
+)
+def test_of_two_signals_that_are_sent_at_once_either_may_be_heard_first(
+    project: Project, start: Start, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "create", "nth": 1, "do": {"stall": 1}})
+    run = start("run", project.manifest, "--concurrency", "1")
+    until(lambda: len(vendor.ledger.entries) == 1, "the create to arrive")
+
+    run.signal(signal.SIGTERM)
+    run.hear("waiting for the requests in flight")
+    run.signal(signal.SIGINT)
+    ended = run.ended()
+
+    assert ended.code == 130, ended.said
+    assert "run again" in ended.out
     assert sorted(project.statuses().values()) == ["pending", "submitted"]
     assert_nothing_forgotten(project, vendor)
 
