@@ -126,7 +126,9 @@ class Publisher:
             else:
                 assignment = assign(state.jobs, records, state.decisions)
         if state.split is not None:
-            records, assignment = state.split.records_of(assignment), state.split.assignment_of(assignment)
+            # Its own jobs only, but every purchase: an edit may move a job, and with it a purchase, to a shard that
+            # has not run yet, and then nothing else would tell of it on another machine.
+            assignment = state.split.assignment_of(assignment)
         document = self._builder.build(
             self._workspace.heading(),
             assignment=assignment,

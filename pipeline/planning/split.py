@@ -7,7 +7,7 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import CURRENT, Job, JobKey, fingerprint
 from pipeline.planning.plan import Plan
 from pipeline.planning.shards import Shard, ShardBy
-from pipeline.purchases import Purchase, Records
+from pipeline.purchases import Purchase
 from pipeline.state.store import Caps
 
 # Hexadecimal digits of a hash that decide: enough to spread jobs evenly over any number of shards.
@@ -50,19 +50,6 @@ class Split:
             by_key={key: purchase for key, purchase in whole.by_key.items() if self.has_job(key)},
             earlier=tuple(each for each in whole.earlier if self.has_purchase(each)),
             orphans=tuple(each for each in whole.orphans if self.has_purchase(each)),
-        )
-
-    def records_of(self, whole: Assignment) -> Records:
-        """The purchases that it writes down: those that serve its jobs, and those that are its to follow."""
-        records = whole.matcher.records
-        serving = {purchase.id for key, purchase in whole.by_key.items() if self.has_job(key)}
-        return Records(
-            {
-                purchase_id: each
-                for purchase_id, each in records.purchases.items()
-                if purchase_id in serving or self.has_purchase(each)
-            },
-            {key: purchase_id for key, purchase_id in records.served.items() if self.has_job(key)},
         )
 
     def part_of(self, plan: Plan) -> Plan:

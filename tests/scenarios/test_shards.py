@@ -69,6 +69,11 @@ def run_once_free(pipeline: Pipeline, project: Project) -> Ended:
     return ends[-1]
 
 
+def forget_all_but_results(project: Project) -> None:
+    shutil.rmtree(project.folder / ".pipeline")
+    shutil.rmtree(project.folder / "output")
+
+
 def merge(pipeline: Pipeline, project: Project, indexes: Iterable[int], count: int) -> Ended:
     files = [shard_file(project, index, count) for index in indexes]
     return pipeline("merge", *files, "--out", project.results_file)
@@ -85,11 +90,42 @@ def test_three_shards_buy_everything_once_and_each_tells_of_its_own_jobs(
     keys = [job["key"] for file in files for job in file["jobs"]]
     assert sorted(keys) == sorted({*keys})
     assert len(keys) == 12
-    assert all({p["key"] for p in file["purchases"]} == {j["key"] for j in file["jobs"]} for file in files)
-    assert sum(file["summary"]["credits"] for file in files) == 1200
+    assert all({p["key"] for p in file["purchases"]} >= {j["key"] for j in file["jobs"]} for file in files)
+    assert files[-1]["summary"]["credits"] == 1200
     assert len(vendor.ledger.bought) == 12
     assert len(twelve.output()) == 12
     assert not twelve.results_file.exists()
+
+
+@fails_without(
+    "pipeline.operations.results_publisher:Publisher.publish",
+    "document = self._builder.build",
+    swap=("records=records", "records=Records({each.id: each for each in assignment.by_key.values()})"),
+)
+def test_what_an_edit_moves_to_a_shard_that_does_not_run_is_not_forgotten(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
+    run_all(pipeline, project, 2)
+    forget_all_but_results(project)
+    project.write(
+        {"campaign.yaml": spring(prompts={name: f"{text}, faster" for name, text in PROMPTS.items()})}
+    )
+    for index in (1, 2):
+        # A machine that has only what this shard has published, and leaves only that.
+        other = shard_file(project, 3 - index, 2)
+        kept = other.read_bytes()
+        other.unlink()
+        ended = pipeline("run", project.manifest, "--shard", f"{index}/2")
+        assert ended.code == 0, ended.said
+        forget_all_but_results(project)
+        other.write_bytes(kept)
+    bought = len(vendor.ledger.bought)
+
+    project.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    run_all(pipeline, project, 2)
+
+    assert len(vendor.ledger.bought) == bought
 
 
 def test_the_whole_campaign_joins_what_shards_did(
