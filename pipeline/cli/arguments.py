@@ -59,4 +59,4 @@ def _is_manifest(word: str) -> bool:
     if path.suffix.lower() in {".yaml", ".yml"}:
         return True
     # A film of the output folder is named to be reviewed.
-    return os.path.isfile(word) and path.suffix.lower().removeprefix(".") not in MEDIA_SUFFIXES  # noqa: PTH113
+    return os.path.isfile(word) and path.suffix.lower().removeprefix(".") not in MEDIA_SUFFIXES  # noqa: PTH113 - pathlib raises for too long a word
