@@ -8,7 +8,7 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
-from pipeline.purchases import Records, Status, as_json, join
+from pipeline.purchases import PurchaseId, Records, Status, as_json, join
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
 from pipeline.results.standing import PENDING
@@ -56,16 +56,21 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 
 
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
-    """Of the rows of one job, that whose purchase served it last, told as that purchase stands now.
+    """Of the rows of one job, that which names the newest purchase, as that purchase stands now.
 
-    One that was written when its files had been fetched tells of them.
+    An intent counts, though it may yet turn out to be void: were its row dropped for an older one, a file that tells
+    what became of it would find it only if merged first. Of equal rows, one with outputs was written last.
     """
-    purchase_id = records.served.get(rows[0]["key"])
     current = [_as_it_stands(row, records) for row in rows]
     return max(
         current,
-        key=lambda row: (named_in(row) == purchase_id, len(row.get("outputs", ())), canonical_json(row)),
+        key=lambda row: (_age(named_in(row), records), len(row.get("outputs", ())), canonical_json(row)),
     )
+
+
+def _age(purchase_id: PurchaseId | None, records: Records) -> tuple[str, str]:
+    named = None if purchase_id is None else records.purchases.get(purchase_id)
+    return ("", "") if named is None else named.age
 
 
 def _as_it_stands(row: Mapping[str, Any], records: Records) -> dict[str, Any]:

@@ -64,6 +64,25 @@ def test_a_job_keeps_the_newest_that_served_it_though_it_serves_no_more() -> Non
         assert read_back(merge(*files)).records.served == {before.key: new.id}
 
 
+def every_way(*made: Document) -> Sequence[Document]:
+    """The whole of documents, joined at once and one after the other, in each order."""
+    orders = list(permutations(made))
+    return [merge(*order) for order in orders] + [reduce(merge, order) for order in orders]
+
+
+def test_what_became_of_an_intent_is_told_in_whatever_order_it_is_learned() -> None:
+    before, after = job("a", "walk"), job("a", "dance")
+    served_before = document([after], bought(1, before))
+    intent = bought(2, after, Status.SUBMITTING)
+    asked = document([after], intent)
+    void = replace(intent, status=Status.VOID)
+    for outcome, told in ((bought(2, after), "done"), (void, "pending")):
+        became = document([], outcome, published={intent.id})
+        first, *others = every_way(served_before, asked, became)
+        assert row(first, after.key)["status"] == told
+        assert all(each == first for each in others)
+
+
 def test_results_of_two_campaigns_are_not_joined() -> None:
     a = job("a")
     with pytest.raises(InvalidInput, match="different campaigns"):
@@ -112,4 +131,5 @@ def test_nothing_is_dropped_and_the_whole_is_valid(made: Sequence[Document]) -> 
     for each in made:
         assert read_back(each).media.keys() <= merged.media.keys()
         assert read_back(each).records.purchases.keys() <= whole.purchases.keys()
-        assert read_back(each).records.served.keys() <= whole.served.keys()
+        intents = {row["key"] for row in merged.jobs if row["status"] == "submitting"}
+        assert read_back(each).records.served.keys() <= whole.served.keys() | intents
