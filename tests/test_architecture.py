@@ -65,7 +65,7 @@ def called(tree: ast.Module, method: str) -> bool:
     )
 
 
-def test_rooms_import_in_one_direction() -> None:
+def test_packages_import_in_one_direction() -> None:
     ended = subprocess.run(
         [
             sys.executable,

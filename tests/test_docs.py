@@ -168,16 +168,16 @@ def test_the_actions_of_a_plan_are_those_of_the_code() -> None:
     assert re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE) == [action.value for action in Action]
 
 
-def test_the_rooms_are_those_that_the_rule_of_imports_holds() -> None:
+def test_the_packages_are_those_that_the_rule_of_imports_holds() -> None:
     rule = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
-    told = section(ROOT / "docs" / "explanation" / "architecture.md", "The rooms")
-    rooms = re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE)
+    told = section(ROOT / "docs" / "explanation" / "architecture.md", "Packages")
+    packages = re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE)
 
-    assert [f"pipeline.{room}" for room in rooms] == " | ".join(rule["layers"]).split(" | ")
+    assert [f"pipeline.{package}" for package in packages] == " | ".join(rule["layers"]).split(" | ")
 
 
 def test_each_step_of_a_job_is_a_function_of_that_name() -> None:
-    told = section(ROOT / "docs" / "explanation" / "architecture.md", "The way of a job, in ten steps")
+    told = section(ROOT / "docs" / "explanation" / "architecture.md", "A job in ten steps")
     steps = re.findall(r"^\| \d+ \| .+ \| `([\w.]+):([\w.]+)` \|$", told, re.MULTILINE)
 
     assert len(steps) == 10

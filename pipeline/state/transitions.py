@@ -32,7 +32,7 @@ from pipeline.purchases import (
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The vendor took the create and named the workflow."""
+    """The vendor accepted the create and returned a workflow id."""
 
     workflow_id: WorkflowId
 
@@ -46,7 +46,7 @@ class NothingBought:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The vendor refused the request for what it asks."""
+    """The vendor refused the request itself."""
 
     error: str
 
@@ -60,7 +60,7 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The vendor told more of a workflow that is still running."""
+    """The vendor reported more about a workflow that is still running."""
 
     credits: int | None = None
     created_at: str | None = None
@@ -69,7 +69,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The workflow ended well, with these outputs."""
+    """The workflow succeeded, with these outputs."""
 
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...] = ()
@@ -88,21 +88,21 @@ class VendorFailed:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """The vendor does not know the workflow any more."""
+    """The vendor no longer knows the workflow."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Disowned:
-    """The workflow that the vendor named is another purchase's: which one is its own nobody can tell."""
+    """The workflow that the vendor named belongs to another purchase, so its own is unknown."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Every output is on disk, whole: with hash and size."""
+    """Every output is on disk, complete, with its hash and size."""
 
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...] = ()
@@ -110,14 +110,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A person, or a receipt, named the workflow of a lost create, and a GET confirmed it."""
+    """A person or a webhook named the workflow of a lost create, and a GET confirmed it."""
 
     workflow_id: WorkflowId
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A person gave it up as lost; `again`: to be bought once more."""
+    """A person gave it up as lost; `again`: the job is to be bought again."""
 
     error: str
     again: bool = False
@@ -130,12 +130,12 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The vendor is told to delete it."""
+    """The vendor is asked to delete it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The vendor has deleted it, or does not know it any more."""
+    """The vendor has deleted it, or no longer knows it."""
 
 
 @dataclass(frozen=True, slots=True)
