@@ -232,6 +232,24 @@ def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     assert decided(campaign)[0].notes == (note,)
 
 
+def test_what_is_decided_on_a_jobs_page_is_seen_when_one_goes_back_to_the_grid(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 3)
+    _, url = serve(campaign)
+    page = tab().visit(url, "#")
+    job = campaign.jobs[1]
+    card = page.locator(f'article[data-key="{job.key}"]')
+    card.locator(".open").click()
+    page.keyboard.press("a")
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+
+    expect(card).to_have_attribute("data-decision", "approved")
+    page.fill("input[type=search]", "decision:approved")
+    expect(page.locator("article")).to_have_count(1)
+
+
 def test_two_reviewers_at_once_lose_nothing_and_see_each_other(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

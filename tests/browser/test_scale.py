@@ -71,6 +71,23 @@ def test_a_filter_narrows_thousands_and_the_last_card_is_reached_by_keyboard(tab
     assert page.evaluate("document.activeElement.closest('article').ariaPosInSet") == str(JOBS)
 
 
+def test_a_filter_makes_no_more_cards_than_a_screen_shows_and_keeps_those_that_stay(
+    tab: Make, many: Path
+) -> None:
+    page = tab(width=1440, height=900).open(many, "#q=image%3Ared")
+    kept = page.evaluate("() => (window.kept = document.querySelector('article')).dataset.key")
+    before = page.evaluate("cardsMade")
+
+    page.fill("input[type=search]", f"image:red {kept.split('/')[3]}")
+
+    found = page.evaluate("grid.jobs.length")
+    assert 100 < found <= 300
+    assert page.evaluate("cardsMade") - before <= 50
+    assert page.evaluate("window.kept.isConnected && document.querySelector('article') === window.kept")
+    # The rest follows, so that a browser's own search finds it.
+    page.wait_for_function("count => document.querySelectorAll('article').length === count", arg=found)
+
+
 def test_facets_with_many_values_are_folded(tab: Make, many: Path) -> None:
     page = tab().open(many)
     variants = '.facets input[data-field="matrix.variant"]'

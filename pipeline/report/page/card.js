@@ -1,9 +1,13 @@
 "use strict";
 // A card of the contact sheet: its film in its own ratio, its key, its prompt and one line of facts.
 
-/** @param {Job} job @param {number} place @param {number} of @returns {HTMLElement} */
-function cardOf(job, place, of) {
+// How many cards were made: each names its heading by that.
+let cardsMade = 0;
+
+/** @param {Job} job @returns {HTMLElement} */
+function cardOf(job) {
   const letter = app.selected.indexOf(job.shown?.id ?? "");
+  const heading = `card-${++cardsMade}`;
   return el(
     "article",
     {
@@ -12,15 +16,13 @@ function cardOf(job, place, of) {
       "data-status": job.status,
       "data-decision": job.decision,
       "data-address": job.address,
-      "aria-posinset": place + 1,
-      "aria-setsize": of,
-      "aria-labelledby": `card-${place}`,
+      "aria-labelledby": heading,
     },
     el(
       "a",
       { class: "open", href: addressOf({ view: "job", job: job.address }) },
       el("div", { class: "mat" }, filmBox(job)),
-      el("h3", { class: "key", id: `card-${place}`, title: job.key }, ...keyLine(job)),
+      el("h3", { class: "key", id: heading, title: job.key }, ...keyLine(job)),
     ),
     el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
     metaLine(job),

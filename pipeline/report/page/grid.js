@@ -1,9 +1,12 @@
 "use strict";
-// The contact sheet. Few jobs stand in it whole; of many, only the rows around what is seen.
+// The contact sheet. Few jobs stand in it whole, once there is time; of many, only the rows around what is seen.
 
 const WHOLE = 300;
+const AT_ONCE = 100;
 const MOST_CARDS = 400;
 const ROWS_BEYOND = 2;
+// Until the rest of few jobs is put in: longer than between two keys.
+const FILL_MS = 250;
 
 const grid = {
   /** @type {Job[]} */
@@ -13,41 +16,39 @@ const grid = {
   from: 0,
   to: 0,
   rowHeight: 0,
+  /** The timer after which the rest of some hundred jobs is put in; 0: there is none. */
+  filling: 0,
 
-  /** @param {Job[]} jobs */
-  show(jobs) {
-    this.jobs = jobs;
-    this.redraw();
-  },
-
-  /** Draw all cards anew, as what they show may have changed. */
-  redraw() {
-    stopPreview();
-    this.cards.clear();
-    byId("grid").replaceChildren();
-    this.from = this.to = 0;
-    this.rowHeight = 0;
-    this.layout();
-  },
-
-  /** The same cards, but those of `changed` drawn anew; the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
-  update(jobs, changed) {
+  /** Show `jobs`; the cards of `changed` are drawn anew, and the focus stays. @param {Job[]} jobs @param {Set<string>} changed */
+  show(jobs, changed) {
     const focused = document.activeElement?.closest("article")?.getAttribute("data-address");
-    for (const address of changed) {
-      const card = this.cards.get(address);
-      if (card === undefined) continue;
-      if (preview?.card === card) stopPreview();
-      card.remove();
-      this.cards.delete(address);
-    }
+    for (const address of changed) this.remove(address);
     this.jobs = jobs;
     this.from = -1;
+    clearTimeout(this.filling);
+    const later = jobs.length > AT_ONCE && jobs.length <= WHOLE;
+    this.filling = later ? setTimeout(() => this.fill(), FILL_MS) : 0;
     this.layout();
     this.mark();
     const link = /** @type {HTMLElement | null | undefined} */ (
       focused && changed.has(focused) ? this.cards.get(focused)?.querySelector(".open") : undefined
     );
     link?.focus({ preventScroll: true });
+  },
+
+  /** Have all in the document, so that a browser's own search finds them. */
+  fill() {
+    this.filling = 0;
+    this.layout();
+  },
+
+  /** @param {string} address */
+  remove(address) {
+    const card = this.cards.get(address);
+    if (card === undefined) return;
+    if (preview?.card === card) stopPreview();
+    card.remove();
+    this.cards.delete(address);
   },
 
   columns() {
@@ -59,7 +60,7 @@ const grid = {
     const sheet = byId("grid");
     if (byId("browse").hidden) return;
     const columns = this.columns();
-    if (this.jobs.length <= WHOLE) {
+    if (this.jobs.length <= WHOLE && !this.filling) {
       this.place(0, this.jobs.length);
       setPadding(sheet, 0, 0);
       return;
@@ -78,7 +79,7 @@ const grid = {
 
   /** The height of a row with the gap below it: all cards are of one height. */
   measured() {
-    this.place(0, 1);
+    if (!this.cards.size) this.place(0, 1);
     const card = byId("grid").firstElementChild;
     return (
       (card?.getBoundingClientRect().height ?? 300) + parseFloat(getComputedStyle(byId("grid")).rowGap || "0")
@@ -89,19 +90,18 @@ const grid = {
   place(from, to) {
     if (from === this.from && to === this.to && this.cards.size === to - from) return;
     const wanted = this.jobs.slice(from, to);
-    const kept = new Map(
-      wanted.map((job, index) => [
-        job.address,
-        this.cards.get(job.address) ?? cardOf(job, from + index, this.jobs.length),
-      ]),
-    );
+    const kept = new Map(wanted.map((job) => [job.address, this.cards.get(job.address) ?? cardOf(job)]));
     const sheet = byId("grid");
-    for (const [address, card] of this.cards) if (!kept.has(address)) card.remove();
+    for (const address of this.cards.keys()) if (!kept.has(address)) this.remove(address);
     let next = sheet.firstElementChild;
     for (const card of kept.values()) {
       if (card === next) next = next.nextElementSibling;
       else sheet.insertBefore(card, next);
     }
+    [...kept.values()].forEach((card, index) => {
+      card.setAttribute("aria-posinset", String(from + index + 1));
+      card.setAttribute("aria-setsize", String(this.jobs.length));
+    });
     this.cards = kept;
     this.from = from;
     this.to = to;
@@ -174,7 +174,11 @@ function listenToGrid() {
     if (event.target instanceof Element && event.target.closest(".select")) toggleSelected(cardAt(event));
   });
   addEventListener("scroll", () => grid.layout(), { passive: true });
-  new ResizeObserver(() => {
+  let width = 0;
+  // Its height changes with what is found, which makes no row higher.
+  new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === width) return;
+    width = contentRect.width;
     grid.rowHeight = 0;
     grid.from = -1;
     grid.layout();

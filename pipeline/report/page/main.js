@@ -15,8 +15,8 @@ const app = {
   view: { view: "browse", q: "", sort: "newest", job: "", compare: [], mode: "wipe" },
   /** The purchases that are selected, in the order of their letters. @type {string[]} */
   selected: [],
-  /** What stands in the grid, so that it is made anew only when that changes. */
-  listed: "",
+  /** The addresses of jobs that have changed since the grid showed them. @type {Set<string>} */
+  stale: new Set(),
 };
 
 /** The jobs that the search leaves, in their order. */
@@ -96,11 +96,12 @@ function refresh(changed) {
     !changed ||
     changed.jobs.has(`${job.campaign.number} ${job.key}`) ||
     (job.shown !== undefined && changed.purchases.has(job.shown.id));
+  for (const job of jobs) if (isChanged(job)) app.stale.add(job.address);
   const open = byAddress.get(app.view.job);
   keepingFocus(() => {
     showTabs();
     byId("overview").replaceChildren(...overview());
-    if (app.view.view === "browse") showBrowse(new Set(jobs.filter(isChanged).map((job) => job.address)));
+    if (app.view.view === "browse") showBrowse();
     else if (app.view.view === "job" && open) refreshDetail(open, takesOf(open).some(isChanged));
     else if (app.view.view === "job") show();
     else if (app.view.view === "compare" && app.view.compare.length > 1) refreshCompare();
@@ -125,8 +126,7 @@ function focusable(region) {
   );
 }
 
-/** @param {Set<string>} [changed] the addresses of jobs whose cards are to be drawn anew */
-function showBrowse(changed) {
+function showBrowse() {
   const { jobs } = app.model;
   const search = searchFor(app.view.q, jobs);
   const found = fitting(search, sorted(jobs, app.view.sort));
@@ -138,12 +138,8 @@ function showBrowse(changed) {
   /** @type {HTMLSelectElement} */ (byId("sort")).value = app.view.sort;
   showFacets(search, found);
   showNoMatch(found, search);
-  const listed = JSON.stringify([app.view.q, app.view.sort]);
-  if (listed !== app.listed) {
-    app.listed = listed;
-    grid.show(found);
-  } else if (changed) grid.update(found, changed);
-  else grid.layout();
+  grid.show(found, app.stale);
+  app.stale = new Set();
 }
 
 /** @param {Job[]} found @param {Search} search */
