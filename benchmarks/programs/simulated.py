@@ -169,7 +169,6 @@ class PlannedRun:
             reporter=Silent(),
             report=report,
             stop=stop,
-            publish=lambda: None,
             clock=clock,
             rng=random.Random(7),
             open_executor=_at_once,

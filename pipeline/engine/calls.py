@@ -109,7 +109,7 @@ class CallPool:
         self._bucket = None if rate is None else TokenBucket(clock, rate)
         self._executor = executor
         self._local_executor = local_executor
-        self._count = 0
+        self._count = self._aside = 0
         # Its put() may be called from a signal handler, unlike that of queue.Queue.
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
@@ -120,8 +120,8 @@ class CallPool:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no call is under way."""
-        return self._count == 0
+        """Whether nothing is under way."""
+        return self._count + self._aside == 0
 
     def ready_at(self) -> float:
         """When the next call may be started as far as the rate is concerned, in monotonic seconds."""
@@ -153,6 +153,25 @@ class CallPool:
     ) -> None:
         """As `submit`, for a call that must not run twice, or needs this machine's files."""
         self._started(self._local_executor.submit(call, *args, **kwargs), on_done)
+
+    def submit_aside(
+        self,
+        on_done: Callable[["Future[T]"], None],
+        work: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> "Future[T]":
+        """As `submit_local`, for work that is no call of the vendor's: the limit does not count it."""
+        future = self._local_executor.submit(work, *args, **kwargs)
+        self._aside += 1
+
+        def ended(done: "Future[T]") -> None:
+            self._aside -= 1
+            on_done(done)
+
+        future.add_done_callback(lambda done: self._inbox.put(lambda: ended(done)))
+        return future
 
     def _started(self, future: "Future[T]", on_done: Callable[["Future[T]"], None]) -> None:
         self._count += 1

@@ -9,12 +9,14 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from pipeline import failpoints, system
 from pipeline.engine.calls import CallPool, result_of
+from pipeline.engine.reporter import RunReport
 from pipeline.errors import PipelineError, Unfinished, printable
 
 # Seconds that the command may take: a push that hangs must not hold a run for ever.
@@ -131,18 +133,51 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
+class Publication(Protocol):
+    """The results of what was on disk when it was made. The run goes on while they are written."""
+
+    def write(self) -> None:
+        """Write the results manifest; any thread may, one at a time.
+
+        Raises:
+            PipelineError: it cannot be written.
+        """
+        ...
+
+    def note(self) -> None:
+        """Have the state remember what was written.
+
+        Raises:
+            PipelineError: the state takes nothing any more.
+        """
+        ...
+
+
+class NoPublication:
+    """For what writes no results."""
+
+    def write(self) -> None:
+        """Nothing is written."""
+
+    def note(self) -> None:
+        """Nothing is remembered."""
+
+
 @dataclass(kw_only=True, eq=False, slots=True)
 class WavePublisher:
-    """Writes the results manifest and has it published, where there is a `checkpoint`.
+    """Has the results manifest written and, where there is a `checkpoint`, published. One at a time.
 
-    `publish` writes the results of what is on disk.
+    `publication` gives the results of what is on disk. A thread works them out and writes them, as that takes long
+    where there are many jobs.
     """
 
     calls: CallPool
     checkpoint: Checkpoint | None
-    publish: Callable[[], object]
+    publication: Callable[[], Publication]
+    report: RunReport
 
     is_busy: bool = field(default=False, init=False)
+    _writing: "Future[None] | None" = field(default=None, init=False)
 
     @property
     def has_checkpoint(self) -> bool:
@@ -152,22 +187,49 @@ class WavePublisher:
     def begin(self, on_done: Callable[[str | None], None]) -> None:
         """Write the results and have them published, as no more than one command at a time may.
 
-        `on_done` learns why nothing more may be sent, or None.
+        `on_done` learns why nothing more may be sent, or None. Without a command that they could not be written
+        forbids nothing, so only the report tells of it.
         """
-        if self.checkpoint is None:
-            return
-        failpoints.reach("wave written")
-        try:
-            self.publish()
-        except PipelineError as error:
-            # What the command would publish does not tell of what is about to be sent.
-            on_done(str(error))
-            return
         self.is_busy = True
-        self.calls.submit_local(partial(self._ended, on_done), self.checkpoint)
+        if self.checkpoint is not None:
+            failpoints.reach("wave written")
+        try:
+            publication = self.publication()
+        except PipelineError as error:
+            self._end(on_done, error)
+        else:
+            self._writing = self.calls.submit_aside(
+                partial(self._written, publication, on_done), publication.write
+            )
 
-    def _ended(self, on_done: Callable[[str | None], None], future: "Future[None]") -> None:
-        self.is_busy = False
+    def end(self) -> None:
+        """Have none begin that has not, and wait for one that is being written: the last results come after it."""
+        if self._writing is not None and not self._writing.cancel():
+            wait([self._writing])
+
+    def _written(
+        self, publication: Publication, on_done: Callable[[str | None], None], future: "Future[None]"
+    ) -> None:
+        problem: PipelineError | None = None
+        try:
+            future.result()
+            publication.note()
+        except PipelineError as error:
+            problem = error
+        if self.checkpoint is None or problem is not None:
+            # What the command would publish does not tell of what is about to be sent.
+            self._end(on_done, problem)
+        else:
+            self.calls.submit_aside(partial(self._published, on_done), self.checkpoint)
+
+    def _published(self, on_done: Callable[[str | None], None], future: "Future[None]") -> None:
         failpoints.reach("wave published")
         result = result_of(future)
-        on_done(str(result) if isinstance(result, PipelineError) else None)
+        self._end(on_done, result if isinstance(result, PipelineError) else None)
+
+    def _end(self, on_done: Callable[[str | None], None], problem: PipelineError | None) -> None:
+        self.is_busy = False
+        if problem is not None and self.checkpoint is None:
+            self.report.stop(problem.exit_code, str(problem))
+            problem = None
+        on_done(None if problem is None else str(problem))

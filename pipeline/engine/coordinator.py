@@ -39,7 +39,7 @@ class Coordinator:
 
     `creator` and `followers` have calls to make. Creates go first: under a bound on the rate, polls of thousands of
     workflows would leave no call to them; they cannot starve the polls, as no more is bought than may be in flight.
-    `publish` writes the results manifest now and then, `show` tells how the jobs stand.
+    Now and then the results manifest is written, and `show` tells how the jobs stand.
     """
 
     clock: Clock
@@ -50,7 +50,6 @@ class Coordinator:
     stop: Stop
     reporter: Reporter
     report: RunReport
-    publish: Callable[[], object]
     show: Callable[[], object]
     _halted: bool = field(default=False, init=False)
     _next_show: float = field(default=0.0, init=False)
@@ -150,14 +149,4 @@ class Coordinator:
             self.show()
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_INTERVAL
-            self._publish()
-
-    def _publish(self) -> None:
-        if self.creator.publisher.is_busy:
-            return  # the command joins what others published into the file that would be written
-        try:
-            self.publish()
-        except PipelineError as error:
-            # That it cannot be written now ends no run.
-            self.report.stop(error.exit_code, str(error))
-        self.creator.publish()
+            self.creator.publish()

@@ -151,14 +151,15 @@ class Creator:
 
     def publish_wave(self) -> None:
         """Have the intents that are on disk published; they are sent only after that."""
-        if self._intended and not self.publisher.is_busy:
+        if self._intended and self.publisher.has_checkpoint:
             self.publish()
 
     def publish(self) -> None:
-        """Have what is on disk published by the operator's command, and take in what others have bought."""
-        if not self.publisher.has_checkpoint:
-            self._take_in()
-        elif not self.publisher.is_busy:
+        """Have what is on disk written to the results and published, and take in what others have bought.
+
+        Not while a command publishes: it joins what others published into the file that would be written.
+        """
+        if not self.publisher.is_busy:
             self.publisher.begin(self._published)
 
     def _published(self, why_not: str | None) -> None:
@@ -166,6 +167,8 @@ class Creator:
             self._stop(why_not)
         else:
             self._take_in()
+        if not self.publisher.has_checkpoint:
+            return  # what is intended meanwhile is no wave, and may not be on disk yet
         if self.queue.stopped:
             self.withdraw("its intent could not be published, so it was not sent")
         else:

@@ -13,7 +13,7 @@ from pipeline.artifacts.inventory import needed
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.buy_queue import BuyQueue, Failures
 from pipeline.engine.calls import CallPool, Clock, SystemClock, thread_pool
-from pipeline.engine.checkpoint import Checkpoint, WavePublisher
+from pipeline.engine.checkpoint import Checkpoint, NoPublication, Publication, WavePublisher
 from pipeline.engine.coordinator import Coordinator
 from pipeline.engine.create import Creator
 from pipeline.engine.downloader import Downloader
@@ -42,10 +42,10 @@ class Runner:
     """Carries out `plan`, by default with threads of this process; `report` is told what it ends with.
 
     `records` is what `store` holds, `ownership` what proves a workflow to be theirs, `manifest_folder` what local
-    paths are relative to. `publish` is called now and then to write the results manifest, and raises a
-    `PipelineError` where it cannot be written; so does `came_in`, which tells what other machines have bought since
-    the run began, as far as it stands there. With a `checkpoint` nothing is sent that is not published.
-    `open_executor` gives an executor for so many calls at once. `webhooks` are what the vendor is told to call, and
+    paths are relative to. `publication` is asked now and then for the results of what is on disk; `came_in` tells
+    what other machines have bought since the run began, as far as it stands in the results, and raises a
+    `PipelineError` where they cannot be read. With a `checkpoint` nothing is sent that is not published.
+    `open_executor` gives an executor for so much at once. `webhooks` are what the vendor is told to call, and
     the receipts of its calls.
     """
 
@@ -60,7 +60,7 @@ class Runner:
     reporter: Reporter
     report: RunReport
     stop: Stop
-    publish: Callable[[], object]
+    publication: Callable[[], Publication] = NoPublication
     came_in: Callable[[], Records] = Records
     checkpoint: Checkpoint | None = None
     webhooks: Webhooks = field(default_factory=lambda: Webhooks(inbox=ReceiptInbox()))
@@ -73,12 +73,16 @@ class Runner:
 
     def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
-        with self.open_executor(self.settings.concurrency) as executor:
+        # One thread more than there are calls: it writes the results.
+        with self.open_executor(self.settings.concurrency + 1) as executor:
             self._executor = executor
             self._put_files_in_place()
             self._enqueue()
             self._receipts.open()
-            self._coordinator.run()
+            try:
+                self._coordinator.run()
+            finally:
+                self._publisher.end()
         for template_id, entries in self._queue.held_back():
             number = f"{template_id}: {len(entries):,} job(s)"
             note = f"{number} not bought, as the first job of that template did not succeed"
@@ -304,7 +308,12 @@ class Runner:
 
     @cached_property
     def _publisher(self) -> WavePublisher:
-        return WavePublisher(calls=self._calls, checkpoint=self.checkpoint, publish=self.publish)
+        return WavePublisher(
+            calls=self._calls,
+            checkpoint=self.checkpoint,
+            publication=self.publication,
+            report=self.report,
+        )
 
     @cached_property
     def _others(self) -> OtherMachines:
@@ -321,6 +330,5 @@ class Runner:
             stop=self.stop,
             reporter=self.reporter,
             report=self.report,
-            publish=self.publish,
             show=self._show,
         )

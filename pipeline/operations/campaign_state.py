@@ -68,7 +68,10 @@ class CampaignState:
 
     def reread(self) -> "CampaignState":
         """The same, as the state on disk has it now."""
-        records = self.store.records()
+        return self.with_records(self.store.records())
+
+    def with_records(self, records: Records) -> "CampaignState":
+        """The same, where the state holds `records`. Asks nothing of the state: any thread may."""
         if records == self.records:
             return self
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))

@@ -160,7 +160,6 @@ class RecordsCollection:
                 reporter=reporter,
                 report=self._report,
                 stop=self._stop,
-                publish=lambda: None,
                 webhooks=Webhooks(inbox=inbox),
             )
             try:

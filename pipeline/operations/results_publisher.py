@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from pipeline import failpoints
@@ -204,3 +205,34 @@ class Publisher:
                 self._from_others = join(self._from_others, found.records)
             self._published |= found.published
             self._media = join_media(self._media, found.media)
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Publication:
+    """The results of what a state holds when this is made: a thread may write them while the state goes on.
+
+    `records` are what it holds; nothing that is given may change any more.
+    """
+
+    publisher: Publisher
+    state: CampaignState
+    records: Records
+    inputs: Mapping[JobKey, str]
+    media: MediaMap
+
+    def write(self) -> None:
+        """Work out which purchase serves which job, and write the results manifest.
+
+        Raises:
+            InvalidInput, Unfinished: as `Publisher.publish`.
+        """
+        self.state = self.state.with_records(self.records)
+        self.publisher.publish(self.state, self.inputs, self.media)
+
+    def note(self) -> None:
+        """Have the state remember them; in the thread that holds it.
+
+        Raises:
+            PipelineError: the state takes nothing any more.
+        """
+        self.publisher.note(self.state, is_all=False)

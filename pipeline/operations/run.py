@@ -12,7 +12,7 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
-from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, now
@@ -127,7 +127,7 @@ class CampaignRun:
                 reporter=reporter,
                 report=self.report,
                 stop=self._stop,
-                publish=lambda: self._publish(self._state.reread()),
+                publication=self._publication,
                 came_in=self._came_in,
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
@@ -187,15 +187,18 @@ class CampaignRun:
         workspace, timeout = self._state.workspace, self._options.request_timeout
         return vendor(workspace, timeout) if given is None else nullcontext(given)
 
-    def _publish(self, state: CampaignState) -> None:
-        """Write the results manifest.
+    def _publication(self) -> Publication:
+        """The results of what is on disk now. They are written first, and noted then.
 
-        Raises:
-            PipelineError: it cannot be written.
+        A state that was lost under the run takes nothing any more: then only the results know.
         """
-        # First, as a state that was lost under the run takes nothing any more: then only the results know.
-        self._publisher.publish(state, self.report.inputs, self.report.media)
-        self._publisher.note(state, is_all=False)
+        return Publication(
+            publisher=self._publisher,
+            state=self._state,
+            records=self._state.store.records(),
+            inputs=dict(self.report.inputs),
+            media=dict(self.report.media),
+        )
 
     def _publish_last(self) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""

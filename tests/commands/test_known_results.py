@@ -21,10 +21,11 @@ from pipeline.files import stamp
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.known_results import told_hash
-from pipeline.operations.results_publisher import Publisher
+from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.workspace import RecordPaths, open_workspace
 from pipeline.purchases import Decisions, PurchaseId
-from pipeline.state.store import PlacedFile
+from pipeline.state.store import Change, PlacedFile
+from pipeline.state.transitions import Superseded, advance
 
 PROMPTS = spring()["prompts"]
 THIRD = {**PROMPTS, "run": "a run through the woods"}
@@ -226,6 +227,31 @@ def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pi
 
     assert ended.code == 3
     assert "the results of another manifest that still exists" in ended.err
+
+
+# What changes while results are written
+
+
+@fails_without(
+    "pipeline.operations.results_publisher:Publication.note",
+    "self.publisher.note(self.state, is_all=False)",
+    swap=("False", "True"),
+)
+def test_what_changes_while_results_are_written_is_told_by_the_next_ones(bought: Project) -> None:
+    with in_process(bought) as state:
+        publisher, records = Publisher(state), state.store.records()
+        publication = Publication(publisher=publisher, state=state, records=records, inputs={}, media={})
+        publication.write()
+        before = next(iter(records.purchases.values()))
+        after = advance(before, Superseded())
+        state.store.commit([Change(before=before, after=after, at="2026-01-01", event=Superseded())])
+        publication.note()
+        now = state.reread()
+
+        assert not publisher.is_current(now)
+        assert publisher.publish_all(now)
+
+    assert [each.get("again") for each in bought.results()["purchases"]].count(True) == 1
 
 
 # Of which state

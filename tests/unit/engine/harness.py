@@ -170,6 +170,23 @@ def _standing(store: Store) -> dict[str, str]:
     return {each.id: each.status for each in sorted(purchases, key=lambda each: each.age)}
 
 
+@dataclass
+class _Published:
+    """Results that tell of these statuses by purchase."""
+
+    harness: "Harness"
+    standing: dict[str, str]
+
+    def write(self) -> None:
+        if self.harness.results_cannot_be_written:
+            raise Unfinished("the results cannot be written")
+        self.harness.published.append(self.standing)
+
+    def note(self) -> None:
+        if self.harness.results_cannot_be_noted:
+            raise Unfinished("the state takes nothing any more")
+
+
 class Harness:
     """Where one campaign is run from: its folder, its vendor, its time."""
 
@@ -182,7 +199,7 @@ class Harness:
         self.vendor = ScriptedProvider(self.clock.monotonic)
         self.stop = Stop()
         self.published: list[dict[str, str]] = []
-        self.results_cannot_be_written = False
+        self.results_cannot_be_written = self.results_cannot_be_noted = False
         self.others: list[Purchase] = []
         self.absorbs = True
         self.webhooks = Webhooks(inbox=ReceiptInbox())
@@ -233,7 +250,7 @@ class Harness:
                 reporter=reporter,
                 report=report,
                 stop=self.stop,
-                publish=lambda: self._publish(store),
+                publication=lambda: _Published(self, _standing(store)),
                 came_in=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
@@ -288,11 +305,6 @@ class Harness:
     def let_go(self) -> None:
         """Have the calls that were held come back."""
         self.executor.held.clear()
-
-    def _publish(self, store: Store) -> None:
-        if self.results_cannot_be_written:
-            raise Unfinished("the results cannot be written")
-        self.published.append(_standing(store))
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -67,6 +67,8 @@ class FakeExecutor(Executor):
 
 
 def _do(call: Callable[[], T], future: "Future[T]") -> None:
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         future.set_result(call())
     except Exception as error:

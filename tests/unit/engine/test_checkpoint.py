@@ -4,10 +4,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from support.protection import fails_without
 
 from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, running, success
-from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.calls import CallPool, SystemClock
+from pipeline.engine.checkpoint import Checkpoint, NoPublication, WavePublisher
+from pipeline.engine.reporter import RunReport
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Job
@@ -82,9 +85,9 @@ def test_every_purchase_stood_in_the_published_results_before_it_was_sent(harnes
 
 
 @fails_without(
-    "pipeline.engine.checkpoint:WavePublisher._ended",
-    "on_done(str(result) if isinstance",
-    swap=("str(result) if isinstance(result, PipelineError) else None", "None"),
+    "pipeline.engine.checkpoint:WavePublisher._published",
+    "self._end(on_done, result if isinstance",
+    swap=("result if isinstance(result, PipelineError) else None", "None"),
 )
 def test_a_wave_that_cannot_be_published_is_void_and_nothing_more_is_bought(harness: Harness) -> None:
     ran = harness.run(
@@ -170,6 +173,91 @@ def test_results_are_published_now_and_then_while_a_run_waits(harness: Harness) 
     assert all(later - earlier >= 29 for earlier, later in pairwise(pushes[1:]))
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_run_goes_on_while_its_results_are_written(harness: Harness, concurrency: int) -> None:
+    harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1060 else success(FILM)]
+    harness.executor.held = {"write"}
+    seen: list[list[str]] = []
+    harness.clock.later(200, lambda: seen.append(harness.on_disk()))
+    harness.clock.later(200, harness.let_go)
+
+    ran = harness.run(*jobs(2), settings=RunSettings(concurrency=concurrency, in_flight=1))
+
+    assert seen == [["done", "done"]]
+    # The results are those of the moment at which they were begun.
+    assert [list(each.values()) for each in harness.published] == [["submitted"]]
+    assert set(ran.statuses.values()) == {"done"}
+
+
+@fails_without("pipeline.engine.create:Creator._published", "if not self.publisher.has_checkpoint")
+def test_an_intent_that_is_not_on_disk_yet_is_not_sent_when_results_were_written(harness: Harness) -> None:
+    harness.executor.held, harness.executor.together = {"prepare", "write"}, True
+    harness.clock.later(100, harness.let_go)
+
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+    assert harness.published
+
+
+@fails_without("pipeline.engine.checkpoint:WavePublisher._written", "publication.note()")
+def test_a_wave_that_the_state_cannot_remember_as_published_is_void(harness: Harness) -> None:
+    harness.results_cannot_be_noted = True
+
+    ran = harness.run(*jobs(3), checkpoint=FakeCheckpoint())
+
+    assert not harness.vendor.creates
+    assert {each.status for each in ran.records.purchases.values()} == {"void"}
+    assert ran.report.notes == ["the state takes nothing any more; nothing more is bought"]
+
+
+@fails_without("pipeline.engine.runner:Runner.run", "self._publisher.end()")
+def test_results_that_were_not_begun_before_the_end_of_a_run_are_not_written_after_it(
+    harness: Harness,
+) -> None:
+    """They are older than the last ones, which would be lost under them."""
+    harness.executor.held = {"write"}
+    harness.vendor.telling["blue"] = [running() for _ in range(1000)]
+    harness.clock.later(60, lambda: harness.stop.request(ExitCode.TERMINATED))
+    harness.run(BLUE)
+
+    harness.let_go()
+    harness.executor.work()
+
+    assert not harness.published
+
+
+@fails_without("pipeline.engine.checkpoint:WavePublisher.end", "wait([self._writing])")
+def test_results_that_are_being_written_at_the_end_of_a_run_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, goes_on = Event(), Event()
+    written: list[str] = []
+
+    class Slow(NoPublication):
+        def write(self) -> None:
+            begun.set()
+            goes_on.wait(30)
+            written.append("results")
+
+    def waited_for(futures: "list[Future[None]]") -> None:
+        goes_on.set()
+        wait(futures)
+
+    monkeypatch.setattr("pipeline.engine.checkpoint.wait", waited_for)
+    with ThreadPoolExecutor(1) as pool:
+        calls = CallPool(clock=SystemClock(), limit=1, rate=None, executor=pool, local_executor=pool)
+        publisher = WavePublisher(calls=calls, checkpoint=None, publication=Slow, report=RunReport())
+        try:
+            publisher.begin(lambda _: None)
+            assert begun.wait(30)
+            publisher.end()
+            assert written
+        finally:
+            goes_on.set()
+
+
 def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
     purchase = Purchase(
         id=PurchaseId("f" * 16),
@@ -246,7 +334,7 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
 
 
 @fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
-@fails_without("pipeline.engine.create:Creator.publish", "if not self.publisher.has_checkpoint")
+@fails_without("pipeline.engine.create:Creator._published", "self._take_in()")
 def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
     harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
     harness.others.append(bought_elsewhere(jobs(3)[1]))
@@ -325,7 +413,11 @@ def test_what_came_in_and_cannot_be_written_down_stops_the_buying(harness: Harne
     assert ran.codes == {ExitCode.UNFINISHED}
 
 
-@fails_without("pipeline.engine.coordinator:Coordinator._publish", "if self.creator.publisher.is_busy")
+@fails_without(
+    "pipeline.engine.create:Creator.publish",
+    "if not self.publisher.is_busy",
+    swap=("not self.publisher.is_busy", "True"),
+)
 def test_the_results_are_left_alone_while_a_command_joins_into_them(harness: Harness) -> None:
     harness.executor.held = {"FakeCheckpoint"}
     harness.clock.later(100, harness.let_go)
