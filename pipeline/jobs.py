@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NewType
 
 # `hero/overlay/blue/walk/duration=5/locale=en#2`: which job it is, as people and records spell it.
@@ -100,26 +100,26 @@ class Coordinates:
     prompt: str | None = None
     axes: tuple[tuple[str, Json], ...] = ()
     take: int = 1
+    key: JobKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        key = self._without_take() if self.take == 1 else f"{self._without_take()}#{self.take}"
+        object.__setattr__(self, "key", JobKey(key))
 
     def __str__(self) -> str:
         return self.key
 
     @property
-    def key(self) -> JobKey:
-        """Its one spelling."""
-        return JobKey(self._spelled(f"#{self.take}"))
-
-    @property
     def for_path(self) -> str:
         """The key as `job.key` reads in `output.path`, where a take is `-take2`."""
-        return self._spelled(f"-take{self.take}")
+        return self.key if self.take == 1 else f"{self._without_take()}-take{self.take}"
 
-    def _spelled(self, take: str) -> str:
-        parts = [part for part in (self.rule, self.template, self.image, self.prompt) if part is not None]
-        parts = [encode_part(part) for part in parts]
+    def _without_take(self) -> str:
+        named = (self.rule, self.template, self.image, self.prompt)
+        parts = [encode_part(part) for part in named if part is not None]
         for name, value in sorted(self.axes) if len(self.axes) > 1 else self.axes:
             parts.append(f"{encode_part(name)}={encode_part(axis_text(value))}")
-        return "/".join(parts) + (take if self.take > 1 else "")
+        return "/".join(parts)
 
 
 _RESERVED = re.compile(r"[/,=#%&*?\[\]\s\x00-\x1f\x7f]")
@@ -155,7 +155,7 @@ def constant(text: str) -> Wording:
     return _Constant(text)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One thing the manifest asks for, with what a run needs to know to buy and place it.
 
@@ -176,16 +176,15 @@ class Job:
     credits: int | None = None
     steps: bool = False
     output_media: MediaType | None = None
+    fingerprint: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", fingerprint(self.request, CURRENT))
 
     def __repr__(self) -> str:
         return f"<Job {self.key}>"
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """What is asked for, by the newest version of the rule."""
-        return fingerprint(self.request, CURRENT)
-
-    @cached_property
+    @property
     def key(self) -> JobKey:
         """The key's one spelling, by which purchases and selections know the job."""
         return self.coordinates.key
@@ -193,8 +192,8 @@ class Job:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """By every version of the rule, newest first: an upgrade must not make a purchase unfit."""
-        older = (version for version in FINGERPRINTS if version != CURRENT)
-        return (self.fingerprint, *(fingerprint(self.request, version) for version in older))
+        older = [fingerprint(self.request, version) for version in FINGERPRINTS if version != CURRENT]
+        return (self.fingerprint, *older)
 
     @property
     def approved_of(self) -> tuple[JobKey, ...]:
