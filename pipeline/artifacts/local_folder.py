@@ -124,7 +124,11 @@ class LocalFolder:
 
     def delete(self, path: str, digest: str) -> None:
         del digest
-        (self.location / path).unlink(missing_ok=True)
+        target = self.location / path
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unfinished(f"{target}: cannot be deleted: {error.strerror}") from error
 
     def _target(self, path: str) -> Path:
         """Where `path` is on disk, its folder made; it stays inside the output folder.

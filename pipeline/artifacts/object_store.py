@@ -105,7 +105,7 @@ class ObjectStore:
         stored = self._bucket.head(path)
         if stored is not None and stored.sha256 == digest:
             self._bucket.delete(path, stored)
-            stored = None
+            stored = self._bucket.head(path)
         self.sent({path: stored})
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
@@ -154,10 +154,11 @@ _keeps_word: set[ObjectUrl] = set()
 
 
 def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
-    """Make sure, once for each place, that the server refuses to put a file where one lies.
+    """Make sure, once for each place, that the server refuses to put a file where one lies, and keeps its hash.
 
     Raises:
-        InvalidInput: it does not: every put could overwrite what another machine has put.
+        InvalidInput: it does not. Every put could overwrite what another machine has put, or nothing that is put
+            could be told from what is not ours.
     """
     if bucket.url in _keeps_word:
         return
@@ -170,6 +171,13 @@ def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
             raise InvalidInput(
                 f"{bucket.url}: this server overwrites what it is told only to create (If-None-Match), so nothing is "
                 "put there"
+            )
+        marked = bucket.head(_MARK)
+        if marked is None or marked.sha256 is None:
+            raise InvalidInput(
+                f"{bucket.url / _MARK}: this server keeps no SHA-256 of what is put there, so nothing could be told "
+                "from what is not ours, and nothing is put there; if another program has put this object there, "
+                "delete it and run again"
             )
     finally:
         temporary.unlink(missing_ok=True)

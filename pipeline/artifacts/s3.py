@@ -5,7 +5,9 @@ Keys come from the usual places of AWS and stand in no message; neither does wha
 
 import base64
 import hashlib
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +25,16 @@ try:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        ConfigParseError,
+        CredentialRetrievalError,
         NoCredentialsError,
         NoRegionError,
         PartialCredentialsError,
         ProfileNotFound,
+        SSOError,
+        TokenRetrievalError,
     )
+    from botocore.parsers import ResponseParserError
 except ImportError as error:
     raise UsageError(
         "--output s3://…: files in an object store need the extra 's3': pip install 'campaign-pipeline[s3]'"
@@ -39,11 +46,18 @@ _AT_ONCE = 64
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
 
+# Tries of a put that meets another one of the same name, and the seconds before the second of them.
+_CONFLICTS = 5
+_CONFLICT_PAUSE = 0.1
+
 _IS_THERE = frozenset({"PreconditionFailed", "412"})
+_CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 _IS_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _FORBIDDEN = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"})
 _NOT_KNOWN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "401", "Unauthorized"})
-_NEVER = frozenset({"InvalidBucketName", "NotImplemented", "501", "KeyTooLongError", "InvalidRequest", "400"})
+_EXPIRED = frozenset({"ExpiredToken", "RequestExpired", "ExpiredTokenException"})
+_ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
+_NEVER = frozenset({"InvalidBucketName", "NotImplemented", "501", "KeyTooLongError", "InvalidRequest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +90,35 @@ class Bucket:
                 if _code(error) in _IS_MISSING:
                     return None
                 raise
-        return _stored(told, told["ContentLength"], _from_base64(told.get("ChecksumSHA256")))
+            return _stored(told, told["ContentLength"], _from_base64(told.get("ChecksumSHA256")))
 
     def put_if_absent(self, file: Path, path: str, digest: str) -> bool:
         """Put a whole file where nothing lies; False where something does, which stays as it is."""
-        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
-        with _told(self.url, "put objects (s3:PutObject)"), file.open("rb") as body:
-            try:
-                _client().put_object(
-                    **self._named(path),
-                    Body=body,
-                    IfNoneMatch="*",
-                    ChecksumAlgorithm="SHA256",
-                    ChecksumSHA256=checksum,
-                )
-            except ClientError as error:
-                if _code(error) in _IS_THERE:
-                    return False
-                raise
+        with _told(self.url, "put objects (s3:PutObject)"):
+            for tries in range(1, _CONFLICTS + 1):
+                try:
+                    self._put(file, path, digest)
+                except ClientError as error:
+                    if _code(error) in _IS_THERE:
+                        return False
+                    # Two puts of one name have met, and the server has taken neither for the first.
+                    if _code(error) not in _CONFLICT or tries == _CONFLICTS:
+                        raise
+                    time.sleep(_CONFLICT_PAUSE * 2 ** (tries - 1))
+                else:
+                    break
         return True
+
+    def _put(self, file: Path, path: str, digest: str) -> None:
+        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
+        with file.open("rb") as body:
+            _client().put_object(
+                **self._named(path),
+                Body=body,
+                IfNoneMatch="*",
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+            )
 
     def fetch(self, path: str, target: Path) -> str:
         """Write the bytes of an object to the file `target`; returns their SHA-256 in hex."""
@@ -107,9 +131,13 @@ class Bucket:
         return digest.hexdigest()
 
     def delete(self, path: str, known: StoredObject) -> None:
-        """Delete the object at `path` if it still is the one that is `known`."""
+        """Delete the object at `path` if it still is the one that is `known`; what came in its place stays."""
         with _told(self.url, "delete objects (s3:DeleteObject)"):
-            _client().delete_object(**self._named(path), IfMatch=known.etag)
+            try:
+                _client().delete_object(**self._named(path), IfMatch=known.etag)
+            except ClientError as error:
+                if _code(error) not in _IS_THERE | _IS_MISSING:
+                    raise
 
     def _named(self, path: str) -> dict[str, str]:
         return {"Bucket": self.url.bucket, "Key": (self.url / path).key}
@@ -126,12 +154,22 @@ def _told(url: ObjectUrl, what: str) -> Iterator[None]:
         raise InvalidInput(
             f"{url}: no keys to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         ) from None
+    except (CredentialRetrievalError, SSOError, TokenRetrievalError) as error:
+        raise InvalidInput(f"{url}: no keys were given out ({type(error).__name__}); sign in again") from None
+    except ConfigParseError:
+        raise InvalidInput(f"{url}: the configuration of AWS cannot be read; see AWS_CONFIG_FILE") from None
     except NoRegionError:
         raise InvalidInput(f"{url}: its region is not known; set AWS_REGION") from None
     except ValueError:
         raise InvalidInput(f"{url}: AWS_ENDPOINT_URL is not the address of a server") from None
+    except (ResponseParserError, KeyError, RecursionError):  # the last where it points to itself for ever
+        raise InvalidInput(
+            f"{url}: what answers is no object store; AWS_ENDPOINT_URL may be the address of another server"
+        ) from None
     except BotoCoreError as error:
         raise Unfinished(f"{url}: the store does not answer ({type(error).__name__})") from None
+    except OSError as error:
+        raise Unfinished(f"{error.filename or 'this machine'}: {error.strerror}") from error
 
 
 def signed(location: ObjectUrl, seconds: int) -> str:
@@ -142,7 +180,10 @@ def signed(location: ObjectUrl, seconds: int) -> str:
     """
     named = {"Bucket": location.bucket, "Key": location.key}
     with _told(location, "sign links"):
-        link = _client().generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
+        # Else links name Amazon's host for all regions, where those to newer regions do not work.
+        is_amazon = ".amazonaws." in _client().meta.endpoint_url
+        signer = _client(names_region=is_amazon)
+        link = signer.generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
     return str(link)
 
 
@@ -155,8 +196,18 @@ def _refusal(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
         return InvalidInput(f"{url}: no right to {what}")
     if code in _NOT_KNOWN:
         return InvalidInput(f"{url}: the store does not know the keys that were found for it, or has others")
-    if code in {"ExpiredToken", "RequestExpired", "ExpiredTokenException"}:
+    if code in _EXPIRED:
         return Unfinished(f"{url}: the keys have expired; sign in again and run again")
+    if code in _ELSEWHERE:
+        return InvalidInput(f"{url}: lies in another region than the one that is set; set AWS_REGION")
+    if code == "RequestTimeTooSkewed":
+        return InvalidInput(
+            f"{url}: the clock of this machine is wrong, so the store takes no request; set it"
+        )
+    if code == "400":  # where an answer has no words, which those to a look have not
+        return Unfinished(
+            f"{url}: the store refuses to {what}: the keys may have expired, or AWS_REGION be another"
+        )
     if code in _NEVER:
         return InvalidInput(f"{url}: the store cannot {what}: {printable(code, 60)}")
     return Unfinished(f"{url}: the store could not {what} now: {printable(code, 60)}")
@@ -181,14 +232,14 @@ def _from_base64(checksum: str | None) -> str | None:
 _lock = threading.Lock()
 
 
-def _client() -> Any:
+def _client(*, names_region: bool = False) -> Any:
     # Many threads may use a client, but not make one.
     with _lock:
-        return _made()
+        return _made(names_region)
 
 
 @cache
-def _made() -> Any:
+def _made(names_region: bool) -> Any:
     config = Config(
         connect_timeout=10,
         read_timeout=60,
@@ -196,6 +247,11 @@ def _made() -> Any:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        # Links would be signed in a way that newer buckets do not take.
+        signature_version="s3v4",
+        # With this the host of each bucket is one of its region.
+        s3={"addressing_style": "virtual"} if names_region else None,
     )
     make: Callable[..., Any] = boto3.session.Session().client
-    return make("s3", config=config)
+    # The client itself looks for `AWS_DEFAULT_REGION` only.
+    return make("s3", config=config, region_name=os.environ.get("AWS_REGION") or None)

@@ -18,7 +18,7 @@ from pipeline.engine.in_flight import InFlight
 from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import BuyingStopped, ExitCode, PipelineError
+from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import as_on_disk, read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
 from pipeline.planning.plan import Entry
@@ -239,8 +239,12 @@ def _from_upstream(
     for location, digest, content_type in upstream.files.get(source.output, ()):
         is_first = index is None or recorded[index].sha256 in (None, digest)
         if is_first and (source.media is None or content_type.startswith(f"{source.media}/")):
-            with on_this_machine(location, digest, folder / COPIES) as path:
-                return _attachment(path, location.name, digest, LARGEST_MEDIA)
+            try:
+                with on_this_machine(location, digest, folder / COPIES) as path:
+                    return _attachment(path, location.name, digest, LARGEST_MEDIA)
+            except (Unfinished, InvalidInput) as error:
+                # A store that cannot give it out now ends no run; it is asked again.
+                raise VendorError(str(error)) from error
     if media is not None and index is not None:
         return _by_hash(provider, media, recorded[index]).url
     kind = source.media or "file"

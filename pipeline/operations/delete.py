@@ -6,7 +6,7 @@ from functools import partial
 
 from pipeline.artifacts.inventory import needed
 from pipeline.engine.updater import assert_own
-from pipeline.errors import InvalidInput, PipelineError, UsageError
+from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.results_publisher import publish_anew
@@ -121,12 +121,13 @@ def _delete_all(
             try:
                 proof = None if purchase.id in trusted else ownership
                 calls(partial(delete, provider, purchase, proof))
-            except (VendorError, InvalidInput) as error:
+                # Before it counts as removed: what an object store keeps for now is asked for again by the next one.
+                outputs.remove(purchase, wanted)
+            except (VendorError, InvalidInput, Unfinished) as error:
                 failed += 1
                 on_failure(purchase, error)
                 continue
             state.store.commit([_change(purchase, Removed())])
-            outputs.remove(purchase, wanted)
     finally:
         placed, removed = outputs.index.changes()
         state.store.index_files(placed, removed)

@@ -2,20 +2,20 @@
 
 import random
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign, picture, spring
+from support.campaigns import Project, campaign, chained, picture, spring
 from support.checks import assert_nothing_bought_twice, assert_playable, assert_valid
-from support.processes import Running
+from support.nursery import Child, Nursery
 from support.protection import fails_without
 from support.s3 import BUCKET, KEYS, Asked, S3Server
 
 from pipeline.emulator.embedded import Emulator
-
-Start = Callable[..., Running]
 
 PLACE = f"s3://{BUCKET}/spring"
 
@@ -90,9 +90,7 @@ def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
     assert f"s3://{BUCKET}/{second}: missing" in ended.said
 
 
-@fails_without(
-    "pipeline.artifacts.s3:Bucket.put_if_absent", "_client().put_object(", swap=("IfNoneMatch='*', ", "")
-)
+@fails_without("pipeline.artifacts.s3:Bucket._put", "_client().put_object(", swap=("IfNoneMatch='*', ", ""))
 def test_what_lies_in_the_way_is_not_overwritten(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
@@ -167,7 +165,7 @@ def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old
     assert set(after.values()) == set(bucket.objects().values())
 
 
-@fails_without("pipeline.artifacts.object_store:_assert_creates_only", "raise InvalidInput(")
+@fails_without("pipeline.artifacts.object_store:_assert_creates_only", "raise InvalidInput(f'{bucket.url}: ")
 def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
@@ -251,32 +249,131 @@ def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
     assert bucket.objects() == {}
 
 
+@fails_without("pipeline.operations.delete:_delete_all", "continue")
+def test_a_film_that_the_store_keeps_for_now_goes_with_the_next_prune(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    walk = next(key for key in bucket.objects() if "walk" in key)
+    project.write({"campaign.yaml": spring(prompts={"dance": "a dance in the rain"})})
+
+    bucket.meet = lambda asked: 503 if asked.method == "DELETE" else None
+    failed = pipeline("prune", project.manifest, "--output", PLACE, "--yes")
+    assert failed.code == 8, failed.said
+    assert f"not deleted: {PLACE}" in failed.said
+    assert "1 could not be deleted yet: run again" in failed.said
+    assert walk in bucket.objects()
+    bucket.meet = lambda _asked: None
+    again = pipeline("prune", project.manifest, "--output", PLACE, "--yes")
+
+    assert again.code == 0, again.said
+    assert "1 deleted." in again.out
+    assert len(vendor.store.workflows()) == len(bucket.objects()) == 1
+    assert walk not in bucket.objects()
+    assert pipeline("prune", project.manifest, "--output", PLACE, "--yes").out == "Nothing to delete.\n"
+
+
+def sketched(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
+    """A campaign of two stages, of which the first lies in the store and is gone at the vendor."""
+    project = campaign(folder, {"campaign.yaml": chained()})
+    ended = pipeline("run", project.manifest, "--output", PLACE, "--select", "sketch")
+    assert ended.code == 0, ended.said
+    (sketch,) = vendor.store.workflows()
+    vendor.store.delete(sketch.id)
+    return project
+
+
+def test_a_stage_is_made_from_what_lies_in_the_store(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    project = sketched(folder, pipeline, vendor)
+    ended = pipeline("run", project.manifest, "--output", PLACE)
+
+    assert ended.code == 0, ended.said
+    assert set(project.statuses().values()) == {"done"}
+    (sketch,) = (content for key, content in bucket.objects().items() if key.endswith(".png"))
+    assert sketch in [each.read_bytes() for each in vendor.settings.folder.rglob("input-1.png")]
+    assert [each.name for each in (folder / ".pipeline" / "copies").iterdir()] == [".gitignore"]
+
+
+@fails_without("pipeline.engine.prepare:_from_upstream", "raise VendorError(str(error))")
+def test_a_store_that_does_not_give_it_out_now_holds_up_that_stage_alone(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    project = sketched(folder, pipeline, vendor)
+    manifest = chained()
+    manifest["prompts"]["turn"] = "it turns"
+    manifest["jobs"].append(
+        {"id": "plain", "templates": ["film"], "image_sets": ["shoes"], "prompts": ["turn"]}
+    )
+    project.write({"campaign.yaml": manifest})
+    bucket.meet = lambda asked: 503 if asked.method == "GET" and asked.key else None
+
+    ended = pipeline("run", project.manifest, "--output", PLACE)
+    assert ended.code == 8, ended.said
+    assert "film/film/red/spin: s3://" in ended.said
+    assert project.statuses()["plain/film/red/turn"] == "done"
+    bucket.meet = lambda _asked: None
+    again = pipeline("run", project.manifest, "--output", PLACE)
+    assert again.code == 0, again.said
+    assert_nothing_bought_twice(vendor)
+
+
+def test_without_the_extra_it_is_named(project: Project) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.modules['boto3'] = None; from pipeline.cli.main import main; main()",
+            *("plan", str(project.manifest), "--output", PLACE),
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert ended.returncode == 64, ended.stderr
+    assert "campaign-pipeline[s3]" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (project.folder / "s3:").exists()
+
+
 def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
-    folder: Path, start: Start, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+    folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(24)})
     rng, killed = random.Random(20), 0
-    for _ in range(20):
-        left = rng.randrange(1, 7)
-        running = start("run", project.manifest, "--output", PLACE, **bucket.environment)
+    with Nursery() as nursery:
+        for number in range(20):
+            left = rng.randrange(1, 12)
+            running: SimpleQueue[Child] = SimpleQueue()
 
-        def strike(asked: Asked, running: Running = running) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                running.signal(signal.SIGKILL)
+            def strike(_asked: Asked, running: SimpleQueue[Child] = running) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    running.get().signal(signal.SIGKILL)
 
-        bucket.meet = strike
-        killed += running.process.wait(timeout=60) == -signal.SIGKILL
-        bucket.meet = lambda _asked: None
-        for key, content in bucket.objects().items():
-            assert_playable(key, content)
+            bucket.meet = strike
+            child = nursery.start(
+                *("run", project.manifest, "--output", PLACE),
+                url=vendor.url,
+                folder=folder,
+                said=folder.parent / f"run-{number}",
+                **bucket.environment,
+            )
+            running.put(child)
+            killed += child.ended().code == -signal.SIGKILL
+            bucket.meet = lambda _asked: None
+            for key, content in bucket.objects().items():
+                assert_playable(key, content)
     assert killed > 10
     ended = pipeline("collect", project.manifest, "--output", PLACE)
     assert ended.code in {0, 7}, ended.said
     assert pipeline("verify", project.manifest, "--files", "--output", PLACE).code == 0
     assert_whole(project, bucket)
     assert_nothing_bought_twice(vendor)
+    behind = [each.name for each in (folder / ".pipeline" / "spring.uploads").iterdir()]
+    assert not [name for name in behind if not name.startswith((".mark.", ".gitignore"))]
 
 
 def test_the_gallery_reads_stills_from_there_and_links_films_only_when_asked(

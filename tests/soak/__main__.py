@@ -3,8 +3,8 @@
 What was played is remembered in a folder, so a soak that was stopped goes on where it was. The first history in
 which something does not hold ends it with 1, and is played again by the next.
 
-Settings, all from the environment: `SOAK_TIMES` (200) of each kind, `SOAK_SECONDS` (3600) at the most,
-`SOAK_FOLDER` (`build/soak`), `PIPELINE_TEST_SEED`.
+Settings, all from the environment: `SOAK_KINDS` (all of `WHAT`), `SOAK_TIMES` (200) of each kind, `SOAK_SECONDS`
+(3600) at the most, `SOAK_FOLDER` (`build/soak`), `PIPELINE_TEST_SEED`.
 """
 
 import json
@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from support.chance import STRUCK, Chance, seed_of_tests, vendor_in
+from support.chance import Chance, seed_of_tests, vendor_in
 from support.nursery import Nursery, Ward
 
 AT_ONCE = 4
 WHAT = {
     "kill": "runs killed at a random moment",
     "term": "runs terminated at a random moment",
+    "store": "runs killed whose files go to an object store",
     "faults": "plans of faults at the vendor",
 }
 PROVED = (
@@ -96,12 +97,13 @@ def main() -> int:
     folder = Path(os.environ.get("SOAK_FOLDER", "build/soak"))
     times = int(os.environ.get("SOAK_TIMES", "200"))
     till = time.monotonic() + float(os.environ.get("SOAK_SECONDS", "3600"))
+    kinds = os.environ.get("SOAK_KINDS", " ".join(WHAT)).split()
     folder.mkdir(parents=True, exist_ok=True)
     soak = Soak.resumed(folder / "soak.json")
     say(f"PIPELINE_TEST_SEED={soak.seed}, so far: {soak}")
     with Ward(AT_ONCE) as ward:
         for turn in count():
-            batches = {kind: batch for kind in (*STRUCK, "faults") if (batch := soak.batch(kind, times))}
+            batches = {kind: batch for kind in kinds if (batch := soak.batch(kind, times))}
             if not batches:
                 break
             if time.monotonic() >= till:

@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +18,10 @@ from support.trials import Trial
 # How often one campaign is struck before it is left in peace.
 STRIKES = 5
 # How a run ends that was struck; SIGTERM by itself before the command has learnt to take it.
-STRUCK = {"kill": {-9}, "term": {143, -15}}
+STRUCK = {"kill": {-9}, "term": {143, -15}, "store": {-9}}
 # Seconds that a workflow takes, and within which a run is struck: so one that has much to do is struck for sure.
 _DURATION = 0.3
-_LONGEST = 0.5
+_LONGEST = {"kill": 0.5, "term": 0.5, "store": 1.5}
 
 # What a vendor may do to a create without it being bought twice, and to all other calls, for ever or for a while.
 _CREATE_FAULTS: list[Json] = [
@@ -62,8 +64,8 @@ def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
     codes: list[int] = []
     for _ in range(STRIKES):
         child = trial.start()
-        time.sleep(rng.uniform(0.0, _LONGEST))
-        child.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
+        time.sleep(rng.uniform(0.0, _LONGEST[kind]))
+        child.signal(signal.SIGTERM if kind == "term" else signal.SIGKILL)
         code = trial.ended(child).code
         if code not in STRUCK[kind]:
             # It was through before it was struck, so nothing is left to be disturbed.
@@ -94,7 +96,10 @@ def faults(rng: random.Random) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """One history: `kind` is `kill`, `term` or `faults`; the same seed and number give the same plan."""
+    """One history: `kind` is `kill`, `term`, `store` or `faults`; the same seed and number give the same plan.
+
+    `store` are kills too, of runs whose files go to an object store.
+    """
 
     kind: str
     seed: int
@@ -110,12 +115,28 @@ class Chance:
         """
         rng = random.Random(f"{self.seed}/{self.kind}/{self.number}")
         trial = Trial.of(folder / f"{self.kind}-{self.number}", vendor, nursery, 2)
-        try:
-            codes = self._disturb(trial, rng)
-            trial.assert_kept(trial.settle())
-        except AssertionError as error:
-            raise AssertionError(f"PIPELINE_TEST_SEED={self.seed}, {self}: {error}") from error
+        with self._store_for(trial):
+            try:
+                codes = self._disturb(trial, rng)
+                trial.assert_kept(trial.settle())
+            except AssertionError as error:
+                raise AssertionError(f"PIPELINE_TEST_SEED={self.seed}, {self}: {error}") from error
         return codes
+
+    @contextmanager
+    def _store_for(self, trial: Trial) -> Iterator[None]:
+        if self.kind != "store":
+            yield
+            return
+        # Imported here, as it takes seconds.
+        from support.s3 import S3Server
+
+        trial.store = S3Server()
+        try:
+            trial.store.empty()
+            yield
+        finally:
+            trial.store.close()
 
     def _disturb(self, trial: Trial, rng: random.Random) -> list[int]:
         if self.kind != "faults":

@@ -27,15 +27,28 @@ class Asked(NamedTuple):
     headers: dict[str, Any]
 
 
+class Refusal(NamedTuple):
+    """An answer to a request that is not carried out; `body` is what a server says in it."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/xml"
+
+    @classmethod
+    def of(cls, status: int, code: str) -> "Refusal":
+        """As S3 words it."""
+        return cls(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
+
+
 class S3Server:
     """The server with an empty bucket. `meet` is called with each request before it is carried out.
 
-    A status that it returns is the answer, and nothing is carried out.
+    A status or a refusal that it returns is the answer, and nothing is carried out.
     """
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self.meet: Callable[[Asked], int | None] = lambda _asked: None
+        self.meet: Callable[[Asked], int | Refusal | None] = lambda _asked: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -63,6 +76,21 @@ class S3Server:
             if not each["Key"].endswith("/.pipeline-output")
         }
 
+    @staticmethod
+    def place(name: str) -> str:
+        """The url of a place for one campaign."""
+        return f"s3://{BUCKET}/{name}"
+
+    def get(self, url: str) -> bytes:
+        """What lies at the url of an object."""
+        key = url.removeprefix(f"s3://{BUCKET}/")
+        return bytes(self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def open_uploads(self) -> list[str]:
+        """The keys of what was begun in parts and not ended."""
+        found = self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())
+        return [each["Key"] for each in found]
+
     def put(self, key: str, content: bytes) -> None:
         """Somebody else's file."""
         self.client.put_object(Bucket=BUCKET, Key=key, Body=content)
@@ -87,11 +115,14 @@ class S3Server:
         key = environ["PATH_INFO"].lstrip("/").partition("/")[2]
         asked = Asked(environ["REQUEST_METHOD"], key, environ)
         self.asked.append(asked)
-        status = self.meet(asked)
-        if status is not None:
-            start_response(f"{status} refused", [("content-length", "0")])
-            return [b""]
-        return self._app(environ, start_response)
+        met = self.meet(asked)
+        if met is None:
+            return self._app(environ, start_response)
+        refusal = Refusal(met) if isinstance(met, int) else met
+        body = b"" if asked.method == "HEAD" else refusal.body
+        headers = [("content-length", str(len(body))), ("content-type", refusal.content_type)]
+        start_response(f"{refusal.status} refused", headers)
+        return [body]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import Entry
@@ -14,6 +14,9 @@ from pipeline.state.opening import open_store
 from support.calling import Ended
 from support.campaigns import Project, campaign
 from support.nursery import Child, Nursery
+
+if TYPE_CHECKING:  # the server that it brings takes seconds to load
+    from support.s3 import S3Server
 
 # A run that failed is repeated this often at the most; one is enough where the vendor is well.
 MOST_RUNS = 6
@@ -53,12 +56,16 @@ def every_way(name: str, plain: int = 0) -> dict[str, Json]:
 
 @dataclass
 class Trial:
-    """One campaign, run by processes that may be killed, and the vendor that it buys from."""
+    """One campaign, run by processes that may be killed, and the vendor that it buys from.
+
+    Its files go to the `store`, if there is one.
+    """
 
     project: Project
     vendor: Emulator
     nursery: Nursery
     flags: tuple[str, ...] = ()
+    store: "S3Server | None" = None
     history: list[str] = field(default_factory=list)
 
     @classmethod
@@ -71,6 +78,8 @@ class Trial:
         """Start a run."""
         folder = self.project.folder
         said = folder.with_name(f"{folder.name}-{len(self.history)}")
+        if self.store is not None:
+            more = {**self.store.environment, "PIPELINE_OUTPUT": self.store.place(self.name), **more}
         return self.nursery.start(
             "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, said=said, **more
         )
@@ -176,9 +185,17 @@ class Trial:
         }
         assert len(wanted) == sum(job["status"] == "done" for job in results["jobs"])
         for path, digest in wanted.items():
-            content = (self.project.folder / path).read_bytes()
+            content = self._read(path)
             assert hashlib.sha256(content).hexdigest() == digest, path
             assert digest in made, path
+        if self.store is not None:
+            lie = {key: hashlib.sha256(content).hexdigest() for key, content in self.store.objects().items()}
+            assert set(lie.values()) <= made, lie
+            assert not self.store.open_uploads()
         half = [name for name in here if name.rpartition("/")[2].startswith(".")]
         assert not half, half
         assert not list(self.project.folder.glob(".*.tmp"))
+
+    def _read(self, path: str) -> bytes:
+        """A file that the results tell of."""
+        return (self.project.folder / path).read_bytes() if self.store is None else self.store.get(path)

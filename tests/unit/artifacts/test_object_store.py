@@ -6,32 +6,45 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Self
 
 import pytest
 from support.protection import fails_without
-from support.s3 import BUCKET, KEYS, Asked, S3Server
+from support.s3 import BUCKET, KEYS, Asked, Refusal, S3Server
 
 from pipeline.artifacts.base import NotOurs, Upload
 from pipeline.artifacts.object_store import ObjectStore, send
 from pipeline.artifacts.opening import on_this_machine
-from pipeline.artifacts.s3 import Bucket
+from pipeline.artifacts.s3 import Bucket, signed
+from pipeline.artifacts.scratch import make_scratch
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.schemes import ObjectUrl
 
 PLACE = ObjectUrl(BUCKET, "out")
 SENDS = """
-import hashlib, sys
+import hashlib, os, sys
 from pathlib import Path
+from pipeline.artifacts import s3
 from pipeline.artifacts.base import Upload
 from pipeline.artifacts.object_store import send
 from pipeline.schemes import ObjectUrl
 file = Path(sys.argv[1])
-send(ObjectUrl("films", "out"), file.parent, [Upload(file, "a.mp4", hashlib.sha256(file.read_bytes()).hexdigest())])
+digest = hashlib.sha256(file.read_bytes()).hexdigest()
+s3._client()
+for path in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        send(ObjectUrl("films", "out"), file.parent, [Upload(file, path.strip(), digest)])
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -100,28 +113,71 @@ def test_an_answer_that_is_lost_does_no_harm(store: ObjectStore, bucket: S3Serve
     assert bucket.objects() == {"out/a.mp4": b"film"}
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_kill_in_the_middle_of_a_put_leaves_nothing(bucket: S3Server, tmp_path: Path, seed: int) -> None:
-    rng, size = random.Random(seed), 24 << 20
-    file = tmp_path / "film"
-    file.write_bytes(rng.randbytes(1 << 16) * (size >> 16))
-    process = subprocess.Popen(
-        [sys.executable, "-c", SENDS, str(file)], env={**os.environ, **bucket.environment}
-    )
+class Sender:
+    """Puts one file after another, each in a process of its own, which may be killed; it lasts as its `with`."""
 
-    def strike(asked: Asked) -> None:
-        if asked.method == "PUT" and asked.key == "out/a.mp4":
-            came = asked.headers["wsgi.input"].read(rng.randrange(size // 2))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            asked.headers["wsgi.input"] = _Rest(came, asked.headers["wsgi.input"])
+    def __init__(self, around: dict[str, str], file: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SENDS, str(file)],
+            env={**os.environ, **around},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
 
-    bucket.meet = strike
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def put(self, path: str) -> int:
+        """Begin to put it at `path`; the number of the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        return self.number()
+
+    def number(self) -> int:
+        """How it ended, once it has."""
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kill_in_a_put_leaves_a_whole_object_or_none_and_another_machine_overwrites_neither(
+    bucket: S3Server, tmp_path: Path, seed: int
+) -> None:
+    rng, size, kills = random.Random(seed), 8 << 20, 25
+    content = rng.randbytes(1 << 16) * (size >> 16)
+    film = upload(tmp_path, content)
+
+    def strike(key: str, share: float | None, victims: SimpleQueue[int], asked: Asked) -> None:
+        """Kill the sender when so much of the body has come; None: when it asks what it has put."""
+        if asked.key != key or asked.method != ("HEAD" if share is None else "PUT"):
+            return
+        body = asked.headers["wsgi.input"]
+        came = b"" if share is None else body.read(int(size * share))
+        os.kill(victims.get(), signal.SIGKILL)
+        asked.headers["wsgi.input"] = _Rest(came, body)
+
+    with Sender(bucket.environment, film.temporary) as sender:
+        for number in range(kills):
+            victims: SimpleQueue[int] = SimpleQueue()
+            shares = (rng.random(), rng.random(), 1.0, None)
+            bucket.meet = partial(strike, f"out/{number}.mp4", rng.choice(shares), victims)
+            victims.put(sender.put(f"{number}.mp4"))
+            assert sender.number() == -signal.SIGKILL
     bucket.meet = lambda _asked: None
 
-    assert bucket.objects() == {}
-    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket=BUCKET)
+    left = bucket.objects()
+    assert set(left.values()) <= {content}
+    assert 0 < len(left) < kills
+    assert not bucket.open_uploads()
+    other = [upload(tmp_path, b"another", f"{number}.mp4") for number in range(kills)]
+    send(PLACE, tmp_path, other)
+    assert bucket.objects() == {f"out/{each.path}": b"another" for each in other} | left
 
 
 class _Rest:
@@ -223,6 +279,154 @@ def test_a_refusal_is_told_in_our_words(
     with pytest.raises(error, match="s3://films/out: ") as told:
         Bucket(PLACE).listing()
     assert not any(secret in str(told.value) for secret in (KEYS["AWS_ACCESS_KEY_ID"], "canary"))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "words"),
+    [
+        (Refusal.of(301, "PermanentRedirect"), InvalidInput, "AWS_REGION"),
+        (Refusal.of(400, "AuthorizationHeaderMalformed"), InvalidInput, "AWS_REGION"),
+        (Refusal.of(403, "RequestTimeTooSkewed"), InvalidInput, "clock"),
+        (Refusal.of(400, "ExpiredToken"), Unfinished, "expired"),
+        (Refusal.of(503, "SlowDown"), Unfinished, "SlowDown"),
+        (Refusal.of(409, "OperationAborted"), Unfinished, "OperationAborted"),
+        (Refusal(200, b"<html><h1>Welcome</h1>", "text/html"), Unfinished, "could not list"),
+        (Refusal(200, b"{}", "application/json"), Unfinished, "could not list"),
+        (
+            Refusal(200, b"<ListBucketResult><Contents><Key>x</Key></Contents></ListBucketResult>"),
+            InvalidInput,
+            "UR",
+        ),
+        (Refusal(500, b"<html><h1>Oh</h1>", "text/html"), Unfinished, "could not list"),
+    ],
+)
+def test_what_a_server_says_is_told_with_what_to_do(
+    bucket: S3Server, refusal: Refusal, error: type[PipelineError], words: str
+) -> None:
+    bucket.meet = lambda asked: refusal if asked.method == "GET" else None
+    with pytest.raises(error, match=words):
+        Bucket(PLACE).listing()
+
+
+def test_a_server_that_points_to_itself_for_ever_is_told(bucket: S3Server) -> None:
+    bucket.meet = lambda _asked: Refusal.of(301, "PermanentRedirect")
+    with pytest.raises(InvalidInput, match="AWS_ENDPOINT_URL"):
+        Bucket(PLACE).listing()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [(Refusal(200), InvalidInput), (Refusal(400), Unfinished), (Refusal(409), Unfinished)],
+)
+def test_an_answer_without_words_is_told_too(
+    bucket: S3Server, refusal: Refusal, error: type[PipelineError]
+) -> None:
+    bucket.meet = lambda _asked: refusal
+    with pytest.raises(error, match="s3://films/out: "):
+        Bucket(PLACE).head("a.mp4")
+
+
+def test_a_put_that_meets_another_one_is_tried_again(
+    store: ObjectStore, bucket: S3Server, tmp_path: Path
+) -> None:
+    film, met = upload(tmp_path, b"film"), list[Asked]()
+
+    def conflict(asked: Asked) -> Refusal | None:
+        if asked.method == "PUT" and asked.key == "out/a.mp4" and len(met) < 2:
+            met.append(asked)
+            return Refusal.of(409, "ConditionalRequestConflict")
+        return None
+
+    bucket.meet = conflict
+    store.put(film)
+    assert (len(met), bucket.objects()) == (2, {"out/a.mp4": b"film"})
+
+
+@fails_without(
+    "pipeline.artifacts.object_store:_assert_creates_only", "if marked is None or marked.sha256 is None:"
+)
+def test_a_server_that_keeps_no_hash_is_refused(store: ObjectStore, bucket: S3Server, tmp_path: Path) -> None:
+    def forget_hash(asked: Asked) -> None:
+        for name in [name for name in asked.headers if "CHECKSUM" in name]:
+            del asked.headers[name]
+
+    bucket.meet = forget_hash
+    with pytest.raises(InvalidInput, match="no SHA-256"):
+        store.assert_writable()
+    with pytest.raises(InvalidInput, match="no SHA-256"):
+        store.put(upload(tmp_path, b"film"))
+    assert bucket.objects() == {}
+
+
+def test_what_comes_in_the_place_of_what_is_deleted_stays(
+    store: ObjectStore, bucket: S3Server, tmp_path: Path
+) -> None:
+    film = upload(tmp_path, b"film")
+    store.put(film)
+
+    def come_between(asked: Asked) -> None:
+        if asked.method == "DELETE":
+            bucket.meet = lambda _asked: None
+            bucket.put("out/a.mp4", b"another")
+
+    bucket.meet = come_between
+    store.delete("a.mp4", film.digest)
+    assert bucket.objects() == {"out/a.mp4": b"another"}
+    assert store.is_taken("a.mp4")
+    assert store.digest("a.mp4") != film.digest
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["a b", "é", "e\u0301", "50%", "%2F", "a+b", "a&b=c", "a?b#c", "~", "'\"", "名", "🎬", "a:b", "-", "*"],
+)
+def test_a_prefix_of_odd_characters_is_a_place_like_any(
+    bucket: S3Server, tmp_path: Path, prefix: str
+) -> None:
+    place = ObjectUrl.parse(f"s3://{BUCKET}/{prefix}/x")
+    store, film = ObjectStore(place, tmp_path), upload(tmp_path, b"film")
+    store.assert_writable()
+    store.put(film)
+    store.move("a.mp4", "b é+%.mp4", film.digest)
+
+    assert bucket.objects() == {f"{prefix}/x/b é+%.mp4": b"film"}
+    late = ObjectStore(place, tmp_path)
+    assert late.digest("b é+%.mp4") == film.digest
+    late.delete("b é+%.mp4", film.digest)
+    assert bucket.objects() == {}
+
+
+def test_what_killed_commands_left_goes_after_a_day_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    for name, age in ((".copy.old.tmp", 90_000), (".look.new.tmp", 3_600), ("film.mp4", 90_000)):
+        (tmp_path / name).write_bytes(b"film")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    make_scratch(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".look.new.tmp", "film.mp4"]
+
+
+def test_what_finds_no_room_on_this_machine_is_told(
+    store: ObjectStore, bucket: S3Server, tmp_path: Path
+) -> None:
+    store.put(upload(tmp_path, b"film"))
+    with pytest.raises(Unfinished, match="No such file"):
+        Bucket(PLACE).fetch("a.mp4", tmp_path / "gone" / "film")
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("us-east-1", "https://films.s3.amazonaws.com/"),
+        ("ap-east-1", "https://films.s3.ap-east-1."),
+    ],
+)
+def test_a_link_is_signed_as_every_region_takes_it(
+    bucket: S3Server, monkeypatch: pytest.MonkeyPatch, region: str, host: str
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_REGION", region)
+    link = signed(PLACE / "a b.mp4", 3600)
+    assert link.startswith(f"{host}")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 def test_a_server_that_is_not_there_is_told(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
