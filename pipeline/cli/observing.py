@@ -7,17 +7,22 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.options import verbosity
 from pipeline.cli.terminal import say
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.caps import caps_of
 from pipeline.operations.outcome import Outcome
+from pipeline.operations.run_note import NoteWriter
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
 from pipeline.state.store import Change
+
+if TYPE_CHECKING:
+    from pipeline.telemetry.metered_provider import CallMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,10 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
     """
     workspace = state.workspace
     with ExitStack() as stack:
-        page = _page(stack, state, given) if given["serve"] else Observers()
+        caps = caps_of(workspace.campaign.limits, max_credits=given["max_credits"])
+        note = NoteWriter(workspace.run_note, state.store.run, caps.max_credits)
+        page = _page(stack, state, note, given) if given["serve"] else Observers()
+        stack.callback(note.finish)
         metrics = (
             _metrics(stack, workspace, given) if given["metrics"] or given["metrics_file"] else Observers()
         )
@@ -72,7 +80,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
         found = Observers(
             on_change=(*metrics.on_change, *traces.on_change, *page.on_change),
             on_tally=metrics.on_tally,
-            around_provider=(*metrics.around_provider, *page.around_provider),
+            around_provider=(*metrics.around_provider, partial(_metered, meter=note)),
             on_end=(*metrics.on_end, *traces.on_end),
         )
         try:
@@ -90,7 +98,6 @@ def final_tally(outcome: Outcome) -> Tally:
 
 
 def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Observers:
-    from pipeline.telemetry.metered_provider import MeteredProvider
     from pipeline.telemetry.run_metrics import RunMetrics
 
     metrics = RunMetrics(workspace.campaign.name, time.time())
@@ -111,20 +118,24 @@ def _metrics(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -
     return Observers(
         on_change=(metrics.on_change,),
         on_tally=tuple(on_tally),
-        around_provider=(partial(MeteredProvider, metrics=metrics),),
+        around_provider=(partial(_metered, meter=metrics),),
         on_end=tuple(on_end),
     )
 
 
-def _page(stack: ExitStack, state: CampaignState, given: Mapping[str, Any]) -> Observers:
+def _metered(provider: Provider, meter: "CallMeter") -> Provider:
+    # Imported here, as most commands end before anything is called.
+    from pipeline.telemetry.metered_provider import MeteredProvider
+
+    return MeteredProvider(provider, meter)
+
+
+def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mapping[str, Any]) -> Observers:
     """The live page of the run, for as long as it lasts. That it cannot be had keeps no run from going on."""
     from pipeline.cli.serve import page_of_run
-    from pipeline.telemetry.metered_provider import MeteredProvider
-    from pipeline.telemetry.run_metrics import RunMetrics
 
-    metrics = RunMetrics(state.workspace.campaign.name, time.time())
     try:
-        source, page = page_of_run(state, given["serve"], given["token_file"], lambda: metrics.calls)
+        source, page = page_of_run(state, given["serve"], given["token_file"], lambda: note.note)
     except (InvalidInput, OSError) as error:
         say(f"warning: {error}; the run goes on without its page", err=True)
         return Observers()
@@ -134,9 +145,7 @@ def _page(stack: ExitStack, state: CampaignState, given: Mapping[str, Any]) -> O
         say(f"warning: {error}; the run goes on without its page", err=True)
         return Observers()
     say(f"The page is at {url}", err=True)
-    return Observers(
-        on_change=(source.on_change,), around_provider=(partial(MeteredProvider, metrics=metrics),)
-    )
+    return Observers(on_change=(source.on_change,))
 
 
 def _traces(workspace: Workspace) -> Observers:

@@ -23,6 +23,7 @@ from pipeline.cli.terminal import say
 from pipeline.errors import UsageError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.review import assert_name, reviewer
+from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def live_page(
 
 
 def page_of_run(
-    state: CampaignState, listen: str, token_file: Path | None, calls: Callable[[], int]
+    state: CampaignState, listen: str, token_file: Path | None, note: Callable[[], RunNote]
 ) -> "tuple[StateOfRun, LivePage]":
-    """The page of a run that goes on in this process, and what it hears of it.
+    """The page of a run that goes on in this process and keeps a `note`, and what it hears of it.
 
     Raises:
         UsageError: the extra is missing, or it may not listen there.
@@ -111,8 +112,8 @@ def page_of_run(
     settings = ServeSettings(
         address=listen_address(listen), token_file=token_file, by=reviewer(state.workspace)
     )
-    source = StateOfRun(state)
-    return source, LivePage([state.workspace], settings, source=source, calls=calls)
+    source = StateOfRun(state, note)
+    return source, LivePage([state.workspace], settings, source=source)
 
 
 def missing_extra() -> UsageError:

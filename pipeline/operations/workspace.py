@@ -121,6 +121,12 @@ class Workspace:
         return scratch_folder(self.campaign.manifest.parent, self.campaign.name)
 
     @property
+    def run_note(self) -> Path:
+        """What the last run on this machine noted for those who look at it."""
+        emulated = ".emulated" if self.emulated else ""
+        return self.campaign.manifest.parent / STATE_FOLDER / f"{self.state_name}{emulated}.run.json"
+
+    @property
     def local_output(self) -> Path | None:
         """The output folder of this machine; None where files lie in an object store."""
         return self.output if isinstance(self.output, Path) else None

@@ -17,6 +17,7 @@ from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.campaign_state import read_published
 from pipeline.operations.report import project_path
+from pipeline.operations.run_note import RunNote
 from pipeline.operations.workspace import Workspace, now
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
@@ -39,6 +40,7 @@ class _Read:
     said: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
+    note: RunNote | None = None
     stamps: dict[str, Stamp] = field(default_factory=dict)
 
 
@@ -71,6 +73,7 @@ class CampaignWatch:
             "decisions": self._read_decisions,
             "results": self._read_results,
             "state": self._read_state,
+            "note": self._read_note,
         }
         # When a run was last seen to do something.
         self._changed = ""
@@ -122,6 +125,7 @@ class CampaignWatch:
             "spent": sum(each.cost for each in bought),
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "run": self._last_run(),
+            "calls": dict(self._read.note.calls) if self._read.note is not None else None,
             "changed": self._changed,
             "trouble": self._trouble,
         }
@@ -144,14 +148,19 @@ class CampaignWatch:
         return {name: value for name, value in written.items() if value is not None}
 
     def _last_run(self) -> Json:
-        """When the run began that bought last, and what it has spent."""
+        """When the last run began, what it has spent, and its cap."""
+        note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
+        runs |= {note.run} if note is not None else set()
         if not runs:
             return None
         last = max(runs)
         purchases = self._read.sighting.records.purchases
         spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
-        return {"started": last.partition(" ")[0], "spent": spent}
+        # A run that was started on another machine may have another cap than that of the manifest.
+        cap = note.max_credits if note is not None and note.run == last else None
+        cap = self.workspace.campaign.limits.max_credits if cap is None else cap
+        return {"started": last.partition(" ")[0], "spent": spent, "max_credits": cap}
 
     def _stamps(self) -> dict[str, Stamp]:
         workspace = self.workspace
@@ -161,6 +170,7 @@ class CampaignWatch:
             "results": _stamps_of([workspace.results]),
             "decisions": _stamps_of([workspace.decisions]),
             "state": self._source.stamp(),
+            "note": self._source.note(),
         }
 
     def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
@@ -195,6 +205,9 @@ class CampaignWatch:
     def _read_state(self) -> None:
         self._read.sighting = self._source.look(self._read.sighting)
         self._read.usual = self._source.durations()
+
+    def _read_note(self) -> None:
+        self._read.note = self._source.note()
 
     def _work_out(self) -> None:
         read = self._read

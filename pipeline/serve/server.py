@@ -40,8 +40,7 @@ class ServeSettings:
 class LivePage:
     """The live page of campaigns. `reopen` reads the manifest of each again when it has changed.
 
-    A run that serves its own page is the `source`, and `calls` tells how many requests it has made. `open_routes`
-    need no token.
+    A run that serves its own page is the `source`. `open_routes` need no token.
 
     Raises:
         InvalidInput: records of a campaign are wrong.
@@ -55,7 +54,6 @@ class LivePage:
         *,
         reopen: Callable[[int], Workspace] | None = None,
         source: StateSource | None = None,
-        calls: Callable[[], int] | None = None,
         open_routes: Sequence[BaseRoute] = (),
     ) -> None:
         self._settings = settings
@@ -76,7 +74,6 @@ class LivePage:
             Feed(),
             can_decide=not settings.read_only,
             makes_stills=reader is not None,
-            calls=calls,
         )
         self._app = create_app(self.watcher, self.access, by=settings.by, open_routes=open_routes)
 

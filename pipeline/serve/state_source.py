@@ -5,11 +5,14 @@ locks of the first when the second is closed.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from pipeline.files import Stamp as FileStamp
+from pipeline.files import stamp
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace, now, run_id
 from pipeline.purchases import Records
 from pipeline.state import look
@@ -39,6 +42,10 @@ class StateSource(Protocol):
         """By template id, the mean seconds from create to success, as of the last look."""
         ...
 
+    def note(self) -> RunNote | None:
+        """What the last run on this machine says of itself, as far as that is known."""
+        ...
+
 
 class StateOnDisk:
     """The state of a campaign as a copy of what is committed: nothing is locked, and no run disturbed."""
@@ -46,6 +53,8 @@ class StateOnDisk:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._durations: Mapping[str, float] = {}
+        self._noted: FileStamp | None = None
+        self._note: RunNote | None = None
 
     def stamp(self) -> Stamp:
         return look.stamp(self._workspace.state, self._workspace.state_name)
@@ -71,16 +80,23 @@ class StateOnDisk:
     def durations(self) -> Mapping[str, float]:
         return self._durations
 
+    def note(self) -> RunNote | None:
+        noted = stamp(self._workspace.run_note)
+        if noted != self._noted:
+            self._noted, self._note = noted, read_note(self._workspace.run_note)
+        return self._note
+
 
 class StateOfRun:
-    """The state of the run in this process, told by what it writes."""
+    """The state of the run in this process, told by what it writes, and the `note` that it keeps."""
 
-    def __init__(self, state: CampaignState) -> None:
+    def __init__(self, state: CampaignState, note: Callable[[], RunNote]) -> None:
         self._lock = threading.Lock()
         self._purchases = dict(state.records.purchases)
         self._served = state.records.served
         self._durations = state.store.durations()
-        self._run = run_id()
+        self._run = state.store.run
+        self._note = note
         self._own: set[str] = set()
         self._written = 0
 
@@ -103,3 +119,6 @@ class StateOfRun:
 
     def durations(self) -> Mapping[str, float]:
         return self._durations
+
+    def note(self) -> RunNote | None:
+        return self._note()

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pipeline.jobs import Json
 from pipeline.operations.review import record
-from pipeline.operations.workspace import TOOL, now
+from pipeline.operations.workspace import TOOL
 from pipeline.report.data import VERSION
 from pipeline.results.decisions import Decision
 from pipeline.serve.campaign_watch import CampaignWatch
@@ -23,7 +23,7 @@ _PLAN_INTERVAL = 20.0
 
 
 class Watcher:
-    """The campaigns of a page. `calls` tells how many requests the run has made that serves it, if one does."""
+    """The campaigns of a page."""
 
     def __init__(
         self,
@@ -32,15 +32,11 @@ class Watcher:
         *,
         can_decide: bool,
         makes_stills: bool,
-        calls: Callable[[], int] | None = None,
     ) -> None:
         self.campaigns = campaigns
         self.feed = feed
         self.can_decide = can_decide
         self._makes_stills = makes_stills
-        self._calls = calls
-        self._minutes: dict[str, int] = {}
-        self._counted = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._whole: tuple[str, bytes] | None = None
@@ -59,7 +55,7 @@ class Watcher:
             self._plan_now_and_then()
             changes: list[Json] = [each for one in self.campaigns if (each := one.look()) is not None]
             if changes:
-                self.feed.add(_line({"calls": self._calls_a_minute(), "campaigns": changes}))
+                self.feed.add(_line({"campaigns": changes}))
 
     def record(
         self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
@@ -121,21 +117,9 @@ class Watcher:
             "live": {
                 "event": self.feed.last_id,
                 "can_decide": self.can_decide,
-                "calls": self._calls_a_minute(),
             },
             "campaigns": [each.whole() for each in self.campaigns],
         }
-
-    def _calls_a_minute(self) -> Json:
-        """How many calls were made in each of the last minutes; None where nobody counts them."""
-        if self._calls is None:
-            return None
-        total, minute = self._calls(), now()[:16]
-        self._minutes[minute] = self._minutes.get(minute, 0) + total - self._counted
-        self._counted = total
-        for old in list(self._minutes)[:-30]:
-            del self._minutes[old]
-        return {**self._minutes}
 
 
 def _line(data: Json) -> bytes:

@@ -169,6 +169,11 @@ class Store(Protocol):
         """The name of the campaign whose state it is."""
         ...
 
+    @property
+    def run(self) -> str:
+        """The name of the run that it is open for."""
+        ...
+
     def records(self) -> Records:
         """Everything that is known, as it is on disk."""
         ...

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.jobs import Json
 from pipeline.providers.base import (
@@ -22,7 +23,6 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.purchases import WorkflowId
-from pipeline.telemetry.run_metrics import RunMetrics
 
 _OUTCOMES: Mapping[type[CreateOutcome], str] = {
     Bought: "bought",
@@ -34,12 +34,24 @@ _OUTCOMES: Mapping[type[CreateOutcome], str] = {
 }
 
 
-class MeteredProvider:
-    """Another provider, with each of its calls told to `metrics`."""
+class CallMeter(Protocol):
+    """Hears of calls, from many threads."""
 
-    def __init__(self, provider: Provider, metrics: RunMetrics) -> None:
+    def on_call(self, operation: str, outcome: str, seconds: float, /) -> None:
+        """A call has ended, after so long."""
+        ...
+
+    def on_download(self, size: int, /) -> None:
+        """So many bytes of a file were fetched."""
+        ...
+
+
+class MeteredProvider:
+    """Another provider, with each of its calls told to `meter`."""
+
+    def __init__(self, provider: Provider, meter: CallMeter) -> None:
         self._provider = provider
-        self._metrics = metrics
+        self._meter = meter
 
     def __reduce__(self) -> tuple[object, ...]:
         # What another process counted would be told nobody.
@@ -56,7 +68,7 @@ class MeteredProvider:
     def create(self, request: CreateRequest) -> CreateOutcome:
         began = time.monotonic()
         outcome = self._provider.create(request)
-        self._metrics.on_call("create", _OUTCOMES.get(type(outcome), "unknown"), time.monotonic() - began)
+        self._meter.on_call("create", _OUTCOMES.get(type(outcome), "unknown"), time.monotonic() - began)
         return outcome
 
     def get(self, workflow_id: WorkflowId) -> Workflow:
@@ -82,7 +94,7 @@ class MeteredProvider:
     def download(self, media: Media, target: Path) -> Downloaded:
         with self._timed("download"):
             downloaded = self._provider.download(media, target)
-        self._metrics.on_download(downloaded.bytes)
+        self._meter.on_download(downloaded.bytes)
         return downloaded
 
     @contextmanager
@@ -92,7 +104,7 @@ class MeteredProvider:
             yield
             outcome = "ok"
         finally:
-            self._metrics.on_call(operation, outcome, time.monotonic() - began)
+            self._meter.on_call(operation, outcome, time.monotonic() - began)
 
 
 def _itself(provider: Provider) -> Provider:

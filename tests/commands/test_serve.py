@@ -200,6 +200,25 @@ def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipel
     )
 
 
+def test_a_run_elsewhere_on_this_machine_tells_its_own_cap_and_its_calls(
+    project: Project, serve: Serve, pipeline: Pipeline
+) -> None:
+    site = serve(project)
+    assert site.data()["campaigns"][0].get("calls") is None
+
+    ended = pipeline("run", project.manifest, "--max-credits", "300")
+
+    assert ended.code == 0, ended.said
+
+    def is_told() -> bool:
+        (campaign,) = site.data()["campaigns"]
+        calls = campaign.get("calls") or {}
+        return (campaign.get("run") or {}).get("spent") == 200 and sum(calls.values()) >= 4
+
+    until(is_told, "the page to show what the run called and spent")
+    assert site.data()["campaigns"][0]["run"]["max_credits"] == 300
+
+
 def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(
     bought: Project, serve: Serve
 ) -> None:
@@ -413,7 +432,6 @@ def test_a_run_serves_its_own_page_to_its_end(
     site = Site(running, url, requests.Session())
     assert site.session.get(site.url, timeout=PATIENCE).status_code == 200
     data = site.data()
-    assert data["live"]["calls"] is not None
     with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
         (project.folder / "go").touch()
         told = [line for line in answer.iter_lines(decode_unicode=True) if line.startswith("data: {")]
@@ -425,7 +443,7 @@ def test_a_run_serves_its_own_page_to_its_end(
         event = json.loads(line.removeprefix("data: "))
         for change in event["campaigns"]:
             stands |= {each["key"]: each["status"] for each in change["jobs"]}
-            spent, calls = change["run"], event["calls"]
+            spent, calls = change["run"], change["calls"]
     assert stands == {DANCE: "done", WALK: "done"}
     assert spent["spent"] == 200
     assert sum(calls.values()) >= 4

@@ -78,7 +78,8 @@ type CampaignData = {
   max_credits?: number;
   selected_of?: number;
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
-  run?: { started: string; spent: number } | null; // the one that bought last
+  run?: { started: string; spent: number; max_credits: number | null } | null; // the last one
+  calls?: Record<string, number> | null; // of its calls by minute; null: nobody counted them
   changed?: string; // when something was last seen to change
   trouble?: string | null; // why what is on disk cannot be read now
   jobs: JobData[];
@@ -90,7 +91,6 @@ type CampaignData = {
 type LiveData = {
   event: string; // the id of the last event that the data holds
   can_decide: boolean;
-  calls?: Record<string, number> | null; // by minute; null: nobody counts them
 };
 
 type GalleryData = {

@@ -303,14 +303,15 @@ function liveCredits() {
     const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
     const coming = stillToCome(jobs).credits;
     const bars = [];
-    if (campaign.run && campaign.max_credits !== undefined)
+    const cap = campaign.run?.max_credits;
+    if (campaign.run && cap !== undefined && cap !== null)
       bars.push(
         capBar(
           `${several}Cap of ${isGoingOn() ? "this" : "the last"} run`,
           campaign.run.spent,
           coming,
-          campaign.max_credits,
-          `${number(campaign.run.spent)} of ${number(campaign.max_credits)}`,
+          cap,
+          `${number(campaign.run.spent)} of ${number(cap)}`,
         ),
       );
     if (campaign.budget !== undefined)
@@ -421,12 +422,16 @@ function rateBlock() {
   );
 }
 
-/** Calls to the vendor in the last whole minute, or in this one where there is none before; undefined: nobody counts. */
+/** Calls of the vendor in the last whole minute, or in this one where it is the first; undefined: nobody counts. */
 function callsNow() {
-  const calls = app.model.data.live?.calls;
-  if (!calls) return undefined;
-  const values = Object.keys(calls)
-    .sort()
-    .map((each) => calls[each]);
-  return values.length > 1 ? values[values.length - 2] : (values[0] ?? 0);
+  /** @type {Map<string, number>} */
+  const minutes = new Map();
+  for (const { calls } of app.model.campaigns)
+    for (const [minute, count] of Object.entries(calls ?? {}))
+      minutes.set(minute, (minutes.get(minute) ?? 0) + count);
+  const minuteBefore = (/** @type {number} */ ago) =>
+    new Date(source.now() - ago * 60_000).toISOString().slice(0, 16);
+  const last = [...minutes.keys()].sort().at(-1);
+  if (last === undefined || last <= minuteBefore(RATE_MINUTES)) return undefined;
+  return minutes.get(minuteBefore(1)) ?? (minutes.size === 1 ? (minutes.get(minuteBefore(0)) ?? 0) : 0);
 }

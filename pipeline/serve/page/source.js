@@ -114,8 +114,7 @@ function listenTo(after) {
   source.seen = after;
   opened.addEventListener("message", (event) => {
     source.seen = event.lastEventId;
-    const { campaigns, calls } = JSON.parse(event.data);
-    apply(campaigns, calls);
+    apply(JSON.parse(event.data).campaigns);
   });
   opened.addEventListener("reset", () => void beginAnew());
   opened.addEventListener("beat", (event) => {
@@ -148,13 +147,12 @@ async function beginAnew() {
   }
 }
 
-/** @param {CampaignChange[]} changes @param {Record<string, number> | null} [calls] */
-function apply(changes, calls) {
+/** @param {CampaignChange[]} changes */
+function apply(changes) {
   const { data } = source;
   if (!data) return;
   /** @type {{ jobs: Set<string>, purchases: Set<string> }} */
   const changed = { jobs: new Set(), purchases: new Set() };
-  if (data.live && calls) data.live.calls = calls;
   for (const change of changes) applyTo(data.campaigns[change.number], change, changed);
   source.told(data, changed);
 }

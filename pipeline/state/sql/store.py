@@ -77,7 +77,7 @@ class SqlStore:
         self.campaign = access.campaign
         self._access = access
         self._database = access.database
-        self._run = run
+        self.run = run
         # None before it is asked for, and after a failure: what is on disk counts, so it is read again.
         self._mirror = mirror
 
@@ -115,7 +115,7 @@ class SqlStore:
             served = transaction.rows(statements.SERVED)
         with self._telling_damage():
             read, runs = rows.sighted(found)
-            mirror = rows.mirror_of((), served, (), self._run)
+            mirror = rows.mirror_of((), served, (), self.run)
         purchases = {each: read.get(each) or before.records.purchases[each] for each in revisions}
         return Sighting(
             records=Records(purchases=purchases, served=mirror.served),
@@ -144,7 +144,7 @@ class SqlStore:
         with self._writing() as (transaction, mirror):
             self._apply(transaction, mirror, turn.changes)
             written = changes_of(mirror, allowed(turn.intents, mirror.spent, caps))
-            self._apply(transaction, mirror, written, run=self._run)
+            self._apply(transaction, mirror, written, run=self.run)
             _index(transaction, mirror, turn.files, turn.removed)
             _learn(transaction, turn.durations)
         return written
@@ -233,7 +233,7 @@ class SqlStore:
                 served = transaction.rows(statements.SERVED)
                 results = transaction.rows(statements.RESULTS)
             with self._telling_damage():
-                self._mirror = rows.mirror_of(purchases, served, results, self._run)
+                self._mirror = rows.mirror_of(purchases, served, results, self.run)
         return self._mirror
 
     def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:

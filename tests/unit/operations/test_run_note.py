@@ -1,0 +1,64 @@
+"""What a run notes for those who look is read as it was written; what else may lie there harms nobody."""
+
+import json
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.operations.run_note import NoteWriter, RunNote, read_note
+from pipeline.operations.workspace import run_id
+
+MINUTES = [f"2026-03-01T12:{minute:02}" for minute in range(60)]
+
+
+def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path: Path) -> None:
+    path, run, clock = tmp_path / "spring.run.json", run_id(), iter(MINUTES * 2)
+    writer = NoteWriter(path, run, 500, clock=lambda: f"{next(clock)}:07.000Z")
+    assert read_note(path) is None
+
+    writer.on_call("create", "bought", 0.1)
+    assert read_note(path) == RunNote(run=run, max_credits=500, calls={MINUTES[0]: 1})
+    for _ in range(99):
+        writer.on_call("get", "ok", 0.1)
+    writer.finish()
+
+    calls = dict.fromkeys(MINUTES[30:40], 2) | dict.fromkeys(MINUTES[40:], 1)
+    assert read_note(path) == writer.note == RunNote(run=run, max_credits=500, calls=calls)
+    assert [each.name for each in tmp_path.iterdir()] == ["spring.run.json"]
+
+
+def test_a_run_that_calls_nobody_notes_nothing(tmp_path: Path) -> None:
+    NoteWriter(tmp_path / "spring.run.json", run_id(), None).finish()
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    writer = NoteWriter(tmp_path / "gone" / "spring.run.json", run_id(), None)
+
+    writer.on_call("get", "ok", 0.1)
+
+    assert sum(writer.note.calls.values()) == 1
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from(MINUTES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MINUTES) | st.text(), inner),
+    max_leaves=6,
+)
+NOTES = st.fixed_dictionaries({}, optional={"run": VALUES, "max_credits": VALUES, "calls": VALUES})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=st.binary(max_size=60) | (VALUES | NOTES).map(lambda value: json.dumps(value).encode()))
+def test_whatever_lies_there_is_a_note_or_nothing(tmp_path: Path, written: bytes) -> None:
+    path = tmp_path / "spring.run.json"
+    path.write_bytes(written)
+
+    note = read_note(path)
+
+    if note is not None:
+        assert all(type(count) is int and count >= 0 for count in note.calls.values())
+        assert set(note.calls) <= {each for each in note.calls if len(each) == len(MINUTES[0])}
+        assert note.max_credits is None or type(note.max_credits) is int
