@@ -258,6 +258,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folders(folder: Path) -> None:
+    """Make `folder` and what is missing above it. `Path.mkdir` calls itself for each level, and a path may have many.
+
+    Raises:
+        OSError: one cannot be made, or something else lies there.
+    """
+    missing = []
+    while not os.path.isdir(folder):  # noqa: PTH112 - unlike pathlib's, it takes a name that is too long for absent
+        missing.append(folder)
+        folder = folder.parent
+        if folder == folder.parent:
+            break
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+
+
 def write_atomically(path: Path, content: bytes) -> Stamp:
     """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
 
@@ -266,7 +282,7 @@ def write_atomically(path: Path, content: bytes) -> Stamp:
     Raises:
         OSError: it could not be written; what was there is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     descriptor, temporary = open_temporary(path.parent, _unfinished(path))
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -299,7 +315,7 @@ def assert_writable(path: Path) -> None:
     Raises:
         OSError: it cannot.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     with suppress(FileNotFoundError):  # a name may be too long to be one
         path.lstat()
     assert_takes_files(path.parent, _unfinished(path))

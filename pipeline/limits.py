@@ -9,8 +9,10 @@ import re
 
 # Characters of a job's key, and of the path that its files have below the output folder.
 LONGEST_KEY = 8_192
-# Characters of a path that a manifest may ask for: no system takes a longer one in one piece.
+# Bytes of the whole path of a file that a manifest may ask for: no system takes a longer one in one piece.
 LONGEST_PATH = 4_096
+# Bytes of it that are kept free for what comes behind: the steps' folder, a number, the names of temporary files.
+PATH_ROOM = 192
 LONGEST_URL = 8_192
 # Characters of names: of a campaign, a template, a step, a content type.
 LONGEST_NAME = 200
@@ -28,6 +30,8 @@ LARGEST_CREDITS = 1_000_000_000
 LARGEST_FILE = 1 << 53
 # Images of a request, outputs of a purchase or of a step, steps.
 MOST_MEDIA = 1_000
+# Files of a job: a purchase's outputs, and those of each of its steps.
+MOST_FILES = MOST_MEDIA * (MOST_MEDIA + 1)
 # Bytes that are fetched for one purchase, of all its files together.
 LARGEST_PURCHASE = 20 << 30
 # Purchases that one was made from.

@@ -148,6 +148,8 @@ def _check_answer(purchase: Purchase) -> None:
             _count(output.bytes or 0, limits.LARGEST_FILE, "bytes")
             if output.sha256 is not None:
                 _match(_SHA256, output.sha256, "sha256: no hash")
+                if output.bytes is None:
+                    raise ValueError("sha256: cannot be known of a file whose bytes are not")
 
 
 def _check_request(request: Mapping[str, Json]) -> None:

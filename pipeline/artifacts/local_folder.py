@@ -11,7 +11,7 @@ from stat import S_ISREG
 from pipeline import failpoints
 from pipeline.artifacts.base import NotOurs, Sending, Stamp, StoredObject, Upload
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import assert_takes_files, open_temporary, sha256_of, sync_folder
+from pipeline.files import assert_takes_files, make_folders, open_temporary, sha256_of, sync_folder
 
 _BLOCK = 1 << 20
 # How the name of a copy begins until it is whole.
@@ -33,7 +33,7 @@ class LocalFolder:
 
     def assert_writable(self) -> None:
         try:
-            self.location.mkdir(parents=True, exist_ok=True)
+            make_folders(self.location)
             assert_takes_files(self.location, _COPY)
         except OSError as error:
             reason = f"{self.location}: nothing can be put there ({error.strerror}), so nothing is bought"
@@ -144,7 +144,7 @@ class LocalFolder:
         if not target.parent.resolve().is_relative_to(self.location.resolve()):
             raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent)
             self._checked[target.parent] = _identity(target.parent)
         except (FileExistsError, NotADirectoryError) as error:
             raise NotOurs(f"{target.parent}: not a folder, so nothing is put there; move it away") from error

@@ -68,7 +68,7 @@ class JobBuilder:
         scope = self._scope.enter(combination, take, builder.names)
         faults = Faults([*builder.inputs(item).problems, *self._scope.problems])
         job = self._job(coordinates, builder, builder.request(item, take, scope, faults), faults)
-        faults.problems.extend(unrecordable(job, combination, self._rule))
+        faults.problems.extend(unrecordable(job, combination, self._rule, self._campaign.output.dir))
         if faults.problems:
             self._tell(faults, coordinates)
         return None if faults.are_errors else job

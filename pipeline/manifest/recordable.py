@@ -1,6 +1,7 @@
 """What of a job could not be recorded, and so must not be bought."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline import limits
 from pipeline.errors import Problem
@@ -8,16 +9,21 @@ from pipeline.jobs import Job, LocalFile, Option
 from pipeline.manifest.model import Combination, Rule
 
 
-def unrecordable(job: Job, combination: Combination, rule: Rule) -> Iterator[Problem]:
-    """What of `job` exceeds the limits of the records, each with its place in the manifest."""
+def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
+    """What of `job` exceeds the limits of the records, each with its place in the manifest.
+
+    `output` is the folder for its files: one that is paid for must have a path that the system takes.
+    """
     if len(job.key) > limits.LONGEST_KEY:
         yield rule.location.problem(
             f"a job has a key of {len(job.key):,} characters; at most {limits.LONGEST_KEY:,} can be recorded: "
             "give its image, prompt and axes shorter names"
         )
-    if len(job.path) > limits.LONGEST_PATH:
+    length = len(f"{output}/{job.path}".encode("utf-8", "surrogateescape")) + limits.PATH_ROOM
+    if length > limits.LONGEST_PATH:
         yield rule.path.location.problem(
-            f"the path has {len(job.path):,} characters; at most {limits.LONGEST_PATH:,} make a file"
+            f"the path with its suffix has {length:,} bytes, counted from the root; at most "
+            f"{limits.LONGEST_PATH:,} make a file: shorten it, or output.dir"
         )
     if combination.item is not None and len(job.request.images) > limits.MOST_MEDIA:
         yield combination.item.location.problem(

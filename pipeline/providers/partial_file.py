@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline import system
-from pipeline.files import read_limited
+from pipeline.files import make_folders, read_limited
 
 # A weak one (`W/"…"`) allows bytes to differ, so nothing can be put together by it.
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
@@ -43,7 +43,7 @@ class PartialFile:
         try:
             descriptor = self._descriptor(start)
         except FileNotFoundError:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self.path.parent)
             descriptor = self._descriptor(start)
         file = os.fdopen(descriptor, "wb")
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.opening import on_this_machine
+from pipeline.files import make_folders
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaFacts, as_json
 from pipeline.schemes import OutputLocation
@@ -125,7 +126,7 @@ class StillCache:
     def _write(self, path: Path, content: bytes) -> None:
         """Whole or not at all; not synced, as what a power cut takes is made again."""
         if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
+            make_folders(path.parent)
             (self._folder / ".gitignore").write_bytes(b"*\n")
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         unfinished.write_bytes(content)

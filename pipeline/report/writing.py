@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError, printable
-from pipeline.files import write_atomically
+from pipeline.files import make_folders, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import join
 from pipeline.report.data import SHORT_HASH, GalleryRecords, build
@@ -175,7 +175,7 @@ def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: 
 
 def _put_stills(folder: Path, sources: Sequence[GalleryCampaign]) -> set[str]:
     names = set()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     for source in sources:
         for digest in sorted(filter(source.cache.has_still, source.shown)):
             name = f"{digest[:SHORT_HASH]}.webp"
@@ -226,7 +226,7 @@ def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
     for digest, location in source.files.items():
         below = Path("media", source.name, _below(source.output, location))
         target = folder / below
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(target.parent)
         with source.cache.on_this_machine(location, digest) as path:
             _link_or_copy(path, target)
         hrefs[digest] = quote(below.as_posix())

@@ -160,14 +160,13 @@ def _outputs(job: Job, purchase: Purchase, output: str) -> list[Json]:
     for file in named(purchase, job.path, job.steps):
         if file.output.sha256 is None:
             continue
-        files.append(
-            {
-                "path": f"{output}/{file.path}",
-                "content_type": file.output.content_type,
-                "sha256": file.output.sha256,
-                "bytes": file.output.bytes,
-            }
-        )
+        written: dict[str, Json] = {
+            "path": f"{output}/{file.path}",
+            "content_type": file.output.content_type,
+            "sha256": file.output.sha256,
+            "bytes": file.output.bytes,
+        }
+        files.append({name: value for name, value in written.items() if value is not None})
     return files
 
 

@@ -56,7 +56,7 @@ outputs = st.builds(
     url=st.none() | texts,
     sha256=hashes,
     bytes=st.none() | st.sampled_from([0, 9, 2**53]),
-)
+).filter(lambda output: output.sha256 is None or output.bytes is not None)
 reasons = st.sampled_from([Reason.REJECTED, Reason.VENDOR, Reason.LOST])
 steps = st.builds(Step, flow=names, outputs=st.lists(outputs, max_size=2).map(tuple))
 

@@ -16,6 +16,7 @@ from support.protection import fails_without
 from pipeline import failpoints
 from pipeline.files import (
     confined,
+    make_folders,
     open_regular,
     project_root,
     read_limited,
@@ -218,3 +219,22 @@ def test_a_reader_sees_a_whole_file_whenever_the_writer_is_killed(tmp_path: Path
         process.stdout.close()
         content = path.read_bytes()
         assert content == content[:10] * 20_000
+
+
+def test_folders_are_made_however_many_there_are(tmp_path: Path) -> None:
+    deepest = Path(tmp_path, *["d"] * 1500)
+    make_folders(deepest)
+    make_folders(deepest)
+    assert deepest.is_dir()
+    for each in (deepest, *deepest.parents):  # `rmtree` calls itself too
+        if each == tmp_path:
+            break
+        each.rmdir()
+
+
+def test_a_folder_cannot_be_made_where_a_file_lies(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(OSError, match="taken"):
+        make_folders(tmp_path / "taken")
+    with pytest.raises(OSError, match="taken"):
+        make_folders(tmp_path / "taken" / "below")

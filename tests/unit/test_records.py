@@ -73,6 +73,10 @@ LIMITS: dict[str, tuple[Purchase, Purchase]] = {
         a_purchase(request={"title": "é" * (LONG // 2)}),
         a_purchase(request={"title": "é" * (LONG // 2 + 1)}),
     ),
+    "sha256": (
+        a_purchase(outputs=(output(sha256="a" * 64, bytes=1),)),
+        a_purchase(outputs=(output(sha256="a" * 64),)),
+    ),
     "images": (a_purchase(request={"images": [{}] * 1000}), a_purchase(request={"images": [{}] * 1001})),
     "options": (
         a_purchase(request={"options": {"o": nested(limits.DEEPEST_OPTION)}}),
@@ -278,6 +282,7 @@ def test_the_schema_has_the_same_numbers() -> None:
     assert purchase["inputs"]["maxItems"] == limits.MOST_INPUTS
     most = [purchase["outputs"], purchase["steps"], purchase["request"]["properties"]["images"]]
     assert {each["maxItems"] for each in most} == {limits.MOST_MEDIA}
+    assert defs["job"]["properties"]["outputs"]["maxItems"] == limits.MOST_FILES
 
 
 def test_the_documentation_has_the_same_numbers() -> None:
@@ -287,6 +292,7 @@ def test_the_documentation_has_the_same_numbers() -> None:
     assert numbers - {8} == {  # UTF-8
         limits.LONGEST_KEY,
         limits.LONGEST_PATH,
+        limits.PATH_ROOM,
         limits.LONGEST_URL,
         limits.LONGEST_NAME,
         limits.LONGEST_DATE,

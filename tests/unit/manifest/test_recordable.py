@@ -48,8 +48,14 @@ def test_a_key_that_is_too_long(project: Project) -> None:
 
 def test_a_path_that_no_system_takes(project: Project) -> None:
     rule = "jobs: [{{id: main, matrix: {}}}]\n"
-    assert refused(project, ANYTHING + rule.format(axes(38, 100))) == []
+    assert refused(project, ANYTHING + rule.format(axes(32, 100))) == []
     assert refused(project, ANYTHING + rule.format(axes(42, 100))) == [""]
+    # Together with its folder it is too long, or in a script whose letters take three bytes.
+    folder = f"output: {{dir: {'/'.join(['f' * 99] * 9)}}}\n"
+    assert refused(project, ANYTHING + folder + rule.format(axes(32, 100))) == [""]
+    wide = "output: {{path: '{}.{{{{ ext }}}}'}}\njobs: [{{id: main}}]\n"
+    assert refused(project, ANYTHING + wide.format("/".join(["走" * 30] * 30))) == []
+    assert refused(project, ANYTHING + wide.format("/".join(["走" * 30] * 45))) == ["output.path"]
 
 
 def test_an_item_of_too_many_images(project: Project) -> None:
