@@ -5,7 +5,6 @@ Keys come from the usual places of AWS and stand in no message; neither does wha
 
 import base64
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from pipeline.schemes import ObjectUrl
 
 try:
     import boto3
+    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import (
         BotoCoreError,
@@ -230,6 +230,8 @@ def _from_base64(checksum: str | None) -> str | None:
 
 
 _lock = threading.Lock()
+# By itself the client looks only for the second one.
+_VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
 
 
 def _client(*, names_region: bool = False) -> Any:
@@ -252,6 +254,7 @@ def _made(names_region: bool) -> Any:
         # With this the host of each bucket is one of its region.
         s3={"addressing_style": "virtual"} if names_region else None,
     )
-    make: Callable[..., Any] = boto3.session.Session().client
-    # The client itself looks for `AWS_DEFAULT_REGION` only.
-    return make("s3", config=config, region_name=os.environ.get("AWS_REGION") or None)
+    make: Callable[..., Any] = boto3.session.Session(
+        botocore_session=botocore.session.Session(_VARIABLES)
+    ).client
+    return make("s3", config=config)
