@@ -7,7 +7,7 @@ outcome → what follows.
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
@@ -320,7 +320,7 @@ def send(provider: Provider, request: CreateRequest, is_held: Callable[[], bool]
     if not is_held():
         return NotSent("the lease on the state ran out before it was sent", started=False)
     try:
-        outcome = provider.create(request)
+        outcome = provider.create(replace(request, may_send=is_held))
     except Exception as error:  # noqa: BLE001 - whatever went wrong in there, it may have been bought
         outcome = OutcomeUnknown(f"{type(error).__name__} in the provider")
     failpoints.reach("after create")

@@ -4,7 +4,7 @@ Outcomes of a create are values, matched exhaustively in `pipeline.engine.create
 outcome is each provider's business. Everything here is plain data that can be pickled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -24,12 +24,20 @@ class Attachment:
     content_type: str
 
 
+def always() -> bool:
+    """Nothing forbids it."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
     """What one create sends. `images` are urls or attachments, in order.
 
     Before `Provider.prepare`, options may hold a `LocalFile` whose bytes are in `attached`, by hash;
     after it they are plain JSON, and `images` are all urls or all attachments.
+
+    `may_send` is asked when the way to the vendor is open, before the first byte: where it says no, another run may
+    hold the state by now, and nothing is sent. It was asked before `Provider.create` too, but to connect takes time.
     """
 
     template_id: str
@@ -42,6 +50,7 @@ class CreateRequest:
     webhook_url: str | None = None
     joined: frozenset[str] = frozenset()
     attached: Mapping[str, Attachment] = field(default_factory=dict)
+    may_send: Callable[[], bool] = field(default=always, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

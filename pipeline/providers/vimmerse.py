@@ -87,7 +87,7 @@ class Vimmerse:
         except CallRefused as error:
             return JobRefused(str(error))
         call = self._call("POST", self._workflow_path(), body)
-        transmission = Transmission()
+        transmission = Transmission(request.may_send)
         response, reason = None, ""
         try:
             # A connection of its own: one that was idle may be closed by the server while the request is on its

@@ -8,6 +8,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from typing import Any
@@ -30,9 +31,13 @@ class Stage(IntEnum):
 
 
 class Transmission:
-    """How far one request has come, and until when it may go on. Written by its connection."""
+    """How far one request has come, and until when it may go on. Written by its connection.
 
-    def __init__(self) -> None:
+    `may_send` is asked when it is connected, before the first byte.
+    """
+
+    def __init__(self, may_send: Callable[[], bool] = lambda: True) -> None:
+        self.may_send = may_send
         self.stage = Stage.UNSENT
         self._ends = time.monotonic()
         self._each_read: float | None = None
@@ -135,6 +140,8 @@ class Connection(HTTPConnection):
             self._uses += 1
             if self._uses > 1 and not self._route.keep_alive:
                 raise ConnectionError("a connection for one request was used again")
+            if not transmission.may_send():
+                raise ConnectionAbortedError("it may not be sent any more")
         # First the headers, then the body as a whole. What may be the last byte counts as sent before it
         # goes, as an interrupt can strike between the kernel's taking it and our noting it.
         transmission.stage = Stage.SENDING if transmission.stage is Stage.UNSENT else Stage.SENT

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import system
 from pipeline.errors import StateLocked, printable
-from pipeline.state.postgres.server import Connection, Server, pause_before
+from pipeline.state.postgres.server import Connection, Server, durable, pause_before
 
 # So many machines keep where files lie on them: those that were here last.
 _MACHINES_KEPT = 8
@@ -242,7 +242,8 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
 @contextlib.contextmanager
 def _transaction(connection: Connection, server: Server) -> Iterator[None]:
     """One that waits for the row of a holder that is gone only as long as the server keeps its transaction."""
-    with connection.transaction():
+    # One that is forgotten would be taken again with the same epoch, by somebody else.
+    with durable(connection):
         milliseconds = str(round(server.patience.lock * 1000))
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
         yield

@@ -17,7 +17,7 @@ from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.state import rescue
 from pipeline.state.opening import make_folder
 from pipeline.state.postgres.lease import clock
-from pipeline.state.postgres.server import ConnectionLost, Server, pause_before
+from pipeline.state.postgres.server import ConnectionLost, Server, durable, pause_before
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import Rescue
 
@@ -82,7 +82,8 @@ class Receipts:
     def _append_once(self, values: tuple[str, ...]) -> None:
         with closing(self.server.connect()) as connection:
             try:
-                connection.execute(_APPEND, values)
+                with durable(connection):
+                    connection.execute(_APPEND, values)
             except psycopg.Error as error:
                 raise self.server.lost_or(error, connection) from error
 

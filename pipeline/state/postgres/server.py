@@ -1,7 +1,8 @@
 """Connections to a PostgreSQL server: bounded in time, and with its errors turned into ours."""
 
+import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,11 @@ _LONGEST_PAUSE = 1.0
 _PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300", "40001", "40P01", "55P03")
 _SHORTAGE = ("53", "54", "57", "58")
 _FORBIDDEN = ("25006", "28", "42501")
+
+
+# That a commit waits for the disk, in this transaction: else the server forgets what it has acknowledged.
+DURABLE = """set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"""
 
 
 class ConnectionLost(Exception):
@@ -127,6 +133,8 @@ class Server:
         except psycopg.Error as error:
             raise self._not_let_in(error) from None
         connection.longest_silence = self.patience.answer
+        # Of transactions that wait for others and then look again: with what they saw before, they would not see.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection
 
     def lost_or(self, error: psycopg.Error, connection: Connection | None) -> Exception:
@@ -170,6 +178,14 @@ class Server:
                 f"{self.url}: the database does not let us in ({printable(said)}); see `~/.pgpass` and the url"
             )
         return ConnectionLost(printable(said))
+
+
+@contextlib.contextmanager
+def durable(connection: Connection) -> Iterator[None]:
+    """A transaction that is on disk when its block has ended, whatever the database is told of commits."""
+    with connection.transaction():
+        connection.execute(f"SELECT {DURABLE}".encode())
+        yield
 
 
 def pause_before(attempt: int) -> float:

@@ -16,22 +16,21 @@ from psycopg import sql
 
 from pipeline.errors import PipelineError, Unfinished
 from pipeline.state.postgres.lease import Lease, clock
-from pipeline.state.postgres.server import Connection, ConnectionLost, Server, pause_before
+from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, Server, pause_before
 from pipeline.state.sql.database import Row, Value
 
 # Seconds that who only reads waits for a server that is out of reach.
 _READ_PATIENCE = 30.0
 
-# All of it ends with the transaction, so it holds behind a pooler too. A server that does not wait for its disk
-# would forget what it has acknowledged.
-_SETTINGS = """
+# All of it ends with the transaction, so it holds behind a pooler too.
+_SETTINGS = (
+    """
     SELECT set_config('pipeline.campaign', {campaign}, true), set_config('pipeline.machine', {machine}, true),
         set_config('search_path', 'pipeline', true), set_config('lock_timeout', {lock}, true),
         set_config('idle_in_transaction_session_timeout', {silence}, true),
-        set_config('statement_timeout', '0', true),
-        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)
-"""
+        set_config('statement_timeout', '0', true), """
+    + DURABLE
+)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 # The lock on the row keeps others from taking the lease before the transaction has ended.

@@ -25,7 +25,8 @@ _WAITING = """
 _PUT = (
     "INSERT INTO pipeline.receipts (id, campaign, kind, purchase, workflows) SELECT %s, %s, 'webhook', %s, %s "
     f"WHERE NOT EXISTS (SELECT 1 {_WAITING} AND purchase = %s AND workflows = %s) "
-    f"AND (SELECT count(*) {_WAITING} AND purchase = %s) <= %s"
+    f"AND (SELECT count(*) {_WAITING} AND purchase = %s) <= %s "
+    "ON CONFLICT (id) DO NOTHING"
 )
 _HELD = f"SELECT id, purchase, workflows {_WAITING} ORDER BY at, id LIMIT %s"
 _TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (%s) ON CONFLICT (id) DO NOTHING"

@@ -578,3 +578,23 @@ def test_request_is_not_begun_once_its_deadline_has_passed_while_connecting() ->
             connection.request("POST", "/workflow", body=b"body")
         connection.close()
     assert route.transmission.stage is Stage.UNSENT
+
+
+@fails_without("pipeline.providers.http.connection:Connection.send", "if not transmission.may_send():")
+def test_nothing_leaves_where_it_may_not_be_sent_any_more_once_it_is_connected() -> None:
+    asked: list[int] = []
+
+    def heard(peer: Peer) -> None:
+        asked.append(len(peer.socket.recv(1)))
+
+    def may_send() -> bool:
+        asked.append(-1)
+        return False
+
+    with raw_server(heard) as server:
+        outcome = a_client(server.url).create(a_request(may_send=may_send))
+
+    assert isinstance(outcome, NotSent)
+    assert not outcome.started
+    assert -1 in asked
+    assert 1 not in asked

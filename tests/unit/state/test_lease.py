@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from support.postgres import Database
@@ -351,8 +352,8 @@ def test_files_are_known_on_the_machine_where_they_lie(desk: Desk) -> None:
 
 
 @fails_without(
-    "pipeline.state.postgres.transactions:",
-    "_SETTINGS =",
+    "pipeline.state.postgres.server:",
+    "DURABLE =",
     swap=("WHEN 'off' THEN 'on'", "WHEN 'off' THEN 'off'"),
 )
 def test_a_commit_waits_for_the_disk_whatever_the_database_says(desk: Desk) -> None:
@@ -363,6 +364,50 @@ def test_a_commit_waits_for_the_disk_whatever_the_database_says(desk: Desk) -> N
 
     with store._access.database.writing() as transaction:
         assert transaction.rows("SHOW synchronous_commit") == [("on",)]
+
+
+TELL = """
+    CREATE TABLE told (of_what text, value text);
+    CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO told VALUES (TG_TABLE_NAME, current_setting('synchronous_commit')); RETURN NEW; END $$;
+    CREATE TRIGGER tell BEFORE INSERT ON pipeline.leases FOR EACH ROW EXECUTE FUNCTION tell();
+    CREATE TRIGGER tell BEFORE INSERT ON pipeline.receipts FOR EACH ROW EXECUTE FUNCTION tell();
+"""
+
+
+@fails_without("pipeline.state.postgres.server:durable", "connection.execute(")
+def test_so_does_a_lease_that_is_taken_and_an_id_that_came_late(desk: Desk, connection: Connection) -> None:
+    database = database_of(desk)
+    ((name,),) = database.rows("SELECT current_database()")
+    with database.connect() as other:
+        other.execute(TELL)
+    database.rows(f"ALTER DATABASE {name} SET synchronous_commit = off")
+
+    desk.open().rescue(intent().purchase.id, WorkflowId("wf-1"))
+
+    assert set(database.rows("SELECT * FROM public.told")) == {("leases", "on"), ("receipts", "on")}
+
+
+@fails_without("pipeline.state.postgres.server:Server.connect", "connection.isolation_level =")
+def test_who_waits_for_others_sees_what_they_did_whatever_the_database_says(
+    desk: Desk, connection: Connection
+) -> None:
+    server, database = server_of(desk), database_of(desk)
+    ((name,),) = database.rows("SELECT current_database()")
+    database.rows(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    half, third = (replace(claim(part), campaign=f"spring/{part}") for part in ("1-of-2", "1-of-3"))
+    with (
+        closing(server.connect()) as first,
+        closing(server.connect()) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with first.transaction():
+            lease.acquire(server, first, half)
+            waiting = pool.submit(lease.acquire, server, second, third)
+            until(lambda: bool(database.rows(waits)), "the second to wait")
+        with pytest.raises(StateLocked, match="divided otherwise"):
+            waiting.result(timeout=PATIENCE)
 
 
 def test_a_lease_is_nobody_elses_in_a_fork(desk: Desk) -> None:
