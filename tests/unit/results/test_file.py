@@ -149,6 +149,31 @@ def test_json_and_yaml_hold_the_same(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text().startswith("{") == (name == "x.json")
 
 
+def test_yaml_that_takes_too_long_to_read_is_written_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, made = tmp_path / "x.yaml", a_document()
+    write(path, made, None)
+    monkeypatch.setattr("pipeline.results.file._LARGEST_YAML", 100)
+    with pytest.raises(InvalidInput, match=r"at most 100 are read; write it as JSON: `--results FILE\.json`"):
+        read(path, "x.yaml")
+    write(path, made, None)
+    results = read(path, "x.yaml")
+    assert results is not None
+    assert results.document == made
+
+
+def test_braces_of_yaml_are_read_as_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "{version: 1, campaign: spring, manifest: a.yaml, tool: t, jobs: [], purchases: [],\n"
+        " summary: {jobs: {}, credits: 0}}\n"
+    )
+    results = read(path, "x.yaml")
+    assert results is not None
+    assert results.campaign == "spring"
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 
