@@ -1,6 +1,6 @@
 """`python -m pipeline`: the command line, where its program is not on the path."""
 
-from pipeline.cli.main import main
+from pipeline.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -253,7 +253,8 @@ class _List:
         here = {file.temporary for file in (*self.files.values(), *self.others.values())}
         while temporary in here:
             temporary = temporary.with_name(f"{temporary.name}+")
-        downloaded = self.provider.download(media, temporary)
+        # Stopped as it comes, as not every file has a size that is told; looked at again for providers that do not.
+        downloaded = self.provider.download(replace(media, most=self.allowance.left), temporary)
         try:
             self.allowance.spend(downloaded.bytes)
         except DownloadFailed:

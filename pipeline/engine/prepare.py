@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from pipeline.providers.base import (
     Attachment,
     CallRefused,
     CreateRequest,
+    DownloadFailed,
     Media,
     NotFound,
     Provider,
@@ -278,17 +279,24 @@ def _listed(
 
 def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
     """The one of `candidates` whose bytes are those that were fetched once."""
-    left = limits.LARGEST_PURCHASE
+    left, failure = limits.LARGEST_PURCHASE, None
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        target = Path(folder, "candidate")
-        for media in candidates:
-            came = provider.download(media, target)
+        for number, media in enumerate(candidates):
+            target = Path(folder, f"candidate{number}")
+            try:
+                came = provider.download(replace(media, most=left), target)
+            except DownloadFailed as failed:
+                # One that cannot be had may be none of ours; the others are looked at first.
+                failure = failure or failed
+                continue
             if came.sha256 == wanted.sha256:
                 return media
             target.unlink()
             left -= came.bytes
             if left < 0:
                 break
+    if failure is not None:
+        raise failure
     raise InputFailed("the vendor does not list the file any more that this job was to be made from")
 
 

@@ -122,11 +122,15 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One file at the vendor. The whole `url` is a bearer secret: it is used, never stored or printed."""
+    """One file at the vendor. The whole `url` is a bearer secret: it is used, never stored or printed.
+
+    `most` is how many bytes may be fetched of it, None where only the provider's own limit counts.
+    """
 
     url: str = field(repr=False)
     content_type: str
     size: int | None = None
+    most: int | None = None
 
     @property
     def kind(self) -> MediaType | None:

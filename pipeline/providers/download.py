@@ -74,7 +74,10 @@ class MediaClient:
         received = self._resumed(media, part, start, etag) if start else None
         received = received or self._received(media, part)
         if not received.is_proved and media.size is None:
-            # Nothing told where it ends, so what comes again and is the same is what there is.
+            # Nothing told where it ends: a connection that was cut looks like the end of the file, and what is put in
+            # its place counts as whole for ever. It is rarely cut twice at the same byte, so what comes again and is
+            # the same is what there is. That costs a second transfer, of files from such servers only; to refuse them
+            # would lose what is paid for, and to believe them might keep a part.
             again = self._received(media, part)
             if again.sha256 != received.sha256:
                 part.discard()
@@ -125,7 +128,8 @@ class MediaClient:
     ) -> "_Received":
         """Write the body behind the `start` bytes that are here, and sync it."""
         coding = _coding(response)
-        length = None if coding else self._promised(response, start, media)
+        most = self.largest if media.most is None else min(self.largest, media.most)
+        length = None if coding else _promised(response, start, media, most)
         received = _Received(
             served=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
             is_proved=response.has_end,
@@ -137,9 +141,11 @@ class MediaClient:
             blocks = undone(response.blocks(), coding, _is_media)
             for block in _steady(blocks, self.timeout):
                 received.add(block)
-                if received.size > self.largest:
+                if received.size > most:
+                    part.discard()  # what came would fill the disk, and never be gone on with
                     raise DownloadFailed(
-                        f"{shown_url(media.url)} is larger than {self.largest:,} bytes", lasting=True
+                        f"{shown_url(media.url)} is larger than {most:,} bytes, which is all that may come",
+                        lasting=True,
                     )
                 file.write(block)
                 # What comes in one piece is never gone on with.
@@ -149,18 +155,21 @@ class MediaClient:
             os.fsync(file.fileno())
         return received
 
-    def _promised(self, response: StreamedResponse, start: int, media: Media) -> int | None:
-        """What is whole, in bytes, if its server tells that; refused where it would be of no use once it is here."""
-        shown = shown_url(media.url)
-        length = response.headers.get("content-length", "")
-        if not re.fullmatch(r"[0-9]{1,18}", length):
-            return None
-        size = start + int(length)
-        if size > self.largest:
-            raise DownloadFailed(f"{shown} is {size:,} bytes, which is too large", lasting=True)
-        if media.size is not None and size != media.size:
-            raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
-        return size
+
+def _promised(response: StreamedResponse, start: int, media: Media, most: int) -> int | None:
+    """What is whole, in bytes, if its server tells that; refused where it would be of no use once it is here."""
+    shown = shown_url(media.url)
+    length = response.headers.get("content-length", "")
+    if not re.fullmatch(r"[0-9]{1,18}", length):
+        return None
+    size = start + int(length)
+    if size > most:
+        raise DownloadFailed(
+            f"{shown} is {size:,} bytes, which is too large: at most {most:,} may come", lasting=True
+        )
+    if media.size is not None and size != media.size:
+        raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
+    return size
 
 
 def _coding(response: StreamedResponse) -> str | None:

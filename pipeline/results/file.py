@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +24,9 @@ from pipeline.results.text import Texts
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 _LARGEST = 1 << 30
+# YAML takes most of a second a megabyte to read, JSON a hundredth of that. What is larger is written as JSON,
+# which is YAML too.
+_LARGEST_YAML = 16 << 20
 _MOST_PROBLEMS = 100
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 
@@ -94,7 +98,19 @@ def _read_document(path: Path, content: str, name: str) -> Json:
     if conflict := _CONFLICT.search(content):
         hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
         _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a merge conflict of git; {hint}")
-    return read_yaml(path, name, limit=_LARGEST).root.plain() if is_yaml(path) else parse_json(content, name)
+    if not is_yaml(path):
+        return parse_json(content, name)
+    if content.startswith("{"):
+        with suppress(InvalidInput):  # braces may be those of YAML
+            return parse_json(content, name)
+    if len(content) > _LARGEST_YAML:
+        hint = "write it as JSON: `--results FILE.json`"
+        _refuse(
+            name,
+            1,
+            f"results of {len(content):,} characters in YAML, at most {_LARGEST_YAML:,} are read; {hint}",
+        )
+    return read_yaml(path, name, limit=_LARGEST).root.plain()
 
 
 def _refuse(name: str, line: int, message: str) -> NoReturn:
@@ -156,7 +172,11 @@ def write(
     """
     if before is not None and _without_tool(before) == _without_tool(document):
         return None
-    text = dump_yaml(dict(document)) if is_yaml(path) else (texts or Texts()).of(document)
+    text = (texts or Texts()).of(document)
+    # As it is not read in YAML beyond its limit, it is not written so: what was bought must never be locked in.
+    if is_yaml(path) and len(text) <= _LARGEST_YAML:
+        as_yaml = dump_yaml(dict(document))
+        text = as_yaml if len(as_yaml) <= _LARGEST_YAML else text
     content = text.encode()
     return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
 

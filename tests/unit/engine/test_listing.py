@@ -224,6 +224,22 @@ def test_chain_knows_its_file_by_the_bytes_where_it_is_not_here(harness: Harness
     assert harness.vendor.requests[-1].images == ("https://other.test/y",)
 
 
+def test_a_file_that_cannot_be_had_does_not_hide_the_one_that_a_chain_needs(harness: Harness) -> None:
+    sketch = job("sketch")
+    harness.vendor.telling["sketch"] = [success(ONE, TWO)]
+    harness.run(sketch)
+    for path in (harness.folder / "output").iterdir():
+        path.unlink()
+    other = [renamed(TWO, "https://other.test/x"), renamed(ONE, "https://other.test/y")]
+    harness.vendor.telling["sketch"] = [success(*other)]
+    harness.vendor.sending["https://other.test/x"] = [DownloadFailed("404", expired=True)]
+    harness.vendor.sending["https://other.test/y"] = [ONE.url.encode()]
+
+    harness.run(sketch, job("film", upstream=sketch))
+
+    assert harness.vendor.requests[-1].images == ("https://other.test/y",)
+
+
 def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +268,7 @@ def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
 
     assert ran.statuses == {"blue": "succeeded"}
     assert len(harness.vendor.of("download")) == 2
+    assert harness.vendor.most == [100, 40]  # so that a provider stops while it comes
     assert harness.files() == {}
     monkeypatch.undo()
     assert harness.run(job("blue")).statuses == {"blue": "done"}

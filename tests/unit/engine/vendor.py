@@ -65,7 +65,8 @@ class Script(dict[str, list[Response[T]]]):
 class ScriptedProvider:
     """The port, in memory. Scripts go by the title of a workflow, which is its job's short name.
 
-    `calls` are all calls, as `create blue` or `get blue`, and `times` when each came.
+    `calls` are all calls, as `create blue` or `get blue`, and `times` when each came. `most` is how much each
+    download might fetch.
     `perhaps_sold` are the titles of all that was sold, or of which nobody can tell.
     """
 
@@ -73,6 +74,7 @@ class ScriptedProvider:
     name: str = "scripted"
     calls: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    most: list[int | None] = field(default_factory=list)
     requests: list[CreateRequest] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     perhaps_sold: list[str] = field(default_factory=list)
@@ -152,6 +154,7 @@ class ScriptedProvider:
 
     def download(self, media: Media, target: Path) -> Downloaded:
         self._note("download", media.url)
+        self.most.append(media.most)
         content = self.sending.answer(media.url)
         target.write_bytes(content)
         return Downloaded(

@@ -280,18 +280,36 @@ def test_size_that_the_vendor_said_stands_for_a_missing_length(tmp_path: Path) -
         fetch(server, tmp_path / "g.png", size=len(PNG))
 
 
-def test_file_that_grows_beyond_the_cap_is_given_up(tmp_path: Path) -> None:
-    def growing(peer: Peer) -> None:
-        peer.read()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(100):
-            peer.send(b"10000\r\n" + PNG.ljust(0x10000, b"x") + b"\r\n")
-        peer.send(b"0\r\n\r\n")
+def growing(peer: Peer) -> None:
+    """Six megabytes, of which nobody tells how many they are."""
+    peer.read()
+    peer.send(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: {ETAG}\r\n\r\n".encode())
+    for _ in range(100):
+        peer.send(b"10000\r\n" + PNG.ljust(0x10000, b"x") + b"\r\n")
+    peer.send(b"0\r\n\r\n")
 
-    downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=1 << 20)
-    with raw_server(growing) as server, pytest.raises(DownloadFailed, match="larger than") as raised:
-        downloads.fetch(Media(server.url, "image/png"), tmp_path / "f.png")
+
+@fails_without("pipeline.providers.download:MediaClient._receive", "if received.size > most:")
+@pytest.mark.parametrize(("largest", "most"), [(1 << 20, None), (1 << 20, 2 << 20), (2 << 20, 1 << 20)])
+def test_file_that_grows_beyond_what_may_come_is_given_up_and_leaves_nothing(
+    tmp_path: Path, largest: int, most: int | None
+) -> None:
+    downloads = MediaClient(Network(), Guard(loopback=True), 5.0, largest=largest)
+    with (
+        raw_server(growing) as server,
+        pytest.raises(DownloadFailed, match="larger than 1,048,576") as raised,
+    ):
+        downloads.fetch(Media(server.url, "image/png", most=most), tmp_path / "f.png")
     assert raised.value.lasting
+    assert names_in(tmp_path) == []
+
+
+def test_file_that_says_that_it_is_larger_than_what_may_come_is_not_begun(tmp_path: Path) -> None:
+    downloads, most = MediaClient(Network(), Guard(loopback=True), 5.0), len(PNG) - 1
+    play = answering(200, PNG)
+    with raw_server(play) as server, pytest.raises(DownloadFailed, match=f"at most {most:,} may come"):
+        downloads.fetch(Media(server.url, "image/png", most=most), tmp_path / "f.png")
+    assert names_in(tmp_path) == []
 
 
 def test_drip_is_given_up_and_what_came_is_kept(tmp_path: Path) -> None:

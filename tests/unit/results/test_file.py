@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import Coordinates, Job, JobKey, Json, Request
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
@@ -66,6 +66,9 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
     row = read_back(document([a], bought(1, a))).jobs[0]
     assert row == {
         "key": a.key,
+        "rule": "r",
+        "template": "t",
+        "image": "a",
         "fingerprint": a.fingerprint,
         "status": "done",
         "purchase": f"{1:016x}",
@@ -78,6 +81,26 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
                 "bytes": 1000,
             }
         ],
+    }
+
+
+def test_a_job_tells_the_parts_of_its_key_that_it_has() -> None:
+    axes: tuple[tuple[str, Json], ...] = (("look", None), ("duration", 5), ("a=b", "c/d"))
+    whole = Job(Coordinates("r", "t", "a", "walk", axes, take=2), Request("vimmerse", "t"), path="a")
+    bare = Job(Coordinates("r", "t"), Request("vimmerse", "t"), path="b")
+    of_bare, of_whole = read_back(document([whole, bare])).jobs
+    assert of_bare == {
+        "key": "r/t",
+        "rule": "r",
+        "template": "t",
+        "fingerprint": bare.fingerprint,
+        "status": "pending",
+    }
+    assert {name: of_whole[name] for name in ("image", "prompt", "axes", "take")} == {
+        "image": "a",
+        "prompt": "walk",
+        "axes": {"a=b": "c/d", "duration": 5, "look": None},
+        "take": 2,
     }
 
 
@@ -147,6 +170,31 @@ def test_json_and_yaml_hold_the_same(tmp_path: Path, name: str) -> None:
     assert results.document == made
     assert results.records == read_back(made).records
     assert (tmp_path / name).read_text().startswith("{") == (name == "x.json")
+
+
+def test_yaml_that_takes_too_long_to_read_is_written_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, made = tmp_path / "x.yaml", a_document()
+    write(path, made, None)
+    monkeypatch.setattr("pipeline.results.file._LARGEST_YAML", 100)
+    with pytest.raises(InvalidInput, match=r"at most 100 are read; write it as JSON: `--results FILE\.json`"):
+        read(path, "x.yaml")
+    write(path, made, None)
+    results = read(path, "x.yaml")
+    assert results is not None
+    assert results.document == made
+
+
+def test_braces_of_yaml_are_read_as_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "{version: 1, campaign: spring, manifest: a.yaml, tool: t, jobs: [], purchases: [],\n"
+        " summary: {jobs: {}, credits: 0}}\n"
+    )
+    results = read(path, "x.yaml")
+    assert results is not None
+    assert results.campaign == "spring"
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
