@@ -8,7 +8,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,11 +53,21 @@ _CONFLICT_PAUSE = 0.1
 _IS_THERE = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 _IS_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+_NO_SUCH_RANGE = frozenset({"InvalidRange", "416"})
 _FORBIDDEN = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"})
 _NOT_KNOWN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "401", "Unauthorized"})
 _EXPIRED = frozenset({"ExpiredToken", "RequestExpired", "ExpiredTokenException"})
 _ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 _NEVER = frozenset({"InvalidBucketName", "NotImplemented", "501", "KeyTooLongError", "InvalidRequest"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenObject:
+    """Bytes on their way: how many, which (`bytes 0-99/500`; None: all), and themselves, read once."""
+
+    length: int
+    span: str | None
+    blocks: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,22 @@ class Bucket:
                 file.write(block)
         return digest.hexdigest()
 
+    def open(self, path: str, span: str | None = None) -> "OpenObject | None":
+        """The bytes of an object to be read, or those of one range (`bytes=0-99`); None where there are none."""
+        asked = self._named(path) if span is None else {**self._named(path), "Range": span}
+        with _told(self.url, "read objects (s3:GetObject)"):
+            try:
+                told = _client().get_object(**asked)
+            except ClientError as error:
+                if _code(error) in _IS_MISSING | _NO_SUCH_RANGE:
+                    return None
+                raise
+        return OpenObject(
+            length=told["ContentLength"],
+            span=told.get("ContentRange"),
+            blocks=_blocks(self.url, told["Body"]),
+        )
+
     def delete(self, path: str, known: StoredObject) -> None:
         """Delete the object at `path` if it still is the one that is `known`; what came in its place stays."""
         with _told(self.url, "delete objects (s3:DeleteObject)"):
@@ -141,6 +167,12 @@ class Bucket:
 
     def _named(self, path: str) -> dict[str, str]:
         return {"Bucket": self.url.bucket, "Key": (self.url / path).key}
+
+
+def _blocks(url: ObjectUrl, body: Any) -> Iterator[bytes]:
+    with closing(body), _told(url, "read objects (s3:GetObject)"):
+        while block := body.read(_BLOCK):
+            yield block
 
 
 @contextmanager

@@ -123,8 +123,8 @@ class Workspace:
     @property
     def run_note(self) -> Path:
         """What the last run on this machine noted for those who look at it."""
-        emulated = ".emulated" if self.emulated else ""
-        return self.campaign.manifest.parent / STATE_FOLDER / f"{self.state_name}{emulated}.run.json"
+        name, emulated = self.state_name.replace("/", "."), ".emulated" if self.emulated else ""
+        return self.campaign.manifest.parent / STATE_FOLDER / f"{name}{emulated}.run.json"
 
     @property
     def local_output(self) -> Path | None:

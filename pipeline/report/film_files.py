@@ -1,14 +1,17 @@
-"""Where the files of a campaign lie on this machine, told by its results manifest and a look at the disk."""
+"""Where the files of a campaign lie, told by its results manifest and a look at the disk, or at an object store."""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.inventory import aside
 from pipeline.purchases import Purchase
+from pipeline.schemes import ObjectUrl
+
+Location = TypeVar("Location", Path, ObjectUrl)
 
 
 def located(
@@ -19,29 +22,45 @@ def located(
     `folder` is the manifest's. A file counts as here when a regular file of its size lies at one of its paths; its
     bytes are not read. The results may come from a stranger, so no path and no link leads out of `output`.
     """
-    look = _Look(output)
-    found: dict[str, Path] = {}
-    claimed: dict[Path, str] = {}
+    return _located(jobs, purchases, _Look(output, folder))
+
+
+def located_in_store(
+    jobs: Iterable[Mapping[str, Any]],
+    purchases: Iterable[Purchase],
+    output: ObjectUrl,
+    sizes: Mapping[str, int],
+) -> dict[str, ObjectUrl]:
+    """The same of an object store below `output`, where objects of these `sizes` lie by their paths."""
+    return _located(jobs, purchases, _StoreLook(output, sizes))
+
+
+def _located(
+    jobs: Iterable[Mapping[str, Any]], purchases: Iterable[Purchase], look: "_Looks[Location]"
+) -> dict[str, Location]:
+    found: dict[str, Location] = {}
+    claimed: dict[Location, str] = {}
     for job in jobs:
         for file in job.get("outputs", ()):
-            path = Path(os.path.normpath(folder / file["path"]))
-            if "sha256" in file and look.has(path, file.get("bytes")):
-                found.setdefault(file["sha256"], path)
-                claimed[path] = file["sha256"]
-    for digest, size, path in _other_folders(purchases, found, output):
-        if digest not in found and claimed.get(path, digest) == digest and look.has(path, size):
-            found[digest] = path
+            location = look.named(file["path"])
+            if "sha256" in file and look.has(location, file.get("bytes")):
+                found.setdefault(file["sha256"], location)
+                claimed[location] = file["sha256"]
+    for digest, size, path in _other_paths(purchases, found):
+        location = look.below(path)
+        if digest not in found and claimed.get(location, digest) == digest and look.has(location, size):
+            found[digest] = location
     return found
 
 
 def is_within(path: Path, output: Path) -> bool:
     """Whether a regular file lies at `path` below `output`, not hidden and behind no link."""
-    return _Look(output).has(path, None)
+    return _Look(output, output).has(path, None)
 
 
-def _other_folders(
-    purchases: Iterable[Purchase], found: Mapping[str, Path], output: Path
-) -> Iterator[tuple[str, int | None, Path]]:
+def _other_paths(
+    purchases: Iterable[Purchase], found: Collection[str]
+) -> Iterator[tuple[str, int | None, str]]:
     """Where the files of each purchase were to go, and where they go when another takes their place."""
     for purchase in purchases:
         outputs = (*purchase.outputs, *(each for step in purchase.steps for each in step.outputs))
@@ -50,16 +69,56 @@ def _other_folders(
         for file in named(purchase, purchase.path or purchase.id, steps=True):
             if file.output.sha256 is not None:
                 for path in (file.path, aside(file.path, purchase.id)):
-                    yield file.output.sha256, file.output.bytes, output / path
+                    yield file.output.sha256, file.output.bytes, path
+
+
+class _Looks(Protocol[Location]):
+    """Looks for files below one location."""
+
+    def named(self, path: str) -> Location:
+        """What the results name so."""
+        ...
+
+    def below(self, path: str) -> Location:
+        """What lies at a path below it."""
+        ...
+
+    def has(self, location: Location, size: int | None) -> bool:
+        """Whether a file of that size lies there, below it and not hidden."""
+        ...
+
+
+class _StoreLook:
+    """Looks at what an object store is known to hold: nothing else is ever found."""
+
+    def __init__(self, output: ObjectUrl, sizes: Mapping[str, int]) -> None:
+        self._output = output
+        self._sizes = {output / path: size for path, size in sizes.items()}
+
+    def named(self, path: str) -> ObjectUrl:
+        return self._output / path.removeprefix(f"{self._output}/")
+
+    def below(self, path: str) -> ObjectUrl:
+        return self._output / path
+
+    def has(self, location: ObjectUrl, size: int | None) -> bool:
+        return location in self._sizes and (size is None or self._sizes[location] == size)
 
 
 class _Look:
     """Looks for files below one folder."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, folder: Path) -> None:
         self._output = output
+        self._folder = folder
         self._real = os.path.realpath(output)
         self._folders: dict[Path, bool] = {}
+
+    def named(self, path: str) -> Path:
+        return Path(os.path.normpath(self._folder / path))
+
+    def below(self, path: str) -> Path:
+        return self._output / path
 
     def has(self, path: Path, size: int | None) -> bool:
         """Whether a regular file of that size is at `path`, inside the folder, not hidden and behind no link."""

@@ -16,7 +16,9 @@ from pipeline.errors import InvalidInput, PipelineError, UsageError
 from pipeline.jobs import Json
 from pipeline.report.film_files import is_within
 from pipeline.report.page import page_files
+from pipeline.schemes import ObjectUrl
 from pipeline.serve.access import LARGEST_BODY, Access, Guard
+from pipeline.serve.page_rows import PageRows
 from pipeline.serve.review_request import opinion_of, read_review
 from pipeline.serve.watcher import Watcher
 
@@ -25,6 +27,7 @@ MOST_STREAMS = 64
 _OWN_PAGE = Path(__file__).with_name("page")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _MEDIA = re.compile(r"(?:video|audio|image)/[a-z0-9.+-]+")
+_RANGE = re.compile(r"bytes=(?:\d{1,15}-\d{0,15}|-\d{1,15})", re.ASCII)
 # What a browser would run when it is opened by itself, so that it is handed out as a download.
 _ACTIVE = "image/svg+xml"
 
@@ -115,16 +118,47 @@ class _Handlers:
         number, digest = request.path_params["number"], request.path_params["digest"]
         campaigns = self._watcher.campaigns
         path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
+        if isinstance(path, ObjectUrl):
+            return await self._stored_film(request, campaigns[number].rows, path)
         # It lay there when it was looked for; it is looked at once more, as it may be another by now.
         output = None if path is None else campaigns[number].workspace.local_output
         if path is None or output is None or not is_within(path, output):
             raise HTTPException(404, "there is no such file")
-        kind = campaigns[number].rows.types.get(digest, "").partition(";")[0].strip().lower()
-        plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE
+        kind, disposition = _shown_as(campaigns[number].rows.types.get(digest, ""))
         return FileResponse(
             path,
-            media_type=kind if plays else "application/octet-stream",
+            media_type=kind,
             filename=path.name,
-            content_disposition_type="inline" if plays else "attachment",
+            content_disposition_type=disposition,
             headers={"cache-control": "private, max-age=600"},
         )
+
+    async def _stored_film(self, request: Request, rows: PageRows, location: ObjectUrl) -> Response:
+        """A film that lies in an object store, by way of this server; of a range, what was asked for."""
+        asked = request.headers.get("range", "")
+        span = asked if _RANGE.fullmatch(asked) else None
+        stored = rows.stored
+        try:
+            opened = None if stored is None else await run_in_threadpool(stored.open, location, span)
+        except PipelineError as error:
+            raise HTTPException(503, str(error)) from error
+        if opened is None:
+            raise HTTPException(416 if span else 404, "there is no such file, or no such part of it")
+        kind, disposition = _shown_as(rows.types.get(request.path_params["digest"], ""))
+        headers = {
+            "accept-ranges": "bytes",
+            "content-length": str(opened.length),
+            "content-disposition": disposition,
+            "cache-control": "private, max-age=600",
+        }
+        if opened.span is not None:
+            headers["content-range"] = opened.span
+        status = 200 if opened.span is None else 206
+        return StreamingResponse(opened.blocks, status, headers, kind)
+
+
+def _shown_as(content_type: str) -> tuple[str, str]:
+    """What a file is sent as, and whether a browser shows it or only keeps it."""
+    kind = content_type.partition(";")[0].strip().lower()
+    plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE
+    return (kind, "inline") if plays else ("application/octet-stream", "attachment")

@@ -68,12 +68,13 @@ class CampaignWatch:
         self._reopen = reopen
         self._read = _Read()
         self._troubles: dict[str, str] = {}
-        self._parts = {
+        self._parts: dict[str, Callable[[], None]] = {
             "manifest": self._read_manifest,
             "decisions": self._read_decisions,
             "results": self._read_results,
             "state": self._read_state,
             "note": self._read_note,
+            "store": lambda: None,  # only told
         }
         # When a run was last seen to do something.
         self._changed = ""
@@ -82,8 +83,8 @@ class CampaignWatch:
         self._assignment: Assignment = assign([], self._records)
         self.rows = PageRows(workspace, number, stills)
         self._look_at_files(self._stamps())
-        if self._trouble is not None:
-            raise InvalidInput(self._trouble)
+        if self._troubles:
+            raise InvalidInput("; ".join(self._troubles.values()))
         self._work_out()
         self._changed = max((each.bought_at for each in self.purchases.values()), default="")
         self.plan()
@@ -91,7 +92,13 @@ class CampaignWatch:
 
     @property
     def _trouble(self) -> str | None:
-        return "; ".join(self._troubles.values()) or None
+        return "; ".join([*self._troubles.values(), *self._store_troubles]) or None
+
+    @property
+    def _store_troubles(self) -> list[str]:
+        """Why the object store does not tell what lies there: it keeps nothing else from being shown."""
+        trouble = self.rows.stored.trouble if self.rows.stored is not None else None
+        return [] if trouble is None else [trouble]
 
     @property
     def purchases(self) -> Mapping[PurchaseId, Purchase]:
@@ -171,6 +178,7 @@ class CampaignWatch:
             "decisions": _stamps_of([workspace.decisions]),
             "state": self._source.stamp(),
             "note": self._source.note(),
+            "store": self._store_troubles,
         }
 
     def _look_at_files(self, stamps: dict[str, Stamp]) -> None:

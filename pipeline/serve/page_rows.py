@@ -11,12 +11,14 @@ from pipeline.operations.workspace import Workspace, relative_output
 from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.data import SHORT_HASH, PlannedJob, Rows
-from pipeline.report.film_files import located
+from pipeline.report.film_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
 from pipeline.results.standing import PENDING, Standing, standings
+from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
+from pipeline.serve.stored_films import StoredFilms
 
 # Seconds between two looks for files that were missing: `collect` brings them without a word to anybody.
 _LOOK_AGAIN = 2.0
@@ -27,13 +29,15 @@ Row = dict[str, Json]
 class PageRows:
     """Jobs, purchases and files as the page reads them, and what of them was not told yet.
 
-    `files` has by SHA-256 where each file lies, `types` what it is.
+    `files` has by SHA-256 where each file lies, `types` what it is; `stored` is where they lie in an object store.
     """
 
     def __init__(self, workspace: Workspace, number: int, stills: Stills) -> None:
-        self.files: dict[str, Path] = {}
+        self.files: dict[str, OutputLocation] = {}
         self.types: dict[str, str] = {}
         self.by_short_hash: dict[str, str] = {}
+        self.stored = StoredFilms(workspace.output) if isinstance(workspace.output, ObjectUrl) else None
+        self._sizes_seen: Mapping[str, int] = {}
         self._workspace = workspace
         self._number = number
         self._stills = stills
@@ -110,6 +114,8 @@ class PageRows:
             self._new_purchases[purchase_id] = None
             if any(each.sha256 is not None and each.sha256 not in self.files for each in purchase.outputs):
                 self._missing[purchase_id] = purchase
+                if self.stored is not None:
+                    self.stored.want(anew=True)
         for key, document in jobs.items():
             self._planned[key] = self._plan_of(key, is_pending=document["status"] == PENDING)
             self._job_rows[key] = self._rows.job(document)
@@ -215,21 +221,32 @@ class PageRows:
 
     def _find(self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> bool:
         """Look where the files of these lie; whether any was found that was not known."""
-        folder = self._workspace.campaign.manifest.parent
-        output = self._workspace.local_output
-        if output is None:
-            return False  # the live page shows what lies on this machine
-        found = located(jobs, purchases, folder, output)
+        found = self._located(jobs, purchases)
         new = {digest: path for digest, path in found.items() if digest not in self.files}
         self.files |= new
         self._hrefs |= {digest: f"films/{self._number}/{digest}" for digest in new}
         self._stills.want(new)
         return bool(new)
 
+    def _located(
+        self, jobs: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]
+    ) -> Mapping[str, OutputLocation]:
+        output = self._workspace.output
+        if isinstance(output, Path):
+            return located(jobs, purchases, self._workspace.campaign.manifest.parent, output)
+        if self.stored is None:
+            return {}  # another place than that of the start: it is opened when the page is served anew
+        self._sizes_seen = self.stored.sizes
+        return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
+
     def _look_for_missing(self) -> None:
         if not self._missing or time.monotonic() < self._looked_at + _LOOK_AGAIN:
             return
         self._looked_at = time.monotonic()
+        if self.stored is not None:
+            self.stored.want(anew=False)
+            if self.stored.sizes is self._sizes_seen:
+                return
         if not self._find((), self._missing.values()):
             return
         for purchase_id in [

@@ -4,10 +4,11 @@ import queue
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.jobs import Json
 from pipeline.report.stills import MediaReader, StillCache
+from pipeline.schemes import OutputLocation
 
 
 class Stills(Collection[str]):
@@ -16,7 +17,7 @@ class Stills(Collection[str]):
     def __init__(self, cache: StillCache, reader: MediaReader | None) -> None:
         self._cache = cache
         self._reader = reader
-        self._wanted: queue.SimpleQueue[Mapping[str, Path] | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[Mapping[str, OutputLocation] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopped = False
         self.made = 0
@@ -39,7 +40,7 @@ class Stills(Collection[str]):
         """The still of a file; empty where there is none."""
         return self._cache.still(digest)
 
-    def want(self, files: Mapping[str, Path]) -> None:
+    def want(self, files: Mapping[str, OutputLocation]) -> None:
         """Have those of `files` read that never were."""
         new = {digest: path for digest, path in files.items() if not self._cache.knows(digest)}
         if not new or self._reader is None or self._stopped:
@@ -58,8 +59,17 @@ class Stills(Collection[str]):
 
     def _make(self, reader: MediaReader) -> None:
         while (files := self._wanted.get()) is not None:
-            with suppress(OSError, ValueError):
-                for _ in self._cache.make(reader, files):
-                    self.made += 1
-                    if self._stopped:
-                        return
+            try:
+                self._make_of(reader, files)
+            except PipelineError:
+                # One cannot be had from where it lies, which keeps no other from being read.
+                for digest in [each for each in files if not self._cache.knows(each)]:
+                    with suppress(PipelineError):
+                        self._make_of(reader, {digest: files[digest]})
+
+    def _make_of(self, reader: MediaReader, files: Mapping[str, OutputLocation]) -> None:
+        with suppress(OSError, ValueError):
+            for _ in self._cache.make(reader, files):
+                self.made += 1
+                if self._stopped:
+                    return
