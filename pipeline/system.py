@@ -5,6 +5,8 @@ import importlib
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -91,6 +93,23 @@ def leave_no_core() -> None:
     resource: Any = _module("resource")
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+@contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Threads and processes that are started within this hear neither Ctrl-C nor the end of the terminal.
+
+    This thread hears of them when it is over.
+    """
+    if HANG_UP is None:
+        yield
+        return
+    mask: Any = getattr(signal, "pthread_sigmask")  # noqa: B009 - unknown to Windows
+    before = mask(getattr(signal, "SIG_BLOCK"), {signal.SIGINT, HANG_UP})  # noqa: B009
+    try:
+        yield
+    finally:
+        mask(getattr(signal, "SIG_SETMASK"), before)  # noqa: B009
 
 
 def kill_self() -> None:

@@ -18,7 +18,18 @@ PACKAGE = ROOT / "pipeline"
 # Each has its reason in writing; another one is a decision, not a convenience.
 RUNTIME = {"click", "jinja2", "jsonschema", "pyyaml", "requests", "tqdm", "urllib3"}
 QUICKSTART = "examples/quickstart/campaign.yaml"
-HEAVY = {"av", "jinja2", "jsonschema", "psycopg", "requests", "sqlite3", "starlette", "urllib3", "yaml"}
+HEAVY = {
+    "av",
+    "distributed",
+    "jinja2",
+    "jsonschema",
+    "psycopg",
+    "requests",
+    "sqlite3",
+    "starlette",
+    "urllib3",
+    "yaml",
+}
 # What has no part in reading a manifest.
 READING = {*HEAVY, "pipeline.state", "pipeline.providers.base"} - {"yaml"}
 # What has no part in a plan of what stands.
@@ -39,6 +50,8 @@ OWNERS: dict[str, str | tuple[str, ...]] = {
     "PIL": ("pipeline/emulator/", "pipeline/media/"),
     "starlette": ("pipeline/emulator/", "pipeline/serve/"),
     "uvicorn": ("pipeline/emulator/", "pipeline/serve/", "pipeline/webhooks/listener.py"),
+    "dask": "pipeline/executors/",
+    "distributed": "pipeline/executors/",
     "opentelemetry": "pipeline/telemetry/traces.py",
 }
 

@@ -46,6 +46,8 @@ class StoredObject:
 
 
 Sending = Callable[[], Mapping[str, StoredObject]]
+# Sends files from wherever it is called, with a folder there for temporary ones: plain data, for any machine.
+Sender = Callable[[Path, Sequence[Upload]], Mapping[str, StoredObject]]
 
 
 class FileStore(Protocol):
@@ -92,6 +94,11 @@ class FileStore(Protocol):
 
         It tells by path what lies there then, and its answer is given to `sent`.
         """
+        ...
+
+    @property
+    def sender(self) -> Sender | None:
+        """What sends files from another machine; None where they are put from this one."""
         ...
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sending, Stamp, StoredObject, Upload
+from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_takes_files, make_folders, open_temporary, sha256_of, sync_folder
 
@@ -79,6 +79,10 @@ class LocalFolder:
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
         del uploads
+        return None
+
+    @property
+    def sender(self) -> Sender | None:
         return None
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:

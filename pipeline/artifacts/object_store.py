@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sending, Stamp, StoredObject, Upload
+from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload
 from pipeline.artifacts.s3 import LARGEST_OBJECT, Bucket
 from pipeline.artifacts.scratch import make_scratch
 from pipeline.errors import InvalidInput, Unfinished
@@ -110,6 +110,10 @@ class ObjectStore:
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
         return partial(send, self.location, self._scratch, uploads)
+
+    @property
+    def sender(self) -> Sender | None:
+        return partial(send, self.location)
 
     def sent(self, found: Mapping[str, StoredObject | None]) -> None:
         """Remember what lies at each path, as the server just told."""

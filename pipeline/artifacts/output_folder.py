@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sending, StoredObject, Upload
+from pipeline.artifacts.base import NotOurs, Sender, Sending, StoredObject, Upload
 from pipeline.artifacts.file_index import FileIndex
 from pipeline.artifacts.file_names import Named, named
 from pipeline.artifacts.inventory import Inventory, aside, fetched
@@ -67,6 +67,11 @@ class OutputFolder:
         """
         return self._files.sending(uploads)
 
+    @property
+    def sender(self) -> Sender | None:
+        """What sends files from another machine; None where they are put from this one."""
+        return self._files.sender
+
     def sent(self, found: Mapping[str, StoredObject]) -> None:
         """Note what files that were sent ahead have met."""
         self._files.sent(found)
@@ -107,7 +112,7 @@ class OutputFolder:
         try:
             failpoints.reach("before rename")
             if self.index.digest(path) == digest:
-                temporary.unlink()
+                temporary.unlink(missing_ok=True)  # it may be another machine that has sent it
             else:
                 self.clear(path)
                 self._files.put(Upload(temporary, path, digest))

@@ -24,6 +24,7 @@ from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
+from pipeline.executors.choice import OpenExecutor, workers_of
 from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
@@ -55,6 +56,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
     saved = plan_file.read(source)
     workspace = _open_workspace(source, saved, given)
     assert_vendor_installed(workspace)
+    workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
     if given["require_results"]:
         require_records(workspace)
     with ExitStack() as stack:
@@ -63,7 +65,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         webhooks = _webhooks(stack, workspace, given)
         events = stack.enter_context(events_to(given["events"])) if given["events"] else None
         watching = stack.enter_context(observers(state, given))
-        options = _options(state, saved, given, webhooks, events, watching)
+        options = _options(state, saved, given, webhooks, events, watching, workers)
         on_stderr = given["events"] == "-" or "json" in (given["output_format"], given["log_format"])
         console = RunConsole(
             state,
@@ -169,6 +171,7 @@ def _options(
     webhooks: Webhooks | None,
     events: Events | None,
     watching: Observers,
+    workers: OpenExecutor | None,
 ) -> RunOptions:
     planned = (
         plan_options(state, plan_arguments(given)) if saved is None else saved_plan_options(state, saved)
@@ -191,6 +194,7 @@ def _options(
         webhooks=webhooks,
         on_change=watching.changed if events is None else partial(_tell_both, events, watching),
         observe=watching.watched,
+        open_workers=workers,
     )
 
 

@@ -27,6 +27,12 @@ pacing_options = together(
         help="Requests a second to the vendor, of all kinds together.",
     ),
     flag(
+        "--executor",
+        default="threads",
+        metavar="NAME",
+        help="What polls and fetches: threads, dask (processes here), or a scheduler as dask://HOST:PORT.",
+    ),
+    flag(
         "--request-timeout",
         type=click.FloatRange(0.1, 3600),
         default=60.0,

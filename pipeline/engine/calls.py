@@ -114,6 +114,11 @@ class CallPool:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     @property
+    def has_workers(self) -> bool:
+        """Whether calls that may be repeated are made by other processes, perhaps on other machines."""
+        return self._executor is not self._local_executor
+
+    @property
     def is_full(self) -> bool:
         """Whether no further call may be started."""
         return self._count >= self._limit

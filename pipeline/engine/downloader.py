@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from pipeline.artifacts.base import StoredObject, Upload
+from pipeline.artifacts.base import StoredObject
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.engine.fetch_on_worker import (
+    Destination,
+    SentFiles,
+    fetch_and_send,
+    fetch_to_shared_folder,
+    not_shared,
+    to_be_sent,
+)
 from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
@@ -17,7 +25,7 @@ from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.media.facts import as_json
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
-from pipeline.purchases import Purchase, Status, WorkflowId
+from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Fetched
 
 # What keeps a file from its place, but not the others from theirs.
@@ -28,7 +36,7 @@ ATTEMPTS = 5
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Downloader:
-    """Fetches what has succeeded, each file again as often as it takes."""
+    """Fetches what has succeeded, each file again as often as it takes; `_here` are those that no worker can."""
 
     provider: Provider
     calls: CallPool
@@ -38,6 +46,7 @@ class Downloader:
     outputs: OutputFolder
     reporter: Reporter
     report: RunReport
+    _here: set[PurchaseId] = field(default_factory=set, init=False)
 
     def fetch(self, tracked: TrackedPurchase) -> None:
         """Fetch its files, and put them in their places."""
@@ -46,11 +55,24 @@ class Downloader:
         except _BLOCKING as error:
             self._blocked(tracked, str(error))
             return
-        workflow_id = tracked.purchase.workflow_id or WorkflowId("")
-        done = partial(self._fetched, tracked)
         files = sum(1 for _ in named(tracked.purchase, "", wanted.with_steps))
         self.calls.charge(files + (tracked.latest is None))
-        self.calls.submit(done, fetch, self.provider, workflow_id, wanted, tracked.latest)
+        self._start(tracked, wanted)
+
+    def _start(self, tracked: TrackedPurchase, wanted: Wanted) -> None:
+        """Have it fetched: by a worker, where there are any, which sends it to a store by itself."""
+        purchase, sender = tracked.purchase, self.outputs.sender
+        asked = (self.provider, purchase.workflow_id or WorkflowId(""), wanted, tracked.latest)
+        if not self.calls.has_workers:
+            self.calls.submit(partial(self._fetched, tracked), fetch, *asked)
+        elif sender is None:
+            self.calls.submit(partial(self._fetched, tracked), fetch_to_shared_folder, *asked)
+        elif purchase.id in self._here:
+            self.calls.submit_local(partial(self._fetched, tracked), fetch, *asked)
+        else:
+            stem, with_steps = self.served_jobs.stem(purchase)
+            to = Destination(purchase, stem, with_steps, sender)
+            self.calls.submit(partial(self._sent_by_worker, tracked, to), fetch_and_send, *asked, to)
 
     def _wanted(self, purchase: Purchase) -> Wanted:
         stem, with_steps = self.served_jobs.stem(purchase)
@@ -66,30 +88,59 @@ class Downloader:
 
     def _fetched(self, tracked: TrackedPurchase, future: "Future[FetchResult]") -> None:
         result = result_of(future)
-        if isinstance(result, DownloadFailed) and result.lasting:
-            self.in_flight.defer(tracked, str(result))
-        elif isinstance(result, VendorError):
-            self._failed(tracked, result)
-        elif isinstance(result, PipelineError):
-            raise result
+        if isinstance(result, PipelineError):
+            self._not_fetched(tracked, result)
         else:
+            if self.calls.has_workers:
+                self._assert_here(result)
             self._send(tracked, result)
+
+    def _not_fetched(self, tracked: TrackedPurchase, error: PipelineError) -> None:
+        if isinstance(error, DownloadFailed) and error.lasting:
+            self.in_flight.defer(tracked, str(error))
+        elif isinstance(error, VendorError):
+            self._failed(tracked, error)
+        else:
+            raise error
+
+    def _assert_here(self, fetched: FetchResult) -> None:
+        """Make sure that a worker put the files where this machine sees them.
+
+        Raises:
+            NotShared: it did not.
+        """
+        for file in fetched.files.values():
+            try:
+                is_here = file.temporary.stat().st_size == file.downloaded.bytes
+            except OSError:
+                is_here = False
+            if not is_here:
+                raise not_shared(file.temporary.parent)
+
+    def _sent_by_worker(self, tracked: TrackedPurchase, to: Destination, future: "Future[SentFiles]") -> None:
+        result = result_of(future)
+        if isinstance(result, SentFiles):
+            self.outputs.sent(result.found)
+            if result.is_complete(to):
+                self._install(tracked, result.fetched)
+            else:
+                # Something lies in the way, or not all came: to judge that, this machine needs the files.
+                self._here.add(tracked.purchase.id)
+                self.in_flight.schedule(tracked, 0.0)
+        elif isinstance(result, _BLOCKING):
+            self._blocked(tracked, str(result))
+        else:
+            self._not_fetched(tracked, result)
 
     def _send(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
         """Where files go far, have them sent by a thread, as the coordinator has no time for that."""
         stem, with_steps = self.served_jobs.stem(tracked.purchase)
-        brought = replace(tracked.purchase, outputs=fetched.outputs, steps=fetched.steps)
-        sending = self.outputs.sending(
-            [
-                Upload(came.temporary, file.path, came.downloaded.sha256)
-                for file in named(brought, stem, with_steps)
-                if (came := fetched.files.get(file.slot)) is not None
-            ]
-        )
+        uploads = to_be_sent(tracked.purchase, stem, fetched, with_steps=with_steps)
+        sending = self.outputs.sending(uploads)
         if sending is None or fetched.problem is not None:
             self._install(tracked, fetched)
         else:
-            self.calls.submit(partial(self._sent, tracked, fetched), sending)
+            self.calls.submit_local(partial(self._sent, tracked, fetched), sending)
 
     def _sent(
         self, tracked: TrackedPurchase, fetched: FetchResult, future: "Future[Mapping[str, StoredObject]]"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import limits
+from pipeline.engine.claim import claimed
 from pipeline.engine.listing import matched, matched_by_url, recorded_from, step_indexes, without_query
 from pipeline.media.facts import MediaFacts, read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
@@ -60,6 +61,13 @@ def fetch(
     Raises:
         VendorError, AccountError: a file did not come whole; what came of it is resumed next time.
     """
+    with claimed(wanted.beside) as beside:
+        return _fetch(provider, workflow_id, replace(wanted, beside=beside), latest)
+
+
+def _fetch(
+    provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
+) -> FetchResult:
     allowance = _Allowance()
     lists = [_List(provider, wanted, allowance, "result", wanted.outputs)]
     for number, step in enumerate(wanted.steps if wanted.with_steps else ()):

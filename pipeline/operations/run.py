@@ -132,6 +132,7 @@ class CampaignRun:
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
+                open_workers=self._options.open_workers,
             )
             try:
                 runner.run()

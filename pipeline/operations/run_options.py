@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.engine.run_settings import RunSettings
+from pipeline.executors.choice import OpenExecutor
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
 from pipeline.planning.plan import ALL, PlanOptions
@@ -33,7 +34,7 @@ class RunOptions:
     between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
     `provider` stands in for the one that the manifest names; `webhooks` are what the vendor is told to call;
     `on_change` hears of every step that is on disk, and what `observe` makes of the provider is talked to in its
-    place.
+    place. `open_workers` opens what makes the calls that may be repeated, where this process is not to.
     """
 
     plan: PlanOptions = ALL
@@ -54,6 +55,7 @@ class RunOptions:
     webhooks: Webhooks | None = None
     on_change: Callable[[Change], None] = ignore_change
     observe: "Callable[[Provider], Provider]" = as_it_is
+    open_workers: OpenExecutor | None = None
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:

@@ -1,5 +1,17 @@
+from support.cluster import dask_cluster
 from support.fixtures import folder, offline, pipeline, project, start, vendor
 from support.pooler import pooler
 from support.s3 import bucket, s3_server
 
-__all__ = ["bucket", "folder", "offline", "pipeline", "pooler", "project", "s3_server", "start", "vendor"]
+__all__ = [
+    "bucket",
+    "dask_cluster",
+    "folder",
+    "offline",
+    "pipeline",
+    "pooler",
+    "project",
+    "s3_server",
+    "start",
+    "vendor",
+]

@@ -176,6 +176,9 @@ def _import_all() -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        # On Windows it imports what is there; of this system it would miss what was taken away.
+        importlib.import_module("distributed")
     become_windows()
     if not sys.argv[1:]:
         _import_all()

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -205,6 +206,7 @@ class Harness:
         self.webhooks = Webhooks(inbox=ReceiptInbox())
         self.left_over: list[Receipt] = []
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
+        self.open_workers: Callable[[int], AbstractContextManager[Executor]] | None = None
         self._runs = 0
         self._ids = 0
 
@@ -258,6 +260,7 @@ class Harness:
                 rng=random.Random(7),
                 new_id=self._new_id,
                 open_executor=thread_pool if threads else self.executor.pool,
+                open_workers=self.open_workers,
             )
             runner.run()
             self.left_over = runner.receipts_left_over()

@@ -1,0 +1,105 @@
+"""Fetches the files of one purchase on a worker of a cluster, which may be another machine. May be done twice."""
+
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.artifacts.base import Sender, StoredObject, Upload
+from pipeline.artifacts.file_names import named
+from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.errors import Unfinished, printable
+from pipeline.providers.base import DownloadFailed, Provider, Workflow
+from pipeline.purchases import Purchase, WorkflowId
+
+
+class NotShared(Unfinished):
+    """A worker does not see the folder that files are to come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a worker is to send what it fetched: under the stem of its purchase, by `send`."""
+
+    purchase: Purchase
+    stem: str
+    with_steps: bool
+    send: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class SentFiles:
+    """What a worker fetched, and what lies now at each path that it was sent to.
+
+    Where the fetch had a problem, nothing was sent. Its own copies are gone.
+    """
+
+    fetched: FetchResult
+    found: Mapping[str, StoredObject]
+
+    def is_complete(self, to: Destination) -> bool:
+        """Whether all that was fetched lies where it should."""
+        uploads = to_be_sent(to.purchase, to.stem, self.fetched, with_steps=to.with_steps)
+        return self.fetched.problem is None and all(
+            each.path in self.found and self.found[each.path].sha256 == each.digest for each in uploads
+        )
+
+
+def fetch_to_shared_folder(
+    provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
+) -> FetchResult:
+    """As `fetch`, where this machine sees the folder that the coordinator made for the files.
+
+    Raises:
+        NotShared: it does not; nothing was fetched.
+        VendorError, AccountError: as `fetch`.
+    """
+    if not wanted.beside.parent.is_dir():
+        raise not_shared(wanted.beside.parent)
+    return fetch(provider, workflow_id, wanted, latest)
+
+
+def not_shared(folder: Path) -> NotShared:
+    """That a worker and the coordinator do not see the same `folder`. Said by whoever finds out."""
+    return NotShared(
+        f"{folder}: a worker of the cluster does not share this folder with the coordinator (found out on "
+        f"{printable(socket.gethostname(), 100)}); put it on a disk that all of them see, or files into a store "
+        "(--output s3://…)"
+    )
+
+
+def fetch_and_send(
+    provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None, to: Destination
+) -> SentFiles:
+    """Fetch what is wanted to a folder of this machine's own, and send it from here.
+
+    Raises:
+        VendorError, AccountError: as `fetch`.
+        Unfinished, InvalidInput: it cannot be sent.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            here = replace(wanted, beside=folder / wanted.beside.name)
+            fetched = fetch(provider, workflow_id, here, latest)
+            if fetched.problem is not None:
+                return SentFiles(fetched, {})
+            uploads = to_be_sent(to.purchase, to.stem, fetched, with_steps=to.with_steps)
+            return SentFiles(fetched, to.send(folder / "scratch", uploads))
+    except OSError as error:
+        raise DownloadFailed(f"on a worker: {error.strerror or type(error).__name__}") from None
+
+
+def to_be_sent(
+    purchase: Purchase, stem: str, fetched: FetchResult, *, with_steps: bool
+) -> tuple[Upload, ...]:
+    """What came, and where it is to lie."""
+    brought = replace(purchase, outputs=fetched.outputs, steps=fetched.steps)
+    return tuple(_uploads(brought, stem, fetched, with_steps=with_steps))
+
+
+def _uploads(brought: Purchase, stem: str, fetched: FetchResult, *, with_steps: bool) -> Iterator[Upload]:
+    for file in named(brought, stem, with_steps):
+        if (came := fetched.files.get(file.slot)) is not None:
+            yield Upload(came.temporary, file.path, came.downloaded.sha256)

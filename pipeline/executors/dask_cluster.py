@@ -1,0 +1,136 @@
+"""A Dask cluster: that of a scheduler, or processes of this machine. Its library comes with an extra."""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+from pipeline import system
+from pipeline.errors import UsageError, printable
+from pipeline.executors.remote_calls import ClusterFailed
+from pipeline.providers.address import is_loopback_host
+
+try:
+    import dask
+
+    # Before the import, which sets up its log: that a worker has died is made up for, and nobody has to be told.
+    dask.config.set({"logging.distributed": "critical", "logging.tornado": "critical"})
+    # A process of this machine is replaced, however long that takes: without it, its place is given up.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 week"})
+    import distributed
+    from distributed.security import Security
+except ImportError as error:
+    raise UsageError(
+        "--executor dask: the workers of a cluster need the extra 'dask': pip install 'campaign-pipeline[dask]'"
+    ) from error
+
+from pipeline.executors.dask_executor import DaskExecutor
+
+# Seconds to reach a scheduler, and its first worker.
+CONNECT_TIMEOUT = 20.0
+_CLOSE_TIMEOUT = 5.0
+# Of processes of this machine: they say nothing, and serve no pages.
+_QUIET = {
+    "distributed.nanny.pre-spawn-environ": {
+        "DASK_LOGGING__DISTRIBUTED": "critical",
+        "DASK_LOGGING__TORNADO": "critical",
+        "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    },
+    "distributed.scheduler.http.routes": [],
+}
+
+
+@contextmanager
+def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Executor]:
+    """So many processes of this machine, each with so many threads; a process that dies is replaced.
+
+    Only they know the certificate without which nobody can talk to them. Their temporary files lie in `scratch`,
+    which is emptied before and removed in the end.
+
+    Raises:
+        ClusterFailed: they cannot be started.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        cluster = _started(processes, threads, scratch)
+        try:
+            with _connected(cluster, cluster.security, "the cluster of this machine") as executor:
+                yield executor
+        finally:
+            with suppress(TimeoutError):
+                cluster.close(timeout=_CLOSE_TIMEOUT)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalCluster":
+    try:
+        scratch.mkdir(mode=0o700, parents=True)
+        # A Ctrl-C goes to all processes of a terminal, and is the coordinator's to hear. Who starts the tracker, as
+        # the first process to be made would, hears them again.
+        resource_tracker.ensure_running()
+        with system.held_interrupts(), dask.config.set(_QUIET):
+            return distributed.LocalCluster(
+                n_workers=processes,
+                threads_per_worker=threads,
+                host="127.0.0.1",
+                protocol="tls://",
+                security=Security.temporary(),
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                memory_limit=0,
+                local_directory=str(scratch),
+                env={"TMPDIR": str(scratch)},
+                silence_logs=False,
+            )
+    except (OSError, RuntimeError) as error:
+        said = printable(str(error) or type(error).__name__, 200)
+        raise ClusterFailed(f"--executor dask: its processes cannot be started: {said}") from None
+
+
+@contextmanager
+def cluster_at(address: str, *, may_be_plain: bool) -> Iterator[Executor]:
+    """The workers of the scheduler at `address`, as HOST:PORT. By TLS where Dask's own settings name certificates.
+
+    Raises:
+        UsageError: the key would go there without encryption, which only `may_be_plain` allows.
+        ClusterFailed: nobody answers, or there are no workers.
+    """
+    security = Security()
+    is_encrypted = security.get_connection_args("client").get("ssl_context") is not None
+    is_here = is_loopback_host(address.rpartition(":")[0].strip("[]"))
+    if not (is_encrypted or is_here or may_be_plain):
+        raise UsageError(
+            f"--executor dask://{address}: the key is not sent without encryption; give Dask certificates "
+            "(distributed.comm.tls, see docs/how-to/cluster.md), or set PIPELINE_ALLOW_PLAIN_DASK=1 where nobody "
+            "else is on that network"
+        )
+    scheme = "tls" if is_encrypted else "tcp"
+    with _connected(f"{scheme}://{address}", security, f"the cluster at dask://{address}") as executor:
+        yield executor
+
+
+@contextmanager
+def _connected(where: object, security: Security, name: str) -> Iterator[Executor]:
+    try:
+        client = distributed.Client(
+            where, security=security, timeout=CONNECT_TIMEOUT, set_as_default=False, name="campaign-pipeline"
+        )
+    except (OSError, TimeoutError):
+        raise ClusterFailed(f"{name}: no scheduler answers there, so nothing is done") from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
+        except TimeoutError:
+            raise ClusterFailed(f"{name}: has no workers, so nothing is done") from None
+        executor = DaskExecutor(client, name)
+        try:
+            yield executor
+        finally:
+            executor.shutdown()
+    finally:
+        with suppress(TimeoutError, OSError):
+            client.close(timeout=_CLOSE_TIMEOUT)

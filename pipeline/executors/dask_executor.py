@@ -1,0 +1,178 @@
+"""Calls as tasks of a Dask cluster, with the interface of `concurrent.futures`."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from distributed import Client
+from distributed.scheduler import KilledWorker
+
+from pipeline import __version__
+from pipeline.engine.fetch_on_worker import fetch_and_send, fetch_to_shared_folder
+from pipeline.errors import printable
+from pipeline.executors.remote_calls import (
+    MOST_IN_A_TASK,
+    ClusterFailed,
+    Sealed,
+    answer_in,
+    carry_out,
+    sealed,
+    sealed_call,
+)
+from pipeline.providers.base import VendorError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Seconds that a cluster may be without any worker, and those between two looks.
+PATIENCE = 60.0
+_LOOK_INTERVAL = 2.0
+# What takes long is a task of its own.
+_LONG: frozenset[Callable[..., object]] = frozenset({fetch_to_shared_folder, fetch_and_send})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    future: "Future[Any]"
+    shared: tuple[object, ...]
+    sealed: Sealed
+    is_long: bool
+
+    def goes_with(self, other: "_Call") -> bool:
+        """Whether both may be made by one task."""
+        has_same = all(mine is theirs for mine, theirs in zip(self.shared, other.shared, strict=True))
+        return has_same and not (self.is_long or other.is_long)
+
+
+@dataclass(eq=False)
+class DaskExecutor(Executor):
+    """Has calls made by the workers of the cluster called `name`, again where a worker dies; polls go in batches.
+
+    The first argument of a call is taken for one that many have: it is sent apart, and a worker reads it once.
+    `patience` is how long the cluster may be without workers, in seconds. A call that the cluster fails raises
+    `ClusterFailed`; one with which workers died again and again, `VendorError`, as any that may be tried again.
+    """
+
+    client: Client
+    name: str
+    patience: float = PATIENCE
+    _waiting: "deque[_Call]" = field(default_factory=deque, init=False)
+    _unanswered: "set[Future[Any]]" = field(default_factory=set, init=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _closed: threading.Event = field(default_factory=threading.Event, init=False)
+    _failure: ClusterFailed | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._tasks: Executor = self.client.get_executor(pure=False)
+        for work in (self._send, self._watch):
+            threading.Thread(target=work, name=f"dask{work.__name__}", daemon=True).start()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
+        call = _Call(future, args[:1], sealed_call(fn, args[1:], kwargs), fn in _LONG)
+        with self._changed:
+            failure = self._failure
+            if failure is None:
+                self._unanswered.add(future)
+                self._waiting.append(call)
+                self._changed.notify()
+        if failure is not None:
+            future.set_exception(failure)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Send nothing more. What is under way is left as it is: it may be repeated."""
+        del wait, cancel_futures
+        self._closed.set()
+        with self._changed:
+            self._waiting.clear()
+            self._changed.notify()
+
+    # In a thread of its own, as to send takes a while: meanwhile more calls come, which then go together.
+
+    def _send(self) -> None:
+        shared: tuple[tuple[object, ...], Sealed] = ((), sealed(()))
+        while calls := self._next_calls():
+            first = calls[0].shared
+            if len(first) != len(shared[0]) or any(a is not b for a, b in zip(first, shared[0], strict=True)):
+                shared = (first, sealed(first))
+            work = tuple(each.sealed for each in calls)
+            try:
+                task = self._tasks.submit(carry_out, __version__, shared[1], work)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the calls have to end
+                self._fail(calls, self._failed(error))
+            else:
+                task.add_done_callback(partial(self._ended, calls))
+
+    def _next_calls(self) -> Sequence[_Call]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed.is_set())
+            calls = [self._waiting.popleft()] if self._waiting else []
+            while self._waiting and len(calls) < MOST_IN_A_TASK and calls[0].goes_with(self._waiting[0]):
+                calls.append(self._waiting.popleft())
+            return calls
+
+    def _ended(self, calls: Sequence[_Call], task: "Future[tuple[Sealed, ...]]") -> None:
+        try:
+            answers = task.result()
+        except CancelledError:
+            self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to go on"))
+        except KilledWorker:
+            self._fail(calls, VendorError("on a worker: each that tried it died"))
+        except Exception as error:  # noqa: BLE001 - the cluster's own, as calls raise nothing there
+            self._fail(calls, self._failed(error))
+        else:
+            for call, answer in zip(calls, answers, strict=True):
+                self._end(call.future, partial(answer_in, answer))
+
+    def _failed(self, error: Exception) -> ClusterFailed:
+        return ClusterFailed(f"{self.name}: {printable(f'{type(error).__name__}: {error}', 200)}")
+
+    def _fail(self, calls: Sequence[_Call], error: Exception) -> None:
+        for call in calls:
+            self._end(call.future, partial(_raise, error))
+
+    def _end(self, future: "Future[Any]", read: Callable[[], object]) -> None:
+        with self._changed:
+            if future not in self._unanswered:
+                return
+            self._unanswered.remove(future)
+        try:
+            future.set_result(read())
+        except Exception as error:  # noqa: BLE001 - what the call raised
+            future.set_exception(error)
+
+    # In a thread of its own: a cluster that has lost all of its workers tells nobody.
+
+    def _watch(self) -> None:
+        missing = 0.0
+        while not self._closed.wait(_LOOK_INTERVAL):
+            missing = 0.0 if self._has_workers() else missing + _LOOK_INTERVAL
+            if missing >= self.patience:
+                self._give_up()
+                return
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self.client.nthreads())
+        except Exception:  # noqa: BLE001 - a scheduler that does not answer has none for us
+            return False
+
+    def _give_up(self) -> None:
+        error = ClusterFailed(
+            f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to go on"
+        )
+        with self._changed:
+            self._failure = error
+            left = list(self._unanswered)
+            self._waiting.clear()
+        for future in left:
+            self._end(future, partial(_raise, error))
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -1,0 +1,239 @@
+"""Polls and downloads on the workers of a Dask cluster, which die on the way; creates stay with the coordinator."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from starlette.requests import Request
+from support.calling import KEY, Pipeline
+from support.campaigns import Project, campaign, spring
+from support.checks import assert_nothing_bought_twice, assert_whole
+from support.cluster import Cluster, is_alive, plain_environment
+from support.processes import PATIENCE, PROGRAM, environment, until
+from support.protection import fails_without
+from support.s3 import BUCKET, Asked, S3Server
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.fault_injection import Endpoint, FaultInjector
+from pipeline.emulator.faults import Call, Operation
+
+
+def many(number: int) -> dict[str, object]:
+    """A campaign of so many jobs."""
+    return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
+
+
+class Heard:
+    """Hears of each request to the vendor, before it is answered: what it asks for, and from which port."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.meet: Callable[[Operation, int], None] = lambda _operation, _port: None
+        describe = FaultInjector._describe_unread
+
+        async def heard(injector: FaultInjector, endpoint: Endpoint, request: Request) -> Call:
+            assert request.client is not None
+            self.meet(endpoint.operation, request.client.port)
+            return await describe(injector, endpoint, request)
+
+        monkeypatch.setattr(FaultInjector, "_describe_unread", heard)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    return Heard(monkeypatch)
+
+
+@fails_without(
+    "pipeline.engine.create:Creator.start_next", "self.calls.submit_local(", swap=("submit_local", "submit")
+)
+def test_workers_poll_and_fetch_and_the_coordinator_alone_buys(
+    project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
+) -> None:
+    by_worker: Counter[tuple[Operation, bool]] = Counter()
+
+    def count(operation: Operation, port: int) -> None:
+        by_worker[operation, dask_cluster.owner(port) is not None] += 1
+
+    asked.meet = count
+    ended = pipeline("run", project.manifest, "--executor", dask_cluster.address)
+
+    assert ended.code == 0, ended.said
+    assert "distributed" not in ended.said
+    assert_whole(project)
+    assert by_worker[Operation.CREATE, False] == 2
+    assert by_worker[Operation.DOWNLOAD, True] == 2
+    assert by_worker[Operation.GET, True] >= 2
+    assert {is_worker for operation, is_worker in by_worker if operation is not Operation.CREATE} == {True}
+    assert all("width" in facts for facts in project.results()["media"].values())
+
+
+def test_workers_are_killed_again_and_again_and_every_file_is_whole(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
+) -> None:
+    project = campaign(folder, {"campaign.yaml": many(24)})
+    killed: list[int] = []
+    requests = 0
+
+    def strike(operation: Operation, port: int) -> None:
+        nonlocal requests
+        requests += operation in {Operation.DOWNLOAD, Operation.GET}
+        if requests % 10 == 0 and (worker := dask_cluster.owner(port)) is not None:
+            dask_cluster.kill(worker)
+            killed.append(worker)
+
+    asked.meet = strike
+    ended = pipeline("run", project.manifest, "--executor", dask_cluster.address, "--concurrency", "12")
+
+    assert ended.code == 0, ended.said
+    assert len(killed) >= 5
+    assert len(vendor.ledger.entries) == 24
+    assert_nothing_bought_twice(vendor)
+    assert_whole(project)
+    assert pipeline("verify", project.manifest, "--files").code == 0
+
+
+def test_nothing_that_a_cluster_logs_holds_the_key(
+    project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster
+) -> None:
+    vendor.fail({"on": "get", "nth": 1, "do": "html"}, {"on": "download", "nth": 1, "do": {"status": 500}})
+    ended = pipeline("run", project.manifest, "--executor", dask_cluster.address)
+
+    assert ended.code == 0, ended.said
+    log = dask_cluster.log.read_text("utf-8", "replace")
+    assert "carry_out" in log
+    assert KEY not in log
+    assert KEY not in ended.said
+
+
+def test_workers_send_to_a_store_by_themselves(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server, tmp_path: Path
+) -> None:
+    place = f"s3://{BUCKET}/spring"
+    with closing(Cluster(tmp_path, plain_environment() | bucket.environment, workers=2)) as cluster:
+        by_worker: list[bool] = []
+
+        def count(asked: Asked) -> None:
+            if asked.method == "PUT" and asked.key.endswith(".mp4"):
+                by_worker.append(cluster.owner(int(asked.headers["REMOTE_PORT"])) is not None)
+
+        bucket.meet = count
+        flags = ("run", project.manifest, "--output", place, "--executor", cluster.address)
+        ended = pipeline(*flags)
+
+        assert ended.code == 0, ended.said
+        assert by_worker == [True, True]
+        first = bucket.objects()
+        assert all(facts["width"] for facts in project.results()["media"].values())
+        # What lies there is another purchase's: the coordinator has to set it aside, so it does the whole of it.
+        replaced = pipeline(*flags, "--replace", next(iter(project.jobs())))
+        assert replaced.code == 0, replaced.said
+        assert set(first.values()) <= set(bucket.objects().values())
+        assert len(bucket.objects()) == 3
+        assert not list(tmp_path.glob("pipeline-*"))
+    assert pipeline("verify", project.manifest, "--files", "--output", place).code == 0
+    assert len(vendor.ledger.entries) == 3
+
+
+def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_one_goes_on(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    asked: Heard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(Cluster(tmp_path, plain_environment(), workers=1)) as cluster:
+
+        def strike(operation: Operation, _port: int) -> None:
+            if operation is Operation.DOWNLOAD:
+                cluster.process.kill()
+
+        asked.meet = strike
+        ended = pipeline("run", project.manifest, "--executor", cluster.address)
+
+    assert ended.code == 8, ended.said
+    assert "the scheduler is lost; run again to go on" in ended.said
+    assert "Traceback" not in ended.said
+    asked.meet = lambda _operation, _port: None
+    monkeypatch.setattr("pipeline.executors.dask_cluster.CONNECT_TIMEOUT", 1.0)
+    nobody = pipeline("run", project.manifest, "--executor", cluster.address)
+    assert nobody.code == 8, nobody.said
+    assert "no scheduler answers there" in nobody.said
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+    assert_whole(project)
+
+
+def test_a_cluster_without_workers_is_told_before_anything_is_bought(
+    project: Project,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.executors.dask_cluster.CONNECT_TIMEOUT", 3.0)
+    with closing(Cluster(tmp_path, plain_environment(), workers=0)) as cluster:
+        ended = pipeline("run", project.manifest, "--executor", cluster.address)
+
+    assert ended.code == 8, ended.said
+    assert "has no workers" in ended.said
+    assert not vendor.ledger.entries
+
+
+def test_processes_of_this_machine_leave_a_ctrl_c_to_the_run_and_end_with_it(
+    project: Project, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    with subprocess.Popen(
+        [*PROGRAM, "run", str(project.manifest), "--executor", "dask"],
+        env=environment(vendor.url),
+        cwd=project.folder,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as running:
+        assert running.stderr is not None
+        until(lambda: len(vendor.ledger.entries) == 2, "both creates")
+        workers = psutil.Process(running.pid).children(recursive=True)
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(timeout=PATIENCE) == 130, said
+
+    assert len(workers) >= 2
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+    assert "distributed" not in said
+    until(lambda: not any(is_alive(each) for each in workers), "their end")
+    assert not (project.folder / ".pipeline" / "spring.uploads" / "workers").exists()
+
+
+@pytest.mark.parametrize("given", ["dask", "dask://127.0.0.1:8786"])
+def test_without_the_extra_it_is_named_and_nothing_is_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "pipeline.executors.dask_cluster", raising=False)
+    ended = pipeline("run", project.manifest, "--executor", given)
+
+    assert ended.code == 64, ended.said
+    assert "pip install 'campaign-pipeline[dask]'" in ended.err
+    assert not vendor.ledger.entries
+
+
+def test_a_scheme_that_is_not_known_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    pipeline.set("PIPELINE_EXECUTOR", "ray://hunter2@host:1")
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 64, ended.said
+    assert "expected `threads`, `dask`" in ended.err
+    assert "hunter2" not in ended.said
+    assert not vendor.ledger.entries

@@ -1,0 +1,123 @@
+"""A Dask cluster of real processes on loopback, which the tests start themselves and kill workers of.
+
+    python -m support.cluster WORKERS THREADS
+
+starts one, prints its address, and ends with its input. What it logs, with everything that it can, goes to stderr.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.processes import PATIENCE, until
+
+WORKERS = 3
+_SETTINGS = {
+    "DASK_LOGGING__DISTRIBUTED": "debug",
+    "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+    # However slow the machine is, a worker that was killed is replaced.
+    "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1 week",
+}
+
+
+class Cluster:
+    """A scheduler with workers; one that dies is replaced. `log` is what all of them said."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], workers: int = WORKERS) -> None:
+        self.log = folder / "cluster.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "support.cluster", str(workers), "4"],
+                cwd=folder,
+                env={**environment, **_SETTINGS, "TMPDIR": str(folder)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                encoding="utf-8",
+            )
+        assert self.process.stdout is not None
+        self.address = f"dask://{self.process.stdout.readline().strip()}"
+
+    def owner(self, port: int) -> int | None:
+        """The worker that has a connection from that port of this machine, if one has."""
+        for each in self.workers():
+            with suppress(psutil.Error):
+                if any(at.laddr.port == port for at in each.net_connections("tcp4")):
+                    return int(each.pid)
+        return None
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that are workers now."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [each for each in found if _is_worker(each)]
+
+    def kill(self, worker: int) -> None:
+        """End a worker as a lost machine ends."""
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End all of it."""
+        assert self.process.stdin is not None
+        left = self.workers()
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE)
+        until(lambda: not any(is_alive(each) for each in left), "their end")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs."""
+    with suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "spawn_main" in " ".join(process.cmdline())
+    return False
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all tests of a process; it knows neither a key nor a vendor's address."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), plain_environment())
+    yield cluster
+    cluster.close()
+
+
+def plain_environment() -> dict[str, str]:
+    """What a cluster that is there for anybody finds around it."""
+    from support.calling import is_foreign
+
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+    return {**own, "PYTHONPATH": path}
+
+
+def main() -> None:
+    from distributed import LocalCluster
+
+    workers, threads = map(int, sys.argv[1:])
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=threads,
+        host="127.0.0.1",
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=False,
+    ) as cluster:
+        sys.stdout.write(f"{cluster.scheduler_address.removeprefix('tcp://')}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

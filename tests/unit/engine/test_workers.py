@@ -1,0 +1,121 @@
+"""Calls that may be repeated are made by workers; the rest, and what they cannot do, by this process."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from support.protection import fails_without
+
+from engine.harness import Harness, job
+from pipeline.engine.fetch import FetchResult
+from pipeline.errors import ExitCode, Unfinished
+from pipeline.executors.remote_calls import ClusterFailed
+
+BLUE, RED = job("blue"), job("red")
+
+
+@dataclass
+class Workers(Executor):
+    """Plays the part of a cluster. `away` does what happens on the machines of its workers around a call."""
+
+    here: Executor
+    calls: Counter[str] = field(default_factory=Counter)
+    away: Callable[[Callable[[], Any]], Any] = lambda call: call()
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        self.calls[fn.__name__] += 1
+
+        def call() -> Any:
+            return self.away(lambda: fn(*args, **kwargs))
+
+        return self.here.submit(call)
+
+    @contextmanager
+    def opened(self, _at_once: int) -> Iterator[Executor]:
+        yield self
+
+
+@pytest.fixture
+def workers(harness: Harness) -> Workers:
+    made = Workers(harness.executor)
+    harness.open_workers = made.opened
+    return made
+
+
+def test_workers_poll_and_fetch_and_nothing_else(harness: Harness, workers: Workers) -> None:
+    ran = harness.run(BLUE, RED)
+
+    assert ran.statuses == {"blue": "done", "red": "done"}
+    assert set(workers.calls) == {"poll", "fetch_to_shared_folder"}
+    assert set(harness.files()) == {"blue.mp4", "red.mp4"}
+
+
+@fails_without("pipeline.engine.downloader:Downloader._fetched", "self._assert_here(")
+def test_a_worker_with_a_disk_of_its_own_is_found_out_and_nothing_is_called_done(
+    harness: Harness, workers: Workers
+) -> None:
+    def lose(call: Callable[[], Any]) -> Any:
+        brought = call()
+        if isinstance(brought, FetchResult):
+            for file in brought.files.values():
+                file.temporary.unlink()
+        return brought
+
+    workers.away = lose
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "a worker of the cluster does not share this folder" in ran.report.notes[0]
+    harness.open_workers = None
+    assert harness.run(BLUE).statuses == {"blue": "done"}
+    assert harness.vendor.creates == ["blue"]
+
+
+@fails_without(
+    "pipeline.engine.fetch_on_worker:fetch_to_shared_folder", "if not wanted.beside.parent.is_dir():"
+)
+def test_a_worker_that_does_not_see_the_folder_fetches_nothing_and_makes_none(
+    harness: Harness, workers: Workers
+) -> None:
+    output = harness.folder / "output"
+
+    def hide(call: Callable[[], Any]) -> Any:
+        if not output.exists():
+            return call()
+        hidden = output.rename(harness.folder / "hidden")
+        try:
+            return call()
+        finally:
+            assert not output.exists()
+            hidden.rename(output)
+
+    workers.away = hide
+    ran = harness.run(BLUE)
+
+    assert ran.statuses == {"blue": "succeeded"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    assert "share this folder" in ran.report.notes[0]
+    assert not harness.vendor.of("download")
+
+
+@pytest.mark.parametrize("error", [ClusterFailed("the scheduler is lost"), Unfinished("no room")])
+def test_a_cluster_that_fails_ends_the_run_and_loses_nothing(
+    harness: Harness, workers: Workers, error: Exception
+) -> None:
+    def fail(_call: Callable[[], Any]) -> Any:
+        raise error
+
+    workers.away = fail
+    ran = harness.run(BLUE, RED)
+
+    assert set(ran.statuses.values()) <= {"submitted", "pending"}
+    assert ran.codes == {ExitCode.UNFINISHED}
+    bought = len(harness.vendor.creates)
+    harness.open_workers = None
+    assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
+    assert len(harness.vendor.creates) == 2 >= bought

@@ -1,0 +1,114 @@
+"""What workers are given and give back: it shows nothing, and each error arrives where its call was made."""
+
+import pickle
+from typing import NoReturn
+
+import pytest
+from support.protection import fails_without
+
+from pipeline import __version__
+from pipeline.errors import AccountError, InvalidInput, PipelineError, Problem, Unfinished
+from pipeline.executors.remote_calls import ClusterFailed, Sealed, answer_in, carry_out, sealed, sealed_call
+from pipeline.providers.api_settings import Settings
+from pipeline.providers.base import DownloadFailed, NotFound, VendorError
+from pipeline.providers.vimmerse import Vimmerse
+
+KEY = "canary-of-the-worker"
+
+
+def add(shared: int, number: int, *, twice: bool = False) -> int:
+    return shared + number * (2 if twice else 1)
+
+
+def fail(error: Exception) -> NoReturn:
+    raise error
+
+
+class Unmovable(Exception):
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("it stays here")
+
+
+class Unreadable:
+    def __reduce__(self) -> tuple[object, ...]:
+        return fail, (ModuleNotFoundError("No module named 'vendor_plugin'"),)
+
+
+def made(*calls: Sealed, shared: tuple[object, ...] = ()) -> list[Sealed]:
+    return list(carry_out(__version__, sealed(shared), calls))
+
+
+def test_each_call_of_a_batch_gets_its_own_answer() -> None:
+    calls = [sealed_call(add, (number,), {}) for number in range(20)]
+    calls.append(sealed_call(add, (1,), {"twice": True}))
+
+    answers = made(*calls, shared=(100,))
+
+    assert [answer_in(each) for each in answers] == [*range(100, 120), 102]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("no such workflow", 3.0),
+        VendorError("busy", 7.5),
+        DownloadFailed("gone", 1.0, expired=True, lasting=True),
+        AccountError("refused"),
+        Unfinished("again"),
+        InvalidInput(Problem("wrong")),
+        ZeroDivisionError("a bug"),
+    ],
+)
+def test_an_error_arrives_as_it_was_raised(error: Exception) -> None:
+    [answer] = made(sealed_call(fail, (error,), {}))
+
+    with pytest.raises(type(error)) as raised:
+        answer_in(answer)
+
+    assert str(raised.value) == str(error)
+    assert vars(raised.value) == vars(error)
+
+
+def test_an_error_that_cannot_travel_is_told_in_words() -> None:
+    with pytest.raises(RuntimeError, match="on a worker: Unmovable: stays"):
+        answer_in(made(sealed_call(raise_unmovable, (), {}))[0])
+
+
+def raise_unmovable() -> NoReturn:
+    raise Unmovable("stays")
+
+
+def test_a_worker_that_lacks_something_says_what() -> None:
+    [answer] = made(sealed_call(add, (1,), {}), shared=(Unreadable(),))
+
+    with pytest.raises(ClusterFailed, match=r"No module named 'vendor_plugin'.*install there"):
+        answer_in(answer)
+
+
+def test_a_worker_of_another_version_does_nothing() -> None:
+    done: list[int] = []
+    call = sealed_call(add, (1,), {})
+
+    answers = carry_out("0.0.1", sealed((done,)), (call, call))
+
+    assert len(answers) == 2
+    with pytest.raises(ClusterFailed, match=r"a worker has version .* and this is 0\.0\.1"):
+        answer_in(answers[0])
+
+
+@fails_without(
+    "pipeline.executors.remote_calls:Sealed", "content: bytes = ", swap=("repr=False", "repr=True")
+)
+def test_nothing_that_a_log_could_show_holds_the_key() -> None:
+    vendor = Vimmerse(Settings(key=KEY, base_url="http://127.0.0.1:9"))
+    shared, call = sealed((vendor,)), sealed_call(add, (vendor,), {})
+
+    assert KEY.encode() in shared.content
+    assert KEY not in repr((shared, call, made(call, shared=(vendor,))))
+
+
+def test_what_fails_a_cluster_is_an_error_that_travels() -> None:
+    again = pickle.loads(pickle.dumps(ClusterFailed("lost")))
+
+    assert isinstance(again, PipelineError)
+    assert str(again) == "lost"
