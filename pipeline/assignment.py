@@ -44,19 +44,17 @@ class Matcher:
         for key, purchase_id in approvals:
             if purchase_id in records.purchases:
                 self._approved_for.setdefault(key, []).append(records.purchases[purchase_id])
-        # What was worked out. That nothing serves a job without an upstream, as is so of all at first, is told as
-        # fast as it is looked up here, so it is not kept.
+        # What was worked out.
         self._chosen: dict[JobKey, Purchase | None] = {}
         self._matching: dict[JobKey, list[Purchase]] = {}
 
     def purchase_for(self, key: JobKey) -> Purchase | None:
         """The purchase that serves the job, None where nothing fits it yet."""
-        for job in self._upstreams_first(key):
-            if job.key not in self._chosen:
-                chosen = self._choose(job)
-                if chosen is not None or job.upstream is not None:
-                    self._chosen[job.key] = chosen
-        return self._chosen.get(key)
+        if key not in self._chosen:
+            for job in self._upstreams_first(key):
+                if job.key not in self._chosen:
+                    self._chosen[job.key] = self._choose(job)
+        return self._chosen[key]
 
     def matches(self, purchase: Purchase, job: Job) -> bool:
         """Whether `purchase` is what `job` asks for now, and made from what its upstream asks for now."""
@@ -72,6 +70,7 @@ class Matcher:
                     for inputs in self._inputs(job)
                     for purchase in self._usable.get((asked, inputs), ())
                 ]
+                # Nothing matches a job without an upstream as fast as that is looked up here.
                 if matching or job.upstream is not None:
                     self._matching[job.key] = matching
         return self._matching.get(key, ())

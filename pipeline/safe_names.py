@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 _LONGEST_PART = 100
 # What most parts are, which need no look at each character.
@@ -27,6 +28,7 @@ def safe_path(path: str) -> str:
     return "/".join(_safe_part(part) for part in path.split("/") if part not in ("", "."))
 
 
+@lru_cache(maxsize=4096)  # the parts of paths recur
 def _safe_part(part: str) -> str:
     if _PLAIN.fullmatch(part) and len(part) <= _LONGEST_PART and not _is_device(part):
         return part

@@ -6,8 +6,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -54,7 +55,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool
         Closed: stdout cannot be written. That stderr cannot is no harm: the records tell all that it would have.
     """
     stream = sys.stderr if err else sys.stdout
-    lines = [line] if command else _shown(line, None if whole else columns_of(stream))
+    lines = [line] if command else _shower(None if whole else columns_of(stream))(line)
     _write(stream, "".join(f"{each}\n" for each in lines))
 
 
@@ -64,12 +65,12 @@ def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
     Raises:
         Closed: as `say`.
     """
-    columns = None if whole else columns_of(sys.stdout)
+    shown = _shower(None if whole else columns_of(sys.stdout))
     written: list[str] = []
     size = 0
     try:
         for line in lines:
-            written.extend(_shown(line, columns))
+            written.extend(shown(line))
             size += len(line)
             if size >= _PIECE:
                 _write(sys.stdout, "\n".join([*written, ""]))
@@ -80,11 +81,13 @@ def say_all(lines: Iterable[str], *, whole: bool = False) -> None:
         _write(sys.stdout, "\n".join([*written, ""]) if written else "")
 
 
-def _shown(line: str, columns: int | None) -> Iterable[str]:
-    """`line` broken between words, where a terminal has `columns`; and so that GitHub's runner obeys none of it."""
+def _shower(columns: int | None) -> Callable[[str], Iterable[str]]:
+    """Breaks a line between words, where a terminal has `columns`; and so that GitHub's runner obeys none of it."""
     if is_github():
-        return (_inert(line),)
-    return (line,) if columns is None or "\n" in line else wrapped(line, columns)
+        return lambda line: (_inert(line),)
+    if columns is None:
+        return lambda line: (line,)
+    return lambda line: (line,) if "\n" in line else wrapped(line, columns)
 
 
 def say_on_stderr(line: str) -> None:
@@ -146,7 +149,7 @@ def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) 
 
     Where stdout takes no UTF-8, whatever is not ASCII is escaped too.
     """
-    if codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8":
+    if _is_utf8(sys.stdout.encoding or "ascii"):
         written = (
             _COMPACT(document) if indent is None else json.dumps(document, indent=indent, ensure_ascii=False)
         )
@@ -157,6 +160,11 @@ def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) 
 
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@lru_cache
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "utf-8"
 
 
 def _as_json_shows_it(found: re.Match[str]) -> str:

@@ -54,7 +54,7 @@ def read_csv(
     """
     if problems := conflicts(source):
         raise InvalidInput(problems)
-    first = source.raw_line(1).strip()
+    first = source.text.partition("\n")[0].strip()  # not all the lines of a large file for one
     if _EXCEL_HINT.fullmatch(first):
         advice = "delete the line; the separator is found without it, or named by 'delimiter'"
         raise InvalidInput(source.problem(f"'{first}' is a hint for Excel, not the header: {advice}"))
@@ -73,6 +73,8 @@ def read_csv(
             problems.append(
                 source.problem(f"{told}; put a cell that holds a separator in quotes", record.line)
             )
+        elif len(record.cells) == len(columns):
+            records.append(record)
         else:
             missing = ("",) * (len(columns) - len(record.cells))
             records.append(Record((*record.cells[: len(columns)], *missing), record.line))
@@ -95,7 +97,7 @@ def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
         except csv.Error as error:
             yield source.problem(f"this is not CSV: {error}", at)
             return
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             yield Record(tuple(cells), at)
 
 

@@ -12,13 +12,14 @@ from pipeline.manifest.model import Item, Template
 
 def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
     """The item's images; of an upstream, the first output of the type that the template takes."""
+    if item is None:
+        return ()
     inputs = None if template.known is None else template.known.inputs
-    if item is None or inputs is None:
-        return () if item is None else item.images
-    return tuple(
-        replace(image, media=inputs.type) if isinstance(image, UpstreamOutput) else image
-        for image in item.images
-    )
+    match item.images:
+        case (UpstreamOutput() as upstream,) if inputs is not None:
+            return (replace(upstream, media=inputs.type),)
+        case images:
+            return images  # the very tuple, which all jobs of the item share
 
 
 def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Iterator[Problem]:

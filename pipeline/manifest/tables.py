@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,12 +47,15 @@ class TableRow:
         return self.own.get("id")
 
 
-def read_table(value: Value, purpose: Purpose, context: Context) -> list[TableRow]:
-    """The rows that `value` names by `csv`, `delimiter`, `columns` and `where`; what is wrong is reported."""
+def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[TableRow]:
+    """The rows that `value` names by `csv`, `delimiter`, `columns` and `where`; what is wrong is reported.
+
+    They come one by one: of a large table, what is made of the rows is kept, and not the rows beside it.
+    """
     csv = value.get("csv")
     found = None if csv is None else context.path(csv)
     if found is None:
-        return []
+        return
     columns = value.get("columns")
     renamed = (
         {} if columns is None else {ours: each for ours, each in columns.items() if each.text is not None}
@@ -62,15 +65,16 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> list[TableRo
         table, problems = read_csv(read_source(*found, LARGEST), _separator(value), expected)
     except InvalidInput as error:
         context.problems += error.problems
-        return []
+        return
     context.problems += problems
     names = _names(table, renamed, purpose, context)
     if names is None or len(set(table.columns)) < len(table.columns):
-        return []
-    rows = [row for row in _wanted(table, names, value.get("where"), context) if _has_sound_id(row, context)]
-    if not rows and not problems and not table.records:
+        return
+    if not problems and not table.records:
         context.problems.append(table.source.problem("the table has no rows", table.header_line))
-    return rows
+    for row in _wanted(table, names, value.get("where"), context):
+        if _has_sound_id(row, context):
+            yield row
 
 
 def _separator(value: Value) -> str | None:
@@ -79,7 +83,7 @@ def _separator(value: Value) -> str | None:
     return text if text is not None and len(text) == 1 and text not in '"\r\n' else None
 
 
-def distinct(rows: list[TableRow], context: Context) -> Iterator[tuple[str, TableRow]]:
+def distinct(rows: Iterable[TableRow], context: Context) -> Iterator[tuple[str, TableRow]]:
     """Each row with its id, once where two are the same; one without an id, or with that of another, is reported."""
     first: dict[str, TableRow] = {}
     for row in rows:
@@ -145,17 +149,17 @@ def _wanted(
     ours = frozenset(names.values())
     any_holds = False
     for record in table.records:
-        cells = dict(zip(table.columns, record.cells, strict=True))
+        cells = [*zip(table.columns, record.cells, strict=True)]
         location = Location(table.source, record.line, 1)
         try:
-            if condition is not None and not is_true(condition.value({"row": cells})):
+            if condition is not None and not is_true(condition.value({"row": dict(cells)})):
                 continue
         except InvalidInput as error:
             # The next rows would say the same.
             context.problems += [_of_row(problem, location) for problem in error.problems]
             return
         any_holds = True
-        filled = {theirs: cell for theirs, cell in cells.items() if cell.strip()}
+        filled = {theirs: cell for theirs, cell in cells if cell.strip()}
         yield TableRow(
             own={name: filled[theirs] for name, theirs in names.items() if theirs in filled},
             vars={theirs: cell for theirs, cell in filled.items() if theirs not in ours},

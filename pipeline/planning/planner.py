@@ -38,6 +38,7 @@ class Planner:
         self._elsewhere = elsewhere
         self._waits: dict[JobKey, str] = {}
         self._buyers: dict[str | tuple[str, ...], JobKey] = {}
+        self._bought_by: dict[JobKey, JobKey] = {}
         self._replaces: dict[JobKey, list[PurchaseId]] = {}
         self._first: dict[PurchaseId, JobKey] = {}
         self._failures = _failures(assignment)
@@ -66,6 +67,8 @@ class Planner:
         if not self.is_selected(job.key) or self._waits_for(job):
             return
         buyer = self._buyers.setdefault(self._assignment.matcher.ask(job.key), job.key)
+        if buyer != job.key:
+            self._bought_by[job.key] = buyer
         replaced = self._before.by_key.get(job.key)
         if job.key in self._options.replace and replaced is not None:
             # Also another machine's purchase of the same, which would serve in its place.
@@ -99,7 +102,7 @@ class Planner:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
-                action, reason = Action.DOWNLOAD, "finished, its files are not fetched yet yet"
+                action, reason = Action.DOWNLOAD, "finished, its files are not fetched yet"
             case Status.FAILED:
                 action, reason, wording, untold = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:
@@ -137,8 +140,7 @@ class Planner:
             return Entry(key=job.key, action=Action.PINNED, reason="another take of it is approved", job=job)
         if waits_for := self._waits_for(job):
             return Entry(key=job.key, action=Action.WAIT, reason=waits_for, job=job, after=job.upstream)
-        buyer = self._buyers[self._assignment.matcher.ask(job.key)]
-        if buyer != job.key:
+        if (buyer := self._bought_by.get(job.key)) is not None:
             reason = f"asks for the same as {buyer}"
             return Entry(
                 key=job.key, action=Action.SHARE, reason=reason, job=job, purchase=failed, buyer=buyer
