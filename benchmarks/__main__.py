@@ -6,7 +6,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import detection, emulator, expansion, lifecycle, noop, serve, startup, waiting, webhooks
+from benchmarks import (
+    cluster,
+    detection,
+    emulator,
+    expansion,
+    lifecycle,
+    noop,
+    serve,
+    startup,
+    waiting,
+    webhooks,
+)
 from benchmarks.bench import Bench
 from benchmarks.installation import installed
 from benchmarks.measuring import PATIENCE, Failed, TooSlow
@@ -24,6 +35,7 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "emulator": emulator.rows,
     "webhooks": webhooks.rows,
     "serve": serve.rows,
+    "cluster": cluster.rows,
 }
 
 

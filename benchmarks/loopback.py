@@ -21,7 +21,7 @@ _PROGRAM = Path(__file__).with_name("programs") / "vendor.py"
 class Ledger:
     """What the vendor was asked: calls by kind, when the last one came, and the longest time between two, in seconds.
 
-    `cpu` is what it took itself.
+    `transfer` is how long its clips took, where it has a bandwidth; `cpu` what it took itself.
     """
 
     creates: int
@@ -30,6 +30,7 @@ class Ledger:
     others: int
     connections: int
     last: float
+    transfer: float
     longest_gap: float
     cpu: float
 
@@ -83,9 +84,20 @@ class Vendor:
 
 
 @contextmanager
-def vendor(*, delay: float = 0.0, certificate: Certificate | None = None) -> Iterator[Vendor]:
-    """A vendor whose workflows take `delay` seconds; with a certificate it speaks https."""
+def vendor(
+    *,
+    delay: float = 0.0,
+    certificate: Certificate | None = None,
+    size: int | None = None,
+    bandwidth: float = 0.0,
+) -> Iterator[Vendor]:
+    """A vendor whose workflows take `delay` seconds; with a certificate it speaks https.
+
+    Each clip has `size` bytes, and `bandwidth` is how many of them a second go to one address (0: as many as can).
+    """
     arguments = [sys.executable, "-P", str(_PROGRAM), "--delay", str(delay)]
+    if size is not None:
+        arguments += ["--size", str(size), "--bandwidth", str(bandwidth)]
     if certificate is not None:
         arguments += ["--certificate", str(certificate.path)]
     with subprocess.Popen(

@@ -41,6 +41,10 @@ ROWS = {
         "serve, 10 jobs, 4 transitions a second, 3 browsers: share of a core",
         "serve, 10 jobs, 4 transitions a second, 3 browsers: seconds until the last browser knows",
     ],
+    "cluster": [
+        "cluster of 3 workers, 10 clips of 0.1 MiB, a bounded rate for each client: bytes a second",
+        "cluster of 3 workers, 10 clips of 0.1 MiB, a bounded rate for each client: the whole run",
+    ],
 }
 
 

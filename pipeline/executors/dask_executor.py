@@ -20,6 +20,7 @@ from pipeline.executors.remote_calls import (
     Sealed,
     answer_in,
     carry_out,
+    carry_out_long,
     sealed,
     sealed_call,
 )
@@ -67,7 +68,7 @@ class DaskExecutor(Executor):
     _failure: ClusterFailed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._tasks: Executor = self.client.get_executor(pure=False)
+        self._tasks = self.client.get_executor(pure=False)
         for work in (self._send, self._watch):
             threading.Thread(target=work, name=f"dask{work.__name__}", daemon=True).start()
 
@@ -100,9 +101,11 @@ class DaskExecutor(Executor):
             first = calls[0].shared
             if len(first) != len(shared[0]) or any(a is not b for a, b in zip(first, shared[0], strict=True)):
                 shared = (first, sealed(first))
+            # Each kind by a name of its own, by which the scheduler learns how long it takes; polls before files.
+            function, priority = (carry_out_long, 0) if calls[0].is_long else (carry_out, 1)
             work = tuple(each.sealed for each in calls)
             try:
-                task = self._tasks.submit(carry_out, __version__, shared[1], work)
+                task = self._tasks.submit(function, __version__, shared[1], work, priority=priority)
             except Exception as error:  # noqa: BLE001 - whatever it is, the calls have to end
                 self._fail(calls, self._failed(error))
             else:
