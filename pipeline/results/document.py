@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Coordinates, Job, JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
@@ -143,6 +143,7 @@ def _job_json(told: _JobTold) -> dict[str, Json]:
     job, purchase = told.job, told.purchase
     written: dict[str, Json] = {
         "key": job.key,
+        **_parts(job.coordinates),
         "fingerprint": job.fingerprint,
         "status": told.status,
         "reason": told.reason,
@@ -153,6 +154,18 @@ def _job_json(told: _JobTold) -> dict[str, Json]:
         "decision": told.decision,
     }
     return {name: value for name, value in written.items() if value is not None}
+
+
+def _parts(coordinates: Coordinates) -> dict[str, Json]:
+    """The parts of a key, those that it has, so that nobody has to take it apart."""
+    return {
+        "rule": coordinates.rule,
+        "template": coordinates.template,
+        "image": coordinates.image,
+        "prompt": coordinates.prompt,
+        "axes": dict(sorted(coordinates.axes)) or None,
+        "take": coordinates.take if coordinates.take > 1 else None,
+    }
 
 
 def _outputs(job: Job, purchase: Purchase, output: str) -> list[Json]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import Coordinates, Job, JobKey, Json, Request
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write
@@ -66,6 +66,9 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
     row = read_back(document([a], bought(1, a))).jobs[0]
     assert row == {
         "key": a.key,
+        "rule": "r",
+        "template": "t",
+        "image": "a",
         "fingerprint": a.fingerprint,
         "status": "done",
         "purchase": f"{1:016x}",
@@ -78,6 +81,26 @@ def test_a_job_tells_what_serves_it_and_where_its_files_go() -> None:
                 "bytes": 1000,
             }
         ],
+    }
+
+
+def test_a_job_tells_the_parts_of_its_key_that_it_has() -> None:
+    axes: tuple[tuple[str, Json], ...] = (("look", None), ("duration", 5), ("a=b", "c/d"))
+    whole = Job(Coordinates("r", "t", "a", "walk", axes, take=2), Request("vimmerse", "t"), path="a")
+    bare = Job(Coordinates("r", "t"), Request("vimmerse", "t"), path="b")
+    of_bare, of_whole = read_back(document([whole, bare])).jobs
+    assert of_bare == {
+        "key": "r/t",
+        "rule": "r",
+        "template": "t",
+        "fingerprint": bare.fingerprint,
+        "status": "pending",
+    }
+    assert {name: of_whole[name] for name in ("image", "prompt", "axes", "take")} == {
+        "image": "a",
+        "prompt": "walk",
+        "axes": {"a=b": "c/d", "duration": 5, "look": None},
+        "take": 2,
     }
 
 
