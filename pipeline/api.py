@@ -74,6 +74,7 @@ __all__ = [
     "reject",
     "run",
     "status",
+    "undecide",
 ]
 
 Manifest = str | Path
@@ -280,6 +281,22 @@ def redo(
     workspace = _workspace(manifest, variables, emulate=emulate)
     opinion = Opinion(verdict=Verdict.REDO, rating=rating, note=note, moment=at, by=by or reviewer(workspace))
     return _decide(workspace, opinion, names)
+
+
+def undecide(
+    manifest: Manifest,
+    *names: str,
+    by: str | None = None,
+    variables: Variables | None = None,
+    emulate: bool = False,
+) -> list[Decision]:
+    """Take back what was decided on what `names` mean, as if nobody had: stars and notes stay.
+
+    Raises:
+        UsageError, InvalidInput, Unfinished: as `approve`.
+    """
+    workspace = _workspace(manifest, variables, emulate=emulate)
+    return _decide(workspace, Opinion(withdraws=True, by=by or reviewer(workspace)), names)
 
 
 def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> list[Decision]:

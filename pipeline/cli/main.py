@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approve": ("pipeline.cli.review:approve", "Approve a take: it stays, whatever is edited later."),
     "reject": ("pipeline.cli.review:reject", "Reject a take; buys nothing."),
     "redo": ("pipeline.cli.review:redo", "Have the next run make a take again."),
+    "undecide": ("pipeline.cli.review:undecide", "Take a decision back; stars and notes stay."),
     "rate": ("pipeline.cli.rate", "Send your rating to the vendor."),
     "collect": ("pipeline.cli.collect", "Fetch what is paid for but not on this machine; buys nothing."),
     "show": ("pipeline.cli.show", "Show all that is known about a job or a purchase."),

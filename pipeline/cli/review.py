@@ -1,4 +1,4 @@
-"""`pipeline approve`, `reject` and `redo`: what people say of takes, written where git keeps it."""
+"""`pipeline approve`, `reject`, `redo` and `undecide`: what people say of takes, written where git keeps it."""
 
 from typing import Any
 
@@ -21,10 +21,11 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.results.decisions import Verdict
 
-_CONSEQUENCES = {
+_CONSEQUENCES: dict[Verdict | None, str] = {
     Verdict.APPROVED: "approved: it stays, whatever is edited later",
     Verdict.REJECTED: "rejected; nothing is bought because of it",
     Verdict.REDO: "sent back: the next run makes it again",
+    None: "not decided any more",
 }
 
 _NAMES = "KEY|PURCHASE|FILE|EXPR..."
@@ -62,7 +63,14 @@ def redo(words: tuple[str, ...], **given: Any) -> None:
     _decide(Verdict.REDO, words, given)
 
 
-def _decide(verdict: Verdict, words: tuple[str, ...], given: dict[str, Any]) -> None:
+@click.command("undecide")
+@review_options
+def undecide(words: tuple[str, ...], **given: Any) -> None:
+    """Take back what was decided on a take, as if nobody had: stars and notes stay."""
+    _decide(None, words, given)
+
+
+def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, Any]) -> None:
     manifest, names = split_words(words, _NAMES)
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     opinion = Opinion(
@@ -71,6 +79,7 @@ def _decide(verdict: Verdict, words: tuple[str, ...], given: dict[str, Any]) -> 
         note=given["note"],
         moment=given["moment"],
         by=given["by"] or reviewer(workspace),
+        withdraws=verdict is None,
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         made = decide(state, opinion, names)

@@ -26,7 +26,7 @@ class Opinion:
     """What somebody says of a take: a verdict, stars, a note; any of them may be missing.
 
     `moment` is where in the video the note belongs, in seconds; None: it is of the take as a whole. `by` is whoever
-    says it.
+    says it. With `withdraws` there is no verdict: the one before is taken back.
 
     Raises:
         UsageError: it cannot be written down like this.
@@ -37,6 +37,7 @@ class Opinion:
     note: str | None = None
     moment: float | None = None
     by: str | None = None
+    withdraws: bool = False
 
     def __post_init__(self) -> None:
         if self.rating is not None and (type(self.rating) is not int or self.rating not in range(1, 6)):
@@ -65,6 +66,7 @@ class Opinion:
             notes=(Note(text=self.note or "", at=moment, by=self.by),) if noted else (),
             by=self.by,
             at=now(),
+            withdraws=self.withdraws,
         )
 
 

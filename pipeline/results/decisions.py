@@ -40,7 +40,7 @@ class Decision:
     """What somebody said of one purchase, for the job of that key.
 
     `decision` is None where it was rated or noted only. `by` decided last, `at` that time (UTC, ISO 8601), and wrote
-    `note`.
+    `note`. One that `withdraws` takes the verdict before it back, and is never written as such.
     """
 
     purchase: PurchaseId
@@ -51,6 +51,7 @@ class Decision:
     notes: tuple[Note, ...] = ()
     by: str | None = None
     at: str | None = None
+    withdraws: bool = False
 
     @property
     def why(self) -> str | None:
@@ -111,7 +112,7 @@ def join(before: Decision, after: Decision) -> Decision:
 
     The note that a verdict was given with becomes one of the notes where another verdict or note takes its place.
     """
-    decides = after.decision is not None
+    decides = after.decision is not None or after.withdraws
     heads = decides or before.decision is None
     outdated = before.note is not None and (
         (after.note is not None and after.note != before.note)
@@ -121,12 +122,13 @@ def join(before: Decision, after: Decision) -> Decision:
     return replace(
         after,
         key=after.key if decides else before.key,
-        decision=after.decision or before.decision,
+        decision=after.decision if decides else before.decision,
         rating=before.rating if after.rating is None else after.rating,
         note=after.note if outdated or after.note is not None else before.note,
         notes=tuple(dict.fromkeys((*before.notes, *was, *after.notes))),
         by=after.by if heads else before.by,
         at=after.at if heads else before.at,
+        withdraws=False,
     )
 
 
@@ -138,7 +140,7 @@ def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
     said: dict[PurchaseId, Decision] = {}
     for each in decisions:
         before = said.get(each.purchase) if each.decision is None else said.pop(each.purchase, None)
-        said[each.purchase] = each if before is None else join(before, each)
+        said[each.purchase] = replace(each, withdraws=False) if before is None else join(before, each)
     return said
 
 

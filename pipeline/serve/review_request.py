@@ -11,6 +11,8 @@ from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.serve.campaign_watch import CampaignWatch
 
+# What takes a verdict back.
+_UNDECIDED = "undecided"
 _KINDS: dict[str, tuple[type, ...]] = {
     "campaign": (int,),
     "purchase": (str,),
@@ -31,6 +33,7 @@ class Review:
     rating: int | None
     note: str | None
     moment: float | None
+    withdraws: bool
 
 
 def read_review(body: bytes) -> Review:
@@ -48,17 +51,19 @@ def read_review(body: bytes) -> Review:
     for name, value in sent.items():
         if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
             raise UsageError(f"{name} is of another kind")
-    if sent.get("decision") not in {None, *Verdict}:
-        raise UsageError(f"a decision is one of {', '.join(Verdict)}")
+    withdraws = sent.get("decision") == _UNDECIDED
+    if not withdraws and sent.get("decision") not in {None, *Verdict}:
+        raise UsageError(f"a decision is one of {', '.join((*Verdict, _UNDECIDED))}")
     if not sent.keys() & {"decision", "rating", "note"}:
         raise UsageError("a review holds a decision, a rating or a note")
     return Review(
         campaign=sent.get("campaign", 0),
         purchase=PurchaseId(sent.get("purchase", "")),
-        verdict=Verdict(sent["decision"]) if "decision" in sent else None,
+        verdict=Verdict(sent["decision"]) if "decision" in sent and not withdraws else None,
         rating=sent.get("rating"),
         note=sent.get("note"),
         moment=sent.get("at"),
+        withdraws=withdraws,
     )
 
 
@@ -79,6 +84,11 @@ def opinion_of(
     if review.verdict is Verdict.APPROVED:
         assert_can_serve(purchase)
     opinion = Opinion(
-        verdict=review.verdict, rating=review.rating, note=review.note, moment=review.moment, by=by
+        verdict=review.verdict,
+        rating=review.rating,
+        note=review.note,
+        moment=review.moment,
+        by=by,
+        withdraws=review.withdraws,
     )
     return watch, opinion.of(purchase.id, watch.served_key(purchase))

@@ -310,3 +310,17 @@ def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: 
             assert count(page) == f"{told} of {len(gallery.keys)}"
             assert len(shown(page)) == int(told)
             page.go_back()
+
+
+def test_what_is_left_to_decide_is_one_number_wherever_it_stands(tab: Make, gallery: Gallery) -> None:
+    page = tab().open(gallery.index)
+    button = page.get_by_role("button", name=re.compile(r"^Review \d+"))
+    (left,) = re.findall(r"\d+", button.inner_text())
+
+    facet = page.locator('.facets label:has(input[data-term="decision:none"]) small')
+    assert facet.inner_text() == left
+    assert page.locator(".legend a", has_text="to decide").inner_text() == f"{left} to decide"
+    # A file that is not here cannot be looked at, and is not what comes next.
+    assert "not on this machine" in page.locator(".legend").inner_text()
+    button.click()
+    assert page.locator(".decide .left").inner_text() == f"{left} left to decide"

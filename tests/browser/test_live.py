@@ -202,6 +202,30 @@ def test_a_hundred_takes_are_reviewed_by_keyboard_and_a_kill_loses_nothing(
     expect(page.locator("#toast")).to_contain_text("Nothing is left to decide")
 
 
+def test_a_decision_is_taken_back_by_its_key_and_by_its_button(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 2)
+    _, url = serve(campaign, "--as", "ana")
+    page = tab().visit(url, f"#job={campaign.jobs[0].key}")
+    for takes_back in (
+        lambda: page.keyboard.press("u"),
+        lambda: verdict(page, "Sent back").click(),
+    ):
+        page.keyboard.press("d")
+        expect(verdict(page, "Sent back")).to_have_attribute("aria-pressed", "true")
+        page.keyboard.press("4")
+        expect(page.get_by_role("button", name="4 stars")).to_have_attribute("aria-pressed", "true")
+        takes_back()
+        expect(verdict(page, "Redo")).to_have_attribute("aria-pressed", "false")
+        expect(page.locator(".decide .left")).to_have_text("2 left to decide")
+        (written,) = decided(campaign)
+        assert (written.decision, written.rating) == (None, 4)
+    page.keyboard.press("u")  # there is nothing to take back
+    page.keyboard.press("a")
+    expect(verdict(page, "Approved")).to_have_attribute("aria-pressed", "true")
+
+
 def test_stars_and_notes_by_keyboard_stand_at_their_moment(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

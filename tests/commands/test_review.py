@@ -452,6 +452,21 @@ def staged(repeat: int = 2) -> dict[str, Any]:
     return manifest
 
 
+def test_a_decision_is_taken_back_and_stars_and_notes_stay(bought: Project, pipeline: Pipeline) -> None:
+    assert pipeline("redo", bought.manifest, WALK, "--rating", "2", "--note", "too slow").code == 0
+    assert actions(pipeline, bought)[WALK] == "replace"
+
+    ended = pipeline("undecide", bought.manifest, WALK, "--as", "ana")
+
+    assert ended.code == 0, ended.said
+    assert "not decided any more" in ended.out
+    assert actions(pipeline, bought)[WALK] == "keep"
+    (written,) = decided(bought)
+    assert "decision" not in written
+    assert (written["rating"], [each["text"] for each in written["notes"]]) == (2, ["too slow"])
+    assert "redo" not in pipeline("status", bought.manifest).out
+
+
 def test_only_an_approved_take_goes_on_to_the_next_stage(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

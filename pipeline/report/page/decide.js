@@ -7,14 +7,17 @@ const VERDICTS = [
   { verb: "redo", decision: "redo", word: "Redo", set: "Sent back", sign: "redo", key: "d" },
 ];
 
+// Takes a verdict back: by its key, or by the button of what is set.
+const UNDECIDE = { verb: "undecide", decision: "undecided", set: "Decision taken back" };
+
 /** What a decision is about now: the purchase in the detail, or the chosen side of a compare. @type {Purchase | undefined} */
 let deciding;
 
 /** @param {string} verb @param {Purchase[]} purchases */
 function decide(verb, purchases) {
   if (!purchases.length) return;
-  const verdict = VERDICTS.find((each) => each.verb === verb);
-  if (source.canDecide && verdict) {
+  const verdict = VERDICTS.find((each) => each.verb === verb) ?? UNDECIDE;
+  if (source.canDecide) {
     const can = purchases.filter((each) => canBeDecided(each));
     for (const each of can) void save(each, { decision: verdict.decision }, verdict.set);
     return;
@@ -98,12 +101,14 @@ function decideBar(purchase, sides) {
 /** @param {typeof VERDICTS[0]} verdict @param {Purchase | undefined} purchase @param {boolean} can */
 function verdictButton(verdict, purchase, can) {
   const set = purchase?.decision === verdict.decision;
+  const { verb } = set ? UNDECIDE : verdict;
   const button = el(
     "button",
     {
       class: `button ${set ? `set-${verdict.decision}` : ""}`,
       "aria-pressed": String(set),
-      onclick: () => purchase && decide(verdict.verb, [purchase]),
+      title: set ? "Take it back (u)" : undefined,
+      onclick: () => purchase && decide(verb, [purchase]),
     },
     icon(verdict.sign),
     set ? verdict.set : verdict.word,

@@ -130,7 +130,7 @@ function failureRow(of, purchase, command) {
     el("td", {}, keyLink(of)),
     el("td", {
       dir: "auto",
-      text: purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned"),
+      text: begun(purchase?.error ?? (purchase ? "no answer came" : "an image is not what was planned")),
     }),
     el("td", { class: "when", text: purchase ? date(purchase.updated ?? purchase.bought, "short") : "" }),
     el("td", { class: "number", text: cost === undefined ? "" : number(cost) }),

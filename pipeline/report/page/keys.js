@@ -31,6 +31,7 @@ const KEYS = [
       ["Approve", "a"],
       ["Reject", "r"],
       ["Redo", "d"],
+      ["Take it back", "u"],
       ["Stars", "1", "–", "5"],
       ["Note at this moment", "m"],
     ],
@@ -96,6 +97,7 @@ const IN_GRID = {
   a: () => decideSelected("approve"),
   r: () => decideSelected("reject"),
   d: () => decideSelected("redo"),
+  u: () => decideSelected("undecide"),
   Escape: () => app.view.q && go({ q: "" }),
 };
 
@@ -109,6 +111,7 @@ const WITH_FILM = {
   a: () => deciding && decide("approve", [deciding]),
   r: () => deciding && decide("reject", [deciding]),
   d: () => deciding && decide("redo", [deciding]),
+  u: () => deciding?.decision && decide("undecide", [deciding]),
   ...Object.fromEntries([1, 2, 3, 4, 5].map((stars) => [String(stars), () => rate(stars)])),
   m: () => writeNote(),
   Escape: () => go({}),

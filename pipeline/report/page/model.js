@@ -16,9 +16,9 @@ const STATES = {
 
 /** @type {Record<string, { name: string, about: string }>} */
 const REASONS = {
-  vendor: { name: "Vendor", about: "The vendor gave up on them." },
+  vendor: { name: "Vendor", about: "The vendor gave up." },
   rejected: { name: "Refused", about: "Refused again until the request changes; refusals cost nothing." },
-  lost: { name: "Lost", about: "The vendor no longer knows them, or they were given up." },
+  lost: { name: "Lost", about: "No longer known to the vendor, or given up." },
   input: { name: "Input", about: "An image is gone or has changed; nothing was bought." },
 };
 
@@ -121,14 +121,15 @@ function stateOf(job, file) {
   return file?.here ? "undecided" : "missing";
 }
 
-/** What the facet and the field `decision` ask for: none where there is nothing to decide on. @param {Job} job */
+/** What the facet and the field `decision` ask for: nothing where there is nothing to decide on. @param {Job} job */
 function decisionOf(job) {
-  return job.decision ?? (job.status === "done" ? "none" : undefined);
+  return job.decision ?? (isUndecided(job) ? "none" : undefined);
 }
 
-/** @param {Job} job */
+/** Whether somebody has still to decide; what nobody can see here is not for deciding here. @param {Job} job */
 function isUndecided(job) {
-  return job.status === "done" && !job.decision;
+  const isSeen = Boolean(job.file && (job.file.here || source.poster(job.file)));
+  return job.status === "done" && !job.decision && isSeen;
 }
 
 const RATIOS = [

@@ -245,7 +245,12 @@ function resolveCommand(purchase) {
 
 /** @param {string} text */
 function sentenceOf(text) {
-  return `${/^\w*_/.test(text) ? text : capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+  return `${begun(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
+
+/** As a sentence begins, unless it begins with a name of the code. @param {string} text */
+function begun(text) {
+  return /^\w*_/.test(text) ? text : capital(text);
 }
 
 /** A key that leads to its job, where it has one. @param {Purchase | Job} of */
@@ -292,7 +297,8 @@ function nextRows(campaign) {
 
 /** @param {Campaign} campaign @param {Job[]} failed */
 function failedRow(campaign, failed) {
-  const reasons = [...countsOf(failed, (job) => job.reason ?? "")];
+  const counts = [...countsOf(failed, (job) => job.reason ?? "")];
+  const reasons = counts.sort(([, one], [, other]) => other - one);
   /** @type {Record<string, string>} */
   const said = { vendor: "by the vendor", rejected: "refused", lost: "lost", input: "for want of an image" };
   const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
@@ -332,8 +338,7 @@ function openRow(campaign, jobs) {
 }
 
 function reviewRow() {
-  const left = app.model.jobs.filter(isUndecided);
-  const open = left.filter((job) => job.file?.here || (job.file && source.poster(job.file)));
+  const open = app.model.jobs.filter(isUndecided);
   if (!open.length) return undefined;
   const approved = app.model.jobs.filter((job) => job.decision === "approved").length;
   const rejected = app.model.jobs.filter((job) => job.decision === "rejected").length;
@@ -351,7 +356,7 @@ function reviewRow() {
 }
 
 function creditBars() {
-  const rows = app.model.campaigns.flatMap((campaign) => capBars(campaign));
+  const rows = app.model.campaigns.flatMap((campaign) => capBars(campaign, barOfNextRun(campaign)));
   const templates = templateBars();
   return el(
     "section",
@@ -361,43 +366,34 @@ function creditBars() {
   );
 }
 
-/** @param {Campaign} campaign */
-function capBars(campaign) {
+/** @typedef {{ name: string, spent: number, cap: number, told: string }} RunBar */
+
+/**
+ * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, what was spent.
+ * @param {Campaign} campaign @param {(coming: number) => RunBar | undefined} barOfRun
+ */
+function capBars(campaign, barOfRun) {
+  const { spent, budget } = campaign;
   const coming = stillToCome(app.model.jobs.filter((job) => job.campaign === campaign)).credits;
   const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
   const bars = [];
-  if (campaign.budget !== undefined)
+  const run = barOfRun(coming);
+  if (run) bars.push(capBar(`${several}${run.name}`, run.spent, coming, run.cap, run.told));
+  if (budget !== undefined)
     bars.push(
-      capBar(
-        `${several}Budget, all runs`,
-        campaign.spent,
-        coming,
-        campaign.budget,
-        `${number(campaign.spent)} of ${number(campaign.budget)}`,
-      ),
-    );
-  if (campaign.max_credits !== undefined)
-    bars.push(
-      capBar(
-        `${several}Cap of one run`,
-        0,
-        coming,
-        campaign.max_credits,
-        `${number(coming)} to come, of ${number(campaign.max_credits)}`,
-      ),
+      capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
     );
   if (!bars.length)
-    bars.push(
-      capBar(
-        `${several}Spent, no cap`,
-        campaign.spent,
-        coming,
-        campaign.spent + coming,
-        spentOf(campaign),
-        false,
-      ),
-    );
+    bars.push(capBar(`${several}Spent, no cap`, spent, coming, spent + coming, spentOf(campaign), false));
   return bars;
+}
+
+/** What the next run may spend. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
+function barOfNextRun({ max_credits: cap }) {
+  return (coming) =>
+    cap === undefined
+      ? undefined
+      : { name: "Cap of one run", spent: 0, cap, told: `${number(coming)} to come, of ${number(cap)}` };
 }
 
 /** What a campaign spent: nothing is not the same as not known. @param {Campaign} campaign */
@@ -440,26 +436,30 @@ function templateBars() {
   }
   const ranked = [...taken].sort((one, other) => other[1].credits - one[1].credits);
   const most = Math.max(1, ranked[0]?.[1].credits ?? 1);
-  const bars = ranked.slice(0, 8).map(([template, { credits, jobs, unpriced }]) =>
-    el(
-      "div",
-      { class: "template" },
-      el(
-        "dt",
-        {},
-        el("span", { title: template, text: template }),
-        el("span", {
-          text: `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price not known" : number(credits)}`,
-        }),
+  const bars = ranked
+    .slice(0, 8)
+    .map(([template, { credits, jobs, unpriced }]) =>
+      templateBar(
+        template,
+        `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price not known" : number(credits)}`,
+        credits / most,
       ),
-      el("dd", { class: "bar" }, el("i", { vars: { part: (credits / most) * 100 } })),
-    ),
-  );
+    );
   if (ranked.length > 8)
     bars.push(
       el("div", { class: "more" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
     );
   return bars;
+}
+
+/** @param {string} template @param {string} told @param {number} part of 1 */
+function templateBar(template, told, part) {
+  return el(
+    "div",
+    { class: "template" },
+    el("dt", {}, el("span", { title: template, text: template }), el("span", { text: told })),
+    el("dd", { class: "bar" }, el("i", { vars: { part: part * 100 } })),
+  );
 }
 
 /** The page of a campaign that has bought nothing. */
@@ -486,7 +486,7 @@ function nothingYet() {
       "play",
       "",
       "Buy and make them",
-      "The page fills when it is written again.",
+      source.isLive ? "The page fills while it runs." : "The page fills when it is written again.",
       commandBox(commandOf("run", campaign)),
     ),
     ...(campaign.emulated

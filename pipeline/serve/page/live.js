@@ -298,46 +298,16 @@ function madeAt(job) {
 }
 
 function liveCredits() {
-  const bars = app.model.campaigns.flatMap((campaign) => {
-    const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
-    const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
-    const coming = stillToCome(jobs).credits;
-    const bars = [];
-    const cap = campaign.run?.max_credits;
-    if (campaign.run && cap !== undefined && cap !== null)
-      bars.push(
-        capBar(
-          `${several}Cap of ${isGoingOn() ? "this" : "the last"} run`,
-          campaign.run.spent,
-          coming,
-          cap,
-          `${number(campaign.run.spent)} of ${number(cap)}`,
-        ),
-      );
-    if (campaign.budget !== undefined)
-      bars.push(
-        capBar(
-          `${several}Budget, all runs`,
-          campaign.spent,
-          coming,
-          campaign.budget,
-          `${number(campaign.spent)} of ${number(campaign.budget)}`,
-        ),
-      );
-    if (!bars.length)
-      bars.push(
-        capBar(
-          `${several}Spent, no cap`,
-          campaign.spent,
-          coming,
-          campaign.spent + coming,
-          spentOf(campaign),
-          false,
-        ),
-      );
-    return bars;
-  });
+  const bars = app.model.campaigns.flatMap((campaign) => capBars(campaign, () => barOfRun(campaign)));
   return block("Credits", "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
+}
+
+/** What the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
+function barOfRun({ run }) {
+  const cap = run?.max_credits ?? undefined;
+  if (!run || cap === undefined) return undefined;
+  const name = `Cap of ${isGoingOn() ? "this" : "the last"} run`;
+  return { name, spent: run.spent, cap, told: `${number(run.spent)} of ${number(cap)}` };
 }
 
 /** How long each template takes, and how many are made. */
@@ -350,19 +320,8 @@ function timeBars() {
     .map(([template, those]) => {
       const made = those.filter((job) => job.status === "done").length;
       const usual = usualSeconds(those[0]);
-      return el(
-        "div",
-        { class: "template" },
-        el(
-          "dt",
-          {},
-          el("span", { title: template, text: template }),
-          el("span", {
-            text: [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", "),
-          }),
-        ),
-        el("dd", { class: "bar" }, el("i", { vars: { part: (made / those.length) * 100 } })),
-      );
+      const told = [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", ");
+      return templateBar(template, told, made / those.length);
     });
 }
 

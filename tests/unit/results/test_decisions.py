@@ -1,5 +1,6 @@
 """What is said of one purchase, one after another: the last verdict and stars count, and no note is dropped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ DECISIONS = st.builds(
     purchase=st.sampled_from(PURCHASES),
     key=st.sampled_from([JobKey("a/b"), JobKey("a/c")]),
     decision=st.none() | st.sampled_from(Verdict),
+    withdraws=st.just(False),
     rating=st.none() | st.integers(1, 5),
     note=st.none() | TEXTS,
     notes=st.lists(NOTES, max_size=3).map(tuple),
@@ -29,12 +31,19 @@ DECISIONS = st.builds(
 )
 
 
+# Some of them take back what was decided before.
+SAID = st.lists(
+    DECISIONS | DECISIONS.map(lambda decision: replace(decision, decision=None, withdraws=True)),
+    max_size=8,
+)
+
+
 def texts(decision: Decision) -> set[str]:
     """All that was written of a take."""
     return {each.text for each in decision.notes} | ({decision.note} if decision.note else set())
 
 
-@given(st.lists(DECISIONS, max_size=8))
+@given(SAID)
 def test_the_last_verdict_and_stars_count_and_no_note_is_dropped(said: list[Decision]) -> None:
     joined = by_purchase(said)
 
@@ -43,19 +52,21 @@ def test_the_last_verdict_and_stars_count_and_no_note_is_dropped(said: list[Deci
         if not own:
             assert purchase not in joined
             continue
-        assert joined[purchase].decision == next((e.decision for e in reversed(own) if e.decision), None)
+        assert joined[purchase].decision == next(
+            (each.decision for each in reversed(own) if each.decision or each.withdraws), None
+        )
         assert joined[purchase].rating == next((e.rating for e in reversed(own) if e.rating), None)
         assert texts(joined[purchase]) == set().union(*map(texts, own))
 
 
-@given(st.lists(DECISIONS, max_size=8), st.integers(0, 8))
+@given(SAID, st.integers(0, 8))
 def test_it_does_not_matter_how_much_of_it_was_written_before(said: list[Decision], cut: int) -> None:
     before = by_purchase(said[:cut]).values()
 
     assert list(by_purchase([*before, *said[cut:]]).items()) == list(by_purchase(said).items())
 
 
-@given(st.lists(DECISIONS, max_size=8))
+@given(SAID)
 def test_what_counts_does_not_change_by_writing_it_down(said: list[Decision]) -> None:
     counts, again = in_force(said), in_force(by_purchase(said).values())
 
