@@ -151,15 +151,16 @@ class MediaClient:
 
     def _promised(self, response: StreamedResponse, start: int, media: Media) -> int | None:
         """What is whole, in bytes, if its server tells that; refused where it would be of no use once it is here."""
-        shown = shown_url(media.url)
         length = response.headers.get("content-length", "")
         if not re.fullmatch(r"[0-9]{1,18}", length):
             return None
         size = start + int(length)
         if size > self.largest:
-            raise DownloadFailed(f"{shown} is {size:,} bytes, which is too large", lasting=True)
+            raise DownloadFailed(
+                f"{shown_url(media.url)} is {size:,} bytes, which is too large", lasting=True
+            )
         if media.size is not None and size != media.size:
-            raise DownloadFailed(f"{shown} is {size:,} bytes, the vendor said {media.size:,}")
+            raise DownloadFailed(f"{shown_url(media.url)} is {size:,} bytes, the vendor said {media.size:,}")
         return size
 
 
@@ -257,7 +258,7 @@ class _Received:
 
 def _finished(part: PartialFile, media: Media, received: _Received) -> Downloaded:
     """Judge the whole file by its own bytes, and put it in its place."""
-    shown, size = shown_url(media.url), received.size
+    size = received.size
     declared = media.content_type.partition(";")[0].strip().lower()
     content_type = type_of(received.head, declared, received.served)
     problem = None
@@ -273,6 +274,6 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
         problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:
         part.discard()
-        raise DownloadFailed(f"{shown} {problem}")
+        raise DownloadFailed(f"{shown_url(media.url)} {problem}")
     part.finish()
     return Downloaded(received.sha256, size, content_type)
