@@ -17,6 +17,8 @@ _DEVICES = {
 }
 
 
+# A run asks for the same one a dozen times for each job.
+@lru_cache(maxsize=1024)
 def safe_path(path: str) -> str:
     """`path` with each part made harmless on every system and at most 100 bytes long.
 

@@ -18,18 +18,22 @@ _BLOCK = 1 << 20
 _COPY = ".copy."
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)  # noqa: PTH116 - makes no path of it
     return (status.st_dev, status.st_ino)
 
 
 class LocalFolder:
-    """Holds files below `location`. What a file is called is durable only after `sync`."""
+    """Holds files below `location`. What a file is called is durable only after `sync`.
+
+    Within, paths are texts: those of pathlib cost more than what is done with them.
+    """
 
     def __init__(self, location: Path) -> None:
         self.location = location
-        self._unsynced: set[Path] = set()
-        self._checked: dict[Path, tuple[int, int]] = {}
+        self._root = str(location)
+        self._unsynced: set[str] = set()
+        self._checked: dict[str, tuple[int, int]] = {}
 
     def assert_writable(self) -> None:
         try:
@@ -47,7 +51,7 @@ class LocalFolder:
         while self._unsynced:
             folder = self._unsynced.pop()
             try:
-                sync_folder(folder)
+                sync_folder(Path(folder))
             except FileNotFoundError:
                 continue  # deleted under the run, with its files: those are missing, and fetched again
             except OSError as error:
@@ -58,7 +62,7 @@ class LocalFolder:
 
     def stamp(self, path: str) -> Stamp | None:
         try:
-            status = (self.location / path).lstat()
+            status = os.lstat(self._place(path))
         except OSError:
             return None
         return Stamp(status.st_size, status.st_mtime_ns)
@@ -71,11 +75,12 @@ class LocalFolder:
             return None
 
     def is_taken(self, path: str) -> bool:
-        return os.path.lexists(self._target(path))
+        self._made_folder(path)
+        return os.path.lexists(self._place(path))
 
     def temporary_folder(self, path: str) -> Path:
         """Beside it, so that it can be renamed; its folder made."""
-        return self._target(path).parent
+        return Path(self._made_folder(path))
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
         del uploads
@@ -89,26 +94,27 @@ class LocalFolder:
         """Nothing is sent ahead."""
 
     def put(self, upload: Upload) -> None:
-        target = self._target(upload.path)
-        upload.temporary.replace(target)
-        self._unsynced.add(target.parent)
+        folder = self._made_folder(upload.path)
+        upload.temporary.replace(self._place(upload.path))
+        self._unsynced.add(folder)
         failpoints.reach("after rename")
 
     def move(self, path: str, other: str, digest: str) -> None:
         del digest
-        source, target = self._target(path), self._target(other)
+        self._made_folder(path)
+        folder, target = self._made_folder(other), self._place(other)
         try:
-            source.replace(target)
+            os.replace(self._place(path), target)  # noqa: PTH105 - makes no paths of them
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
-        self._unsynced.add(target.parent)
+        self._unsynced.add(folder)
 
     def copy(self, path: str, other: str, digest: str) -> None:
         del digest
-        target = self._target(other)
-        for leftover in target.parent.glob(f"{_COPY}*.tmp"):
+        folder, target = Path(self._made_folder(other)), Path(self._place(other))
+        for leftover in folder.glob(f"{_COPY}*.tmp"):
             leftover.unlink(missing_ok=True)
-        descriptor, temporary = open_temporary(target.parent, _COPY)
+        descriptor, temporary = open_temporary(folder, _COPY)
         try:
             with os.fdopen(descriptor, "wb") as copy, (self.location / path).open("rb") as original:
                 while block := original.read(_BLOCK):
@@ -124,7 +130,7 @@ class LocalFolder:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        self._unsynced.add(target.parent)
+        self._unsynced.add(str(folder))
 
     def delete(self, path: str, digest: str) -> None:
         del digest
@@ -134,31 +140,56 @@ class LocalFolder:
         except OSError as error:
             raise Unfinished(f"{target}: cannot be deleted: {error.strerror}") from error
 
-    def _target(self, path: str) -> Path:
-        """Where `path` is on disk, its folder made; it stays inside the output folder.
+    def _place(self, path: str) -> str:
+        """Where `path` is on disk."""
+        return f"{self._root}/{path}"
+
+    def _made_folder(self, path: str) -> str:
+        """The folder of `path` on disk, made; it lies in the output folder.
 
         Raises:
             NotOurs: a link in the way leads out of the output folder, or a file lies where its folder should.
             Unfinished: its folder cannot be made.
         """
-        target = self.location / path
-        if self._is_checked(target.parent):
-            return target
-        # Asked before anything is made: no folder either may appear behind a link.
-        if not target.parent.resolve().is_relative_to(self.location.resolve()):
-            raise NotOurs(f"{path}: a link leads out of the output folder; it is left alone")
+        folder = self._place(path).rpartition("/")[0]
         try:
-            make_folders(target.parent)
-            self._checked[target.parent] = _identity(target.parent)
+            self._make(folder)
         except (FileExistsError, NotADirectoryError) as error:
-            raise NotOurs(f"{target.parent}: not a folder, so nothing is put there; move it away") from error
+            raise NotOurs(f"{folder}: not a folder, so nothing is put there; move it away") from error
         except OSError as error:
-            raise Unfinished(f"{target.parent}: cannot be made: {error.strerror}") from error
-        return target
+            raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
+        return folder
 
-    def _is_checked(self, folder: Path) -> bool:
-        """Whether it still is the folder that was found to lie in the output folder."""
+    def _make(self, folder: str) -> None:
+        """Make a folder, those on the way to it first: none of them may lie behind a link that leads out."""
+        unchecked: list[str] = []
+        while not self._is_checked(folder):
+            unchecked.append(folder)
+            if folder == self._root:
+                break
+            folder = folder.rpartition("/")[0]
+        for each in reversed(unchecked):
+            if each == self._root:
+                make_folders(self.location)
+            else:
+                self._make_in_checked(each)
+            self._checked[each] = _identity(each)
+
+    def _make_in_checked(self, folder: str) -> None:
         try:
-            return folder in self._checked and self._checked[folder] == _identity(folder)
+            os.mkdir(folder)  # noqa: PTH102 - makes no path of it
+        except FileExistsError:
+            there = Path(folder)
+            if not there.resolve().is_relative_to(self.location.resolve()):
+                shown = folder.removeprefix(f"{self._root}/")
+                raise NotOurs(f"{shown}: a link leads out of the output folder; it is left alone") from None
+            if not there.is_dir():
+                raise
+
+    def _is_checked(self, folder: str) -> bool:
+        """Whether it still is the folder that was found to lie in the output folder."""
+        found = self._checked.get(folder)
+        try:
+            return found is not None and found == _identity(folder)
         except OSError:
             return False

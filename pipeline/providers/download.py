@@ -266,7 +266,7 @@ class _Received:
 
 def _finished(part: PartialFile, media: Media, received: _Received) -> Downloaded:
     """Judge the whole file by its own bytes, and put it in its place."""
-    shown, size = shown_url(media.url), received.size
+    size = received.size
     declared = media.content_type.partition(";")[0].strip().lower()
     content_type = type_of(received.head, declared, received.served)
     problem = None
@@ -282,6 +282,6 @@ def _finished(part: PartialFile, media: Media, received: _Received) -> Downloade
         problem = f"is no {printable(declared, 60) or 'media'} but a text ({printable(received.served, 60)})"
     if problem is not None or content_type is None:
         part.discard()
-        raise DownloadFailed(f"{shown} {problem}")
+        raise DownloadFailed(f"{shown_url(media.url)} {problem}")
     part.finish()
     return Downloaded(received.sha256, size, content_type)

@@ -14,10 +14,12 @@ from pipeline.state.sql.database import Row, Value
 from pipeline.state.sql.mirror import Mirror
 from pipeline.state.store import Change, KnownResults, LoggedEvent, PlacedFile
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 def text_of(purchase: Purchase) -> str:
     """The purchase's document: ASCII, so that no NUL or lone surrogate of a server's reaches a column."""
-    return json.dumps(as_json(purchase), sort_keys=True, separators=(",", ":"))
+    return _encode(as_json(purchase))
 
 
 def storable(text: str) -> str:

@@ -211,7 +211,7 @@ def test_the_file_of_a_run_that_died_before_it_could_note_it_is_adopted(out: Pat
     assert campaign.placed.keys() == {"r/a.mp4"}
 
 
-@fails_without("pipeline.artifacts.local_folder:LocalFolder._target", "if not target.parent.resolve")
+@fails_without("pipeline.artifacts.local_folder:LocalFolder._make_in_checked", "if not there.resolve")
 def test_a_linked_folder_that_leads_outside_is_refused(out: Path, tmp_path: Path) -> None:
     a = job("a")
     campaign = Campaign(out, [bought(1, a, "film")])
