@@ -23,6 +23,9 @@ help:
 	@echo "make site    build the site of the documentation, into build/site/html"
 	@echo "make pictures make the pictures of the documentation, with a Chromium; a few minutes"
 
+# Where this is set, each start of a command would compile its modules again: the tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
+
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Whatever is installed is what `locks` names, by its hash.
