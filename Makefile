@@ -23,7 +23,12 @@ help:
 	@echo "make site    build the site of the documentation, into build/site/html"
 	@echo "make pictures make the pictures of the documentation, with a Chromium; a few minutes"
 
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Where this is set, each start of a command would compile its modules again: the tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
+
+# What is installed is compiled on all cores; pip would do so on one.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+COMPILE = $(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
 
 # Whatever is installed is what `locks` names, by its hash.
 .venv/demo: pyproject.toml locks/all.txt
@@ -31,10 +36,12 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(PIP_INSTALL) --require-hashes -r locks/all.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 .venv/dev: .venv/demo locks/dev.txt
 	@$(PIP_INSTALL) --require-hashes -r locks/dev.txt
+	@$(COMPILE)
 	@touch $@
 
 # What checks the scripts of the gallery; the versions are pinned in package.json, and need no lock beside them.
@@ -46,7 +53,7 @@ demo: .venv/demo
 	@$(BIN)/pipeline run --emulate --yes examples/quickstart/campaign.yaml
 
 test: .venv/dev
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Kills, signals and vendor faults by chance, 200 of each, going on where it was stopped (see tests/soak); then
 # thousands of histories of the model.

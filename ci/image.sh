@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 # The wheel is built with tools of its own, of which the image holds none.
 "$python" -I -m venv "$work/build"
 pip=("$work/build/bin/python" -I -m pip --disable-pip-version-check --quiet)
-"${pip[@]}" install --require-hashes -r locks/base.txt
+"${pip[@]}" install --no-compile --require-hashes -r locks/base.txt
 "$work/build/bin/python" -I -m hatchling build -t wheel -d "$work/dist" >/dev/null
 
 "$python" -I -m venv --without-pip "$home"

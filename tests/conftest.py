@@ -1,7 +1,11 @@
-"""Hypothesis profiles: `default` for every run, `soak` for long ones (`HYPOTHESIS_PROFILE=soak`); a PostgreSQL."""
+"""Hypothesis profiles: `default` for every run, `soak` for long ones (`HYPOTHESIS_PROFILE=soak`); a PostgreSQL.
+
+Also how many tests run at once.
+"""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 from support.postgres import postgres
 
@@ -11,3 +15,10 @@ __all__ = ["postgres"]
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core (`-n auto`): much of a test is waiting, for a vendor that takes its time or for a process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 2 * cores

@@ -20,9 +20,12 @@ HANDS = 4
 class Walk:
     """Trials at N = 1, 2, …, by a few hands at once, until one was not struck any more."""
 
-    def __init__(self, folder: Path, vendor: Emulator, failure: str, flags: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, vendor: Emulator, nursery: Nursery, failure: str, flags: tuple[str, ...]
+    ) -> None:
         self._folder = folder
         self._vendor = vendor
+        self._nursery = nursery
         self._manner = failure
         self._flags = flags
         self._numbers = itertools.count(1)
@@ -31,13 +34,12 @@ class Walk:
         self.codes: set[int] = set()
 
     def go(self) -> None:
-        with Nursery() as nursery:
-            while not self._is_clean.is_set():
-                self._try(next(self._numbers), nursery)
+        while not self._is_clean.is_set():
+            self._try(next(self._numbers))
 
-    def _try(self, number: int, nursery: Nursery) -> None:
+    def _try(self, number: int) -> None:
         name = f"{self._manner}-{number}"
-        trial = Trial.of(self._folder / name, self._vendor, nursery, 0, *self._flags)
+        trial = Trial.of(self._folder / name, self._vendor, self._nursery, 0, *self._flags)
         first = trial.run(PIPELINE_FAIL_AT=f"{number}:{self._manner}")
         if first.code == 0:
             self._is_clean.set()
@@ -52,9 +54,9 @@ class Walk:
     ("failure", "flags"), [("kill", ("--checkpoint", "cp *.results.json ..")), ("raise", ()), ("full", ())]
 )
 def test_a_run_that_fails_anywhere_is_gone_on_with_and_buys_nothing_twice(
-    tmp_path: Path, vendor: Emulator, failure: str, flags: tuple[str, ...]
+    tmp_path: Path, vendor: Emulator, nursery: Nursery, failure: str, flags: tuple[str, ...]
 ) -> None:
-    walk = Walk(tmp_path / "walk", vendor, failure, flags)
+    walk = Walk(tmp_path / "walk", vendor, nursery, failure, flags)
     with ThreadPoolExecutor(HANDS) as hands:
         for ended in [hands.submit(walk.go) for _ in range(HANDS)]:
             ended.result()
@@ -77,21 +79,20 @@ def titled(title: str) -> dict[str, Json]:
 
 
 def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
-    tmp_path: Path, vendor: Emulator
+    tmp_path: Path, vendor: Emulator, nursery: Nursery
 ) -> None:
-    with Nursery() as nursery:
-        trial = Trial.of(tmp_path / "spring", vendor, nursery)
-        assert trial.run().code == 0
-        bought = vendor.ledger.entries
-        for number in itertools.count(1):
-            trial.project.write({"campaign.yaml": titled(f"take {number} of")})
-            killed = trial.run(PIPELINE_FAIL_AT=f"{number}:kill")
-            ended = trial.run()
+    trial = Trial.of(tmp_path / "spring", vendor, nursery)
+    assert trial.run().code == 0
+    bought = vendor.ledger.entries
+    for number in itertools.count(1):
+        trial.project.write({"campaign.yaml": titled(f"take {number} of")})
+        killed = trial.run(PIPELINE_FAIL_AT=f"{number}:kill")
+        ended = trial.run()
 
-            assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.told
-            titles = [workflow.title for workflow in vendor.store.workflows()]
-            assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.told)
-            assert vendor.ledger.entries == bought
-            if killed.code == 0:
-                break
+        assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.told
+        titles = [workflow.title for workflow in vendor.store.workflows()]
+        assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.told)
+        assert vendor.ledger.entries == bought
+        if killed.code == 0:
+            break
     assert number > 5

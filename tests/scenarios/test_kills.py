@@ -3,7 +3,6 @@
 `make soak` plays many more of these.
 """
 
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from support.calling import Pipeline
 from support.campaigns import Project
 from support.chance import Chance, seed_of_tests, vendor_in
 from support.checks import assert_nothing_forgotten
-from support.nursery import Nursery, Ward
+from support.nursery import Nursery, each
 
 from pipeline.emulator.embedded import Emulator
 
@@ -21,38 +20,32 @@ STRIKES = 25
 AT_ONCE = 4
 
 
-@pytest.fixture(scope="module")
-def ward() -> Iterator[Ward]:
-    with Ward(AT_ONCE) as open_:
-        yield open_
-
-
 @pytest.mark.parametrize("kind", ["kill", "term"])
 def test_whenever_a_run_is_ended_nothing_is_bought_twice_and_nothing_paid_is_lost(
-    tmp_path: Path, ward: Ward, kind: str
+    tmp_path: Path, nursery: Nursery, kind: str
 ) -> None:
     numbers = count()
     struck: list[int] = []
     with vendor_in(tmp_path / "vendor") as vendor:
 
-        def play(chance: Chance, nursery: Nursery) -> list[int]:
+        def play(chance: Chance) -> list[int]:
             return chance.play(tmp_path, vendor, nursery)
 
         while len(struck) < STRIKES:
             chances = [Chance(kind, SEED, next(numbers)) for _ in range(AT_ONCE)]
-            struck += [code for codes in ward.each(play, chances) for code in codes]
+            struck += [code for codes in each(play, chances, AT_ONCE) for code in codes]
 
     # An orderly stop is what SIGTERM mostly comes to, not the death that it is before the command can take it.
     assert kind == "kill" or 143 in struck
 
 
-def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, ward: Ward) -> None:
-    def play(chance: Chance, nursery: Nursery) -> list[int]:
+def test_whatever_a_vendor_does_for_a_while_the_end_is_honest(tmp_path: Path, nursery: Nursery) -> None:
+    def play(chance: Chance) -> list[int]:
         with vendor_in(tmp_path / f"vendor-{chance.number}") as vendor:
             return chance.play(tmp_path, vendor, nursery)
 
     # Each history checks its own end.
-    ward.each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)])
+    each(play, [Chance("faults", SEED, number) for number in range(2 * AT_ONCE)], AT_ONCE)
 
 
 def test_a_workflow_that_another_purchase_has_is_an_unknown_outcome(

@@ -4,7 +4,6 @@ import random
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,7 +13,7 @@ from support.campaigns import Content
 from support.chance import seed_of_tests, vendor_in
 from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten, assert_whole
 from support.machines import PUBLISH, Machine, Remote, git
-from support.nursery import Child, Nursery, Ward
+from support.nursery import Child, Nursery, each
 from support.processes import PATIENCE, PROGRAM
 from support.protection import fails_without
 from support.trials import UPSTREAM, every_way
@@ -32,12 +31,6 @@ WAVES = ("--checkpoint", PUBLISH, "--in-flight", "2")
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:
     return Remote.of(tmp_path / "remote", CAMPAIGN)
-
-
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as open_:
-        yield open_
 
 
 def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str, command: str = "run") -> Child:
@@ -108,15 +101,16 @@ def lose_and_go_on(folder: Path, nursery: Nursery, rng: random.Random) -> list[s
         return [each["status"] for each in second.project.results()["purchases"]]
 
 
-def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(tmp_path: Path) -> None:
-    def lose(number: int, nursery: Nursery) -> list[str]:
+def test_whenever_a_machine_is_lost_another_one_goes_on_and_buys_nothing_twice(
+    tmp_path: Path, nursery: Nursery
+) -> None:
+    def lose(number: int) -> list[str]:
         try:
             return lose_and_go_on(tmp_path / str(number), nursery, random.Random(f"{SEED}/{number}"))
         except AssertionError as error:
             raise AssertionError(f"PIPELINE_TEST_SEED={SEED}, machine {number}: {error}") from error
 
-    with Ward(AT_ONCE) as ward:
-        purchases = ward.each(lose, range(LOST))
+    purchases = each(lose, range(LOST), AT_ONCE)
 
     assert any("done" in statuses for statuses in purchases)
     # No more than one wave is in doubt.

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -107,12 +107,6 @@ def test_between_the_intent_and_the_answer_on_disk_the_outcome_is_unknown(
     assert len(vendor.ledger.entries) == sent
 
     assert_never_sent_again(one, pipeline, vendor, sent)
-
-
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as open_:
-        yield open_
 
 
 @pytest.mark.parametrize(("when", "sent"), [("before-reading", 0), ("after-processing", 1)])

@@ -338,34 +338,33 @@ def test_without_the_extra_it_is_named(project: Project) -> None:
 
 
 def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
-    folder: Path, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+    folder: Path, pipeline: Pipeline, vendor: Emulator, nursery: Nursery, bucket: S3Server
 ) -> None:
     project = campaign(folder, {"campaign.yaml": many(24)})
     rng, killed = random.Random(20), 0
-    with Nursery() as nursery:
-        for number in range(20):
-            left = rng.randrange(1, 12)
-            running: SimpleQueue[Child] = SimpleQueue()
+    for number in range(20):
+        left = rng.randrange(1, 12)
+        running: SimpleQueue[Child] = SimpleQueue()
 
-            def strike(_asked: Asked, running: SimpleQueue[Child] = running) -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    running.get().signal(signal.SIGKILL)
+        def strike(_asked: Asked, running: SimpleQueue[Child] = running) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                running.get().signal(signal.SIGKILL)
 
-            bucket.meet = strike
-            child = nursery.start(
-                *("run", project.manifest, "--output", PLACE),
-                url=vendor.url,
-                folder=folder,
-                said=folder.parent / f"run-{number}",
-                **bucket.environment,
-            )
-            running.put(child)
-            killed += child.ended().code == -signal.SIGKILL
-            bucket.meet = lambda _asked: None
-            for key, content in bucket.objects().items():
-                assert_playable(key, content)
+        bucket.meet = strike
+        child = nursery.start(
+            *("run", project.manifest, "--output", PLACE),
+            url=vendor.url,
+            folder=folder,
+            said=folder.parent / f"run-{number}",
+            **bucket.environment,
+        )
+        running.put(child)
+        killed += child.ended().code == -signal.SIGKILL
+        bucket.meet = lambda _asked: None
+        for key, content in bucket.objects().items():
+            assert_playable(key, content)
     assert killed > 10
     ended = pipeline("collect", project.manifest, "--output", PLACE)
     assert ended.code in {0, 7}, ended.said

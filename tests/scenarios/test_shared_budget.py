@@ -1,6 +1,5 @@
 """Machines that share nothing but a git remote keep one budget, and buy nothing twice."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,6 @@ CAMPAIGN: dict[str, Content] = {
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:
     return Remote.of(tmp_path / "remote", CAMPAIGN)
-
-
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as open_:
-        yield open_
 
 
 def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> Child:

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from support.chance import Chance, seed_of_tests, vendor_in
-from support.nursery import Nursery, Ward
+from support.nursery import each, the_nursery
 
 AT_ONCE = 4
 WHAT = {
@@ -78,18 +78,18 @@ class Soak:
         return ", ".join(f"{self.done[kind]:,} {what}" for kind, what in WHAT.items())
 
 
-def play(batch: list[Chance], folder: Path, ward: Ward) -> list[list[int]]:
+def play(batch: list[Chance], folder: Path) -> list[list[int]]:
     """Play histories at once, each with a vendor of its own; their folders stay when something does not hold."""
 
-    def one(chance: Chance, nursery: Nursery) -> list[int]:
+    def one(chance: Chance) -> list[int]:
         here = folder / f"{chance.kind}-{chance.number}"
         shutil.rmtree(here, ignore_errors=True)
         with vendor_in(here / "vendor") as vendor:
-            codes = chance.play(here, vendor, nursery)
+            codes = chance.play(here, vendor, the_nursery())
         shutil.rmtree(here)
         return codes
 
-    return ward.each(one, batch)
+    return each(one, batch, AT_ONCE)
 
 
 def main() -> int:
@@ -101,22 +101,21 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     soak = Soak.resumed(folder / "soak.json")
     say(f"PIPELINE_TEST_SEED={soak.seed}, so far: {soak}")
-    with Ward(AT_ONCE) as ward:
-        for turn in count():
-            batches = {kind: batch for kind in kinds if (batch := soak.batch(kind, times))}
-            if not batches:
-                break
-            if time.monotonic() >= till:
-                say(f"The time is up. So far: {soak}. `make soak` goes on.\n{PROVED}")
-                return 3
-            for kind, batch in batches.items():
-                try:
-                    soak.count(kind, play(batch, folder, ward))
-                except AssertionError as error:
-                    say(f"DOES NOT HOLD (see {folder}): {error}")
-                    return 1
-            if turn % 5 == 4:
-                say(f"{soak}")
+    for turn in count():
+        batches = {kind: batch for kind in kinds if (batch := soak.batch(kind, times))}
+        if not batches:
+            break
+        if time.monotonic() >= till:
+            say(f"The time is up. So far: {soak}. `make soak` goes on.\n{PROVED}")
+            return 3
+        for kind, batch in batches.items():
+            try:
+                soak.count(kind, play(batch, folder))
+            except AssertionError as error:
+                say(f"DOES NOT HOLD (see {folder}): {error}")
+                return 1
+        if turn % 5 == 4:
+            say(f"{soak}")
     say(f"{soak}: all of it holds.\n{PROVED}")
     (folder / "soak.json").unlink()
     return 0

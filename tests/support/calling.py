@@ -1,6 +1,8 @@
 """Calls of the command line, in this process: the same code as the command, without starting Python anew."""
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from pipeline.cli.main import called
 
 KEY = "canary-9f3b71c2d8"
+# Seconds after which whatever is waited for is waited for in vain.
+PATIENCE = 30.0
 
 # What would change how a command behaves, if the machine that runs the tests has it.
 _FOREIGN = ("PIPELINE_", "VIMMERSE_", "GITHUB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_COLOR", "AWS_")
@@ -23,6 +27,12 @@ def is_foreign(name: str) -> bool:
 def vendor_environment(url: str) -> dict[str, str]:
     """The environment in which a campaign talks to the vendor at `url`, asking often."""
     return {"VIMMERSE_BASE_URL": url, "VIMMERSE_API_KEY": KEY, "PIPELINE_POLL_INTERVAL": "0.1"}
+
+
+def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process that talks to the vendor at `url` finds around it."""
+    own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+    return {**own, **vendor_environment(url), **(more or {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import Settings
 from support.calling import Pipeline, is_foreign
 from support.campaigns import Project, campaign
+from support.nursery import Nursery, the_nursery
 from support.processes import Running, environment
 
 
@@ -65,3 +66,9 @@ def start(folder: Path, vendor: Emulator) -> Iterator[Callable[..., Running]]:
     yield begin
     for each in running:
         each.kill()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Nursery:
+    """What forks commands."""
+    return the_nursery()

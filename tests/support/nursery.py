@@ -1,158 +1,239 @@
 """Commands as processes that are forked rather than started: a run then costs a tenth, so hundreds can be killed.
 
 The nursery has all the code loaded and no thread; each child of it is the real command, from its arguments and
-environment to its exit. Real starts, with their own interpreter, are `support.processes`.
+environment to its exit. Real starts, with their own interpreter, are those of `support.processes.PROGRAM`.
 """
 
+import atexit
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import IO, Any, TypeVar
 
-from support.calling import Ended
-from support.processes import PATIENCE, environment
+from support.calling import PATIENCE, Ended, environment
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+# What a command loads late is loaded here once, in the place of once in every child.
 _LOADED = """
-import json, os, sys
-import pipeline.cli.collect, pipeline.cli.main, pipeline.cli.run, pipeline.cli.run_command, pipeline.cli.terminal
-import pipeline.engine.calls, pipeline.engine.checkpoint, pipeline.engine.runner
-import pipeline.operations.provider, pipeline.providers.vimmerse, pipeline.state.opening
+import gc, importlib, json, os, socket, sys
+import decimal, fractions, gzip, mmap
+import av, boto3, psycopg, uvicorn
+import pipeline.artifacts.s3, pipeline.emulator.embedded, pipeline.media.read, pipeline.providers.vimmerse
+import pipeline.cli.main, pipeline.cli.terminal, pipeline.engine.calls
+from PIL import Image
+from pipeline.cli.main import COMMANDS
+
+Image.init()
+for module, _ in COMMANDS.values():
+    importlib.import_module(module.partition(":")[0])
 
 # How long is waited between two attempts proves nothing here; that it is tried again does.
 pipeline.engine.calls.FIRST_BACKOFF = 0.01
 pipeline.engine.calls.LONGEST_BACKOFF = 0.05
 
-for line in sys.stdin:
-    asked = json.loads(line)
+channel = socket.socket(fileno=int(sys.argv[1]))
+gc.freeze()
+while True:
+    text, streams = b"", []
+    while not text.endswith(b"\\n"):
+        read, came, _, _ = socket.recv_fds(channel, 1 << 16, 2)
+        if not read:  # nobody is there to ask for more
+            os._exit(0)
+        text += read
+        streams += came
+    asked = json.loads(text)
     if "ended" in asked:
-        print(os.waitstatus_to_exitcode(os.waitpid(asked["ended"], 0)[1]), flush=True)
-        continue
-    streams = [os.open(asked[name], os.O_RDWR | os.O_CREAT, 0o600) for name in ("in", "out", "err")]
-    child = os.fork()
-    if child == 0:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.environ.clear()
-        os.environ.update(asked["around"])
-        os.chdir(asked["folder"])
-        sys.argv = ["pipeline", *asked["arguments"]]
-        pipeline.cli.main.main()
+        number, status = os.waitpid(asked["ended"], os.WNOHANG)
+        answer = os.waitstatus_to_exitcode(status) if number else None
+    else:
+        answer = os.fork()
+        if answer == 0:
+            channel.close()
+            for number, stream in enumerate(streams, start=1):
+                os.dup2(stream, number)
+                os.close(stream)
+            os.environ.clear()
+            os.environ.update(asked["around"])
+            os.chdir(asked["folder"])
+            sys.argv = ["pipeline", *asked["arguments"]]
+            pipeline.cli.main.main()
     for stream in streams:
         os.close(stream)
-    print(child, flush=True)
+    channel.sendall(json.dumps(answer).encode() + b"\\n")
 """
 
 
-class Nursery:
-    """Starts commands, one after another. It ends with its `with`; so do they, at the latest."""
+class Forked:
+    """A command that was forked, with as much of `subprocess.Popen` as the tests use of it."""
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _LOADED],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def __init__(
+        self, nursery: "Nursery", number: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None
     ) -> None:
-        self._process.kill()
-        self._process.communicate(timeout=PATIENCE)
+        self._nursery = nursery
+        self.pid = number
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        # A vendor's thread may strike it while the test waits for its end, which can be asked for once.
+        self._asking = threading.RLock()
+
+    def poll(self) -> int | None:
+        with self._asking:
+            if self.returncode is None:
+                self.returncode = self._nursery.code(self.pid)
+            return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = time.monotonic() + (PATIENCE if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("pipeline", deadline)
+            time.sleep(0.005)
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        said = ["", ""]
+
+        def read(number: int, stream: IO[str]) -> None:
+            said[number] = stream.read()
+
+        streams = [each for each in enumerate((self.stdout, self.stderr)) if each[1] and not each[1].closed]
+        readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams]
+        for reader in readers:
+            reader.start()
+        self.wait(timeout)
+        for reader, (_, stream) in zip(readers, streams, strict=True):
+            reader.join(PATIENCE)
+            assert stream is not None
+            stream.close()
+        return said[0], said[1]
+
+    def send_signal(self, number: int) -> None:
+        with self._asking:
+            if self.poll() is None:  # until its end was told it is there to take it, dead or alive
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """Starts commands. It ends with the process that made it."""
+
+    def __init__(self) -> None:
+        self.around = dict(os.environ)
+        self._channel, other = socket.socketpair()
+        self._answers = self._channel.makefile("rb")
+        self._asking = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LOADED, str(other.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[other.fileno()],
+        )
+        other.close()
+
+    def close(self) -> None:
+        """No more commands; those that run go on."""
+        self._answers.close()
+        self._channel.close()
+        self._process.wait(PATIENCE)
+
+    def fork(self, arguments: Sequence[str | Path], around: Mapping[str, str], folder: Path | None) -> Forked:
+        """Start a command whose streams are read from pipes."""
+        (out, to_out), (err, to_err) = os.pipe(), os.pipe()
+        number = self._begin(arguments, around, folder, (to_out, to_err))
+        stdout, stderr = (open(each, encoding="utf-8", errors="backslashreplace") for each in (out, err))  # noqa: PTH123, SIM115
+        return Forked(self, number, stdout, stderr)
 
     def start(self, *arguments: str | Path, url: str, folder: Path, said: Path, **more: str) -> "Child":
         """Start a command in `folder` that talks to the vendor at `url`; what it says is kept in `said`."""
-        out, err = said.with_suffix(".out"), said.with_suffix(".err")
-        number = self.ask(
+        kept = said.with_suffix(".out"), said.with_suffix(".err")
+        streams = [os.open(each, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600) for each in kept]
+        number = self._begin(arguments, environment(url, more), folder, streams)
+        return Child(Forked(self, number), *kept)
+
+    def code(self, number: int) -> int | None:
+        """How a command ended; None while it runs."""
+        return self._ask({"ended": number})
+
+    def _begin(
+        self,
+        arguments: Sequence[str | Path],
+        around: Mapping[str, str],
+        folder: Path | None,
+        streams: Sequence[int],
+    ) -> int:
+        number = self._ask(
             {
                 "arguments": [str(argument) for argument in arguments],
-                "around": environment(url, more),
-                "folder": str(folder),
-                "in": os.devnull,
-                "out": str(out),
-                "err": str(err),
-            }
+                "around": dict(around),
+                "folder": str(folder or Path.cwd()),
+            },
+            streams,
         )
-        return Child(self, number, out, err)
+        assert number is not None
+        for each in streams:
+            os.close(each)
+        return number
 
-    def ask(self, request: Mapping[str, Any]) -> int:
-        """One question, one number."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+    def _ask(self, request: Mapping[str, Any], streams: Sequence[int] = ()) -> int | None:
+        with self._asking:
+            text = json.dumps(request).encode() + b"\n"
+            sent = socket.send_fds(self._channel, [text], streams)
+            self._channel.sendall(text[sent:])
+            line = self._answers.readline()
+        assert line, "the process that commands are forked from has ended"
+        answer: int | None = json.loads(line)
+        return answer
 
 
 class Child:
     """A command that runs."""
 
-    def __init__(self, nursery: Nursery, number: int, out: Path, err: Path) -> None:
-        self._nursery = nursery
-        self.number = number
+    def __init__(self, process: Forked, out: Path, err: Path) -> None:
+        self._process = process
         self._out = out
         self._err = err
 
+    @property
+    def number(self) -> int:
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal. Until `ended` is asked for it is there to take it, dead or alive."""
-        os.kill(self.number, number)
+        """Send it a signal, unless it is dead."""
+        self._process.send_signal(number)
 
     def ended(self) -> Ended:
         """Wait for its end; one that hangs is killed, so that it is told what it said."""
-        patience = threading.Timer(2 * PATIENCE, self.signal, [signal.SIGKILL])
-        patience.start()
-        code = self._nursery.ask({"ended": self.number})
-        patience.cancel()
+        try:
+            code = self._process.wait(2 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait(PATIENCE)
         return Ended(code, self._out.read_text(errors="replace"), self._err.read_text(errors="replace"))
 
 
-class Ward:
-    """So many nurseries, for as many trials at once. They end with its `with`."""
+def each(trial: Callable[[T], R], of: Iterable[T], at_once: int) -> list[R]:
+    """What `trial` returns for each of them; the first that raises is raised when all have ended."""
+    with ThreadPoolExecutor(at_once) as hands:
+        return list(hands.map(trial, of))
 
-    def __init__(self, number: int = 4) -> None:
-        self._number = number
-        self._free: SimpleQueue[Nursery] = SimpleQueue()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as held:
-            for _ in range(self._number):
-                self._free.put(held.enter_context(Nursery()))
-            self._held = held.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._held.close()
-
-    def each(self, trial: Callable[[T, Nursery], R], of: Iterable[T]) -> list[R]:
-        """What `trial` returns for each of them; the first that raises is raised when all have ended."""
-
-        def lent(one: T) -> R:
-            nursery = self._free.get()
-            try:
-                return trial(one, nursery)
-            finally:
-                self._free.put(nursery)
-
-        with ThreadPoolExecutor(self._number) as hands:
-            return list(hands.map(lent, of))
+@cache
+def the_nursery() -> Nursery:
+    """The one of this process: it takes a second to load."""
+    opened = Nursery()
+    atexit.register(opened.close)
+    return opened

@@ -1,6 +1,5 @@
 """Commands as processes of their own: for signals, kills, closed pipes and the interpreter's own settings."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,16 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from support.calling import Ended, is_foreign, vendor_environment
+from support.calling import PATIENCE as PATIENCE
+from support.calling import Ended
+from support.calling import environment as environment
+from support.nursery import Forked, the_nursery
 
-PATIENCE = 30.0
 PROGRAM = (sys.executable, "-c", "from pipeline.cli.main import main; main()")
 
-
-def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a process that talks to the vendor at `url` finds around it."""
-    own = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    return {**own, **vendor_environment(url), **(more or {})}
+# Read when an interpreter starts, or by what it loads: a process that is given another one is not forked.
+_READ_ONCE = ("PYTHON", "LANG", "LC_", "TZ", "TERM", "TQDM_")
 
 
 class Running:
@@ -27,16 +25,7 @@ class Running:
     def __init__(
         self, arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path | None = None
     ) -> None:
-        self.process = subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
-            env=dict(around),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
+        self.process = _begun(arguments, around, folder)
         self._heard = ""
 
     @property
@@ -64,12 +53,35 @@ class Running:
     def ended(self) -> Ended:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode is not None
         return Ended(self.process.returncode, out, self._heard + err)
 
     def kill(self) -> None:
         """End it as a lost machine ends, if it is still there."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
+
+
+def _begun(
+    arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path | None
+) -> "subprocess.Popen[str] | Forked":
+    nursery = the_nursery()
+    if _read_once(around) == _read_once(nursery.around):
+        return nursery.fork(arguments, around, folder)
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        env=dict(around),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="backslashreplace",
+    )
+
+
+def _read_once(around: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in around.items() if name.startswith(_READ_ONCE)}
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
