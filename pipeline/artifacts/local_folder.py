@@ -58,7 +58,9 @@ class LocalFolder:
 
     def stamp(self, path: str) -> Stamp | None:
         try:
-            status = (self.location / path).lstat()
+            status = os.lstat(
+                f"{self.location}/{path}"
+            )  # asked of every file, and a `Path` costs more than that
         except OSError:
             return None
         return Stamp(status.st_size, status.st_mtime_ns)
