@@ -62,7 +62,7 @@ class Matcher:
 
     def matching(self, key: JobKey) -> Sequence[Purchase]:
         """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
-        for job in self._upstreams_first(key):
+        for job in () if key in self._matching else self._upstreams_first(key):
             if job.key not in self._matching:
                 matching = [
                     purchase

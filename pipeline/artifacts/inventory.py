@@ -37,20 +37,20 @@ class Inventory:
     def survey(self, assignment: Assignment) -> dict[JobKey, Presence]:
         """By key of each job that is done: where its files are."""
         done = [
-            (job, purchase)
+            (job.key, purchase, list(fetched(purchase, job)))
             for job in assignment.jobs
             if (purchase := assignment.by_key.get(job.key)) is not None and purchase.status is Status.DONE
         ]
-        self.look_at(file.path for job, purchase in done for file in fetched(purchase, job))
-        return {job.key: self.presence(job, purchase) for job, purchase in done}
+        self.look_at(file.path for _, _, files in done for file in files)
+        return {key: self._worst(purchase, files) for key, purchase, files in done}
 
     def look_at(self, paths: Iterable[str]) -> None:
         """Learn by its bytes what lies at each of `paths`: files may lie under each other's names."""
         self._index.look_at(paths)
 
-    def presence(self, job: Job, purchase: Purchase) -> Presence:
-        """Where the files of `purchase` are, that serves `job`: the worst of them says it."""
-        found = {self._presence(purchase, file) for file in fetched(purchase, job)}
+    def _worst(self, purchase: Purchase, files: Iterable[Named]) -> Presence:
+        """Where the files of `purchase` are: the worst of them says it."""
+        found = {self._presence(purchase, file) for file in files}
         worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
         return next((each for each in worst_first if each in found), Presence.IN_PLACE)
 
