@@ -127,9 +127,11 @@ class OutputFolder:
 
         Not at a path that is `wanted`: a job's file there may have the same bytes.
         """
-        hashes = {file.output.sha256 for file in named(purchase, purchase.path, steps=True)} - {None}
+        files = list(named(purchase, purchase.path, steps=True))
+        hashes = {file.output.sha256 for file in files} - {None}
         others = {path for digest in hashes for path in self.index.paths_of(digest)}
-        own = {file.path for file in named(purchase, purchase.path, steps=True)}
+        # Also where another machine has set it aside, in a store that both use.
+        own = {path for file in files for path in (file.path, aside(file.path, purchase.id))}
         for path in sorted((others | own) - set(wanted)):
             digest = self.index.digest(path)
             if digest is not None and self.index.purchase_id(path, digest) == purchase.id:

@@ -102,9 +102,10 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
+        split = None if workspace.shard is None else Split(workspace.shard, jobs)
         if writable:
-            stack.enter_context(_hold_campaign(workspace))
-        store = _open_store(workspace, workspace.part, writable=writable)
+            stack.enter_context(_hold_campaign(workspace, split))
+        store = _open_store(workspace, workspace.part, writable=writable, split=split)
         stack.callback(store.close)
         if writable:
             sweep(workspace.results)
@@ -130,7 +131,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             assignment=assignment,
             results=current,
             published=results,
-            split=None if workspace.shard is None else Split(workspace.shard, jobs),
+            split=split,
         )
 
 
@@ -164,11 +165,14 @@ def served_by(assignment: Assignment) -> dict[JobKey, PurchaseId]:
     }
 
 
-def _open_store(workspace: Workspace, part: str | None, *, writable: bool) -> Store:
+def _open_store(
+    workspace: Workspace, part: str | None, *, writable: bool, split: Split | None = None
+) -> Store:
     return open_store(
         part_location(workspace.whole_state, part),
         campaign=workspace.campaign.name,
         part=part,
+        split="" if split is None else split.name,
         manifest=workspace.campaign.manifest,
         run=run_id(),
         writable=writable,
@@ -179,16 +183,15 @@ def _open_store(workspace: Workspace, part: str | None, *, writable: bool) -> St
     )
 
 
-def _hold_campaign(workspace: Workspace) -> AbstractContextManager[None]:
+def _hold_campaign(workspace: Workspace, split: Split | None) -> AbstractContextManager[None]:
     """Keep out runs that would divide the campaign otherwise: of the whole of it, or into other shards."""
-    shard = workspace.shard
     if isinstance(workspace.whole_state, DatabaseUrl):
         return nullcontext()  # who takes the lease is told
     if not workspace.environment.allows_network_file_system:
         look.refuse_network_file_system(workspace.whole_state)
     return hold_split(
         workspace.whole_state,
-        split=None if shard is None else f"{shard.count} shards by {shard.by}",
+        split=None if split is None else split.name,
         since=now(),
         command=workspace.environment.command,
     )

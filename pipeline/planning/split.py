@@ -1,5 +1,6 @@
 """Splits a campaign over several runs at once. Pure, so that every machine works out the same split by itself."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -29,8 +30,21 @@ class Split:
         self._shard_of_group: Mapping[str, int] = (
             _dealt_out(by_key, groups, shard.count) if shard.by is ShardBy.CREDITS else {}
         )
+        self._deal = _digest(self._shard_of_group)
         self._keys = frozenset(key for key, group in groups.items() if self._owns(group))
         self._others = by_key.keys() - self._keys
+
+    @property
+    def name(self) -> str:
+        """Equal for shards of one split, and for no others: these may be at work at once.
+
+        By credits each job has a say in where the others belong, so who knows other jobs, or other prices, splits
+        otherwise.
+        """
+        name = f"{self.shard.count} shards by {self.shard.by}"
+        if self.shard.by is ShardBy.CREDITS:
+            return f"{name} ({self._deal})"
+        return name
 
     def has_job(self, key: JobKey) -> bool:
         """Whether the job of that key is this shard's."""
@@ -110,6 +124,11 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
         loads[index] = (loads[index][0] + costs[group][0], loads[index][1] + costs[group][1])
         dealt[group] = index + 1
     return dealt
+
+
+def _digest(dealt: Mapping[str, int]) -> str:
+    told = "".join(f"{group} {index}\n" for group, index in sorted(dealt.items()))
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def _asked(job: Job, jobs: Mapping[JobKey, Job]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pipeline.serve.listen import ListenAddress
 from pipeline.serve.state_source import StateOnDisk, StateSource
 from pipeline.serve.stills import Stills
 from pipeline.serve.watcher import Watcher
+from pipeline.webhooks.connection import BoundedProtocol
 
 # Seconds that a run waits for its page to end; it ends without it, as nothing depends on it.
 _PATIENCE = 5.0
@@ -152,6 +153,7 @@ class LivePage:
             self._app,
             host=address.host,
             port=address.port,
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -36,13 +36,15 @@ def open_store(
     mounts: Path = MOUNTS,
     lease_seconds: float | None = None,
     part: str | None = None,
+    split: str = "",
 ) -> SqlStore:
     """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
 
     `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
     `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
     lock taken. `lease_seconds` is how long a database is held without being renewed, None: as usual. `part` is
-    which part of the campaign is meant in a database; a file holds one.
+    which part of the campaign is meant in a database; a file holds one. `split` names the division that it is
+    a part of: in a database those of another are kept out.
 
     Writable, it holds the lock, makes a state that does not exist, and must be closed. Read only, it is a
     copy of what was committed when it was opened: nothing is locked, written or made.
@@ -62,6 +64,7 @@ def open_store(
             campaign=campaign,
             manifest=manifest,
             part=part,
+            split=split,
             run=run,
             command=command,
             lease_seconds=lease_seconds,

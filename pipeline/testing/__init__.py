@@ -29,6 +29,8 @@ class Check:
     def __call__(self, vendor: Vendor) -> None:
         with opened(vendor) as lab:
             self._run(lab)
+        # The server has ended, and with it all that it does to connections.
+        lab.assert_patience_kept()
 
     def __str__(self) -> str:
         return self.name

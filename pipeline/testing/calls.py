@@ -15,7 +15,7 @@ from pipeline.providers.base import (
     Workflow,
 )
 from pipeline.purchases import WorkflowId
-from pipeline.testing.lab import IMPATIENCE, PATIENCE, Lab, Play, expect
+from pipeline.testing.lab import IMPATIENCE, KEY, PATIENCE, Lab, Play, expect
 from pipeline.testing.server import Connection
 from pipeline.testing.vendor import Call, Refusal, Reply
 
@@ -108,6 +108,22 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
     return check
 
 
+def _redirected(lab: Lab) -> None:
+    # The same server under another name: libraries go there, and some take all headers along.
+    elsewhere = lab.url.replace("127.0.0.1", "localhost")
+
+    def redirect(connection: Connection, call: Call) -> None:
+        if call.target == "/elsewhere":
+            connection.answer(lab.vendor.told(lab.workflow()))
+        else:
+            connection.answer(Reply(302), ("Location", f"{elsewhere}/elsewhere"))
+
+    lab.on_call = redirect
+    _raised_by(CALLS["get"], lab.provider())
+    led = [call for call in lab.calls if call.target == "/elsewhere" and KEY in f"{call.headers}"]
+    expect(not led, "a redirect led to another host, and the key was sent there")
+
+
 def _page(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(Reply(200, b"<html>"))
     try:
@@ -179,6 +195,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "get: urls as they are spelled", _spelled
     yield "get: several files in order", _several
     yield "get: a page", _page
+    yield "get: a redirect to another host", _redirected
     yield "get: an unknown workflow", _unknown
     yield "get: about another workflow", _another
     for workflow_id in ("../x", "a/b", "a?b", ""):

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 
 from pipeline.providers.base import (
@@ -213,6 +214,28 @@ def _nobody_listens(lab: Lab) -> None:
     expect(is_told, f"no byte of it left, the provider says {outcome}: it could be sent again")
 
 
+def _may_not_be_sent(lab: Lab) -> None:
+    provider = lab.provider()
+    request = replace(provider.prepare(lab.vendor.request("kit")), may_send=lambda: False)
+    outcome = provider.create(request)
+    is_told = isinstance(outcome, NotSent) and not outcome.started
+    expect(
+        is_told and not lab.creates,
+        f"`may_send` of the request said no before a byte had left, the provider says {outcome}: another run may "
+        "hold the state by then",
+    )
+
+
+def _title(lab: Lab) -> None:
+    title = "kit-title-4711"
+    lab.create(lab.provider(), title)
+    is_there = [title.encode() in call.body or title in call.target for call in lab.creates]
+    expect(
+        is_there == [True],
+        f"the title {title!r} is not in what was sent: by it a create that was lost sight of is found again",
+    )
+
+
 def _closed_in_mid_send(lab: Lab) -> None:
     lab.at_create = lambda connection: connection.reset()
     outcome = lab.create(lab.provider())
@@ -263,6 +286,8 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "create: the key is refused", _bad_key
     yield "create: the vendor is busy", _busy
     yield "create: nobody listens", _nobody_listens
+    yield "create: it may not be sent any more", _may_not_be_sent
+    yield "create: its title is sent", _title
     yield "create: reset while it is sent", _closed_in_mid_send
     for name, act in UNKNOWN.items():
         yield f"create: sent, {name}", _unknown(act)

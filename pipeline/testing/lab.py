@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import CreateOutcome, Downloaded, Media, Progress, Provider, Workflow
-from pipeline.testing.server import Connection, Server
+from pipeline.testing.server import LONGEST_SILENCE, Connection, Server
 from pipeline.testing.vendor import Call, Vendor
 
 KEY = "kit-key-7d1f4c90b2"
@@ -52,6 +52,7 @@ class Lab:
     on_media: Play | None = None
     at_create: Callable[[Connection], None] | None = None
     logged: list[str] = field(default_factory=list)
+    has_outlasted: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self, patience: float = PATIENCE, url: str | None = None) -> Provider:
@@ -71,6 +72,18 @@ class Lab:
             raise Fault(
                 f"create raised {type(error).__name__}: it returns what came of it, whatever that is"
             ) from error
+
+    def assert_patience_kept(self) -> None:
+        """Make sure that no call has waited for longer than `request_timeout`.
+
+        Raises:
+            Fault: one has.
+        """
+        expect(
+            not self.has_outlasted,
+            f"a call waited for {LONGEST_SILENCE:.0f} seconds and more: `request_timeout` was {IMPATIENCE:.0f}, "
+            "and holds for all of a call",
+        )
 
     def workflow(self, **changed: object) -> Workflow:
         """A workflow that has succeeded with one file."""
@@ -98,6 +111,7 @@ class Lab:
             number = len(noted)
         if play is not None:
             play(connection, call)
+            self.has_outlasted |= connection.has_outlasted
         elif noted is self.creates:
             connection.answer(self.vendor.created(f"kit-{number}"))
         else:

@@ -12,6 +12,8 @@ from pipeline.testing.vendor import Call, Reply
 
 # Seconds after which a connection that nobody ends is given up.
 _LIFE = 60.0
+# Seconds of silence after which a client should have gone: many times what it was given.
+LONGEST_SILENCE = 20.0
 _REASONS = {200: "OK", 206: "Partial Content", 302: "Found", 307: "Temporary Redirect", 404: "Not Found"}
 
 
@@ -21,6 +23,7 @@ class Connection:
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
         self._buffer = b""
+        self.has_outlasted = False
 
     def read_head(self) -> tuple[str, str, dict[str, str]] | None:
         """Method, target and headers of the next request; None where the client has gone."""
@@ -85,10 +88,15 @@ class Connection:
         self._socket.close()
 
     def stall(self) -> None:
-        """Say nothing more until the client has gone."""
-        with suppress(OSError):
+        """Say nothing more until the client has gone; one that never goes is told by `has_outlasted`."""
+        self._socket.settimeout(LONGEST_SILENCE)
+        try:
             while self._socket.recv(1 << 16):
                 pass
+        except TimeoutError:
+            self.has_outlasted = True
+        except OSError:
+            pass
 
 
 def head_of(answer: Reply, *headers: tuple[str, str]) -> bytes:

@@ -8,10 +8,8 @@ from typing import Self
 import uvicorn
 
 from pipeline.errors import UsageError
+from pipeline.webhooks.connection import BoundedProtocol
 from pipeline.webhooks.receiver import Application
-
-# So many connections at once are answered; the rest is told to come again.
-_MOST_CONNECTIONS = 1000
 
 
 class _Server(uvicorn.Server):
@@ -51,7 +49,7 @@ class Listener:
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
+                http=BoundedProtocol,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=1,
             )

@@ -249,6 +249,31 @@ def test_a_film_is_named_by_its_url_and_goes_with_its_purchase(
     assert bucket.objects() == {}
 
 
+@fails_without(
+    "pipeline.artifacts.output_folder:OutputFolder.remove",
+    "own =",
+    swap=("(file.path, aside(file.path, purchase.id))", "(file.path,)"),
+)
+def test_what_one_machine_has_set_aside_goes_with_the_prune_of_another(
+    project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
+) -> None:
+    assert pipeline("run", project.manifest, "--output", PLACE).code == 0
+    before = bucket.objects()
+    replaced = pipeline("run", project.manifest, "--output", PLACE, "--replace", next(iter(project.jobs())))
+    assert replaced.code == 0, replaced.said
+    assert len(bucket.objects()) == 3
+    clone = campaign(project.folder / "clone", {"images/red.png": picture()})
+    clone.results_file.write_bytes(project.results_file.read_bytes())
+
+    # A state of its own would prove nothing by a checkout of the results: the purchase is named.
+    (old,) = (each["id"] for each in project.results()["purchases"] if each.get("again"))
+    ended = pipeline("prune", clone.manifest, old, "--output", PLACE, "--yes")
+
+    assert ended.code == 0, ended.said
+    assert len(bucket.objects()) == len(before)
+    assert not [key for key in bucket.objects() if "~" in key]
+
+
 @fails_without("pipeline.operations.delete:_delete_all", "continue")
 def test_a_film_that_the_store_keeps_for_now_goes_with_the_next_prune(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server

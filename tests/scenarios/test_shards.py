@@ -175,7 +175,8 @@ def test_what_only_the_state_of_a_killed_shard_knows_is_not_bought_again(
 
 @pytest.mark.parametrize("other", [("--shard", "1/3"), ("--shard", "2/2", "--shard-by", "credits"), ()])
 @fails_without(
-    "pipeline.operations.campaign_state:open_campaign", "stack.enter_context(_hold_campaign(workspace))"
+    "pipeline.operations.campaign_state:open_campaign",
+    "stack.enter_context(_hold_campaign(workspace, split))",
 )
 def test_who_divides_the_campaign_otherwise_waits(
     twelve: Project,
@@ -200,6 +201,28 @@ def test_who_divides_the_campaign_otherwise_waits(
     assert shard.ended().code == 0
     assert len(vendor.ledger.bought) == 12
     assert bought <= 12
+
+
+@fails_without("pipeline.planning.split:Split.name", "if self.shard.by is ShardBy.CREDITS:")
+def test_shards_by_credits_that_know_other_jobs_are_another_division(
+    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    flags = ("run", twelve.manifest, "--shard-by", "credits", "--in-flight", "2", "--shard")
+    shard = start(*flags, "1/2", **state)
+    shard.hear("bought as")
+    # Each of the others may belong to the other shard now, and neither knows what the other is about to buy.
+    twelve.write({"campaign.yaml": spring(prompts={"new": "a new walk", **PROMPTS})})
+
+    ended = pipeline(*flags, "2/2", "--no-wait")
+
+    assert ended.code == 6, ended.said
+    assert f"pid {shard.process.pid}" in ended.err
+    twelve.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    vendor.heal()
+    assert pipeline(*flags, "2/2").code == 0
+    assert shard.ended().code == 0
+    assert len(vendor.ledger.bought) == len(vendor.ledger.entries) == 12
 
 
 def test_a_shard_waits_for_the_whole(

@@ -71,7 +71,7 @@ class Lumen:
 
     def create(self, request: CreateRequest) -> CreateOutcome:
         """Buy, once. How far its bytes went, and a whole answer, tell what came of it: never an exception's class."""
-        transmission = Transmission()
+        transmission = Transmission(request.may_send)
         response, reason = None, ""
         try:
             call = self._call("POST", "/renders", self._body(request))

@@ -44,7 +44,8 @@ _ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _OTHERWISE_DIVIDED = """
     SELECT campaign FROM pipeline.leases
     WHERE (campaign = %(whole)s OR starts_with(campaign, %(whole)s || '/')) AND until > clock_timestamp()
-        AND split_part(split_part(campaign, '/', 2), '-of-', 2) <> %(split)s
+        AND (split_part(split_part(campaign, '/', 2), '-of-', 2) <> %(part)s
+            OR substr(claim, strpos(claim || ' ', ' ') + 1) <> %(split)s)
     LIMIT 1
 """
 _RENEW = """
@@ -71,14 +72,21 @@ _FORGET_MACHINES = """
 class Claim:
     """What a run says of itself when it takes a state: `machine` is where its files lie.
 
-    `token` is nobody else's, so that a claim whose answer was lost can be made again.
+    `token` is nobody else's, so that a claim whose answer was lost can be made again. `split` names how it divides
+    the campaign.
     """
 
     campaign: str
     manifest: str
     token: str
+    split: str = ""
     command: str
     machine: str
+
+    @property
+    def written(self) -> str:
+        """As it stands in the row, where what follows the first blank is the split."""
+        return f"{self.token} {self.split}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,12 +213,12 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
         ConnectionLost: whether it was taken is not known; the same claim may be made again.
     """
     asked_at = clock()
-    holder = holder_of(connection, claim.campaign, claim.token)
+    holder = holder_of(connection, claim.campaign, claim.written)
     if holder is not None and holder.is_other:
         raise _locked(server, claim, holder)
     seconds = server.patience.lease
     who = (_user(), claim.command, socket.gethostname(), os.getpid())
-    values = (claim.campaign, claim.manifest, claim.token, *who, seconds, seconds)
+    values = (claim.campaign, claim.manifest, claim.written, *who, seconds, seconds)
     with _transaction(connection, server):
         _assert_divided_alike(server, connection, claim)
         taken = connection.execute(_ACQUIRE, values).fetchone()
@@ -220,7 +228,7 @@ def acquire(server: Server, connection: Connection, claim: Claim) -> Lease:
                 _FORGET_MACHINES, (claim.campaign, _MACHINES_KEPT, claim.campaign, claim.campaign)
             )
     if taken is None:
-        raise _locked(server, claim, holder_of(connection, claim.campaign, claim.token))
+        raise _locked(server, claim, holder_of(connection, claim.campaign, claim.written))
     return Lease(server=server, campaign=claim.campaign, epoch=taken[0], held_until=asked_at + seconds)
 
 
@@ -232,7 +240,7 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
     """
     whole, _, part = claim.campaign.partition("/")
     connection.execute(_ONE_BY_ONE, (whole,))
-    values = {"whole": whole, "split": part.partition("-of-")[2]}
+    values = {"whole": whole, "part": part.partition("-of-")[2], "split": claim.split}
     found = connection.execute(_OTHERWISE_DIVIDED, values).fetchone()
     if found is not None:
         why = f"'{whole}' is divided otherwise than for '{claim.campaign}', as '{found[0]}', which is locked"
@@ -249,9 +257,9 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
         yield
 
 
-def holder_of(connection: Connection, campaign: str, token: str = "") -> Holder | None:
-    """Who held the state of a campaign last, seen from the claim with that token; None where nobody ever did."""
-    found: tuple[Any, ...] | None = connection.execute(_HOLDER, (token, campaign)).fetchone()
+def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder | None:
+    """Who held the state of a campaign last, seen from that claim, as written; None where nobody ever did."""
+    found: tuple[Any, ...] | None = connection.execute(_HOLDER, (claim, campaign)).fetchone()
     if found is None:
         return None
     holder, process, host, since, until, command, is_other, manifest, epoch = found

@@ -54,13 +54,14 @@ class TeamState:
     """Which state of a database is meant, as `open_store` is asked for it.
 
     `campaign` and `manifest` are None where only the database knows them. `part` is the part of the campaign that is
-    meant, None: the whole. `run` and `command` are told to others.
+    meant, None: the whole; `split` names the division that it is of. `run` and `command` are told to others.
     """
 
     url: DatabaseUrl
     campaign: str | None
     manifest: Path | None
     part: str | None = None
+    split: str = ""
     run: str = ""
     command: str = ""
     lease_seconds: float | None = None
@@ -196,6 +197,7 @@ class TeamState:
             campaign=name,
             manifest=self._assert_ours(connection, name),
             token=token,
+            split=self.split,
             command=printable(self.command),
             machine=self._machine,
         )

@@ -19,6 +19,7 @@ from pipeline.providers import (
     NotFound,
     NotSent,
     OutcomeUnknown,
+    Settings,
     VendorError,
     Workflow,
     WorkflowId,
@@ -59,6 +60,28 @@ class Raises(Kind):
         if isinstance(outcome, NotSent):
             raise VendorError("nobody listens")
         return outcome
+
+
+class LooksNoMore(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, may_send=lambda: True))
+
+
+class Untitled(Kind):
+    def create(self, request: CreateRequest) -> CreateOutcome:
+        return super().create(replace(request, title=""))
+
+
+class WaitsForEver(Kind):
+    def __init__(self, settings: Settings, **more: Any) -> None:
+        super().__init__(replace(settings, request_timeout=3600.0), **more)
+
+
+class GoesAnywhere(Kind):
+    def get(self, workflow_id: WorkflowId) -> Workflow:
+        url = f"{self.settings.base_url}/workflow/{workflow_id}"
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"X-Api-Key": self.settings.key})):
+            return super().get(workflow_id)
 
 
 class BuysWhilePreparing(Kind):
@@ -124,6 +147,9 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (Hopes, "create: sent, then reset"),
     (Invents, "create: sent, then HTTP 500"),
     (Raises, "create: nobody listens"),
+    (LooksNoMore, "create: it may not be sent any more"),
+    (Untitled, "create: its title is sent"),
+    (GoesAnywhere, "get: a redirect to another host"),
     (BuysWhilePreparing, "prepare: buys nothing, and can be repeated"),
     (Shows, "key: in no representation"),
     (Logs, "key: in no log"),
@@ -145,3 +171,14 @@ def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
     with pytest.raises(Fault) as raised:
         check_provider(VimmerseVendor(kind=kind), [check])
     assert str(raised.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["create: sent, then silence", "get: silence", "download: a file that stops coming"]
+)
+def test_who_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # How long is waited proves nothing here; that the server gives up first does.
+    monkeypatch.setattr("pipeline.testing.server.LONGEST_SILENCE", 1.5)
+    [check] = [each for each in CHECKS if each.name == name]
+    with pytest.raises(Fault, match="`request_timeout` was 1"):
+        check_provider(VimmerseVendor(kind=WaitsForEver), [check])
