@@ -10,6 +10,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.jobs import Json
+from pipeline.manifest.campaign_names import assert_used_once
 from pipeline.manifest.model import Campaign
 from pipeline.manifest.variables import check_used
 from pipeline.operations.workspace import RecordPaths, Workspace
@@ -41,13 +42,15 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
     """The same for several manifests.
 
     Raises:
-        InvalidInput: a manifest is wrong.
+        InvalidInput: a manifest is wrong, or two have one name.
         UsageError: flags that go against each other, or a `--var` that none of the manifests uses.
     """
     variables = read_variables(flags.variables, flags.variable_files)
     paths, environment = record_paths(flags), read_environment()
     workspaces = [open_workspace_of(manifest, variables, paths, environment) for manifest in manifests]
-    check_used(variable_names(flags.variables), [workspace.campaign for workspace in workspaces])
+    campaigns = [workspace.campaign for workspace in workspaces]
+    check_used(variable_names(flags.variables), campaigns)
+    assert_used_once(campaigns)
     return workspaces
 
 

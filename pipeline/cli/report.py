@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.arguments import campaign_here
 from pipeline.cli.context import open_workspace, record_paths
 from pipeline.cli.options import (
     INPUT,
@@ -45,7 +46,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 @click.command("report")
-@click.argument("manifests", nargs=-1, required=True, type=INPUT, metavar="MANIFEST...")
+@click.argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
 @flag(
     "--out",
     type=_OUTPUT,
@@ -71,7 +72,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
     will do in place of a campaign's.
     """
     _assert_goes_together(given)
-    sources = [_source(path, given) for path in _found(manifests)]
+    sources = [_source(path, given) for path in _found(manifests or [campaign_here()])]
     reader = media_reader()
     written = []
     for target, group in _targets(sources, given):

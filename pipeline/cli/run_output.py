@@ -173,7 +173,8 @@ class RunConsole:
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         stands = outcome.jobs.values()
         counts = Counter(_word(stand) for stand in stands)
-        yield ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())) + "."
+        told = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
+        yield f"{told or 'No job fits'}."
         if outcome.waiting:
             yield f"{len(outcome.waiting):,} job(s) are waiting for someone to approve what they are made from."
         manifest = shown_path(self._state.workspace.campaign.manifest)
@@ -182,7 +183,7 @@ class RunConsole:
         if unknown:
             command = resolve_command(manifest, unknown[0])
             yield f"Look for them on the vendor's site, then settle each: {command} (see docs/how-to/attention.md)"
-        elif not plan.buying and all(stand.purchase is not None for stand in stands):
+        elif stands and not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: everything that is asked for was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
             yield f"`pipeline collect {manifest}` fetches the rest (see docs/reference/errors.md#failed-downloads)."

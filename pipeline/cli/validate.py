@@ -17,6 +17,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, InvalidInput, Problem
+from pipeline.manifest.campaign_names import used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -56,22 +57,9 @@ def command(
             campaigns.append((campaign, number))
     if len(read) == len(found):  # what is not known of the others may be what a var is for
         check_used(variable_names(variables), read)
-    problems.extend(_used_twice([campaign for campaign, _ in campaigns]))
+    problems.extend(used_twice(campaign for campaign, _ in campaigns))
     _print(problems, campaigns, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
-
-
-def _used_twice(campaigns: list[Campaign]) -> list[Problem]:
-    """Campaigns of one name would take each other's state for their own."""
-    first: dict[str, Campaign] = {}
-    found = []
-    for campaign in campaigns:
-        other = first.setdefault(campaign.name, campaign)
-        if other.manifest != campaign.manifest:
-            found.append(
-                Problem(f"{campaign.manifest}: its name '{campaign.name}' is that of {other.manifest}")
-            )
-    return found
 
 
 def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], output_format: str) -> None:

@@ -79,13 +79,15 @@ class JobBuilder:
         rule, template, key = self._rule, builder.template, coordinates.key
         path = faults.catch("", _path, rule.path, self._scope.with_key(coordinates.for_path))
         scope = self._scope.with_key(key)
+        title = _worded(builder.title, scope, faults)
         return Job(
             coordinates=coordinates,
             request=request,
             # Most often it is the key, and then one text is kept for both.
             path=key if path == key else path,
-            title=_worded(builder.title, scope, faults) or _DefaultTitle(self._campaign.name, key),
-            description=_worded(builder.description, scope, faults) or _NOTHING,
+            title=title or _DefaultTitle(self._campaign.name, key),
+            description=_worded(builder.description, scope, faults)
+            or _description(title, self._campaign.name),
             visibility=template.visibility,
             timeout=rule.timeout,
             retries=rule.retries,
@@ -113,6 +115,22 @@ class _DefaultTitle:
 
     def __call__(self, purchase_id: str) -> str:
         return f"{self.campaign}: {self.key} ({purchase_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class _DefaultDescription:
+    """Names the purchase where the title does not: by one of both, a lost create is found and a workflow proven."""
+
+    campaign: str
+    title: Wording
+
+    def __call__(self, purchase_id: str) -> str:
+        return "" if purchase_id in self.title(purchase_id) else f"{self.campaign} {purchase_id}"
+
+
+def _description(title: Wording | None, campaign: str) -> Wording:
+    """What describes a workflow where the manifest does not; `title` is None where that is the default too."""
+    return _NOTHING if title is None else _DefaultDescription(campaign, title)
 
 
 @dataclass(frozen=True, slots=True)

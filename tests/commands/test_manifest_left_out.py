@@ -18,6 +18,7 @@ ALONE = [
     ("results",),
     ("collect",),
     ("state", "export"),
+    ("report",),
 ]
 WITH_NAMES = [("show", WALK), ("approve", WALK), ("redo", WALK), ("rate", WALK, "--delivered")]
 

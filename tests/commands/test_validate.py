@@ -70,7 +70,20 @@ def test_one_name_for_two_campaigns_is_an_error(project: Project, offline: Pipel
     ended = offline("validate", ".")
 
     assert ended.code == 3
-    assert "its name 'spring' is that of" in ended.out
+    assert "error: other.yaml:1:1: its name 'spring' is that of campaign.yaml" in ended.out
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_of_two_campaigns_of_one_name_none_is_told_of_alone(
+    project: Project, offline: Pipeline, command: str
+) -> None:
+    project.write({"other.yaml": spring()})
+
+    ended = offline(command, ".")
+
+    assert ended.code == 3
+    assert "other.yaml:1:1: its name 'spring' is that of campaign.yaml" in ended.err
+    assert offline(command, "campaign.yaml", "./campaign.yaml").code == 0
 
 
 def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> None:

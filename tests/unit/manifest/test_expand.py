@@ -340,6 +340,19 @@ class TestWordings:
         assert job.title("0123456789abcdef") == "spring: main/any (0123456789abcdef)"
         assert job.description("x") == ""
 
+    def test_the_purchase_is_named_by_the_description_where_the_title_leaves_it_out(
+        self, project: Project
+    ) -> None:
+        def described(title: str, more: str = "") -> str:
+            job = only(project.jobs(f"templates: {{any: {{template_id: new, title: '{title}'{more}}}}}\n"))
+            return job.description("0123456789abcdef")
+
+        assert described("{{ campaign.name }}") == "spring 0123456789abcdef"
+        assert described("{{ purchase if job.take == 2 else 1 }}") == "spring 0123456789abcdef"
+        assert described("for {{ purchase }}") == ""
+        assert described("{{ campaign.name }}", ", description: About") == "About"
+        assert described("{{ campaign.name }}", ", description: ''") == ""
+
     def test_title_and_description_are_made_for_each_purchase(self, project: Project) -> None:
         one, two = project.jobs(
             "templates: {any: {template_id: new, title: '{{ job.key }} {{ purchase | upper }}', "
