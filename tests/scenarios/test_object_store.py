@@ -10,10 +10,10 @@ from queue import SimpleQueue
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, chained, picture, spring
-from support.checks import assert_nothing_bought_twice, assert_playable, assert_valid
+from support.checks import assert_nothing_bought_twice, assert_playable
 from support.nursery import Child, Nursery
 from support.protection import fails_without
-from support.s3 import BUCKET, KEYS, Asked, S3Server
+from support.s3 import BUCKET, KEYS, Asked, S3Server, assert_stored_whole
 
 from pipeline.emulator.embedded import Emulator
 
@@ -25,19 +25,6 @@ def many(number: int) -> dict[str, object]:
     return spring(prompts={f"p{each}": f"prompt {each}" for each in range(number)})
 
 
-def assert_whole(project: Project, server: S3Server) -> None:
-    """What the results tell lies there, whole, and nothing else does; nothing is left on the way."""
-    results, objects = project.results(), server.objects()
-    assert_valid(results, "results")
-    told = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}
-    for path, file in told.items():
-        content = objects[path.removeprefix(f"s3://{BUCKET}/")]
-        assert len(content) == file["bytes"]
-        assert_playable(path, content)
-    assert {f"s3://{BUCKET}/{key}" for key in objects if "~" not in key} == told.keys()
-    assert "Uploads" not in server.client.list_multipart_uploads(Bucket=BUCKET)
-
-
 def test_a_campaign_goes_there_and_is_found_there_again(
     project: Project, pipeline: Pipeline, vendor: Emulator, bucket: S3Server
 ) -> None:
@@ -45,7 +32,7 @@ def test_a_campaign_goes_there_and_is_found_there_again(
 
     assert ended.code == 0, ended.said
     assert len(bucket.objects()) == 2
-    assert_whole(project, bucket)
+    assert_stored_whole(project, bucket)
     assert f"Files:   {PLACE}/" in ended.out
     assert not (project.folder / "output").exists()
     assert [path.name for path in (project.folder / ".pipeline" / "spring.uploads").iterdir()] == [
@@ -157,11 +144,11 @@ def test_what_is_replaced_is_set_aside_and_what_moves_is_compared_before_the_old
     after = bucket.objects()
     assert set(before.values()) <= set(after.values())
     assert [key for key in after if "~" in key]
-    assert_whole(project, bucket)
+    assert_stored_whole(project, bucket)
     project.write({"campaign.yaml": spring(output={"path": "moved/{{ job.key }}.{{ ext }}"})})
     moved = pipeline("run", project.manifest, "--output", PLACE, "--frozen")
     assert moved.code == 0, moved.said
-    assert_whole(project, bucket)
+    assert_stored_whole(project, bucket)
     assert set(after.values()) == set(bucket.objects().values())
 
 
@@ -394,7 +381,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
     ended = pipeline("collect", project.manifest, "--output", PLACE)
     assert ended.code in {0, 7}, ended.said
     assert pipeline("verify", project.manifest, "--files", "--output", PLACE).code == 0
-    assert_whole(project, bucket)
+    assert_stored_whole(project, bucket)
     assert_nothing_bought_twice(vendor)
     behind = [each.name for each in (folder / ".pipeline" / "spring.uploads").iterdir()]
     assert not [name for name in behind if not name.startswith((".mark.", ".gitignore"))]

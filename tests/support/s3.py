@@ -10,6 +10,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from pipeline.artifacts import object_store, s3
+from support.campaigns import Project
+from support.checks import assert_playable, assert_valid
 
 BUCKET = "films"
 KEYS = {
@@ -149,3 +151,16 @@ def forget() -> None:
     """What this process remembers of servers and keys."""
     s3._made.cache_clear()
     object_store._keeps_word.clear()
+
+
+def assert_stored_whole(project: Project, server: S3Server) -> None:
+    """What the results tell lies there, whole, and nothing else does; nothing is left on the way."""
+    results, objects = project.results(), server.objects()
+    assert_valid(results, "results")
+    told = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}
+    for path, file in told.items():
+        content = objects[path.removeprefix(f"s3://{BUCKET}/")]
+        assert len(content) == file["bytes"]
+        assert_playable(path, content)
+    assert {f"s3://{BUCKET}/{key}" for key in objects if "~" not in key} == told.keys()
+    assert "Uploads" not in server.client.list_multipart_uploads(Bucket=BUCKET)

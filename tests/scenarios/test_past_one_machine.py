@@ -1,0 +1,124 @@
+"""All that outgrows one machine, together: a team's state, workers, an object store; each of them dies on the way."""
+
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import campaign, spring
+from support.checks import assert_nothing_bought_twice, assert_nothing_forgotten
+from support.cluster import Cluster, plain_environment
+from support.postgres import PostgresServer
+from support.processes import PATIENCE, Running
+from support.s3 import BUCKET, Asked, S3Server, assert_stored_whole
+
+from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.ledger import Entry, Ledger
+
+Start = Callable[..., Running]
+
+JOBS = 300
+# Seconds after which something hangs.
+LONG = 10 * PATIENCE
+
+
+def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_coordinator(
+    folder: Path,
+    start: Start,
+    pipeline: Pipeline,
+    vendor: Emulator,
+    postgres: PostgresServer,
+    bucket: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if postgres.data is None:
+        pytest.skip("the server that PIPELINE_TEST_POSTGRES_URL names cannot be killed")
+    prompts = {f"p{number}": f"prompt {number}" for number in range(JOBS)}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"max_creates": JOBS})})
+    database = postgres.database()
+    places = ("--state", database.url, "--output", f"s3://{BUCKET}/spring")
+    with closing(Cluster(tmp_path, plain_environment() | bucket.environment)) as cluster:
+        flags = ("run", project.manifest, *places, "--executor", cluster.address, "--quiet")
+        pace = ("--concurrency", "12", "--in-flight", "100", "--poll-interval", "2")
+        killed = kill_a_worker(bucket, cluster, at=20)
+        first = start(*flags, *pace, **bucket.environment)
+        begun = Event()
+        # The last one is killed before it can know what came of that create.
+        moments: dict[int, Callable[[], object]] = {60: begun.set, 200: partial(first.signal, signal.SIGKILL)}
+        meet_creates(moments, monkeypatch)
+        assert begun.wait(LONG)
+        postgres.kill()
+        postgres.start()
+        said = first.process.communicate(timeout=LONG)
+        assert first.process.returncode == -signal.SIGKILL, said
+        bought = len(vendor.ledger.entries)
+        # Nobody renews its lease; it is over now, and not in a minute.
+        database.rows("UPDATE pipeline.leases SET until = clock_timestamp()")
+
+        second = start(*flags, *pace, **bucket.environment).process
+        said = second.communicate(timeout=LONG)
+        assert second.returncode == 7, said
+        in_the_air = [each for each in project.results()["purchases"] if each["status"] == "attention"]
+        assert 1 <= len(in_the_air) <= 12
+        sold = {entry.title.rpartition("(")[2].rstrip(")"): entry for entry in vendor.ledger.bought}
+        assert any(each["id"] in sold for each in in_the_air)
+        for each in in_the_air:
+            settle(pipeline, project.manifest, each["id"], sold.get(each["id"]), places)
+
+        third = pipeline(*flags)
+        assert third.code == 0, third.said
+
+    assert killed
+    assert 200 <= bought < JOBS
+    assert set(project.statuses().values()) == {"done"}
+    assert len(project.jobs()) == len(vendor.ledger.entries) == len(vendor.ledger.bought) == JOBS
+    assert len({entry.content for entry in vendor.ledger.entries}) == JOBS
+    assert_nothing_bought_twice(vendor)
+    assert_nothing_forgotten(project, vendor)
+    assert len(bucket.objects()) == JOBS
+    assert_stored_whole(project, bucket)
+    verified = pipeline("verify", project.manifest, "--files", *places)
+    assert verified.code == 0, verified.said
+
+
+def kill_a_worker(bucket: S3Server, cluster: Cluster, *, at: int) -> list[int]:
+    """Have the worker killed that puts the file of that number, before it is there; the list tells which it was."""
+    killed: list[int] = []
+    puts = 0
+
+    def strike(asked: Asked) -> None:
+        nonlocal puts
+        puts += asked.method == "PUT" and asked.key.endswith(".mp4")
+        if puts >= at and not killed and (worker := cluster.owner(int(asked.headers["REMOTE_PORT"]))):
+            killed.append(worker)
+            cluster.kill(worker)
+
+    bucket.meet = strike
+    return killed
+
+
+def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have something done when so many were sold, before the last one is answered."""
+    append = Ledger.append
+
+    def met(ledger: Ledger, entry: Entry) -> None:
+        append(ledger, entry)
+        if (moment := moments.get(len(ledger.entries))) is not None:
+            moment()
+
+    monkeypatch.setattr(Ledger, "append", met)
+
+
+def settle(
+    pipeline: Pipeline, manifest: Path, purchase: str, sold: Entry | None, places: tuple[str, ...]
+) -> None:
+    """Tell what became of a create, as the vendor's own list has it."""
+    bought = sold is not None and sold.workflow_id is not None
+    outcome = ("--workflow-id", str(sold.workflow_id)) if sold and bought else ("--not-bought",)
+    ended = pipeline("resolve", manifest, purchase, *outcome, *places)
+    assert ended.code == 0, ended.said
