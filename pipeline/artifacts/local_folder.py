@@ -62,7 +62,7 @@ class LocalFolder:
 
     def stamp(self, path: str) -> Stamp | None:
         try:
-            status = os.lstat(self._place(path))
+            status = os.lstat(self._on_disk(path))
         except OSError:
             return None
         return Stamp(status.st_size, status.st_mtime_ns)
@@ -76,7 +76,7 @@ class LocalFolder:
 
     def is_taken(self, path: str) -> bool:
         self._made_folder(path)
-        return os.path.lexists(self._place(path))
+        return os.path.lexists(self._on_disk(path))
 
     def temporary_folder(self, path: str) -> Path:
         """Beside it, so that it can be renamed; its folder made."""
@@ -95,23 +95,23 @@ class LocalFolder:
 
     def put(self, upload: Upload) -> None:
         folder = self._made_folder(upload.path)
-        upload.temporary.replace(self._place(upload.path))
+        upload.temporary.replace(self._on_disk(upload.path))
         self._unsynced.add(folder)
         failpoints.reach("after rename")
 
     def move(self, path: str, other: str, digest: str) -> None:
         del digest
         self._made_folder(path)
-        folder, target = self._made_folder(other), self._place(other)
+        folder, target = self._made_folder(other), self._on_disk(other)
         try:
-            os.replace(self._place(path), target)  # noqa: PTH105 - makes no paths of them
+            os.replace(self._on_disk(path), target)  # noqa: PTH105 - makes no paths of them
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
         self._unsynced.add(folder)
 
     def copy(self, path: str, other: str, digest: str) -> None:
         del digest
-        folder, target = Path(self._made_folder(other)), Path(self._place(other))
+        folder, target = Path(self._made_folder(other)), Path(self._on_disk(other))
         for leftover in folder.glob(f"{_COPY}*.tmp"):
             leftover.unlink(missing_ok=True)
         descriptor, temporary = open_temporary(folder, _COPY)
@@ -140,7 +140,7 @@ class LocalFolder:
         except OSError as error:
             raise Unfinished(f"{target}: cannot be deleted: {error.strerror}") from error
 
-    def _place(self, path: str) -> str:
+    def _on_disk(self, path: str) -> str:
         """Where `path` is on disk."""
         return f"{self._root}/{path}"
 
@@ -151,7 +151,7 @@ class LocalFolder:
             NotOurs: a link in the way leads out of the output folder, or a file lies where its folder should.
             Unfinished: its folder cannot be made.
         """
-        folder = self._place(path).rpartition("/")[0]
+        folder = self._on_disk(path).rpartition("/")[0]
         try:
             self._make(folder)
         except (FileExistsError, NotADirectoryError) as error:
