@@ -166,7 +166,7 @@ class Matcher:
 
 
 def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
-    """Whether it may serve at all: it bought something, is still there, and is not to be made again."""
+    """Whether it may serve at all: it bought something, is still there, and is not to be bought again."""
     return not (
         purchase.status is Status.VOID or purchase.deleted or purchase.again or purchase.id in decisions.redo
     )

@@ -158,7 +158,7 @@ class Stopped(PipelineError):
 
     def __init__(self, code: ExitCode) -> None:
         self.exit_code = code
-        super().__init__("stopped; what was done is saved, run it again to go on")
+        super().__init__("stopped; what was done is saved; run it again to continue")
 
 
 # A campaign may have very many names, and each of its mistakes looks for the nearest one among them.

@@ -58,7 +58,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
         real.exists()
     except (OSError, RuntimeError) as error:
         # Too long a name, a folder that may not be entered, or links in a circle.
-        reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+        reason = error.strerror if isinstance(error, OSError) else "its links form a circle"
         raise ValueError(f"no file can be reached there: {reason}") from None
     if not real.is_relative_to(root.resolve()):
         raise ValueError(f"it leads outside the project ({root.name or root}/)")
@@ -193,7 +193,7 @@ def read_limited(path: Path, limit: int) -> bytes:
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
     if is_lfs_pointer(content):
-        raise ValueError("a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
+        raise ValueError("a Git LFS pointer, not the file itself; download it with 'git lfs pull'")
     if len(content) > limit:
         raise ValueError(f"larger than {limit:,} bytes")
     return content

@@ -67,7 +67,7 @@ class Purchase:
 
     `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id`
     orders purchases by age. `request` holds what was sent: options, title, description, visibility, images.
-    `path` is the stem it was bought for. `again` marks one that is to be made again, `deleted` one that the
+    `path` is the stem it was bought for. `again` marks one that is to be bought again, `deleted` one that the
     vendor was told to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
     """
 

@@ -72,8 +72,8 @@ class DatabaseUrl:
         # As libpq reads it: name and password end at the first `@`, unless a `/` comes before it.
         if "@" in self._parts[1] or not self.text.isprintable():
             raise UsageError(
-                "--state postgresql://…: in a name or a password an @, a / and what cannot be seen is written as "
-                "in any url: %40, %2F"
+                "--state postgresql://…: in a name or password, write @, / and invisible characters percent-encoded: "
+                "%40, %2F"
             )
 
     def __str__(self) -> str:
@@ -121,8 +121,8 @@ class ObjectUrl:
         is_sound = prefix.isprintable() and "\\" not in prefix and not {"", ".", ".."} & set(parts)
         if not _BUCKET.fullmatch(bucket) or not is_sound or len(prefix.encode()) > _LONGEST_PREFIX:
             raise UsageError(
-                "--output s3://…: expected s3://BUCKET/PREFIX, with a bucket's name of 3 to 63 small letters, "
-                "digits, dots and dashes, and a prefix of plain names; keys to it come from the usual places of AWS"
+                "--output s3://…: expected s3://BUCKET/PREFIX, with a bucket name of 3 to 63 lower-case letters, "
+                "digits, dots and dashes, and a prefix of plain names; credentials come from the usual places for AWS"
             )
         return cls(bucket, prefix)
 

@@ -61,7 +61,7 @@ def lock(descriptor: int, *, wait: bool, shared: bool = False) -> None:
         OSError: another process holds it (EWOULDBLOCK), or there are no locks here.
     """
     if _fcntl is None:
-        raise OSError(errno.ENOLCK, "use Linux, macOS or WSL for what writes a state")
+        raise OSError(errno.ENOLCK, "use Linux, macOS or WSL for commands that write a state")
     mode = _fcntl.LOCK_SH if shared else _fcntl.LOCK_EX
     _fcntl.flock(descriptor, mode | (0 if wait else _fcntl.LOCK_NB))
 

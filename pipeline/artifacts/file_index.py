@@ -107,7 +107,7 @@ class FileIndex:
         """Note the file that lies at `path` now."""
         stamp = self._files.stamp(path)
         if stamp is None:
-            raise Unfinished(f"{self._files.location / path}: was deleted under the run; run again")
+            raise Unfinished(f"{self._files.location / path}: was deleted during the run; run again")
         placed = PlacedFile(
             path=path,
             purchase=purchase_id,

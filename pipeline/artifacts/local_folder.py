@@ -40,11 +40,11 @@ class LocalFolder:
             make_folders(self.location)
             assert_takes_files(self.location, _COPY)
         except OSError as error:
-            reason = f"{self.location}: nothing can be put there ({error.strerror}), so nothing is bought"
+            reason = f"{self.location}: no file can be stored there ({error.strerror}), so nothing is bought"
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise Unfinished(f"{reason}; make room and run again") from error
+                raise Unfinished(f"{reason}; free some space and run again") from error
             raise InvalidInput(
-                f"{reason}; make it a folder of yours, or name another with --output"
+                f"{reason}; make it writable for you, or name another with --output"
             ) from error
 
     def sync(self) -> None:
@@ -155,7 +155,7 @@ class LocalFolder:
         try:
             self._make(folder)
         except (FileExistsError, NotADirectoryError) as error:
-            raise NotOurs(f"{folder}: not a folder, so nothing is put there; move it away") from error
+            raise NotOurs(f"{folder}: not a folder, so nothing is stored there; move it away") from error
         except OSError as error:
             raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
         return folder

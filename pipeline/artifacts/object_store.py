@@ -96,7 +96,7 @@ class ObjectStore:
         try:
             os.close(descriptor)
             if self._bucket.fetch(path, temporary) != digest:
-                raise Unfinished(f"{self.location / path}: has changed under the run; run again")
+                raise Unfinished(f"{self.location / path}: was changed during the run; run again")
             self.put(Upload(temporary, other, digest))
         finally:
             temporary.unlink(missing_ok=True)
@@ -143,14 +143,14 @@ def put_new(bucket: Bucket, scratch: Path, upload: Upload) -> StoredObject:
     """
     url, size = bucket.url / upload.path, upload.temporary.stat().st_size
     if size > LARGEST_OBJECT:
-        raise Unfinished(f"{url}: {size:,} bytes are too large for a store; fetch it to a folder")
+        raise Unfinished(f"{url}: {size:,} bytes are too many for a store; download it to a folder")
     _assert_creates_only(bucket, scratch)
     failpoints.reach("before put")
     is_new = bucket.put_if_absent(upload.temporary, upload.path, upload.digest)
     failpoints.reach("after put")
     stored = bucket.head(upload.path)
     if stored is None or (is_new and (stored.sha256, stored.bytes) != (upload.digest, size)):
-        raise Unfinished(f"{url}: is not as it was put there just now; run again")
+        raise Unfinished(f"{url}: is not what was just stored there; run again")
     return stored
 
 
@@ -173,8 +173,8 @@ def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
         digest = hashlib.sha256(_MARKED).hexdigest()
         if bucket.put_if_absent(temporary, _MARK, digest) and bucket.put_if_absent(temporary, _MARK, digest):
             raise InvalidInput(
-                f"{bucket.url}: this server overwrites what it is told only to create (If-None-Match), so nothing is "
-                "put there"
+                f"{bucket.url}: this server ignores If-None-Match and would overwrite files, so nothing is stored "
+                "there"
             )
         marked = bucket.head(_MARK)
         if marked is None or marked.sha256 is None:

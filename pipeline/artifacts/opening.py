@@ -40,7 +40,7 @@ def on_this_machine(location: OutputLocation, digest: str, scratch: Path) -> Ite
     try:
         # The key below a bucket without a prefix.
         if Bucket(ObjectUrl(location.bucket, "")).fetch(location.key, temporary) != digest:
-            raise Unfinished(f"{location}: is not the file that was put there")
+            raise Unfinished(f"{location}: is not the file that was stored there")
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)

@@ -184,14 +184,14 @@ def _told(url: ObjectUrl, what: str) -> Iterator[None]:
         raise _refusal(url, _code(error), what) from None
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound):
         raise InvalidInput(
-            f"{url}: no keys to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            f"{url}: no credentials for it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         ) from None
     except (CredentialRetrievalError, SSOError, TokenRetrievalError) as error:
         raise InvalidInput(f"{url}: no keys were given out ({type(error).__name__}); sign in again") from None
     except ConfigParseError:
         raise InvalidInput(f"{url}: the configuration of AWS cannot be read; see AWS_CONFIG_FILE") from None
     except NoRegionError:
-        raise InvalidInput(f"{url}: its region is not known; set AWS_REGION") from None
+        raise InvalidInput(f"{url}: its region is unknown; set AWS_REGION") from None
     except ValueError:
         raise InvalidInput(f"{url}: AWS_ENDPOINT_URL is not the address of a server") from None
     except (ResponseParserError, KeyError, RecursionError):  # the last where it points to itself for ever
@@ -222,14 +222,14 @@ def signed(location: ObjectUrl, seconds: int) -> str:
 def _refusal(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
     if code == "NoSuchBucket":
         return InvalidInput(
-            f"{url}: there is no bucket {url.bucket!r}; make it, or name another with --output"
+            f"{url}: there is no bucket {url.bucket!r}; create it, or name another with --output"
         )
     if code in _FORBIDDEN:
-        return InvalidInput(f"{url}: no right to {what}")
+        return InvalidInput(f"{url}: no permission to {what}")
     if code in _NOT_KNOWN:
-        return InvalidInput(f"{url}: the store does not know the keys that were found for it, or has others")
+        return InvalidInput(f"{url}: the store does not accept the credentials that were found")
     if code in _EXPIRED:
-        return Unfinished(f"{url}: the keys have expired; sign in again and run again")
+        return Unfinished(f"{url}: the credentials have expired; sign in again and run again")
     if code in _ELSEWHERE:
         return InvalidInput(f"{url}: lies in another region than the one that is set; set AWS_REGION")
     if code == "RequestTimeTooSkewed":

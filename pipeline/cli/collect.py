@@ -39,7 +39,7 @@ _MOST_TOLD = 5
     "--request-timeout",
     type=click.FloatRange(0.1, 3600),
     default=60.0,
-    help="Seconds that a request may take.",
+    help="How many seconds one request may take.",
 )
 @flag(
     "--poll-interval",
@@ -51,10 +51,10 @@ _MOST_TOLD = 5
 @format_option("text", "json")
 @campaign_options
 def command(source: Path | None, **given: Any) -> int:
-    """Fetch what is paid for: workflows that are not finished, files that are not on this machine.
+    """Download what is paid for: unfinished workflows, and files that are not on this machine.
 
-    Needs the key and either the state or the results. It works when the images are gone, when a job has left
-    the manifest, and when the manifest can no longer be read.
+    Needs the key and either the state or the results. It works even if the images are gone, a job has left
+    the manifest, or the manifest can no longer be read.
     """
     source = source or campaign_here()
     flags = CampaignFlags.of(given)

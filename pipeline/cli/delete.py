@@ -35,14 +35,14 @@ _LONGEST = 2000
 @click.command("prune")
 @required_manifest_argument
 @click.argument("names", nargs=-1, metavar="[PURCHASE...]")
-@flag("--replaced", is_flag=True, help="Also what was replaced.")
+@flag("--replaced", is_flag=True, help="Also purchases that were replaced.")
 @flag("--yes", is_flag=True, help="Do not ask.")
 @selection_options
 @campaign_options
 def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
-    """Delete finished orphans, here and at the vendor. Never what serves a job, or what that was made from.
+    """Delete finished orphans, here and at the vendor, but nothing that serves a job or that it was made from.
 
-    A workflow that nothing proves to be this campaign's is left alone, unless you name its purchase by its id.
+    A workflow that cannot be proven to be this campaign's is left alone, unless you give its purchase's id.
     """
     if names and (given["select"] or given["exclude"] or given["replaced"]):
         raise UsageError("name purchases by their ids or select them, not both")
@@ -88,7 +88,7 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
 def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
     for purchase in unproven:
         name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
-        say(f"{name}: left alone, as nothing proves that its workflow is this campaign's", err=True)
+        say(f"{name}: left alone, because nothing proves that its workflow is this campaign's", err=True)
     if unproven:
         manifest = printable(shown_path(state.workspace.campaign.manifest))
         say(
@@ -101,7 +101,7 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
 def _ask(number: int, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise UsageError(
-            f"{number} purchase(s) would be deleted, but there is no terminal to ask on: pass --yes"
+            f"{number} purchase(s) would be deleted, but there is no terminal to ask on; pass --yes"
         )
     try:
         with asking(stop):

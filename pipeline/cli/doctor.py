@@ -37,9 +37,9 @@ _COLOURS: dict[Verdict, Colour] = {Verdict.OK: "green", Verdict.WARNING: "yellow
 @format_option("text", "json")
 @campaign_options
 def command(manifest: Path | None, ignore: tuple[str, ...], output_format: str, **flags: object) -> int:
-    """Check that this machine has all that a run of MANIFEST needs, and say what to do if it has not.
+    """Check that this machine has everything a run of MANIFEST needs, and say what to do if not.
 
-    Buys nothing and writes nothing; asks the vendor for its health only. Exits with 0, or with the code of the
+    Buys nothing and writes nothing; asks the vendor only for its health. Exits with 0, or with the code of the
     first error that a run would meet.
     """
     manifest = manifest or campaign_here()

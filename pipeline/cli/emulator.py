@@ -14,9 +14,11 @@ from pipeline.jobs import JobKey
 @flag("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @flag("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 picks a free one.")
 @flag("--dir", "folder", default=".pipeline/emulator", show_default=True, help="The folder for its data.")
-@flag("--duration", default=2.0, type=click.FloatRange(0, 86400), help="Seconds that a workflow takes.")
+@flag("--duration", default=2.0, type=click.FloatRange(0, 86400), help="How many seconds a workflow takes.")
 @flag("--credits", "balance", type=click.IntRange(0), help="The credit balance (default: unlimited).")
-@flag("--size", default="640x360", show_default=True, metavar="WxH", help="The size of what it makes.")
+@flag(
+    "--size", default="640x360", show_default=True, metavar="WxH", help="The size of the images and videos."
+)
 @flag(
     "--faults",
     type=click.Path(path_type=Path),

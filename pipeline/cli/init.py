@@ -23,7 +23,7 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @verbosity_options
 def command(folder: Path) -> None:
-    """Start a campaign in DIR, or here: a manifest, two images, a workflow for CI, and what git should know.
+    """Start a campaign in DIR, or here: a manifest, two images, a CI workflow and files for git.
 
     It runs on the emulator as it is. Existing files are never overwritten.
     """
@@ -38,7 +38,7 @@ def command(folder: Path) -> None:
         written = _write_new(path, content)
         _tell(f"{path}: {'written' if written else _kept(path, content)}")
     _tell("")
-    _tell("Next, at no cost (needs campaign-pipeline[emulator]):")
+    _tell("Next, free of charge (needs campaign-pipeline[emulator]):")
     _tell(f"  pipeline run {folder / _MANIFEST} --emulate")
 
 

@@ -23,22 +23,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("pipeline.cli.validate", "Check manifests and list every problem with its line."),
     "expand": ("pipeline.cli.expand", "List the jobs of a manifest, with their requests."),
     "plan": ("pipeline.cli.plan", "Show what a run would do, and what it would cost."),
-    "doctor": ("pipeline.cli.doctor", "Is this machine ready for a run? Buys nothing."),
-    "run": ("pipeline.cli.run_command", "Buy what is missing and fetch it; run again to continue."),
+    "doctor": ("pipeline.cli.doctor", "Check that this machine is ready for a run; buys nothing."),
+    "run": ("pipeline.cli.run_command", "Buy what is missing and download it; run again to continue."),
     "approve": ("pipeline.cli.review:approve", "Approve a take: it stays, whatever is edited later."),
     "reject": ("pipeline.cli.review:reject", "Reject a take; buys nothing."),
-    "redo": ("pipeline.cli.review:redo", "Have the next run make a take again."),
+    "redo": ("pipeline.cli.review:redo", "Send a take back: the next run buys the job again."),
     "undecide": ("pipeline.cli.review:undecide", "Take a decision back; stars and notes stay."),
     "rate": ("pipeline.cli.rate", "Send your rating to the vendor."),
-    "collect": ("pipeline.cli.collect", "Fetch what is paid for but not on this machine; buys nothing."),
-    "show": ("pipeline.cli.show", "Show all that is known about a job or a purchase."),
+    "collect": ("pipeline.cli.collect", "Download what is paid for but not here; buys nothing."),
+    "show": ("pipeline.cli.show", "Show everything known about a job or a purchase."),
     "verify": ("pipeline.cli.verify", "Check that manifest, state, results and files agree."),
     "status": ("pipeline.cli.status", "Show the status of the jobs."),
     "results": ("pipeline.cli.results", "Rewrite the results manifest."),
-    "merge": ("pipeline.cli.merge", "Merge results manifests, of two branches for instance."),
+    "merge": ("pipeline.cli.merge", "Merge results manifests, for example of two branches."),
     "report": ("pipeline.cli.report", "Make a gallery of the results that opens from disk."),
     "serve": ("pipeline.cli.serve", "Serve the gallery live: progress, and review in the browser."),
-    "resolve": ("pipeline.cli.resolve", "Settle a purchase whose outcome is unknown."),
+    "resolve": ("pipeline.cli.resolve", "Resolve a purchase whose outcome is unknown."),
     "state": ("pipeline.cli.state", "Export or import the state as JSON."),
     "prune": ("pipeline.cli.delete:prune", "Delete what no job needs, here and at the vendor."),
     "destroy": ("pipeline.cli.delete:destroy", "Delete everything, here and at the vendor."),
@@ -51,11 +51,11 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
     ExitCode.CHANGES: "`plan --detailed-exitcode`: there is something to do",
-    ExitCode.INVALID: "the manifest, the state or the results are not valid",
+    ExitCode.INVALID: "the manifest, the state or the results are invalid",
     ExitCode.STOPPED_BUYING: "buying stopped: a limit of yours, `--frozen`, or no credit left",
     ExitCode.ACCOUNT: "no key, or the vendor refused it",
     ExitCode.LOCKED: "another run is working on this campaign",
-    ExitCode.ATTENTION: "a purchase needs a person: `pipeline resolve`",
+    ExitCode.ATTENTION: "an unknown outcome needs a person: `pipeline resolve`",
     ExitCode.UNFINISHED: "not finished: run again",
     ExitCode.USAGE: "wrong usage",
     ExitCode.BUG: "a bug in pipeline",
@@ -108,7 +108,7 @@ class LazyGroup(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in EXIT_CODES.items()])
         formatter.write_paragraph()
-        formatter.write_text("What to do for each: docs/how-to/recover.md#exit-code-N, N being the code.")
+        formatter.write_text("What to do for code N: docs/how-to/recover.md#exit-code-N")
 
 
 @click.group(

@@ -137,12 +137,12 @@ def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mappi
     try:
         source, page = page_of_run(state, given["serve"], given["token_file"], lambda: note.note)
     except (InvalidInput, OSError) as error:
-        say(f"warning: {error}; the run goes on without its page", err=True)
+        say(f"warning: {error}; the run continues without its page", err=True)
         return Observers()
     try:
         url = stack.enter_context(page.in_background())
     except UsageError as error:
-        say(f"warning: {error}; the run goes on without its page", err=True)
+        say(f"warning: {error}; the run continues without its page", err=True)
         return Observers()
     say(f"The page is at {url}", err=True)
     return Observers(on_change=(source.on_change,))

@@ -145,19 +145,19 @@ selection_options = together(
 
 
 replanning_options = together(
-    flag("--retry-failed", is_flag=True, help="Buy again what has failed."),
-    flag("--replace", multiple=True, metavar="EXPR", help="Make these jobs again."),
+    flag("--retry-failed", is_flag=True, help="Buy failed jobs again."),
+    flag("--replace", multiple=True, metavar="EXPR", help="Buy these jobs again; the old files are kept."),
 )
 
 
 shard_options = together(
-    flag("--shard", metavar="I/N", help="Part I of N; other runs do the other parts."),
+    flag("--shard", metavar="I/N", help="Run only shard I of N."),
     flag(
         "--shard-by",
         type=click.Choice(["requests", "credits"]),
         default="requests",
         show_default=True,
-        help="What the parts are balanced by.",
+        help="What to balance the shards by.",
     ),
 )
 

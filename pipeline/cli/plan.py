@@ -42,7 +42,7 @@ from pipeline.planning.show import as_json, as_text
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Save it, for `run FILE` to carry out; in a folder, as NAME.plan.json for each campaign.",
+    help="Save the plan for `run FILE`; in a folder, as NAME.plan.json for each campaign.",
 )
 @flag(
     "--detailed-exitcode",

@@ -17,10 +17,10 @@ from pipeline.operations.vendor_calls import vendor_calls
 @click.command("rate")
 @manifest_and_names("KEY|PURCHASE...")
 @flag("--rating", type=click.IntRange(1, 5), help="Stars (default: those of the decisions file).")
-@flag("--delivered", is_flag=True, help="Mark it as delivered now.")
+@flag("--delivered", is_flag=True, help="Mark them as delivered now.")
 @campaign_options
 def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags: object) -> None:
-    """Send the vendor the rating of what serves these jobs, or mark it as delivered. Costs nothing."""
+    """Send the vendor the rating of the takes that serve these jobs, or mark them as delivered. Costs nothing."""
     manifest, names = split_words(words, "KEY|PURCHASE...")
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with (

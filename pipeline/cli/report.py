@@ -59,7 +59,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     "--sign",
     callback=_seconds,
     metavar="TIME",
-    help="Link films in an object store, for so long (30m, 24h, 7d): who has the page can see them.",
+    help="Link videos in an object store for this long (30m, 24h, 7d), for everyone who has the page.",
 )
 @flag("--compare", type=INPUT, metavar="RESULTS", help="Show what has changed since these results.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
@@ -68,8 +68,8 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
     """Make a gallery of what MANIFEST made, which opens from disk. Needs no key, no network and no state.
 
-    Several campaigns each get a page of their own; with --out or --single, one for all of them. A results manifest
-    will do in place of a campaign's.
+    Several campaigns each get a page of their own; with --out or --single, they share one. A results manifest
+    can be given instead of a campaign manifest.
     """
     _assert_goes_together(given)
     sources = [_source(path, given) for path in _found(manifests or [campaign_here()])]
@@ -87,7 +87,7 @@ def _assert_goes_together(given: Mapping[str, Any]) -> None:
     if given["single"] is not None and (given["out"] is not None or given["bundle"]):
         raise UsageError("--single writes one file; it cannot be combined with --out or --bundle")
     if given["sign"] is not None and (given["single"] is not None or given["bundle"]):
-        raise UsageError("--sign makes links to films; it cannot be combined with --single or --bundle")
+        raise UsageError("--sign makes links to videos; it cannot be combined with --single or --bundle")
     if given["sign"] is not None and not is_object_store(given["output"] or ""):
         raise UsageError("--sign makes links into an object store; name it with --output s3://BUCKET/PREFIX")
 
@@ -117,7 +117,7 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         if results is None or not results.is_file():
             raise
         if not verbosity().quiet:
-            told = "cannot be read; the page shows what its results say, without caps and prices"
+            told = "cannot be read; the page shows what its results say, without limits and prices"
             say(f"warning: {printable(str(path))} {told}", err=True)
         return of_results(real_path(results), record_paths(flags).output_location)
     return of_workspace(workspace)

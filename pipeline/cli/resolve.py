@@ -20,16 +20,16 @@ from pipeline.purchases import Purchase, WorkflowId
 
 @click.command("resolve")
 @manifest_and_names("KEY|PURCHASE")
-@flag("--workflow-id", metavar="ID", help="It was bought: this is its workflow.")
-@flag("--not-bought", is_flag=True, help="The vendor has no workflow for it: its credits are free again.")
-@flag("--resubmit", is_flag=True, help="Give it up as lost, and have the next run buy it again.")
+@flag("--workflow-id", metavar="ID", help="It was bought, and this is its workflow.")
+@flag("--not-bought", is_flag=True, help="It was not bought; its credits are free again.")
+@flag("--resubmit", is_flag=True, help="Give it up as lost; the next run buys it again.")
 @flag("--abandon", is_flag=True, help="Give it up as lost.")
 @flag("--now", is_flag=True, help="Even if another machine may still be sending it.")
 @campaign_options
 def command(words: tuple[str, ...], **given: Any) -> None:
-    """Settle a create whose outcome is unknown: look at the vendor's site, then tell the outcome here.
+    """Resolve a create whose outcome is unknown: look at the vendor's site, then say what you found.
 
-    The workflow's title holds the purchase's id, unless the manifest sets a title of its own.
+    The workflow's title contains the purchase's id, unless the manifest sets a title of its own.
     """
     workflow_id: WorkflowId | None = given["workflow_id"]
     if sum([workflow_id is not None, given["not_bought"], given["resubmit"], given["abandon"]]) != 1:
@@ -60,4 +60,4 @@ def _tell(after: Purchase, *, is_bought_again: bool) -> None:
     if is_bought_again:
         say("The next run buys it again.")
     elif after.again:
-        say("It stays marked to be made again: the next run buys it again, unless one has done so.")
+        say("The job stays marked to be bought again: the next run buys it, unless an earlier one has.")

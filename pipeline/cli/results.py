@@ -24,7 +24,7 @@ from pipeline.operations.results_publisher import Publisher
 @shard_options
 @campaign_options
 def command(manifest: Path | None, **flags: object) -> None:
-    """Write the results manifest of MANIFEST again: what is asked for now, and all that was bought."""
+    """Rewrite the results manifest of MANIFEST: what it asks for now, and everything that was bought."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         publisher = Publisher(state)

@@ -24,15 +24,15 @@ from pipeline.results.decisions import Verdict
 _CONSEQUENCES: dict[Verdict | None, str] = {
     Verdict.APPROVED: "approved: it stays, whatever is edited later",
     Verdict.REJECTED: "rejected; nothing is bought because of it",
-    Verdict.REDO: "sent back: the next run makes it again",
-    None: "not decided any more",
+    Verdict.REDO: "sent back: the next run buys it again",
+    None: "no longer decided",
 }
 
 _NAMES = "KEY|PURCHASE|FILE|EXPR..."
 
 review_options = together(
     manifest_and_names(_NAMES),
-    flag("--note", metavar="TEXT", help="Why; with --at, what is to be seen there."),
+    flag("--note", metavar="TEXT", help="The reason; with --at, a note on that moment."),
     flag(
         "--at", "moment", type=float, metavar="SECONDS", help="The moment in the video that --note is about."
     ),
@@ -45,21 +45,21 @@ review_options = together(
 @click.command("approve")
 @review_options
 def approve(words: tuple[str, ...], **given: Any) -> None:
-    """Approve what serves a job: it keeps serving it, whatever is edited later."""
+    """Approve a take: it keeps serving its job, whatever is edited later."""
     _decide(Verdict.APPROVED, words, given)
 
 
 @click.command("reject")
 @review_options
 def reject(words: tuple[str, ...], **given: Any) -> None:
-    """Reject a take: told to people, and withdraws an approval. Buys nothing."""
+    """Reject a take: for people to read, and withdraws an approval. Buys nothing."""
     _decide(Verdict.REJECTED, words, given)
 
 
 @click.command("redo")
 @review_options
 def redo(words: tuple[str, ...], **given: Any) -> None:
-    """Have a take made again: the next plan shows it as a replacement, with its price."""
+    """Send a take back: the next plan shows a replacement, with its price."""
     _decide(Verdict.REDO, words, given)
 
 

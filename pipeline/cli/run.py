@@ -104,8 +104,8 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
     webhooks = stack.enter_context(receiving(workspace, url, listen))
     if not webhooks.templates and not verbosity().quiet:
         say_on_stderr(
-            "warning: by the catalogue no template of this campaign takes a webhook, so none is sent; "
-            "`webhook: true` in a file under `catalog.file` says that one does"
+            "warning: the catalogue lists no template of this campaign as taking a webhook, so none is sent; "
+            "`webhook: true` in a file under `catalog.file` marks one that does"
         )
     return webhooks
 

@@ -24,7 +24,7 @@ pacing_options = together(
         "--rate",
         type=click.FloatRange(0, 10_000, min_open=True),
         metavar="N",
-        help="Requests a second to the vendor, of all kinds together.",
+        help="Requests per second to the vendor, of all kinds together.",
     ),
     flag(
         "--executor",
@@ -51,9 +51,7 @@ buying_options = together(
     flag("--yes", is_flag=True, help="Do not ask before buying."),
     flag("--max-creates", type=click.IntRange(0), metavar="N", help="Buy at most N in this run."),
     flag("--max-credits", type=click.IntRange(0), metavar="N", help="Spend at most N credits in this run."),
-    flag(
-        "--frozen", is_flag=True, help="Exit with code 4, having done nothing, if anything would be bought."
-    ),
+    flag("--frozen", is_flag=True, help="Do nothing and exit with code 4 if anything would be bought."),
     flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
     flag(
         "--fail-threshold",
@@ -62,13 +60,11 @@ buying_options = together(
         help="The share of failed jobs, 0 to 1, that a run tolerates.",
     ),
     flag("--no-wait", is_flag=True, help="Buy, and exit without waiting."),
-    flag("--no-download", is_flag=True, help="Leave the files at the vendor; fetch them later."),
+    flag("--no-download", is_flag=True, help="Leave the files at the vendor; download them later."),
 )
 webhook_options = together(
     flag("--webhook-url", metavar="URL", help="Have the vendor call below URL when a workflow ends."),
-    flag(
-        "--webhook-listen", metavar="ADDR", help="Listen for these calls at HOST:PORT while the run goes on."
-    ),
+    flag("--webhook-listen", metavar="ADDR", help="Listen for these calls at HOST:PORT during the run."),
 )
 records_options = together(
     flag(
@@ -113,7 +109,7 @@ log_format_option = flag(
     # First, so that what is wrong with the other flags is told so too.
     is_eager=True,
     callback=_begin_log,
-    help="The format of lines on stderr; json writes one object a line.",
+    help="The format of lines on stderr; json writes one object per line.",
 )
 
 
@@ -131,7 +127,7 @@ log_format_option = flag(
 @format_option("text", "json")
 @campaign_options
 def command(source: Path | None, **given: Any) -> int:
-    """Buy what MANIFEST asks for and does not have yet, and fetch it. Run again to continue where it stopped.
+    """Buy what MANIFEST asks for and does not have yet, and download it. Run again to continue where it stopped.
 
     Nothing is bought twice: not after a kill, not on another machine that has the results manifest. A PLAN
     that `plan --out` saved is carried out exactly, or refused with what has changed since.

@@ -32,11 +32,11 @@ from pipeline.results.standing import ELSEWHERE, PENDING, Standing
 _MOST_LISTED = 40
 _WORDS = {
     Status.DONE.value: "done",
-    Status.SUCCEEDED.value: "finished, not fetched",
+    Status.SUCCEEDED.value: "finished, not downloaded",
     ELSEWHERE: "under way elsewhere",
     Status.SUBMITTED.value: "still running",
-    Status.SUBMITTING.value: "in need of attention",
-    Status.ATTENTION.value: "in need of attention",
+    Status.SUBMITTING.value: "needing attention",
+    Status.ATTENTION.value: "needing attention",
     Status.FAILED.value: "failed",
     PENDING: "not bought",
 }
@@ -118,9 +118,7 @@ class RunConsole:
             return False
         can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
         if ask and plan.buying and can_ask and json_log() is not None:
-            raise UsageError(
-                "--log-format json asks no questions: look at `pipeline plan`, then run it with --yes"
-            )
+            raise UsageError("--log-format json asks no questions: check `pipeline plan`, then pass --yes")
         if ask and plan.buying and can_ask and not self._confirmed():
             self._run.report.stop(ExitCode.UNFINISHED, "nothing was bought")
             return False
@@ -167,7 +165,7 @@ class RunConsole:
             line = self._paint(f"  {printable(key)}: {_word(stand)}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
         for purchase in outcome.unsettled:
-            line = f"  {printable(purchase.key)} ({purchase.id}): in need of attention, serves no job now"
+            line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
             yield self._paint(line, "red")
 
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
@@ -176,17 +174,17 @@ class RunConsole:
         told = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{told or 'No job fits'}."
         if outcome.waiting:
-            yield f"{len(outcome.waiting):,} job(s) are waiting for someone to approve what they are made from."
+            yield f"{len(outcome.waiting):,} job(s) wait for someone to approve what they are made from."
         manifest = shown_path(self._state.workspace.campaign.manifest)
         unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
             command = resolve_command(manifest, unknown[0])
-            yield f"Look for them on the vendor's site, then settle each: {command} (see docs/how-to/attention.md)"
+            yield f"Look for them on the vendor's site, then resolve each: {command} (see docs/how-to/attention.md)"
         elif stands and not plan.buying and all(stand.purchase is not None for stand in stands):
-            yield "Nothing was bought: everything that is asked for was bought before."
+            yield "Nothing was bought: all of it was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
-            yield f"`pipeline collect {manifest}` fetches the rest (see docs/reference/errors.md#failed-downloads)."
+            yield f"`pipeline collect {manifest}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if any(stand.status == Status.DONE.value for stand in stands):
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:

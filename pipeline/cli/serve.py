@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 @flag("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token (mode 0600).")
 @flag("--read-only", is_flag=True, help="Show only; accept no reviews.")
 @flag("--as", "by", metavar="NAME", help="The name to record with decisions (default: git's user.name).")
-@flag("--webhook-url", metavar="URL", help="Keep what the vendor calls below URL for `run` and `collect`.")
+@flag("--webhook-url", metavar="URL", help="Store the vendor's calls below URL for `run` and `collect`.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @campaign_options
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
     """Show MANIFEST as a live page until interrupted: progress, credits, and review by mouse or keyboard.
 
-    It reads the state, never locks it and never buys; decisions go to the decisions file, as `approve` writes them.
-    The first line that is printed, once it answers, holds its address with a token; who has no token gets nothing.
-    Listening beyond loopback needs --token-file; it is made where it does not exist.
+    It reads the state, never locks it and never buys; decisions go to the decisions file, as with `approve`.
+    The first line it prints, once it answers, is its address with a token; without the token it shows nothing.
+    Listening beyond this machine needs --token-file, which is created if it does not exist.
     """
     flags = CampaignFlags.of(given)
     paths = manifests_of(manifests)

@@ -29,7 +29,7 @@ _LONGEST = 2000
 @format_option("text", "json")
 @campaign_options
 def command(words: tuple[str, ...], output_format: str, **flags: object) -> None:
-    """Show all that is known of a job or a purchase: request, plan, purchases, history, steps, files."""
+    """Show everything known about a job or a purchase: request, plan, purchases, history, steps, files."""
     manifest, (name,) = split_words(words, "KEY|PURCHASE", most=1)
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
@@ -74,7 +74,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
     reason = f" ({purchase.reason})" if purchase.reason else ""
     flags = [
         word
-        for word, is_set in (("deleted", purchase.deleted), ("to be made again", purchase.again))
+        for word, is_set in (("deleted", purchase.deleted), ("to be bought again", purchase.again))
         if is_set
     ]
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(flags)}".rstrip(), "yellow")
@@ -105,7 +105,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
 
 
 def _sent_back(details: JobDetails) -> Decision | None:
-    """The decision by which the job is to be made again; None where something serves it."""
+    """The decision by which the job is to be bought again; None where something serves it."""
     last = details.purchases[-1].decision
     served = any(details.job.key in each.serves for each in details.purchases)
     return last if last is not None and last.decision is Verdict.REDO and not served else None

@@ -36,7 +36,7 @@ def command() -> None:
 @manifest_argument
 @campaign_options
 def export(manifest: Path | None, **flags: object) -> None:
-    """Print the state of MANIFEST as JSON: every purchase, what serves what, every event."""
+    """Print the state of MANIFEST as JSON: every purchase, which job it serves, every event."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with open_campaign(workspace, writable=False) as state:
         say_json(dict(export_state(state)))
@@ -46,7 +46,7 @@ def export(manifest: Path | None, **flags: object) -> None:
 @manifest_argument
 @campaign_options
 def import_(manifest: Path | None, **flags: object) -> None:
-    """Merge an exported state, read from standard input, into that of MANIFEST. Nothing is dropped."""
+    """Join an exported state, read from standard input, to that of MANIFEST. Nothing is dropped."""
     document = _read_stdin()
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     imported = read_snapshot(workspace, document, _STDIN)

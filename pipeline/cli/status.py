@@ -43,13 +43,13 @@ _SAID = {Verdict.APPROVED: "approved", Verdict.REJECTED: "rejected", Verdict.RED
 @click.command("status")
 @manifests_argument
 @format_option("text", "json")
-@flag("--watch", is_flag=True, help="Look again every two seconds, until interrupted.")
+@flag("--watch", is_flag=True, help="Update every two seconds, until interrupted.")
 @selection_options
 @campaign_options
 def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **given: Any) -> None:
-    """How the jobs of MANIFEST stand, and every one that is not done. Needs no key and no network.
+    """Count the jobs of MANIFEST by status, and list those that are not done. Needs no key and no network.
 
-    With --watch it shows a run that goes on in another terminal as that one does.
+    With --watch, show the progress of a run in another terminal.
     """
     if watch and output_format == "text":
         # It brings the engine's view along, which a single look has no use for.
@@ -152,9 +152,9 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
     unknown += [purchase.id for purchase in current.unsettled]
     if unknown:
         command = resolve_command(current.manifest, unknown[0])
-        yield f"It is not known whether what needs attention was bought (see docs/how-to/attention.md): {command}"
+        yield f"Resolve the purchases that need attention (see docs/how-to/attention.md): {command}"
     if current.orphans:
-        yield f"{current.orphans:,} orphan(s): bought for jobs that have left the manifest."
+        yield f"{current.orphans:,} orphan(s): bought for jobs that are no longer in the manifest."
 
 
 def _cost(summary: Summary) -> str:

@@ -38,7 +38,7 @@ from pipeline.operations.workspace import now
 @format_option("text", "json")
 @verbosity_options
 def command(template_id: str | None, refresh: bool, out: Path | None, output_format: str) -> None:
-    """List the known templates, or show all that is known about ID. With --refresh it needs the key."""
+    """List the known templates, or show everything known about ID. With --refresh it needs the key."""
     if out is not None and (not refresh or template_id is not None):
         raise UsageError("--write saves the whole live catalogue; use it with --refresh and without an ID")
     if refresh:
@@ -161,9 +161,9 @@ def _refresh(template_id: str | None, out: Path | None, output_format: str) -> N
         for each in found:
             say(_change_line(each))
     if not verbosity().quiet:
-        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) from what is known.")
+        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) from the catalogue.")
         if out is not None:
-            say(f"{printable(str(out))}: written; a manifest names it under `catalog.file`.")
+            say(f"{printable(str(out))}: written; name it in a manifest under `catalog.file`.")
 
 
 def _change_line(change: CatalogueChange) -> str:

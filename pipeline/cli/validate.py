@@ -34,7 +34,7 @@ from pipeline.operations.installed import provider_problem
 def command(
     paths: tuple[Path, ...], output_format: str, variables: tuple[str, ...], variable_files: tuple[str, ...]
 ) -> int:
-    """Check manifests: files, or folders with every campaign below them.
+    """Check manifests: files, or all campaigns below a folder.
 
     Needs no key and no network. Prints all problems at once, and exits with code 3 if there is an error.
     """

@@ -47,5 +47,5 @@ def _run_line(run: Holder | None) -> str:
     return (
         "no run is under way"
         if run is None
-        else f"a run is under way since {run.since[:19]}Z (pid {run.pid})"
+        else f"a run has been under way since {run.since[:19]}Z (pid {run.pid})"
     )

@@ -145,7 +145,7 @@ class TreeBuilder:
             self._await_value(inside, None, location)
             return
         if anchor not in self._anchors:
-            near = did_you_mean(anchor, self._anchors) or "; a text that begins with * needs quotes"
+            near = did_you_mean(anchor, self._anchors) or "; text that begins with * needs quotes"
             self._report(f"there is no anchor &{anchor[:60]} above{near}", location)
         elif self._anchors[anchor] is None:
             self._report(f"the alias *{anchor[:60]} is inside what it names, so it would never end", location)
@@ -204,7 +204,7 @@ class TreeBuilder:
     def _refuse_tag(self, tag: str | None, location: LineColumn) -> None:
         if tag is not None:
             shown = yaml_messages.quoted(tag.replace("tag:yaml.org,2002:", "!!"))
-            self._report(f"the tag {shown} is not allowed; a text that begins with ! needs quotes", location)
+            self._report(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
 
     def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
         if len(self.warnings) < _MOST_PROBLEMS:

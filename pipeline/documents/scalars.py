@@ -40,7 +40,7 @@ def resolve(word: str) -> Scalar:
     if _OTHER_BASE.fullmatch(word):
         return _spelled_as(word, _of_other_base(word))
     if _NOT_FINITE.fullmatch(word):
-        raise ValueError(f"{word} is no number that can be sent; quote it if it is text")
+        raise ValueError(f"{word} is not a number that can be sent; quote it if it is text")
     if _FLOAT.fullmatch(word):
         return _spelled_as(word, _float(word))
     return word

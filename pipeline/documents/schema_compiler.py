@@ -152,7 +152,7 @@ def _type(named: str | list[str]) -> Check:
 
 def _enumeration(values: Sequence[Any]) -> Check:
     if any(isinstance(each, list | dict) for each in values):
-        raise ValueError("a list or a mapping as a constant is not known")
+        raise ValueError("a list or a mapping as a constant is not supported")
     # 1 is 1.0, and true is not 1.
     return lambda value: any(
         value == each and isinstance(value, bool) == isinstance(each, bool) for each in values

@@ -151,7 +151,7 @@ class BuyQueue:
         attempts.torn += started
         attempts.unsent += not started
         if attempts.torn > TORN_SENDS or attempts.unsent >= UNSENT_SENDS:
-            self.stop(ExitCode.UNFINISHED, f"the vendor is out of reach ({printable(reason)}); run again")
+            self.stop(ExitCode.UNFINISHED, f"the vendor is unreachable ({printable(reason)}); run again")
         else:
             self.put_back(entry, now, attempts.torn + attempts.unsent)
 
@@ -163,7 +163,7 @@ class BuyQueue:
             how_long = f" for {after:,.0f} s" if after is not None else ""
             self._report.stop(
                 ExitCode.UNFINISHED,
-                f"{entry.key}: put off by the vendor{how_long} ({printable(reason)}); run again later",
+                f"{entry.key}: deferred by the vendor{how_long} ({printable(reason)}); run again later",
             )
         else:
             self._not_before = max(self._not_before, now + (after or 0.0))

@@ -104,7 +104,7 @@ class _Process:
     def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self._is_ended:
-                raise Unfinished("the checkpoint command was ended, as the run is at its end")
+                raise Unfinished("the checkpoint command was stopped, because the run is ending")
             # In a session of its own: a Ctrl-C is for us, and must not cut a push in two.
             self._running = subprocess.Popen(  # noqa: S602 - a shell is what the operator was promised
                 command,

@@ -41,7 +41,7 @@ from pipeline.records import WORKFLOW_ID
 from pipeline.state import transitions
 from pipeline.state.transitions import Accepted, Event, NothingBought, Rejected
 
-_BOUGHT_ELSEWHERE = "another machine has bought the same"
+_BOUGHT_ELSEWHERE = "another machine has bought the same thing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Creator:
         if not is_durable:
             self._intended.remove(create)
             self.in_flight.release()
-            self._close(f"{create.entry.key}: not bought, a cap would be exceeded")
+            self._close(f"{create.entry.key}: not bought: a limit would be exceeded")
             return
         if create.entry.replaces:
             self.others.forget_matches()
@@ -198,8 +198,8 @@ class Creator:
     def _keep_the_budget(self) -> None:
         while self._intended and self.journal.exceeds_budget:
             create = self._intended[-1]
-            self._void(create, "the budget would be exceeded with what other machines bought")
-            self._close(f"{create.entry.key}: not bought, the budget would be exceeded")
+            self._void(create, "with what other machines bought, the budget would be exceeded")
+            self._close(f"{create.entry.key}: not bought: the budget would be exceeded")
 
     def _void(self, create: Create, why: str) -> None:
         """Give up one intent of a wave that was published and not sent; who read of it learns that in the end."""
@@ -259,7 +259,7 @@ class Creator:
             )
         if not WORKFLOW_ID.fullmatch(bought.workflow_id):
             # A plug-in's: no results manifest takes it, so the campaign could record nothing more.
-            return OutcomeUnknown("the provider named no sound workflow id", bought.workflow_id)
+            return OutcomeUnknown("the provider returned no valid workflow id", bought.workflow_id)
         return bought
 
     def _after_commit(self, entry: Entry, outcome: CreateOutcome, purchase: Purchase) -> None:
@@ -282,8 +282,8 @@ class Creator:
                 self._account_refused(problem, reason)
             case OutcomeUnknown(reason):
                 self.reporter.warn(
-                    f"{entry.key}: may have been bought, nobody knows ({printable(reason)}); "
-                    "it is not sent again, `pipeline resolve` settles it"
+                    f"{entry.key}: it is unknown whether it was bought ({printable(reason)}); "
+                    "it is not sent again; use `pipeline resolve`"
                 )
             case _:
                 assert_never(outcome)

@@ -157,7 +157,7 @@ class Downloader:
         tracked.attempts += 1
         tracked.latest = None  # its urls may have expired
         if tracked.attempts >= ATTEMPTS or (error.after or 0.0) > tracked.timeout:
-            self.in_flight.defer(tracked, f"its files could not be fetched ({error})")
+            self.in_flight.defer(tracked, f"its files could not be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
 

@@ -138,7 +138,7 @@ class _Allowance:
         """
         if size > self.left:
             most = f"{limits.LARGEST_PURCHASE:,} bytes"
-            raise DownloadFailed(f"its files hold more than {most}, the most for one purchase", lasting=True)
+            raise DownloadFailed(f"its files exceed {most}, the most for one purchase", lasting=True)
 
 
 @dataclass(eq=False)
@@ -237,8 +237,8 @@ class _List:
             return None
         slot = f"{self.name}/{missing[0]}"
         if missing[0] in pairs:
-            return f"the vendor's {slot} is not the file that was fetched before"
-        return f"the vendor does not list this file any more ({slot})"
+            return f"the vendor's {slot} is not the file that was downloaded before"
+        return f"the vendor no longer lists this file ({slot})"
 
     def _missing(self) -> list[int]:
         return [index for index in range(len(self.outputs)) if index not in self.files]

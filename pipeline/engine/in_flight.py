@@ -153,7 +153,7 @@ class InFlight:
         """Leave a purchase to the next run: nothing is lost, it stays as it is on disk."""
         self.remove(tracked)
         for key in self.served_jobs.keys(tracked.purchase):
-            self.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to go on")
+            self.report.stop(ExitCode.UNFINISHED, f"{key}: {why}; run again to continue")
 
     def ages(self) -> Iterator[tuple[str, float]]:
         """Template and age in seconds of each workflow that runs; of one from an earlier run, since it was bought."""
@@ -211,7 +211,7 @@ class InFlight:
         """It still runs: have it polled again, unless its time is up."""
         now = self.clock.monotonic()
         if now >= tracked.deadline:
-            self.defer(tracked, "still running when its time was up")
+            self.defer(tracked, "still running at its timeout")
         else:
             if tracked.bought_here:
                 self.durations.note_running(tracked.purchase.template_id, tracked.elapsed(now))

@@ -202,7 +202,7 @@ class Journal:
             try:
                 self._store.rescue(change.after.id, workflow_id)
             except PipelineError as error:
-                self._warn(f"{error}: note the id, `pipeline resolve --workflow-id` takes it")
+                self._warn(f"{error}: note the id for `pipeline resolve --workflow-id`")
         else:
             self._note_committed([change])
 

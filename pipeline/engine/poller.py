@@ -113,7 +113,7 @@ class Poller:
         if not workflow.known_status and not tracked.warned:
             tracked.warned = True
             self.reporter.warn(
-                f"{tracked.purchase.key}: unknown status '{workflow.status}', taken as running"
+                f"{tracked.purchase.key}: unknown status '{workflow.status}', treated as running"
             )
 
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
@@ -121,7 +121,7 @@ class Poller:
         # It is not asked sooner than the vendor wants, nor waited for longer than there is time.
         next_at = self.clock.monotonic() + (error.after or 0.0)
         if tracked.attempts >= ATTEMPTS or next_at >= tracked.deadline:
-            self.in_flight.defer(tracked, f"the vendor is out of reach ({error})")
+            self.in_flight.defer(tracked, f"the vendor is unreachable ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)
 
@@ -145,7 +145,7 @@ class Poller:
     def _warn_of_attention(self, purchase: Purchase) -> None:
         for key in self.served_jobs.keys(purchase):
             self.reporter.warn(
-                f"{key}: {printable(purchase.error or '')}; it is not sent again, `pipeline resolve` settles it"
+                f"{key}: {printable(purchase.error or '')}; it is not sent again; use `pipeline resolve`"
             )
 
 
@@ -165,7 +165,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
             # The vendor may say success a little before it lists the files.
             tracked.empty_since = now if tracked.empty_since is None else tracked.empty_since
             if now - tracked.empty_since >= EMPTY_RESULT:
-                return VendorFailed("the vendor says success but gives no result", workflow.updated_at)
+                return VendorFailed("the vendor reports success, but no result", workflow.updated_at)
             return None
         case _:
             return _still_running(tracked.purchase, workflow)

@@ -218,10 +218,10 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
     except (OSError, ValueError) as error:
         raise InputFailed(f"{name}: {error}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputFailed(f"{name}: changed since it was planned; run again to plan with what it is now")
+        raise InputFailed(f"{name}: has changed since it was planned; run again to use it as it is now")
     content_type = sniffed(content[:LONGEST_SIGNATURE], "")
     if content_type is None:
-        raise InputFailed(f"{name}: not a kind of image or video that is known")
+        raise InputFailed(f"{name}: not a known kind of image or video")
     return Attachment(LocalFile(name, digest), content, content_type)
 
 
@@ -297,7 +297,7 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
                 break
     if failure is not None:
         raise failure
-    raise InputFailed("the vendor does not list the file any more that this job was to be made from")
+    raise InputFailed("the vendor no longer lists the file that this job is made from")
 
 
 def _first(media: Sequence[Media], kind: MediaType | None) -> int | None:

@@ -125,7 +125,7 @@ class ReceiptHandler:
         try:
             assert_bought(result, purchase)
         except InvalidInput as error:
-            self.reporter.warn(f"{purchase.key}: a receipt that is not believed: {printable(str(error))}")
+            self.reporter.warn(f"{purchase.key}: a receipt that cannot be confirmed: {printable(str(error))}")
             return
         self.journal.record(purchase_id, Identified(workflow_id), self._identified)
 

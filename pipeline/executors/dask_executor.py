@@ -123,7 +123,7 @@ class DaskExecutor(Executor):
         try:
             answers = task.result()
         except CancelledError:
-            self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to go on"))
+            self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to continue"))
         except KilledWorker:
             self._fail(calls, VendorError("on a worker: each that tried it died"))
         except Exception as error:  # noqa: BLE001 - the cluster's own, as calls raise nothing there
@@ -167,7 +167,7 @@ class DaskExecutor(Executor):
 
     def _give_up(self) -> None:
         error = ClusterFailed(
-            f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to go on"
+            f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to continue"
         )
         with self._changed:
             self._failure = error

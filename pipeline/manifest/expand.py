@@ -172,7 +172,7 @@ class _Expansion:
                 if first != item:
                     self.report(
                         item.location.problem(
-                            f"two images of rule '{rule.id}' have the id '{item.id}' and are not the same; "
+                            f"two images of rule '{rule.id}' have the id '{item.id}' but differ; "
                             "give one of them another 'id'"
                         )
                     )

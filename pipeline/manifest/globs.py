@@ -38,7 +38,7 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
     if ".." in parts[first:]:
-        raise ValueError("'..' is allowed only at the beginning of a pattern")
+        raise ValueError("'..' is allowed only at the start of a pattern")
     files.refuse_hidden(PurePosixPath(pattern))
     files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
     found = set(_Walk(root.resolve()).files(base, parts))

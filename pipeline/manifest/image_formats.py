@@ -6,8 +6,8 @@ The pictures themselves are not decoded: what is looked at are the parts that a 
 import re
 import struct
 
-_CUT_SHORT = "it is cut short (no end mark)"
-_NO_SIZE = "it has no width or no height"
+_CUT_SHORT = "it is truncated (no end marker)"
+_NO_SIZE = "it has no width or height"
 # In the data of a scan, a marker is what follows 0xFF and is neither stuffing, a restart nor a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -35,14 +35,14 @@ def check_image(content: bytes) -> None:
 
 def _wrong_with_png(content: bytes) -> str:
     if len(content) < 33 or content[12:16] != b"IHDR":
-        return "its PNG header is cut short or damaged"
+        return "its PNG header is truncated or damaged"
     if not all(struct.unpack(">II", content[16:24])):
         return _NO_SIZE
     at, has_picture = 8, False
     while at + 12 <= len(content):
         length, kind = struct.unpack(">I4s", content[at : at + 8])
         if kind == b"IEND":
-            return "" if has_picture else "there is no picture in it"
+            return "" if has_picture else "it contains no image"
         has_picture = has_picture or kind == b"IDAT"
         at += 12 + length
     return _CUT_SHORT
@@ -84,7 +84,7 @@ def _next_marker(content: bytes, start: int) -> int:
 
 def _wrong_with_webp(content: bytes) -> str:
     if len(content) < 20 or content[12:16] not in (b"VP8 ", b"VP8L", b"VP8X"):
-        return "its WebP header is cut short or damaged"
+        return "its WebP header is truncated or damaged"
     end = 8 + int.from_bytes(content[4:8], "little")
     at, has_picture = 12, False
     while at + 8 <= end:
@@ -93,7 +93,7 @@ def _wrong_with_webp(content: bytes) -> str:
             return _CUT_SHORT
         has_picture = has_picture or kind in (b"VP8 ", b"VP8L", b"ANMF")
         at += 8 + length + length % 2
-    return "" if has_picture else "there is no picture in it"
+    return "" if has_picture else "it contains no image"
 
 
 _KINDS = (

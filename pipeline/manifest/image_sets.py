@@ -155,7 +155,7 @@ def _item(
     images = tuple(context.image(text, base, at, version) for text, at in texts)
     name = name or _default_id(texts[0][0])
     if not name:
-        context.report(location, "the url's path ends in no name; give the item an 'id'")
+        context.report(location, "the url's path has no file name; give the item an 'id'")
         return None
     return Item(id=name, images=images, vars=variables, location=location)
 

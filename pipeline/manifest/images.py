@@ -71,7 +71,9 @@ def _hash_of_image(real: Path, path: str) -> str:
     if not content:
         raise ValueError(f"{path} is empty")
     if files.is_lfs_pointer(content):
-        raise ValueError(f"{path} is a Git LFS pointer, not the image itself; fetch it with 'git lfs pull'")
+        raise ValueError(
+            f"{path} is a Git LFS pointer, not the image itself; download it with 'git lfs pull'"
+        )
     if len(content) > LARGEST:
         raise ValueError(f"{path} is larger than 25 MB, the most that the vendor takes")
     try:

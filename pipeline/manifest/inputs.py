@@ -30,7 +30,7 @@ def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Itera
     if item is None:
         if inputs.least:
             yield rule.problem(
-                f"template '{template.name}' takes {_wanted(inputs)}, and the rule gives it none"
+                f"template '{template.name}' takes {_wanted(inputs)}, but the rule gives it none"
             )
         return
     number = len(item.images)

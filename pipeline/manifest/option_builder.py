@@ -76,6 +76,6 @@ def _file(value: Value, path: str, spec: OptionSpec | None, context: Context) ->
     if is_url(path):
         return path
     if spec is not None and not spec.takes_file:
-        raise InvalidInput(value.location.problem("this option takes no file, as it takes no url"))
+        raise InvalidInput(value.location.problem("this option takes no file, because it takes no url"))
     image = context.image(path, value.node.source.path.parent, value.location)
     return image if isinstance(image, LocalFile) else path

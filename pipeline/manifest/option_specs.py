@@ -70,16 +70,12 @@ class OptionSpec:
         if self.choices and not any(_same(value, choice) for choice in self.choices):
             known = ", ".join(str(choice) for choice in self.choices)
             near = did_you_mean(str(value), map(str, self.choices))
-            yield Finding(f"{_shown(value)} is none of the known values ({known}){near}", "warning")
+            yield Finding(f"{_shown(value)} is not one of the known values ({known}){near}", "warning")
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.minimum is not None and value < self.minimum:
-                yield Finding(
-                    f"{value} is less than {self.minimum:g}, the least that is known to work", "warning"
-                )
+                yield Finding(f"{value} is less than {self.minimum:g}, the least known to work", "warning")
             if self.maximum is not None and value > self.maximum:
-                yield Finding(
-                    f"{value} is more than {self.maximum:g}, the most that is known to work", "warning"
-                )
+                yield Finding(f"{value} is more than {self.maximum:g}, the most known to work", "warning")
         if isinstance(value, str) and self.max_length is not None and len(value) > self.max_length:
             yield Finding(
                 f"{len(value):,} characters; at most {self.max_length:,} are known to work", "warning"

@@ -99,7 +99,7 @@ def distinct(rows: Iterable[TableRow], context: Context) -> Iterator[tuple[str, 
 
 def two_with_one_id(name: str, first: Location) -> str:
     """Says that two rows have one id and differ."""
-    return f"two rows have the id '{name}' and are not the same; the first is in line {first.line}"
+    return f"two rows have the id '{name}' but differ; the first is in line {first.line}"
 
 
 def _normal(text: str | None) -> str:

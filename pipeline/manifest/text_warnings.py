@@ -34,7 +34,7 @@ def warn_of_braces(text: Text, context: Context) -> None:
     plain = _TEMPLATED.sub(lambda found: "\n" * found[0].count("\n"), text.template.source)
     for found in _BRACES.finditer(plain):
         line = plain.count("\n", 0, found.start()) + 1
-        message = f"'{found[0]}' in single braces is sent as it is; a value is written {{{{ {found[1]} }}}}"
+        message = f"'{found[0]}' in single braces is sent unchanged; for a value, write {{{{ {found[1]} }}}}"
         context.problems.append(replace(text.problem(TemplateError(message, line)), severity="warning"))
 
 

@@ -42,9 +42,9 @@ def _check(url: str) -> None:
     try:
         host = urlsplit(url).hostname
     except ValueError as error:
-        raise ValueError(f"this is no url: {error}") from None
+        raise ValueError(f"this is not a url: {error}") from None
     if not host:
-        raise ValueError("this url names no host")
+        raise ValueError("this url has no host")
 
 
 def stem(url: str) -> str:

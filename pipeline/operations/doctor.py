@@ -115,7 +115,7 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
     except PipelineError as error:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
-        where = f"{shown} is whole" if is_there else f"{shown} is not there yet"
+        where = f"{shown} is intact" if is_there else f"{shown} is not there yet"
         yield Finding(check="state", message=f"{where}; {known:,} purchase(s) known")
     yield from _lock(workspace, shown)
 
@@ -149,7 +149,9 @@ def _disk(folder: Path) -> Finding:
         return failed("disk", f"{shown}: {error.strerror}; choose another with --output", ExitCode.UNFINISHED)
     said = f"{room / (1 << 30):,.1f} GiB free in {shown}"
     if room < _LEAST_ROOM:
-        return failed("disk", f"{said}: make room, or choose another with --output", ExitCode.UNFINISHED)
+        return failed(
+            "disk", f"{said}: free some space, or choose another folder with --output", ExitCode.UNFINISHED
+        )
     if room < _LITTLE_ROOM:
-        return warned("disk", f"{said}, which is not much for videos")
+        return warned("disk", f"{said}, which is little for videos")
     return Finding(check="disk", message=said)

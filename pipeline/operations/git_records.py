@@ -20,7 +20,8 @@ def told_by_git(workspace: Workspace) -> Finding:
     folder = workspace.campaign.manifest.parent
     if not (workspace.campaign.root / ".git").exists():
         return warned(
-            "git", "the manifest is in no repository: other machines cannot know what was bought; git init"
+            "git",
+            "the manifest is not in a git repository, so other machines cannot know what was bought; run git init",
         )
     try:
         return _told(folder, workspace)
@@ -31,20 +32,20 @@ def told_by_git(workspace: Workspace) -> Finding:
 def _told(folder: Path, workspace: Workspace) -> Finding:
     results, shown = workspace.results, printable(workspace.results_name)
     if not results.is_relative_to(workspace.campaign.root):
-        return Finding(check="git", message=f"{shown} is kept outside of the repository")
+        return Finding(check="git", message=f"{shown} is outside the repository")
     secrets = SECRETS | key_variables(workspace.campaign.provider.name)
     variables = {
         name: value for name, value in workspace.environment.variables.items() if name not in secrets
     }
     if _git(folder, variables, "check-ignore", "--quiet", str(results)).returncode == 0:
-        return warned("git", f"{shown} is ignored: take it out of .gitignore and commit it")
+        return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
     if not results.exists():
         return Finding(check="git", message=f"ready; commit {shown} after the first run")
     changed = _git(folder, variables, "status", "--porcelain", "--", str(results))
     if changed.returncode != 0:
-        return warned("git", f"git cannot tell: {printable(changed.stderr.strip(), 200)}")
+        return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
     if changed.stdout:
-        return warned("git", f"{shown} is not committed: git add it, commit and push")
+        return warned("git", f"{shown} is not committed; add, commit and push it")
     return Finding(check="git", message=f"{shown} is committed")
 
 

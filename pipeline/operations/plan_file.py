@@ -58,9 +58,7 @@ def read(path: Path) -> SavedPlan | None:
         return None
     findings = schema.check_json(document, "plan")
     if "version" not in document:
-        findings.append(
-            "printed by `plan --format json`: `plan --out FILE` saves one that can be carried out"
-        )
+        findings.append("printed by `plan --format json`: `plan --out FILE` saves one that can be run")
     if findings:
         raise InvalidInput([Problem(f"{shown_path(path)}: {finding}") for finding in findings])
     return from_json(document)

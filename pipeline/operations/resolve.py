@@ -23,7 +23,7 @@ def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
     if purchase.id in state.elsewhere():
         raise UsageError(
             f"{purchase.id} is under way elsewhere, since {purchase.bought_at}: another machine may be sending it; "
-            "wait for its results, or pass --now if that machine is gone"
+            "wait for its results, or pass --now if that machine is dead"
         )
 
 

@@ -68,7 +68,7 @@ class Publisher:
                 return  # that room is missing is told when they are written, and passes
             raise InvalidInput(
                 f"{self._workspace.results_name}: cannot be written ({error.strerror}), so nothing is bought; "
-                "choose another place with --results"
+                "choose another with --results"
             ) from error
 
     def is_current(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:

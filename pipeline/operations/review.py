@@ -47,9 +47,9 @@ class Opinion:
         assert_name(self.by)
         if self.moment is not None:
             if self.note is None:
-                raise UsageError("a moment is that of a note: --at goes with --note")
+                raise UsageError("--at needs --note: it says which moment the note is about")
             if not math.isfinite(self.moment) or not 0 <= self.moment <= _LONGEST_VIDEO:
-                raise UsageError(f"a moment is told in seconds into the video, not {self.moment!r:.40}")
+                raise UsageError(f"--at is in seconds from the start of the video, not {self.moment!r:.40}")
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
         """The same as a decision on one purchase, as of now."""
@@ -77,7 +77,7 @@ def assert_name(by: str | None) -> str | None:
         UsageError: it cannot be written down.
     """
     if by is not None and not (_is_text(by, LONGEST_NAME) and by.isprintable()):
-        raise UsageError(f"the name of who decides is one line of 1 to {LONGEST_NAME} characters")
+        raise UsageError(f"a name is one line of 1 to {LONGEST_NAME} characters")
     return by
 
 
@@ -142,7 +142,7 @@ def _meant(state: CampaignState, verdict: Verdict | None, name: str) -> list[tup
             assert_can_serve(found[0][1])
         found = [each for each in found if _can_serve(each[1])]
     if not found:
-        raise UsageError(f"'{printable(name)}': nothing has been bought for it yet that could be decided on")
+        raise UsageError(f"'{printable(name)}': nothing has been bought for it yet")
     return found
 
 

@@ -39,8 +39,8 @@ def require_records(workspace: Workspace) -> None:
     written = (workspace.results, *workspace.other_results)
     if not (any(each.exists() for each in written) or has_state(workspace)):
         raise InvalidInput(
-            f"{workspace.results_name}: missing, and so is the state; --require-results forbids buying again what "
-            "may have been bought before (see docs/reference/errors.md#missing-results)"
+            f"{workspace.results_name}: missing, and so is the state; --require-results forbids a run that could "
+            "buy everything again (see docs/reference/errors.md#missing-results)"
         )
 
 

@@ -57,7 +57,7 @@ class VendorCalls:
             if limit is None and self._stop.code is not None:
                 limit = time.monotonic() + DRAIN_TIMEOUT
                 self._on_stopping(
-                    "stopping: nothing more is sent; requests in flight are waited for, "
+                    "stopping: nothing more is sent; waiting for the requests in flight, "
                     f"at most {DRAIN_TIMEOUT:.0f} seconds"
                 )
             if limit is not None and time.monotonic() >= limit:

@@ -71,7 +71,7 @@ def _health(settings: Settings) -> Iterator[Finding]:
     except TransportError as error:
         yield failed(
             "health",
-            f"{shown_url(url)} cannot be reached: {printable(str(error))}; look at the network and its proxy",
+            f"{shown_url(url)} cannot be reached: {printable(str(error))}; check the network and its proxy",
             ExitCode.UNFINISHED,
         )
         return
@@ -90,11 +90,11 @@ def _clock(response: Response) -> Finding:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))
         behind = (theirs.astimezone(UTC) - now).total_seconds()
     except (ValueError, OverflowError):
-        return Finding(check="clock", message="the vendor does not tell the time")
+        return Finding(check="clock", message="the vendor's answer has no time")
     if abs(behind) > _TOLERATED_SECONDS:
         return warned(
             "clock",
-            f"{abs(behind):,.0f} seconds {'behind' if behind > 0 else 'ahead of'} the vendor's: set it by NTP, as "
-            "records of several machines are compared by time",
+            f"{abs(behind):,.0f} seconds {'behind' if behind > 0 else 'ahead of'} the vendor's: synchronise it "
+            "(NTP), because records of several machines are compared by time",
         )
     return Finding(check="clock", message="as the vendor's")

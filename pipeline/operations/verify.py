@@ -60,7 +60,7 @@ def in_files(state: CampaignState) -> Iterator[Disagreement]:
         for file in fetched(purchase, job):
             digest = outputs.index.digest(file.path)
             if digest != file.output.sha256:
-                problem = "missing" if digest is None else "differs from what was fetched"
+                problem = "missing" if digest is None else "differs from what was downloaded"
                 yield Disagreement("files", f"{shown_path(state.workspace.output / file.path)}: {problem}")
 
 

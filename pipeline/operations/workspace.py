@@ -242,8 +242,8 @@ def open_workspace(
     given = [name for name, value in paths.by_flag().items() if value is not None]
     if emulated and given:
         raise UsageError(
-            f"{' and '.join(given)}: cannot be combined with a rehearsal on the emulator, which keeps records of "
-            "its own so that the real ones stay untouched"
+            f"{' and '.join(given)}: cannot be combined with a rehearsal on the emulator, which keeps "
+            "separate records and leaves the real ones untouched"
         )
     folder = campaign.manifest.parent
     name = f"{campaign.name}.emulated" if emulated else campaign.name

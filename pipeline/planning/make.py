@@ -55,7 +55,7 @@ def make(
 
 
 def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
-    """What would serve if all that might serve these jobs were marked to be made again."""
+    """What would serve if all that might serve these jobs were marked to be bought again."""
     marked = {
         purchase.id
         for key in keys
@@ -73,5 +73,5 @@ def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> 
 
 
 def _orphan(purchase: Purchase) -> Entry:
-    reason = f"its job has left the manifest; it is {purchase.status}"
+    reason = f"its job is no longer in the manifest; it is {purchase.status}"
     return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)

@@ -70,7 +70,7 @@ class Entry:
     bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
     vendor is to be told of what serves, where it differs from what was last sent, and `untold` the same where
     nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
-    are to be made again: they are marked with the intent of the new one. `source` is the approved purchase
+    are to be bought again: they are marked with the intent of the new one. `source` is the approved purchase
     that it is made from, where only such a one goes on.
     """
 
@@ -166,7 +166,7 @@ class Plan:
 class PlanOptions:
     """What a person asks of a plan besides what the manifest says, worked out to keys.
 
-    `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be made again,
+    `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be bought again,
     `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.
     """
 

@@ -12,7 +12,7 @@ from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 # A job whose upstream ends the run in one of these has something to be made from.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
 
-_REPLACED = "to be made again (--replace)"
+_REPLACED = "requested (--replace)"
 
 
 class Planner:
@@ -102,11 +102,11 @@ class Planner:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
-                action, reason = Action.DOWNLOAD, "finished, its files are not fetched yet"
+                action, reason = Action.DOWNLOAD, "finished, its files are not downloaded yet"
             case Status.FAILED:
                 action, reason, wording, untold = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:
-                action, reason = Action.MOVE, "its file is here, under another path"
+                action, reason = Action.MOVE, "its file is here, at another path"
             case _ if wording is not None:
                 action, reason = Action.UPDATE, _rewording(purchase, wording)
             case _:
@@ -229,9 +229,9 @@ class Planner:
         if key in self._options.replace:
             return _REPLACED
         if before.id in self._assignment.matcher.decisions.redo:
-            return "to be made again (redo)"
+            return "sent back (redo)"
         if before.again:
-            return "to be made again"
+            return "to be bought again"
         if before.deleted:
             return "what served it was deleted"
         names = ", ".join(change.name for change in changes[:3])
@@ -281,7 +281,7 @@ def _rewording(purchase: Purchase, wording: Wording) -> str:
 def _kept(presence: Presence | None) -> str:
     match presence:
         case Presence.MISSING:
-            return "up to date; its file is not on this machine (`pipeline collect` fetches it)"
+            return "up to date; its file is not on this machine (`pipeline collect` downloads it)"
         case Presence.ALTERED:
             return "up to date; its file was altered on this machine"
         case _:

@@ -124,7 +124,7 @@ def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
 
 def _departs(entry: Entry, listed: SavedAction | None) -> str:
     if listed is None:
-        return f"{entry.action} now, and not in the plan"
+        return f"{entry.action} now, but not in the plan"
     asked = entry.job.fingerprint if entry.job is not None else None
     if entry.buys and listed.action not in {*BUYING, Action.SHARE}:
         return f"{entry.action} now, {listed.action} in the plan"

@@ -95,7 +95,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         )
     elif plan.unpriced:
         yield (
-            "Add prices that you know under `catalog.credits` in the manifest, or fetch the vendor's: "
+            "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
             "`pipeline templates --refresh --write prices.yaml`."
         )
     if plan.prices_of is not None:
@@ -104,7 +104,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
         yield (
-            f"{missing:,} finished job(s) have no file on this machine: `pipeline collect {manifest}` fetches them."
+            f"{missing:,} finished job(s) have no file on this machine: `pipeline collect {manifest}` downloads them."
         )
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
@@ -125,19 +125,19 @@ def _unknown(plan: Plan) -> Iterator[str]:
     entries = list(plan.of(Action.ATTENTION))
     elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
     if elsewhere:
-        yield f"{len(elsewhere):,} job(s) are under way on another machine, whose results will tell how they ended."
+        yield f"{len(elsewhere):,} job(s) are under way on another machine; its results will show how they ended."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
         yield (
             f"{len(unknown):,} job(s) may or may not have been bought: look for them on the vendor's site, "
-            f"then settle each: {resolve_command(plan.manifest, unknown[0].key)}"
+            f"then resolve each: {resolve_command(plan.manifest, unknown[0].key)}"
         )
 
 
 def _noun(action: Action, number: int) -> str:
     match action:
         case Action.ATTENTION:
-            return "in need of attention"
+            return "needing attention"
         case Action.PINNED:
             return "pinned"
         case Action.ORPHAN:
@@ -148,7 +148,7 @@ def _noun(action: Action, number: int) -> str:
 
 def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
     if not plan.buying:
-        yield "Nothing is bought."
+        yield "Nothing to buy."
         return
     for template, entries in _by_template(plan.buying).items():
         yield f"  {template}: {len(entries):,} to buy, {_cost(entries)}"

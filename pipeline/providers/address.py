@@ -53,9 +53,9 @@ class Guard:
         if parts.scheme not in ("http", "https") or not host:
             raise AddressRefused(f"{shown_url(url)} is not an https url")
         if "@" in parts.netloc:
-            raise AddressRefused(f"{shown_url(url)} holds a user name, which the url of a file must not")
+            raise AddressRefused(f"{shown_url(url)} contains a user name, which the url of a file must not")
         if parts.scheme == "http" and not self.loopback:
-            raise AddressRefused(f"{shown_url(url)} is http; files are fetched by https only")
+            raise AddressRefused(f"{shown_url(url)} is http; files are downloaded by https only")
 
     def addresses(self, host: str, port: int | None, *, tls: bool) -> list[str]:
         """The addresses that `host` leads to, to be connected to as they are: resolved once, then judged.

@@ -25,7 +25,7 @@ def clean_key(text: str, variable: str = "VIMMERSE_API_KEY") -> str:
         raise AccountError(f"there is no key: set {variable}")
     if not _KEY.fullmatch(key):
         raise AccountError(
-            f"the key holds a space, a line break or a letter that is not ASCII: set {variable} again"
+            f"the key contains a space, a line break or a non-ASCII character: set {variable} again"
         )
     return key
 
@@ -51,7 +51,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.key and clean_key(self.key) != self.key:
-            raise AccountError("the key has white space around it")
+            raise AccountError("the key has leading or trailing white space")
         if self.base_url:
             self._check_address()
 

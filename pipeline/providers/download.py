@@ -81,7 +81,7 @@ class MediaClient:
             again = self._received(media, part)
             if again.sha256 != received.sha256:
                 part.discard()
-                raise DownloadFailed(f"{shown_url(media.url)} comes without a length, and not the same twice")
+                raise DownloadFailed(f"{shown_url(media.url)} comes without a length, and differs each time")
         return _finished(part, media, received)
 
     def _received(self, media: Media, part: PartialFile) -> "_Received":

@@ -62,9 +62,7 @@ class Network:
         """
         if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
             shown = printable(self.ca_bundle, 200)
-            raise UsageError(
-                f"no bundle of certificates can be read at {shown}: set REQUESTS_CA_BUNDLE again"
-            )
+            raise UsageError(f"cannot read a bundle of certificates at {shown}: set REQUESTS_CA_BUNDLE again")
         return self.ca_bundle
 
 

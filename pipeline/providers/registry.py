@@ -42,9 +42,7 @@ def plugin_named(name: str) -> ProviderPlugin:
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
         plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
         if not callable(plugin.make):
-            raise InvalidInput(
-                f"the provider '{name}' cannot be loaded: its entry point names nothing to call"
-            )
+            raise InvalidInput(f"the provider '{name}' cannot be loaded: its entry point is not callable")
         return replace(plugin, make=partial(_made, name, plugin.make))
     raise InvalidInput(missing_provider(name) or f"there is no provider '{printable(name, 60)}'")
 

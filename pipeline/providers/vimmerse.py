@@ -141,14 +141,14 @@ class Vimmerse:
     def _path_of(self, workflow_id: WorkflowId) -> str:
         # It may come from a file that a stranger wrote.
         if not is_workflow_id(workflow_id):
-            raise NotFound(f"{printable(workflow_id, 40)!r} cannot be the id of a workflow")
+            raise NotFound(f"{printable(workflow_id, 40)!r} is not a workflow id")
         return f"{self._workflow_path()}/{workflow_id}"
 
     def _workflow(self, method: str, workflow_id: WorkflowId, body: Body | None = None) -> Workflow:
         response = self._object(self._request(method, self._path_of(workflow_id), body))
         data = response.get("data")
         if not isinstance(data, dict):
-            raise VendorError("the answer has no workflow in it")
+            raise VendorError("the answer contains no workflow")
         if data.get("id", workflow_id) != workflow_id:
             raise VendorError("the answer is about another workflow")
         return workflow_from(data, workflow_id)
@@ -172,7 +172,7 @@ class Vimmerse:
             case {"data": {"results": [str(url), *_]}} if url.lower().startswith(("https://", "http://")):
                 return url
             case _:
-                raise VendorError("an image was uploaded, but the answer has no url of it")
+                raise VendorError("an image was uploaded, but the answer has no url for it")
 
     def _call(
         self, method: str, path: str, body: Body | None = None, *, with_key: bool = True
@@ -241,12 +241,14 @@ def _check(response: Response, what: str) -> None:
         case 401 | 403:
             raise AccountError(f"the vendor refused the key: {message}")
         case 402:
-            raise BuyingStopped(f"the vendor says that there is no credit left: {message}")
+            raise BuyingStopped(f"the vendor says that no credit is left: {message}")
         case 404:
             raise NotFound(message, after)
         case status if status in _CALL_REFUSED:
             raise CallRefused(message, after)
         case status if 300 <= status < 400:
-            raise VendorError(f"{message}: redirected, which is not followed as the key would go with it")
+            raise VendorError(
+                f"{message}: redirected, which is not followed because it would pass on the key"
+            )
         case _:
             raise VendorError(message, after)

@@ -114,7 +114,7 @@ def _is_ours(path: Path) -> bool:
         raise UsageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
     if _MARK not in head:
         raise UsageError(
-            f"{printable(str(path))}: not a gallery, so it is not overwritten; name another place"
+            f"{printable(str(path))}: not a gallery, so it is not overwritten; choose another folder"
         )
     return True
 

@@ -97,7 +97,7 @@ def _bytes(path: Path) -> bytes:
 def _read_document(path: Path, content: str, name: str) -> Json:
     if conflict := _CONFLICT.search(content):
         hint = "`pipeline merge OURS THEIRS --out FILE` joins both sides"
-        _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a merge conflict of git; {hint}")
+        _refuse(name, content.count("\n", 0, conflict.start()) + 1, f"a git merge conflict; {hint}")
     if not is_yaml(path):
         return parse_json(content, name)
     if content.startswith("{"):

@@ -53,12 +53,12 @@ class Access:
         """Why a request is not answered; None where it is."""
         host = request.headers.get("host", "")
         if not self._is_own(host):
-            return "this server is not known by that name"
+            return "this server does not have that name"
         own = f"{request.scope['scheme']}://{host}".lower()
         if any(origin.lower() != own for origin in request.headers.getlist("origin")):
             return "this server does not answer to other sites"
         if not self._has_token(request):
-            return "open the address that the command printed: it has a token in it"
+            return "open the address that the command printed: it contains a token"
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -124,8 +124,8 @@ def read_token(path: Path) -> str:
     is_plain = token.replace("-", "").replace("_", "").isalnum()
     if not (_SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and is_plain):
         raise UsageError(
-            f"--token-file {shown}: a token is {_SHORTEST_TOKEN} letters, digits, - and _ or more; "
-            "delete the file and a good one is made"
+            f"--token-file {shown}: a token is {_SHORTEST_TOKEN} or more letters, digits, - and _; "
+            "delete the file, and a new one is created"
         )
     return token
 

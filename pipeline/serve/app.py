@@ -80,14 +80,14 @@ class _Handlers:
     async def events(self, request: Request) -> Response:
         feed = self._watcher.feed
         if feed.listeners >= MOST_STREAMS:
-            raise HTTPException(503, "too many browsers listen")
+            raise HTTPException(503, "too many browsers are connected")
         # The browser's own header is newer than the address that it began with.
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         return StreamingResponse(feed.stream(after), media_type="text/event-stream")
 
     async def decide(self, request: Request) -> Response:
         if not self._watcher.can_decide:
-            raise HTTPException(403, "this page is for looking only")
+            raise HTTPException(403, "this page is read-only")
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise HTTPException(415, "a review is sent as application/json")
         body = b""

@@ -50,7 +50,7 @@ def read_review(body: bytes) -> Review:
         raise UsageError(f"a review is a JSON object of {', '.join(_KINDS)}")
     for name, value in sent.items():
         if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
-            raise UsageError(f"{name} is of another kind")
+            raise UsageError(f"{name} has the wrong type")
     withdraws = sent.get("decision") == _UNDECIDED
     if not withdraws and sent.get("decision") not in {None, *Verdict}:
         raise UsageError(f"a decision is one of {', '.join((*Verdict, _UNDECIDED))}")

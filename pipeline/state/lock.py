@@ -135,7 +135,7 @@ def refuse_network_file_system(path: Path, mounts: Path = MOUNTS) -> None:
     kind = _file_system(path, mounts)
     if kind in _NETWORK:
         raise InvalidInput(
-            f"{path}: lies on a network file system ({kind}), where two runs could buy at the same time; "
+            f"{path}: is on a network file system ({kind}), where two runs could buy at the same time; "
             "keep the state on a local disk (--state), or set PIPELINE_ALLOW_NETWORK_FS=1 "
             "if only one machine ever uses it (see docs/reference/errors.md#network-file-system)"
         )

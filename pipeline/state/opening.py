@@ -77,7 +77,7 @@ def open_store(
         )
     path = real_path(path)
     if os.path.islink(path):  # noqa: PTH114 - pathlib's raises where a name is too long
-        raise InvalidInput(f"{path}: its links lead in a circle; --state names the state file itself")
+        raise InvalidInput(f"{path}: its links form a circle; --state names the state file itself")
     if not writable:
         return _open_to_read(path, campaign, manifest, run)
     if not allow_network:

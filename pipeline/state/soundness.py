@@ -60,7 +60,7 @@ def inspect(path: Path) -> None:
         )
     # While a -wal is there, the main file may be in the middle of taking it in.
     if not has_wal(path) and status.st_size < pages * _page_size(header):
-        raise InvalidInput(f"{path}: the state file is cut short; {RESTORE}")
+        raise InvalidInput(f"{path}: the state file is truncated; {RESTORE}")
 
 
 def assert_wal_whole(path: Path) -> None:
@@ -83,7 +83,7 @@ def assert_wal_whole(path: Path) -> None:
         return  # what cannot be read is told when it is opened
     if skips:
         raise InvalidInput(
-            f"{beside(path, '-wal')}: damaged, and it holds what was bought last; nothing was changed; restore it "
+            f"{beside(path, '-wal')}: damaged, and it holds the latest purchases; nothing was changed; restore it "
             "and the state from a backup, or move both away: the next run then knows what the results manifest knows"
         )
 
@@ -155,7 +155,7 @@ def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
             raise damaged(path, "it does not name its campaign")
     if dirty and not has_wal(path):
         raise InvalidInput(
-            f"{path}: the state file is here without its -wal file, which holds what was bought last; "
+            f"{path}: the state file is here without its -wal file, which holds the latest purchases; "
             f"copy both, or `pipeline state export`; {RESTORE}"
         )
 

@@ -69,7 +69,7 @@ def assert_nothing_left(path: Path) -> None:
         InvalidInput: the `-wal` of a state that is gone lies there.
     """
     if os.path.lexists(beside(path, "-wal")):
-        raise InvalidInput(f"{path}: the state file is gone, but its -wal file is here; {RESTORE}")
+        raise InvalidInput(f"{path}: the state file is missing, but its -wal file is here; {RESTORE}")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -101,7 +101,7 @@ def explained(path: Path, error: Exception, otherwise: PipelineError | None = No
     name = getattr(error, "sqlite_errorname", "")
     what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM")):
-        return Unfinished(f"{what}; what is not written did not happen; fix that and run again")
+        return Unfinished(f"{what}; anything not written did not happen; fix that and run again")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return InvalidInput(f"{what}; the state and its folder must be writable by their owner")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

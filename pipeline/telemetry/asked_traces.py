@@ -19,10 +19,10 @@ def unusable(variables: Mapping[str, str]) -> str | None:
     """Why traces that are asked for cannot be sent as they are asked for; None where they can."""
     exporter = variables.get("OTEL_TRACES_EXPORTER", "").strip().lower() or "otlp"
     if exporter != "otlp":
-        return "OTEL_TRACES_EXPORTER: only otlp is known; no traces are sent"
+        return "OTEL_TRACES_EXPORTER: only otlp is supported; no traces are sent"
     protocol = next(
         (variables[name].strip() for name in _PROTOCOLS if variables.get(name, "").strip()), _HTTP
     )
     if protocol != _HTTP:
-        return f"OTEL_EXPORTER_OTLP_PROTOCOL: only {_HTTP} is known; no traces are sent"
+        return f"OTEL_EXPORTER_OTLP_PROTOCOL: only {_HTTP} is supported; no traces are sent"
     return None

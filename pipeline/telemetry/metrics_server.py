@@ -27,7 +27,7 @@ def listening(address: str, text: Callable[[], str]) -> Iterator[str]:
         server = _Server(family, bound, text)
     except (OSError, OverflowError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise UsageError(f"--metrics {printable(address, 100)}: cannot be listened at: {reason}") from None
+        raise UsageError(f"--metrics {printable(address, 100)}: cannot listen there: {reason}") from None
     with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()

@@ -23,24 +23,24 @@ class RunMetrics:
         self._lock = Lock()
         # How many calls of the vendor there were, of all kinds.
         self.calls = 0
-        build = Figures("pipeline_build_info", "gauge", "Always 1; tells the version.", "version")
+        build = Figures("pipeline_build_info", "gauge", "Always 1; the label is the version.", "version")
         build.set(1, __version__)
-        start = Figures("pipeline_run_start_timestamp_seconds", "gauge", "When the run began.")
+        start = Figures("pipeline_run_start_timestamp_seconds", "gauge", "When the run started.")
         start.set(started)
         self._end = Figures("pipeline_run_end_timestamp_seconds", "gauge", "When the run ended.")
-        self._exit_code = Figures("pipeline_run_exit_code", "gauge", "How the run ended.")
-        self._jobs = Figures("pipeline_jobs", "gauge", "Jobs of the run by how they stand.", "status")
+        self._exit_code = Figures("pipeline_run_exit_code", "gauge", "The exit code of the run.")
+        self._jobs = Figures("pipeline_jobs", "gauge", "Jobs of the run by status.", "status")
         self._spent = Figures("pipeline_run_spent_credits", "gauge", "Credits that the run has spent.")
         self._events = Figures(
             "pipeline_purchase_events_total", "counter", "Steps in the life of purchases.", "event"
         )
         self._calls = Figures(
-            "pipeline_provider_calls_total", "counter", "Calls of the vendor.", "operation outcome"
+            "pipeline_provider_calls_total", "counter", "Calls to the vendor.", "operation outcome"
         )
-        self._bytes = Figures("pipeline_downloaded_bytes_total", "counter", "Bytes of fetched files.")
+        self._bytes = Figures("pipeline_downloaded_bytes_total", "counter", "Bytes downloaded.")
         self._call_times = Histogram(
             "pipeline_provider_call_duration_seconds",
-            "How long calls of the vendor took.",
+            "How long calls to the vendor took.",
             _CALL_BOUNDS,
             "operation",
         )

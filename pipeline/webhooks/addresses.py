@@ -53,9 +53,9 @@ def checked_url(url: str) -> str:
     if not host or not _URL.fullmatch(url) or parts.scheme not in {"http", "https"}:
         raise UsageError("--webhook-url: expected an address such as https://hooks.example.com/campaigns")
     if parts.query or parts.fragment or parts.username is not None:
-        raise UsageError("--webhook-url: an address without query, fragment and user is wanted")
+        raise UsageError("--webhook-url: expected an address without query, fragment and user")
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise UsageError(
-            "--webhook-url: http is for this machine only, as what is sent proves itself; use https"
+            "--webhook-url: http is allowed for this machine only, because the address is secret; use https"
         )
     return url.rstrip("/")

@@ -26,7 +26,7 @@ def secret_in(variable: str | None, folder: Path) -> bytes:
     """
     if variable is not None:
         if not _SECRET.fullmatch(variable.strip()):
-            raise UsageError(f"{VARIABLE}: expected 16 to 1,000 printable characters without a blank")
+            raise UsageError(f"{VARIABLE}: expected 16 to 1,000 printable characters without spaces")
         return variable.strip().encode()
     path = folder / _NAME
     try:
@@ -34,7 +34,7 @@ def secret_in(variable: str | None, folder: Path) -> bytes:
             _make(path)
         return _read(path)
     except OSError as error:
-        raise Unfinished(f"{path}: the secret of the webhooks cannot be kept: {error.strerror}") from error
+        raise Unfinished(f"{path}: the secret of the webhooks cannot be stored: {error.strerror}") from error
 
 
 def _make(path: Path) -> None:
@@ -62,10 +62,10 @@ def _read(path: Path) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or system.belongs_to_another(status):
             raise InvalidInput(
-                f"{path}: anybody who reads it can pass for the vendor: it has to be a file of yours with mode 0600; "
-                "delete it, and a new one is made"
+                f"{path}: anyone who can read it can pass for the vendor: it must be your own file with mode 0600; "
+                "delete it, and a new one is created"
             )
         content = file.read(2000).decode("latin-1").strip()
     if not _SECRET.fullmatch(content):
-        raise InvalidInput(f"{path}: holds no secret; delete it, and a new one is made")
+        raise InvalidInput(f"{path}: contains no secret; delete it, and a new one is created")
     return content.encode()

@@ -293,7 +293,7 @@ def test_what_fits_nothing_is_told_with_the_nearest(tab: Make, gallery: Gallery)
     search(page, "status:done image:violett")
 
     assert count(page) == f"0 of {len(gallery.keys)}"
-    expect(page.locator("#no-match")).to_contain_text("No job fits image:violett.")
+    expect(page.locator("#no-match")).to_contain_text("No job matches image:violett.")
     page.locator("#no-match a").click()
     assert page.input_value("input[type=search]") == "status:done image:violet"
     assert shown(page)

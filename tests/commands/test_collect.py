@@ -213,5 +213,5 @@ def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
     ended = pipeline("collect", project.manifest)
 
     assert ended.code == 8, ended.said
-    assert "not the file that was fetched before" in ended.said
+    assert "not the file that was downloaded before" in ended.said
     assert project.output() == {}

@@ -158,7 +158,7 @@ def test_a_clock_that_is_wrong_is_told(project: Project, pipeline: Pipeline) -> 
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [
-        ("", "in no repository"),
+        ("", "not in a git repository"),
         ("git init -q .", "is not committed"),
         ("git init -q . && echo '*.results.json' > .gitignore", "is ignored"),
     ],

@@ -102,8 +102,8 @@ def add_a_job(project: Project) -> None:
 
 @fails_without(
     "pipeline.planning.saved_plan:_departs",
-    "return f'{entry.action} now, and",
-    swap=("f'{entry.action} now, and not in the plan", "'"),
+    "return f'{entry.action} now, but",
+    swap=("f'{entry.action} now, but not in the plan", "'"),
 )
 @fails_without("pipeline.planning.saved_plan:_departs", "if asked != listed.fingerprint")
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def add_a_job(project: Project) -> None:
         (change_a_prompt, f"{WALK}: its request differs from the plan"),
         (change_the_image, f"{DANCE}: its request differs from the plan"),
         (change_a_price, f"{WALK}: 7 credits now, 100 in the plan"),
-        (add_a_job, "main/loop/red/run: create now, and not in the plan"),
+        (add_a_job, "main/loop/red/run: create now, but not in the plan"),
     ],
 )
 def test_it_is_refused_with_what_has_changed(
@@ -332,7 +332,7 @@ def test_one_that_was_printed_is_told_from_one_that_was_saved(project: Project, 
     ended = pipeline("run", FILE)
 
     assert ended.code == 3
-    assert "`plan --out FILE` saves one that can be carried out" in ended.err
+    assert "`plan --out FILE` saves one that can be run" in ended.err
 
 
 def break_a_key(plan: dict[str, Any]) -> None:

@@ -215,7 +215,7 @@ def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
     found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
     assert found.code == 0, found.said
-    assert "stays marked to be made again" in found.out
+    assert "stays marked to be bought again" in found.out
 
 
 @pytest.mark.parametrize(

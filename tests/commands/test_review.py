@@ -278,7 +278,7 @@ def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipel
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--at", "1"), "--at goes with --note"),
+        (("--at", "1"), "--at needs --note"),
         (("--at", "-1", "--note", "x"), "seconds into the video"),
         (("--at", "nan", "--note", "x"), "seconds into the video"),
         (("--at", "soon", "--note", "x"), "--at"),
@@ -422,7 +422,7 @@ def test_redo_makes_it_again_once_with_its_price_shown_first(
     pipeline("redo", bought.manifest, WALK)
 
     shown = pipeline("plan", bought.manifest)
-    assert f"-/+ {WALK}  re-create (100 credits): to be made again (redo)" in shown.out
+    assert f"-/+ {WALK}  re-create (100 credits): sent back (redo)" in shown.out
     for _ in range(2):
         assert pipeline("run", bought.manifest).code == 0
     assert len(vendor.ledger.entries) == 3
@@ -459,7 +459,7 @@ def test_a_decision_is_taken_back_and_stars_and_notes_stay(bought: Project, pipe
     ended = pipeline("undecide", bought.manifest, WALK, "--as", "ana")
 
     assert ended.code == 0, ended.said
-    assert "not decided any more" in ended.out
+    assert "no longer decided" in ended.out
     assert actions(pipeline, bought)[WALK] == "keep"
     (written,) = decided(bought)
     assert "decision" not in written
@@ -475,7 +475,7 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
     waits = pipeline("run", project.manifest)
     assert waits.code == 0, waits.said
     assert f"no take of {sketch} is approved" in waits.said
-    assert "1 job(s) are waiting for someone to approve" in waits.out
+    assert "1 job(s) wait for someone to approve" in waits.out
     assert len(vendor.ledger.entries) == 2
 
     pipeline("approve", project.manifest, f"{sketch}#2")

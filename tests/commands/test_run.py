@@ -511,7 +511,7 @@ def test_an_unknown_outcome_that_serves_no_job_any_more_is_named(
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 7
-    assert f"{WALK} ({unknown}): in need of attention, serves no job now" in ended.out
+    assert f"{WALK} ({unknown}): needs attention, serves no job now" in ended.out
 
 
 def test_three_unknown_outcomes_in_a_row_stop_buying(
@@ -698,7 +698,7 @@ def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_late
     ended = pipeline("run", project.manifest)
 
     assert ended.code == 8, ended.said
-    assert "put off by the vendor for 86,400 s" in ended.out
+    assert "deferred by the vendor for 86,400 s" in ended.out
     assert "run again later" in ended.out
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "pending"}

@@ -279,9 +279,9 @@ def test_a_decision_is_on_disk_before_it_is_answered(bought: Project, serve: Ser
         ({"decision": "bought"}, "one of approved"),
         ({"decision": "approved", "purchase": "0" * 16}, "no purchase"),
         ({"decision": "approved", "campaign": 1}, "no such campaign"),
-        ({"decision": "approved", "campaign": True}, "another kind"),
+        ({"decision": "approved", "campaign": True}, "wrong type"),
         ({"rating": 6}, "1 to 5 stars"),
-        ({"rating": "5"}, "another kind"),
+        ({"rating": "5"}, "wrong type"),
         ({"note": ""}, "characters of text"),
         ({"note": "x" * 4001}, "characters of text"),
         ({"note": "\ud800"}, "characters of text"),
@@ -458,7 +458,7 @@ def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(
     ended = pipeline("run", "--serve", taken, bought.manifest)
 
     assert ended.code == 0, ended.said
-    assert "the run goes on without its page" in ended.err
+    assert "the run continues without its page" in ended.err
     assert len(vendor.ledger.entries) == 3
 
 

@@ -143,8 +143,8 @@ def link(project: Project) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut_short, "differs from what was fetched"),
-        (change_a_byte, "differs from what was fetched"),
+        (cut_short, "differs from what was downloaded"),
+        (change_a_byte, "differs from what was downloaded"),
         (remove, "missing"),
         (link, "missing"),
     ],

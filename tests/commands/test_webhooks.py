@@ -190,7 +190,7 @@ def test_a_template_that_takes_none_is_sent_none(
     ended = called(project.manifest)
 
     assert ended.code == 0
-    assert "no template of this campaign takes a webhook" in ended.err
+    assert "no template of this campaign as taking a webhook" in ended.err
     assert urls_sent(vendor) == [None, None]
 
 

@@ -252,7 +252,7 @@ def test_one_that_names_no_key_needs_none_and_gets_none(project: Project, run: R
             "ValueError: bad key …",
         ),
         ("def provider(settings): raise ValueError(f'no key {settings.key}.')", "ValueError: no key ."),
-        ("provider = 7", "its entry point names nothing to call"),
+        ("provider = 7", "its entry point is not callable"),
         ("raise ZeroDivisionError('at import')", "cannot be loaded: at import"),
     ],
 )

@@ -104,7 +104,7 @@ def assert_nothing_forgotten(after: Records, *before: Records) -> None:
                 f"what {purchase_id} came to is forgotten"
             )
         assert now.deleted >= purchase.deleted, f"that {purchase_id} was deleted is forgotten"
-        assert now.again >= purchase.again, f"that {purchase_id} is to be made again is forgotten"
+        assert now.again >= purchase.again, f"that {purchase_id} is to be bought again is forgotten"
 
 
 def under_way(plan: Plan) -> Iterator[Purchase]:

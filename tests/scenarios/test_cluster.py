@@ -159,7 +159,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_one_goes_on(
         ended = pipeline("run", project.manifest, "--executor", cluster.address)
 
     assert ended.code == 8, ended.said
-    assert "the scheduler is lost; run again to go on" in ended.said
+    assert "the scheduler is lost; run again to continue" in ended.said
     assert "Traceback" not in ended.said
     asked.meet = lambda _operation, _port: None
     monkeypatch.setattr("pipeline.executors.dask_cluster.CONNECT_TIMEOUT", 1.0)

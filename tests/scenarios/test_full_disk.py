@@ -113,7 +113,7 @@ def test_a_download_that_finds_no_room_keeps_what_came_and_is_gone_on_with(
         first = starving.run(project)
 
     assert first.code == 8, first.said
-    assert "finished, not fetched" in first.out
+    assert "finished, not downloaded" in first.out
     (part,) = [content for name, content in project.output().items() if name.endswith(".part")]
     assert len(part) == 512
 

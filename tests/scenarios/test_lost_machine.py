@@ -259,7 +259,7 @@ def test_a_checkpoint_that_brings_what_another_machine_bought_sends_nothing_for_
     stopped = run(nursery, vendor, first, "--checkpoint", pulling, "--in-flight", "2")
 
     assert stopped.code == 0, stopped.said
-    assert "not bought: another machine has bought the same" in stopped.said
+    assert "not bought: another machine has bought the same thing" in stopped.said
     assert set(first.project.statuses().values()) == {"done"}
     assert len(vendor.ledger.bought) == 5
     go_on(nursery, vendor, first)

@@ -73,7 +73,7 @@ def test_verify_asks_for_sizes_and_hashes_and_fetches_nothing(
     bucket.client.delete_object(Bucket=BUCKET, Key=second)
     ended = pipeline("verify", project.manifest, "--files", "--output", PLACE)
     assert ended.code == 1, ended.said
-    assert f"s3://{BUCKET}/{first}: differs from what was fetched" in ended.said
+    assert f"s3://{BUCKET}/{first}: differs from what was downloaded" in ended.said
     assert f"s3://{BUCKET}/{second}: missing" in ended.said
 
 
@@ -171,8 +171,8 @@ def test_a_server_that_overwrites_is_refused_before_anything_is_bought(
     ("place", "status", "told"),
     [
         ("s3://no-such-bucket/x", None, "there is no bucket 'no-such-bucket'"),
-        (PLACE, 403, "no right to"),
-        (PLACE, 401, "does not know the keys"),
+        (PLACE, 403, "no permission to"),
+        (PLACE, 401, "does not accept the credentials"),
     ],
 )
 def test_a_place_that_takes_nothing_is_told_before_anything_is_bought(

@@ -66,7 +66,7 @@ def test_deleting_stops_and_the_results_know_what_was_asked_for(
     ended = deleting.ended()
 
     assert ended.code == code, ended.said
-    assert "run it again to go on" in ended.err
+    assert "run it again to continue" in ended.err
     assert_valid(bought.results(), "results")
     assert all(each["deleted"] for each in purchases(bought))
     assert [is_there(vendor, each) for each in listed] == [False, True, True]

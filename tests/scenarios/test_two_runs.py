@@ -104,7 +104,7 @@ def test_results_with_a_merge_conflict_under_a_run_are_left_as_they_are(
     ended = first.ended()
 
     assert ended.code == 3, ended.said
-    assert "a merge conflict of git" in ended.said
+    assert "a git merge conflict" in ended.said
     assert project.results_file.read_bytes() == conflict
     project.results_file.unlink()
     assert pipeline("results", project.manifest).code == 0

@@ -66,13 +66,13 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, int]]:
 def _problem(node: nodes.Node) -> str | None:
     match node:
         case nodes.Name(name=str(name)) if name.startswith("_"):
-            return f"the name '{name[:60]}' is not allowed, as it begins with an underscore"
+            return f"the name '{name[:60]}' is not allowed, because it begins with an underscore"
         case nodes.Name(name="self"):
             return "the name 'self' is not allowed"
         case nodes.For(recursive=True):
             return "a recursive loop is not allowed"
         case nodes.Filter() | nodes.Test() if node.dyn_args or node.dyn_kwargs:
-            return "arguments given by * are not allowed"
+            return "arguments with * are not allowed"
         case nodes.Filter(name=str(name)) if name not in FILTER_NAMES:
             return f"there is no filter '{name[:60]}'{did_you_mean(name, FILTER_NAMES)}"
         case nodes.Test(name=str(name)) if name not in TEST_NAMES:

@@ -47,7 +47,7 @@ class JinjaTemplate:
             tree, self.is_expression = _keeping_value(tree)
             self._code = ENVIRONMENT.from_string(tree)
         except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.message or "this is no template", error.lineno) from None
+            raise TemplateError(error.message or "this is not a template", error.lineno) from None
         except _FAULTS:
             raise TemplateError("the template is too large, or too deeply nested", 1) from None
 

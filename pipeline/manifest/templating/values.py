@@ -119,7 +119,7 @@ def as_text(value: object) -> str:
         case Missing():
             raise value.error
         case _:
-            raise ValueError(f"{kind(value)} cannot stand in a text; use 'join' or 'tojson'")
+            raise ValueError(f"{kind(value)} cannot be part of a text; use 'join' or 'tojson'")
 
 
 def as_json(value: object) -> Json:
@@ -140,7 +140,7 @@ def as_json(value: object) -> Json:
         case Missing():
             raise value.error
         case _:
-            raise ValueError(f"{kind(value)} is no value to use here")
+            raise ValueError(f"{kind(value)} is not a value that can be used here")
 
 
 def kind(value: object) -> str:

@@ -170,7 +170,7 @@ class _FinalResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == http.client.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("informational answers without end")
+        raise http.client.HTTPException("endless informational answers")
 
 
 class TlsConnection(Connection, HTTPSConnection):

@@ -63,7 +63,7 @@ def _reason(error: BaseException) -> str | None:
         case ConnectionResetError() | BrokenPipeError():
             return "the connection was reset"
         case TimeoutError():
-            return "no answer came in time"
+            return "no answer in time"
         case http.client.IncompleteRead():
             return "the answer was cut off"
         case http.client.HTTPException():

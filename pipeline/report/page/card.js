@@ -136,7 +136,7 @@ function whyNoFilm(job) {
     case "underway":
       return [
         "",
-        job.status === "succeeded" ? "made, not fetched yet" : (currentStep(job)?.name ?? "under way"),
+        job.status === "succeeded" ? "made, not downloaded yet" : (currentStep(job)?.name ?? "under way"),
       ];
     case "redo": {
       const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;

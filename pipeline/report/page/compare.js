@@ -331,7 +331,7 @@ function compareTitle(befores) {
   const count = (/** @type {"came" | "went" | "anew"} */ kind) =>
     changes.reduce((sum, each) => sum + each[kind].length, 0);
   const told = [
-    count("anew") && `${number(count("anew"))} made anew`,
+    count("anew") && `${number(count("anew"))} re-created`,
     count("came") && `${number(count("came"))} came`,
     count("went") && `${number(count("went"))} went`,
   ];
@@ -360,7 +360,7 @@ function againstBefore(campaign) {
   return [
     anew.length > 0 &&
       listBlock(
-        "Made anew",
+        "Re-created",
         `against ${name}`,
         el(
           "div",
@@ -398,7 +398,7 @@ function replacedHere() {
   if (!pairs.length) return [];
   return [
     listBlock(
-      "Made anew",
+      "Re-created",
       `${counted(pairs.length, "job")}, with what served ${pairs.length === 1 ? "it" : "them"} before`,
       el("div", { class: "pairs-list" }, ...pairs.slice(0, MOST_VALUES)),
     ),

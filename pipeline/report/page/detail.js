@@ -114,7 +114,7 @@ function filmsElsewhere(job) {
   if (app.model.data.videos || !job.file?.here) return undefined;
   return el("p", {
     class: "changes",
-    text: "The films are not in this file; a page that is a folder shows them.",
+    text: "This single file has no videos; a gallery in a folder shows them.",
   });
 }
 
@@ -360,7 +360,7 @@ function trouble(job) {
   /** @type {Record<string, [string, string]>} */
   const known = {
     attention: [
-      "Nobody can tell whether this was bought, so it is never sent again by itself. Look it up at the vendor, then settle it:",
+      "It is unknown whether this was bought, so it is never sent again automatically. Look on the vendor's site, then resolve it:",
       job.shown ? resolveCommand(job.shown) : "",
     ],
     failed: [

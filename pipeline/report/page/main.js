@@ -156,8 +156,8 @@ function showNoMatch(found, search) {
     el("kbd", { text: "Esc" }),
   );
   const title = term
-    ? el("h2", {}, "No job fits ", el("code", { text: `${term.source}.` }))
-    : el("h2", { text: "No job fits all of that." });
+    ? el("h2", {}, "No job matches ", el("code", { text: `${term.source}.` }))
+    : el("h2", { text: "No job matches all of that." });
   place.replaceChildren(el("div", { class: "no-match" }, title, el("p", {}, ...nearestHint(term)), clear));
 }
 

@@ -29,7 +29,7 @@ const STATUS_WORDS = {
   failed: "failed",
   submitting: "being sent",
   submitted: "under way",
-  succeeded: "to be fetched",
+  succeeded: "to download",
   pending: "pending",
 };
 

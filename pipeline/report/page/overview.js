@@ -441,7 +441,7 @@ function templateBars() {
     .map(([template, { credits, jobs, unpriced }]) =>
       templateBar(
         template,
-        `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price not known" : number(credits)}`,
+        `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price unknown" : number(credits)}`,
         credits / most,
       ),
     );
@@ -511,7 +511,7 @@ function nothingYet() {
         el("div", { class: "film tall frame", vars: { ratio } }),
       ),
     ),
-    el("h1", { class: "sentence", text: "Nothing is bought yet." }),
+    el("h1", { class: "sentence", text: "Nothing has been bought yet." }),
     el(
       "p",
       { class: "cost" },

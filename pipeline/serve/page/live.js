@@ -45,7 +45,7 @@ function showConnection() {
 }
 
 function lostLine() {
-  if (connected === "ended") return "The server was started anew: open the address that it printed.";
+  if (connected === "ended") return "The server was restarted: open the address that it printed.";
   return `No connection to the server for ${span((Date.now() - lostAt) / 1000)}. What is shown is from then; it goes on by itself when the server is back.`;
 }
 

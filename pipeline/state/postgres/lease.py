@@ -158,7 +158,7 @@ class Lease:
         if holder is not None and holder.epoch != self.epoch:
             told += f"; since then it was taken by {holder.told}"
         return (
-            f"{told}: the process slept, or the database was out of reach, for longer than {self.seconds:.0f} "
+            f"{told}: the process slept, or the database was unreachable, for longer than {self.seconds:.0f} "
             "seconds; it writes and buys nothing more; run again"
         )
 

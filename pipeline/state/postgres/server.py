@@ -143,10 +143,10 @@ class Server:
         if connection is None or connection.closed or connection.broken or state.startswith(_PASSING):
             return ConnectionLost(self._said(error))
         if state.startswith(_SHORTAGE):
-            return Unfinished(f"{self._said(error)}; what is not written did not happen; run again")
+            return Unfinished(f"{self._said(error)}; anything not written did not happen; run again")
         if state.startswith(_FORBIDDEN):
             return InvalidInput(
-                f"{self._said(error)}; the state needs a user who may write to it, on a server that is no standby"
+                f"{self._said(error)}; the state needs a user who may write to it, on a server that is not a standby"
             )
         if state.startswith(("22", "23", "42")):
             return self.damaged(printable(str(error)))
@@ -162,7 +162,7 @@ class Server:
 
     def out_of_reach(self, why: object) -> Unfinished:
         """The error of a server that is not there for longer than can be waited."""
-        return Unfinished(f"{self.url}: the database is out of reach ({why}); fix that and run again")
+        return Unfinished(f"{self.url}: the database is unreachable ({why}); fix that and run again")
 
     def _said(self, error: psycopg.Error) -> str:
         first = self.url.without_secrets(" ".join(str(error).split()))
@@ -175,7 +175,7 @@ class Server:
             words in said for words in ("authentication failed", "no password", "does not exist", "pg_hba")
         ):
             return InvalidInput(
-                f"{self.url}: the database does not let us in ({printable(said)}); see `~/.pgpass` and the url"
+                f"{self.url}: the database refuses access ({printable(said)}); see `~/.pgpass` and the url"
             )
         return ConnectionLost(printable(said))
 

@@ -235,7 +235,7 @@ class TeamState:
         names = ", ".join(printable(name) for (name,) in found) or "none"
         raise InvalidInput(
             f"{self.url}: the database holds the states of several campaigns or of none ({names}); "
-            "name the results manifest of the one that is meant"
+            "name the results manifest of the one you mean"
         )
 
     def _assert_ours(self, connection: Connection, campaign: str) -> str:

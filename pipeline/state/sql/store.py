@@ -267,7 +267,7 @@ class SqlStore:
         for change in changes:
             purchase = change.after
             if mirror.purchases.get(purchase.id) != change.before:
-                raise PipelineError(f"purchase {purchase.id} is not any more as this step found it")
+                raise PipelineError(f"purchase {purchase.id} is no longer as this step found it")
             if change.before is None:
                 revision = 1
                 _add(transaction, purchase, run)

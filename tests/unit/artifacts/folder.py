@@ -81,7 +81,7 @@ class Campaign:
         }
 
     def put(self, *jobs: Job) -> list[bool]:
-        """Put in place what is here under another path, for each job in turn, as a run does."""
+        """Put in place what is here at another path, for each job in turn, as a run does."""
         assignment, outputs = self.assignment(*jobs), self.outputs()
         try:
             return [outputs.put(each, assignment.by_key[each.key], needed(assignment)) for each in jobs]

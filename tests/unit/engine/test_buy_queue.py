@@ -192,7 +192,7 @@ def test_a_vendor_that_cannot_be_reached_is_tried_a_few_times(harness: Harness) 
 
     assert harness.vendor.creates == ["blue"] * 5
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "out of reach (no such host)" in ran.report.notes[0]
+    assert "unreachable (no such host)" in ran.report.notes[0]
 
 
 def test_a_refused_job_fails_and_hinders_no_other(harness: Harness) -> None:
@@ -216,7 +216,7 @@ def test_an_unknown_outcome_is_never_sent_again(harness: Harness) -> None:
 
     assert harness.vendor.creates == ["blue"]
     assert first.lives(BLUE) == second.lives(BLUE) == ["attention"]
-    assert "may have been bought" in first.reporter.warnings[0]
+    assert "unknown whether it was bought" in first.reporter.warnings[0]
 
 
 @fails_without("pipeline.engine.create:send", "try:", swap=("Exception", "OSError"))

@@ -323,7 +323,7 @@ def test_what_goes_again_is_given_up_where_another_machine_has_bought_it_meanwhi
         bought_elsewhere(BLUE, status=Status.VOID),
         bought_elsewhere(BLUE, again=True),
     ],
-    ids=["another job", "void", "to be made again"],
+    ids=["another job", "void", "to be bought again"],
 )
 def test_what_another_machine_bought_for_something_else_hinders_nothing(
     harness: Harness, elsewhere: Purchase
@@ -362,8 +362,8 @@ def test_of_a_wave_the_last_ones_are_given_up_until_the_budget_holds_with_what_o
     assert harness.vendor.creates == ["job-00", "job-01"]
     assert ran.codes == {ExitCode.STOPPED_BUYING}
     assert ran.report.notes == [
-        "hero/overlay/job-03: not bought, the budget would be exceeded",
-        "hero/overlay/job-02: not bought, the budget would be exceeded",
+        "hero/overlay/job-03: not bought: the budget would be exceeded",
+        "hero/overlay/job-02: not bought: the budget would be exceeded",
     ]
 
 
@@ -473,7 +473,7 @@ def test_a_command_that_was_ended_does_not_begin_anew(tmp_path: Path) -> None:
     checkpoint = Checkpoint(counting(tmp_path, "exit 75"))
     checkpoint.end()
 
-    with pytest.raises(Unfinished, match="was ended"):
+    with pytest.raises(Unfinished, match="was stopped"):
         checkpoint()
 
     assert not (tmp_path / "count").exists()

@@ -36,7 +36,7 @@ def test_a_download_that_fails_again_and_again_is_left_to_the_next_run(harness: 
 
     assert ran.statuses == {"blue": "succeeded"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "could not be fetched (reset)" in ran.report.notes[0]
+    assert "could not be downloaded (reset)" in ran.report.notes[0]
     assert len(harness.vendor.of("download")) == 5
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
@@ -143,7 +143,7 @@ def test_a_file_that_is_listed_no_more_is_not_taken_for_fetched(harness: Harness
     ran = harness.run(BLUE)
 
     assert ran.statuses == {"blue": "succeeded"}
-    assert "does not list this file" in ran.report.notes[0]
+    assert "no longer lists this file" in ran.report.notes[0]
 
 
 def test_a_workflow_that_is_gone_when_its_files_are_to_be_fetched_stays_succeeded(harness: Harness) -> None:
@@ -174,7 +174,7 @@ def test_a_file_that_is_not_what_was_fetched_before_is_refused(harness: Harness)
     ran = harness.collect(BLUE)
 
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "result/0 is not the file that was fetched before" in ran.report.notes[0]
+    assert "result/0 is not the file that was downloaded before" in ran.report.notes[0]
     assert harness.files() == {"blue-2.png": STILL.url}
     assert ran.statuses == {"blue": "done"}
 

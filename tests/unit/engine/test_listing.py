@@ -167,7 +167,7 @@ def test_file_that_is_listed_no_more_hinders_no_other(harness: Harness) -> None:
     ran = harness.collect(job("blue"))
 
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "does not list this file any more (result/0)" in ran.report.notes[0]
+    assert "no longer lists this file (result/0)" in ran.report.notes[0]
     assert harness.files() == {"blue-2.mp4": TWO.url}
 
 
@@ -251,7 +251,7 @@ def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
 
     assert ran.statuses == {"blue": "succeeded"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "more than 100 bytes, the most for one purchase" in ran.report.notes[0]
+    assert "exceed 100 bytes, the most for one purchase" in ran.report.notes[0]
     assert not harness.vendor.of("download")
 
 

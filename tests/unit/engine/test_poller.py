@@ -135,7 +135,7 @@ def test_an_unknown_status_is_still_running_and_warned_of_once(harness: Harness)
 
     assert ran.statuses == {"blue": "done"}
     assert [each for each in ran.reporter.warnings if "dreaming" in each] == [
-        "hero/overlay/blue: unknown status 'dreaming', taken as running"
+        "hero/overlay/blue: unknown status 'dreaming', treated as running"
     ]
 
 
@@ -163,7 +163,7 @@ def test_what_has_succeeded_is_not_failed_by_what_the_vendor_says_later(harness:
 
     assert ran.statuses == {"blue": "succeeded"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "its files could not be fetched" in ran.report.notes[0]
+    assert "its files could not be downloaded" in ran.report.notes[0]
     harness.vendor.telling["blue"] = [success(FILM)]
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
@@ -231,7 +231,7 @@ def test_a_vendor_out_of_reach_is_given_up_in_bounded_time(harness: Harness) -> 
 
     assert ran.statuses == {"blue": "submitted"}
     assert ran.codes == {ExitCode.UNFINISHED}
-    assert "out of reach (connection refused)" in ran.report.notes[0]
+    assert "unreachable (connection refused)" in ran.report.notes[0]
     assert len(harness.vendor.of("get")) == 12
     assert harness.clock.time - begun < 12 * 60
 

@@ -214,7 +214,7 @@ def test_a_workflow_with_another_title_or_template_is_not_believed(
 
     assert ran.statuses == {"blue": "attention"}
     assert unknown.vendor.of("get") == ["blue"]
-    assert "not believed" in ran.reporter.warnings[0]
+    assert "cannot be confirmed" in ran.reporter.warnings[0]
     assert unknown.left_over == []
 
 

@@ -135,7 +135,9 @@ class TestOwnCatalogue:
             + "jobs: [{id: hero, matrix: {ratio: ['16:9', '16:8', '16:8 ']}, exclude: [{ratio: '16:8 '}]}]\n"
         )
         assert problem.severity == "warning"
-        assert "'16:8' is none of the known values (16:9, 9:16, 1:1); did you mean '16:9'?" in problem.message
+        assert (
+            "'16:8' is not one of the known values (16:9, 9:16, 1:1); did you mean '16:9'?" in problem.message
+        )
         assert "(job hero/a/red/ratio=16:8)" in problem.message
 
 
@@ -191,7 +193,7 @@ class TestValues:
             (OptionSpec(OptionType.NUMBER, maximum=10), 10.5, "more than 10"),
             (OptionSpec(OptionType.STRING, max_length=3), "long", "4 characters"),
             (OptionSpec(OptionType.STRING, choices=("Auto",)), "auto", "did you mean 'Auto'?"),
-            (OptionSpec(OptionType.ANY, choices=(1,)), True, "none of the known values"),
+            (OptionSpec(OptionType.ANY, choices=(1,)), True, "not one of the known values"),
         ],
     )
     def test_what_is_only_not_known_to_work_is_a_warning(

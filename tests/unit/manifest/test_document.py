@@ -248,7 +248,7 @@ class TestRefused:
             ("a: *b* c\n", "c.yaml:1:6: a text that begins with '*' or '&' needs quotes"),
             (
                 "a: *b c\n",
-                "c.yaml:1:4: a: there is no anchor &b above; a text that begins with * needs quotes",
+                "c.yaml:1:4: a: there is no anchor &b above; text that begins with * needs quotes",
             ),
             ("a: &boat 1\nb: *baot\n", "c.yaml:2:4: b: there is no anchor &baot above; did you mean 'boat'?"),
         ],

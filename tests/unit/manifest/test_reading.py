@@ -23,7 +23,7 @@ class TestPointers:
             str(problem) for problem in project.problems(READERS[reader].replace("PATH", "file"))
         )
         assert "Git LFS pointer" in told
-        assert "fetch it with 'git lfs pull'" in told
+        assert "download it with 'git lfs pull'" in told
 
     def test_a_manifest_that_is_one_is_found_and_told(self, project: Project) -> None:
         manifest = project.write("campaign.yaml", POINTER)
@@ -289,7 +289,7 @@ class TestBraces:
     def test_a_name_in_single_braces_is_doubtful_in_a_prompt(self, project: Project, text: str) -> None:
         (warning,) = warned(project, f"{ANYTHING}prompts:\n  p: |\n    first\n    {text}\n")
         assert warning.startswith("campaign.yaml:7:5: prompts.p: '{")
-        assert "in single braces is sent as it is; a value is written {{ " in warning
+        assert "in single braces is sent unchanged; for a value, write {{ " in warning
 
     def test_so_it_is_in_files_and_tables_and_in_options_that_are_prompts(self, project: Project) -> None:
         project.write("q.j2", "x\n{a}\n")

@@ -133,11 +133,11 @@ class TestImages:
             ('url,a\n"","two\nlines"\n,x\n', "rows.csv:4:1: 'url' is empty"),
             (f"url,path\n{URL}1.png,x.png\n", "both 'url' and 'path' are filled; one image needs one of them"),
             (f"url,url_2,path_2\n{URL}1.png,{URL}2.png,x.png\n", "both 'url_2' and 'path_2' are filled"),
-            (f"id,url\nx,{URL}1.png\nx,{URL}2.png\n", "id 'x' and are not the same; the first is in line 2"),
-            (f"url,a\n{URL}1.png,x\n{URL}1.png,y\n", "two rows have the id '1' and are not the same"),
+            (f"id,url\nx,{URL}1.png\nx,{URL}2.png\n", "id 'x' but differ; the first is in line 2"),
+            (f"url,a\n{URL}1.png,x\n{URL}1.png,y\n", "two rows have the id '1' but differ"),
             (f'id,url\n"x\ny",{URL}1.png\n', "'id' cannot be an id: expected one line of at most 200 characters"),
             (f"id,url\n{'x' * 201},{URL}1.png\n", "'id' cannot be an id"),
-            (f"url\n{URL}\n", "the url's path ends in no name; give the item an 'id'"),
+            (f"url\n{URL}\n", "the url's path has no file name; give the item an 'id'"),
         ],
     )  # fmt: skip
     def test_what_is_wrong_is_told_for_what_it_is(
@@ -340,7 +340,7 @@ class TestPrompts:
             ("id,text\n,x\n", "p.csv:2:1: the row has no id: 'id' is empty"),
             (
                 "id,text\na,x\na,y\n",
-                "p.csv:3:1: two rows have the id 'a' and are not the same; the first is in line 2",
+                "p.csv:3:1: two rows have the id 'a' but differ; the first is in line 2",
             ),
             ("id,prompt\na,x\n", "there is no column 'text'; name the one to use: 'columns: {text: …}'"),
             ("name,text\na,x\n", "there is no column 'id'"),

@@ -108,7 +108,7 @@ def test_what_is_in_flight_at_a_stop_is_waited_for_and_counts(
 
     with vendor_calls(stop, hear) as opened:
         assert opened(slow) == "done"
-    assert ["requests in flight are waited for" in line for line in said] == [True]
+    assert ["waiting for the requests in flight" in line for line in said] == [True]
 
 
 def test_what_hangs_is_not_waited_for_longer_than_a_runner_waits(

@@ -41,16 +41,16 @@ def test_a_plan_reads_as_this() -> None:
         "  = hero/overlay/fresh-too  share (free): asks for the same as hero/overlay/fresh\n"
         "  » hero/overlay/sketch  resume (paid): bought 2026-01-01T00:05:00Z, not finished\n"
         "  ! hero/overlay/unknown  needs attention: a time-out after sending\n"
-        "  - hero/overlay/gone  orphan: its job has left the manifest; it is done\n"
-        "Plan: 1 in need of attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
+        "  - hero/overlay/gone  orphan: its job is no longer in the manifest; it is done\n"
+        "Plan: 1 needing attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
         "  other: 1 to buy, price unknown\n"
         "  overlay: 3 to buy, 340 credits\n"
         "Buys 4: 340 credits + 1 job(s) with no known price.\n"
-        "Add prices that you know under `catalog.credits` in the manifest, or fetch the vendor's: "
+        "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
         "`pipeline templates --refresh --write prices.yaml`.\n"
-        "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` fetches them.\n"
+        "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` downloads them.\n"
         "1 job(s) may or may not have been bought: look for them on the vendor's site, "
-        "then settle each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
+        "then resolve each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
         "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again."
     )
 
@@ -72,7 +72,7 @@ def test_a_price_of_nothing_is_known_and_shown() -> None:
 def test_a_plan_that_buys_nothing_says_so() -> None:
     a = job("a")
     shown = list(as_text(plan([a], bought(1, a), presence={a.key: Presence.IN_PLACE})))
-    assert shown == ["Plan: 1 to keep.", "Nothing is bought."]
+    assert shown == ["Plan: 1 to keep.", "Nothing to buy."]
     assert next(iter(totals(plan([])))) == "Plan: nothing to do."
 
 

@@ -55,7 +55,7 @@ def test_a_failure_says_why_and_what_to_do() -> None:
     ("presence", "action", "says"),
     [
         (Presence.IN_PLACE, Action.KEEP, "up to date"),
-        (Presence.ELSEWHERE, Action.MOVE, "under another path"),
+        (Presence.ELSEWHERE, Action.MOVE, "at another path"),
         (Presence.MISSING, Action.KEEP, "collect"),
         (Presence.ALTERED, Action.KEEP, "altered"),
     ],
@@ -94,7 +94,7 @@ def test_an_option_that_came_or_went_is_a_difference_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "says"), [({"again": True}, "to be made again"), ({"deleted": True}, "was deleted")]
+    ("mark", "says"), [({"again": True}, "to be bought again"), ({"deleted": True}, "was deleted")]
 )
 def test_what_is_marked_or_deleted_is_replaced_and_says_so(mark: dict[str, bool], says: str) -> None:
     a = job("a")

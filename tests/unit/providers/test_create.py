@@ -373,7 +373,7 @@ def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_serve
 
     with raw_server(after_reading(drip)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(a_request())
-    assert outcome == OutcomeUnknown("it was sent, then: no answer came in time")
+    assert outcome == OutcomeUnknown("it was sent, then: no answer in time")
 
 
 BEFORE_TLS: dict[str, Play] = {
@@ -428,7 +428,7 @@ def test_create_is_not_sent_where_nobody_accepts() -> None:
             waiting.setblocking(False)
             waiting.connect_ex(address)  # the queue is full now
             outcome = a_client(f"http://127.0.0.1:{address[1]}", timeout=SHORT).create(a_request())
-    assert outcome == NotSent("no answer came in time")
+    assert outcome == NotSent("no answer in time")
 
 
 PROXY_FAULTS: dict[str, Play] = {

@@ -113,7 +113,7 @@ def test_network_is_read_from_the_usual_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bundle", ["/no/such/bundle.pem", "x" * 5000])
 def test_bundle_that_cannot_be_read_is_named(bundle: str) -> None:
     network = network_from({"REQUESTS_CA_BUNDLE": bundle})
-    with pytest.raises(UsageError, match=f"bundle of certificates can be read at {bundle[:100]}"):
+    with pytest.raises(UsageError, match=f"cannot read a bundle of certificates at {bundle[:100]}"):
         Settings("key", "https://api.example.com", network=network)
     Settings("key", "http://127.0.0.1:1", network=network)
 

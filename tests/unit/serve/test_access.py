@@ -37,7 +37,7 @@ def request(path: str = "/data", query: str = "", **headers: str) -> Request:
 def test_a_host_that_is_not_ours_is_refused(host: str) -> None:
     asked = request(host=host, cookie=f"pipeline-8765={TOKEN}; pipeline-80={TOKEN}")
 
-    assert HERE.why_refused(asked) == "this server is not known by that name"
+    assert HERE.why_refused(asked) == "this server does not have that name"
 
 
 @pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1:8765", "[::1]:8765", "LOCALHOST:8765"])
