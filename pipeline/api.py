@@ -135,7 +135,7 @@ def run(
     provider: Provider | None = None,
     on_event: OnEvent | None = None,
 ) -> Outcome:
-    """Buy what is missing, fetch it, and write the results manifest; called again, it goes on where it stopped.
+    """Buy what is missing, fetch it, and write the results manifest; called again, it continues where it stopped.
 
     The key comes from `VIMMERSE_API_KEY` unless `provider` is given. `max_creates` and `max_credits` are caps of
     this run, which may only lower the manifest's. With `frozen` nothing may be bought at all, without `wait` it

@@ -1,6 +1,6 @@
 """Which purchase fits which job, and which one serves it.
 
-Worked out anew each time from what is asked for and what was bought, so that renames, swaps, reverts, sharing
+Worked out again each time from what is asked for and what was bought, so that renames, swaps, reverts, sharing
 and forgetful machines need no rule of their own. All of this is pure.
 """
 
@@ -11,14 +11,14 @@ from pipeline.jobs import Job, JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status
 
 # What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
-# before one that failed: else the failure would be bought anew while nobody knows of the last attempt.
+# before one that failed: else the failure would be bought again while nobody knows of the last attempt.
 _SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
 
 
 class Matcher:
     """Which purchases fit which jobs, for one set of jobs and one of purchases.
 
-    Purchases are looked up by what they were bought for and made from. By the fingerprint alone, all films of
+    Purchases are looked up by what they were bought for and made from. By the fingerprint alone, all videos of
     a thousand sketches would be compared with each other: they ask for the same, of another sketch each.
     """
 
@@ -106,7 +106,7 @@ class Matcher:
     def source(self, job: Job) -> Purchase | None:
         """The purchase that a new one for `job` would be made from: what serves its upstream, None if nothing does.
 
-        Where only an approved take goes on: the newest of those that are approved.
+        Where only an approved take is used: the newest of those that are approved.
         """
         if job.approved_of:
             approved = (self._pinned(take) for take in job.approved_of)

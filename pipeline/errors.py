@@ -5,7 +5,7 @@ PipelineError            70   a bug in pipeline, unless a class below says bette
 ├── BuyingStopped         4   no credit, a cap, or --frozen
 ├── AccountError          5   the key is missing or refused
 ├── StateLocked           6   another run holds the state
-├── NeedsAttention        7   an unknown outcome that only a person can settle
+├── NeedsAttention        7   an unknown outcome that only a person can resolve
 ├── Unfinished            8   run again
 ├── UsageError           64   the command line
 └── Stopped      129/130/143  a signal asked for the end, and everything is saved
@@ -136,7 +136,7 @@ class StateLocked(PipelineError):
 
 
 class NeedsAttention(PipelineError):
-    """A purchase whose outcome only a person can settle (`pipeline resolve`)."""
+    """A purchase whose outcome only a person can resolve (`pipeline resolve`)."""
 
     exit_code = ExitCode.ATTENTION
 
@@ -198,7 +198,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def printable(text: str, limit: int = 500) -> str:
     """A stranger's text as one harmless line of at most `limit` characters: what is not seen is escaped."""
-    # Nearly every text is plain, which is told at once: all that is escaped here is not printable to Python.
+    # Nearly every text is plain, which is reported at once: all that is escaped here is not printable to Python.
     if len(text) <= limit and text.isprintable():
         return text
     shown = "".join(_escaped(character) for character in text[: limit + 1])

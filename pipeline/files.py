@@ -45,7 +45,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
     Links inside the root are fine; what they point to must lie inside it too. It need not exist.
 
     Raises:
-        ValueError: absolute, with a NUL or a backslash, outside the root, or out of reach; the message says which.
+        ValueError: absolute, with a NUL or a backslash, outside the root, or unreachable; the message says which.
     """
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
@@ -229,7 +229,7 @@ def _stamp_of(status: os.stat_result) -> Stamp:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it anew.
+    """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it again.
 
     Where the system or its file system has no locks, nobody is kept out.
     """

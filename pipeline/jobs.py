@@ -72,7 +72,7 @@ Option = bool | int | float | str | LocalFile | list["Option"] | dict[str, "Opti
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the vendor is asked to make, and nothing that can change without making it anew.
+    """What the vendor is asked to make, and nothing that can change without making it again.
 
     `joined` names the options whose list goes over the wire as one comma-separated string: how they
     are sent, not what is asked for, so it is no part of the fingerprint.

@@ -30,7 +30,7 @@ class Status(StrEnum):
 # How far each status is along, for the join: the later in this order knows more.
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
 
-# What the next run goes on with, and what holds a place among the workflows in flight.
+# What the next run continues with, and what holds a place among the workflows in flight.
 UNFINISHED = frozenset({Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED})
 
 

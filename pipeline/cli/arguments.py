@@ -58,5 +58,5 @@ def _is_manifest(word: str) -> bool:
     path = Path(word)
     if path.suffix.lower() in {".yaml", ".yml"}:
         return True
-    # A film of the output folder is named to be reviewed.
+    # A video of the output folder is named to be reviewed.
     return os.path.isfile(word) and path.suffix.lower().removeprefix(".") not in MEDIA_SUFFIXES  # noqa: PTH113 - pathlib raises for too long a word

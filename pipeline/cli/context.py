@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def open_workspace(
     manifest: Path | None, flags: CampaignFlags, variables: Mapping[str, Json] | None = None
 ) -> Workspace:
-    """Read the manifest and find where its records lie. `variables` are vars in the place of those of flags.
+    """Read the manifest and find where its records lie. `variables` are vars instead of those of flags.
 
     None is the one campaign of the working folder.
 

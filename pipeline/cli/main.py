@@ -141,7 +141,7 @@ def main() -> NoReturn:
 
 
 def called(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; all that goes wrong is told on stderr."""
+    """Run one command line and return its exit code; all that goes wrong is reported on stderr."""
     with stderr_restored():
         return _called(arguments)
 

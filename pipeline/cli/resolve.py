@@ -1,4 +1,4 @@
-"""`pipeline resolve`: a person settles a purchase whose outcome nobody could tell."""
+"""`pipeline resolve`: a person resolves a purchase whose outcome nobody could tell."""
 
 from typing import Any
 

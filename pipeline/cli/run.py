@@ -1,4 +1,4 @@
-"""`pipeline run`: does what the plan says. Run again, it goes on where it stopped."""
+"""`pipeline run`: does what the plan says. Run again, it continues where it stopped."""
 
 import shlex
 import sys
@@ -127,7 +127,7 @@ def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
 
 
 def _write_reports(reports: Iterable[Callable[[], None]]) -> Iterator[ExitCode]:
-    """Write reports; one that cannot be written is told, and hides nothing of how the run itself ended."""
+    """Write reports; one that cannot be written is reported, and hides nothing of how the run itself ended."""
     for write in reports:
         try:
             write()

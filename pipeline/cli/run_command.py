@@ -106,7 +106,7 @@ log_format_option = flag(
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    # First, so that what is wrong with the other flags is told so too.
+    # First, so that what is wrong with the other flags is reported so too.
     is_eager=True,
     callback=_begin_log,
     help="The format of lines on stderr; json writes one object per line.",

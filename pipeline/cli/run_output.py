@@ -151,7 +151,7 @@ class RunConsole:
     def _closing_lines(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         yield from self._problems(outcome)
         for note in outcome.notes:
-            # The limit that a plan meets is told with the plan.
+            # The limit that a plan meets is reported with the plan.
             if note != plan.refusal or verbosity().quiet:
                 yield printable(note)
         if not verbosity().quiet:

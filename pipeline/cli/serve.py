@@ -97,7 +97,7 @@ def live_page(
 def page_of_run(
     state: CampaignState, listen: str, token_file: Path | None, note: Callable[[], RunNote]
 ) -> "tuple[StateOfRun, LivePage]":
-    """The page of a run that goes on in this process and keeps a `note`, and what it hears of it.
+    """The page of a run that continues in this process and keeps a `note`, and what it hears of it.
 
     Raises:
         UsageError: the extra is missing, or it may not listen there.

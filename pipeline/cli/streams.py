@@ -25,7 +25,7 @@ def fill_in_streams() -> bool:
 
 @contextmanager
 def stderr_restored() -> Iterator[None]:
-    """Within it, `--log-format` may put another stream in the place of stderr."""
+    """Within it, `--log-format` may replace stderr with another stream."""
     before = sys.stderr
     try:
         yield

@@ -1,4 +1,4 @@
-"""What `status --watch` shows: a run that goes on in another terminal, as that one shows it."""
+"""What `status --watch` shows: a run that continues in another terminal, as that one shows it."""
 
 import sys
 import time

@@ -90,7 +90,7 @@ def cut_by_comment(comment: str, *, is_empty: bool) -> str:
 
 
 def collection_as_key(line: str, column: int) -> str:
-    """What to say of a mapping or list in the place of a key."""
+    """What to say of a mapping or list instead of a key."""
     if line[column - 2 : column] == "{{" or line[column - 1 : column + 1] == "{{":
         return 'a template needs quotes around all of it: "{{ … }}"'
     return "a key must be text, found a mapping or a list"

@@ -11,7 +11,7 @@ _MAX_BYTES = 16 << 20
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that is too large, before it is read where its length is told."""
+    """ASGI middleware: 413 for a body that is too large, before it is read where its length is reported."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

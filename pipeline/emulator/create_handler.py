@@ -42,7 +42,7 @@ class CreateHandler:
         )
 
     async def _describe(self, request: Request) -> Call:
-        # Read once, here: what was read, or what is wrong with it, goes on with the request.
+        # Read once, here: what was read, or what is wrong with it, continues with the request.
         try:
             fields: CreateFields | InvalidField = await _read(request)
         except InvalidField as error:

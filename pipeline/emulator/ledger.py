@@ -76,5 +76,5 @@ def _read(content: bytes) -> Iterator[Entry]:
         try:
             yield Entry(**json.loads(line))
         except (ValueError, TypeError):
-            # A line that was cut short by a kill.
+            # A line that was truncated by a kill.
             continue

@@ -83,7 +83,7 @@ class Rendering:
         layers = [drawing.layer(picture, self._size) for picture in pictures]
         motion = motion_named(self._option("motion_type"), self._seed)
         gray = drawing.plain(self._size, drawing.GRAY)
-        # Only a foot, which is cut out of the gray together with the subject: a film that is made from this one
+        # Only a foot, which is cut out of the gray together with the subject: a video that is made from this one
         # has its own lines at the top, and shows both.
         caption = self._strip() + self._foot(self._tag)
         yield self._clip(

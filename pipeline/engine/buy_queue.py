@@ -17,7 +17,7 @@ from pipeline.planning.plan import Action, Entry
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
-# A create of which a part had left is sent anew this often in one run; one that never left, a little more.
+# A create of which a part had left is sent again this often in one run; one that never left, a little more.
 TORN_SENDS = 2
 UNSENT_SENDS = 5
 # So often the vendor may put off one job in a run, and so often its images may fail to be uploaded.
@@ -185,7 +185,7 @@ def _timeout(entry: Entry) -> float:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Failures:
-    """What follows where a purchase has failed: it is told, it may end the buying, and it may be bought again.
+    """What follows where a purchase has failed: it is reported, it may end the buying, and it may be bought again.
 
     `matcher` says what else might serve the jobs of what failed.
     """

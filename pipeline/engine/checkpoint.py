@@ -134,7 +134,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 class Publication(Protocol):
-    """The results of what was on disk when it was made. The run goes on while they are written."""
+    """The results of what was on disk when it was made. The run continues while they are written."""
 
     def write(self) -> None:
         """Write the results manifest; any thread may, one at a time.

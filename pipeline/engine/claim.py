@@ -13,13 +13,13 @@ from pipeline import system
 def claimed(beside: Path) -> Iterator[Path]:
     """The path to name temporary files after, for as long as this lasts: `beside`, or another where that is taken.
 
-    A process that dies lets go of it, so that what came so far is gone on with. Without locks it is `beside`.
+    A process that dies lets go of it, so that what came so far is continued. Without locks it is `beside`.
     """
     lock = beside.with_name(f"{beside.name}.lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | system.NO_FOLLOW | system.PRIVATE, 0o666)
     except OSError:
-        yield beside  # what keeps a lock from being made is told when the file is to be made
+        yield beside  # what keeps a lock from being made is reported when the file is to be made
         return
     try:
         if not _is_held(descriptor, lock):

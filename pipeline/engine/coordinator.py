@@ -86,7 +86,7 @@ class Coordinator:
     def _turn(self, seconds: float) -> None:
         try:
             self.calls.collect(seconds)
-            # What is paid for goes on while the rest is written, which takes as long as the disk needs. Creates do
+            # What is paid for continues while the rest is written, which takes as long as the disk needs. Creates do
             # not: what just came back may forbid them.
             self._start_calls(*self.followers)
             self.journal.flush()

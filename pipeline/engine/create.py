@@ -341,6 +341,6 @@ def event_for(outcome: CreateOutcome) -> Event:
             return NothingBought(reason)
         case OutcomeUnknown(reason):
             # The vendor has no idempotency key and no list call: sending it again could pay twice and
-            # nobody could tell. Only a person settles it (`pipeline resolve`).
+            # nobody could tell. Only a person resolves it (`pipeline resolve`).
             return transitions.Unresolved(reason)
     assert_never(outcome)

@@ -56,7 +56,7 @@ class FetchResult:
 def fetch(
     provider: Provider, workflow_id: WorkflowId, wanted: Wanted, latest: Workflow | None
 ) -> FetchResult:
-    """Fetch what is wanted by the urls of `latest` or of a fresh answer; an expired one is asked for anew.
+    """Fetch what is wanted by the urls of `latest` or of a fresh answer; an expired one is asked for again.
 
     Raises:
         VendorError, AccountError: a file did not come whole; what came of it is resumed next time.

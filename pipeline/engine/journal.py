@@ -1,4 +1,4 @@
-"""What is known while a run goes on, and what of it is on disk.
+"""What is known during a run, and what of it is on disk.
 
 Changes gather during one turn of the coordinator and go to disk in one transaction; what follows from one (a
 create that may leave now, a workflow to be polled) happens only after that.
@@ -83,7 +83,7 @@ class Journal:
     ) -> None:
         """Note that `purchase` is to be sent; `on_durable` learns whether that is on disk, or a cap forbids it.
 
-        `replaces` are purchases that it is bought in the place of: they are marked in the same transaction.
+        `replaces` are purchases that it is bought instead of: they are marked in the same transaction.
         """
         intent = Intent(purchase=purchase, at=self._clock.now(), supersedes=replaces)
         self._intents.append(_PendingIntent(intent, on_durable))
@@ -108,7 +108,7 @@ class Journal:
         self._changes.append(_Pending(change, after_commit))
 
     def take_in(self, theirs: Records, decisions: Decisions) -> None:
-        """Write down what other machines have bought since the run began; none of it is this run's to go on with.
+        """Write down what other machines have bought since the run began; none of it is this run's to continue with.
 
         Raises:
             PipelineError: it cannot be written.

@@ -39,7 +39,7 @@ class OtherMachines:
             self.forget_matches()
 
     def forget_matches(self) -> None:
-        """What fits what is to be worked out anew, as a purchase was marked to be bought again."""
+        """What fits what is to be worked out again, as a purchase was marked to be bought again."""
         self._matcher = None
 
     def have_bought(self, job: Job) -> bool:

@@ -119,7 +119,7 @@ class ReceiptHandler:
             return
         if not isinstance(result, Workflow):
             raise result
-        # Meanwhile it may have been settled, or the workflow have become another's.
+        # Meanwhile it may have been resolved, or the workflow have become another's.
         if purchase.status is not Status.ATTENTION or self.journal.has_workflow(workflow_id):
             return
         try:

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, what it ends with, and how it is asked to stop."""
+"""What a run tells while it continues, what it ends with, and how it is asked to stop."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field

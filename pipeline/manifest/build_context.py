@@ -29,7 +29,7 @@ class Context:
         self.problems.append(location.problem(message))
 
     def warn(self, location: Location, message: str) -> None:
-        """Something doubtful, which is told and taken."""
+        """Something doubtful, which is reported and taken."""
         self.problems.append(location.problem(message, "warning"))
 
     def text(self, value: Value | None) -> Text | None:

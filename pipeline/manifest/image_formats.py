@@ -19,7 +19,7 @@ def check_image(content: bytes) -> None:
     """Refuse what is no image that the vendor takes, or not all of one.
 
     Raises:
-        ValueError: it is something else, damaged, or cut short; the message goes on from "this is".
+        ValueError: it is something else, damaged, or truncated; the message continues from "this is".
     """
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         wrong = _wrong_with_png(content)

@@ -54,7 +54,7 @@ class JobBuilder:
         if known is None or known.mode_option is None or entry is None:
             return None if known is None else known.output
         scope = self._scope.enter(combination, take, entry.names or ())
-        # What is wrong with it is told when that job itself is made.
+        # What is wrong with it is reported when that job itself is made.
         return known.gives({known.mode_option: Faults([]).catch(None, render, entry.tree, scope)})
 
     def job(self, combination: Combination, take: int) -> Job | None:
@@ -225,7 +225,7 @@ class _TemplateBuilder:
             if value is not None:
                 values[name] = value
         for name in self._required:
-            # One that is there and failed is told already.
+            # One that is there and failed is reported already.
             if name not in values and (name not in self._options or not faults.are_errors):
                 message = f"missing option '{name}', which {self.template.template_id} needs"
                 faults.problems.append(self.template.location.problem(message))

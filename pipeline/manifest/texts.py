@@ -84,7 +84,7 @@ def is_true(answer: Json) -> bool:
 
 
 class Remembered(Generic[T]):
-    """What depends on some names of a scope, worked out anew only when one is another object than before.
+    """What depends on some names of a scope, worked out again only when one is another object than before.
 
     The loops of an expansion keep the objects of the outer axes, so what does not change along an axis is
     rendered once for it.

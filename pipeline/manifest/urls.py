@@ -18,7 +18,7 @@ def is_url(text: str) -> bool:
 
 
 def are_several(text: str) -> bool:
-    """Whether a text that begins with a url goes on with another, as feeds list them in one cell."""
+    """Whether a text that begins with a url continues with another, as feeds list them in one cell."""
     return is_url(text) and _ANOTHER.search(text) is not None
 
 

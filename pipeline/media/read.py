@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, ImageStat
 
 from pipeline.media.facts import MediaFacts
 
-# Anything that the libraries may say of bytes that are no media, cut short, or made to harm.
+# Anything that the libraries may say of bytes that are no media, truncated, or made to harm.
 _UNREADABLE = (
     *(OSError, ValueError, ArithmeticError, EOFError, SyntaxError, av.error.FFmpegError),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -38,12 +38,12 @@ POSTER_WIDTH = 320
 
 
 def facts_of(path: Path) -> MediaFacts | None:
-    """What the file at `path` shows and how long; None where it cannot be read as a picture, a film or a sound."""
+    """What the file at `path` shows and how long; None where it cannot be read as a picture, a video or a sound."""
     return _facts_of_picture(path) or _facts_of_stream(path)
 
 
 def poster_of(path: Path, width: int = POSTER_WIDTH) -> bytes | None:
-    """A WebP of the file, `width` pixels wide: of a film, the first frame that is neither black nor blank.
+    """A WebP of the file, `width` pixels wide: of a video, the first frame that is neither black nor blank.
 
     None where nothing can be shown: it cannot be read, or holds sound only.
     """

@@ -186,7 +186,7 @@ def _open_store(
 def _hold_campaign(workspace: Workspace, split: Split | None) -> AbstractContextManager[None]:
     """Keep out runs that would divide the campaign otherwise: of the whole of it, or into other shards."""
     if isinstance(workspace.whole_state, DatabaseUrl):
-        return nullcontext()  # who takes the lease is told
+        return nullcontext()  # who takes the lease is reported
     if not workspace.environment.allows_network_file_system:
         look.refuse_network_file_system(workspace.whole_state)
     return hold_split(
@@ -303,7 +303,7 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
         try:
             other_results = read(path, shown_path(path))
         except InvalidInput:
-            continue  # whoever it belongs to is told when its own campaign is read
+            continue  # whoever it belongs to is reported when its own campaign is read
         if other_results is not None and _was_named_otherwise(other_results, path, campaign):
             raise InvalidInput(
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "

@@ -39,7 +39,7 @@ def told_hash(
         [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
         _decided(decisions),
         sorted(inputs.items()),
-        # What files hold is told too, as far as it can be read.
+        # What files hold is reported too, as far as it can be read.
         [RULE, can_read()],
         sorted({file.sha256 for file in store.files()}),
     ]

@@ -1,4 +1,4 @@
-"""A person settles a purchase whose outcome nobody could tell."""
+"""A person resolves a purchase whose outcome nobody could tell."""
 
 from functools import partial
 
@@ -67,7 +67,7 @@ def identify(
     A wrong one would pass for the result of this job.
 
     Raises:
-        UsageError: the purchase is settled already or deleted, or another one has this workflow.
+        UsageError: the purchase is resolved already or deleted, or another one has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
         Unfinished: the vendor cannot be asked, or the records cannot be written.
         Stopped: a signal came before the vendor had answered.

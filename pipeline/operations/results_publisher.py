@@ -65,7 +65,7 @@ class Publisher:
             assert_writable(self._workspace.results)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                return  # that room is missing is told when they are written, and passes
+                return  # that room is missing is reported when they are written, and passes
             raise InvalidInput(
                 f"{self._workspace.results_name}: cannot be written ({error.strerror}), so nothing is bought; "
                 "choose another with --results"
@@ -209,7 +209,7 @@ class Publisher:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Publication:
-    """The results of what a state holds when this is made: a thread may write them while the state goes on.
+    """The results of what a state holds when this is made: a thread may write them while the state continues.
 
     `records` are what it holds; nothing that is given may change any more.
     """

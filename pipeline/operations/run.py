@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def require_records(workspace: Workspace) -> None:
-    """Make sure that there is a state, or results: without them a run would buy all anew.
+    """Make sure that there is a state, or results: without them a run would buy all again.
 
     Raises:
         InvalidInput: there is neither.

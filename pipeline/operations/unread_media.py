@@ -18,7 +18,7 @@ from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 
-# Files are read so many at once, and after each batch it is asked whether to go on.
+# Files are read so many at once, and after each batch it is asked whether to continue.
 _AT_ONCE = 8
 _BATCH = 64
 

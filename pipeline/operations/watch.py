@@ -88,7 +88,7 @@ class Watch:
         ]
 
     def _note_run(self) -> None:
-        """Whether a run is under way; with a new one, what is counted begins anew."""
+        """Whether a run is under way; with a new one, what is counted starts over."""
         self.run = look.holder(self._workspace.state, self._workspace.state_name)
         if self.run is not None and self.run.since != self._since:
             self._since = self.run.since

@@ -1,4 +1,4 @@
-"""Webhooks of a campaign: where the secret and the receipts lie, and what hears the vendor while a run goes on."""
+"""Webhooks of a campaign: where the secret and the receipts lie, and what hears the vendor during a run."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager

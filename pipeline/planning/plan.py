@@ -71,7 +71,7 @@ class Entry:
     vendor is to be told of what serves, where it differs from what was last sent, and `untold` the same where
     nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
     are to be bought again: they are marked with the intent of the new one. `source` is the approved purchase
-    that it is made from, where only such a one goes on.
+    that it is made from, where only an approved one is used.
     """
 
     key: JobKey

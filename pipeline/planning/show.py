@@ -121,7 +121,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
-    """How many creates nobody knows the outcome of, and what settles one of them."""
+    """How many creates nobody knows the outcome of, and what resolves one of them."""
     entries = list(plan.of(Action.ATTENTION))
     elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
     if elsewhere:

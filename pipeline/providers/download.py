@@ -94,7 +94,7 @@ class MediaClient:
         """Fetch what is missing; None if the server cannot go on from what is here, which is dropped."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
-            if response.status == 200:  # another file by now, or a server without ranges: it begins anew
+            if response.status == 200:  # another file by now, or a server without ranges: it starts over
                 return self._receive(response, part, 0, media)
             if response.status == 206 and _continues(response, start, etag) and not _coding(response):
                 return self._receive(response, part, start, media)
@@ -142,13 +142,13 @@ class MediaClient:
             for block in _steady(blocks, self.timeout):
                 received.add(block)
                 if received.size > most:
-                    part.discard()  # what came would fill the disk, and never be gone on with
+                    part.discard()  # what came would fill the disk, and never be continued
                     raise DownloadFailed(
                         f"{shown_url(media.url)} is larger than {most:,} bytes, which is all that may come",
                         lasting=True,
                     )
                 file.write(block)
-                # What comes in one piece is never gone on with.
+                # What comes in one piece is never continued.
                 if coding is None and received.size == len(block) != length:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()

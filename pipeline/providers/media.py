@@ -71,7 +71,7 @@ _BY_BRAND = {
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gg6"), ("video/3gpp", "audio/3gpp", "video/mp4")),
 }
 _MP4 = ("video/mp4", "audio/mp4", "video/3gpp")
-# A film may begin without the box that names its kind, as old cameras write them.
+# A video may begin without the box that names its kind, as old cameras write them.
 _BOXES = frozenset({b"wide", b"mdat", b"moov", b"free", b"skip", b"pnot"})
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _STARTS = (
@@ -114,7 +114,7 @@ def sniffed(head: bytes, declared: str) -> str | None:
 
 
 def type_of(head: bytes, declared: str, served: str) -> str | None:
-    """The type of a whole file that begins with `head`; None for what is but a text in the place of media.
+    """The type of a whole file that begins with `head`; None for what is but a text instead of media.
 
     What is known by its bytes is what they say. Anything else is what it was `declared` to be, else what its server
     called it; only a page that tells of an error is none of that.

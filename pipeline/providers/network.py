@@ -21,7 +21,7 @@ class Network:
     """`proxies` by scheme (`http`, `https`, `all`), the hosts that go without one, and a CA bundle's path.
 
     A proxy's url may hold a password, so it is not shown. `ca_bundle` None: the bundle that is built in. What cannot
-    be used is told where it would be used, as a setting that is meant for other addresses stops nothing.
+    be used is reported where it would be used, as a setting that is meant for other addresses stops nothing.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -23,7 +23,7 @@ class PartialFile:
         self._has_etag = True
 
     def progress(self) -> tuple[int, str]:
-        """How many bytes are here and the ETag they came with; (0, "") with nothing to go on from."""
+        """How many bytes are here and the ETag they came with; (0, "") with nothing to continue from."""
         try:
             etag = read_limited(self._etag_path, 300).decode("ascii")
             size = self.path.lstat().st_size

@@ -28,7 +28,7 @@ BUILT_IN: dict[str, ProviderPlugin] = {"vimmerse": _VIMMERSE, "emulator": _VIMME
 
 
 def plugin_named(name: str) -> ProviderPlugin:
-    """What makes the provider of that name. Needs no key, so that a wrong name is told before a missing key.
+    """What makes the provider of that name. Needs no key, so that a wrong name is reported before a missing key.
 
     Raises:
         InvalidInput: there is none of that name, or the plug-in cannot be loaded.

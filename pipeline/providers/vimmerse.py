@@ -78,7 +78,7 @@ class Vimmerse:
 
     def prepare(self, request: CreateRequest) -> CreateRequest:
         prepared = self._uploads.with_urls(request, all_urls=self.settings.api == "v2")
-        self._body(prepared)  # what cannot be sent is told before anything is intended
+        self._body(prepared)  # what cannot be sent is reported before anything is intended
         return prepared
 
     def create(self, request: CreateRequest) -> CreateOutcome:

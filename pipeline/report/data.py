@@ -33,7 +33,7 @@ class GalleryRecords:
 
     `command` is the manifest as the commands on the page are to name it, `flags` what they need besides. `keys` are
     the jobs that were selected, None: all. `hrefs`, `stills` and `media` are by SHA-256: where the page finds each
-    file that is on this machine (empty: it is here, but the page holds no films), which files have a still, and what
+    file that is on this machine (empty: it is here, but the page holds no videos), which files have a still, and what
     each holds.
     """
 

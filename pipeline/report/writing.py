@@ -1,4 +1,4 @@
-"""Writes the gallery: a folder that opens from disk, the same with its films inside, or one file."""
+"""Writes the gallery: a folder that opens from disk, the same with its videos inside, or one file."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def write_folder(
 ) -> WrittenPage:
     """Write the page into `folder`, then its stills; once more where the files told what was not known before.
 
-    With `bundle` the films go into it too. `told` how many stills are made, of how many.
+    With `bundle` the videos go into it too. `told` how many stills are made, of how many.
 
     Raises:
         UsageError: another's page lies there.
@@ -80,7 +80,7 @@ def write_folder(
 def write_single(
     file: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, told: Told
 ) -> WrittenPage:
-    """Write one file with the stills inside and no films.
+    """Write one file with the stills inside and no videos.
 
     Raises:
         UsageError: another's file lies there.

@@ -55,7 +55,7 @@ def waiting_for_approval(assignment: Assignment, stands: Standings) -> list[JobK
 def needing_attention(
     purchases: Collection[Purchase], elsewhere: Collection[PurchaseId] = ()
 ) -> tuple[Purchase, ...]:
-    """Those of `purchases` whose outcome only a person can settle."""
+    """Those of `purchases` whose outcome only a person can resolve."""
     return tuple(each for each in purchases if each.status is Status.ATTENTION and each.id not in elsewhere)
 
 

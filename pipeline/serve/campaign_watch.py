@@ -182,7 +182,7 @@ class CampaignWatch:
         }
 
     def _look_at_files(self, stamps: dict[str, Stamp]) -> None:
-        """Read what has changed. What cannot be read stays as it was, and is told, until it changes again."""
+        """Read what has changed. What cannot be read stays as it was, and is reported, until it changes again."""
         for name, read in self._parts.items():
             if self._read.stamps.get(name) == stamps[name]:
                 continue

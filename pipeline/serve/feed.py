@@ -1,4 +1,4 @@
-"""What happened, in order, for any number of browsers; each goes on from the last event that it saw.
+"""What happened, in order, for any number of browsers; each continues from the last event that it saw.
 
 Events are kept once, not once for each browser, so a browser that reads slowly, or not at all, costs nothing.
 """
@@ -20,7 +20,7 @@ _RETRY_MS = 1_000
 class Feed:
     """Events with ids of growing numbers, at most `most` of them of at most `most_bytes` together.
 
-    A browser that goes on from one that is gone, or from another server's, is told to begin anew.
+    A browser that continues from one that is gone, or from another server's, is told to start over.
     """
 
     def __init__(self, most: int = 2_000, most_bytes: int = 16 << 20) -> None:
@@ -75,7 +75,7 @@ class Feed:
             position = self._position(after)
             while True:
                 heard.clear()
-                ends = self._closed  # asked first: what was added before it was closed is told
+                ends = self._closed  # asked first: what was added before it was closed is reported
                 frames, position = self._frames(position)
                 if frames:
                     yield b"".join(frames)

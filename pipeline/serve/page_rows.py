@@ -1,4 +1,4 @@
-"""The rows of one campaign on the live page: made anew only where something of them has changed."""
+"""The rows of one campaign on the live page: rebuilt only where something in them has changed."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -97,7 +97,7 @@ class PageRows:
         decisions: Decisions,
         said: Mapping[PurchaseId, Decision],
     ) -> None:
-        """Make the rows of what has changed anew."""
+        """Rebuild the rows of what has changed."""
         changed = self._changed_purchases(records, said)
         stands = standings(assignment)
         jobs = {
@@ -235,7 +235,7 @@ class PageRows:
         if isinstance(output, Path):
             return located(jobs, purchases, self._workspace.campaign.manifest.parent, output)
         if self.stored is None:
-            return {}  # another place than that of the start: it is opened when the page is served anew
+            return {}  # another place than that of the start: it is opened when the page is served again
         self._sizes_seen = self.stored.sizes
         return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
 

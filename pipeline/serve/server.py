@@ -116,7 +116,7 @@ class LivePage:
             try:
                 server.run()
             except SystemExit:
-                return  # the port is taken, which is told below
+                return  # the port is taken, which is reported below
             finally:
                 ready.set()
 
@@ -133,7 +133,7 @@ class LivePage:
             yield url
         finally:
             with suppress(PipelineError, OSError):
-                self.watcher.look()  # how it ended is told before the streams end
+                self.watcher.look()  # how it ended is reported before the streams end
             server.should_exit = True
             self.watcher.stop()
             for thread in threads:

@@ -1,4 +1,4 @@
-"""Films in an object store, for the live page: what lies there, and the bytes, handed out by way of this server.
+"""Videos in an object store, for the live page: what lies there, and the bytes, handed out by way of this server.
 
 No link is signed: whoever looks has the token of this server, and never a right at the store.
 """
@@ -22,7 +22,7 @@ _PATIENCE = 5.0
 
 
 class StoredFilms:
-    """What lies below `url`. It is listed in threads of its own, as a store may be slow or out of reach.
+    """What lies below `url`. It is listed in threads of its own, as a store may be slow or unreachable.
 
     `sizes` are by path. `trouble` says why the store could not be listed last.
     """

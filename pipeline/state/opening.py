@@ -41,7 +41,7 @@ def open_store(
     """The state at `path`, which belongs to one campaign and one manifest; a database has those of many.
 
     `campaign` and `manifest` are None where only the state is known (`collect STATE`); it must exist then.
-    `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are told to others who find the
+    `run` names this run, for its caps. `now` (UTC, ISO 8601) and `command` are shown to others who find the
     lock taken. `lease_seconds` is how long a database is held without being renewed, None: as usual. `part` is
     which part of the campaign is meant in a database; a file holds one. `split` names the division that it is
     a part of: in a database those of another are kept out.

@@ -80,7 +80,7 @@ def assert_wal_whole(path: Path) -> None:
 
             skips = wal.skips_commits(beside(path, "-wal").read_bytes(), size, page)
     except (OSError, struct.error, ValueError):
-        return  # what cannot be read is told when it is opened
+        return  # what cannot be read is reported when it is opened
     if skips:
         raise InvalidInput(
             f"{beside(path, '-wal')}: damaged, and it holds the latest purchases; nothing was changed; restore it "

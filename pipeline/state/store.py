@@ -204,7 +204,7 @@ class Store(Protocol):
             InvalidInput: the state was deleted, replaced, or taken over by another run meanwhile; or an intent
                 has no price under a cap on credits.
             StateLocked: the lease on it ran out.
-            Unfinished: it cannot be written (a full disk, a server out of reach).
+            Unfinished: it cannot be written (a full disk, an unreachable server).
             PipelineError: a purchase is not any more as a change found it.
         """
         ...

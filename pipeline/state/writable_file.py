@@ -89,7 +89,7 @@ class WritableFile:
                 self.connection.close()
                 return
         except sqlite3.Error:
-            pass  # a full disk: all that is committed lies in the -wal, and the next run goes on from there
+            pass  # a full disk: all that is committed lies in the -wal, and the next run continues from there
         self._close_without_folding()
 
     def _take_flag_off(self) -> bool:

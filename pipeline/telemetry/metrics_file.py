@@ -35,7 +35,7 @@ class MetricsFile:
             raise UsageError(f"--metrics-file {printable(str(path))}: {error.strerror}") from error
 
     def refresh(self) -> None:
-        """Write it anew, now and then. That it cannot be written is told at the end."""
+        """Rewrite it now and then. That it cannot be written is reported at the end."""
         if self._monotonic() - self._written_at >= _INTERVAL:
             try:
                 self._write()

@@ -57,7 +57,7 @@ class Traces:
     """Sends a span for each phase that ends. `on_change` is called by one thread."""
 
     def __init__(self, campaign: str, variables: Mapping[str, str]) -> None:
-        # What it has to say is told at the end, in one line: stderr is the run's.
+        # What it has to say is reported at the end, in one line: stderr is the run's.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         logging.getLogger("opentelemetry").propagate = False
         self._campaign = campaign
@@ -92,7 +92,7 @@ class Traces:
             self._since[after.id] = change.at
 
     def finish(self) -> str | None:
-        """Send what is left; what could not be sent is told."""
+        """Send what is left; what could not be sent is reported."""
         closing = Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(_PATIENCE)

@@ -30,7 +30,7 @@ def _sound(lab: Lab) -> Reply:
 
 
 def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:
-    """A create's answer with these headers in the place of its length."""
+    """A create's answer with these headers instead of its length."""
     answer = _sound(lab)
     return head_of(answer, *headers) + (answer.body if body is None else body)
 

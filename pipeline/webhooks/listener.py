@@ -1,4 +1,4 @@
-"""A server for the vendor's calls while a run goes on. Needs the extra `serve` (uvicorn)."""
+"""A server for the vendor's calls during a run. Needs the extra `serve` (uvicorn)."""
 
 import socket
 import threading

@@ -111,7 +111,7 @@ class TeamSpool:
             self._receipts.put(receipt.purchase, receipt.named, MOST_NAMED)
 
     def stamp(self) -> object:
-        """As that of `Spool`; while the database is out of reach nothing changes."""
+        """As that of `Spool`; while the database is unreachable nothing changes."""
         with suppress(PipelineError):
             return self._receipts.stamp()
         return None

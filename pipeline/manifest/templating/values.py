@@ -19,7 +19,7 @@ _CHARACTERS_PER_STEP: Final = 8
 class Missing(StrictUndefined):
     """Any use of it is an error that names it and what is near; only `default` and `is defined` take it.
 
-    `known` are the names that would have been there. They are compared only when the error is told, as most
+    `known` are the names that would have been there. They are compared only when the error is reported, as most
     of what is missing is mended by a default.
     """
 

@@ -65,7 +65,7 @@ class Transmission:
 class Route:
     """What the connections of one thread have in common: the request under way, and who judges addresses.
 
-    `target` is what is asked for, byte for byte: the library would spell a url anew, and a signature is of the
+    `target` is what is asked for, byte for byte: the library would respell a url, and a signature is of the
     spelling. Without `keep_alive` a connection carries one request.
     """
 

@@ -144,7 +144,7 @@ class Lease:
     def lost(self) -> StateLocked:
         """The error of a run that has lost it; from then on it has."""
         self._is_lost = True
-        # Asked once: a server that is out of reach lets us wait, and many writes may follow.
+        # Asked once: a server that is unreachable lets us wait, and many writes may follow.
         self._told = self._told or self._loss()
         return StateLocked(self._told)
 

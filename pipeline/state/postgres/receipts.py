@@ -21,7 +21,7 @@ from pipeline.state.postgres.server import ConnectionLost, Server, durable, paus
 from pipeline.state.postgres.transactions import PostgresDatabase
 from pipeline.state.rescue import Rescue
 
-# Seconds for which the server is tried before an id is given up, which is told then.
+# Seconds for which the server is tried before an id is given up, which is reported then.
 _PATIENCE = 30.0
 
 # Its own id lets an answer that was lost be asked for again.
@@ -41,7 +41,7 @@ _TAKE = "INSERT INTO pipeline.receipts_taken (id) VALUES (?)"
 class Receipts:
     """The receipts of one campaign; `database` is that of the run that holds the lease, or held it.
 
-    `file` is the last resort, on this machine, where the server is out of reach too; None where there is none.
+    `file` is the last resort, on this machine, where the server is unreachable too; None where there is none.
     """
 
     server: Server

@@ -65,7 +65,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     longest_silence = 20.0
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
-        """Carry out what psycopg asks to be carried out, as long as the server goes on answering.
+        """Carry out what psycopg asks to be carried out, as long as the server continues answering.
 
         Raises:
             OperationalError: it has not for `longest_silence` seconds; the connection is closed.
@@ -105,7 +105,7 @@ class Server:
         """A new connection in autocommit mode, which the caller closes.
 
         Raises:
-            ConnectionLost: the server is out of reach now; says why.
+            ConnectionLost: the server is unreachable now; says why.
             InvalidInput: it does not let us in, or knows no such database.
             UsageError: libpq does not take the url.
         """

@@ -54,7 +54,7 @@ class TeamState:
     """Which state of a database is meant, as `open_store` is asked for it.
 
     `campaign` and `manifest` are None where only the database knows them. `part` is the part of the campaign that is
-    meant, None: the whole; `split` names the division that it is of. `run` and `command` are told to others.
+    meant, None: the whole; `split` names the division that it is of. `run` and `command` are shown to others.
     """
 
     url: DatabaseUrl
@@ -80,7 +80,7 @@ class TeamState:
 
         Raises:
             InvalidInput: it is not a whole state of this campaign.
-            Unfinished: the database is out of reach.
+            Unfinished: the database is unreachable.
         """
         return self._connected(self._read)
 
@@ -90,7 +90,7 @@ class TeamState:
         Raises:
             StateLocked: another run holds it.
             InvalidInput: it is not a whole state of this campaign; it is left as it is.
-            Unfinished: the database is out of reach.
+            Unfinished: the database is unreachable.
         """
         return self._connected(partial(self._open, secrets.token_hex(16)))
 

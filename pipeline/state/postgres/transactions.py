@@ -19,7 +19,7 @@ from pipeline.state.postgres.lease import Lease, clock
 from pipeline.state.postgres.server import DURABLE, Connection, ConnectionLost, Server, pause_before
 from pipeline.state.sql.database import Row, Value
 
-# Seconds that who only reads waits for a server that is out of reach.
+# Seconds that who only reads waits for a server that is unreachable.
 _READ_PATIENCE = 30.0
 
 # All of it ends with the transaction, so it holds behind a pooler too.
@@ -168,7 +168,7 @@ class PostgresDatabase:
         return bool(turn == self._turn)
 
     def connect_anew(self) -> None:
-        """A new connection in the place of one that was lost, as soon as there is one.
+        """A new connection instead of one that was lost, as soon as there is one.
 
         Raises:
             Unfinished: there was none for as long as the lease lasts.
@@ -217,7 +217,7 @@ class PostgresDatabase:
 
 
 class PostgresTransaction:
-    """A transaction that begins anew, and carries out again what was, when its connection is lost."""
+    """A transaction that starts over, and carries out again what was, when its connection is lost."""
 
     def __init__(self, database: PostgresDatabase, begin: str, lease: Lease | None) -> None:
         self._database = database
@@ -271,10 +271,10 @@ class PostgresTransaction:
                 return self._database.was_committed(self._lease)
 
     def _again(self) -> None:
-        """Begin anew, and carry out all that was. It may be lost again, as often as there is time.
+        """Start over, and carry out all that was. It may be lost again, as often as there is time.
 
         Raises:
-            Unfinished: what is read now is not what was read before; or the server is out of reach.
+            Unfinished: what is read now is not what was read before; or the server is unreachable.
             StateLocked: the lease is lost.
         """
         while True:
