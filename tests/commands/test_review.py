@@ -279,8 +279,8 @@ def test_what_another_wrote_is_kept_when_one_decides_anew(bought: Project, pipel
     ("arguments", "told"),
     [
         (("--at", "1"), "--at needs --note"),
-        (("--at", "-1", "--note", "x"), "seconds into the video"),
-        (("--at", "nan", "--note", "x"), "seconds into the video"),
+        (("--at", "-1", "--note", "x"), "seconds from the start of the video"),
+        (("--at", "nan", "--note", "x"), "seconds from the start of the video"),
         (("--at", "soon", "--note", "x"), "--at"),
         (("--note", "x" * 4001), "4,000 characters"),
         (("--note", "  "), "4,000 characters"),
