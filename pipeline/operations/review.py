@@ -49,7 +49,7 @@ class Opinion:
             if self.note is None:
                 raise UsageError("--at needs --note: it says which moment the note is about")
             if not math.isfinite(self.moment) or not 0 <= self.moment <= _LONGEST_VIDEO:
-                raise UsageError(f"--at is in seconds from the start of the video, not {self.moment!r:.40}")
+                raise UsageError(f"a moment is in seconds from the start of the video, not {self.moment!r:.40}")
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
         """The same as a decision on one purchase, as of now."""
