@@ -92,7 +92,8 @@ class CallPool:
     """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen.
 
     Calls that may be repeated go to `executor`, which may be a cluster; those that may not, to `local_executor`
-    in this process, as no cluster runs a task exactly once. `rate` bounds the requests a second, None does not.
+    in this process, as no cluster runs a task exactly once; what is no call, to `aside`. `rate` bounds the requests
+    a second, None does not.
     """
 
     def __init__(
@@ -103,13 +104,15 @@ class CallPool:
         rate: float | None,
         executor: Executor,
         local_executor: Executor,
+        aside: Executor,
     ) -> None:
         self._clock = clock
         self._limit = limit
         self._bucket = None if rate is None else TokenBucket(clock, rate)
         self._executor = executor
         self._local_executor = local_executor
-        self._count = self._aside = 0
+        self._aside = aside
+        self._count = self._count_aside = 0
         # Its put() may be called from a signal handler, unlike that of queue.Queue.
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
@@ -126,7 +129,7 @@ class CallPool:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is under way."""
-        return self._count + self._aside == 0
+        return self._count + self._count_aside == 0
 
     def ready_at(self) -> float:
         """When the next call may be started as far as the rate is concerned, in monotonic seconds."""
@@ -168,11 +171,11 @@ class CallPool:
         **kwargs: P.kwargs,
     ) -> "Future[T]":
         """As `submit_local`, for work that is no call of the vendor's: the limit does not count it."""
-        future = self._local_executor.submit(work, *args, **kwargs)
-        self._aside += 1
+        future = self._aside.submit(work, *args, **kwargs)
+        self._count_aside += 1
 
         def ended(done: "Future[T]") -> None:
-            self._aside -= 1
+            self._count_aside -= 1
             on_done(done)
 
         future.add_done_callback(lambda done: self._inbox.put(lambda: ended(done)))

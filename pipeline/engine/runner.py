@@ -73,13 +73,15 @@ class Runner:
     open_workers: Callable[[int], AbstractContextManager[Executor]] | None = None
     _executor: Executor = field(init=False)
     _workers: Executor = field(init=False)
+    _aside: Executor = field(init=False)
 
     def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
         at_once = self.settings.concurrency
         with ExitStack() as stack:
-            # One thread more than there are calls: it writes the results.
-            self._executor = self._workers = stack.enter_context(self.open_executor(at_once + 1))
+            self._executor = self._workers = stack.enter_context(self.open_executor(at_once))
+            # Always the same thread writes the results: each that ever did keeps the memory that it needed for that.
+            self._aside = stack.enter_context(self.open_executor(1))
             if self.open_workers is not None:
                 self._workers = stack.enter_context(self.open_workers(at_once))
             self._put_files_in_place()
@@ -174,6 +176,7 @@ class Runner:
             rate=self.settings.rate,
             executor=self._workers,
             local_executor=self._executor,
+            aside=self._aside,
         )
 
     @cached_property
