@@ -1,6 +1,5 @@
 """What people say of takes, written where git keeps it."""
 
-import math
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,7 +47,9 @@ class Opinion:
         if self.moment is not None:
             if self.note is None:
                 raise UsageError("a moment is that of a note: --at goes with --note")
-            if not math.isfinite(self.moment) or not 0 <= self.moment <= _LONGEST_VIDEO:
+            if (
+                not 0 <= self.moment <= _LONGEST_VIDEO
+            ):  # nor is it where it is no number: NaN is not in any range
                 raise UsageError(f"a moment is told in seconds into the video, not {self.moment!r:.40}")
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
