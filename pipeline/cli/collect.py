@@ -13,6 +13,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
+    NumberRange,
     campaign_options,
     flag,
     format_option,
@@ -37,13 +38,13 @@ _MOST_TOLD = 5
 @click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
 @flag(
     "--request-timeout",
-    type=click.FloatRange(0.1, 3600),
+    type=NumberRange(0.1, 3600),
     default=60.0,
     help="How many seconds one request may take.",
 )
 @flag(
     "--poll-interval",
-    type=click.FloatRange(0.1, 3600),
+    type=NumberRange(0.1, 3600),
     default=30.0,
     help="The longest wait between two polls of one workflow.",
 )

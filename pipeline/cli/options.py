@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+class NumberRange(click.FloatRange):
+    """A number in a range, and no NaN, which is in none and which no comparison refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
 def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """A click option that can also be set by `PIPELINE_<NAME>`."""
     variable = "PIPELINE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")

@@ -8,6 +8,7 @@ import click
 from pipeline.cli.options import (
     DEFAULT_LISTEN,
     INPUT,
+    NumberRange,
     campaign_options,
     flag,
     format_option,
@@ -22,7 +23,7 @@ pacing_options = together(
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows in flight at once."),
     flag(
         "--rate",
-        type=click.FloatRange(0, 10_000, min_open=True),
+        type=NumberRange(0, 10_000, min_open=True),
         metavar="N",
         help="Requests per second to the vendor, of all kinds together.",
     ),
@@ -34,14 +35,14 @@ pacing_options = together(
     ),
     flag(
         "--request-timeout",
-        type=click.FloatRange(0.1, 3600),
+        type=NumberRange(0.1, 3600),
         default=60.0,
         metavar="SECONDS",
         help="How long one request may take.",
     ),
     flag(
         "--poll-interval",
-        type=click.FloatRange(0.1, 3600),
+        type=NumberRange(0.1, 3600),
         default=30.0,
         metavar="SECONDS",
         help="The longest wait between two polls of one workflow.",
@@ -55,7 +56,7 @@ buying_options = together(
     flag("--fail-fast", is_flag=True, help="Buy nothing more once a job has failed."),
     flag(
         "--fail-threshold",
-        type=click.FloatRange(0, 1),
+        type=NumberRange(0, 1),
         metavar="SHARE",
         help="The share of failed jobs, 0 to 1, that a run tolerates.",
     ),

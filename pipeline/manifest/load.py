@@ -1,5 +1,6 @@
 """A manifest becomes a campaign, or every problem that it has."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign
+from pipeline.records import check_value
 
 _MOST_JOBS_CHECKED = 20_000
 # What a manifest must not say, as it may come from a stranger: where the key goes, where records are kept.
@@ -37,6 +39,7 @@ def load(
         InvalidInput: with every problem, in the order of their positions.
     """
     name = name or str(path)
+    _check_variables(variables)
     manifest = _followed(path, name)
     root = files.project_root(manifest)
     document = read_layers(manifest, name, root)
@@ -53,6 +56,21 @@ def load(
     told = {problem.position for problem in problems}
     problems += [warning for warning in document.warnings if warning.position not in told]
     return replace(campaign, warnings=tuple(in_order(problems)))
+
+
+def _check_variables(variables: Mapping[str, Json]) -> None:
+    """Refuse what no manifest could say: a program, or a plan that somebody edited, may give anything.
+
+    Raises:
+        InvalidInput: a name is no text, or a value none that JSON has and a record takes.
+    """
+    for name, value in variables.items():
+        if not isinstance(name, str):
+            raise InvalidInput(f"the vars that are given: {name!r:.60} is no name")
+        try:
+            check_value(json.loads(json.dumps(value, allow_nan=False)), "value")
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput(f"the var '{name:.60}' cannot be used: {error}") from None
 
 
 def _followed(path: Path, name: str) -> Path:

@@ -1,6 +1,5 @@
 """What people say of takes, written where git keeps it."""
 
-import math
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,8 +47,10 @@ class Opinion:
         if self.moment is not None:
             if self.note is None:
                 raise UsageError("--at needs --note: it says which moment the note is about")
-            if not math.isfinite(self.moment) or not 0 <= self.moment <= _LONGEST_VIDEO:
-                raise UsageError(f"a moment is in seconds from the start of the video, not {self.moment!r:.40}")
+            if not 0 <= self.moment <= _LONGEST_VIDEO:  # NaN is not in any range
+                raise UsageError(
+                    f"a moment is in seconds from the start of the video, not {self.moment!r:.40}"
+                )
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
         """The same as a decision on one purchase, as of now."""

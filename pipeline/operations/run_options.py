@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.engine.run_settings import RunSettings
+from pipeline.errors import UsageError
 from pipeline.executors.choice import OpenExecutor
 from pipeline.manifest.model import Campaign
 from pipeline.operations.caps import caps_of
@@ -56,6 +57,16 @@ class RunOptions:
     on_change: Callable[[Change], None] = ignore_change
     observe: "Callable[[Provider], Provider]" = as_it_is
     open_workers: OpenExecutor | None = None
+
+    def __post_init__(self) -> None:
+        # From Python anything may come, and no comparison stops what is no number.
+        for name in ("max_creates", "max_credits"):
+            cap = getattr(self, name)
+            if cap is not None and (type(cap) is not int or cap < 0):
+                raise UsageError(f"{name}: expected a whole number, 0 or more, found {cap!r:.40}")
+        share = self.fail_threshold
+        if share is not None and (type(share) not in (int, float) or not 0 <= share <= 1):
+            raise UsageError(f"fail_threshold: expected a share from 0 to 1, found {share!r:.40}")
 
 
 def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:

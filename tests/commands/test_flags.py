@@ -447,3 +447,14 @@ def test_nor_in_a_manifest(folder: Path, pipeline: Pipeline, command: str, addre
     assert ended.code == 64, ended.said
     assert "output.dir" in ended.err
     assert "hunter2" not in ended.said
+
+
+@pytest.mark.parametrize("flag", ["--fail-threshold", "--rate", "--request-timeout", "--poll-interval"])
+def test_what_is_no_number_is_in_no_range(
+    project: Project, pipeline: Pipeline, vendor: Emulator, flag: str
+) -> None:
+    ended = pipeline("run", project.manifest, flag, "nan")
+
+    assert ended.code == 64, ended.said
+    assert "'nan' is not a number" in ended.err
+    assert not vendor.ledger.entries

@@ -3,6 +3,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -342,6 +343,20 @@ class TestCampaign:
             with pytest.raises(InvalidInput) as raised:
                 load(path)
             assert [problem.position is not None for problem in raised.value.problems] == [True]
+
+    @pytest.mark.parametrize(
+        "value",
+        [float("nan"), [float("inf")], object(), {1, 2}, b"x", "\ud800", {"a": "\0"}, 10**18, 10**5000],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_a_var_that_no_manifest_could_hold(self, project: Project, value: Any) -> None:
+        with pytest.raises(InvalidInput, match="the var 'season' cannot be used"):
+            project.load("vars: {season: spring}\n" + ANYTHING, variables={"season": value})
+
+    def test_a_var_without_a_name(self, project: Project) -> None:
+        variables: Any = {5: "x"}
+        with pytest.raises(InvalidInput, match="5 is no name"):
+            project.load(ANYTHING, variables=variables)
 
 
 class TestFind:
