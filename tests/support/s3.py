@@ -50,6 +50,8 @@ class S3Server:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self._lock = threading.Lock()
+        self._under_way = 0
         self.meet: Callable[[Asked], int | Refusal | None] = lambda _asked: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -97,6 +99,11 @@ class S3Server:
         """Somebody else's file."""
         self.client.put_object(Bucket=BUCKET, Key=key, Body=content)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is carried out: one may be whole though who sent it is gone."""
+        return self._under_way == 0
+
     def empty(self) -> None:
         """As it was in the beginning."""
         self.meet = lambda _asked: None
@@ -114,6 +121,15 @@ class S3Server:
         self._thread.join()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        with self._lock:
+            self._under_way += 1
+        try:
+            return self._answered(environ, start_response)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _answered(self, environ: dict[str, Any], start_response: Any) -> Any:
         key = environ["PATH_INFO"].lstrip("/").partition("/")[2]
         asked = Asked(environ["REQUEST_METHOD"], key, environ)
         self.asked.append(asked)
