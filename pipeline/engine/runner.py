@@ -46,7 +46,8 @@ class Runner:
     what other machines have bought since the run began, as far as it stands in the results, and raises a
     `PipelineError` where they cannot be read. With a `checkpoint` nothing is sent that is not published.
     `open_executor` gives an executor for so much at once, `open_workers` one outside of this process for calls that
-    may be repeated, where there is to be one. `webhooks` are what the vendor is told to call, and
+    may be repeated, where there is to be one; `keep_poster` is given the still that it made of a file, by the file's
+    SHA-256. `webhooks` are what the vendor is told to call, and
     the receipts of its calls.
     """
 
@@ -71,6 +72,7 @@ class Runner:
     new_id: Callable[[], str] = partial(secrets.token_hex, 8)
     open_executor: Callable[[int], AbstractContextManager[Executor]] = thread_pool
     open_workers: Callable[[int], AbstractContextManager[Executor]] | None = None
+    keep_poster: Callable[[str, bytes], object] = lambda _digest, _still: None
     _executor: Executor = field(init=False)
     _workers: Executor = field(init=False)
 
@@ -249,6 +251,7 @@ class Runner:
             outputs=self.outputs,
             reporter=self.reporter,
             report=self.report,
+            keep_poster=self.keep_poster,
         )
 
     @cached_property

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment
@@ -15,11 +16,12 @@ from pipeline.operations.planned import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
 from pipeline.operations.webhooks import spool_of
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.workspace import STATE_FOLDER, Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.planning.split import caps_of_part
 from pipeline.purchases import PurchaseId, Records, Status
+from pipeline.report.stills import StillCache
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import credits_spent, summarize
@@ -133,6 +135,7 @@ class CampaignRun:
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
                 open_workers=self._options.open_workers,
+                keep_poster=self._keep_poster,
             )
             try:
                 runner.run()
@@ -180,6 +183,14 @@ class CampaignRun:
             in_flight=shard.share(settings.in_flight),
             rate=None if settings.rate is None else settings.rate / shard.count,
         )
+
+    def _keep_poster(self, digest: str, still: bytes) -> None:
+        """Keep the still that a worker made of a file: the gallery need not read the file for it."""
+        self._stills.add(digest, still)
+
+    @cached_property
+    def _stills(self) -> StillCache:
+        return StillCache(self._state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache")
 
     def _provider(self) -> "AbstractContextManager[Provider]":
         from pipeline.operations.provider import vendor

@@ -131,6 +131,15 @@ def test_workers_send_to_a_store_by_themselves(
         assert by_worker == [True, True]
         first = bucket.objects()
         assert all(facts["width"] for facts in project.results()["media"].values())
+        # The gallery has its stills from the workers, and fetches no film for them.
+        stills = project.folder / ".pipeline" / "cache" / "stills"
+        assert {path.stem for path in stills.iterdir()} == set(project.results()["media"])
+        assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())
+        bucket.asked.clear()
+        page = pipeline("report", project.manifest, "--output", place, "--out", tmp_path / "page")
+        assert page.code == 0, page.said
+        assert len(list((tmp_path / "page" / "posters").iterdir())) == 2
+        assert not [each for each in bucket.asked if each.method == "GET" and each.key]
         # What lies there is another purchase's: the coordinator has to set it aside, so it does the whole of it.
         replaced = pipeline(*flags, "--replace", next(iter(project.jobs())))
         assert replaced.code == 0, replaced.said
