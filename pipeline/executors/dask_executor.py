@@ -88,12 +88,10 @@ class DaskExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Send nothing more. What is under way is left as it is: it may be repeated."""
+        """Send nothing more, and wait for nothing that is under way: it may be repeated."""
         del wait, cancel_futures
         self._closed.set()
-        with self._changed:
-            self._waiting.clear()
-            self._changed.notify()
+        self._end_all(ClusterFailed(f"{self.name}: is not used any more"))
 
     # In a thread of its own, as to send takes a while: meanwhile more calls come, which then go together.
 
@@ -171,10 +169,14 @@ class DaskExecutor(Executor):
         error = ClusterFailed(
             f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to go on"
         )
+        self._end_all(error)
+
+    def _end_all(self, error: ClusterFailed) -> None:
         with self._changed:
             self._failure = error
             left = list(self._unanswered)
             self._waiting.clear()
+            self._changed.notify()
         for future in left:
             self._end(future, partial(_raise, error))
 

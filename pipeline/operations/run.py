@@ -1,6 +1,7 @@
 """One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -116,7 +117,13 @@ class CampaignRun:
         # Where there is nothing to do, nothing is loaded that would do it.
         from pipeline.engine.runner import Runner
 
-        with self._provider() as provider, open_reporter() as reporter, self._receipts():
+        settings = self._settings_for(plan)
+        with (
+            self._workers(settings.concurrency) as workers,
+            self._provider(workers) as provider,
+            open_reporter() as reporter,
+            self._receipts(),
+        ):
             runner = Runner(
                 plan=plan,
                 records=self._state.records,
@@ -125,7 +132,7 @@ class CampaignRun:
                 ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,
-                settings=self._settings_for(plan),
+                settings=settings,
                 reporter=reporter,
                 report=self.report,
                 stop=self._stop,
@@ -134,7 +141,7 @@ class CampaignRun:
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
-                open_workers=self._options.open_workers,
+                workers=workers,
                 keep_poster=self._keep_poster,
             )
             try:
@@ -192,12 +199,16 @@ class CampaignRun:
     def _stills(self) -> StillCache:
         return StillCache(self._state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache")
 
-    def _provider(self) -> "AbstractContextManager[Provider]":
+    def _workers(self, calls: int) -> AbstractContextManager[Executor | None]:
+        open_workers = self._options.open_workers
+        return nullcontext() if open_workers is None else open_workers(calls)
+
+    def _provider(self, workers: Executor | None) -> "AbstractContextManager[Provider]":
         from pipeline.operations.provider import vendor
 
         given = self._options.provider
         workspace, timeout = self._state.workspace, self._options.request_timeout
-        return vendor(workspace, timeout) if given is None else nullcontext(given)
+        return vendor(workspace, timeout, workers) if given is None else nullcontext(given)
 
     def _publication(self) -> Publication:
         """The results of what is on disk now. They are written first, and noted then.

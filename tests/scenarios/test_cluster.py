@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from support.calling import KEY, Pipeline
 from support.campaigns import Project, campaign, spring
-from support.checks import assert_nothing_bought_twice, assert_whole
+from support.checks import assert_nothing_bought_twice, assert_playable, assert_whole
 from support.cluster import Cluster, is_alive, plain_environment
 from support.processes import PATIENCE, PROGRAM, environment, until
 from support.protection import fails_without
@@ -97,6 +97,21 @@ def test_workers_are_killed_again_and_again_and_every_file_is_whole(
     assert_nothing_bought_twice(vendor)
     assert_whole(project)
     assert pipeline("verify", project.manifest, "--files").code == 0
+
+
+def test_workers_make_what_the_emulator_is_asked_for(
+    project: Project, pipeline: Pipeline, dask_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_here: list[object] = []
+    monkeypatch.setattr("pipeline.emulator.render_queue.made", lambda *given: made_here.append(given))
+    ended = pipeline("run", project.manifest, "--emulate", "--executor", dask_cluster.address)
+
+    assert ended.code == 0, ended.said
+    assert not made_here
+    films = list((project.folder / "output" / "spring" / "emulated").rglob("*.mp4"))
+    assert len(films) == 2
+    for film in films:
+        assert_playable(film.name, film.read_bytes())
 
 
 def test_nothing_that_a_cluster_logs_holds_the_key(
