@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
 
@@ -53,21 +54,22 @@ class _Server(uvicorn.Server):
 
 
 class Emulator:
-    """An emulator that runs within its `with`. Port 0 takes any that is free.
+    """An emulator that runs within its `with`. Port 0 takes any that is free. With `workers`, these make the media.
 
     Raises:
         UsageError: the port cannot be had.
         OSError: the folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, port: int = 0) -> None:
+    def __init__(self, settings: Settings, port: int = 0, workers: Executor | None = None) -> None:
         self.settings = settings
+        self._workers = workers
         self._port = port
         self._started = threading.Event()
         self._url = ""
 
     def __enter__(self) -> Self:
-        self.store = WorkflowStore(self.settings)
+        self.store = WorkflowStore(self.settings, workers=self._workers)
         self.faults = Faults(self.settings.faults)
         self._webhooks = WebhookSender(self.store, self.faults)
         self._server = _Server(

@@ -25,12 +25,12 @@ class MediaStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def folder_of(self, media_id: str) -> Path:
         """The folder of that id, made where it is missing."""
-        folder = self._folder / media_id
+        folder = self.folder / media_id
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -40,7 +40,7 @@ class MediaStore:
         Raises:
             OSError: it could not be written.
         """
-        write_atomically(self._folder / media_id / name, content)
+        write_atomically(self.folder / media_id / name, content)
 
     def add_image(self, content: bytes, suffix: str) -> tuple[str, str]:
         """Keep an uploaded image under a new id; the id, and the file's name.
@@ -56,7 +56,7 @@ class MediaStore:
         """A file by what its url names, None where there is none."""
         if not _MEDIA_ID.fullmatch(media_id) or not _FILE_NAME.fullmatch(name):
             return None
-        path = self._folder / media_id / name
+        path = self.folder / media_id / name
         return path if path.is_file() else None
 
     def find_by_url(self, url: str) -> Path | None:
@@ -73,7 +73,7 @@ class MediaStore:
 
     def remove(self, media_id: str) -> None:
         """Remove the folder of that id, if there is one."""
-        shutil.rmtree(self._folder / media_id, ignore_errors=True)
+        shutil.rmtree(self.folder / media_id, ignore_errors=True)
 
 
 def new_media_id() -> str:

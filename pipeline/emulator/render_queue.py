@@ -1,8 +1,9 @@
-"""Makes media in threads of its own, one workflow after another."""
+"""Makes media in threads of its own, one workflow after another; or has it made by other processes."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.emulator.drawing import Unreadable
@@ -13,14 +14,19 @@ from pipeline.emulator.templates import find
 from pipeline.emulator.workflow import Workflow
 from pipeline.purchases import WorkflowId
 
+# Workflows that other processes make at once, at most.
+_AT_ONCE = 16
+
 
 class RenderQueue:
-    """Makes the media of workflows into `media`."""
+    """Makes the media of workflows into `media`; with `workers`, these do, where they see its folder."""
 
-    def __init__(self, settings: Settings, media: MediaStore) -> None:
+    def __init__(self, settings: Settings, media: MediaStore, workers: Executor | None = None) -> None:
         self._canvas = Canvas(settings.size, settings.frames_per_second)
         self._media = media
-        self._threads = ThreadPoolExecutor(settings.renderers, thread_name_prefix="emulator-render")
+        self._workers = workers
+        threads = settings.renderers if workers is None else _AT_ONCE
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="emulator-render")
         self._pending: set[Future[None]] = set()
 
     def submit(self, task: Callable[[WorkflowId], None], workflow_id: WorkflowId) -> None:
@@ -39,19 +45,40 @@ class RenderQueue:
 
     def with_media(self, workflow: Workflow) -> Workflow:
         """`workflow` with the steps that were made, or the error that kept them from being made."""
-        template = find(workflow.template_id)
-        if template is None:
-            return replace(workflow, error="the template is gone")
-        try:
-            folder = self._media.folder_of(workflow.id)
-            steps = render(
-                workflow, template, self._canvas, folder, lambda source: self._open(workflow, source)
-            )
-        except Unreadable as error:
-            return replace(workflow, error=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is must end the workflow, not leave it running
-            return replace(workflow, error=f"it could not be made: {error!r}"[:500])
-        return replace(workflow, steps=steps)
+        folder = self._media.folder
+        if self._workers is not None:
+            try:
+                return self._workers.submit(made_elsewhere, self._canvas, folder, workflow).result()
+            except Exception:  # noqa: BLE001 - whatever it is that workers cannot do, this process can
+                return made(self._canvas, folder, workflow)
+        return made(self._canvas, folder, workflow)
 
-    def _open(self, workflow: Workflow, source: str) -> Path | None:
-        return self._media.find_by_url(source) if "://" in source else self._media.find(workflow.id, source)
+
+def made_elsewhere(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
+    """As `made`, in another process, perhaps of another machine. May be done twice: the files are the same.
+
+    Raises:
+        FileNotFoundError: the folder of the media is not seen there.
+    """
+    if not media_folder.is_dir():
+        raise FileNotFoundError(media_folder)
+    return made(canvas, media_folder, workflow)
+
+
+def made(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
+    """`workflow` with its media in the folder, or the error that kept them from being made."""
+    template, media = find(workflow.template_id), MediaStore(media_folder)
+    if template is None:
+        return replace(workflow, error="the template is gone")
+    try:
+        folder = media.folder_of(workflow.id)
+        steps = render(workflow, template, canvas, folder, partial(_opened, media, workflow))
+    except Unreadable as error:
+        return replace(workflow, error=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is must end the workflow, not leave it running
+        return replace(workflow, error=f"it could not be made: {error!r}"[:500])
+    return replace(workflow, steps=steps)
+
+
+def _opened(media: MediaStore, workflow: Workflow, source: str) -> Path | None:
+    return media.find_by_url(source) if "://" in source else media.find(workflow.id, source)

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +26,18 @@ from pipeline.purchases import WorkflowId
 
 
 class WorkflowStore:
-    """All that one emulator keeps. Safe to use from several threads.
+    """All that one emulator keeps. Safe to use from several threads. With `workers`, these make the media.
 
     Raises:
         OSError: the folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        workers: Executor | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.duration = settings.duration
@@ -46,7 +52,7 @@ class WorkflowStore:
         self._workflows = {
             workflow.id: workflow for path in self._folder.glob("*.json") for workflow in _read(path)
         }
-        self._render_queue = RenderQueue(settings, self.media)
+        self._render_queue = RenderQueue(settings, self.media, workers)
         for workflow in self.workflows():
             self._schedule(workflow)
 

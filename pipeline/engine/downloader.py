@@ -1,6 +1,6 @@
 """Fetches the files of what was made, and has them put in their places."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,6 +46,7 @@ class Downloader:
     outputs: OutputFolder
     reporter: Reporter
     report: RunReport
+    keep_poster: Callable[[str, bytes], object]
     _here: set[PurchaseId] = field(default_factory=set, init=False)
 
     def fetch(self, tracked: TrackedPurchase) -> None:
@@ -178,6 +179,8 @@ class Downloader:
                     self.outputs.install(came.temporary, file.path, purchase.id, file.slot, digest)
                     if came.media is not None:
                         self.report.media[digest] = as_json(came.media)
+                    if came.poster is not None:
+                        self.keep_poster(digest, came.poster)
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, str(error))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.artifacts.base import Sender, StoredObject, Upload
 from pipeline.artifacts.file_names import named
-from pipeline.engine.fetch import FetchResult, Wanted, fetch
+from pipeline.engine.fetch import FetchedFile, FetchResult, Wanted, fetch
 from pipeline.errors import Unfinished, printable
+from pipeline.media.facts import UNREADABLE, read_poster
 from pipeline.providers.base import DownloadFailed, Provider, Workflow
 from pipeline.purchases import Purchase, WorkflowId
 
@@ -57,7 +58,7 @@ def fetch_to_shared_folder(
     """
     if not wanted.beside.parent.is_dir():
         raise not_shared(wanted.beside.parent)
-    return fetch(provider, workflow_id, wanted, latest)
+    return _with_posters(fetch(provider, workflow_id, wanted, latest))
 
 
 def not_shared(folder: Path) -> NotShared:
@@ -82,13 +83,26 @@ def fetch_and_send(
         with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             here = replace(wanted, beside=folder / wanted.beside.name)
-            fetched = fetch(provider, workflow_id, here, latest)
+            fetched = _with_posters(fetch(provider, workflow_id, here, latest))
             if fetched.problem is not None:
                 return SentFiles(fetched, {})
             uploads = to_be_sent(to.purchase, to.stem, fetched, with_steps=to.with_steps)
             return SentFiles(fetched, to.send(folder / "scratch", uploads))
     except OSError as error:
         raise DownloadFailed(f"on a worker: {error.strerror or type(error).__name__}") from None
+
+
+def _with_posters(fetched: FetchResult) -> FetchResult:
+    """With a still of each file for the gallery: a worker has it at hand, and the time."""
+    files = {
+        slot: file if file.media is None else replace(file, poster=_poster(file))
+        for slot, file in fetched.files.items()
+    }
+    return replace(fetched, files=files)
+
+
+def _poster(file: FetchedFile) -> bytes | None:
+    return b"" if file.media == UNREADABLE else read_poster(file.temporary)
 
 
 def to_be_sent(

@@ -4,7 +4,7 @@ import random
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,8 +45,9 @@ class Runner:
     paths are relative to. `publication` is asked now and then for the results of what is on disk; `came_in` tells
     what other machines have bought since the run began, as far as it stands in the results, and raises a
     `PipelineError` where they cannot be read. With a `checkpoint` nothing is sent that is not published.
-    `open_executor` gives an executor for so much at once, `open_workers` one outside of this process for calls that
-    may be repeated, where there is to be one. `webhooks` are what the vendor is told to call, and
+    `open_executor` gives an executor for so much at once; `workers`, where there are any, make the calls that may be
+    repeated, outside of this process; `keep_poster` is given the still that it made of a file, by the file's
+    SHA-256. `webhooks` are what the vendor is told to call, and
     the receipts of its calls.
     """
 
@@ -70,20 +71,18 @@ class Runner:
     rng: random.Random = field(default_factory=random.Random)
     new_id: Callable[[], str] = partial(secrets.token_hex, 8)
     open_executor: Callable[[int], AbstractContextManager[Executor]] = thread_pool
-    open_workers: Callable[[int], AbstractContextManager[Executor]] | None = None
+    workers: Executor | None = None
+    keep_poster: Callable[[str, bytes], object] = lambda _digest, _still: None
     _executor: Executor = field(init=False)
-    _workers: Executor = field(init=False)
     _aside: Executor = field(init=False)
 
     def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
-        at_once = self.settings.concurrency
-        with ExitStack() as stack:
-            self._executor = self._workers = stack.enter_context(self.open_executor(at_once))
-            # Always the same thread writes the results: each that ever did keeps the memory that it needed for that.
-            self._aside = stack.enter_context(self.open_executor(1))
-            if self.open_workers is not None:
-                self._workers = stack.enter_context(self.open_workers(at_once))
+        # Always the same thread writes the results: each that ever did keeps the memory that it needed for that.
+        with (
+            self.open_executor(self.settings.concurrency) as self._executor,
+            self.open_executor(1) as self._aside,
+        ):
             self._put_files_in_place()
             self._enqueue()
             self._receipts.open()
@@ -174,7 +173,7 @@ class Runner:
             clock=self.clock,
             limit=self.settings.concurrency,
             rate=self.settings.rate,
-            executor=self._workers,
+            executor=self._executor if self.workers is None else self.workers,
             local_executor=self._executor,
             aside=self._aside,
         )
@@ -252,6 +251,7 @@ class Runner:
             outputs=self.outputs,
             reporter=self.reporter,
             report=self.report,
+            keep_poster=self.keep_poster,
         )
 
     @cached_property

@@ -80,6 +80,7 @@ def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalC
                 protocol="tls://",
                 security=Security.temporary(),
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 worker_dashboard_address=None,
                 memory_limit=0,
                 local_directory=str(scratch),

@@ -12,7 +12,9 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from pipeline import __version__
-from pipeline.engine.fetch_on_worker import fetch_and_send, fetch_to_shared_folder
+from pipeline.engine.buy_queue import report_error
+from pipeline.engine.poller import poll
+from pipeline.engine.updater import update
 from pipeline.errors import printable
 from pipeline.executors.remote_calls import (
     MOST_IN_A_TASK,
@@ -32,8 +34,8 @@ T = TypeVar("T")
 # Seconds that a cluster may be without any worker, and those between two looks.
 PATIENCE = 60.0
 _LOOK_INTERVAL = 2.0
-# What takes long is a task of its own.
-_LONG: frozenset[Callable[..., object]] = frozenset({fetch_to_shared_folder, fetch_and_send})
+# One request each. All else is a task of its own.
+_SHORT: frozenset[Callable[..., object]] = frozenset({poll, update, report_error})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ class DaskExecutor(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()
-        call = _Call(future, args[:1], sealed_call(fn, args[1:], kwargs), fn in _LONG)
+        call = _Call(future, args[:1], sealed_call(fn, args[1:], kwargs), fn not in _SHORT)
         with self._changed:
             failure = self._failure
             if failure is None:
@@ -86,12 +88,10 @@ class DaskExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Send nothing more. What is under way is left as it is: it may be repeated."""
+        """Send nothing more, and wait for nothing that is under way: it may be repeated."""
         del wait, cancel_futures
         self._closed.set()
-        with self._changed:
-            self._waiting.clear()
-            self._changed.notify()
+        self._end_all(ClusterFailed(f"{self.name}: is not used any more"))
 
     # In a thread of its own, as to send takes a while: meanwhile more calls come, which then go together.
 
@@ -169,10 +169,14 @@ class DaskExecutor(Executor):
         error = ClusterFailed(
             f"{self.name}: has had no workers for {self.patience:.0f} seconds; run again to continue"
         )
+        self._end_all(error)
+
+    def _end_all(self, error: ClusterFailed) -> None:
         with self._changed:
             self._failure = error
             left = list(self._unanswered)
             self._waiting.clear()
+            self._changed.notify()
         for future in left:
             self._end(future, partial(_raise, error))
 

@@ -104,6 +104,15 @@ def can_read() -> bool:
     return all(find_spec(name) is not None for name in (f"{__package__}.read", "av", "PIL"))
 
 
+def read_poster(path: Path) -> bytes | None:
+    """A still of the file at `path` as WebP, empty where it shows nothing; None where nothing can make one here."""
+    try:
+        from pipeline.media.read import poster_of
+    except ImportError:
+        return None
+    return poster_of(path) or b""
+
+
 def read_facts(path: Path) -> MediaFacts | None:
     """What the file at `path` holds, or `UNREADABLE`; None where nothing is installed that could tell."""
     reader = facts_reader()

@@ -1,6 +1,7 @@
 """The provider that a command talks to: the vendor's, or an emulator that lives as long as the command."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -16,8 +17,12 @@ from pipeline.providers.registry import BUILT_IN, plugin_named, provider_named
 
 
 @contextmanager
-def vendor(workspace: Workspace, request_timeout: float = 60.0) -> Iterator[Provider]:
+def vendor(
+    workspace: Workspace, request_timeout: float = 60.0, workers: Executor | None = None
+) -> Iterator[Provider]:
     """The campaign's provider; `request_timeout` is what one call may take, in seconds.
+
+    Where that is an emulator, its media are made by the `workers`, if there are any.
 
     Raises:
         AccountError: there is no key.
@@ -30,13 +35,20 @@ def vendor(workspace: Workspace, request_timeout: float = 60.0) -> Iterator[Prov
         emulator=workspace.emulator_folder if workspace.emulated else None,
         request_timeout=request_timeout,
         environment=workspace.environment,
+        workers=workers,
     ) as provider:
         yield provider
 
 
 @contextmanager
 def vendor_of(
-    name: str, api: str, *, emulator: Path | None, request_timeout: float, environment: Environment
+    name: str,
+    api: str,
+    *,
+    emulator: Path | None,
+    request_timeout: float,
+    environment: Environment,
+    workers: Executor | None = None,
 ) -> Iterator[Provider]:
     """The provider of that name; or, where `emulator` is its folder, an emulator of our own."""
     if emulator is None:
@@ -48,7 +60,7 @@ def vendor_of(
     from pipeline.emulator.settings import Settings as EmulatorSettings
 
     emulator.mkdir(parents=True, exist_ok=True)
-    with Emulator(EmulatorSettings(emulator)) as server:
+    with Emulator(EmulatorSettings(emulator), workers=workers) as server:
         yield provider_named(
             "emulator", provider_settings(environment, api, request_timeout, emulator=server.url)
         )

@@ -1,8 +1,10 @@
 """One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.assignment import Assignment
@@ -15,11 +17,12 @@ from pipeline.operations.planned import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
 from pipeline.operations.webhooks import spool_of
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.workspace import STATE_FOLDER, Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.planning.split import caps_of_part
 from pipeline.purchases import PurchaseId, Records, Status
+from pipeline.report.stills import StillCache
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
 from pipeline.results.standing import standings
 from pipeline.results.summary import credits_spent, summarize
@@ -114,7 +117,13 @@ class CampaignRun:
         # Where there is nothing to do, nothing is loaded that would do it.
         from pipeline.engine.runner import Runner
 
-        with self._provider() as provider, open_reporter() as reporter, self._receipts():
+        settings = self._settings_for(plan)
+        with (
+            self._workers(settings.concurrency) as workers,
+            self._provider(workers) as provider,
+            open_reporter() as reporter,
+            self._receipts(),
+        ):
             runner = Runner(
                 plan=plan,
                 records=self._state.records,
@@ -123,7 +132,7 @@ class CampaignRun:
                 ownership=self._state.ownership(),
                 outputs=self._outputs,
                 manifest_folder=self._state.workspace.campaign.manifest.parent,
-                settings=self._settings_for(plan),
+                settings=settings,
                 reporter=reporter,
                 report=self.report,
                 stop=self._stop,
@@ -132,7 +141,8 @@ class CampaignRun:
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
-                open_workers=self._options.open_workers,
+                workers=workers,
+                keep_poster=self._keep_poster,
             )
             try:
                 runner.run()
@@ -181,12 +191,24 @@ class CampaignRun:
             rate=None if settings.rate is None else settings.rate / shard.count,
         )
 
-    def _provider(self) -> "AbstractContextManager[Provider]":
+    def _keep_poster(self, digest: str, still: bytes) -> None:
+        """Keep the still that a worker made of a file: the gallery need not read the file for it."""
+        self._stills.add(digest, still)
+
+    @cached_property
+    def _stills(self) -> StillCache:
+        return StillCache(self._state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache")
+
+    def _workers(self, calls: int) -> AbstractContextManager[Executor | None]:
+        open_workers = self._options.open_workers
+        return nullcontext() if open_workers is None else open_workers(calls)
+
+    def _provider(self, workers: Executor | None) -> "AbstractContextManager[Provider]":
         from pipeline.operations.provider import vendor
 
         given = self._options.provider
         workspace, timeout = self._state.workspace, self._options.request_timeout
-        return vendor(workspace, timeout) if given is None else nullcontext(given)
+        return vendor(workspace, timeout, workers) if given is None else nullcontext(given)
 
     def _publication(self) -> Publication:
         """The results of what is on disk now. They are written first, and noted then.

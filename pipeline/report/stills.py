@@ -83,6 +83,11 @@ class StillCache:
                 return
         target.write_bytes(self.still(digest))
 
+    def add(self, digest: str, still: bytes) -> None:
+        """Keep the still of a file that was made elsewhere; an empty one where the file shows nothing."""
+        if not self.knows(digest):
+            self._keep(digest, still, None)
+
     def make(self, reader: MediaReader, files: Mapping[str, OutputLocation]) -> Iterator[int]:
         """Read `files`, several at a time; yields how many are done after each."""
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:

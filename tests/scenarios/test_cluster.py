@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from support.calling import KEY, Pipeline
 from support.campaigns import Project, campaign, spring
-from support.checks import assert_nothing_bought_twice, assert_whole
+from support.checks import assert_nothing_bought_twice, assert_playable, assert_whole
 from support.cluster import Cluster, is_alive, plain_environment
 from support.processes import PATIENCE, PROGRAM, environment, until
 from support.protection import fails_without
@@ -99,6 +99,21 @@ def test_workers_are_killed_again_and_again_and_every_file_is_whole(
     assert pipeline("verify", project.manifest, "--files").code == 0
 
 
+def test_workers_make_what_the_emulator_is_asked_for(
+    project: Project, pipeline: Pipeline, dask_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_here: list[object] = []
+    monkeypatch.setattr("pipeline.emulator.render_queue.made", lambda *given: made_here.append(given))
+    ended = pipeline("run", project.manifest, "--emulate", "--executor", dask_cluster.address)
+
+    assert ended.code == 0, ended.said
+    assert not made_here
+    films = list((project.folder / "output" / "spring" / "emulated").rglob("*.mp4"))
+    assert len(films) == 2
+    for film in films:
+        assert_playable(film.name, film.read_bytes())
+
+
 def test_nothing_that_a_cluster_logs_holds_the_key(
     project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster
 ) -> None:
@@ -131,6 +146,15 @@ def test_workers_send_to_a_store_by_themselves(
         assert by_worker == [True, True]
         first = bucket.objects()
         assert all(facts["width"] for facts in project.results()["media"].values())
+        # The gallery has its stills from the workers, and fetches no film for them.
+        stills = project.folder / ".pipeline" / "cache" / "stills"
+        assert {path.stem for path in stills.iterdir()} == set(project.results()["media"])
+        assert all(path.read_bytes()[8:12] == b"WEBP" for path in stills.iterdir())
+        bucket.asked.clear()
+        page = pipeline("report", project.manifest, "--output", place, "--out", tmp_path / "page")
+        assert page.code == 0, page.said
+        assert len(list((tmp_path / "page" / "posters").iterdir())) == 2
+        assert not [each for each in bucket.asked if each.method == "GET" and each.key]
         # What lies there is another purchase's: the coordinator has to set it aside, so it does the whole of it.
         replaced = pipeline(*flags, "--replace", next(iter(project.jobs())))
         assert replaced.code == 0, replaced.said

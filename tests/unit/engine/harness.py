@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -206,7 +206,7 @@ class Harness:
         self.webhooks = Webhooks(inbox=ReceiptInbox())
         self.left_over: list[Receipt] = []
         self.disk_is_full: Callable[[Sequence[Change]], bool] = lambda changes: False
-        self.open_workers: Callable[[int], AbstractContextManager[Executor]] | None = None
+        self.workers: Executor | None = None
         self._runs = 0
         self._ids = 0
 
@@ -260,7 +260,7 @@ class Harness:
                 rng=random.Random(7),
                 new_id=self._new_id,
                 open_executor=thread_pool if threads else self.executor.pool,
-                open_workers=self.open_workers,
+                workers=self.workers,
             )
             runner.run()
             self.left_over = runner.receipts_left_over()

@@ -1,9 +1,8 @@
 """Calls that may be repeated are made by workers; the rest, and what they cannot do, by this process."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,15 +33,11 @@ class Workers(Executor):
 
         return self.here.submit(call)
 
-    @contextmanager
-    def opened(self, _at_once: int) -> Iterator[Executor]:
-        yield self
-
 
 @pytest.fixture
 def workers(harness: Harness) -> Workers:
     made = Workers(harness.executor)
-    harness.open_workers = made.opened
+    harness.workers = made
     return made
 
 
@@ -71,7 +66,7 @@ def test_a_worker_with_a_disk_of_its_own_is_found_out_and_nothing_is_called_done
     assert ran.statuses == {"blue": "succeeded"}
     assert ran.codes == {ExitCode.UNFINISHED}
     assert "a worker of the cluster does not share this folder" in ran.report.notes[0]
-    harness.open_workers = None
+    harness.workers = None
     assert harness.run(BLUE).statuses == {"blue": "done"}
     assert harness.vendor.creates == ["blue"]
 
@@ -116,6 +111,6 @@ def test_a_cluster_that_fails_ends_the_run_and_loses_nothing(
     assert set(ran.statuses.values()) <= {"submitted", "pending"}
     assert ran.codes == {ExitCode.UNFINISHED}
     bought = len(harness.vendor.creates)
-    harness.open_workers = None
+    harness.workers = None
     assert harness.run(BLUE, RED).statuses == {"blue": "done", "red": "done"}
     assert len(harness.vendor.creates) == 2 >= bought
