@@ -20,7 +20,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
-from pipeline.errors import UsageError
+from pipeline.errors import Stopped, UsageError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.review import assert_name, reviewer
 from pipeline.operations.run_note import RunNote
@@ -59,8 +59,14 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
             with suppress(webbrowser.Error):
                 webbrowser.open(url)
 
-    with ended_by_signals():
-        page.serve(on_ready)
+    try:
+        with ended_by_signals():
+            page.serve(on_ready)
+    except Stopped as stopped:
+        # Nobody is told of an error who ended it as the command says.
+        if not verbosity().quiet:
+            say("Stopped; every decision is saved.", err=True)
+        click.get_current_context().exit(stopped.exit_code)
 
 
 def live_page(

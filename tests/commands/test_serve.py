@@ -376,6 +376,8 @@ def test_a_signal_ends_it_with_streams_open(
 
     assert ended.code == code
     assert "Traceback" not in ended.err
+    assert "Stopped; every decision is saved." in ended.err
+    assert "error" not in ended.err
     for each in streams:
         each.close()
 
