@@ -1,7 +1,7 @@
 """What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -102,7 +102,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
-        split = None if workspace.shard is None else Split(workspace.shard, jobs)
+        split = _split_of(workspace, jobs)
         if writable:
             stack.enter_context(_hold_campaign(workspace, split))
         store = _open_store(workspace, workspace.part, writable=writable, split=split)
@@ -133,6 +133,14 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             published=results,
             split=split,
         )
+
+
+def _split_of(workspace: Workspace, jobs: Sequence[Job]) -> Split | None:
+    if workspace.shard is None:
+        return None
+    limits = workspace.campaign.limits
+    is_capped = limits.budget is not None or limits.max_credits is not None
+    return Split(workspace.shard, jobs, is_capped=is_capped)
 
 
 def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:

@@ -20,17 +20,19 @@ class Split:
 
     Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
     where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
-    credits, the groups are dealt out, the dearest first, each to the shard that has least.
+    credits, the groups are dealt out, the dearest first, each to the shard that has least. `is_capped` says that a
+    cap on credits has to hold for all shards together.
     """
 
-    def __init__(self, shard: Shard, jobs: Iterable[Job]) -> None:
+    def __init__(self, shard: Shard, jobs: Iterable[Job], *, is_capped: bool = False) -> None:
         self.shard = shard
+        self._is_capped = is_capped
         by_key = {job.key: job for job in jobs}
+        self._by_key = by_key
         groups = {key: _group(job, by_key) for key, job in by_key.items()}
         self._shard_of_group: Mapping[str, int] = (
             _dealt_out(by_key, groups, shard.count) if shard.by is ShardBy.CREDITS else {}
         )
-        self._deal = _digest(self._shard_of_group)
         self._keys = frozenset(key for key, group in groups.items() if self._owns(group))
         self._others = by_key.keys() - self._keys
 
@@ -38,12 +40,12 @@ class Split:
     def name(self) -> str:
         """Equal for shards of one split, and for no others: these may be at work at once.
 
-        By credits each job has a say in where the others belong, so who knows other jobs, or other prices, splits
-        otherwise.
+        By credits each job has a say in where the others belong, and a cap on credits holds for all shards together
+        as each buys what its part of the same plan costs. So who knows other jobs, or other prices, splits otherwise.
         """
         name = f"{self.shard.count} shards by {self.shard.by}"
-        if self.shard.by is ShardBy.CREDITS:
-            return f"{name} ({self._deal})"
+        if self.shard.by is ShardBy.CREDITS or self._is_capped:
+            return f"{name} ({_digest(self._by_key)})"
         return name
 
     def has_job(self, key: JobKey) -> bool:
@@ -126,9 +128,10 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
     return dealt
 
 
-def _digest(dealt: Mapping[str, int]) -> str:
-    told = "".join(f"{group} {index}\n" for group, index in sorted(dealt.items()))
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+def _digest(jobs: Mapping[JobKey, Job]) -> str:
+    """Tells campaigns apart that ask for other things, or at other prices."""
+    asked = sorted(f"{' '.join(_asked(job, jobs))} {job.credits}\n" for job in jobs.values())
+    return hashlib.sha256("".join(asked).encode()).hexdigest()[:12]
 
 
 def _asked(job: Job, jobs: Mapping[JobKey, Job]) -> tuple[str, ...]:

@@ -203,22 +203,32 @@ def test_who_divides_the_campaign_otherwise_waits(
     assert bought <= 12
 
 
-@fails_without("pipeline.planning.split:Split.name", "if self.shard.by is ShardBy.CREDITS:")
-def test_shards_by_credits_that_know_other_jobs_are_another_division(
-    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
+@pytest.mark.parametrize(("by", "limits"), [("credits", {}), ("requests", {"budget": 1300})])
+@fails_without(
+    "pipeline.planning.split:Split.name", "if self.shard.by is ShardBy.CREDITS or self._is_capped:"
+)
+def test_shards_that_need_one_plan_and_know_other_jobs_are_another_division(
+    twelve: Project,
+    start: Start,
+    state: dict[str, str],
+    pipeline: Pipeline,
+    vendor: Emulator,
+    by: str,
+    limits: dict[str, int],
 ) -> None:
     vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
-    flags = ("run", twelve.manifest, "--shard-by", "credits", "--in-flight", "2", "--shard")
+    twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
+    flags = ("run", twelve.manifest, "--shard-by", by, "--in-flight", "2", "--shard")
     shard = start(*flags, "1/2", **state)
     shard.hear("bought as")
-    # Each of the others may belong to the other shard now, and neither knows what the other is about to buy.
-    twelve.write({"campaign.yaml": spring(prompts={"new": "a new walk", **PROMPTS})})
+    # By credits each of the others may belong to the other shard now; neither knows what the other is about to buy.
+    twelve.write({"campaign.yaml": spring(prompts={"new": "a new walk", **PROMPTS}, limits=limits)})
 
     ended = pipeline(*flags, "2/2", "--no-wait")
 
     assert ended.code == 6, ended.said
     assert f"pid {shard.process.pid}" in ended.err
-    twelve.write({"campaign.yaml": spring(prompts=PROMPTS)})
+    twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
     vendor.heal()
     assert pipeline(*flags, "2/2").code == 0
     assert shard.ended().code == 0
