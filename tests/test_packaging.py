@@ -176,7 +176,7 @@ def test_the_wheel_says_what_it_is(built: Built) -> None:
     assert {"emulator", "all"} <= set(metadata.get_all("Provides-Extra", []))
     assert metadata.get_payload() == (built.source / "README.md").read_text("utf-8")
     entry_points = built.read(f"campaign_pipeline-{__version__}.dist-info/entry_points.txt").decode()
-    assert entry_points.split() == ["[console_scripts]", "pipeline", "=", "pipeline.cli.main:main"]
+    assert entry_points.split() == ["[console_scripts]", "pipeline", "=", "pipeline.cli.start:main"]
     assert f"campaign_pipeline-{__version__}.dist-info/licenses/LICENSE" in built.names()
 
 
