@@ -179,8 +179,8 @@ def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
         marked = bucket.head(_MARK)
         if marked is None or marked.sha256 is None:
             raise InvalidInput(
-                f"{bucket.url / _MARK}: this server keeps no SHA-256 of what is put there, so nothing could be told "
-                "from what is not ours, and nothing is put there; if another program has put this object there, "
+                f"{bucket.url / _MARK}: this server keeps no SHA-256 of objects, so files of this campaign could not "
+                "be recognised, and nothing is stored there; if another program has stored this object, "
                 "delete it and run again"
             )
     finally:

@@ -187,16 +187,18 @@ def _told(url: ObjectUrl, what: str) -> Iterator[None]:
             f"{url}: no credentials for it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         ) from None
     except (CredentialRetrievalError, SSOError, TokenRetrievalError) as error:
-        raise InvalidInput(f"{url}: no keys were given out ({type(error).__name__}); sign in again") from None
+        raise InvalidInput(
+            f"{url}: no credentials were issued ({type(error).__name__}); sign in again"
+        ) from None
     except ConfigParseError:
-        raise InvalidInput(f"{url}: the configuration of AWS cannot be read; see AWS_CONFIG_FILE") from None
+        raise InvalidInput(f"{url}: the AWS configuration cannot be read; see AWS_CONFIG_FILE") from None
     except NoRegionError:
         raise InvalidInput(f"{url}: its region is unknown; set AWS_REGION") from None
     except ValueError:
         raise InvalidInput(f"{url}: AWS_ENDPOINT_URL is not the address of a server") from None
     except (ResponseParserError, KeyError, RecursionError):  # the last where it points to itself for ever
         raise InvalidInput(
-            f"{url}: what answers is no object store; AWS_ENDPOINT_URL may be the address of another server"
+            f"{url}: the answer is not from an object store; AWS_ENDPOINT_URL may name another server"
         ) from None
     except BotoCoreError as error:
         raise Unfinished(f"{url}: the store does not answer ({type(error).__name__})") from None
@@ -231,14 +233,14 @@ def _refusal(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
     if code in _EXPIRED:
         return Unfinished(f"{url}: the credentials have expired; sign in again and run again")
     if code in _ELSEWHERE:
-        return InvalidInput(f"{url}: lies in another region than the one that is set; set AWS_REGION")
+        return InvalidInput(f"{url}: is in another region than the configured one; set AWS_REGION")
     if code == "RequestTimeTooSkewed":
         return InvalidInput(
-            f"{url}: the clock of this machine is wrong, so the store takes no request; set it"
+            f"{url}: the clock of this machine is wrong, so the store refuses every request; set it"
         )
     if code == "400":  # where an answer has no words, which those to a look have not
         return Unfinished(
-            f"{url}: the store refuses to {what}: the keys may have expired, or AWS_REGION be another"
+            f"{url}: the store refuses to {what}: the credentials may have expired, or AWS_REGION may be wrong"
         )
     if code in _NEVER:
         return InvalidInput(f"{url}: the store cannot {what}: {printable(code, 60)}")

@@ -31,7 +31,7 @@ pacing_options = together(
         "--executor",
         default="threads",
         metavar="NAME",
-        help="What polls and fetches: threads, dask (processes here), or a scheduler as dask://HOST:PORT.",
+        help="What polls and downloads: threads, dask (local processes), or a scheduler at dask://HOST:PORT.",
     ),
     flag(
         "--request-timeout",
