@@ -14,6 +14,9 @@ _MARKS = (
     re.compile(r"^[\"']?version[\"']?\s*:", re.MULTILINE),
     re.compile(r"^[\"']?name[\"']?\s*:", re.MULTILINE),
 )
+# In braces, as JSON is, the top level may be indented like any other. Two of them begin another tool's template.
+_BRACES = re.compile(r"(?:\ufeff|\s++|#.*\n|---)*+\{(?!\{)")
+_MARKS_IN_BRACES = (re.compile(r"[{,\s][\"']?version[\"']?\s*:"), re.compile(r"[{,\s][\"']?name[\"']?\s*:"))
 _LOOKED_AT = 2 << 20
 
 
@@ -105,4 +108,5 @@ def _looks_like_campaign(path: Path) -> bool:
     if files.is_lfs_pointer(head):
         return True  # As above.
     text = head.decode("utf-8", errors="replace")
-    return all(pattern.search(text) for pattern in _MARKS)
+    marks = _MARKS_IN_BRACES if _BRACES.match(text) else _MARKS
+    return all(pattern.search(text) for pattern in marks)

@@ -376,7 +376,12 @@ class TestFind:
         self, project: Project
     ) -> None:
         broken = project.write("broken.yaml", HEAD + "jobs: [\n")
-        assert find([project.root]) == [broken]
+        as_json = project.write(
+            "c.yaml", '# a campaign\n{\n  "version": 1,\n  "name": "c", "vars": {"a": 1' + "0" * 20
+        )
+        project.write("chart.yaml", "{{- if .x }}\nspec:\n  version: 1\n  name: x\n")
+        project.write("deployment.yaml", "spec:\n  version: 1\n  name: {{ .x }}\n  a: [\n")
+        assert find([project.root]) == [broken, as_json]
 
     def test_a_file_is_taken_as_it_is_and_nothing_comes_twice(self, project: Project) -> None:
         base = project.write("base.yaml", "version: 1\n")
