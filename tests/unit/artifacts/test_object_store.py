@@ -203,7 +203,7 @@ def test_what_has_changed_is_not_moved(store: ObjectStore, bucket: S3Server, tmp
     store.put(film)
     bucket.put("out/a.mp4", b"another")
 
-    with pytest.raises(Unfinished, match="has changed"):
+    with pytest.raises(Unfinished, match="was changed"):
         store.move("a.mp4", "b.mp4", film.digest)
     assert bucket.objects() == {"out/a.mp4": b"another"}
 
