@@ -20,7 +20,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
-from pipeline.errors import Stopped, UsageError
+from pipeline.errors import ExitCode, Stopped, UsageError
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.review import assert_name, reviewer
 from pipeline.operations.run_note import RunNote
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @flag("--webhook-url", metavar="URL", help="Store the vendor's calls below URL for `run` and `collect`.")
 @flag("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @campaign_options
-def command(manifests: tuple[Path, ...], **given: Any) -> None:
+def command(manifests: tuple[Path, ...], **given: Any) -> int:
     """Show MANIFEST as a live page until interrupted: progress, credits, and review by mouse or keyboard.
 
     It reads the state, never locks it and never buys; decisions go to the decisions file, as with `approve`.
@@ -66,7 +66,8 @@ def command(manifests: tuple[Path, ...], **given: Any) -> None:
         # Nobody is told of an error who ended it as the command says.
         if not verbosity().quiet:
             say("Stopped; every decision is saved.", err=True)
-        click.get_current_context().exit(stopped.exit_code)
+        return stopped.exit_code
+    return ExitCode.OK
 
 
 def live_page(

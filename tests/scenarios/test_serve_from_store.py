@@ -82,7 +82,7 @@ def test_a_store_out_of_reach_is_told_and_the_rest_is_shown(
     page = Looking(start, bought, bucket)
     (campaign,) = page.get("data").json()["campaigns"]
 
-    assert "no right to list objects" in campaign["trouble"]
+    assert "no permission to list objects" in campaign["trouble"]
     assert [each["status"] for each in campaign["jobs"]] == ["done", "done"]
     assert not any(each.get("here") for each in campaign["files"])
     bucket.meet = lambda _asked: None
