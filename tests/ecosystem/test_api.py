@@ -58,6 +58,7 @@ PUBLIC = [
     "reject",
     "run",
     "status",
+    "undecide",
 ]
 
 
