@@ -1,5 +1,6 @@
 """The results file: read as a stranger's, written whole or not at all."""
 
+import errno
 import hashlib
 import os
 import re
@@ -168,7 +169,7 @@ def write(
     `texts` knows the text of what is as it was in the document that was written before.
 
     Raises:
-        OSError: it cannot be written; what was there is untouched.
+        OSError: it cannot be written, or not be read again as it is too large; what was there is untouched.
     """
     if before is not None and _without_tool(before) == _without_tool(document):
         return None
@@ -178,6 +179,10 @@ def write(
         as_yaml = dump_yaml(dict(document))
         text = as_yaml if len(as_yaml) <= _LARGEST_YAML else text
     content = text.encode()
+    if len(content) > _LARGEST:
+        raise OSError(
+            errno.EFBIG, f"more than {_LARGEST:,} bytes could not be read again; split the campaign"
+        )
     return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
 
 
