@@ -50,8 +50,9 @@ class Terminal:
 
     def ended(self) -> int:
         """Read on to its end; its exit code."""
+        deadline = time.monotonic() + PATIENCE
         while self._read():
-            pass
+            assert time.monotonic() < deadline, f"it does not end: {self.text[-2000:]}"
         os.close(self._here)
         return self.process.wait(PATIENCE)
 
