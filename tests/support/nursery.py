@@ -38,10 +38,6 @@ Image.init()
 for module, _ in COMMANDS.values():
     importlib.import_module(module.partition(":")[0])
 
-# How long is waited between two attempts proves nothing here; that it is tried again does.
-pipeline.engine.calls.FIRST_BACKOFF = 0.01
-pipeline.engine.calls.LONGEST_BACKOFF = 0.05
-
 channel = socket.socket(fileno=int(sys.argv[1]))
 gc.freeze()
 while True:
@@ -67,6 +63,10 @@ while True:
             os.environ.update(asked["around"])
             os.chdir(asked["folder"])
             sys.argv = ["pipeline", *asked["arguments"]]
+            if asked["soon"]:
+                # How long is waited between two attempts proves nothing there; that it is tried again does.
+                pipeline.engine.calls.FIRST_BACKOFF = 0.01
+                pipeline.engine.calls.LONGEST_BACKOFF = 0.05
             pipeline.cli.main.main()
     for stream in streams:
         os.close(stream)
@@ -153,7 +153,7 @@ class Nursery:
     def fork(self, arguments: Sequence[str | Path], around: Mapping[str, str], folder: Path | None) -> Forked:
         """Start a command whose streams are read from pipes."""
         (out, to_out), (err, to_err) = os.pipe(), os.pipe()
-        number = self._begin(arguments, around, folder, (to_out, to_err))
+        number = self._begin(arguments, around, folder, (to_out, to_err), soon=False)
         stdout, stderr = (open(each, encoding="utf-8", errors="backslashreplace") for each in (out, err))  # noqa: PTH123, SIM115
         return Forked(self, number, stdout, stderr)
 
@@ -161,7 +161,7 @@ class Nursery:
         """Start a command in `folder` that talks to the vendor at `url`; what it says is kept in `said`."""
         kept = said.with_suffix(".out"), said.with_suffix(".err")
         streams = [os.open(each, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600) for each in kept]
-        number = self._begin(arguments, environment(url, more), folder, streams)
+        number = self._begin(arguments, environment(url, more), folder, streams, soon=True)
         return Child(Forked(self, number), *kept)
 
     def code(self, number: int) -> int | None:
@@ -174,12 +174,15 @@ class Nursery:
         around: Mapping[str, str],
         folder: Path | None,
         streams: Sequence[int],
+        *,
+        soon: bool,
     ) -> int:
         number = self._ask(
             {
                 "arguments": [str(argument) for argument in arguments],
                 "around": dict(around),
                 "folder": str(folder or Path.cwd()),
+                "soon": soon,
             },
             streams,
         )
