@@ -137,7 +137,7 @@ def test_another_terminal_sees_the_same(project: Project, on_terminal: OnTermina
     watching.until("0 of 2 done")
 
     running = on_terminal("run", project.manifest.name, "--yes")
-    watching.until("a run is under way")
+    watching.until("a run has been under way")
     watching.until("0 of 2 done, 1 under way, 1 failed, 100 credits")
     watching.until("main/loop/red/dance: failed (rejected)")
 
