@@ -31,6 +31,11 @@ class Campaign:
         """Its results manifest."""
         return self.folder / f"{NAME}.results.json"
 
+    @property
+    def state(self) -> Path:
+        """Its state, a SQLite file."""
+        return self.folder / ".pipeline" / f"{NAME}.db"
+
 
 def from_table(folder: Path, jobs: int) -> Campaign:
     """One line of a table for each job, as a catalogue of products has it."""

@@ -23,13 +23,18 @@ _LOOK_EVERY = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """One run of a campaign, and its yardstick; `publications` are those that came before the last call."""
+    """One run of a campaign, and its yardstick; `publications` are those that came before the last call.
+
+    `results` and `state` are bytes on disk when the run has ended.
+    """
 
     product: Cost
     asked: Ledger
     yardstick: Cost
     bare: Ledger
     publications: int
+    results: int
+    state: int
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -56,7 +61,13 @@ def _live(bench: Bench, jobs: int, certificate: Certificate | None) -> Lived:
     for ledger in (alone.ledger, asked.ledger):
         ledger.assert_sold(jobs)
     return Lived(
-        product, asked.ledger, yardstick, alone.ledger, sum(at < asked.ledger.last for at in published)
+        product=product,
+        asked=asked.ledger,
+        yardstick=yardstick,
+        bare=alone.ledger,
+        publications=sum(at < asked.ledger.last for at in published),
+        results=campaign.results.stat().st_size,
+        state=campaign.state.stat().st_size,
     )
 
 
@@ -118,6 +129,9 @@ def _rows_of(jobs: int, scheme: str, lived: Sequence[Lived]) -> Iterator[Row]:
         "MiB",
         beside=f"yardstick {middle(lambda e: e.yardstick.peak / 2**20):.0f} MiB",
     )
+    if is_plain:
+        yield Row(f"{what}: results a job", [each.results / jobs / 1024 for each in lived], "KiB")
+        yield Row(f"{what}: state a job", [each.state / jobs / 1024 for each in lived], "KiB")
 
 
 def _stall(jobs: int, lived: Sequence[Lived]) -> Row:
