@@ -23,10 +23,12 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What stops buying: caps of one run, and the campaign's `budget` over all runs. None: no cap.
+    """The limits of a run, and the defaults of those that a manifest leaves out.
 
-    `rate` bounds the requests to the vendor a second. `fail_threshold` is the share of failed jobs, 0 to 1, with
-    which a run still counts as good.
+    Caps on buying, where None is no cap: `max_creates` and `max_credits` for one run, `budget` for all runs of the
+    campaign together. `concurrency` bounds the calls under way, `in_flight` the workflows that are bought and not
+    ended, `rate` (None: unlimited) the requests per second. `fail_threshold` is the share of failed jobs, 0 to 1,
+    with which a run still counts as good; with `canary` one job of each template goes first.
     """
 
     max_creates: int = 1000

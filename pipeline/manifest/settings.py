@@ -25,9 +25,10 @@ def build_provider(value: Value | None) -> ProviderSettings:
 
 
 def build_limits(value: Value | None) -> Limits:
-    """What stops buying; what is left out has its default."""
+    """The limits of a run; what is left out has the default of `Limits`."""
+    default = Limits()
     if value is None:
-        return Limits()
+        return default
     given = {name: each.number for name, each in value.items()}
 
     def whole(name: str, default: int) -> int:
@@ -37,11 +38,11 @@ def build_limits(value: Value | None) -> Limits:
         return None if (number := given.get(name)) is None else int(number)
 
     return Limits(
-        max_creates=whole("max_creates", 1000),
+        max_creates=whole("max_creates", default.max_creates),
         max_credits=cap("max_credits"),
         budget=cap("budget"),
-        concurrency=whole("concurrency", 8),
-        in_flight=whole("in_flight", 50),
+        concurrency=whole("concurrency", default.concurrency),
+        in_flight=whole("in_flight", default.in_flight),
         rate=None if (rate := given.get("rate")) is None else float(rate),
         fail_threshold=float(given.get("fail_threshold") or 0),
         canary=value.flag_of("canary"),

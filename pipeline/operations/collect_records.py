@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.engine.reporter import Reporter, RunReport, Stop
-from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
 from pipeline.media.facts import MediaMap, join
@@ -16,7 +15,7 @@ from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import under_way_elsewhere
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
-from pipeline.operations.run_options import RunOptions
+from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
 from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, scratch_folder, shown_path
@@ -155,8 +154,7 @@ class RecordsCollection:
                 ownership=Ownership(campaign=store.campaign, recorded=store.recorded()),
                 outputs=outputs,
                 manifest_folder=self._known.folder,
-                # Without a manifest there are no limits but the usual ones.
-                settings=RunSettings(max_poll_interval=self._options.max_poll_interval),
+                settings=settings_without_manifest(self._options.max_poll_interval),
                 reporter=reporter,
                 report=self._report,
                 stop=self._stop,

@@ -15,12 +15,11 @@ from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.planned import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
-from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings
+from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import STATE_FOLDER, Workspace, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.planning.split import caps_of_part
 from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.report.stills import StillCache
 from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
@@ -179,17 +178,11 @@ class CampaignRun:
 
     def _settings_for(self, plan: Plan) -> RunSettings:
         """Those of this run: a shard has its share of the limits that hold for all shards together."""
-        shard, settings = self._state.workspace.shard, self._settings
+        shard = self._state.workspace.shard
         if shard is None:
-            return settings
+            return self._settings
         spent = credits_spent(self._state.records.purchases.values())
-        return replace(
-            settings,
-            caps=caps_of_part(settings.caps, plan, spent),
-            concurrency=shard.share(settings.concurrency),
-            in_flight=shard.share(settings.in_flight),
-            rate=None if settings.rate is None else settings.rate / shard.count,
-        )
+        return settings_of_shard(self._settings, shard, plan, spent)
 
     def _keep_poster(self, digest: str, still: bytes) -> None:
         """Keep the still that a worker made of a file: the gallery need not read the file for it."""

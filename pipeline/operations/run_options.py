@@ -1,15 +1,17 @@
 """What is asked of one run, and the settings that come of it and of the manifest: put together here only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import UsageError
 from pipeline.executors.choice import OpenExecutor
-from pipeline.manifest.model import Campaign
+from pipeline.manifest.model import Campaign, Limits
 from pipeline.operations.caps import caps_of
-from pipeline.planning.plan import ALL, PlanOptions
+from pipeline.planning.plan import ALL, Plan, PlanOptions
+from pipeline.planning.shards import Shard
+from pipeline.planning.split import caps_of_part
 from pipeline.state.store import Change
 from pipeline.webhooks.receipt import Webhooks
 
@@ -87,6 +89,29 @@ def run_settings(campaign: Campaign, options: RunOptions) -> RunSettings:
         download=options.download,
         fail_fast=options.fail_fast,
         canary=limits.canary,
+    )
+
+
+def settings_without_manifest(max_poll_interval: float) -> RunSettings:
+    """How what is paid for is followed where there is no manifest: with the default limits, and no caps."""
+    limits = Limits()
+    return RunSettings(
+        concurrency=limits.concurrency, in_flight=limits.in_flight, max_poll_interval=max_poll_interval
+    )
+
+
+def settings_of_shard(settings: RunSettings, shard: Shard, part: Plan, spent: int) -> RunSettings:
+    """The share that a shard has of each limit that holds for all shards together.
+
+    A limit with no line here is obeyed by each of N shards, so that together they reach N times as much. `part` is
+    what the shard does of the plan, `spent` the credits of all runs so far.
+    """
+    return replace(
+        settings,
+        caps=caps_of_part(settings.caps, part, spent),
+        concurrency=shard.share(settings.concurrency),
+        in_flight=shard.share(settings.in_flight),
+        rate=None if settings.rate is None else settings.rate / shard.count,
     )
 
 

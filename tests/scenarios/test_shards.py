@@ -280,9 +280,9 @@ def test_within_a_cap_the_parts_are_what_is_bought(
 
 
 @fails_without(
-    "pipeline.operations.run:CampaignRun._settings_for",
+    "pipeline.operations.run_options:settings_of_shard",
     "return replace(settings",
-    swap=("caps=caps_of_part(settings.caps, plan, spent)", "caps=settings.caps"),
+    swap=("caps=caps_of_part(settings.caps, part, spent)", "caps=settings.caps"),
 )
 def test_what_is_bought_again_finds_room_in_the_part_of_its_shard(
     folder: Path, pipeline: Pipeline, vendor: Emulator
