@@ -23,7 +23,7 @@ from pipeline.operations.outcome import Outcome
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.hints import resolve_command
+from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import Status
@@ -161,6 +161,8 @@ class RunConsole:
         inputs = self._run.report.inputs
         for key, stand in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
             error = inputs.get(key) or (stand.purchase.error if stand.purchase else None)
+            if _is_unknown(stand):
+                error = unknown_outcome(error)
             reason = f" ({stand.reason})" if stand.reason and stand.reason != ELSEWHERE else ""
             line = self._paint(f"  {printable(key)}: {_word(stand)}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
@@ -179,8 +181,7 @@ class RunConsole:
         unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
-            command = resolve_command(manifest, unknown[0])
-            yield f"Look for them on the vendor's site, then resolve each: {command} (see docs/how-to/attention.md)"
+            yield unknown_advice(manifest, unknown)
         elif stands and not plan.buying and all(stand.purchase is not None for stand in stands):
             yield "Nothing was bought: all of it was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:

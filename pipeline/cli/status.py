@@ -28,7 +28,7 @@ from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.hints import resolve_command
+from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
 from pipeline.purchases import Status
 from pipeline.results.decisions import Decision, Verdict
@@ -121,7 +121,13 @@ def _job_line(key: JobKey, stand: Standing, decision: Decision | None) -> str:
     status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
     is_sent_back = stand.status == PENDING and decision is not None and decision.decision is Verdict.REDO
     status = sent_back(decision) if decision is not None and is_sent_back else f"{status}{_said(decision)}"
+    if _is_unknown(stand):
+        error = unknown_outcome(error)
     return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
+
+
+def _is_unknown(stand: Standing) -> bool:
+    return stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
 
 
 def _take_line(take: EarlierTake) -> str:
@@ -144,15 +150,10 @@ def _said(decision: Decision | None) -> str:
 
 
 def _hints(current: CampaignStatus) -> Iterator[str]:
-    unknown: list[str] = [
-        key
-        for key, stand in current.jobs.items()
-        if stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
-    ]
+    unknown: list[str] = [key for key, stand in current.jobs.items() if _is_unknown(stand)]
     unknown += [purchase.id for purchase in current.unsettled]
     if unknown:
-        command = resolve_command(current.manifest, unknown[0])
-        yield f"Resolve the purchases that need attention (see docs/how-to/attention.md): {command}"
+        yield unknown_advice(current.manifest, unknown)
     if current.orphans:
         yield f"{current.orphans:,} orphan(s): bought for jobs that are no longer in the manifest."
 

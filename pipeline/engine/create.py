@@ -23,6 +23,7 @@ from pipeline.engine.reporter import Reporter
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError, printable
 from pipeline.jobs import Job
+from pipeline.planning.hints import unknown_warning
 from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
     AccountProblem,
@@ -281,10 +282,7 @@ class Creator:
             case AccountRefused(problem, reason):
                 self._account_refused(problem, reason)
             case OutcomeUnknown(reason):
-                self.reporter.warn(
-                    f"{entry.key}: it is unknown whether it was bought ({printable(reason)}); "
-                    "it is not sent again; use `pipeline resolve`"
-                )
+                self.reporter.warn(unknown_warning(entry.key, reason))
             case _:
                 assert_never(outcome)
 

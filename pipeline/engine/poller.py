@@ -13,6 +13,7 @@ from pipeline.engine.listing import merged, merged_steps
 from pipeline.engine.reporter import Reporter
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import printable
+from pipeline.planning.hints import unknown_warning
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider, VendorError, Workflow
 from pipeline.purchases import Purchase, Status, WorkflowId
@@ -144,9 +145,7 @@ class Poller:
 
     def _warn_of_attention(self, purchase: Purchase) -> None:
         for key in self.served_jobs.keys(purchase):
-            self.reporter.warn(
-                f"{key}: {printable(purchase.error or '')}; it is not sent again; use `pipeline resolve`"
-            )
+            self.reporter.warn(unknown_warning(key, purchase.error))
 
 
 def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:

@@ -1,8 +1,34 @@
-"""What to do next, as a command that can be pasted."""
+"""What is said of a create whose outcome is unknown, and the command that resolves it.
+
+Said in the same words by the plan, by a run and at its end, and by `status`.
+"""
 
 import shlex
+from collections.abc import Sequence
 
 from pipeline.errors import printable
+
+# Older versions recorded it as a part of the reason.
+_RECORDED_BEFORE = ": it is unknown whether it was bought"
+
+
+def unknown_outcome(reason: str | None) -> str:
+    """That nobody knows whether a purchase was bought. `reason` is the recorded error, as it came: not printable."""
+    why = (reason or "").removesuffix(_RECORDED_BEFORE)
+    return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
+
+
+def unknown_warning(key: str, reason: str | None) -> str:
+    """What a run says at once of a purchase that has come to need attention."""
+    return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"
+
+
+def unknown_advice(manifest: str, names: Sequence[str]) -> str:
+    """What to do about unknown outcomes: `names` are keys or purchase ids, and the first stands for all."""
+    return (
+        f"{len(names):,} create(s) with an unknown outcome: look for them on the vendor's site, then resolve each: "
+        f"{resolve_command(manifest, names[0])} (see docs/how-to/attention.md)"
+    )
 
 
 def resolve_command(manifest: str, key: str) -> str:

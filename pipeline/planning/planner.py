@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.differences import differences
+from pipeline.planning.hints import unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
@@ -79,7 +80,7 @@ class Planner:
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
-            reason = purchase.error or "it is unknown whether it was bought"
+            reason = unknown_outcome(purchase.error)
             if purchase.id in self._elsewhere:
                 reason = f"under way elsewhere, since {purchase.bought_at}"
             return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)

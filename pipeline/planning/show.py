@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import printable
 from pipeline.jobs import Json
-from pipeline.planning.hints import resolve_command
+from pipeline.planning.hints import unknown_advice
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.planning.word_diff import Span, text_changes
@@ -128,10 +128,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
         yield f"{len(elsewhere):,} job(s) are under way on another machine; its results will show how they ended."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
-        yield (
-            f"{len(unknown):,} job(s) may or may not have been bought: look for them on the vendor's site, "
-            f"then resolve each: {resolve_command(plan.manifest, unknown[0].key)}"
-        )
+        yield unknown_advice(plan.manifest, [each.key for each in unknown])
 
 
 def _noun(action: Action, number: int) -> str:

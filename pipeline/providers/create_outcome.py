@@ -97,7 +97,7 @@ def _unknown(response: Response | None, reason: str) -> OutcomeUnknown:
     if response is None:
         return OutcomeUnknown(f"it was sent, then: {reason}")
     raw = response.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
-    return OutcomeUnknown(f"{_what(response)}: it is unknown whether it was bought", raw)
+    return OutcomeUnknown(_what(response), raw)
 
 
 def _what(response: Response) -> str:

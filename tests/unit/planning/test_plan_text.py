@@ -40,7 +40,7 @@ def test_a_plan_reads_as_this() -> None:
         "  + hero/overlay/fresh  create (10 credits): new\n"
         "  = hero/overlay/fresh-too  share (free): asks for the same as hero/overlay/fresh\n"
         "  » hero/overlay/sketch  resume (paid): bought 2026-01-01T00:05:00Z, not finished\n"
-        "  ! hero/overlay/unknown  needs attention: a time-out after sending\n"
+        "  ! hero/overlay/unknown  needs attention: it is unknown whether it was bought (a time-out after sending)\n"
         "  - hero/overlay/gone  orphan: its job is no longer in the manifest; it is done\n"
         "Plan: 1 needing attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
         "  other: 1 to buy, price unknown\n"
@@ -49,8 +49,9 @@ def test_a_plan_reads_as_this() -> None:
         "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
         "`pipeline templates --refresh --write prices.yaml`.\n"
         "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` downloads them.\n"
-        "1 job(s) may or may not have been bought: look for them on the vendor's site, "
-        "then resolve each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID`\n"
+        "1 create(s) with an unknown outcome: look for them on the vendor's site, "
+        "then resolve each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID` "
+        "(see docs/how-to/attention.md)\n"
         "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again."
     )
 

@@ -42,7 +42,13 @@ def test_what_was_bought_is_followed_and_never_bought_again(status: Status, acti
 def test_an_unknown_outcome_says_why() -> None:
     a = job("a")
     lost = replace(bought(1, a, Status.ATTENTION), error="a time-out after sending")
-    assert only(plan([a], lost), a).reason == "a time-out after sending"
+    assert only(plan([a], lost), a).reason == "it is unknown whether it was bought (a time-out after sending)"
+
+
+def test_a_reason_that_an_older_version_recorded_is_not_said_twice() -> None:
+    a = job("a")
+    lost = replace(bought(1, a, Status.ATTENTION), error="HTTP 500: it is unknown whether it was bought")
+    assert only(plan([a], lost), a).reason == "it is unknown whether it was bought (HTTP 500)"
 
 
 def test_a_failure_says_why_and_what_to_do() -> None:

@@ -231,6 +231,7 @@ def test_unknown_outcome_keeps_the_raw_answer_but_not_all_of_a_long_one() -> Non
     with raw_server(answering(200, b"<html>\0" + b"x" * 500_000)) as server:
         outcome = a_client(server.url).create(a_request())
     assert isinstance(outcome, OutcomeUnknown)
+    assert outcome.reason == "HTTP 200 without a valid workflow id"
     assert outcome.response.startswith("<html>x")
     assert len(outcome.response) <= 10_000
 
