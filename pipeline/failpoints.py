@@ -1,4 +1,4 @@
-"""Named places where a test makes the process die, raise or run out of disk. In earnest nothing is armed.
+"""Named places where a test makes the process die, raise or run out of disk. Never armed in production.
 
 There is one before and after every step that writes or sends, so that "fail at the Nth, then go on" walks over
 every moment at which a machine can be lost.

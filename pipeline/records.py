@@ -76,7 +76,7 @@ def _shaped(written: Json, shape: _Shape, needed: frozenset[str]) -> Mapping[str
         if type(value) is not kind:
             raise ValueError(f"{name}: not {_CALLED[kind]}")
     if not needed <= written.keys():
-        raise ValueError(f"without {', '.join(sorted(needed - written.keys()))}")
+        raise ValueError(f"missing: {', '.join(sorted(needed - written.keys()))}")
     return written
 
 
@@ -220,7 +220,7 @@ def _unfit(text: str, name: str, most: str) -> str:
 
 def _count(number: int, most: int, name: str) -> None:
     if not 0 <= number <= most:
-        raise ValueError(f"{name}: {number:,}, from 0 to {most:,} are kept")
+        raise ValueError(f"{name}: {number:,} is out of range (0–{most:,})")
 
 
 def _match(pattern: re.Pattern[str], text: str, otherwise: str) -> None:

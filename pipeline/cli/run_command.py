@@ -1,4 +1,4 @@
-"""The flags of `pipeline run`, apart from what carries it out: to tell of them, as for a Tab, takes none of that."""
+"""The flags of `pipeline run`, kept apart so that shell completion need not import the run machinery."""
 
 from pathlib import Path
 from typing import Any

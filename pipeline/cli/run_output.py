@@ -174,7 +174,7 @@ class RunConsole:
         stands = outcome.jobs.values()
         counts = Counter(_word(stand) for stand in stands)
         told = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
-        yield f"{told or 'No job fits'}."
+        yield f"{told or 'No jobs matched'}."
         if outcome.waiting:
             yield f"{len(outcome.waiting):,} job(s) wait for someone to approve what they are made from."
         manifest = shown_path(self._state.workspace.campaign.manifest)

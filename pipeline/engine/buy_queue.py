@@ -207,7 +207,7 @@ class Failures:
         if self.fail_fast:
             self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
         elif entry := self._retry(purchase):
-            self.reporter.tell(entry.key, "bought again (retries)")
+            self.reporter.tell(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
         if self.report_errors:
             self.calls.charge(1)

@@ -126,7 +126,7 @@ class Coordinator:
             )
         while not self.calls.is_empty:
             if limit is not None and self.clock.monotonic() >= limit:
-                self.report.stop(ExitCode.UNFINISHED, "some requests had not finished in time")
+                self.report.stop(ExitCode.UNFINISHED, "some requests did not finish in time")
                 return
             self._collect(1.0)
             limit = limit or (None if self.stop.code is None else self.clock.monotonic() + DRAIN_TIMEOUT)

@@ -254,7 +254,7 @@ class Creator:
     def _checked(self, bought: Bought) -> Bought | OutcomeUnknown:
         """What was bought, where its workflow id can be this purchase's and can be recorded."""
         if self.journal.has_workflow(bought.workflow_id):
-            # Whose it is nobody can tell.
+            # Its owner cannot be determined.
             return OutcomeUnknown(
                 f"the vendor named workflow {bought.workflow_id}, which belongs to another purchase"
             )

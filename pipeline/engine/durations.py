@@ -1,6 +1,6 @@
-"""How long workflows take, and so when it is worth to look at one again. Pure.
+"""How long workflows take, and so when polling again is worthwhile. Pure.
 
-A poll too many costs a call, a poll too few costs time in which money lies idle. So the next poll is due when, by
+Each poll costs a call; polling too rarely delays results that are already paid for. So the next poll is due when, by
 what is known, the workflow would have lain there unseen for about a second on average, or for a twentieth of what
 its kind takes, if that is less. What is known is how long its template took before, taken as log-normal, and its
 own progress, taken as linear.
@@ -24,7 +24,7 @@ _SPREAD_WEIGHT = 5
 _MEAN_WEIGHT = 3
 # The vendor's progress is taken to be off by so much of the whole.
 _PROGRESS_NOISE = 0.05
-# The pause as a share of its age, of one of which nothing is known, and of one that has outlived what was expected.
+# Next delay as a fraction of age: with no estimate, and when overdue.
 _GROWTH = 0.5
 _OVERDUE = 0.1
 

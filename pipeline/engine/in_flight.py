@@ -248,7 +248,7 @@ class InFlight:
         return min(seconds, max(0.0, tracked.deadline - now))
 
     def _slower(self, tracked: TrackedPurchase, seconds: float, *, is_known: bool) -> float:
-        """The vendor calls, so this is for the call that is lost.
+        """Polling is only a fallback for lost webhook calls.
 
         Where nobody knows how long a template takes, one that is polled tells it for all.
         """
@@ -269,7 +269,7 @@ class InFlight:
                     self.schedule(tracked, seconds)
 
     def _expectation(self, tracked: TrackedPurchase, age: float) -> Expectation | None:
-        # How old a workflow of an earlier run is, nobody knows here.
+        # The age of a workflow from an earlier run is unknown here.
         usual = self.durations.expectation(tracked.purchase.template_id) if tracked.bought_here else None
         by_progress = tracked.projected()
         if by_progress is None or by_progress.is_outlived(age):

@@ -236,7 +236,7 @@ def _from_upstream(
     media = _listed(provider, source, upstream, recorded, index)
     if isinstance(media, Media):
         return media.url
-    # Gone at the vendor, or not to be told among others; what was downloaded is as good.
+    # The vendor no longer has it, or it cannot be identified; use the downloaded copy.
     for location, digest, content_type in upstream.files.get(source.output, ()):
         is_first = index is None or recorded[index].sha256 in (None, digest)
         if is_first and (source.media is None or content_type.startswith(f"{source.media}/")):

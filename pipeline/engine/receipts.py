@@ -115,7 +115,9 @@ class ReceiptHandler:
             return
         if isinstance(result, VendorError):
             self._keep(Receipt(purchase_id, (workflow_id,)))
-            self.reporter.warn(f"{purchase.key}: a receipt names its workflow, but {printable(str(result))}")
+            self.reporter.warn(
+                f"{purchase.key}: a webhook named its workflow, but checking it failed: {printable(str(result))}"
+            )
             return
         if not isinstance(result, Workflow):
             raise result

@@ -11,7 +11,7 @@ from pipeline.purchases import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Where the jobs stand that a run has something to do for; what was done before it is not among them.
+    """Progress of the jobs this run has work for; what was done before it is not among them.
 
     `unknown` are creates with an unknown outcome, `credits` what this run has spent. `time_left` estimates the
     seconds until the last one ends, None where nothing is known yet; it is a function, as only a bar asks for it.

@@ -78,7 +78,7 @@ class Runner:
 
     def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
-        # Always the same thread writes the results: each that ever did keeps the memory that it needed for that.
+        # Write results from a single thread: each thread that does so retains its peak memory.
         with (
             self.open_executor(self.settings.concurrency) as self._executor,
             self.open_executor(1) as self._aside,
@@ -135,7 +135,8 @@ class Runner:
             self._in_flight.follow(purchase, bought_here=True, hooked=self.webhooks.expects(purchase))
 
     def _succeeded(self, purchase: Purchase) -> None:
-        # Only what it serves: what hangs on the key that it was bought for may wait for another one.
+        # Release only jobs downstream of the jobs it serves; the key it was bought for may now be served by another
+        # purchase.
         self._queue.succeeded(purchase.template_id, [job.key for job in self._served_jobs.of(purchase.id)])
 
     # How the jobs stand

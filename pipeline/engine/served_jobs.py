@@ -1,4 +1,4 @@
-"""Which jobs of a run each purchase serves, and how many jobs stand how, as that changes while the run buys."""
+"""Tells which jobs of a run each purchase serves, and counts jobs by status, as both change while the run buys."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""The campaign as the rest of the house knows it: typed, frozen, every reference resolved."""
+"""The campaign model that all other packages use: typed, frozen, all references resolved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

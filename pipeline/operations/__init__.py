@@ -1,1 +1,1 @@
-"""What a command does, without a word to anybody: the command line and the Python face stand on it."""
+"""What each command does, without output; used by the CLI and the Python API."""

@@ -96,7 +96,7 @@ class Watch:
             self._count({})
 
     def _records_as_they_are(self) -> object:
-        """Another thing whenever the records were written."""
+        """A token that changes whenever the records are written."""
         workspace = self._workspace
         state = look.stamp(workspace.state, workspace.state_name)
         return state, stamp(workspace.results), stamp(workspace.decisions)

@@ -11,7 +11,7 @@ from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Records
 
 
 def any_purchase(_purchase: Purchase) -> bool:
-    """Whether the vendor may be told of it: of any."""
+    """Accept every purchase (default for `can_be_proven`)."""
     return True
 
 

@@ -1,4 +1,4 @@
-"""What may be deleted, at the vendor and here: never what a job lives on."""
+"""What may be deleted, at the vendor and here: never a purchase that a job depends on."""
 
 from collections import Counter
 from collections.abc import Iterator

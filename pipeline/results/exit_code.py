@@ -1,4 +1,4 @@
-"""The exit code that a run has earned, from how its jobs stand and why it stopped."""
+"""The exit code of a run, from how its jobs stand and why it stopped."""
 
 from collections.abc import Collection, Mapping
 

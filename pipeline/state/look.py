@@ -62,7 +62,7 @@ def held_by(state: StateLocation, campaign: str) -> str | None:
 
 
 def stamp(state: StateLocation, campaign: str) -> object:
-    """Something that is another thing whenever the state of `campaign` was written to.
+    """A token that changes whenever the state of `campaign` is written to.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.

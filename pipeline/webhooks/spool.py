@@ -58,7 +58,7 @@ class Spool:
         names.add(name)
 
     def stamp(self) -> object:
-        """Another one whenever something was put into it or removed."""
+        """A token that changes whenever something is put into it or removed."""
         return stamp(self._folder)
 
     def receipts(self) -> Iterator[Receipt]:

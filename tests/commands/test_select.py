@@ -312,6 +312,6 @@ def test_a_run_of_what_has_failed_has_nothing_to_do_where_nothing_has(
     for selection in ("status:failed", "action:retry", "status:fail*,image:red"):
         ended = pipeline("run", project.manifest, "--select", selection, "--retry-failed")
         assert ended.code == 0, ended.said
-        assert "No job fits.\n" in ended.out
+        assert "No jobs matched.\n" in ended.out
         assert "all of it was bought before" not in ended.out
     assert len(vendor.ledger.entries) == bought

@@ -111,7 +111,7 @@ class TeamState:
         return self._connected(self._holder)
 
     def stamp(self) -> object:
-        """Something that is another thing whenever a run has written to the state of the campaign.
+        """A token that changes whenever a run writes to the state of the campaign.
 
         Raises:
             InvalidInput, Unfinished: as `read`.

@@ -65,7 +65,7 @@ class WebhookReceipts:
         ]
 
     def take(self, numbers: Collection[str]) -> None:
-        """Have these wait no more.
+        """Mark these as processed.
 
         Raises:
             Unfinished, InvalidInput: that cannot be written.
@@ -75,7 +75,7 @@ class WebhookReceipts:
             self._use(lambda connection: connection.cursor().executemany(_TAKE, rows))
 
     def stamp(self) -> object:
-        """Something that is another thing whenever one was put or taken.
+        """A token that changes whenever a receipt is put or taken.
 
         Raises:
             Unfinished, InvalidInput: they cannot be read.
