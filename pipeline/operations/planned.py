@@ -7,9 +7,9 @@ from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.workspace import shown_path
+from pipeline.planning.caps_check import refusal
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Plan, PlanOptions
-from pipeline.planning.price import refusal
 from pipeline.results.summary import credits_spent
 from pipeline.state.store import Caps
 

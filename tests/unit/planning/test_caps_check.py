@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.planning.price import refusal
+from pipeline.planning.caps_check import refusal
 from pipeline.state.store import Caps
 from planning.campaign import bought, job, plan
 
