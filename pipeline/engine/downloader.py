@@ -31,7 +31,7 @@ from pipeline.state.transitions import Fetched
 # What keeps a file from its place, but not the others from theirs.
 _BLOCKING = (Unfinished, InvalidInput, OSError, UnicodeError)
 # Failures in a row before this run leaves the files to the next one.
-ATTEMPTS = 5
+MAX_DOWNLOAD_FAILURES = 5
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -157,7 +157,7 @@ class Downloader:
     def _failed(self, tracked: TrackedPurchase, error: VendorError) -> None:
         tracked.attempts += 1
         tracked.latest = None  # its urls may have expired
-        if tracked.attempts >= ATTEMPTS or (error.after or 0.0) > tracked.timeout:
+        if tracked.attempts >= MAX_DOWNLOAD_FAILURES or (error.after or 0.0) > tracked.timeout:
             self.in_flight.defer(tracked, f"its files could not be downloaded ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)

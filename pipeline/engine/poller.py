@@ -20,7 +20,7 @@ from pipeline.purchases import Purchase, Status, WorkflowId
 from pipeline.state.transitions import Disowned, Event, Finished, Reported, Vanished, VendorFailed
 
 # Failures in a row before this run leaves a workflow to the next one.
-ATTEMPTS = 12
+MAX_POLL_FAILURES = 12
 # Seconds that a success may be without a result before it is taken for a failure.
 EMPTY_RESULT = 300.0
 # A workflow that is not found so often in a row, over at least so many seconds, is lost.
@@ -121,7 +121,7 @@ class Poller:
         tracked.attempts += 1
         # It is not asked sooner than the vendor wants, nor waited for longer than there is time.
         next_at = self.clock.monotonic() + (error.after or 0.0)
-        if tracked.attempts >= ATTEMPTS or next_at >= tracked.deadline:
+        if tracked.attempts >= MAX_POLL_FAILURES or next_at >= tracked.deadline:
             self.in_flight.defer(tracked, f"the vendor is unreachable ({error})")
         else:
             self.in_flight.back_off(tracked, error.after)

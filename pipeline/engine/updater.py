@@ -19,7 +19,7 @@ from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, Ve
 from pipeline.purchases import Purchase, WorkflowId
 from pipeline.state.transitions import Reworded
 
-ATTEMPTS = 5
+MAX_UPDATE_FAILURES = 5
 
 
 def update(provider: Provider, purchase: Purchase, wording: Wording, ownership: Ownership) -> Workflow:
@@ -125,7 +125,7 @@ class Updater:
 
     def _failed(self, entry: Entry, attempts: int, error: VendorError) -> None:
         timeout = entry.job.timeout if entry.job is not None else 0.0
-        if attempts >= ATTEMPTS or (error.after or 0.0) > timeout:
+        if attempts >= MAX_UPDATE_FAILURES or (error.after or 0.0) > timeout:
             self.report.stop(ExitCode.UNFINISHED, f"{entry.key}: not updated ({error}); run again")
         else:
             self._schedule(entry, seconds=backoff(attempts, self.rng, error.after), attempts=attempts)
