@@ -162,7 +162,7 @@ class InFlight:
             tracked = self._tracked[purchase_id]
             age = tracked.elapsed(now)
             if not tracked.bought_here:
-                age = max(age, seconds_between(tracked.purchase.bought_at, today))
+                age = max(age, recorded_age(tracked.purchase.bought_at, today))
             yield tracked.purchase.template_id, age
 
     # When
@@ -277,9 +277,9 @@ class InFlight:
         return by_progress if usual is None else usual.joined(by_progress)
 
 
-def seconds_between(earlier: str, later: str) -> float:
-    """Seconds between two times of day as they are recorded; 0 where one of them is none."""
+def recorded_age(bought_at: str, now: str) -> float:
+    """Seconds since a time that is recorded; 0 where one of the two is no time."""
     try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+        return (datetime.fromisoformat(now) - datetime.fromisoformat(bought_at)).total_seconds()
     except (ValueError, TypeError):
         return 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.engine.durations import Durations, time_left
-from pipeline.engine.in_flight import seconds_between
+from pipeline.engine.in_flight import recorded_age
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.files import stamp
 from pipeline.jobs import JobKey
@@ -134,7 +134,7 @@ class Watch:
             return None
         today, in_flight = now(), run_settings(self._workspace.campaign, RunOptions()).in_flight
         running = [
-            (purchase.template_id, seconds_between(purchase.bought_at, today))
+            (purchase.template_id, recorded_age(purchase.bought_at, today))
             for key in self._counted
             if (job := self._jobs.get(key)) and job.status == Status.SUBMITTED.value
             for purchase in [job.purchase]
