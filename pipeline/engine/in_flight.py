@@ -33,9 +33,9 @@ class TrackedPurchase:
 
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
     row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
-    first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `hooked`: the vendor
-    calls when it ends. `entry` names its next call in the schedule, at `due`; None while a call is under
-    way. `hinted`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
+    first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `has_webhook`: the
+    vendor calls when it ends. `entry` names its next call in the schedule, at `due`; None while a call is under
+    way. `poll_requested`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
     """
 
     purchase: Purchase
@@ -51,10 +51,10 @@ class TrackedPurchase:
     first_percent: float | None = None
     latest: Workflow | None = field(default=None, repr=False)
     warned: bool = False
-    hooked: bool = False
+    has_webhook: bool = False
     entry: int | None = None
     due: float = 0.0
-    hinted: bool = False
+    poll_requested: bool = False
     hints_from: float = 0.0
 
     @property
@@ -122,14 +122,14 @@ class InFlight:
 
     # Which
 
-    def follow(self, purchase: Purchase, *, bought_here: bool = False, hooked: bool = False) -> None:
+    def follow(self, purchase: Purchase, *, bought_here: bool = False, has_webhook: bool = False) -> None:
         """Take up a purchase: a new one is given time, one from an earlier run is asked for at once."""
         if purchase.workflow_id is None:
             return
         now = self.clock.monotonic()
         timeout = max((job.timeout for job in self.served_jobs.of(purchase.id)), default=DEFAULT_TIMEOUT)
         tracked = TrackedPurchase(
-            purchase, since=now, deadline=now + timeout, bought_here=bought_here, hooked=hooked
+            purchase, since=now, deadline=now + timeout, bought_here=bought_here, has_webhook=has_webhook
         )
         self._tracked[purchase.id] = tracked
         if purchase.status is Status.SUBMITTED:
@@ -193,13 +193,13 @@ class InFlight:
         tracked.entry = next(self._sequence)
         heapq.heappush(self._due, (tracked.due, tracked.entry, tracked.purchase.id))
 
-    def hasten(self, purchase_id: PurchaseId) -> None:
+    def poll_now(self, purchase_id: PurchaseId) -> None:
         """The vendor called for a purchase: have it polled now, but not all the time, nor sooner than was asked."""
         tracked = self._tracked.get(purchase_id)
         if tracked is None or purchase_id not in self._running or tracked.attempts:
             return
         if tracked.entry is None:
-            tracked.hinted = True  # the call under way may have been answered before it ended
+            tracked.poll_requested = True  # the call under way may have been answered before it ended
             return
         now = self.clock.monotonic()
         at = max(now, tracked.hints_from)
@@ -216,9 +216,9 @@ class InFlight:
             if tracked.bought_here:
                 self.durations.note_running(tracked.purchase.template_id, tracked.elapsed(now))
             self.schedule(tracked, self._pause(tracked, now))
-            if tracked.hinted:
-                tracked.hinted = False
-                self.hasten(tracked.purchase.id)
+            if tracked.poll_requested:
+                tracked.poll_requested = False
+                self.poll_now(tracked.purchase.id)
 
     def back_off(self, tracked: TrackedPurchase, after: float | None) -> None:
         """Its last call failed: have it made again after a backoff, no sooner than the vendor asked."""
@@ -240,7 +240,7 @@ class InFlight:
         seconds = pause(age, expected, longest_running)
         if age > 0.0:
             seconds = min(seconds, self.max_poll_interval)
-        if tracked.hooked:
+        if tracked.has_webhook:
             seconds = self._slower(tracked, seconds, is_known=expected is not None)
         # With jitter, so that many do not ask at once.
         seconds *= self.rng.uniform(0.9, 1.0)
@@ -262,7 +262,7 @@ class InFlight:
         now = self.clock.monotonic()
         for purchase_id in self._running:
             tracked = self._tracked[purchase_id]
-            is_waiting = tracked.hooked and tracked.entry is not None and not tracked.attempts
+            is_waiting = tracked.has_webhook and tracked.entry is not None and not tracked.attempts
             if is_waiting and tracked.purchase.template_id == template_id:
                 seconds = self._pause(tracked, now)
                 if now + seconds < tracked.due:

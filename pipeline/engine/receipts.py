@@ -87,7 +87,7 @@ class ReceiptHandler:
             case None:
                 self._keep(receipt)
             case Purchase(status=Status.SUBMITTED) as purchase:
-                self.in_flight.hasten(purchase.id)
+                self.in_flight.poll_now(purchase.id)
             case Purchase(status=Status.SUBMITTING):
                 # The vendor was quicker than its answer to the create.
                 before = self._early.get(receipt.purchase, receipt)

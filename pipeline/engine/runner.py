@@ -132,7 +132,7 @@ class Runner:
 
     def _follow_bought(self, purchase: Purchase) -> None:
         if self.settings.wait:
-            self._in_flight.follow(purchase, bought_here=True, hooked=self.webhooks.expects(purchase))
+            self._in_flight.follow(purchase, bought_here=True, has_webhook=self.webhooks.expects(purchase))
 
     def _succeeded(self, purchase: Purchase) -> None:
         # Release only jobs downstream of the jobs it serves; the key it was bought for may now be served by another

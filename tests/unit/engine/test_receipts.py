@@ -136,7 +136,7 @@ def test_between_two_polls_are_at_most_four_poll_intervals(harness: Harness) -> 
 
 
 @fails_without(
-    "pipeline.engine.in_flight:InFlight.hasten", "at = max(now, tracked.hints_from)", swap=("max", "min")
+    "pipeline.engine.in_flight:InFlight.poll_now", "at = max(now, tracked.hints_from)", swap=("max", "min")
 )
 def test_who_calls_again_and_again_is_asked_about_now_and_then(harness: Harness) -> None:
     harness.takes_webhooks()
@@ -150,7 +150,7 @@ def test_who_calls_again_and_again_is_asked_about_now_and_then(harness: Harness)
 
 
 @fails_without(
-    "pipeline.engine.in_flight:InFlight.hasten", "if tracked is None or", swap=("tracked.attempts", "False")
+    "pipeline.engine.in_flight:InFlight.poll_now", "if tracked is None or", swap=("tracked.attempts", "False")
 )
 def test_no_call_makes_us_ask_sooner_than_the_vendor_wants(harness: Harness) -> None:
     harness.takes_webhooks()
