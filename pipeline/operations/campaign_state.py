@@ -56,7 +56,7 @@ class CampaignState:
     split: Split | None = None
 
     @property
-    def told_assignment(self) -> Assignment:
+    def published_assignment(self) -> Assignment:
         """What results and outcome tell of: all, or a shard's own part."""
         return self.assignment if self.split is None else self.split.assignment_of(self.assignment)
 

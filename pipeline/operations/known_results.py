@@ -24,7 +24,7 @@ def joined_hash(version: Version | None, workspace: Workspace, decisions: Decisi
     return _hash([version.digest, heading.campaign, heading.manifest, *_decided(decisions)])
 
 
-def told_hash(
+def inputs_hash(
     workspace: Workspace,
     jobs: list[Job],
     store: Store,

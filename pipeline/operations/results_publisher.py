@@ -13,7 +13,7 @@ from pipeline.jobs import JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState, read_published
-from pipeline.operations.known_results import joined_hash, told_hash
+from pipeline.operations.known_results import inputs_hash, joined_hash
 from pipeline.operations.unread_media import media_not_told
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
@@ -174,7 +174,7 @@ class Publisher:
         made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs)
         return KnownResults(
             joined=joined_hash(self._version, self._workspace, state.decisions),
-            told=told_hash(*made_from) if is_all else "",
+            told=inputs_hash(*made_from) if is_all else "",
         )
 
     def _write(self, document: Mapping[str, Json]) -> bool:

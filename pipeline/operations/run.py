@@ -254,7 +254,7 @@ class CampaignRun:
 
     def _without_what_others_follow(self, state: CampaignState) -> Assignment:
         """What serves which job; of what serves none, not what came in: another machine brings it to its end."""
-        assignment, known = state.told_assignment, self._known()
+        assignment, known = state.published_assignment, self._known()
         return replace(
             assignment,
             earlier=tuple(each for each in assignment.earlier if each.id in known),
@@ -265,7 +265,7 @@ class CampaignRun:
         report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
-        told = state.told_assignment
+        told = state.published_assignment
         stands = standings(told, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),

@@ -20,7 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.files import stamp
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.known_results import told_hash
+from pipeline.operations.known_results import inputs_hash
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.workspace import RecordPaths, open_workspace
 from pipeline.purchases import Decisions, PurchaseId
@@ -155,10 +155,10 @@ def test_whatever_results_are_made_from_makes_others(
 ) -> None:
     with in_process(bought) as state:
         given = {name: getattr(state, name) for name in ("workspace", "jobs", "store", "decisions")}
-        before = told_hash(**given)
-        assert before == told_hash(**given) == state.store.known_results().told
+        before = inputs_hash(**given)
+        assert before == inputs_hash(**given) == state.store.known_results().told
 
-        assert told_hash(**{**given, **change(given)}) != before
+        assert inputs_hash(**{**given, **change(given)}) != before
 
 
 def test_who_can_read_files_makes_others(bought: Project, monkeypatch: pytest.MonkeyPatch) -> None:
