@@ -46,7 +46,7 @@ class InputFailed(PipelineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class UpstreamFiles:
     """The purchase that a chained job is made from; by output, the files that it brought to this machine."""
 
     purchase: Purchase
@@ -121,10 +121,10 @@ class Preparer:
         purchase_id = None if job.upstream is None else self.served_jobs.by_key.get(job.upstream)
         return None if purchase_id is None else self.purchases.get(purchase_id)
 
-    def _files_of(self, source: Purchase | None) -> "Upstream | None":
+    def _files_of(self, source: Purchase | None) -> "UpstreamFiles | None":
         if source is None or source.workflow_id is None:
             return None
-        return Upstream(source, source.workflow_id, self.inventory.files_of(source))
+        return UpstreamFiles(source, source.workflow_id, self.inventory.files_of(source))
 
     def _done(
         self,
@@ -171,7 +171,7 @@ def prepare(
     job: Job,
     folder: Path,
     purchase_id: PurchaseId,
-    upstream: Upstream | None,
+    upstream: UpstreamFiles | None,
     webhook_url: str | None = None,
 ) -> CreateRequest:
     """The request for `job` under the id `purchase_id`, with what it needs uploaded. Buys nothing.
@@ -226,7 +226,7 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
 
 
 def _from_upstream(
-    provider: Provider, source: UpstreamOutput, upstream: Upstream | None, folder: Path
+    provider: Provider, source: UpstreamOutput, upstream: UpstreamFiles | None, folder: Path
 ) -> str | Attachment:
     if upstream is None:
         raise InputFailed(f"{source.job} has no output to make this from")
@@ -255,7 +255,7 @@ def _from_upstream(
 def _listed(
     provider: Provider,
     source: UpstreamOutput,
-    upstream: Upstream,
+    upstream: UpstreamFiles,
     recorded: Sequence[Output],
     index: int | None,
 ) -> Media | Sequence[Media] | None:

@@ -8,7 +8,7 @@ from pipeline.manifest.model import Chain, Combination, Item, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class ChainInput:
     """What a chain needs to know of a job: its key, and what its output is called and carries along.
 
     `common_id` is what all takes of the job share.
@@ -39,7 +39,7 @@ class Upstream:
         )
 
 
-def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType | None) -> Upstream:
+def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType | None) -> ChainInput:
     """What one job, whose result is of the type `gives`, gives to those that hang on it."""
     template, item, prompt = combination.template, combination.item, combination.prompt
     axes = sorted(combination.axes)
@@ -50,7 +50,7 @@ def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType |
         *(axis_text(value) for _, value in axes),
     ]
     common = "-".join(part for part in parts if part is not None) or template.name
-    return Upstream(
+    return ChainInput(
         key=combination.coordinates(rule, take).key,
         id=f"{common}-take{take}" if take > 1 else common,
         common_id=common,

@@ -11,7 +11,7 @@ from pipeline.documents.source import Location
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Coordinates, Job
 from pipeline.manifest import combinations
-from pipeline.manifest.chain_items import Upstream, upstream
+from pipeline.manifest.chain_items import ChainInput, upstream
 from pipeline.manifest.chains import chains_of, upstreams_first
 from pipeline.manifest.combinations import Exclusion
 from pipeline.manifest.job_builder import JobBuilder
@@ -92,7 +92,7 @@ class _Expansion:
     campaign: Campaign
     warn: Warn
     problems: dict[Problem, Coordinates | None] = field(default_factory=dict)
-    _upstreams: dict[str, tuple[Upstream, ...]] = field(default_factory=dict)
+    _upstreams: dict[str, tuple[ChainInput, ...]] = field(default_factory=dict)
     _keys: set[bytes] = field(default_factory=set)
     _paths: set[bytes] = field(default_factory=set)
 
@@ -186,7 +186,7 @@ class _Expansion:
         if not image_set.chain.approved:
             yield from (each.item(image_set.chain) for each in upstreams)
             return
-        takes: dict[str, list[Upstream]] = {}
+        takes: dict[str, list[ChainInput]] = {}
         for each in upstreams:
             takes.setdefault(each.common_id, []).append(each)
         for first, *others in takes.values():
