@@ -27,6 +27,9 @@ class Status(StrEnum):
     DONE = "done"
 
 
+# What takes the place of a status where no purchase serves a job.
+PENDING = "pending"
+
 # How far each status is along, for the join: the later in this order knows more.
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
 

@@ -26,8 +26,8 @@ from pipeline.operations.workspace import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, totals
-from pipeline.purchases import Status
-from pipeline.results.standing import ELSEWHERE, PENDING, Standing
+from pipeline.purchases import PENDING, Status
+from pipeline.results.standing import ELSEWHERE, Standing
 
 _MOST_LISTED = 40
 _WORDS = {

@@ -30,9 +30,9 @@ from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
-from pipeline.purchases import Status
+from pipeline.purchases import PENDING, Status
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.standing import ELSEWHERE, PENDING, Standing
+from pipeline.results.standing import ELSEWHERE, Standing
 from pipeline.results.summary import Summary
 
 _MOST_TAKES = 20

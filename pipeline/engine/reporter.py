@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipeline.errors import ExitCode
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Status
+from pipeline.purchases import PENDING, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def tally_of(
     return Tally(
         done=sum(counts.get(each, 0) for each in (Status.DONE, *accepted)),
         under_way=sum(counts.get(each, 0) for each in under_way if each not in accepted),
-        waiting=counts.get("pending", 0),
+        waiting=counts.get(PENDING, 0),
         failed=counts.get(Status.FAILED, 0),
         unknown=counts.get(Status.ATTENTION, 0),
         credits=credits_spent,

@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterable
 from pipeline.artifacts.file_names import set_aside
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Action, Entry, Plan
-from pipeline.purchases import Purchase, PurchaseId, Status
-
-PENDING = "pending"
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 
 
 class ServedJobs:

@@ -16,7 +16,7 @@ from pipeline.operations.workspace import scratch_folder, shown_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
-from pipeline.purchases import Records
+from pipeline.purchases import PENDING, Records
 from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
 from pipeline.report.film_files import located
 from pipeline.report.parts import parts_of
@@ -136,7 +136,7 @@ def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str,
     )
     assignment = assign(jobs, absorb(Records(), campaign.records, decisions), decisions)
     actions = {entry.key: entry.action.value for entry in make(assignment, {}, ALL).entries}
-    pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == "pending"}
+    pending = {job["key"] for job in campaign.results["jobs"] if job["status"] == PENDING}
     return {
         job.key: PlannedJob(
             request=job.request_json() if job.key in pending else {},

@@ -14,8 +14,8 @@ from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, now
-from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.results.standing import PENDING, standings
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
+from pipeline.results.standing import standings
 from pipeline.state import look
 from pipeline.state.lock import Holder, beside
 

@@ -9,7 +9,7 @@ from functools import partial
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import Job, JobKey, axis_text
 from pipeline.planning.plan import Action
-from pipeline.purchases import Status
+from pipeline.purchases import PENDING, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ _FIELDS: dict[str, Callable[[Candidate], str | None]] = {
 
 # What is asked by these changes with every run; by their words a slip of the pen is known.
 _WORDS: dict[str, frozenset[str]] = {
-    "status": frozenset({"pending", *(status.value for status in Status)}),
+    "status": frozenset({PENDING, *(status.value for status in Status)}),
     "action": frozenset(action.value for action in Action),
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.jobs import Json
+from pipeline.purchases import PENDING
 from pipeline.report.parts import parts_of
 
 VERSION = 1
@@ -112,7 +113,7 @@ class Rows:
             "action": planned.action,
             "upstream": planned.upstream or self._upstream(purchase),
         }
-        if purchase is None or job["status"] == "pending":
+        if purchase is None or job["status"] == PENDING:
             written["text"], written["request"] = _request(planned.request)
             written["price"] = planned.credits
         return _present({**written, **parts_of(job, purchase)})

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from pipeline.assignment import Assignment
 from pipeline.errors import ExitCode, most_urgent
 from pipeline.jobs import Job, JobKey
-from pipeline.purchases import Purchase, PurchaseId, Status
-from pipeline.results.standing import ELSEWHERE, PENDING, Standing
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
+from pipeline.results.standing import ELSEWHERE, Standing
 
 _UNKNOWN = {Status.ATTENTION.value, Status.SUBMITTING.value}
 _UNDER_WAY = {Status.SUBMITTED.value, Status.SUCCEEDED.value}

@@ -8,10 +8,9 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
-from pipeline.purchases import PurchaseId, Records, Status, as_json, join
+from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
-from pipeline.results.standing import PENDING
 from pipeline.results.summary import summarize
 
 # What a job's row says of the purchase that serves it.

@@ -6,9 +6,8 @@ from types import MappingProxyType
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
-from pipeline.purchases import Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status
 
-PENDING = "pending"
 # The reason of one in attention that another machine is about to send. It passes, so no results hold it.
 ELSEWHERE = "elsewhere"
 

@@ -8,14 +8,14 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.media.facts import join
 from pipeline.operations.workspace import Workspace, relative_output
-from pipeline.purchases import Decisions, Output, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.data import SHORT_HASH, PlannedJob, Rows
 from pipeline.report.film_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
-from pipeline.results.standing import PENDING, Standing, standings
+from pipeline.results.standing import Standing, standings
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
 from pipeline.serve.stored_films import StoredFilms
