@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.jobs import Json, Visibility
 from pipeline.purchases import Output, Purchase, Reason, Status, Step
 
@@ -115,10 +115,10 @@ def _check_identity(purchase: Purchase) -> None:
     _match(_BOUGHT_AT, purchase.bought_at, "bought_at: no time as it is recorded")
     if not purchase.key or not purchase.template_id:
         raise ValueError("key and template_id cannot be empty")
-    _within(purchase.key, limits.LONGEST_KEY, "key")
-    _within(purchase.path, limits.LONGEST_KEY, "path")
-    _within(purchase.template_id, limits.LONGEST_NAME, "template_id")
-    _count(len(purchase.inputs), limits.MOST_INPUTS, "inputs")
+    _within(purchase.key, record_limits.LONGEST_KEY, "key")
+    _within(purchase.path, record_limits.LONGEST_KEY, "path")
+    _within(purchase.template_id, record_limits.LONGEST_NAME, "template_id")
+    _count(len(purchase.inputs), record_limits.MOST_INPUTS, "inputs")
     if (purchase.status is Status.FAILED) != (purchase.reason in _REASONS) or (
         purchase.reason is Reason.INPUT
     ):
@@ -131,21 +131,21 @@ def _check_identity(purchase: Purchase) -> None:
 
 def _check_answer(purchase: Purchase) -> None:
     """What the vendor said."""
-    _count(purchase.credits or 0, limits.LARGEST_CREDITS, "credits")
-    _within(purchase.created_at or "", limits.LONGEST_DATE, "created_at")
-    _within(purchase.updated_at or "", limits.LONGEST_DATE, "updated_at")
+    _count(purchase.credits or 0, record_limits.LARGEST_CREDITS, "credits")
+    _within(purchase.created_at or "", record_limits.LONGEST_DATE, "created_at")
+    _within(purchase.updated_at or "", record_limits.LONGEST_DATE, "updated_at")
     _check_text(purchase.error or "", "error")
-    _count(len(purchase.steps), limits.MOST_MEDIA, "steps")
+    _count(len(purchase.steps), record_limits.MOST_MEDIA, "steps")
     for step in purchase.steps:
         if not step.flow:
             raise ValueError("flow: cannot be empty")
-        _within(step.flow, limits.LONGEST_NAME, "flow")
+        _within(step.flow, record_limits.LONGEST_NAME, "flow")
     for outputs in (purchase.outputs, *(step.outputs for step in purchase.steps)):
-        _count(len(outputs), limits.MOST_MEDIA, "outputs")
+        _count(len(outputs), record_limits.MOST_MEDIA, "outputs")
         for output in outputs:
-            _within(output.content_type, limits.LONGEST_NAME, "content_type")
-            _within(output.url or "", limits.LONGEST_URL, "url")
-            _count(output.bytes or 0, limits.LARGEST_FILE, "bytes")
+            _within(output.content_type, record_limits.LONGEST_NAME, "content_type")
+            _within(output.url or "", record_limits.LONGEST_URL, "url")
+            _count(output.bytes or 0, record_limits.LARGEST_FILE, "bytes")
             if output.sha256 is not None:
                 _match(_SHA256, output.sha256, "sha256: no hash")
                 if output.bytes is None:
@@ -159,7 +159,7 @@ def _check_request(request: Mapping[str, Json]) -> None:
     if "visibility" in shaped:
         Visibility(shaped["visibility"])
     images = shaped.get("images", ())
-    _count(len(images), limits.MOST_MEDIA, "images")
+    _count(len(images), record_limits.MOST_MEDIA, "images")
     if not all(isinstance(image, dict) for image in images):
         raise ValueError("images: not a list of mappings")
     check_value(list(images), "images")
@@ -174,12 +174,12 @@ def check_value(value: Json, name: str) -> None:
     """
     level: Iterable[Json] = [value]
     # `value` itself is the options, or the list of images, so it may go one level deeper.
-    for _ in range(limits.DEEPEST_OPTION + 1):
+    for _ in range(record_limits.DEEPEST_OPTION + 1):
         level = [inner for each in level for inner in _checked(each, name)]
         if not level:
             return
     if any(isinstance(each, list | dict) for each in level):
-        raise ValueError(f"{name}: nested more than {limits.DEEPEST_OPTION} levels deep")
+        raise ValueError(f"{name}: nested more than {record_limits.DEEPEST_OPTION} levels deep")
     for each in level:
         _checked(each, name)
 
@@ -195,7 +195,7 @@ def _checked(value: Json, name: str) -> Iterable[Json]:
             return value.values()
         case list():
             return value
-        case int() if abs(value) >= limits.LARGEST_INTEGER:
+        case int() if abs(value) >= record_limits.LARGEST_INTEGER:
             raise ValueError(f"{name}: a number of more than 18 digits")
         case float() if not math.isfinite(value):
             raise ValueError(f"{name}: not a finite number")
@@ -203,17 +203,17 @@ def _checked(value: Json, name: str) -> Iterable[Json]:
 
 
 def _check_text(text: str, name: str) -> None:
-    if not limits.is_text(text):
-        raise ValueError(_unfit(text, name, f"{limits.LONGEST_TEXT:,} bytes"))
+    if not record_limits.is_text(text):
+        raise ValueError(_unfit(text, name, f"{record_limits.LONGEST_TEXT:,} bytes"))
 
 
 def _within(text: str, most: int, name: str) -> None:
-    if not limits.is_name(text, most):
+    if not record_limits.is_name(text, most):
         raise ValueError(_unfit(text, name, f"{most:,} characters"))
 
 
 def _unfit(text: str, name: str, most: str) -> str:
-    if not limits.is_storable(text):
+    if not record_limits.is_storable(text):
         return f"{name}: holds characters that cannot be written"
     return f"{name}: a text of {len(text):,} characters; at most {most} are kept"
 

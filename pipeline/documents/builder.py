@@ -12,7 +12,7 @@ from pipeline.documents.node import Node, NodeValue, Scalar, Spelled, dotted
 from pipeline.documents.scalars import resolve
 from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
-from pipeline.limits import DEEPEST, check_text
+from pipeline.record_limits import DEEPEST, check_text
 
 MOST_NODES: Final = 200_000
 _MOST_PROBLEMS = 100

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 
@@ -20,15 +20,15 @@ def parse_json(text: str, name: str) -> Json:
     except json.JSONDecodeError as error:
         _refuse(name, f"not JSON: {error.msg}", error.lineno, error.colno)
     except RecursionError:
-        _refuse(name, f"nested more than {limits.DEEPEST} levels deep")
+        _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
     except ValueError as error:
         _refuse(name, f"not valid JSON: {error}")
     # Only an escape can name what is no character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0
     while level:
-        if depth > limits.DEEPEST:
-            _refuse(name, f"nested more than {limits.DEEPEST} levels deep")
+        if depth > record_limits.DEEPEST:
+            _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
         if may_hold_any and not all(map(_is_storable, level)):
             _refuse(name, "holds characters that cannot be written")
         level = [inner for each in level for inner in _parts(each)]
@@ -38,8 +38,8 @@ def parse_json(text: str, name: str) -> Json:
 
 def _is_storable(value: Json) -> bool:
     if isinstance(value, dict):
-        return all(map(limits.is_storable, value))
-    return not isinstance(value, str) or limits.is_storable(value)
+        return all(map(record_limits.is_storable, value))
+    return not isinstance(value, str) or record_limits.is_storable(value)
 
 
 def _parts(value: Json) -> Iterable[Json]:

@@ -8,7 +8,7 @@ import math
 import re
 
 from pipeline.documents.node import Scalar, Spelled, SpelledFloat, SpelledInt
-from pipeline.limits import LARGEST_INTEGER
+from pipeline.record_limits import LARGEST_INTEGER
 
 _MOST_DIGITS = len(str(LARGEST_INTEGER - 1))
 

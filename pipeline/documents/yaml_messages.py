@@ -5,7 +5,7 @@ import re
 from pipeline.documents.scalars import resolve
 from pipeline.documents.source import SourceFile
 from pipeline.errors import Problem
-from pipeline.limits import check_text
+from pipeline.record_limits import check_text
 
 _LONGEST = 60
 _LONGEST_KEY = 1024

@@ -15,7 +15,7 @@ from pipeline.documents.source import SourceFile
 from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-from pipeline.limits import check_text
+from pipeline.record_limits import check_text
 
 # The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

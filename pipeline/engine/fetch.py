@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.engine.claim import claimed
 from pipeline.engine.listing import matched, matched_by_url, recorded_from, step_indexes, without_query
 from pipeline.media.facts import MediaFacts, read_facts
@@ -123,7 +123,7 @@ def _fill(
 class _Allowance:
     """How many bytes may still be fetched: a vendor that lists ever more must not fill the disk."""
 
-    left: int = field(default_factory=lambda: limits.LARGEST_PURCHASE)
+    left: int = field(default_factory=lambda: record_limits.LARGEST_PURCHASE)
 
     def spend(self, size: int) -> None:
         """Count bytes that came.
@@ -141,7 +141,7 @@ class _Allowance:
             DownloadFailed: they may not.
         """
         if size > self.left:
-            most = f"{limits.LARGEST_PURCHASE:,} bytes"
+            most = f"{record_limits.LARGEST_PURCHASE:,} bytes"
             raise DownloadFailed(f"its files exceed {most}, the most for one purchase", lasting=True)
 
 
@@ -223,7 +223,7 @@ class _List:
         for theirs, file in sorted(self.others.items()):
             never_fetched = (index for index in self._missing() if self.outputs[index].sha256 is None)
             index = next(never_fetched, None)
-            if index is None and self.wanted.is_open and len(self.outputs) < limits.MOST_MEDIA:
+            if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MOST_MEDIA:
                 index = len(self.outputs)
                 self.outputs.append(recorded_from(told[theirs]))
             if index is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.providers.base import Media, Workflow
 from pipeline.purchases import Output, Purchase, Step
 
@@ -80,7 +80,7 @@ def merged(recorded: Sequence[Output], told: Sequence[Media]) -> tuple[Output, .
         outputs[index] = output
     if len(free) == len(unmatched):
         outputs += left[len(free) :]
-    return tuple(outputs[: limits.MOST_MEDIA])
+    return tuple(outputs[: record_limits.MOST_MEDIA])
 
 
 def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ...]:
@@ -98,7 +98,7 @@ def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ..
         for index, (flow, media) in enumerate(workflow.steps)
         if index not in taken
     )
-    return (*known, *further)[: limits.MOST_MEDIA]
+    return (*known, *further)[: record_limits.MOST_MEDIA]
 
 
 def step_indexes(recorded: Sequence[Step], workflow: Workflow) -> Mapping[int, int]:
@@ -114,7 +114,7 @@ def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
     occurrences = []
     for name in names:
         # What is recorded of a name may have been cut.
-        name = limits.fitted(name[: limits.LONGEST_NAME]) or "step"
+        name = record_limits.fitted(name[: record_limits.LONGEST_NAME]) or "step"
         occurrences.append((name, seen[name]))
         seen[name] += 1
     return occurrences

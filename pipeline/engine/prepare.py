@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.artifacts.inventory import Inventory
 from pipeline.artifacts.opening import on_this_machine
 from pipeline.artifacts.scratch import COPIES
@@ -279,7 +279,7 @@ def _listed(
 
 def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) -> Media:
     """The one of `candidates` whose bytes are those that were fetched once."""
-    left, failure = limits.LARGEST_PURCHASE, None
+    left, failure = record_limits.LARGEST_PURCHASE, None
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
         for number, media in enumerate(candidates):
             target = Path(folder, f"candidate{number}")

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from pipeline.limits import LONGEST_URL
+from pipeline.record_limits import LONGEST_URL
 
 # What most urls are, with nothing in them that `_check` refuses.
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~/%?&=+-]*")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.jobs import JobKey
-from pipeline.limits import LONGEST_NAME, is_storable
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.selection import purchases_named
 from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Note, Verdict
 

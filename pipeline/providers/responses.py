@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.errors import printable
 from pipeline.jobs import Json
 from pipeline.providers.base import Media, Progress, Workflow
@@ -106,8 +106,8 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         known_status=said in _ENDED or said in _RUNNING,
         percent=_percent(data.get("progress_percentage")),
         template_id=_text(data.get("model")),
-        title=_text(data.get("title"), limits.LONGEST_TEXT),
-        description=_text(data.get("description"), limits.LONGEST_TEXT),
+        title=_text(data.get("title"), record_limits.LONGEST_TEXT),
+        description=_text(data.get("description"), record_limits.LONGEST_TEXT),
         result=tuple(_media(data.get("result"), sizes)),
         steps=tuple(_steps(data.get("completions"), sizes)),
         credits=_count(data.get("credits")),
@@ -148,7 +148,7 @@ def _size(value: Json) -> int | None:
 
 def _items(value: Json) -> Iterator[Mapping[str, Json]]:
     if isinstance(value, list):
-        yield from (item for item in value[: limits.MOST_MEDIA] if isinstance(item, dict))
+        yield from (item for item in value[: record_limits.MOST_MEDIA] if isinstance(item, dict))
 
 
 def _sizes(value: Json) -> dict[str, int]:
@@ -178,7 +178,7 @@ def _steps(value: Json, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[M
 
 def _is_web(url: str) -> bool:
     # What is recorded is the url without its query, which may be a long signature.
-    is_short = len(url) <= limits.LONGEST_TEXT and len(_bare(url)) <= limits.LONGEST_URL
+    is_short = len(url) <= record_limits.LONGEST_TEXT and len(_bare(url)) <= record_limits.LONGEST_URL
     return is_short and url.isprintable() and url.lower().startswith(("https://", "http://"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeGuard
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Purchase, PurchaseId, Records, as_json
@@ -126,7 +126,9 @@ def _durations(written: Json, name: str) -> dict[str, float]:
 def _is_duration(template_id: str, seconds: Json) -> bool:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     return (
-        is_number and 0 <= float(str(seconds)) < _LONGEST and limits.is_name(template_id, limits.LONGEST_NAME)
+        is_number
+        and 0 <= float(str(seconds)) < _LONGEST
+        and record_limits.is_name(template_id, record_limits.LONGEST_NAME)
     )
 
 
@@ -136,6 +138,8 @@ def _is_id(value: Json) -> bool:
 
 def _is_served(value: Json) -> TypeGuard[dict[JobKey, PurchaseId]]:
     return isinstance(value, dict) and all(
-        limits.is_name(key, limits.LONGEST_KEY) and isinstance(each, str) and PURCHASE_ID.fullmatch(each)
+        record_limits.is_name(key, record_limits.LONGEST_KEY)
+        and isinstance(each, str)
+        and PURCHASE_ID.fullmatch(each)
         for key, each in value.items()
     )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.jobs import Json
 from pipeline.purchases import (
     UNDECIDED,
@@ -246,20 +246,20 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
         case Accepted(workflow_id) | Identified(workflow_id):
             return replace(purchase, workflow_id=workflow_id, error=None)
         case NothingBought(error) | Rejected(error) | Unresolved(error) | Vanished(error):
-            return replace(purchase, error=limits.fitted(error))
+            return replace(purchase, error=record_limits.fitted(error))
         case Disowned(error):
-            return replace(purchase, workflow_id=None, error=limits.fitted(error))
+            return replace(purchase, workflow_id=None, error=record_limits.fitted(error))
         case Reported(credits_charged, created_at, updated_at):
             return _told(purchase, credits_charged, created_at, updated_at)
         case Finished(outputs, steps, credits_charged, created_at, updated_at):
             told = _told(purchase, credits_charged, created_at, updated_at)
             return replace(told, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case VendorFailed(error, updated_at):
-            return replace(_told(purchase, None, None, updated_at), error=limits.fitted(error))
+            return replace(_told(purchase, None, None, updated_at), error=record_limits.fitted(error))
         case Fetched(outputs, steps):
             return replace(purchase, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case GivenUp(error, again):
-            return replace(purchase, error=limits.fitted(error), again=purchase.again or again)
+            return replace(purchase, error=record_limits.fitted(error), again=purchase.again or again)
         case Superseded() | Deleted() | Removed() | Reworded():
             return _flagged(purchase, event)
     assert_never(event)
@@ -282,7 +282,7 @@ def _told(
     purchase: Purchase, credits_charged: int | None, created_at: str | None, updated_at: str | None
 ) -> Purchase:
     """What the vendor says wins over what we assumed; what it leaves out, or what cannot be kept, stays."""
-    is_known = credits_charged is not None and 0 <= credits_charged <= limits.LARGEST_CREDITS
+    is_known = credits_charged is not None and 0 <= credits_charged <= record_limits.LARGEST_CREDITS
     return replace(
         purchase,
         credits=credits_charged if is_known else purchase.credits,
@@ -293,17 +293,17 @@ def _told(
 
 def _date(text: str | None) -> str | None:
     """A date as the vendor wrote it; None where it is too long to be one."""
-    return text if text is not None and limits.is_name(text, limits.LONGEST_DATE) else None
+    return text if text is not None and record_limits.is_name(text, record_limits.LONGEST_DATE) else None
 
 
 def _fitted(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
-    return tuple(_fitted_output(output) for output in outputs[: limits.MOST_MEDIA])
+    return tuple(_fitted_output(output) for output in outputs[: record_limits.MOST_MEDIA])
 
 
 def _fitted_output(output: Output) -> Output:
-    is_url = output.url is not None and limits.is_name(output.url, limits.LONGEST_URL)
-    has_size = output.bytes is not None and 0 <= output.bytes <= limits.LARGEST_FILE
-    content_type = limits.fitted(output.content_type[: limits.LONGEST_NAME])
+    is_url = output.url is not None and record_limits.is_name(output.url, record_limits.LONGEST_URL)
+    has_size = output.bytes is not None and 0 <= output.bytes <= record_limits.LARGEST_FILE
+    content_type = record_limits.fitted(output.content_type[: record_limits.LONGEST_NAME])
     if content_type == output.content_type and is_url and has_size:
         return output
     url, size = output.url if is_url else None, output.bytes if has_size else None
@@ -312,8 +312,11 @@ def _fitted_output(output: Output) -> Output:
 
 def _fitted_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(
-        Step(flow=limits.fitted(step.flow[: limits.LONGEST_NAME]) or "step", outputs=_fitted(step.outputs))
-        for step in steps[: limits.MOST_MEDIA]
+        Step(
+            flow=record_limits.fitted(step.flow[: record_limits.LONGEST_NAME]) or "step",
+            outputs=_fitted(step.outputs),
+        )
+        for step in steps[: record_limits.MOST_MEDIA]
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from purchase_strategies import json_values, purchases, texts, wild_texts
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput
 from pipeline.jobs import JobKey, Json
@@ -31,7 +31,7 @@ from pipeline.results import file
 from pipeline.state import snapshot, transitions
 from pipeline.state.transitions import PHASES, phase
 
-LONG = limits.LONGEST_TEXT
+LONG = record_limits.LONGEST_TEXT
 
 
 def nested(levels: int) -> Json:
@@ -79,8 +79,8 @@ LIMITS: dict[str, tuple[Purchase, Purchase]] = {
     ),
     "images": (a_purchase(request={"images": [{}] * 1000}), a_purchase(request={"images": [{}] * 1001})),
     "options": (
-        a_purchase(request={"options": {"o": nested(limits.DEEPEST_OPTION)}}),
-        a_purchase(request={"options": {"o": nested(limits.DEEPEST_OPTION + 1)}}),
+        a_purchase(request={"options": {"o": nested(record_limits.DEEPEST_OPTION)}}),
+        a_purchase(request={"options": {"o": nested(record_limits.DEEPEST_OPTION + 1)}}),
     ),
     "options, a number": (
         a_purchase(request={"options": {"o": [10**18 - 1, -(10**18) + 1, 1e300, 5e-324]}}),
@@ -197,18 +197,18 @@ def test_what_the_vendor_says_that_cannot_be_kept_leaves_what_was_known() -> Non
     assert transitions.advance(before, told) == replace(before, updated_at="2026-03-02")
 
 
-@pytest.mark.parametrize("credits_told", [0, limits.LARGEST_CREDITS])
+@pytest.mark.parametrize("credits_told", [0, record_limits.LARGEST_CREDITS])
 def test_what_just_fits_is_kept_as_the_vendor_said_it(credits_told: int) -> None:
     before = a_purchase(status=Status.SUBMITTED, credits=120, created_at="2026-03-01")
-    told = transitions.Reported(credits=credits_told, created_at="d" * limits.LONGEST_DATE)
+    told = transitions.Reported(credits=credits_told, created_at="d" * record_limits.LONGEST_DATE)
     assert transitions.advance(before, told) == replace(
-        before, credits=credits_told, created_at="d" * limits.LONGEST_DATE
+        before, credits=credits_told, created_at="d" * record_limits.LONGEST_DATE
     )
     outputs = tuple(
-        output(content_type="c" * limits.LONGEST_NAME, url="u" * limits.LONGEST_URL, bytes=size)
-        for size in (0, limits.LARGEST_FILE, None)
+        output(content_type="c" * record_limits.LONGEST_NAME, url="u" * record_limits.LONGEST_URL, bytes=size)
+        for size in (0, record_limits.LARGEST_FILE, None)
     )
-    steps = (Step(flow="f" * limits.LONGEST_NAME, outputs=outputs),)
+    steps = (Step(flow="f" * record_limits.LONGEST_NAME, outputs=outputs),)
     after = transitions.advance(before, transitions.Finished(outputs, steps))
     assert (after.outputs, after.steps) == (outputs, steps)
 
@@ -270,19 +270,23 @@ def test_a_status_has_the_reasons_that_its_transitions_give() -> None:
 def test_the_schema_has_the_same_numbers() -> None:
     defs: Any = schema.load("results")["$defs"]
     purchase = defs["purchase"]["properties"]
-    assert defs["key"]["maxLength"] == limits.LONGEST_KEY
-    assert defs["output"]["properties"]["url"]["maxLength"] == limits.LONGEST_URL
-    assert purchase["path"]["maxLength"] == limits.LONGEST_KEY
-    assert defs["name"]["maxLength"] == defs["contentType"]["maxLength"] == limits.LONGEST_NAME
-    assert purchase["created_at"]["maxLength"] == purchase["updated_at"]["maxLength"] == limits.LONGEST_DATE
+    assert defs["key"]["maxLength"] == record_limits.LONGEST_KEY
+    assert defs["output"]["properties"]["url"]["maxLength"] == record_limits.LONGEST_URL
+    assert purchase["path"]["maxLength"] == record_limits.LONGEST_KEY
+    assert defs["name"]["maxLength"] == defs["contentType"]["maxLength"] == record_limits.LONGEST_NAME
+    assert (
+        purchase["created_at"]["maxLength"]
+        == purchase["updated_at"]["maxLength"]
+        == record_limits.LONGEST_DATE
+    )
     # Characters there, bytes here: the schema cannot say it more exactly.
-    assert defs["text"]["maxLength"] == limits.LONGEST_TEXT
-    assert defs["credits"]["maximum"] == limits.LARGEST_CREDITS
-    assert defs["bytes"]["maximum"] == limits.LARGEST_FILE
-    assert purchase["inputs"]["maxItems"] == limits.MOST_INPUTS
+    assert defs["text"]["maxLength"] == record_limits.LONGEST_TEXT
+    assert defs["credits"]["maximum"] == record_limits.LARGEST_CREDITS
+    assert defs["bytes"]["maximum"] == record_limits.LARGEST_FILE
+    assert purchase["inputs"]["maxItems"] == record_limits.MOST_INPUTS
     most = [purchase["outputs"], purchase["steps"], purchase["request"]["properties"]["images"]]
-    assert {each["maxItems"] for each in most} == {limits.MOST_MEDIA}
-    assert defs["job"]["properties"]["outputs"]["maxItems"] == limits.MOST_FILES
+    assert {each["maxItems"] for each in most} == {record_limits.MOST_MEDIA}
+    assert defs["job"]["properties"]["outputs"]["maxItems"] == record_limits.MOST_FILES
 
 
 def test_the_documentation_has_the_same_numbers() -> None:
@@ -290,16 +294,16 @@ def test_the_documentation_has_the_same_numbers() -> None:
     table = page.partition("## Limits")[2].partition("## Statuses")[0]
     numbers = {int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", table)}
     assert numbers - {8} == {  # UTF-8
-        limits.LONGEST_KEY,
-        limits.LONGEST_PATH,
-        limits.PATH_ROOM,
-        limits.LONGEST_URL,
-        limits.LONGEST_NAME,
-        limits.LONGEST_DATE,
-        limits.LONGEST_TEXT,
-        limits.DEEPEST_OPTION,
-        len(str(limits.LARGEST_INTEGER - 1)),
-        limits.LARGEST_CREDITS,
-        limits.MOST_MEDIA,
-        limits.LARGEST_PURCHASE,
+        record_limits.LONGEST_KEY,
+        record_limits.LONGEST_PATH,
+        record_limits.PATH_ROOM,
+        record_limits.LONGEST_URL,
+        record_limits.LONGEST_NAME,
+        record_limits.LONGEST_DATE,
+        record_limits.LONGEST_TEXT,
+        record_limits.DEEPEST_OPTION,
+        len(str(record_limits.LARGEST_INTEGER - 1)),
+        record_limits.LARGEST_CREDITS,
+        record_limits.MOST_MEDIA,
+        record_limits.LARGEST_PURCHASE,
     }

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from pipeline.jobs import Json
-from pipeline.limits import check_text
+from pipeline.record_limits import check_text
 
 # A name, then the steps from there to a value; `ANY` is any step, as a loop takes it.
 Path = tuple[str | int | None, ...]

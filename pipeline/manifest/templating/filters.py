@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from pipeline.limits import LONGEST_TEXT
 from pipeline.manifest.templating.values import (
     as_json,
     as_text,
     checked_number,
     kind,
 )
+from pipeline.record_limits import LONGEST_TEXT
 
 # Filters that only the guard sets: a name that begins with an underscore cannot be written in a template.
 ITEMS: Final = "_items"

@@ -9,8 +9,8 @@ from jinja2.utils import missing
 
 from pipeline.errors import did_you_mean
 from pipeline.jobs import Json
-from pipeline.limits import LARGEST_INTEGER, check_text
 from pipeline.manifest.templating.dotted import as_word
+from pipeline.record_limits import LARGEST_INTEGER, check_text
 
 _MOST_STEPS: Final = 500_000
 _CHARACTERS_PER_STEP: Final = 8

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, PurchaseId, Status, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json
@@ -26,7 +26,7 @@ def storable(text: str) -> str:
     """A text as any database takes it, with what it cannot hold escaped."""
     return (
         text
-        if limits.is_storable(text)
+        if record_limits.is_storable(text)
         else text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     )
 

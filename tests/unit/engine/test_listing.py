@@ -15,7 +15,7 @@ from support.protection import fails_without
 
 from engine.harness import Harness, job
 from engine.vendor import success
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.engine.fetch import FetchResult, Wanted, fetch
 from pipeline.engine.listing import matched, merged, merged_steps
 from pipeline.engine.run_settings import RunSettings
@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_had_does_not_hide_the_one_that_a_chain_needs(harn
 def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LARGEST_PURCHASE", 100)
+    monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
     large = [Media(f"https://media.test/{number}.mp4", "video/mp4", 60) for number in range(2)]
     harness.vendor.telling["blue"] = [success(*large)]
 
@@ -259,7 +259,7 @@ def test_more_than_is_fetched_for_one_purchase_is_refused_before_it_comes(
 def test_more_than_is_fetched_for_one_purchase_is_given_up_and_leaves_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LARGEST_PURCHASE", 100)
+    monkeypatch.setattr(record_limits, "LARGEST_PURCHASE", 100)
     harness.vendor.telling["blue"] = [success(ONE, TWO, STILL)]
     for media in (ONE, TWO, STILL):
         harness.vendor.sending[media.url] = [b"x" * 60, b"x" * 60]

@@ -13,7 +13,7 @@ from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
-from pipeline.limits import DEEPEST
+from pipeline.record_limits import DEEPEST
 
 SOURCE = SourceFile(Path("/project/c.yaml"), "c.yaml", "")
 
@@ -301,7 +301,7 @@ def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pathlib import Path
 from pipeline.errors import InvalidInput
-from pipeline.limits import DEEPEST
+from pipeline.record_limits import DEEPEST
 from pipeline.documents.source import SourceFile
 from pipeline.documents.yaml_reader import parse_yaml
 

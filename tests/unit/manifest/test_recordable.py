@@ -6,7 +6,7 @@ import pytest
 
 from manifest import golden
 from manifest.authoring import ANYTHING, Project
-from pipeline import limits
+from pipeline import record_limits
 from pipeline.engine.create import intended
 from pipeline.jobs import Json
 from pipeline.manifest.expand import expand
@@ -39,7 +39,7 @@ def test_a_key_that_is_too_long(project: Project) -> None:
         )
 
     (job,) = project.jobs(text(40))
-    assert len(job.key) < limits.LONGEST_KEY
+    assert len(job.key) < record_limits.LONGEST_KEY
     (problem,) = project.problems(text(42))
     assert problem.path == "jobs[0]"
     assert "at most 8,192 can be recorded" in problem.message
@@ -74,8 +74,8 @@ def test_an_option_that_is_nested_too_deep(project: Project, rendered: bool) -> 
             f"vars: {{deep: {inner}}}\ntemplates: {{any: {{template_id: new, options: {{o: {written}}}}}}}\n"
         )
 
-    assert refused(project, text(limits.DEEPEST_OPTION)) == []
-    assert refused(project, text(limits.DEEPEST_OPTION + 1)) == ["templates.any.options.o"]
+    assert refused(project, text(record_limits.DEEPEST_OPTION)) == []
+    assert refused(project, text(record_limits.DEEPEST_OPTION + 1)) == ["templates.any.options.o"]
 
 
 @pytest.mark.parametrize("number", ["0xDE0B6B3A7640000", "0xFFFFFFFFFFFFFFFF", "1000000000000000000"])
@@ -90,12 +90,12 @@ def test_a_price_that_no_record_takes(project: Project, price: str) -> None:
     def text(number: int) -> str:
         return ANYTHING + f"catalog: {{credits: {{something_new: {price.format(number)}}}}}\n"
 
-    assert refused(project, text(limits.LARGEST_CREDITS)) == []
-    assert refused(project, text(limits.LARGEST_CREDITS + 1)) != []
+    assert refused(project, text(record_limits.LARGEST_CREDITS)) == []
+    assert refused(project, text(record_limits.LARGEST_CREDITS + 1)) != []
 
 
 def test_a_title_that_is_too_long_once_a_purchase_has_its_id(project: Project) -> None:
-    project.write("long.j2", "x" * (limits.LONGEST_TEXT - 20))
+    project.write("long.j2", "x" * (record_limits.LONGEST_TEXT - 20))
 
     def text(between: str) -> str:
         return (

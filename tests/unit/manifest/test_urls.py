@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.limits import LONGEST_URL
 from pipeline.manifest import urls
+from pipeline.record_limits import LONGEST_URL
 
 _PARTS = "https:// http:// HTTPS:// / : :80 :99999 @ [ ] a - . ? # %20 , ; | Ä ℀ = & ~ + '"
 PARTS = st.sampled_from(_PARTS.split())
