@@ -449,7 +449,7 @@ function hatchedLine(whole, budget) {
       : left >= 0
         ? ` If all is made, ${number(left)} stay under the budget.`
         : ` All of it would exceed the budget by ${number(-left)}.`;
-  return el("div", { class: "more" }, el("dt", { text: `Hatched: still to come.${about}` }));
+  return el("div", { class: "foot" }, el("dt", { text: `Hatched: still to come.${about}` }));
 }
 
 /** What the next run may spend. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
@@ -506,7 +506,7 @@ function templateBars() {
     );
   if (ranked.length > 8)
     bars.push(
-      el("div", { class: "more" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
+      el("div", { class: "foot" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
     );
   return bars;
 }
