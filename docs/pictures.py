@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -27,7 +28,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 300_000
-DESKTOP, PHONE = (1280, 800), (390, 780)
+DESKTOP, PHONE = (1440, 900), (390, 780)
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -37,26 +38,28 @@ _ALL_SHOWN = """() =>
   [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
 """
 _FAULTS = """faults:
-  - {on: create, match: {title: blue/rain/background=city/locale=fr}, do: fail}
-  - {on: create, match: {title: mug/walk/background=city/locale=fr}, do: reset-after-processing}
+  - {on: create, match: {title: mug/walk/background=beach/locale=es}, do: fail}
+  - {on: create, match: {title: mug/walk/background=beach/locale=fr}, do: reset-after-processing}
 """
 _DECISIONS = (
     ("approve", "hero/wide/red/walk/background=beach", "--rating", "5", "--note", "The one for the homepage"),
     ("approve", "hero/wide/blue/walk/background=beach"),
-    ("approve", "feed/loop/red"),
+    ("approve", "feed/loop"),
     ("reject", "social/story/mug#2"),
 )
+_NOTE = ("--at", "1.25", "--note", "The laces catch the light here")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page to open at an address, in a window of this size, scrolled to what `at` selects."""
+    """A page to open at an address, in a window of this size, scrolled to what `at` selects; films at `moment`."""
 
     name: str
     page: Path
     address: str = ""
     size: tuple[int, int] = DESKTOP
     at: str = ""
+    moment: float = 0  # in seconds
 
 
 def main() -> int:
@@ -66,10 +69,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         folder = Path(temporary)
         if wanted != ("live",):
-            for picture in pictures(quickstart(folder / "quickstart"), *launch(folder / "launch")):
+            gallery, taken = launch(folder / "launch")
+            for picture in pictures(quickstart(folder / "quickstart"), gallery, taken[1:]):
                 if not wanted or picture.name in wanted:
                     for theme in THEMES:
                         take(browser, picture, theme)
+            if not wanted or "detail" in wanted:
+                detail(browser, folder / "launch", taken[0])
         if not wanted or "live" in wanted:
             live(browser, folder / "live")
     return 0
@@ -77,12 +83,10 @@ def main() -> int:
 
 def pictures(quickstart: Path, gallery: Path, taken: Sequence[str]) -> Iterator[Picture]:
     """What is shown of the two galleries; `taken` are a replaced purchase and the one that came after it."""
-    shown = f"#job={taken[0]}"
     yield Picture("quickstart", quickstart)
     yield Picture("overview", gallery)
-    yield Picture("grid", gallery, "#q=image%3Ared", at="[role=status]")
-    yield Picture("detail", gallery, shown)
-    yield Picture("compare", gallery, f"#compare={','.join(taken[1:])}")
+    yield Picture("grid", gallery, "#q=image%3Amug", at="[role=status]")
+    yield Picture("compare", gallery, f"#compare={','.join(taken)}", moment=1.25)
     yield Picture("failures", gallery, "#view=failures")
     yield Picture("phone", gallery, size=PHONE)
 
@@ -97,20 +101,40 @@ def quickstart(folder: Path) -> Path:
 
 
 def launch(folder: Path) -> tuple[Path, list[str]]:
-    """A campaign with a past: failures, decisions, a changed line. Its gallery; a job, what served it, what does."""
+    """A campaign with a past: failures, decisions, changes. Its gallery; a job, what served it, what does."""
     shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
     manifest = folder / "launch.yaml"
     with emulator(folder) as vendor:
         pipeline(folder, "run", manifest.name, "--yes", vendor=vendor, ends={7})
         for command, *arguments in _DECISIONS:
             pipeline(folder, command, manifest.name, *arguments)
-        manifest.write_text(manifest.read_text("utf-8").replace("shrugs off", "laughs at"), "utf-8")
-        pipeline(folder, "redo", manifest.name, "social/story/blue", "--note", "Closer, please")
+        replace(manifest, "shrugs off", "laughs at")
+        replace(folder / "base.yaml", "backgrounds/city.mp4", "backgrounds/night.mp4")
+        pipeline(folder, "redo", manifest.name, "social/story/mug", "--note", "Closer, please")
         pipeline(folder, "run", manifest.name, "--yes", "--select", "hero", vendor=vendor, ends={7})
     results = json.loads((folder / "launch.results.json").read_text("utf-8"))
     job = next(each for each in results["jobs"] if "red/rain/background=city/locale=en" in each["key"])
     bought = [each["id"] for each in results["purchases"] if each["key"] == job["key"]]
+    pipeline(folder, "approve", manifest.name, job["key"], "--rating", "4", "--as", "Ana", *_NOTE)
     return report(folder, manifest.name), [job["key"], *bought]
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Write a file with `new` in the place of `old`."""
+    file.write_text(file.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def detail(browser: Browser, folder: Path, job: str) -> None:
+    """A job with its notes and stars, on the page of `pipeline serve`, which saves decisions."""
+    with started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served:
+        address = first_address(served)
+        for theme in THEMES:
+            with window(browser, DESKTOP, theme) as page:
+                page.goto(address)  # which gives the cookie
+                page.goto(f"{address.partition('?')[0]}#job={quote(job)}")
+                page.wait_for_selector("body[data-view=job]")
+                show_moment(page, 1.25)
+                save(page, f"detail-{theme}")
 
 
 def live(browser: Browser, folder: Path) -> None:
@@ -160,12 +184,12 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def window(browser: Browser, size: tuple[int, int], theme: Theme) -> Iterator[Page]:
-    """A window of this size, at one and a half pixels for each of the page's."""
+    """A window of this size, as sharp as a page of the documentation shows it."""
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=theme,
-        device_scale_factor=1.5,
+        device_scale_factor=2 if size == PHONE else 4 / 3,
         bypass_csp=True,  # for what looks whether all is shown
     )
     yield context.new_page()
@@ -181,7 +205,15 @@ def take(browser: Browser, picture: Picture, theme: Theme) -> None:
             page.locator(picture.at).evaluate(
                 "each => window.scrollBy(0, each.getBoundingClientRect().top - 70)"
             )
+        if picture.moment:
+            show_moment(page, picture.moment)
         save(page, f"{picture.name}-{theme}")
+
+
+def show_moment(page: Page, seconds: float) -> None:
+    """Have the films of the page stand at a moment."""
+    page.wait_for_function(_ALL_SHOWN, timeout=20_000)
+    page.evaluate("seconds => reel.seek(seconds)", seconds)
 
 
 def save(page: Page, name: str) -> None:

@@ -89,7 +89,7 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         run.make(campaign.jobs[6])
         expect(page.locator("h1:visible")).to_contain_text("7 of 48 made")
         run.buy(campaign.jobs[7], ago=300)
-        expect(page.locator(".under-way .amber")).to_contain_text("of usually 1:42")
+        expect(page.locator(".under-way .amber")).to_contain_text("of about 1:42")
         run.refuse(campaign.jobs[8], "the prompt is refused")
         expect(page.locator("h1:visible")).to_contain_text("1 failed")
         run.lose(campaign.jobs[9])

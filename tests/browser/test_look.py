@@ -257,7 +257,7 @@ def test_a_page_that_cannot_save_gives_the_command_that_decides(tab: Make, galle
     page = tab(permissions=["clipboard-read", "clipboard-write"]).open(gallery.index)
 
     page.keyboard.press("n")
-    expect(page.locator(".decide")).to_contain_text("This page cannot save")
+    expect(page.locator(".decide")).to_contain_text("Each button copies a command")
     first = page.title()
     page.keyboard.press("a")
     expect(page.locator("#toast")).to_contain_text("pipeline approve spring-drop.yaml ")

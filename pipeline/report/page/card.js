@@ -140,7 +140,7 @@ function whyNoFilm(job) {
       ];
     case "redo": {
       const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
-      return ["Redo", note ? `“${note}”` : ""];
+      return ["Sent back", note ? `“${note}”` : ""];
     }
     case "pending":
       return ["", job.action === "wait" ? "waits for what it is made from" : "not made yet"];

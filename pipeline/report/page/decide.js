@@ -88,7 +88,12 @@ function decideBar(purchase, sides) {
     source.canDecide && can && noteForm(purchase),
     !source.canDecide &&
       can &&
-      el("span", { class: "hint", text: "This page cannot save: a button copies the command that does." }),
+      el(
+        "span",
+        { class: "hint" },
+        "Each button copies a command. To save here: ",
+        el("code", { text: commandOf("serve", purchase.campaign) }),
+      ),
     el(
       "span",
       { class: "end" },

@@ -231,7 +231,7 @@ function earlierThumb(job, purchase) {
     el(
       "div",
       { class: "line" },
-      el("b", { text: `Earlier, ${date(purchase.bought, "day")}` }),
+      el("b", { text: `Earlier, ${dateBeside(purchase.bought, job.shown?.bought)}` }),
       el("span", { text: word }),
     ),
   );
@@ -397,7 +397,7 @@ function changeBlock(job) {
       ? { text: job.text, request: job.request }
       : undefined);
   if (!before || !after || before === after) return job.prose ? promptBlock(job) : undefined;
-  const title = now ? `Changed since ${date(before.bought, "day")}` : "What is asked for now";
+  const title = now ? `Changed since ${dateBeside(before.bought, now.bought)}` : "What is asked for now";
   const same = (before.text ?? "") === (after.text ?? "");
   return el(
     "section",
@@ -470,7 +470,7 @@ function requestBlock(job) {
     [
       "File",
       job.file?.bytes
-        ? `${number(job.file.bytes)} bytes${job.file.width ? `, ${job.file.width} × ${job.file.height}` : ""}${job.file.frame_rate ? `, ${job.file.frame_rate} fps` : ""}`
+        ? `${sizeOf(job.file.bytes)}${job.file.width ? `, ${job.file.width} × ${job.file.height}` : ""}${job.file.frame_rate ? `, ${job.file.frame_rate} fps` : ""}`
         : undefined,
     ],
     ["Made from", job.upstream],
@@ -489,7 +489,7 @@ function requestBlock(job) {
             { title: "Copy", "aria-label": `Copy ${value}`, onclick: () => copy(value ?? "") },
             el("code", { text: value }),
           )
-        : (value ?? ""),
+        : el("span", {}, ...breakable(value ?? "")),
     ),
   ]);
   return el(

@@ -49,12 +49,20 @@ function icon(name, more = "") {
   return svg;
 }
 
-/** A command to copy. @param {string} command */
+/** A command to copy; where there is no room, its middle gives way and its last option stays. @param {string} command */
 function commandBox(command) {
+  const last = command.lastIndexOf(" --");
+  const from = last > 0 && command.length - last < 28 ? last : command.length;
   return el(
     "button",
     { class: "command", title: command, "aria-label": `Copy: ${command}`, onclick: () => copy(command) },
-    el("code", { text: command }),
+    el(
+      "code",
+      { vars: { end: command.length - from } },
+      el("span", { text: command.slice(0, from) }),
+      command.slice(from),
+    ),
+    el("span", { class: "verb", "aria-hidden": "true", text: "Copy" }),
     icon("copy"),
   );
 }
@@ -154,6 +162,23 @@ function date(text, form) {
   if (form === "day") return DAY.format(time);
   if (form === "short") return `${DAY.format(time)} ${CLOCK.format(time)}`;
   return `${YEAR.format(time)}, ${CLOCK.format(time)} UTC`;
+}
+
+/** The day of a time, or its minute where it is the day of another one. @param {string} text @param {string | undefined} other */
+function dateBeside(text, other) {
+  return date(text, date(text, "day") === date(other, "day") ? "short" : "day");
+}
+
+/** The size of a file: `30 KB`, `1.2 MB`. @param {number} bytes */
+function sizeOf(bytes) {
+  if (bytes < 1000) return counted(bytes, "byte");
+  const [size, unit] = bytes < 999_500 ? [bytes / 1000, "KB"] : [bytes / 1_000_000, "MB"];
+  return `${number(size < 10 ? Math.round(size * 10) / 10 : Math.round(size))} ${unit}`;
+}
+
+/** A path or an address, which may go on in the next line after each slash. @param {string} text */
+function breakable(text) {
+  return text.split(/(?<=\/)/).flatMap((part, index) => (index ? [el("wbr"), part] : [part]));
 }
 
 /** A key as it is shown: its head gives way where there is no room, its tail never. @param {Job | Purchase} of */

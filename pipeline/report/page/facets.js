@@ -88,6 +88,7 @@ function updateCounts(facet, search, found) {
     /** @type {HTMLInputElement} */ (box).checked = isTicked(facet, value);
     const told = box.parentElement?.querySelector("small");
     if (told) told.textContent = number(counts.get(value) ?? 0);
+    box.parentElement?.classList.toggle("none", !counts.has(value));
   }
 }
 

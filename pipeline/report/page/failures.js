@@ -39,6 +39,8 @@ function lossLine(failed, lost, refused, waiting) {
   if (refused) parts.push("What was refused cost nothing. ");
   if (waiting) parts.push(`${counted(waiting, "purchase")} with an unknown outcome.`);
   if (!parts.length && !failed) parts.push("No purchase has an unknown outcome.");
+  if (source.goesOn() && (failed || waiting))
+    parts.push(" A run is going on: these commands are for when it has ended.");
   return parts;
 }
 

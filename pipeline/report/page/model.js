@@ -24,17 +24,17 @@ const REASONS = {
 
 /** @type {Record<string, string>} */
 const STATUS_WORDS = {
-  done: "done",
+  done: "made",
   attention: "needs you",
   failed: "failed",
   submitting: "being sent",
   submitted: "under way",
   succeeded: "to download",
-  pending: "pending",
+  pending: "not made yet",
 };
 
 /** @type {Record<string, string>} */
-const DECISION_WORDS = { none: "to decide", approved: "approved", rejected: "rejected", redo: "redo" };
+const DECISION_WORDS = { none: "to decide", approved: "approved", rejected: "rejected", redo: "sent back" };
 
 /** @param {GalleryData} data @returns {Model} */
 function modelOf(data) {

@@ -86,31 +86,18 @@ function sentence() {
 
 function costLine() {
   const { campaigns, jobs } = app.model;
-  const spent = campaigns.reduce((sum, each) => sum + each.spent, 0);
-  const bought = [...app.model.purchases.values()].filter(
-    (each) => each.status !== "void" && each.reason !== "rejected",
-  );
-  const unpriced = bought.filter((each) => each.price === undefined).length;
-  const { credits, unknown, count } = stillToCome(jobs);
+  const bought = purchasesThatCost();
+  const rehearsed = isRehearsal();
   const underway = jobs.filter((job) => job.state === "underway").length;
   const last = bought
     .map((each) => each.bought)
     .sort()
     .at(-1);
-  const known =
-    unpriced === bought.length && bought.length
-      ? ["Prices are not known"]
-      : [el("b", { text: `${number(spent)} credits` }), " spent"];
-  if (unpriced && unpriced < bought.length) known.push(` and ${number(unpriced)} with no known price`);
-  if (count)
-    known.push(
-      `, ${unknown === count ? `${number(count)} still to come` : `${number(credits)} still to come`}`,
-    );
-  if (count && unknown && unknown < count) known.push(` and ${number(unknown)} with no known price`);
-  known.push(". ");
+  /** @type {(Node | string)[]} */
+  const known = rehearsed ? ["Nothing was paid: this is a rehearsal on the emulator. "] : [];
+  known.push(...priceLine(bought, rehearsed));
   if (underway) known.push(`${number(underway)} under way. `);
-  if (last) known.push(`Last bought ${date(last, "full")}. `);
-  if (campaigns.every((each) => each.emulated)) known.push("A rehearsal on the emulator: nothing was paid. ");
+  if (last && !rehearsed) known.push(`Last bought ${date(last, "full")}. `);
   const chosen = campaigns.filter((each) => each.selected_of !== undefined);
   if (chosen.length)
     known.push(
@@ -120,6 +107,39 @@ function costLine() {
       )}.`,
     );
   return known;
+}
+
+/** Whether all of it was made on the emulator. */
+function isRehearsal() {
+  return app.model.campaigns.every((each) => each.emulated);
+}
+
+/** The purchases that the vendor charges for, whether or not their price is known. */
+function purchasesThatCost() {
+  return [...app.model.purchases.values()].filter(
+    (each) => each.status !== "void" && each.reason !== "rejected",
+  );
+}
+
+/** What was spent and what is still to come. @param {Purchase[]} bought @param {boolean} rehearsed */
+function priceLine(bought, rehearsed) {
+  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
+  const unpriced = bought.filter((each) => each.price === undefined).length;
+  const { credits, unknown, count } = stillToCome(app.model.jobs);
+  const coming = unknown === count ? counted(count, "job") : number(credits);
+  const noPrice = bought.length > 0 && unpriced === bought.length;
+  if (rehearsed && noPrice) return count ? [`${capital(coming)} still to come. `] : [];
+  /** @type {(Node | string)[]} */
+  const parts = noPrice
+    ? ["Prices are not known"]
+    : rehearsed
+      ? ["It stands for ", el("b", { text: `${number(spent)} credits` })]
+      : [el("b", { text: `${number(spent)} credits` }), " spent"];
+  if (unpriced && !noPrice) parts.push(` and ${number(unpriced)} with no known price`);
+  if (count) parts.push(`, ${coming} still to come`);
+  if (count && unknown && unknown < count) parts.push(` and ${number(unknown)} with no known price`);
+  parts.push(". ");
+  return parts;
 }
 
 /** What jobs that are to be bought would cost, as far as prices are known. @param {Job[]} jobs */
@@ -206,13 +226,18 @@ function attentionRows(campaign) {
   const waiting = attentionOf(campaign);
   const rows = waiting
     .slice(0, waiting.length > MOST_ATTENTION + 1 ? MOST_ATTENTION : MOST_ATTENTION + 1)
-    .map((purchase) => {
-      const price =
-        purchase.price === undefined
-          ? ""
-          : ` ${counted(purchase.price, "credit")} ${purchase.price === 1 ? "hangs" : "hang"} on it.`;
-      const about = `${purchase.error ? sentenceOf(purchase.error) : "The create was sent and no answer came."}${price}`;
-      return todoRow("attention", "amber", keyLink(purchase), about, commandBox(resolveCommand(purchase)));
+    .map((purchase, index) => {
+      const title =
+        waiting.length === 1
+          ? "1 purchase with an unknown outcome"
+          : `Unknown outcome, ${number(index + 1)} of ${number(waiting.length)}`;
+      return todoRow(
+        "attention",
+        "amber",
+        title,
+        attentionAbout(purchase),
+        commandBox(resolveCommand(purchase)),
+      );
     });
   if (waiting.length > rows.length) {
     const left = waiting.slice(rows.length);
@@ -223,12 +248,25 @@ function attentionRows(campaign) {
         "attention",
         "amber",
         `${number(left.length)} more with an unknown outcome`,
-        `Each may be bought; ${counted(credits, "credit")} hang on them.`,
+        `${counted(credits, "credit")} may be spent.`,
         link,
       ),
     );
   }
   return rows;
+}
+
+/** Which purchase it is, what happened, what it may cost, and what to do. @param {Purchase} purchase */
+function attentionAbout(purchase) {
+  const { error, price } = purchase;
+  const said = error ? begun(error).replace(/[.!…]$/, "") : "It was sent and no answer came";
+  const cost = price === undefined ? "" : `; ${counted(price, "credit")} may be spent`;
+  const later = source.goesOn() ? "When this run has ended, look" : "Look";
+  return [
+    keyLink(purchase),
+    el("br"),
+    `${said}${cost}. ${later} for it on the vendor’s site, then put its id in place of ID.`,
+  ];
 }
 
 /** @param {Campaign} campaign */
@@ -302,12 +340,19 @@ function failedRow(campaign, failed) {
   /** @type {Record<string, string>} */
   const said = { vendor: "by the vendor", rejected: "refused", lost: "lost", input: "for want of an image" };
   const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
-  const link = el("a", { class: "link", href: addressOf({ view: "failures" }), text: "All reasons" });
+  const title = `${counted(failed.length, "job")} failed`;
+  const href = addressOf({ view: "failures" });
+  // While a run goes on, another one would only be told that the state is in use.
+  if (source.goesOn()) {
+    const word = failed.length === 1 ? "See it" : "See all";
+    const later = `${failed.length === 1 ? "It" : "They"} can be tried again when this run has ended.`;
+    return todoRow("failed", "red", title, about + later, el("a", { class: "button", href, text: word }));
+  }
   return todoRow(
     "failed",
     "red",
-    `${counted(failed.length, "job")} failed`,
-    [about, link],
+    title,
+    [about, el("a", { class: "link", href, text: "All reasons" })],
     commandBox(commandOf("run", campaign, "--retry-failed")),
   );
 }
@@ -316,22 +361,27 @@ function failedRow(campaign, failed) {
 function openRow(campaign, jobs) {
   const counts = countsOf(jobs, (job) => job.state);
   const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
-  const parts = order
-    .filter((state) => counts.has(state))
-    .map((state) => `${number(counts.get(state) ?? 0)} ${STATES[state].many}`);
-  const first = order.find((state) => counts.has(state)) ?? "pending";
   const { credits, unknown, count } = stillToCome(jobs);
+  const underway = counts.get("underway");
+  const again = counts.get("redo");
+  const anew = counts.get("pending");
+  const parts = [
+    underway && `go on with ${number(underway)}`,
+    again && `make ${number(again)} again`,
+    anew && `make ${number(anew)}`,
+  ].filter(Boolean);
+  if (count && !unknown) parts.push(counted(credits, "credit"));
+  const first = order.find((state) => counts.has(state)) ?? "pending";
   const about = [];
-  if (counts.has("underway")) about.push("The next run goes on with what is paid for.");
+  if (underway) about.push("What is under way is paid for.");
+  if (again) about.push(`${number(again)} ${again === 1 ? "was" : "were"} sent back.`);
   if (count && unknown === count) about.push("What is to be bought has no known price.");
-  else if (count)
-    about.push(
-      `Still to buy: ${counted(credits, "credit")}${unknown ? `, and ${number(unknown)} with no known price` : ""}.`,
-    );
+  else if (unknown)
+    about.push(`${counted(credits, "credit")} to pay, and ${number(unknown)} with no known price.`);
   return todoRow(
     STATES[first].icon,
     STATES[first].tone === "blue" ? "blue" : "",
-    parts.join(", "),
+    capital(parts.join(", ")),
     about.join(" "),
     commandBox(commandOf("run", campaign)),
   );
@@ -358,6 +408,7 @@ function reviewRow() {
 function creditBars() {
   const rows = app.model.campaigns.flatMap((campaign) => capBars(campaign, barOfNextRun(campaign)));
   const templates = templateBars();
+  if (!rows.length && !templates.length) return undefined;
   return el(
     "section",
     { "aria-labelledby": "credits-title" },
@@ -383,9 +434,22 @@ function capBars(campaign, barOfRun) {
     bars.push(
       capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
     );
-  if (!bars.length)
-    bars.push(capBar(`${several}Spent, no cap`, spent, coming, spent + coming, spentOf(campaign), false));
+  if (!bars.length && spent + coming > 0)
+    bars.push(capBar(`${several}Spent, no cap`, spent, coming, spent + coming, number(spent), false));
+  if (bars.length && coming) bars.push(hatchedLine(spent + coming, budget));
   return bars;
+}
+
+/** What the hatching means, and what it comes to. @param {number} whole @param {number | undefined} budget */
+function hatchedLine(whole, budget) {
+  const left = budget === undefined ? undefined : budget - whole;
+  const about =
+    left === undefined
+      ? ""
+      : left >= 0
+        ? ` If all is made, ${number(left)} stay under the budget.`
+        : ` All of it would exceed the budget by ${number(-left)}.`;
+  return el("div", { class: "foot" }, el("dt", { text: `Hatched: still to come.${about}` }));
 }
 
 /** What the next run may spend. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
@@ -393,13 +457,7 @@ function barOfNextRun({ max_credits: cap }) {
   return (coming) =>
     cap === undefined
       ? undefined
-      : { name: "Cap of one run", spent: 0, cap, told: `${number(coming)} to come, of ${number(cap)}` };
-}
-
-/** What a campaign spent: nothing is not the same as not known. @param {Campaign} campaign */
-function spentOf(campaign) {
-  const unpriced = campaign.purchases.some((each) => each.price === undefined && each.status !== "void");
-  return unpriced && !campaign.spent ? "not known" : number(campaign.spent);
+      : { name: "Next run", spent: 0, cap, told: `${number(coming)} of at most ${number(cap)}` };
 }
 
 /** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} told @param {boolean} [capped] */
@@ -435,6 +493,7 @@ function templateBars() {
     taken.set(purchase.template, entry);
   }
   const ranked = [...taken].sort((one, other) => other[1].credits - one[1].credits);
+  if (ranked.every(([, { credits, unpriced }]) => unpriced && !credits)) return [];
   const most = Math.max(1, ranked[0]?.[1].credits ?? 1);
   const bars = ranked
     .slice(0, 8)
@@ -442,23 +501,23 @@ function templateBars() {
       templateBar(
         template,
         `${counted(jobs.size, "job")}, ${unpriced && !credits ? "price unknown" : number(credits)}`,
-        credits / most,
+        unpriced && !credits ? undefined : credits / most,
       ),
     );
   if (ranked.length > 8)
     bars.push(
-      el("div", { class: "more" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
+      el("div", { class: "foot" }, el("dt", { text: `${number(ranked.length - 8)} more templates` })),
     );
   return bars;
 }
 
-/** @param {string} template @param {string} told @param {number} part of 1 */
+/** @param {string} template @param {string} told @param {number | undefined} part of 1; undefined: nobody knows */
 function templateBar(template, told, part) {
   return el(
     "div",
     { class: "template" },
     el("dt", {}, el("span", { title: template, text: template }), el("span", { text: told })),
-    el("dd", { class: "bar" }, el("i", { vars: { part: part * 100 } })),
+    part !== undefined && el("dd", { class: "bar" }, el("i", { vars: { part: part * 100 } })),
   );
 }
 

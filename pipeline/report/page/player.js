@@ -215,7 +215,11 @@ function transportOf(of, pins, stage) {
     );
     setButton(play, of.playing ? "pause" : "play", of.playing ? "Pause" : "Play");
     const muted = of.films.every((film) => film.muted);
-    setButton(mute, muted ? "muted" : "sound", sounds ? (muted ? "Sound on" : "Sound off") : "No sound");
+    setButton(
+      mute,
+      muted || !sounds ? "muted" : "sound",
+      sounds ? (muted ? "Sound on" : "Sound off") : "No sound",
+    );
     for (const pin of timeline.querySelectorAll(".pin"))
       placePin(/** @type {HTMLElement} */ (pin), of.duration);
   };

@@ -4,6 +4,8 @@
 const MOST_UNDER_WAY = 16;
 const MOST_JUST_MADE = 6;
 const RATE_MINUTES = 20;
+// Where the bar of a job has its tick, the usual time of its template, in percent: a full bar would look finished.
+const USUAL_AT = 80;
 // So long nothing has changed when no run seems to be going on.
 const QUIET_MS = 3 * 60_000;
 
@@ -38,10 +40,20 @@ source.ready = () => {
 function showConnection() {
   const place = byId("connection");
   place.className = `connection ${connected}`;
-  place.replaceChildren(el("i"), connected === "live" ? "Live" : "Not connected");
+  place.replaceChildren(
+    el("i"),
+    connected === "live" ? "Live" : "Not connected",
+    ...(connected === "live" ? [el("span", { class: "last-change", text: lastChange() })] : []),
+  );
   const told = byId("lost");
   told.hidden = connected === "live" && !troubles().length;
   told.replaceChildren(...(connected === "live" ? troubles() : [lostLine()]));
+}
+
+/** How long ago something was last seen to change. */
+function lastChange() {
+  const changed = Math.max(...app.model.campaigns.map((each) => timeOf(each.changed) || 0));
+  return changed > 0 ? `last change ${ago(source.now() - changed)}` : "";
 }
 
 function lostLine() {
@@ -59,6 +71,7 @@ function troubles() {
 function tick() {
   if (connected !== "live") showConnection();
   else if (troubles().length > 0 === byId("lost").hidden) showConnection();
+  else document.querySelector(".last-change")?.replaceChildren(lastChange());
   if (app.view.view !== "live") return;
   const now = source.now();
   for (const each of document.querySelectorAll("#view [data-since]")) {
@@ -166,21 +179,12 @@ function templateIds() {
 
 /** @param {Job[]} underway */
 function liveCost(underway) {
-  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
-  const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
   const started = app.model.campaigns
     .map((each) => each.run?.started)
     .filter((each) => each !== undefined)
     .sort()
     .at(-1);
-  const parts = [el("b", { text: `${number(spent)} credits` }), " spent"];
-  if (underway.length)
-    parts.push(
-      reserved
-        ? `, ${number(reserved)} of them for ${number(underway.length)} under way`
-        : `, ${number(underway.length)} under way`,
-    );
-  parts.push(". ");
+  const parts = livePrice(underway);
   if (started)
     parts.push(
       isGoingOn() ? "Started " : "The last run began ",
@@ -190,8 +194,25 @@ function liveCost(underway) {
     );
   if (underway.length && !isGoingOn())
     parts.push("No run seems to go on; the next one goes on with what is under way. ");
-  if (app.model.campaigns.every((each) => each.emulated))
-    parts.push("A rehearsal on the emulator: nothing is paid. ");
+  return parts;
+}
+
+/** What was spent, and how much of it for what is under way. @param {Job[]} underway */
+function livePrice(underway) {
+  const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
+  const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
+  const bought = purchasesThatCost();
+  const noPrice = bought.length > 0 && bought.every((each) => each.price === undefined);
+  const rehearsed = isRehearsal();
+  /** @type {(Node | string)[]} */
+  const parts = rehearsed ? ["Nothing is paid: this is a rehearsal on the emulator. "] : [];
+  if (rehearsed && noPrice) return parts;
+  if (noPrice) parts.push("Prices are not known");
+  else if (rehearsed) parts.push("It stands for ", el("b", { text: `${number(spent)} credits` }));
+  else parts.push(el("b", { text: `${number(spent)} credits` }), " spent");
+  const those = `${number(underway.length)} under way`;
+  if (underway.length) parts.push(reserved ? `, ${number(reserved)} of them for ${those}` : `, ${those}`);
+  parts.push(". ");
   return parts;
 }
 
@@ -214,7 +235,7 @@ function needsYou() {
   const review = reviewRow();
   if (review) rows.push(review);
   if (!rows.length) return undefined;
-  return block("Needs you", "", el("ul", { class: "todo" }, ...rows));
+  return block("What to do next", "", el("ul", { class: "todo" }, ...rows));
 }
 
 /** @param {string} title @param {string} about @param {...(Node | undefined)} inner */
@@ -231,14 +252,14 @@ function block(title, about, ...inner) {
 function underWayBlock(jobs) {
   if (!jobs.length) return undefined;
   const rows = jobs.slice(0, MOST_UNDER_WAY).map((job) => {
-    const bar = el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"));
+    const bar = el("span", { class: "age-bar", "aria-hidden": "true" }, el("i"), el("b"));
     const age = el("span", { class: "age" });
     const row = el(
       "li",
       { "data-since": startOf(job), "data-usual": usualSeconds(job) },
       keyLink(job),
       bar,
-      el("span", { class: "doing", text: job.status === "succeeded" ? "being fetched" : "being made" }),
+      el("span", { class: "doing", text: job.status === "succeeded" ? STATUS_WORDS.succeeded : "" }),
       age,
     );
     showAge(row, (source.now() - startOf(job)) / 1000, usualSeconds(job) ?? 0);
@@ -263,11 +284,13 @@ function underWayBlock(jobs) {
 function showAge(row, age, usual) {
   const late = usual > 0 && age > usual * 1.15;
   const told = row.querySelector(".age");
-  if (told) told.textContent = late ? `${span(age)} of usually ${span(usual)}` : span(Math.max(0, age));
+  const lasted = span(Math.max(0, age));
+  if (told) told.textContent = usual ? `${lasted} of about ${span(usual)}` : lasted;
   told?.classList.toggle("amber", late);
   const bar = /** @type {HTMLElement | null} */ (row.querySelector(".age-bar"));
   bar?.classList.toggle("unknown", !usual);
-  if (bar) setVars(bar, { part: usual ? Math.min(100, (age / usual) * 100) : 0 });
+  bar?.classList.toggle("late", late);
+  if (bar) setVars(bar, { part: usual ? Math.min(100, (age / usual) * USUAL_AT) : 0, usual: USUAL_AT });
 }
 
 function justMade() {
@@ -299,15 +322,16 @@ function madeAt(job) {
 
 function liveCredits() {
   const bars = app.model.campaigns.flatMap((campaign) => capBars(campaign, () => barOfRun(campaign)));
-  return block("Credits", "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
+  const title = bars.length ? "Credits" : "Templates";
+  return block(title, "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
 }
 
 /** What the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
 function barOfRun({ run }) {
   const cap = run?.max_credits ?? undefined;
   if (!run || cap === undefined) return undefined;
-  const name = `Cap of ${isGoingOn() ? "this" : "the last"} run`;
-  return { name, spent: run.spent, cap, told: `${number(run.spent)} of ${number(cap)}` };
+  const name = isGoingOn() ? "This run" : "The last run";
+  return { name, spent: run.spent, cap, told: `${number(run.spent)} of at most ${number(cap)}` };
 }
 
 /** How long each template takes, and how many are made. */
@@ -337,8 +361,7 @@ function rateBlock() {
   }
   const calls = callsNow();
   if (!minutes.size && calls === undefined) return undefined;
-  const first = Math.min(now, ...minutes.keys());
-  const count = now - Math.max(first, now - RATE_MINUTES + 1) + 1;
+  const count = RATE_MINUTES;
   const values = Array.from({ length: count }, (_, index) => minutes.get(now - count + 1 + index) ?? 0);
   const most = Math.max(...values, 1);
   const last = bought
@@ -349,7 +372,7 @@ function rateBlock() {
   );
   return block(
     "Rate",
-    minutes.size ? `credits a minute, ${number(most)} at most` : "",
+    minutes.size ? `credits a minute; most in a minute: ${number(most)}` : "",
     minutes.size
       ? el(
           "div",
@@ -361,7 +384,7 @@ function rateBlock() {
           ...bars,
         )
       : undefined,
-    minutes.size && count > 1
+    minutes.size
       ? el(
           "p",
           { class: "rate-ends" },
