@@ -1,6 +1,7 @@
 """All that outgrows one machine, together: a team's state, workers, an object store; each of them dies on the way."""
 
 import signal
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
@@ -51,7 +52,10 @@ def test_three_hundred_jobs_survive_the_death_of_a_worker_the_database_and_the_c
         # The last one is killed before it can know what came of that create.
         moments: dict[int, Callable[[], object]] = {60: begun.set, 200: partial(first.signal, signal.SIGKILL)}
         meet_creates(moments, monkeypatch)
-        assert begun.wait(LONG)
+        deadline = time.monotonic() + LONG
+        while not begun.wait(1.0):
+            assert first.process.poll() is None, first.ended()
+            assert time.monotonic() < deadline
         postgres.kill()
         postgres.start()
         said = first.process.communicate(timeout=LONG)

@@ -261,7 +261,7 @@ def test_an_image_that_is_changed_before_it_is_sent_fails_its_job_and_is_not_sen
     ended = pipeline("run", project.manifest, "--in-flight", "1", "--checkpoint", "echo no image > red.png")
 
     assert ended.code == 1, ended.said
-    assert "red.png: changed since it was planned" in ended.said
+    assert "red.png: has changed since it was planned" in ended.said
     assert project.statuses() == {"main/loop/blue/walk": "done", "main/loop/red/walk": "failed"}
     assert project.jobs()["main/loop/red/walk"]["reason"] == "input"
     assert len(vendor.ledger.entries) == 1

@@ -62,7 +62,7 @@ def test_a_transaction_that_fails_forgets_nothing(desk: Desk) -> None:
     store = desk.open()
     bought = buy(store)
     store.save_assignment({}, WRITTEN)
-    with pytest.raises(PipelineError, match="not any more"):
+    with pytest.raises(PipelineError, match="no longer as this step found it"):
         move(store, purchase(2), NothingBought("no"))
     assert store.known_results() == WRITTEN
     assert store.records().purchases == {bought.id: bought}

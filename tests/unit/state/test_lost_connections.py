@@ -191,7 +191,7 @@ def test_an_id_that_not_even_the_receipts_can_take_is_kept_on_this_machine(
 
 def test_a_server_that_is_not_there_is_told_with_the_code_of_what_may_go_another_time(desk: Desk) -> None:
     desk.database = None
-    with pytest.raises(Unfinished, match="out of reach") as caught:
+    with pytest.raises(Unfinished, match="unreachable") as caught:
         _open(desk, "postgresql://u:hunter2@127.0.0.1:1/x")
 
     assert caught.value.exit_code is ExitCode.UNFINISHED

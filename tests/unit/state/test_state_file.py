@@ -90,8 +90,8 @@ def damage_at_the_end(path: Path) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "empty"),
-    "cut short": (lambda path: os.truncate(path, path.stat().st_size - 4096), "cut short"),
-    "cut within a page": (lambda path: os.truncate(path, 5000), "cut short"),
+    "cut short": (lambda path: os.truncate(path, path.stat().st_size - 4096), "truncated"),
+    "cut within a page": (lambda path: os.truncate(path, 5000), "truncated"),
     "cut within the header": (lambda path: os.truncate(path, 60), "not a state"),
     "text": (lambda path: path.write_text("purchases:\n" * 50), "not a state"),
     "another application's database": (another_database, "another application"),

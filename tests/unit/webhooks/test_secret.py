@@ -72,5 +72,5 @@ def test_a_link_a_folder_or_an_empty_file_is_refused(tmp_path: Path) -> None:
 
     path.rmdir()
     path.touch(mode=0o600)
-    with pytest.raises(InvalidInput, match="holds no secret"):
+    with pytest.raises(InvalidInput, match="contains no secret"):
         secret_in(None, tmp_path)
