@@ -109,7 +109,7 @@ def launch(folder: Path) -> tuple[Path, list[str]]:
         for command, *arguments in _DECISIONS:
             pipeline(folder, command, manifest.name, *arguments)
         replace(manifest, "shrugs off", "laughs at")
-        replace(folder / "base.yaml", "backgrounds/city.mp4", "backgrounds/night.mp4")
+        replace(folder / "base.yaml", "backgrounds/city.mp4", "backgrounds/downtown.mp4")
         pipeline(folder, "redo", manifest.name, "social/story/mug", "--note", "Closer, please")
         pipeline(folder, "run", manifest.name, "--yes", "--select", "hero", vendor=vendor, ends={7})
     results = json.loads((folder / "launch.results.json").read_text("utf-8"))
@@ -128,12 +128,13 @@ def detail(browser: Browser, folder: Path, job: str) -> None:
     """A job with its notes and stars, on the page of `pipeline serve`, which saves decisions."""
     with started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served:
         address = first_address(served)
-        for theme in THEMES:
-            with window(browser, DESKTOP, theme) as page:
-                page.goto(address)  # which gives the cookie
-                page.goto(f"{address.partition('?')[0]}#job={quote(job)}")
-                page.wait_for_selector("body[data-view=job]")
-                show_moment(page, 1.25)
+        with window(browser, DESKTOP, "light") as page:
+            page.goto(address)  # which gives the cookie
+            page.goto(f"{address.partition('?')[0]}#job={quote(job)}")
+            page.wait_for_selector("body[data-view=job]")
+            show_moment(page, 1.25)
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
                 save(page, f"detail-{theme}")
 
 
