@@ -15,7 +15,7 @@ def test_a_run_needs_no_descriptor_for_each_workflow(folder: Path, vendor: Emula
     prompts = {f"take-{number}": f"take {number}" for number in range(60)}
     project = campaign(folder, {"campaign.yaml": spring(prompts=prompts, limits={"in_flight": 60})})
 
-    ended = limited("RLIMIT_NOFILE", 40, "run", project.manifest, url=vendor.url, folder=folder)
+    ended = limited("RLIMIT_NOFILE", 48, "run", project.manifest, url=vendor.url, folder=folder)
 
     assert ended.code == 0, ended.said
     assert len(vendor.ledger.bought) == 60
