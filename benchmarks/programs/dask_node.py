@@ -51,7 +51,7 @@ def main() -> None:
             asyncio.run(_schedule())
         case ["worker", scheduler, source, threads]:
             Socket.source = source
-            socket.socket = Socket  # type: ignore[misc]
+            socket.socket = Socket  # type: ignore[misc] # a class, which nobody is meant to replace
             asyncio.run(_work(scheduler, source, int(threads)))
 
 

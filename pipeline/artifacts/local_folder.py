@@ -19,7 +19,7 @@ _COPY = ".copy."
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    status = os.stat(folder)  # noqa: PTH116 - makes no path of it
+    status = os.stat(folder)  # noqa: PTH116 - asked for each file, and a Path costs more than that
     return (status.st_dev, status.st_ino)
 
 
@@ -104,7 +104,7 @@ class LocalFolder:
         self._made_folder(path)
         folder, target = self._made_folder(other), self._on_disk(other)
         try:
-            os.replace(self._on_disk(path), target)  # noqa: PTH105 - makes no paths of them
+            os.replace(self._on_disk(path), target)  # noqa: PTH105 - as above
         except OSError as error:
             raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
         self._unsynced.add(folder)
@@ -177,7 +177,7 @@ class LocalFolder:
 
     def _make_in_checked(self, folder: str) -> None:
         try:
-            os.mkdir(folder)  # noqa: PTH102 - makes no path of it
+            os.mkdir(folder)  # noqa: PTH102 - as above
         except FileExistsError:
             there = Path(folder)
             if not there.resolve().is_relative_to(self.location.resolve()):

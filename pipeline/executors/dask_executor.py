@@ -1,5 +1,6 @@
 """Calls as tasks of a Dask cluster, with the interface of `concurrent.futures`."""
 
+import operator
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -47,8 +48,7 @@ class _Call:
 
     def goes_with(self, other: "_Call") -> bool:
         """Whether both may be made by one task."""
-        has_same = all(mine is theirs for mine, theirs in zip(self.shared, other.shared, strict=True))
-        return has_same and not (self.is_long or other.is_long)
+        return not (self.is_long or other.is_long) and _are_same(self.shared, other.shared)
 
 
 @dataclass(eq=False)
@@ -99,7 +99,7 @@ class DaskExecutor(Executor):
         shared: tuple[tuple[object, ...], Sealed] = ((), sealed(()))
         while calls := self._next_calls():
             first = calls[0].shared
-            if len(first) != len(shared[0]) or any(a is not b for a, b in zip(first, shared[0], strict=True)):
+            if not _are_same(first, shared[0]):
                 shared = (first, sealed(first))
             # Each kind by a name of its own, by which the scheduler learns how long it takes; polls before files.
             function, priority = (carry_out_long, 0) if calls[0].is_long else (carry_out, 1)
@@ -179,6 +179,10 @@ class DaskExecutor(Executor):
             self._changed.notify()
         for future in left:
             self._end(future, partial(_raise, error))
+
+
+def _are_same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _raise(error: Exception) -> None:
