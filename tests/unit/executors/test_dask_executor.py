@@ -1,7 +1,7 @@
 """How calls go together: whatever they have in common or not, each is answered."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from support.processes import PATIENCE
 from pipeline.executors.dask_executor import DaskExecutor
 
 
-class HeldBack(Executor):
+class HeldBack:
     """Takes tasks once it is let go, and does them in a thread: meanwhile calls wait, to go together."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
