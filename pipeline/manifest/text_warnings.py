@@ -8,7 +8,7 @@ from pipeline.documents.location import Value
 from pipeline.documents.node import Node
 from pipeline.documents.source import Location
 from pipeline.manifest.build_context import Context
-from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.texts import Text
 
 _TEMPLATED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)

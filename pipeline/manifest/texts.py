@@ -9,7 +9,7 @@ from pipeline.documents.node import Node, text_position
 from pipeline.documents.source import Location
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
-from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.template import Template
 
 Scope = Mapping[str, object]

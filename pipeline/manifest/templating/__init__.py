@@ -3,3 +3,12 @@
 What may be written is an allow-list of constructs, filters and tests (`guard`, `filters`); what it costs is
 counted while it renders (`values.Budget`). Whatever goes wrong is a `TemplateError` with its line.
 """
+
+
+class TemplateError(Exception):
+    """A template is wrong, or failed on the values given to it. `line` counts from 1 within the template."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line

@@ -6,7 +6,7 @@ from typing import Final
 from jinja2 import nodes
 
 from pipeline.errors import did_you_mean
-from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.filters import FILTERS, ITEMS, MEASURED, TESTS
 from pipeline.manifest.templating.values import checked_number
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pipeline.jobs import Json
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, text_of, value_of
-from pipeline.manifest.templating.errors import TemplateError
 
 if TYPE_CHECKING:
     from pipeline.manifest.templating.jinja import JinjaTemplate

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.documents.scalars import resolve
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Named, parts_of, text_of, value_of
-from pipeline.manifest.templating.errors import TemplateError
 from pipeline.manifest.templating.jinja import JinjaTemplate
 from pipeline.manifest.templating.template import Template
 

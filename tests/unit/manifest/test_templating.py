@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from manifest.limited import outcomes
 from pipeline.jobs import Json
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Named
-from pipeline.manifest.templating.errors import TemplateError
 from pipeline.manifest.templating.template import Template
 
 SCOPE: dict[str, object] = {
@@ -487,7 +487,7 @@ HOSTILE = [
 def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pipeline.manifest.templating.dotted import Named
-from pipeline.manifest.templating.errors import TemplateError
+from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.template import Template
 
 SCOPE = {
