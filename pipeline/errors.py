@@ -165,6 +165,7 @@ class Stopped(PipelineError):
 _MOST_LOOKED_AT = 100_000
 _MOST_COMPARED = 100
 _LONGEST_COMPARED = 200
+_MOST_NAMED = 8
 _LEAST_ALIKE = 0.6
 
 
@@ -189,6 +190,21 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     close = difflib.get_close_matches(word, names, n=1, cutoff=_LEAST_ALIKE)
     return close[0] if close else None
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """A message for a name that is not among `known`, with the nearest one or those there are."""
+    names = list(known)
+    return f"there is no {what} '{name}'{did_you_mean(name, names) or there_are(names)}"
+
+
+def there_are(known: Iterable[str]) -> str:
+    """The end of a sentence about what there is not: names the first of `known`."""
+    names = [f"'{name}'" for name in known]
+    if not names:
+        return "; there is none at all"
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_MOST_NAMED])}{more}"
 
 
 # Controls, formats (bidi marks, zero-width characters), lone surrogates, line and paragraph separators:

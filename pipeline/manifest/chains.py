@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterable
 
-from pipeline.errors import did_you_mean
+from pipeline.errors import did_you_mean, there_are, unknown
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, ImageSet, Rule
-from pipeline.manifest.references import there_are, unknown
 
 
 def sound_chains(

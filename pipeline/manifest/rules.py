@@ -1,19 +1,23 @@
 """Job rules, with every reference resolved and every row of theirs judged."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from pipeline.documents.location import Value
-from pipeline.errors import did_you_mean
+from pipeline.errors import did_you_mean, there_are, unknown
 from pipeline.jobs import Json
 from pipeline.manifest.build_context import Context
+from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
 from pipeline.manifest.option_builder import build_options
-from pipeline.manifest.references import chosen, unknown
 from pipeline.manifest.tables import AXIS, distinct, read_table
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Text
+
+T = TypeVar("T")
 
 # What templates see besides vars and axes; no var or axis may take such a name.
 RESERVED = ("campaign", "image", "job", "prompt", "purchase", "template", "vars")
@@ -173,3 +177,33 @@ def _timeout(value: Value | None) -> float:
     found = _TIMEOUT.fullmatch(value.text or "")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (1, 0, 0)
     return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def chosen(value: Value | None, known: Mapping[str, T | None], what: str, context: Context) -> tuple[T, ...]:
+    """What a list of names or globs refers to, each once; everything where there is no list.
+
+    `known` holds None for what was written but is wrong: that is reported elsewhere, and left out here.
+    """
+    if value is None:
+        names: Iterable[str] = known
+    else:
+        names = dict.fromkeys(
+            name for each in value.elements() for name in _named(each, known, what, context)
+        )
+    return tuple(found for name in names if (found := known[name]) is not None)
+
+
+def _named(value: Value, known: Mapping[str, object], what: str, context: Context) -> list[str]:
+    name = value.text
+    if name is None:
+        return []
+    if name in known:
+        return [name]
+    if not has_magic(name):
+        context.report(value.location, unknown(what, name, known))
+        return []
+    found = [each for each in known if fnmatchcase(each, name)]
+    if not found:
+        hint = braces_hint(name, "list both") or there_are(known)
+        context.report(value.location, f"no {what} matches '{name}'{hint}")
+    return found
