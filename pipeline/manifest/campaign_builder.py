@@ -22,7 +22,7 @@ from pipeline.manifest.model import (
     Rule,
     Template,
 )
-from pipeline.manifest.option_builder import build_options
+from pipeline.manifest.options import build_options
 from pipeline.manifest.prompts import build_prompts
 from pipeline.manifest.rules import EXTENSION, RESERVED, Parts, build_rule, output_path
 from pipeline.manifest.settings import DEFAULT_PATH, build_limits, build_output, build_provider

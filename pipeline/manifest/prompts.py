@@ -8,10 +8,9 @@ from pipeline.documents.node import Node
 from pipeline.documents.source import Location
 from pipeline.documents.text_file import conflicts, read_source
 from pipeline.errors import InvalidInput
-from pipeline.manifest.build_context import Context
+from pipeline.manifest.build_context import Context, warn_of_empty_prompt, warn_of_prompt
 from pipeline.manifest.model import Prompt
 from pipeline.manifest.tables import PROMPTS, TableRow, distinct, read_table
-from pipeline.manifest.text_warnings import warn_of_empty_prompt, warn_of_prompt
 from pipeline.manifest.texts import Text, compile_text
 from pipeline.record_limits import check_text
 

@@ -12,7 +12,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template
-from pipeline.manifest.option_builder import build_options
+from pipeline.manifest.options import build_options
 from pipeline.manifest.tables import AXIS, distinct, read_table
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import Text
