@@ -11,8 +11,7 @@ from pipeline.documents.source import Location
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Coordinates, Job
 from pipeline.manifest import combinations
-from pipeline.manifest.chain_items import ChainInput, upstream
-from pipeline.manifest.chains import chains_of, upstreams_first
+from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
 from pipeline.manifest.combinations import Exclusion
 from pipeline.manifest.job_builder import JobBuilder
 from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
