@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Coordinates, Job, MediaType, Option, Request, Source, Wording, axis_text, constant
-from pipeline.manifest.faults import Faults
-from pipeline.manifest.inputs import for_template, wrong_inputs
+from pipeline.manifest.job_checks import Faults, for_template, unrecordable, wrong_inputs
 from pipeline.manifest.model import Campaign, Combination, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
-from pipeline.manifest.recordable import unrecordable
 from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path

@@ -1,0 +1,124 @@
+"""What of a job could not be recorded, and so must not be bought."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from pipeline import record_limits
+from pipeline.documents.source import Location
+from pipeline.errors import InvalidInput, Problem
+from pipeline.jobs import Job, LocalFile, MediaType, Option, Source, UpstreamOutput
+from pipeline.manifest.catalog import Inputs
+from pipeline.manifest.model import Combination, Item, Rule, Template
+
+
+def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
+    """What of `job` exceeds the limits of the records, each with its place in the manifest.
+
+    `output` is the folder for its files: one that is paid for must have a path that the system takes.
+    """
+    if len(job.key) > record_limits.LONGEST_KEY:
+        yield rule.location.problem(
+            f"a job has a key of {len(job.key):,} characters; at most {record_limits.LONGEST_KEY:,} can be recorded: "
+            "give its image, prompt and axes shorter names"
+        )
+    length = len(f"{output}/{job.path}".encode("utf-8", "surrogateescape")) + record_limits.PATH_ROOM
+    if length > record_limits.LONGEST_PATH:
+        yield rule.path.location.problem(
+            f"the path with its suffix has {length:,} bytes, counted from the root; at most "
+            f"{record_limits.LONGEST_PATH:,} make a file: shorten it, or output.dir"
+        )
+    if combination.item is not None and len(job.request.images) > record_limits.MOST_MEDIA:
+        yield combination.item.location.problem(
+            f"'{combination.item.id}' has {len(job.request.images):,} images; "
+            f"at most {record_limits.MOST_MEDIA:,} can be recorded"
+        )
+    for name, value in job.request.options.items():
+        if isinstance(value, list | dict) and _levels(value) > record_limits.DEEPEST_OPTION:
+            yield combination.template.options[name].location.problem(
+                f"the value is nested more than {record_limits.DEEPEST_OPTION} levels deep"
+            )
+
+
+def _levels(value: Option) -> int:
+    """How deep lists and mappings are nested in it; a file is recorded as a mapping."""
+    match value:
+        case LocalFile():
+            return 1
+        case list():
+            return 1 + max(map(_levels, value), default=0)
+        case dict():
+            return 1 + max(map(_levels, value.values()), default=0)
+        case _:
+            return 0
+
+
+def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
+    """The item's images; of an upstream, the first output of the type that the template takes."""
+    if item is None:
+        return ()
+    inputs = None if template.known is None else template.known.inputs
+    match item.images:
+        case (UpstreamOutput() as upstream,) if inputs is not None:
+            return (replace(upstream, media=inputs.type),)
+        case images:
+            return images  # the very tuple, which all jobs of the item share
+
+
+def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Iterator[Problem]:
+    """What is wrong with the item for this template, by what the catalogue knows."""
+    inputs = None if template.known is None else template.known.inputs
+    if inputs is None:
+        return
+    if item is None:
+        if inputs.least:
+            yield rule.problem(
+                f"template '{template.name}' takes {_wanted(inputs)}, but the rule gives it none"
+            )
+        return
+    number = len(item.images)
+    if not inputs.least <= number <= inputs.most:
+        yield item.location.problem(
+            f"template '{template.name}' takes {_wanted(inputs)}, '{item.id}' has {number}"
+        )
+    local = any(isinstance(image, LocalFile) for image in item.images)
+    given = MediaType.IMAGE if local else item.gives
+    if given not in (inputs.type, None):
+        yield item.location.problem(
+            f"template '{template.name}' takes {_a(inputs.type)}, and '{item.id}' is {_a(given)}"
+        )
+
+
+def _wanted(inputs: Inputs) -> str:
+    number = str(inputs.least) if inputs.least == inputs.most else f"{inputs.least} to {inputs.most}"
+    return f"{number} {inputs.type}{'' if inputs.most == 1 else 's'}"
+
+
+def _a(media: MediaType | None) -> str:
+    return f"an {media}" if media in (MediaType.IMAGE, MediaType.AUDIO) else f"a {media}"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Problems gathered while the parts of a job are worked out one after the other."""
+
+    problems: list[Problem]
+
+    @property
+    def are_errors(self) -> bool:
+        """Whether there is anything but doubts."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+    def catch(self, instead: D, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | D:
+        """What `work` gives, or `instead` where it raises; then the problems are kept."""
+        try:
+            return work(*arguments, **named)
+        except InvalidInput as error:
+            self.problems.extend(error.problems)
+            return instead
