@@ -10,9 +10,8 @@ from pipeline.cli.options import flag, format_option, verbosity, verbosity_optio
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
 from pipeline.jobs import Json
-from pipeline.manifest.catalog import Price, Template
+from pipeline.manifest.catalog import OptionSpec, Price, Template
 from pipeline.manifest.catalog_file import built_in
-from pipeline.manifest.option_specs import OptionSpec
 from pipeline.operations.live_catalogue import (
     CatalogueChange,
     LiveTemplate,

@@ -12,8 +12,7 @@ from pipeline.documents.node import Document, Node, merge
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType
-from pipeline.manifest.catalog import Catalog, Inputs, Price, Template
-from pipeline.manifest.option_specs import OptionSpec, OptionType
+from pipeline.manifest.catalog import Catalog, Inputs, OptionSpec, OptionType, Price, Template
 
 _BUILT_IN = Path(__file__).with_name("catalog.yaml")
 

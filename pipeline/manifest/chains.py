@@ -1,4 +1,4 @@
-"""Chains of rules by `outputs_of`: each leads to an existing rule, none in a circle, and the inputs that they give."""
+"""Chains of rules by `outputs_of`: each leads to an existing rule, none in a circle; what they give."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

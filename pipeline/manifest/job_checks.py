@@ -1,4 +1,4 @@
-"""What of a job could not be recorded, and so must not be bought."""
+"""Checks of one job before it may be bought: its inputs, and whether all of it can be recorded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

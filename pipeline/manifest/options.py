@@ -9,8 +9,8 @@ from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
 from pipeline.manifest import catalog
 from pipeline.manifest.build_context import Context, warn_of_braces, warn_of_empty_options
+from pipeline.manifest.catalog import OptionSpec
 from pipeline.manifest.model import OptionEntry, OptionTree
-from pipeline.manifest.option_specs import OptionSpec
 from pipeline.manifest.texts import Scope, Text
 from pipeline.manifest.urls import is_url
 

@@ -6,9 +6,8 @@ from manifest.authoring import Project
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.jobs import LocalFile, MediaType, Option
-from pipeline.manifest.catalog import Inputs
+from pipeline.manifest.catalog import Inputs, OptionSpec, OptionType
 from pipeline.manifest.catalog_file import _BUILT_IN, built_in, read_catalog
-from pipeline.manifest.option_specs import OptionSpec, OptionType
 
 DOCUMENTED = {
     *("overlay_gray_5443", "overlay_gray_5442", "overlay_only_1025"),

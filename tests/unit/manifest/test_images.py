@@ -15,8 +15,7 @@ from manifest.authoring import ANYTHING, Project, png
 from pipeline import files
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest import globs
-from pipeline.manifest.image_formats import check_image
-from pipeline.manifest.images import LARGEST, Images
+from pipeline.manifest.images import LARGEST, Images, check_image
 
 Form = Literal["NFC", "NFD"]
 
