@@ -10,9 +10,8 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.jobs import Json
-from pipeline.manifest.campaign_names import assert_used_once
+from pipeline.manifest.campaign_checks import assert_used_once, check_used
 from pipeline.manifest.model import Campaign
-from pipeline.manifest.variables import check_used
 from pipeline.operations.workspace import RecordPaths, Workspace
 from pipeline.operations.workspace import open_workspace as open_workspace_of
 from pipeline.planning.shards import Shard, ShardBy

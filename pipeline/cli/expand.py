@@ -20,9 +20,9 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
+from pipeline.manifest.campaign_checks import check_used
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
-from pipeline.manifest.variables import check_used
 
 
 @click.command("expand")

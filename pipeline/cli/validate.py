@@ -17,12 +17,11 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.errors import ExitCode, InvalidInput, Problem
-from pipeline.manifest.campaign_names import used_twice
+from pipeline.manifest.campaign_checks import check_used, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
-from pipeline.manifest.variables import check_used
 from pipeline.operations.installed import provider_problem
 
 

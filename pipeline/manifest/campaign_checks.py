@@ -1,0 +1,50 @@
+"""Checks over all campaigns of a command: their names are distinct, and each variable given from outside is used."""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.errors import InvalidInput, Problem, UsageError, nearest
+from pipeline.manifest.model import Campaign
+
+ANY_NAME = "*"
+_MOST_SHOWN = 60
+
+
+def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
+    """Refuse vars that change nothing: a slip of the pen would buy what nobody meant.
+
+    Raises:
+        UsageError: none of the campaigns uses one of the `names`.
+    """
+    used = frozenset().union(*(campaign.names for campaign in campaigns))
+    unused = [name for name in dict.fromkeys(names) if name not in used]
+    if unused and ANY_NAME not in used:
+        whose = "nothing in the manifest" if len(campaigns) == 1 else "none of these manifests"
+        told = [f"--var {name[:_MOST_SHOWN]}{_near(name, used)}" for name in unused]
+        raise UsageError(f"{whose} uses {', nor '.join(told)}")
+
+
+def _near(name: str, used: frozenset[str]) -> str:
+    close = nearest(name, used)
+    return f" (did you mean '{close}'?)" if close else ""
+
+
+def used_twice(campaigns: Iterable[Campaign]) -> list[Problem]:
+    """Each campaign whose name is another one's: they would take each other's state for their own."""
+    first: dict[str, Campaign] = {}
+    found = []
+    for campaign in campaigns:
+        other = first.setdefault(campaign.name, campaign)
+        if other.manifest != campaign.manifest:
+            message = f"its name '{campaign.name}' is that of {other.location.source.name}"
+            found.append(campaign.location.problem(message))
+    return found
+
+
+def assert_used_once(campaigns: Iterable[Campaign]) -> None:
+    """Refuse campaigns of one name: what is told by name would tell of one of them only.
+
+    Raises:
+        InvalidInput: with each that has another one's name.
+    """
+    if problems := used_twice(campaigns):
+        raise InvalidInput(problems)
