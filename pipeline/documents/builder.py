@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
-from pipeline.documents.node import Node, NodeValue, Scalar, Spelled, dotted
-from pipeline.documents.scalars import resolve
+from pipeline.documents.node import Node, NodeValue, Scalar, dotted
+from pipeline.documents.scalars import Spelled, resolve
 from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
 from pipeline.record_limits import DEEPEST, check_text
@@ -156,7 +156,7 @@ class TreeBuilder:
 
     def _key(self, inside: _Open, text: str, location: LineColumn, plain: bool) -> None:
         self._count(1 + len(text) // _CHARACTERS_PER_NODE, location)
-        wrong = yaml_messages.wrong_key(text, plain=plain)
+        wrong = _wrong_key(text, plain=plain)
         if not wrong and (first := inside.mapping.get(text)):
             wrong = f"the key {yaml_messages.quoted(text)} is written twice, first at {first.key_position}"
         if wrong:
@@ -232,3 +232,17 @@ class TreeBuilder:
     def _stop(self, message: str, location: LineColumn) -> NoReturn:
         self._report(message, location)
         raise Enough
+
+
+def _wrong_key(text: str, *, plain: bool) -> str | None:
+    """Why a scalar cannot be a key; None if it can."""
+    if plain and text == "<<":
+        return "merge keys (<<) are not supported; use 'extends', or write the values out"
+    try:
+        check_text(text)
+        value = resolve(text) if plain else text
+    except ValueError:
+        value = None
+    if isinstance(value, str):
+        return None
+    return f"the key {yaml_messages.quoted(text)} is not a text; write it in quotes"

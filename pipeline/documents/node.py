@@ -8,38 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Union
 
-from pipeline.documents.source import Location, SourceFile
+from pipeline.documents.source import SourceFile
 from pipeline.errors import Position, Problem
 from pipeline.jobs import Json
 
 Scalar = bool | int | float | str | None
 
-
-class SpelledInt(int):
-    """A whole number that reads otherwise in a text than it was written: `+5` as 5. It counts as any other.
-
-    `location` is where it was written, None where that is no file.
-    """
-
-    spelling: str = ""
-    location: Location | None = None
-
-    def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        # Only the reader's own copy says where it was written.
-        return int, (int(self),)
-
-
-class SpelledFloat(float):
-    """The same of a number with a fraction: `19.90` reads as 19.9."""
-
-    spelling: str = ""
-    location: Location | None = None
-
-    def __reduce__(self) -> tuple[type[float], tuple[float]]:
-        return float, (float(self),)
-
-
-Spelled = SpelledInt | SpelledFloat
 
 NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP007  # "Node" is not there yet
 

@@ -7,7 +7,8 @@ a number of thirty digits, `.nan`) is refused, with the way to say what is meant
 import math
 import re
 
-from pipeline.documents.node import Scalar, Spelled, SpelledFloat, SpelledInt
+from pipeline.documents.node import Scalar
+from pipeline.documents.source import Location
 from pipeline.record_limits import LARGEST_INTEGER
 
 _MOST_DIGITS = len(str(LARGEST_INTEGER - 1))
@@ -23,6 +24,33 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 # All that is no text begins with one of these, so most words are told at their first character.
 _FIRST = frozenset("-+.0123456789~ntfNTF")
+
+
+class SpelledInt(int):
+    """A whole number that reads otherwise in a text than it was written: `+5` as 5. It counts as any other.
+
+    `location` is where it was written, None where that is no file.
+    """
+
+    spelling: str = ""
+    location: Location | None = None
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        # Only the reader's own copy says where it was written.
+        return int, (int(self),)
+
+
+class SpelledFloat(float):
+    """The same of a number with a fraction: `19.90` reads as 19.9."""
+
+    spelling: str = ""
+    location: Location | None = None
+
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+        return float, (float(self),)
+
+
+Spelled = SpelledInt | SpelledFloat
 
 
 def resolve(word: str) -> Scalar:

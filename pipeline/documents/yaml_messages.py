@@ -2,10 +2,8 @@
 
 import re
 
-from pipeline.documents.scalars import resolve
 from pipeline.documents.source import SourceFile
 from pipeline.errors import Problem
-from pipeline.record_limits import check_text
 
 _LONGEST = 60
 _LONGEST_KEY = 1024
@@ -67,20 +65,6 @@ def explain(problem: str, line: str, column: int) -> str:
 def points_at_opening(problem: str) -> bool:
     """Whether the position where something was opened tells more than where the parser stopped."""
     return any(word in problem for word in _OPENED)
-
-
-def wrong_key(text: str, *, plain: bool) -> str | None:
-    """Why a scalar cannot be a key; None if it can."""
-    if plain and text == "<<":
-        return "merge keys (<<) are not supported; use 'extends', or write the values out"
-    try:
-        check_text(text)
-        value = resolve(text) if plain else text
-    except ValueError:
-        value = None
-    if isinstance(value, str):
-        return None
-    return f"the key {quoted(text)} is not a text; write it in quotes"
 
 
 def cut_by_comment(comment: str, *, is_empty: bool) -> str:

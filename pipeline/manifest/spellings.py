@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.documents.node import Spelled, SpelledFloat, SpelledInt
+from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
 from pipeline.jobs import Json
 from pipeline.manifest.model import OptionTree, Rule, Template
