@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
-from pipeline.documents.node import Node, NodeValue, Scalar, dotted
+from pipeline.documents.node import Location, Node, NodeValue, Scalar, SourceFile, dotted
 from pipeline.documents.scalars import Spelled, resolve
-from pipeline.documents.source import Location, SourceFile
 from pipeline.errors import Problem, did_you_mean
 from pipeline.record_limits import DEEPEST, check_text
 

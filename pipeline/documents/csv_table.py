@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.documents.source import SourceFile
+from pipeline.documents.node import SourceFile
 from pipeline.documents.text_file import conflicts
 from pipeline.errors import InvalidInput, Problem
 

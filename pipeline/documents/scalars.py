@@ -7,8 +7,7 @@ a number of thirty digits, `.nan`) is refused, with the way to say what is meant
 import math
 import re
 
-from pipeline.documents.node import Scalar
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location, Scalar
 from pipeline.record_limits import LARGEST_INTEGER
 
 _MOST_DIGITS = len(str(LARGEST_INTEGER - 1))

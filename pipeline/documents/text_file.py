@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.source import SourceFile
+from pipeline.documents.node import SourceFile
 from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.documents.source import SourceFile
+from pipeline.documents.node import SourceFile
 from pipeline.errors import Problem
 
 _LONGEST = 60

@@ -9,9 +9,8 @@ import yaml
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
-from pipeline.documents.node import Document, Node, Scalar
+from pipeline.documents.node import Document, Node, Scalar, SourceFile
 from pipeline.documents.scalars import resolve
-from pipeline.documents.source import SourceFile
 from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json

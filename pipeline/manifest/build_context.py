@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Value
-from pipeline.documents.node import Node
-from pipeline.documents.source import Location, SourceFile, beside
+from pipeline.documents.node import Location, Node, SourceFile, beside
+from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest.images import Images

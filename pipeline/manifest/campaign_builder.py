@@ -6,9 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline.documents.location import Value
-from pipeline.documents.node import Document
-from pipeline.documents.source import Location
+from pipeline.documents.node import Document, Location
+from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
 from pipeline.jobs import Json, Visibility
 from pipeline.manifest import catalog

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.documents import schema
-from pipeline.documents.location import Value
 from pipeline.documents.node import Document, Node, merge
+from pipeline.documents.value import Value
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pipeline.documents.location import in_order
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
+from pipeline.documents.value import in_order
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import Coordinates, Job
 from pipeline.manifest import combinations

@@ -6,9 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline import files
-from pipeline.documents.location import Value, in_order
-from pipeline.documents.node import Document, Node, merge
-from pipeline.documents.source import beside
+from pipeline.documents.node import Document, Node, beside, merge
+from pipeline.documents.value import Value, in_order
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem
 

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.documents.location import Value
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
+from pipeline.documents.value import Value
 from pipeline.jobs import Json
 from pipeline.manifest import globs, urls
 from pipeline.manifest.build_context import Context

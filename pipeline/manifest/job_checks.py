@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from pipeline import record_limits
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, LocalFile, MediaType, Option, Source, UpstreamOutput
 from pipeline.manifest.catalog import Inputs

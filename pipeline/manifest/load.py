@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pipeline import files
 from pipeline.documents import schema
-from pipeline.documents.location import in_order
+from pipeline.documents.value import in_order
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_builder import build_campaign

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
 from pipeline.errors import Problem
 from pipeline.jobs import Coordinates, Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
 from pipeline.manifest import catalog

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
-from pipeline.documents.location import Value
 from pipeline.documents.node import Node, merge
+from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem, did_you_mean
 from pipeline.jobs import LocalFile, Option
 from pipeline.manifest import catalog

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from pipeline.documents.location import Value
-from pipeline.documents.node import Node
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location, Node
 from pipeline.documents.text_file import conflicts, read_source
+from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput
 from pipeline.manifest.build_context import Context, warn_of_empty_prompt, warn_of_prompt
 from pipeline.manifest.model import Prompt

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from pipeline.documents.location import Value
+from pipeline.documents.value import Value
 from pipeline.errors import did_you_mean, there_are, unknown
 from pipeline.jobs import Json
 from pipeline.manifest.build_context import Context

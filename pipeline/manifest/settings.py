@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline import files
-from pipeline.documents.location import Value
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
+from pipeline.documents.value import Value
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Limits, OutputSettings, ProviderSettings
 from pipeline.schemes import assert_path

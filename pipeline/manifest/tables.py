@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
-from pipeline.documents.location import Value
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_source
+from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem, did_you_mean, nearest
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.texts import Text, is_true

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from pipeline.documents.node import Node, text_position
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location, Node, text_position
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.templating import TemplateError

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.limited import outcomes
-from pipeline.documents.node import Document, Node, merge, text_position
-from pipeline.documents.source import SourceFile
+from pipeline.documents.node import Document, Node, SourceFile, merge, text_position
 from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
@@ -302,7 +301,7 @@ def hostile_outcomes() -> dict[str, str]:
 from pathlib import Path
 from pipeline.errors import InvalidInput
 from pipeline.record_limits import DEEPEST
-from pipeline.documents.source import SourceFile
+from pipeline.documents.node import SourceFile
 from pipeline.documents.yaml_reader import parse_yaml
 
 def judge(case):

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.documents import schema
-from pipeline.documents.node import Document, merge
+from pipeline.documents.node import Document, SourceFile, merge
 from pipeline.documents.schema_findings import findings, make_validator
-from pipeline.documents.source import SourceFile
 from pipeline.documents.yaml_reader import parse_yaml
 from pipeline.errors import Problem
 from pipeline.jobs import Json

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.documents.node import Node, dotted
-from pipeline.documents.source import Location
+from pipeline.documents.node import Location, Node, dotted
 from pipeline.errors import Position, Problem
 
 
