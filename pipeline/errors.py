@@ -99,6 +99,14 @@ class Problem:
         return ": ".join([*where, self.message])
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, by position; what has none comes first."""
+    nowhere = Position("", 0, 0)
+    return sorted(
+        dict.fromkeys(problems), key=lambda each: (each.position or nowhere, each.path, each.message)
+    )
+
+
 class PipelineError(Exception):
     """The base of everything that stops a command; `exit_code` is what the process ends with."""
 

@@ -1,18 +1,9 @@
 """Values of a document: read leniently, each with the position that a problem with it is reported at."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.documents.node import Location, Node, dotted
-from pipeline.errors import Position, Problem
-
-
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Each problem once, by position; what has none comes first."""
-    nowhere = Position("", 0, 0)
-    return sorted(
-        dict.fromkeys(problems), key=lambda each: (each.position or nowhere, each.path, each.message)
-    )
 
 
 @dataclass(frozen=True, slots=True)

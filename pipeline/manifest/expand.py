@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.documents.node import Location
-from pipeline.documents.value import in_order
-from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.errors import InvalidInput, Problem, did_you_mean, in_order
 from pipeline.jobs import Coordinates, Job
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first

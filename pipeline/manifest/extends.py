@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from pipeline import files
 from pipeline.documents.node import Document, Node, beside, merge
-from pipeline.documents.value import Value, in_order
+from pipeline.documents.value import Value
 from pipeline.documents.yaml_reader import read_yaml
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, in_order
 
 _MOST_FILES = 64
 

@@ -8,8 +8,7 @@ from types import MappingProxyType
 
 from pipeline import files
 from pipeline.documents import schema
-from pipeline.documents.value import in_order
-from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.errors import InvalidInput, Position, Problem, in_order
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
