@@ -15,7 +15,7 @@ from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
-from pipeline.state.writable_file import WritableFile
+from pipeline.state.state_file import WritableFile
 
 DEFAULT_FOLDER = ".pipeline"
 SQLITE = sqlite3.sqlite_version

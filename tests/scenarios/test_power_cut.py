@@ -100,7 +100,7 @@ def cuts(before: dict[str, bytes], steps: list[Step]) -> Iterator[tuple[dict[str
 
 
 @fails_without(
-    "pipeline.state.writable_file:WritableFile._begin",
+    "pipeline.state.state_file:WritableFile._begin",
     "self.connection.execute('PRAGMA synchronous",
     swap=("FULL", "NORMAL"),
 )
