@@ -12,8 +12,8 @@ from pipeline.files import assert_writable, stamp
 from pipeline.jobs import JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.operations.campaign_state import CampaignState, read_published
-from pipeline.operations.known_results import inputs_hash, joined_hash
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
 from pipeline.operations.unread_media import media_not_told
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
