@@ -12,11 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.emulator.create_fields import CreateFields, InvalidField
-from pipeline.emulator.ledger import Entry, Ledger
+from pipeline.emulator.ledger import Entry, Ledger, TakeCounter
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
 from pipeline.emulator.render_queue import RenderQueue
 from pipeline.emulator.settings import Settings
-from pipeline.emulator.takes import TakeCounter
 from pipeline.emulator.templates import Template
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view

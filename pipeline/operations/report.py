@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
-from pipeline.files import project_root, real_path
+from pipeline.files import real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import RecordsOnDisk, of_results
-from pipeline.operations.workspace import scratch_folder, shown_path
+from pipeline.operations.workspace import cache_folder, project_path, scratch_folder, shown_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
@@ -66,7 +66,7 @@ def gallery_campaign(
         before=other.results if other else None,
         before_name=project_path(real_path(before)) if before else "",
     )
-    cache = StillCache(campaign.folder / ".pipeline" / "cache")
+    cache = StillCache(cache_folder(campaign.folder))
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
@@ -103,12 +103,6 @@ def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[st
     from pipeline.artifacts.s3 import signed
 
     return {digest: signed(location, seconds) for digest, location in stored.items()}
-
-
-def project_path(path: Path) -> str:
-    """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
-    shown = Path(shown_path(path))
-    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
 
 
 def decisions_in(path: Path) -> Mapping[str, Any]:

@@ -13,11 +13,11 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.outcome import Outcome, files_of
-from pipeline.operations.planned import plan_of
+from pipeline.operations.plan import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
-from pipeline.operations.workspace import STATE_FOLDER, Workspace, now
+from pipeline.operations.workspace import Workspace, cache_folder, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.purchases import PurchaseId, Records, Status
@@ -190,7 +190,7 @@ class CampaignRun:
 
     @cached_property
     def _stills(self) -> StillCache:
-        return StillCache(self._state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache")
+        return StillCache(cache_folder(self._state.workspace.campaign.manifest.parent))
 
     def _workers(self, calls: int) -> AbstractContextManager[Executor | None]:
         open_workers = self._options.open_workers
