@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from pipeline.emulator.templates import Needs, Template
+from pipeline.emulator.templates import EmulatedTemplate, Needs
 from pipeline.jobs import Json
 
 # Reading it, and writing it into a workflow's file, keeps every other call waiting.
@@ -137,7 +137,7 @@ def fields_from_json(body: Json) -> CreateFields:
     return _create_fields(body, ())
 
 
-def require_inputs(fields: CreateFields, template: Template) -> None:
+def require_inputs(fields: CreateFields, template: EmulatedTemplate) -> None:
     """Check that the input without which the template makes nothing is there.
 
     Raises:

@@ -13,7 +13,7 @@ from pipeline.emulator.drawing import Patch, Picture
 from pipeline.emulator.settings import Size
 from pipeline.emulator.sprites import DRIFT, Motion, Sprite, content_box, drifted, motion_named
 from pipeline.emulator.summary import note_of, request_seed, short_url, text_of
-from pipeline.emulator.templates import Flow, Template
+from pipeline.emulator.templates import EmulatedTemplate, Flow
 from pipeline.emulator.workflow import File, Step, Workflow
 from pipeline.jobs import Json
 
@@ -32,7 +32,7 @@ class Canvas:
 
 
 def render(
-    workflow: Workflow, template: Template, canvas: Canvas, folder: Path, open_own: Opener
+    workflow: Workflow, template: EmulatedTemplate, canvas: Canvas, folder: Path, open_own: Opener
 ) -> tuple[Step, ...]:
     """Make every step's file in `folder`; the last is the result.
 

@@ -35,7 +35,7 @@ async def read_json(request: Request) -> Json:
         return None
 
 
-def refusal(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """The response to a request that is refused, in the vendor's shape."""
     match error:
         case InvalidField():
@@ -49,8 +49,8 @@ def refusal(error: Exception) -> Response:
 
 
 async def on_refused(_request: Request, error: Exception) -> Response:
-    """`refusal`, in the form of Starlette's exception handlers."""
-    return refusal(error)
+    """`error_response`, in the form of Starlette's exception handlers."""
+    return error_response(error)
 
 
 # Ten images of the largest size that the vendor takes; and for what has no files, far more than a campaign needs.
@@ -73,8 +73,8 @@ class BodyLimit:
         limit = _MAX_BYTES_WITH_FILES if with_files else _MAX_BYTES
         # The server has checked that it is a number.
         if int(headers.get("content-length", "0")) > limit:
-            refusal = JSONResponse({"message": "PAYLOAD_TOO_LARGE"}, 413, {"connection": "close"})
-            await refusal(scope, receive, send)
+            refused = JSONResponse({"message": "PAYLOAD_TOO_LARGE"}, 413, {"connection": "close"})
+            await refused(scope, receive, send)
             return
         received = 0
 

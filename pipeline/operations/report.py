@@ -18,9 +18,9 @@ from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records
 from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
-from pipeline.report.film_files import located
 from pipeline.report.parts import parts_of
 from pipeline.report.stills import MediaReader, StillCache
+from pipeline.report.video_files import located
 from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, Verdict, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
@@ -180,7 +180,7 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
 def media_reader() -> MediaReader | None:
     """What reads media; None where the extra is not installed."""
     try:
-        from pipeline.media.read import facts_of, poster_of
+        from pipeline.media.read import facts_of, still_of
     except ImportError:
         return None
-    return MediaReader(poster_of=poster_of, facts_of=facts_of)
+    return MediaReader(still_of=still_of, facts_of=facts_of)

@@ -194,10 +194,10 @@ class Guard:
                     headers.append("set-cookie", self._cookie(request))
             await send(message)
 
-        refused = self._refusal(request)
+        refused = self._error_response(request)
         await (refused or self._app)(scope, receive, guarded)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _error_response(self, request: Request) -> Response | None:
         if (why := self._access.why_refused(request)) is not None:
             return PlainTextResponse(f"{why}\n", 403)
         length = request.headers.get("content-length", "0")
