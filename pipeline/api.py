@@ -31,11 +31,11 @@ from pipeline.operations import status as campaign_status
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.outcome import Outcome
-from pipeline.operations.planned import plan_of
+from pipeline.operations.plan import plan_of
 from pipeline.operations.review import Opinion, decide, reviewer
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
-from pipeline.operations.selection import plan_options, selected_keys
+from pipeline.operations.selection import plan_options, purchases_named, selected_keys
 from pipeline.operations.status import CampaignStatus
 from pipeline.operations.workspace import RecordPaths, Workspace, open_workspace
 from pipeline.planning.plan import Action, Entry, Plan, PlanArguments
@@ -303,7 +303,7 @@ def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> l
     if not names:
         raise UsageError("name what is decided on: a key, a purchase, a file or a selection")
     with open_campaign(workspace, writable=False) as state:
-        return decide(state, opinion, names)
+        return decide(state, opinion, {name: purchases_named(state, name) for name in names})
 
 
 def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:

@@ -32,7 +32,7 @@ def make_scratch(folder: Path) -> Path:
 
 @cache
 def _sweep(folder: Path) -> None:
-    """Remove, once in a process, the temporary files of commands that were killed: each may be as large as a film."""
+    """Remove, once in a process, temporary files of commands that were killed: each may be as large as a video."""
     for leftover in folder.glob(".*.tmp"):
         with suppress(OSError):
             if time.time() - leftover.lstat().st_mtime > _ABANDONED:

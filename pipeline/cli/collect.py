@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import campaign_here
-from pipeline.cli.context import open_workspace, plan_arguments, record_paths
+from pipeline.cli.context import campaign_here, open_workspace, plan_arguments, record_paths
 from pipeline.cli.documents import collected_document, outcome_document
 from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (

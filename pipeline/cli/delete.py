@@ -23,9 +23,8 @@ from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
-from pipeline.operations.provider import vendor
+from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.selection import selected_keys
-from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.arguments import campaign_here
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import campaign_here, open_workspace
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -18,7 +17,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_json
 from pipeline.errors import ExitCode, InvalidInput
 from pipeline.operations.doctor import examine
-from pipeline.operations.finding import CHECKS, Finding, Verdict, ignored
+from pipeline.operations.doctor_checks import CHECKS, Finding, Verdict, ignored
 from pipeline.operations.workspace import Workspace
 from pipeline.planning.paint import Colour
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import campaign_here
-from pipeline.cli.context import say_warnings
+from pipeline.cli.context import campaign_here, say_warnings
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,

@@ -1,17 +1,20 @@
 """The entry point: finds the command, and is the only place that exits."""
 
 import importlib
+import itertools
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 import pipeline
-from pipeline.cli.failing import arm_failpoint
+from pipeline import failpoints, system
+from pipeline.cli.environment import failure
 from pipeline.cli.options import verbosity_options
-from pipeline.cli.streams import fill_in_streams, stderr_restored
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, did_you_mean
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, Unfinished, did_you_mean
 from pipeline.system import leave_no_core
 
 if TYPE_CHECKING:
@@ -182,3 +185,52 @@ def _called(arguments: list[str]) -> int:
         sys.excepthook(*sys.exc_info())
         return ExitCode.BUG
     return int(outcome) if isinstance(outcome, int) else ExitCode.OK
+
+
+def arm_failpoint() -> None:
+    """Arm the failpoint that `PIPELINE_FAIL_AT` names, for crash tests: each point at which a machine may be lost."""
+    planned = failure()
+    if planned is None:
+        return
+    wanted, kind = planned
+    reached = itertools.count(1)
+
+    def fail(name: str) -> None:
+        if next(reached) != wanted:
+            return
+        if kind == "kill":
+            system.kill_self()
+        if kind == "full":
+            raise Unfinished(f"{name}: no space left on the device")
+        raise RuntimeError(f"failpoint: {name}")
+
+    failpoints.arm(fail)
+
+
+def fill_in_streams() -> bool:
+    """Put a stream that leads nowhere where stdin or stderr is closed; False where stdout is.
+
+    Left closed, its number would be that of the next file that is opened, such as the state: and then
+    whatever is written for people by something that knows only numbers would go into that file.
+    """
+    has_stdout = sys.stdout is not None
+    # In the order of their numbers, as each opening takes the lowest that is free.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - a stream, kept to the end
+    if not has_stdout:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as above
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as above
+    return has_stdout
+
+
+@contextmanager
+def stderr_restored() -> Iterator[None]:
+    """Within it, `--log-format` may replace stderr with another stream."""
+    before = sys.stderr
+    try:
+        yield
+    finally:
+        if sys.stderr is not before:
+            sys.stderr.close()
+            sys.stderr = before

@@ -1,5 +1,6 @@
-"""Metrics and traces of a run: what is asked for is loaded, and nothing else."""
+"""Observers of a run: `--events`, metrics, traces, the live page. Only those that are asked for are loaded."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -7,12 +8,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.cli.options import verbosity
-from pipeline.cli.terminal import say
+from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError
+from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.outcome import Outcome
@@ -20,9 +22,76 @@ from pipeline.operations.run_note import NoteWriter
 from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
 from pipeline.state.store import Change
+from pipeline.state.transitions import event_name
 
 if TYPE_CHECKING:
     from pipeline.telemetry.metered_provider import CallMeter
+
+
+class Events:
+    """Where changes go that are on disk. What finds no room is told at the end, as the run must not end for it."""
+
+    def __init__(self, target: str, file: TextIO | None) -> None:
+        self._target = target
+        self._file = file
+        self._error: OSError | None = None
+
+    def __call__(self, change: Change) -> None:
+        if self._file is None:
+            say_json_text(as_json_text(as_json(change)))
+        elif self._error is None:
+            try:
+                print(json.dumps(as_json(change), ensure_ascii=False), file=self._file, flush=True)
+            except OSError as error:
+                self._error = error
+
+    def assert_written(self) -> None:
+        """Make sure that all of them found their place.
+
+        Raises:
+            Unfinished: one did not; what was to be done is done all the same.
+        """
+        if self._error is not None:
+            raise Unfinished(f"--events {self._target}: cannot be written: {self._error.strerror}")
+
+
+@contextmanager
+def events_to(target: str) -> Iterator[Events]:
+    """Events to stdout (`-`), or to the end of a file.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    if target == "-":
+        yield Events(target, None)
+        return
+    try:
+        file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UsageError(f"--events {target}: {error.strerror}") from error
+    try:
+        yield Events(target, file)
+    finally:
+        with suppress(OSError):  # what found no room before finds none now
+            file.close()
+
+
+def as_json(change: Change) -> dict[str, Json]:
+    """One step of one purchase."""
+    after = change.after
+    written: dict[str, Json] = {
+        "at": change.at,
+        "purchase": after.id,
+        "key": after.key,
+        "event": event_name(change.event) if change.event is not None else "Intended",
+        "from": change.before.status.value if change.before is not None else None,
+        "to": after.status.value,
+        "reason": after.reason.value if after.reason else None,
+        "workflow_id": after.workflow_id,
+        "credits": after.credits,
+        "error": after.error,
+    }
+    return {name: value for name, value in written.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

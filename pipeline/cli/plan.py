@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import manifests_of
-from pipeline.cli.context import open_workspaces, plan_arguments, say_warnings
+from pipeline.cli.context import manifests_of, open_workspaces, plan_arguments, say_warnings
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -23,10 +22,9 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
 from pipeline.jobs import Json
-from pipeline.operations import plan_file
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
-from pipeline.operations.planned import plan_of
+from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import CHANGING, Plan
@@ -68,7 +66,7 @@ def command(
             if out is not None:
                 variables = read_variables(flags.variables, flags.variable_files)
                 file = out / f"{workspace.campaign.name}.plan.json" if out.is_dir() else out
-                plan_file.save(file, state, plan, arguments, variables)
+                save_plan(file, state, plan, arguments, variables)
     if output_format == "json":
         say_json(_as_json(plans))
     elif output_format == "markdown":

@@ -2,16 +2,14 @@
 
 import click
 
-from pipeline.cli.arguments import split_words
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.provider import vendor
+from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.rate import rate
-from pipeline.operations.vendor_calls import vendor_calls
 
 
 @click.command("rate")

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import campaign_here
-from pipeline.cli.context import open_workspace, record_paths
+from pipeline.cli.context import campaign_here, open_workspace, record_paths
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,

@@ -4,17 +4,15 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import split_words
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.provider import vendor
+from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify, not_bought
 from pipeline.operations.selection import purchase_named
-from pipeline.operations.vendor_calls import assert_not_stopped, vendor_calls
 from pipeline.purchases import Purchase, WorkflowId
 
 

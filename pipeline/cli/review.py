@@ -4,8 +4,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import split_words
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -19,6 +18,7 @@ from pipeline.cli.terminal import say
 from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer
+from pipeline.operations.selection import purchases_named
 from pipeline.results.decisions import Verdict
 
 _CONSEQUENCES: dict[Verdict | None, str] = {
@@ -82,7 +82,7 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
         withdraws=verdict is None,
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
-        made = decide(state, opinion, names)
+        made = decide(state, opinion, {name: purchases_named(state, name) for name in names})
     if not verbosity().quiet:
         for decision in made:
             say(f"{printable(decision.key)} ({decision.purchase}): {_CONSEQUENCES[verdict]}")

@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pipeline.cli.arguments import campaign_here
-from pipeline.cli.context import open_workspace, plan_arguments
+from pipeline.cli.context import campaign_here, open_workspace, plan_arguments
 from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
-from pipeline.cli.events import Events, events_to
-from pipeline.cli.observing import Observers, final_tally, observers
+from pipeline.cli.observing import Events, Observers, events_to, final_tally, observers
 from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags, verbosity
-from pipeline.cli.reporting import write_junit
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import OpenExecutor, workers_of
-from pipeline.operations import plan_file
+from pipeline.files import write_atomically
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
+from pipeline.operations.plan import assert_current, read_saved_plan
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
@@ -35,6 +34,8 @@ from pipeline.operations.webhooks import receiving
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
+from pipeline.results.junit import as_junit
+from pipeline.results.standing import Standing
 from pipeline.state.store import Change
 from pipeline.webhooks.receipt import Webhooks
 
@@ -53,7 +54,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         # The address may be left out, so what follows the flag may have been meant for the run.
         source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
-    saved = plan_file.read(source)
+    saved = read_saved_plan(source)
     workspace = _open_workspace(source, saved, given)
     assert_vendor_installed(workspace)
     workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
@@ -76,7 +77,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
             gallery=_gallery_command(workspace, given),
             on_tally=watching.stands,
         )
-        check = partial(plan_file.assert_current, saved, name=str(source)) if saved is not None else _any_plan
+        check = partial(assert_current, saved, name=str(source)) if saved is not None else _any_plan
         outcome = console.carry_out(check, ask=not (given["yes"] or saved or workspace.emulated))
         watching.stands(final_tally(outcome))
         reports: list[Callable[[], None]] = [partial(watching.ends, outcome.code)]
@@ -208,3 +209,15 @@ def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
         environment=workspace.environment.variables,
         keys=key_variables(workspace.campaign.provider.name),
     )
+
+
+def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, Standing]) -> None:
+    """The jobs as a JUnit report.
+
+    Raises:
+        Unfinished: it cannot be written.
+    """
+    try:
+        write_atomically(path, as_junit(campaign, stands))
+    except OSError as error:
+        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error

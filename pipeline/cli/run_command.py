@@ -96,7 +96,7 @@ observing_options = together(
 
 def _begin_log(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
     if value == "json":
-        from pipeline.cli.log_lines import begin_json_log
+        from pipeline.cli.progress import begin_json_log
 
         begin_json_log()
     return value

@@ -10,9 +10,15 @@ from functools import partial
 import click
 
 from pipeline.cli.environment import is_terminal
-from pipeline.cli.log_lines import LogReporter, json_log
 from pipeline.cli.options import verbosity
-from pipeline.cli.progress import BarReporter, LineReporter, TallyingReporter, ignore_tally
+from pipeline.cli.progress import (
+    BarReporter,
+    LineReporter,
+    LogReporter,
+    TallyingReporter,
+    ignore_tally,
+    json_log,
+)
 from pipeline.cli.signals import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
 from pipeline.engine.reporter import Reporter, Stop, Tally

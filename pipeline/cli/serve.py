@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import manifests_of
-from pipeline.cli.context import open_workspaces
+from pipeline.cli.context import manifests_of, open_workspaces
 from pipeline.cli.options import (
     DEFAULT_LISTEN,
     CampaignFlags,
@@ -81,7 +80,7 @@ def live_page(
     """
     try:
         # An extra, and heavy.
-        from pipeline.serve.listen import listen_address
+        from pipeline.serve.access import listen_address
         from pipeline.serve.server import LivePage, ServeSettings
         from pipeline.serve.webhook_routes import webhook_routes
     except ImportError as error:
@@ -110,7 +109,7 @@ def page_of_run(
         UsageError: the extra is missing, or it may not listen there.
     """
     try:
-        from pipeline.serve.listen import listen_address
+        from pipeline.serve.access import listen_address
         from pipeline.serve.server import LivePage, ServeSettings
         from pipeline.serve.state_source import StateOfRun
     except ImportError as error:
@@ -119,7 +118,7 @@ def page_of_run(
     settings = ServeSettings(
         address=listen_address(listen), token_file=token_file, by=reviewer(state.workspace)
     )
-    source = StateOfRun(state, note)
+    source = StateOfRun(state.records, state.store, note)
     return source, LivePage([state.workspace], settings, source=source)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from pipeline.cli.arguments import split_words
-from pipeline.cli.context import open_workspace
+from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.documents import job_document, purchase_document
 from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_and_names, verbosity
 from pipeline.cli.review_text import note_lines, sent_back

@@ -19,8 +19,8 @@ from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import open_campaign
+from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot
-from pipeline.operations.vendor_calls import assert_not_stopped
 
 _LARGEST = 1 << 30
 _STDIN = "standard input"

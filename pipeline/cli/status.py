@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import manifests_of
-from pipeline.cli.context import open_workspaces
+from pipeline.cli.context import manifests_of, open_workspaces
 from pipeline.cli.documents import status_document
 from pipeline.cli.options import (
     CampaignFlags,

@@ -1,4 +1,4 @@
-"""What people read: lines that no stranger's text can take over, coloured where that is wanted."""
+"""Output for people: wrapped and coloured, and no text from outside can take over the terminal."""
 
 import codecs
 import io
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from pipeline.cli.environment import columns_of, is_github, wants_colour
-from pipeline.cli.wrapping import wrapped
 from pipeline.errors import Problem, printable
 from pipeline.planning.paint import Colour, Paint
 
@@ -204,3 +204,47 @@ def untrusted_block(*, err: bool = False) -> Iterator[None]:
         yield
     finally:
         _write(stream, f"::{token}::\n")
+
+
+# A command in backquotes is one word: pasted with a line break in it, it would be another command.
+_WORDS = re.compile(r"`[^`]*`\S*|\S+")
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
+_DEEPER = 2
+_DEEPEST = 20
+
+
+def wrapped(line: str, columns: int) -> Iterator[str]:
+    """`line` as lines of at most `columns`, each further one a little deeper; a word that is longer stays whole."""
+    if width(line) <= columns:
+        yield line
+        return
+    indent = len(line) - len(line.lstrip(" "))
+    deeper = " " * min(indent + _DEEPER, _DEEPEST, max(0, columns // 2))
+    current, at, has_word = line[:indent], indent, False
+    before = indent
+    for found in _WORDS.finditer(line):
+        gap, word = found.start() - before, found[0]
+        before = found.end()
+        if has_word and at + gap + width(word) > columns:
+            yield current
+            current, at, gap = deeper, len(deeper), 0
+        elif not has_word:
+            gap = 0
+        current += " " * gap + word
+        at += gap + width(word)
+        has_word = True
+    yield current
+
+
+def width(text: str) -> int:
+    """The columns that a terminal shows `text` in; colours take none, and wide letters two."""
+    plain = _STYLES.sub("", text)
+    if plain.isascii():
+        return len(plain)
+    return sum(_columns_of(letter) for letter in plain)
+
+
+def _columns_of(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

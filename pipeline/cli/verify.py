@@ -19,8 +19,7 @@ from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, Unfinished, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
-from pipeline.operations.provider import vendor
-from pipeline.operations.vendor_calls import vendor_calls
+from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.verify import Disagreement, at_vendor, in_files, in_records
 from pipeline.providers.base import VendorError
 

@@ -7,15 +7,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from pipeline.emulator.admin import AdminHandlers
-from pipeline.emulator.admin_guard import AdminGuard
-from pipeline.emulator.body_limit import BodyLimit
+from pipeline.emulator.admin import AdminGuard, AdminHandlers
 from pipeline.emulator.create_fields import InvalidField
 from pipeline.emulator.create_handler import CreateHandler
 from pipeline.emulator.fault_injection import FaultInjector
 from pipeline.emulator.faults import Faults
 from pipeline.emulator.handlers import Handlers
-from pipeline.emulator.request_checks import on_refused
+from pipeline.emulator.request_checks import BodyLimit, on_refused
 from pipeline.emulator.workflow_store import WorkflowStore
 
 # It warns of broken forms, on stderr where no logging is set up; whoever sent one is told by the response.

@@ -1,14 +1,73 @@
-"""The fields of a create, read from a form (v1) or from JSON (v2), and refused as FastAPI would refuse them."""
+"""The fields of a create, read from a form (v1) or from JSON (v2), and refused as FastAPI would refuse them.
+
+Of JSON only what can be stored in a file and sent back again is accepted.
+"""
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from pipeline.emulator.json_input import is_unicode, parse_json
-from pipeline.emulator.templates import Needs, Template
+from pipeline.emulator.templates import EmulatedTemplate, Needs
 from pipeline.jobs import Json
+
+# Reading it, and writing it into a workflow's file, keeps every other call waiting.
+_MAX_LENGTH = 4 << 20
+# Python's own limit depends on how deep the caller stands already.
+_MAX_DEPTH = 100
+
+
+def parse_json(text: str | bytes) -> Json:
+    """Read JSON.
+
+    Raises:
+        ValueError: it is none, too long or too deep, or has a number or a text that cannot be written again.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise ValueError("too long")
+    try:
+        value = cast("Json", json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    _check(value)
+    return value
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be encoded: JSON can spell half a surrogate pair, which is no character."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _check(value: Json) -> None:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        deeper: list[Json] = []
+        for each in level:
+            if isinstance(each, dict):
+                deeper.extend(each)
+                deeper.extend(each.values())
+            elif isinstance(each, list):
+                deeper.extend(each)
+            elif isinstance(each, str) and not is_unicode(each):
+                raise ValueError("not Unicode")
+        level = deeper
+
+
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
 
 # The vendor buys this one where the field is left out.
 DEFAULT_TEMPLATE = "overlay_gray_5443"
@@ -78,7 +137,7 @@ def fields_from_json(body: Json) -> CreateFields:
     return _create_fields(body, ())
 
 
-def require_inputs(fields: CreateFields, template: Template) -> None:
+def require_inputs(fields: CreateFields, template: EmulatedTemplate) -> None:
     """Check that the input without which the template makes nothing is there.
 
     Raises:

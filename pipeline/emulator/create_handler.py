@@ -17,7 +17,7 @@ from pipeline.emulator.create_fields import (
 )
 from pipeline.emulator.fault_injection import Endpoint, visible_status
 from pipeline.emulator.faults import Call, EndWorkflow, Operation, Rule
-from pipeline.emulator.request_checks import base_url, check_key, read_json, refusal
+from pipeline.emulator.request_checks import base_url, check_key, error_response, read_json
 from pipeline.emulator.templates import find
 from pipeline.emulator.vendor_json import workflow_json
 from pipeline.emulator.workflow_store import WorkflowStore
@@ -61,7 +61,7 @@ class CreateHandler:
             check_key(request, self._store.settings.key)
             return self._buy(fields, rule, base_url(request))
         except (InvalidField, HTTPException) as error:
-            response = refusal(error)
+            response = error_response(error)
             self._store.record(
                 fields,
                 status=visible_status(rule, response.status_code),

@@ -1,7 +1,12 @@
-"""The ledger: one line for each create that arrived whole. Tests of "never pay twice" count its lines."""
+"""The ledger: one line for each create that arrived whole. Tests of "never pay twice" count its lines.
+
+It also numbers the takes of one request: asked for the same again, the vendor makes something else.
+"""
 
 import json
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,3 +83,30 @@ def _read(content: bytes) -> Iterator[Entry]:
         except (ValueError, TypeError):
             # A line that was truncated by a kill.
             continue
+
+
+# The number that the default title of a campaign's job ends in: `spring: main/loop/red#2 (0123456789abcdef)`.
+_TAKE_IN_TITLE = re.compile(r"#(\d{1,6}) \([0-9a-f]{16}\)$")
+
+
+class TakeCounter:
+    """The takes that were made so far of each request. Not safe to use from several threads."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._made: defaultdict[str, set[int]] = defaultdict(set)
+        for entry in entries:
+            if entry.take is not None:
+                self._made[entry.content].add(entry.take)
+
+    def next(self, content: str, title: str) -> int:
+        """A number that no take of this `content` has yet; where it can be, the one in its title.
+
+        Creates of one campaign arrive in any order, and people look for the take that the title names.
+        """
+        made = self._made[content]
+        found = _TAKE_IN_TITLE.search(title)
+        take = int(found.group(1)) if found else 1
+        while take in made:
+            take += 1
+        made.add(take)
+        return take

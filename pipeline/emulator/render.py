@@ -10,11 +10,10 @@ from pipeline.emulator import captions, drawing
 from pipeline.emulator.captions import Caption
 from pipeline.emulator.clips import read_clip, write_clip, write_song
 from pipeline.emulator.drawing import Patch, Picture
-from pipeline.emulator.motion import DRIFT, Motion, motion_named
 from pipeline.emulator.settings import Size
-from pipeline.emulator.sprites import Sprite, content_box, drifted
+from pipeline.emulator.sprites import DRIFT, Motion, Sprite, content_box, drifted, motion_named
 from pipeline.emulator.summary import note_of, request_seed, short_url, text_of
-from pipeline.emulator.templates import Flow, Template
+from pipeline.emulator.templates import EmulatedTemplate, Flow
 from pipeline.emulator.workflow import File, Step, Workflow
 from pipeline.jobs import Json
 
@@ -33,7 +32,7 @@ class Canvas:
 
 
 def render(
-    workflow: Workflow, template: Template, canvas: Canvas, folder: Path, open_own: Opener
+    workflow: Workflow, template: EmulatedTemplate, canvas: Canvas, folder: Path, open_own: Opener
 ) -> tuple[Step, ...]:
     """Make every step's file in `folder`; the last is the result.
 

@@ -1,13 +1,13 @@
-"""What every endpoint asks of a request: its key, its body, the address it was sent to; and how it is refused."""
+"""Checks of every request (its key, its body, its size) and the responses that refuse one."""
 
 import hmac
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.emulator.create_fields import InvalidField
-from pipeline.emulator.json_input import parse_json
+from pipeline.emulator.create_fields import InvalidField, parse_json
 from pipeline.jobs import Json
 
 
@@ -35,7 +35,7 @@ async def read_json(request: Request) -> Json:
         return None
 
 
-def refusal(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """The response to a request that is refused, in the vendor's shape."""
     match error:
         case InvalidField():
@@ -49,5 +49,41 @@ def refusal(error: Exception) -> Response:
 
 
 async def on_refused(_request: Request, error: Exception) -> Response:
-    """`refusal`, in the form of Starlette's exception handlers."""
-    return refusal(error)
+    """`error_response`, in the form of Starlette's exception handlers."""
+    return error_response(error)
+
+
+# Ten images of the largest size that the vendor takes; and for what has no files, far more than a campaign needs.
+_MAX_BYTES_WITH_FILES = 256 << 20
+_MAX_BYTES = 16 << 20
+
+
+class BodyLimit:
+    """ASGI middleware: 413 for a body that is too large, before it is read where its length is reported."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Request(scope).headers
+        with_files = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        limit = _MAX_BYTES_WITH_FILES if with_files else _MAX_BYTES
+        # The server has checked that it is a number.
+        if int(headers.get("content-length", "0")) > limit:
+            refused = JSONResponse({"message": "PAYLOAD_TOO_LARGE"}, 413, {"connection": "close"})
+            await refused(scope, receive, send)
+            return
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(413, "PAYLOAD_TOO_LARGE", {"connection": "close"})
+            return message
+
+        await self._app(scope, bounded, send)

@@ -39,7 +39,7 @@ _PREVIEW = (Flow.RESTYLE, Flow.ANIMATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class EmulatedTemplate:
     """One template: `credits` is its known price, None where it is not known."""
 
     id: str
@@ -63,17 +63,17 @@ _OVERLAY_OPTIONS = ("background_urls", "prompt", "motion_type", "duration", "las
 _SCENE_OPTIONS = ("aspect_ratio", "pipeline_mode")
 
 _ALL = (
-    Template(
+    EmulatedTemplate(
         "overlay_gray_5443",
         (Flow.CROP, Flow.GRAY, Flow.UPSCALE, Flow.ANIMATE, Flow.OVERLAY),
         options=_OVERLAY_OPTIONS,
     ),
-    Template(
+    EmulatedTemplate(
         "overlay_gray_5442", (Flow.CROP, Flow.GRAY, Flow.ANIMATE, Flow.OVERLAY), options=_OVERLAY_OPTIONS
     ),
-    Template("overlay_only_1025", (Flow.OVERLAY,), Needs.VIDEO, options=("background_urls",)),
+    EmulatedTemplate("overlay_only_1025", (Flow.OVERLAY,), Needs.VIDEO, options=("background_urls",)),
     *(
-        Template(f"vim_{scene}", options=_SCENE_OPTIONS)
+        EmulatedTemplate(f"vim_{scene}", options=_SCENE_OPTIONS)
         for scene in (
             "new_year_2026",
             "dancing_santa",
@@ -85,17 +85,19 @@ _ALL = (
             "product_showcase",
         )
     ),
-    Template("vim_instagramframeescape_0226", options=("aspect_ratio", "user_name", "job_description")),
-    Template("vim_dreamcareer_0226", options=("image_description", "aspect_ratio")),
-    Template("each_explodedloop_0226", credits=100, options=("prompt", "aspect_ratio")),
-    Template(
+    EmulatedTemplate(
+        "vim_instagramframeescape_0226", options=("aspect_ratio", "user_name", "job_description")
+    ),
+    EmulatedTemplate("vim_dreamcareer_0226", options=("image_description", "aspect_ratio")),
+    EmulatedTemplate("each_explodedloop_0226", credits=100, options=("prompt", "aspect_ratio")),
+    EmulatedTemplate(
         "each_ugcproduct_0226",
         credits=320,
         options=("product_name", "target_audience", "product_image", "voice", "aspect_ratio"),
     ),
-    Template("each_moonwalk_0226", credits=150),
-    Template("each_funnydance_0226", credits=200),
-    Template(
+    EmulatedTemplate("each_moonwalk_0226", credits=150),
+    EmulatedTemplate("each_funnydance_0226", credits=200),
+    EmulatedTemplate(
         id="each_createsong_0226",
         steps=(Flow.SONG,),
         needs=Needs.NOTHING,
@@ -104,12 +106,12 @@ _ALL = (
     ),
 )
 
-TEMPLATES: Mapping[str, Template] = {template.id: template for template in _ALL}
+TEMPLATES: Mapping[str, EmulatedTemplate] = {template.id: template for template in _ALL}
 
 _FAMILY = re.compile(r"(overlay|vim|each)_[a-z0-9_]{1,80}")
 
 
-def find(template_id: str) -> Template | None:
+def find(template_id: str) -> EmulatedTemplate | None:
     """The template of that id; one for an id that looks like the vendor's own; None for any other.
 
     The vendor adds templates often, and a campaign with a new one should be rehearsed too.
@@ -117,4 +119,4 @@ def find(template_id: str) -> Template | None:
     known = TEMPLATES.get(template_id)
     if known is not None or not _FAMILY.fullmatch(template_id):
         return known
-    return Template(template_id, needs=Needs.NOTHING)
+    return EmulatedTemplate(template_id, needs=Needs.NOTHING)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from pipeline.emulator.media_store import signature
-from pipeline.emulator.templates import TEMPLATES, Template
+from pipeline.emulator.templates import TEMPLATES, EmulatedTemplate
 from pipeline.emulator.workflow import File, View, Workflow
 from pipeline.jobs import Json
 from pipeline.purchases import WorkflowId
@@ -64,7 +64,7 @@ def webhook_json(workflow_id: WorkflowId, status: str) -> Json:
     return {"workflow_id": workflow_id, "batch_id": workflow_id, "customer_id": _CUSTOMER, "status": status}
 
 
-def template_json(template: Template, *, detail: bool) -> Json:
+def template_json(template: EmulatedTemplate, *, detail: bool) -> Json:
     """One template of the live catalogue."""
     brief: dict[str, Json] = {
         "id": template.id,

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.emulator.create_fields import CreateFields, InvalidField
-from pipeline.emulator.ledger import Entry, Ledger
+from pipeline.emulator.ledger import Entry, Ledger, TakeCounter
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
 from pipeline.emulator.render_queue import RenderQueue
 from pipeline.emulator.settings import Settings
-from pipeline.emulator.takes import TakeCounter
-from pipeline.emulator.templates import Template
+from pipeline.emulator.templates import EmulatedTemplate
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
 from pipeline.files import write_atomically
@@ -71,7 +70,7 @@ class WorkflowStore:
         """The credits that are left, None where they never end."""
         return None if self.credits is None else self.credits - self.ledger.spent
 
-    def can_pay(self, template: Template) -> bool:
+    def can_pay(self, template: EmulatedTemplate) -> bool:
         """Whether the credits that are left are enough for one workflow of `template`."""
         return self.balance is None or self.balance >= template.price
 
@@ -108,7 +107,7 @@ class WorkflowStore:
     def begin(
         self,
         fields: CreateFields,
-        template: Template,
+        template: EmulatedTemplate,
         *,
         forced_end: str | None = None,
         progress_falls: bool = False,

@@ -167,7 +167,7 @@ class Creator:
         if why_not is not None:
             self._stop(why_not)
         else:
-            self._take_in()
+            self._read_other_machines()
         if not self.publisher.has_checkpoint:
             return  # what is intended meanwhile is no wave, and may not be on disk yet
         if self.queue.stopped:
@@ -177,9 +177,9 @@ class Creator:
             self._cleared.extend(self._intended)
             self._intended.clear()
 
-    def _take_in(self) -> None:
+    def _read_other_machines(self) -> None:
         try:
-            self.others.take_in()
+            self.others.update()
         except PipelineError as error:
             self._stop(str(error))
 

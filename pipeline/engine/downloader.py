@@ -46,7 +46,7 @@ class Downloader:
     outputs: OutputFolder
     reporter: Reporter
     report: RunReport
-    keep_poster: Callable[[str, bytes], object]
+    keep_still: Callable[[str, bytes], object]
     _here: set[PurchaseId] = field(default_factory=set, init=False)
 
     def fetch(self, tracked: TrackedPurchase) -> None:
@@ -179,8 +179,8 @@ class Downloader:
                     self.outputs.install(came.temporary, file.path, purchase.id, file.slot, digest)
                     if came.media is not None:
                         self.report.media[digest] = as_json(came.media)
-                    if came.poster is not None:
-                        self.keep_poster(digest, came.poster)
+                    if came.still is not None:
+                        self.keep_still(digest, came.still)
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, str(error))

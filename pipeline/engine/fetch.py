@@ -35,13 +35,13 @@ class Wanted:
 class FetchedFile:
     """One file that was fetched whole to `temporary`, and what it holds, as far as that can be read here.
 
-    `poster` is a still of it, empty where there is none to show; None where none was made.
+    `still` is a picture of it, empty where there is none to show; None where none was made.
     """
 
     temporary: Path
     downloaded: Downloaded
     media: MediaFacts | None = None
-    poster: bytes | None = field(default=None, repr=False)
+    still: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pipeline.artifacts.base import Sender, StoredObject, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.engine.fetch import FetchedFile, FetchResult, Wanted, fetch
 from pipeline.errors import Unfinished, printable
-from pipeline.media.facts import UNREADABLE, read_poster
+from pipeline.media.facts import UNREADABLE, read_still
 from pipeline.providers.base import DownloadFailed, Provider, Workflow
 from pipeline.purchases import Purchase, WorkflowId
 
@@ -58,7 +58,7 @@ def fetch_to_shared_folder(
     """
     if not wanted.beside.parent.is_dir():
         raise not_shared(wanted.beside.parent)
-    return _with_posters(fetch(provider, workflow_id, wanted, latest))
+    return _with_stills(fetch(provider, workflow_id, wanted, latest))
 
 
 def not_shared(folder: Path) -> NotShared:
@@ -83,7 +83,7 @@ def fetch_and_send(
         with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             here = replace(wanted, beside=folder / wanted.beside.name)
-            fetched = _with_posters(fetch(provider, workflow_id, here, latest))
+            fetched = _with_stills(fetch(provider, workflow_id, here, latest))
             if fetched.problem is not None:
                 return SentFiles(fetched, {})
             uploads = to_be_sent(to.purchase, to.stem, fetched, with_steps=to.with_steps)
@@ -92,17 +92,17 @@ def fetch_and_send(
         raise DownloadFailed(f"on a worker: {error.strerror or type(error).__name__}") from None
 
 
-def _with_posters(fetched: FetchResult) -> FetchResult:
+def _with_stills(fetched: FetchResult) -> FetchResult:
     """With a still of each file for the gallery: a worker has it at hand, and the time."""
     files = {
-        slot: file if file.media is None else replace(file, poster=_poster(file))
+        slot: file if file.media is None else replace(file, still=_still_of(file))
         for slot, file in fetched.files.items()
     }
     return replace(fetched, files=files)
 
 
-def _poster(file: FetchedFile) -> bytes | None:
-    return b"" if file.media == UNREADABLE else read_poster(file.temporary)
+def _still_of(file: FetchedFile) -> bytes | None:
+    return b"" if file.media == UNREADABLE else read_still(file.temporary)
 
 
 def to_be_sent(

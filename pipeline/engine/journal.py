@@ -107,8 +107,8 @@ class Journal:
         change = Change(before=before, after=after, at=self._clock.now(), event=event, detail=detail)
         self._changes.append(_Pending(change, after_commit))
 
-    def take_in(self, theirs: Records, decisions: Decisions) -> None:
-        """Write down what other machines have bought since the run began; none of it is this run's to continue with.
+    def absorb(self, theirs: Records, decisions: Decisions) -> None:
+        """Record the purchases that other machines made since the run began; this run does not continue any of them.
 
         Raises:
             PipelineError: it cannot be written.

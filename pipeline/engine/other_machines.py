@@ -1,6 +1,6 @@
-"""What other machines have bought since the run began, as far as a checkpoint or a person brought it here.
+"""Purchases that other machines made since the run began, as far as a checkpoint or a person brought them here.
 
-It counts against the budget as what is bought here does, and a job that it fits is not bought once more.
+They count against the budget like those of this run, and a job that one of them fits is not bought once more.
 """
 
 from collections.abc import Callable
@@ -14,36 +14,36 @@ from pipeline.purchases import PurchaseId, Records
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class OtherMachines:
-    """Takes in what `came_in` tells: the purchases of others that were not known when the run began.
+    """Purchases of other machines that were not known when the run began, as `read_others` finds them.
 
     `assignment` is what the run's plan was made on.
     """
 
-    came_in: Callable[[], Records]
+    read_others: Callable[[], Records]
     journal: Journal
     assignment: Assignment
 
     _known: set[PurchaseId] = field(default_factory=set, init=False)
     _matcher: Matcher | None = field(default=None, init=False)
 
-    def take_in(self) -> None:
-        """Write down what has come in: from now on it counts.
+    def update(self) -> None:
+        """Record what was found: from now on it counts against the budget.
 
         Raises:
             PipelineError: it cannot be read, or not be written.
         """
-        records = self.came_in()
+        records = self.read_others()
         if records.purchases:
-            self.journal.take_in(records, self.assignment.matcher.decisions)
+            self.journal.absorb(records, self.assignment.matcher.decisions)
             self._known.update(records.purchases)
             self.forget_matches()
 
     def forget_matches(self) -> None:
-        """What fits what is to be worked out again, as a purchase was marked to be bought again."""
+        """Match again the next time, as a purchase was marked to be bought again."""
         self._matcher = None
 
     def have_bought(self, job: Job) -> bool:
-        """Whether a purchase that came in fits `job`."""
+        """Whether a purchase of another machine fits `job`."""
         if not self._known:
             return False
         if self._matcher is None:

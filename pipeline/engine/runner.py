@@ -39,16 +39,15 @@ from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 
 @dataclass(kw_only=True, eq=False)
 class Runner:
-    """Carries out `plan`, by default with threads of this process; `report` is told what it ends with.
+    """Carries out `plan`, by default with threads of this process; `report` says how it ended.
 
-    `records` is what `store` holds, `ownership` what proves a workflow to be theirs, `manifest_folder` what local
-    paths are relative to. `publication` is asked now and then for the results of what is on disk; `came_in` tells
-    what other machines have bought since the run began, as far as it stands in the results, and raises a
-    `PipelineError` where they cannot be read. With a `checkpoint` nothing is sent that is not published.
-    `open_executor` gives an executor for so much at once; `workers`, where there are any, make the calls that may be
-    repeated, outside of this process; `keep_poster` is given the still that it made of a file, by the file's
-    SHA-256. `webhooks` are what the vendor is told to call, and
-    the receipts of its calls.
+    `records` is what `store` holds; `ownership` proves that a workflow belongs to one of its purchases; local paths
+    are relative to `manifest_folder`. `publication` returns, each time it is called, the results of what is on disk.
+    `read_others` returns the purchases that other machines have made since the run began, as far as the results have
+    them, and raises a `PipelineError` where it cannot. With a `checkpoint` no create is sent that is not published.
+    `open_executor` makes an executor of a given size; `workers`, if any, make the calls that may be repeated, outside
+    of this process; `keep_still` takes the still of a file, by its SHA-256. `webhooks` has the addresses for the
+    vendor to call, and the receipts of its calls.
     """
 
     plan: Plan
@@ -63,7 +62,7 @@ class Runner:
     report: RunReport
     stop: Stop
     publication: Callable[[], Publication] = NoPublication
-    came_in: Callable[[], Records] = Records
+    read_others: Callable[[], Records] = Records
     checkpoint: Checkpoint | None = None
     webhooks: Webhooks = field(default_factory=lambda: Webhooks(inbox=ReceiptInbox()))
     on_change: Callable[[Change], None] = lambda _change: None
@@ -72,7 +71,7 @@ class Runner:
     new_id: Callable[[], str] = partial(secrets.token_hex, 8)
     open_executor: Callable[[int], AbstractContextManager[Executor]] = thread_pool
     workers: Executor | None = None
-    keep_poster: Callable[[str, bytes], object] = lambda _digest, _still: None
+    keep_still: Callable[[str, bytes], object] = lambda _digest, _still: None
     _executor: Executor = field(init=False)
     _aside: Executor = field(init=False)
 
@@ -252,7 +251,7 @@ class Runner:
             outputs=self.outputs,
             reporter=self.reporter,
             report=self.report,
-            keep_poster=self.keep_poster,
+            keep_still=self.keep_still,
         )
 
     @cached_property
@@ -327,7 +326,9 @@ class Runner:
 
     @cached_property
     def _others(self) -> OtherMachines:
-        return OtherMachines(came_in=self.came_in, journal=self._journal, assignment=self.plan.assignment)
+        return OtherMachines(
+            read_others=self.read_others, journal=self._journal, assignment=self.plan.assignment
+        )
 
     @cached_property
     def _coordinator(self) -> Coordinator:

@@ -104,13 +104,13 @@ def can_read() -> bool:
     return all(find_spec(name) is not None for name in (f"{__package__}.read", "av", "PIL"))
 
 
-def read_poster(path: Path) -> bytes | None:
+def read_still(path: Path) -> bytes | None:
     """A still of the file at `path` as WebP, empty where it shows nothing; None where nothing can make one here."""
     try:
-        from pipeline.media.read import poster_of
+        from pipeline.media.read import still_of
     except ImportError:
         return None
-    return poster_of(path) or b""
+    return still_of(path) or b""
 
 
 def read_facts(path: Path) -> MediaFacts | None:

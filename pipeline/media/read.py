@@ -34,7 +34,7 @@ _THUMB = (32, 32)
 # The least spread of brightness, of 255, at which a frame shows something.
 _LEAST_SPREAD = 6.0
 
-POSTER_WIDTH = 320
+STILL_WIDTH = 320
 
 
 def facts_of(path: Path) -> MediaFacts | None:
@@ -42,7 +42,7 @@ def facts_of(path: Path) -> MediaFacts | None:
     return _facts_of_picture(path) or _facts_of_stream(path)
 
 
-def poster_of(path: Path, width: int = POSTER_WIDTH) -> bytes | None:
+def still_of(path: Path, width: int = STILL_WIDTH) -> bytes | None:
     """A WebP of the file, `width` pixels wide: of a video, the first frame that is neither black nor blank.
 
     None where nothing can be shown: it cannot be read, or holds sound only.

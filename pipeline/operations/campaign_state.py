@@ -9,19 +9,17 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
-from pipeline.errors import InvalidInput
-from pipeline.files import part_location, real_path, sweep
+from pipeline.files import part_location, sweep
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
-from pipeline.manifest.model import Campaign
-from pipeline.operations.known_results import joined_hash
-from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id, shown_path
+from pipeline.operations.published_results import joined_hash, published_by_others, read_published
+from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
-from pipeline.results.file import ResultsFile, Version, read, version
+from pipeline.results.file import ResultsFile, Version, version
 from pipeline.schemes import DatabaseUrl, OutputLocation
 from pipeline.state import look
 from pipeline.state.opening import open_store
@@ -227,7 +225,7 @@ def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[Purchas
 
     A part that was killed may have bought what only its state knows.
     """
-    found = reduce(join, (each.records for each in _published_by_others(workspace)), Records())
+    found = reduce(join, (each.records for each in published_by_others(workspace)), Records())
     recorded = frozenset[PurchaseId]()
     for part in other_parts(workspace):
         store = _open_store(workspace, part, writable=False)
@@ -256,72 +254,3 @@ def has_state(workspace: Workspace) -> bool:
         InvalidInput, Unfinished: a database does not let us look.
     """
     return bool(look.parts(workspace.whole_state, workspace.campaign.name))
-
-
-def read_published(workspace: Workspace) -> ResultsFile | None:
-    """The results manifest as it is now, None where there is none.
-
-    Raises:
-        InvalidInput: it is wrong, or belongs to another campaign.
-    """
-    results = read(workspace.results, workspace.results_name)
-    _assert_ours(workspace, results, workspace.results_name)
-    return results
-
-
-def published_files(workspace: Workspace) -> list[ResultsFile]:
-    """The results manifests of the campaign that are there: its own, and those of shards beside it.
-
-    Raises:
-        InvalidInput: one is wrong, or belongs to another campaign.
-    """
-    own = read_published(workspace)
-    return [*([] if own is None else [own]), *_published_by_others(workspace)]
-
-
-def _published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
-    for path in workspace.other_results:
-        results = read(path, shown_path(path))
-        if results is not None:
-            _assert_ours(workspace, results, shown_path(path))
-            yield results
-
-
-def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
-    """Refuse records that are another campaign's, or this one's under a name that it had before."""
-    campaign = workspace.campaign
-    if results is not None:
-        if results.campaign != campaign.name:
-            raise InvalidInput(
-                f"{name}: the results of another campaign, '{results.campaign}', "
-                f"not of '{campaign.name}' (see docs/reference/errors.md#results-of-another-campaign)"
-            )
-        other = real_path(workspace.results.parent / results.manifest)
-        if other.exists() and other != campaign.manifest:
-            raise InvalidInput(
-                f"{name}: the results of another manifest that still exists, "
-                f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
-            )
-        return
-    # They may be kept elsewhere, or have been beside the manifest before.
-    folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
-    for path in (each for folder in folders for each in sorted(folder.glob("*.results.json"))):
-        if path.name.endswith(".emulated.results.json") or workspace.emulated:
-            continue
-        try:
-            other_results = read(path, shown_path(path))
-        except InvalidInput:
-            continue  # whoever it belongs to is reported when its own campaign is read
-        if other_results is not None and _was_named_otherwise(other_results, path, campaign):
-            raise InvalidInput(
-                f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
-                f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
-                f'them, change "campaign" in them to the new name and rename the file to '
-                f"{campaign.name}.results.json (see docs/reference/errors.md#results-of-another-campaign)"
-            )
-
-
-def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:
-    return (
-        results.campaign != campaign.name and real_path(path.parent / results.manifest) == campaign.manifest
-    )

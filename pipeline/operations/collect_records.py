@@ -18,7 +18,15 @@ from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
-from pipeline.operations.workspace import STATE_FOLDER, TOOL, now, run_id, scratch_folder, shown_path
+from pipeline.operations.workspace import (
+    STATE_FOLDER,
+    TOOL,
+    cache_folder,
+    now,
+    run_id,
+    scratch_folder,
+    shown_path,
+)
 from pipeline.planning.collect import everything
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
@@ -99,7 +107,7 @@ class RecordsCollection:
             store.files(),
             outputs.location,
             told,
-            self._known.folder / STATE_FOLDER / "cache",
+            cache_folder(self._known.folder),
             self._report.media,
             may_go_on=lambda: self._stop.code is None,
         )

@@ -9,9 +9,9 @@ from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import publish_anew
 from pipeline.operations.selection import purchase_by_id
-from pipeline.operations.vendor_calls import VendorCalls
 from pipeline.operations.workspace import now
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.prune import destroyable, prunable

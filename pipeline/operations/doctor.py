@@ -11,10 +11,8 @@ from pipeline import system
 from pipeline.artifacts.opening import open_files
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.finding import Finding, failed, warned
-from pipeline.operations.git_records import told_by_git
+from pipeline.operations.doctor_checks import Finding, check_vendor, failed, told_by_git, warned
 from pipeline.operations.installed import assert_vendor_installed
-from pipeline.operations.vendor_checkup import check_vendor
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.state import look
 from pipeline.state.opening import SQLITE

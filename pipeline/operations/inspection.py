@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.artifacts.file_names import named
 from pipeline.jobs import Job, JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
-from pipeline.operations.planned import plan_of
+from pipeline.operations.plan import plan_of
 from pipeline.planning.plan import Entry
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision

@@ -1,19 +1,27 @@
-"""The provider that a command talks to: the vendor's, or an emulator that lives as long as the command."""
+"""The provider that a command calls: the vendor's, or an emulator that lives as long as the command.
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
+`VendorCalls` makes one call after another for commands that are not a run; a signal ends them in order.
+"""
+
+import queue
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pipeline.errors import InvalidInput
+from pipeline.engine.calls import repeated, thread_pool
+from pipeline.engine.coordinator import DRAIN_TIMEOUT
+from pipeline.engine.reporter import Stop
+from pipeline.errors import InvalidInput, Stopped
 from pipeline.operations.environment import Environment
 from pipeline.operations.workspace import Workspace
-from pipeline.providers.api_settings import Settings, clean_key
+from pipeline.providers.api_settings import Network, Settings, clean_key, network_from
 from pipeline.providers.base import Provider
-from pipeline.providers.network import Network, network_from
-from pipeline.providers.plugin import ProviderPlugin
-from pipeline.providers.registry import BUILT_IN, plugin_named, provider_named
+from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, provider_named
 
 
 @contextmanager
@@ -114,3 +122,83 @@ def provider_settings(
         request_timeout=request_timeout,
         network=network_from(variables),
     )
+
+
+T = TypeVar("T")
+
+
+class VendorCalls:
+    """Repeats calls that may be repeated, with backoff, until a stop is asked for.
+
+    A call that is under way then is waited for, but not for longer than CI runners wait before they kill.
+    `on_stopping` hears, in words, that it is.
+    """
+
+    def __init__(
+        self, executor: Executor, stop: Stop, on_stopping: Callable[[str], object], rng: random.Random
+    ) -> None:
+        self._executor = executor
+        self._stop = stop
+        self._on_stopping = on_stopping
+        self._rng = rng
+        # Its put() may be called from a signal handler, unlike that of queue.Queue.
+        self._inbox: queue.SimpleQueue[None] = queue.SimpleQueue()
+        stop.on_request(lambda: self._inbox.put(None))
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """What `call` brings, asked for again where it fails.
+
+        Raises:
+            Stopped: a stop was asked for before it had brought anything.
+            VendorError: the last of its errors, or the first that repeating will not mend.
+        """
+        return repeated(partial(self._once, call), self._pause, self._rng)
+
+    def _once(self, call: Callable[[], T]) -> T:
+        assert_not_stopped(self._stop)
+        future = self._executor.submit(call)
+        future.add_done_callback(lambda _: self._inbox.put(None))
+        self._wait_for(future)
+        return future.result()
+
+    def _wait_for(self, future: "Future[T]") -> None:
+        limit: float | None = None
+        while not future.done():
+            if limit is None and self._stop.code is not None:
+                limit = time.monotonic() + DRAIN_TIMEOUT
+                self._on_stopping(
+                    "stopping: nothing more is sent; waiting for the requests in flight, "
+                    f"at most {DRAIN_TIMEOUT:.0f} seconds"
+                )
+            if limit is not None and time.monotonic() >= limit:
+                assert_not_stopped(self._stop)
+            self._woken(None if limit is None else limit - time.monotonic())
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            assert_not_stopped(self._stop)
+            self._woken(left)
+
+    def _woken(self, seconds: float | None) -> None:
+        try:
+            self._inbox.get(timeout=None if seconds is None else max(0.0, seconds))
+        except queue.Empty:
+            return
+
+
+def assert_not_stopped(stop: Stop) -> None:
+    """Go on only while nobody has asked for a stop.
+
+    Raises:
+        Stopped: somebody has.
+    """
+    if stop.code is not None:
+        raise Stopped(stop.code)
+
+
+@contextmanager
+def vendor_calls(stop: Stop, on_stopping: Callable[[str], object]) -> Iterator[VendorCalls]:
+    """Calls from a thread of their own, so that a signal is heeded while one of them hangs."""
+    with thread_pool(1) as executor:
+        yield VendorCalls(executor=executor, stop=stop, on_stopping=on_stopping, rng=random.Random())  # noqa: S311 - jitter is no secret

@@ -8,19 +8,19 @@ from typing import Any
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
-from pipeline.files import project_root, real_path
+from pipeline.files import real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import RecordsOnDisk, of_results
-from pipeline.operations.workspace import scratch_folder, shown_path
+from pipeline.operations.workspace import cache_folder, project_path, scratch_folder, shown_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records
 from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
-from pipeline.report.film_files import located
 from pipeline.report.parts import parts_of
 from pipeline.report.stills import MediaReader, StillCache
+from pipeline.report.video_files import located
 from pipeline.report.writing import GalleryCampaign
 from pipeline.results.decisions import Decision, Verdict, as_json, by_purchase, in_force
 from pipeline.results.decisions import read as read_decisions
@@ -66,7 +66,7 @@ def gallery_campaign(
         before=other.results if other else None,
         before_name=project_path(real_path(before)) if before else "",
     )
-    cache = StillCache(campaign.folder / ".pipeline" / "cache")
+    cache = StillCache(cache_folder(campaign.folder))
     types = files_on_page(records)
     here = {digest: path for digest, path in files.items() if digest in types}
     shown = frozenset(digest for digest, kind in types.items() if kind.startswith(("video/", "image/")))
@@ -103,12 +103,6 @@ def _signed(files: Mapping[str, OutputLocation], seconds: int | None) -> dict[st
     from pipeline.artifacts.s3 import signed
 
     return {digest: signed(location, seconds) for digest, location in stored.items()}
-
-
-def project_path(path: Path) -> str:
-    """A path as the page tells it: as one would write it here, and never where this machine keeps the project."""
-    shown = Path(shown_path(path))
-    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
 
 
 def decisions_in(path: Path) -> Mapping[str, Any]:
@@ -186,7 +180,7 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
 def media_reader() -> MediaReader | None:
     """What reads media; None where the extra is not installed."""
     try:
-        from pipeline.media.read import facts_of, poster_of
+        from pipeline.media.read import facts_of, still_of
     except ImportError:
         return None
-    return MediaReader(poster_of=poster_of, facts_of=facts_of)
+    return MediaReader(still_of=still_of, facts_of=facts_of)

@@ -12,9 +12,10 @@ from pipeline.files import assert_writable, stamp
 from pipeline.jobs import JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
-from pipeline.operations.campaign_state import CampaignState, read_published
-from pipeline.operations.known_results import inputs_hash, joined_hash
-from pipeline.operations.unread_media import media_not_told
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
+from pipeline.operations.unread_media import read_missing
+from pipeline.operations.workspace import cache_folder
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
 from pipeline.results.file import write
@@ -97,7 +98,14 @@ class Publisher:
             InvalidInput, Unfinished: as `publish`.
         """
         self._read_what_others_wrote()
-        missing = media_not_told(state, self._media, media, may_go_on)
+        missing = read_missing(
+            state.store.files(),
+            self._workspace.output,
+            known=self._media,
+            cache=cache_folder(self._workspace.campaign.manifest.parent),
+            read=media,
+            may_go_on=may_go_on,
+        )
         return self.publish(state, inputs, {**media, **missing})
 
     def publish(

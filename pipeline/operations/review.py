@@ -1,13 +1,12 @@
 """What people say of takes, written where git keeps it."""
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.selection import purchases_named
 from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
@@ -104,20 +103,22 @@ def reviewer(workspace: Workspace) -> str | None:
     return name if _is_text(name, LONGEST_NAME) and name.isprintable() else None
 
 
-def decide(state: CampaignState, opinion: Opinion, names: Sequence[str]) -> list[Decision]:
-    """Write down an opinion of each purchase that `names` mean; its verdict is the last one from now on.
+def decide(
+    state: CampaignState, opinion: Opinion, named: Mapping[str, Sequence[tuple[JobKey | None, Purchase]]]
+) -> list[Decision]:
+    """Write down an opinion of each purchase in `named`; its verdict is the last one from now on.
 
-    A name is a key, a purchase's id, a file of the output folder, or a selection. Of a selection only what can
-    serve is approved.
+    `named` has, by what a reviewer wrote, what `purchases_named` found for it. Of a selection only what can serve is
+    approved.
 
     Raises:
-        UsageError: no such purchase, it cannot be approved, or nothing is left of a selection.
+        UsageError: a purchase cannot be approved, or nothing is left of a selection.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
     made: dict[PurchaseId, Decision] = {}
-    for name in names:
-        for key, purchase in _meant(state, opinion.verdict, name):
+    for name, found in named.items():
+        for key, purchase in _decidable(name, found, opinion.verdict):
             made[purchase.id] = opinion.of(purchase.id, key or _served_key(state, purchase))
     record(state.workspace, made.values())
     return list(made.values())
@@ -136,8 +137,9 @@ def record(workspace: Workspace, made: Iterable[Decision]) -> None:
         raise Unfinished(f"{workspace.decisions_name}: cannot be written: {error.strerror}") from error
 
 
-def _meant(state: CampaignState, verdict: Verdict | None, name: str) -> list[tuple[JobKey | None, Purchase]]:
-    found = purchases_named(state, name)
+def _decidable(
+    name: str, found: Sequence[tuple[JobKey | None, Purchase]], verdict: Verdict | None
+) -> Sequence[tuple[JobKey | None, Purchase]]:
     if verdict is Verdict.APPROVED:
         if len(found) == 1:
             assert_can_serve(found[0][1])

@@ -13,11 +13,11 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.outcome import Outcome, files_of
-from pipeline.operations.planned import plan_of
+from pipeline.operations.plan import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
-from pipeline.operations.workspace import STATE_FOLDER, Workspace, now
+from pipeline.operations.workspace import Workspace, cache_folder, now
 from pipeline.planning.collect import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.purchases import PurchaseId, Records, Status
@@ -103,7 +103,7 @@ class CampaignRun:
                 self._options.checkpoint.end()
             state = self._publish_last()
             self._run_last_checkpoint()
-        return self._outcome(plan, self._with_what_came_in(state))
+        return self._outcome(plan, self._with_others(state))
 
     def _execute(self, plan: Plan, open_reporter: Callable[[], AbstractContextManager[Reporter]]) -> None:
         if not plan.asks_vendor and not plan.moves_files and not self._receipt_may_identify():
@@ -136,12 +136,12 @@ class CampaignRun:
                 report=self.report,
                 stop=self._stop,
                 publication=self._publication,
-                came_in=self._came_in,
+                read_others=self._read_others,
                 checkpoint=self._options.checkpoint,
                 webhooks=self._webhooks,
                 on_change=self._options.on_change,
                 workers=workers,
-                keep_poster=self._keep_poster,
+                keep_still=self._keep_still,
             )
             try:
                 runner.run()
@@ -165,8 +165,8 @@ class CampaignRun:
         self._spool.look()
         return nullcontext() if self._options.webhooks is None else self._spool.watched()
 
-    def _came_in(self) -> Records:
-        """What other machines have bought since the run began, as far as it stands in the results."""
+    def _read_others(self) -> Records:
+        """Purchases that other machines made since the run began, as far as the results have them."""
         theirs = self._publisher.others_wrote()
         if not theirs.purchases:
             return theirs
@@ -184,13 +184,13 @@ class CampaignRun:
         spent = credits_spent(self._state.records.purchases.values())
         return settings_of_shard(self._settings, shard, plan, spent)
 
-    def _keep_poster(self, digest: str, still: bytes) -> None:
+    def _keep_still(self, digest: str, still: bytes) -> None:
         """Keep the still that a worker made of a file: the gallery need not read the file for it."""
         self._stills.add(digest, still)
 
     @cached_property
     def _stills(self) -> StillCache:
-        return StillCache(self._state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache")
+        return StillCache(cache_folder(self._state.workspace.campaign.manifest.parent))
 
     def _workers(self, calls: int) -> AbstractContextManager[Executor | None]:
         open_workers = self._options.open_workers
@@ -240,13 +240,13 @@ class CampaignRun:
         except PipelineError as error:
             self.report.stop(error.exit_code, str(error))
 
-    def _with_what_came_in(self, state: CampaignState) -> CampaignState:
+    def _with_others(self, state: CampaignState) -> CampaignState:
         """`state`, with what the last checkpoint may have brought: another machine may have served a job."""
         try:
-            came_in = self._came_in()
-            if not came_in.purchases:
+            found = self._read_others()
+            if not found.purchases:
                 return state
-            state.store.absorb(Records(came_in.purchases), state.decisions, now())
+            state.store.absorb(Records(found.purchases), state.decisions, now())
         except PipelineError as error:
             self.report.stop(error.exit_code, str(error))
             return state

@@ -13,31 +13,12 @@ from types import MappingProxyType
 from pipeline.files import write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json, facts_reader, read_facts
-from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.workspace import STATE_FOLDER
 from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 
 # Files are read so many at once, and after each batch it is asked whether to continue.
 _AT_ONCE = 8
 _BATCH = 64
-
-
-def media_not_told(
-    state: CampaignState,
-    told: Collection[str],
-    read: MediaMap = MappingProxyType({}),
-    may_go_on: Callable[[], bool] = lambda: True,
-) -> dict[str, Mapping[str, Json]]:
-    """By SHA-256, what those files of a campaign hold that are not `told` of, nor were `read` just now."""
-    return read_missing(
-        state.store.files(),
-        state.workspace.output,
-        told,
-        state.workspace.campaign.manifest.parent / STATE_FOLDER / "cache",
-        read,
-        may_go_on,
-    )
 
 
 def read_missing(

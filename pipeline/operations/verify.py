@@ -7,8 +7,9 @@ from typing import Literal
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
-from pipeline.operations.campaign_state import CampaignState, read_published
-from pipeline.operations.vendor_calls import VendorCalls
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.provider import VendorCalls
+from pipeline.operations.published_results import read_published
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError
-from pipeline.files import part_location, part_path, parts_beside, real_path
+from pipeline.files import part_location, part_path, parts_beside, project_root, real_path
 from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
@@ -197,6 +197,17 @@ def output_location(given: str) -> OutputLocation:
 def scratch_folder(folder: Path, campaign: str) -> Path:
     """Where files of a campaign lie that are on their way to an object store; `folder` is that of its manifest."""
     return folder / STATE_FOLDER / f"{campaign}.uploads"
+
+
+def cache_folder(folder: Path) -> Path:
+    """Where stills and media facts are cached; `folder` is that of the manifest. It may be deleted at any time."""
+    return folder / STATE_FOLDER / "cache"
+
+
+def project_path(path: Path) -> str:
+    """A path as the gallery shows it: as one would write it here, and never where this machine keeps the project."""
+    shown = Path(shown_path(path))
+    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
 
 
 def relative_output(output: OutputLocation, folder: Path) -> str:

@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from pipeline.providers.http.connection import Transmission as Transmission
     from pipeline.providers.http.errors import TransportError as TransportError
     from pipeline.providers.http.errors import reason_for as reason_for
-    from pipeline.providers.http.form import multipart as multipart
     from pipeline.providers.http.transport import Ending as Ending
     from pipeline.providers.http.transport import HttpRequest as HttpRequest
     from pipeline.providers.http.transport import Response as Response
     from pipeline.providers.http.transport import Transport as Transport
-    from pipeline.providers.plugin import ProviderPlugin as ProviderPlugin
+    from pipeline.providers.payloads import multipart as multipart
+    from pipeline.providers.registry import ProviderPlugin as ProviderPlugin
     from pipeline.providers.uploads import Uploads as Uploads
     from pipeline.purchases import WorkflowId as WorkflowId
 
@@ -64,11 +64,11 @@ _MODULES = {
         "pipeline.providers.base",
     ),
     "MediaClient": "pipeline.providers.download",
-    "ProviderPlugin": "pipeline.providers.plugin",
+    "ProviderPlugin": "pipeline.providers.registry",
     "Settings": "pipeline.providers.api_settings",
     **dict.fromkeys(("Stage", "Transmission"), "pipeline.providers.http.connection"),
     **dict.fromkeys(("TransportError", "reason_for"), "pipeline.providers.http.errors"),
-    "multipart": "pipeline.providers.http.form",
+    "multipart": "pipeline.providers.payloads",
     **dict.fromkeys(("Ending", "HttpRequest", "Response", "Transport"), "pipeline.providers.http.transport"),
     "Uploads": "pipeline.providers.uploads",
     "WorkflowId": "pipeline.purchases",

@@ -1,4 +1,4 @@
-"""Which provider a name stands for.
+"""Finds the provider of a name: a built-in one or a plug-in.
 
 A manifest may only name what the operator has installed: plug-ins announce themselves as entry points of the
 group `pipeline.providers`, each a `ProviderPlugin`, or a function from `Settings` to a `Provider` that needs neither
@@ -6,7 +6,7 @@ key nor address. Nothing is imported by path.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
 
@@ -14,8 +14,23 @@ from pipeline.errors import InvalidInput, PipelineError, printable
 from pipeline.providers.api_settings import VENDOR, Settings
 from pipeline.providers.base import Provider
 from pipeline.providers.names import GROUP, missing_provider
-from pipeline.providers.plugin import ProviderPlugin
 from pipeline.providers.vimmerse import Vimmerse
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPlugin:
+    """What an entry point of the group `pipeline.providers` names.
+
+    `key_variable` is the variable of the environment that holds its key; None: it needs none, and is given none.
+    `address_variable` is the one that holds another address of its API than `address`; an empty one says that it has
+    none to be told.
+    """
+
+    make: Callable[[Settings], Provider]
+    key_variable: str | None = None
+    address_variable: str | None = None
+    address: str = ""
+
 
 _VIMMERSE = ProviderPlugin(
     make=Vimmerse,

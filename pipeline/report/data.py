@@ -54,14 +54,14 @@ class GalleryRecords:
     before_name: str = ""
 
 
-def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_films: bool) -> dict[str, Json]:
+def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_videos: bool) -> dict[str, Json]:
     """The data of one page: whether stills are made at all, or what makes them is not installed, is told on it."""
     tools = {str(each.results.get("tool", "")) for each in campaigns}
     return {
         "version": VERSION,
         "tool": ", ".join(sorted(tools)),
         "posters": makes_stills,
-        "videos": holds_films,
+        "videos": holds_videos,
         "campaigns": [_Campaign(each).as_json() for each in campaigns],
     }
 

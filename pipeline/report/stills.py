@@ -21,7 +21,7 @@ _AT_ONCE = 8
 class MediaReader:
     """What reads media: a still as WebP and the facts of a file, None where it cannot be read."""
 
-    poster_of: Callable[[Path], bytes | None]
+    still_of: Callable[[Path], bytes | None]
     facts_of: Callable[[Path], MediaFacts | None]
 
 
@@ -110,7 +110,7 @@ class StillCache:
     ) -> tuple[str, bytes | None, MediaFacts | None]:
         with self.on_this_machine(location, digest) as path:
             facts = reader.facts_of(path)
-            return digest, reader.poster_of(path) if facts is not None else None, facts
+            return digest, reader.still_of(path) if facts is not None else None, facts
 
     def _keep(self, digest: str, still: bytes | None, facts: MediaFacts | None) -> None:
         if facts is not None:

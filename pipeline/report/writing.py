@@ -88,7 +88,7 @@ def write_single(
     """
     _is_ours(file)
     _make(sources, reader, told)
-    data = _page_data(sources, [dict.fromkeys(each.files, "") for each in sources], reader, films=False)
+    data = _page_data(sources, [dict.fromkeys(each.files, "") for each in sources], reader, videos=False)
     stills = {
         digest[:SHORT_HASH]: still
         for source in sources
@@ -128,7 +128,7 @@ def _page_data(
     hrefs: Sequence[Mapping[str, str]],
     reader: MediaReader | None,
     *,
-    films: bool = True,
+    videos: bool = True,
 ) -> dict[str, Json]:
     makes = reader is not None
     records = [
@@ -140,7 +140,7 @@ def _page_data(
         )
         for source, files in zip(sources, hrefs, strict=True)
     ]
-    return build(records, makes_stills=makes, holds_films=films)
+    return build(records, makes_stills=makes, holds_videos=videos)
 
 
 def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:

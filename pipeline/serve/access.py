@@ -1,10 +1,11 @@
-"""Who gets in: whoever has the token, by the address that the server is known by, and no page of another site.
+"""Where the server listens (`HOST:PORT`, `HOST`, `:PORT`, `[IPv6]:PORT`), and who may use it: holders of the token.
 
 A server on loopback is in reach of every page that a browser on the same machine shows. Such a page has no cookie of
 ours, is known by its `Origin`, and by its `Host` where its own name was pointed at this machine (DNS rebinding).
 """
 
 import os
+import re
 import secrets
 import socket
 import stat
@@ -20,7 +21,49 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import system
 from pipeline.errors import UsageError, printable
 from pipeline.files import read_limited
-from pipeline.serve.listen import ListenAddress
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]/@]*))(?::(?P<port>\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAddress:
+    """A host (a name or an address) and a port; port 0 is any that is free."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def url(self, port: int) -> str:
+        """The address for a browser on this machine, where `port` is the one that was had."""
+        here = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
+        return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
+
+def listen_address(text: str) -> ListenAddress:
+    """The address that somebody wrote.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    port = int(found["port"]) if found is not None and found["port"] else DEFAULT_PORT
+    if found is None or port > 65_535 or not text.strip():
+        raise UsageError(
+            f"--listen {printable(text, 100)}: expected HOST:PORT, like 127.0.0.1:{DEFAULT_PORT}"
+        )
+    return ListenAddress(host=found["six"] or found["host"] or DEFAULT_HOST, port=port)
+
 
 # Bytes of a request's body: a review is a few lines.
 LARGEST_BODY = 64 << 10
@@ -151,10 +194,10 @@ class Guard:
                     headers.append("set-cookie", self._cookie(request))
             await send(message)
 
-        refused = self._refusal(request)
+        refused = self._error_response(request)
         await (refused or self._app)(scope, receive, guarded)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _error_response(self, request: Request) -> Response | None:
         if (why := self._access.why_refused(request)) is not None:
             return PlainTextResponse(f"{why}\n", 403)
         length = request.headers.get("content-length", "0")

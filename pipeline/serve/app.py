@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
 from pipeline.jobs import Json
-from pipeline.report.film_files import is_within
 from pipeline.report.page import page_files
+from pipeline.report.video_files import is_within
 from pipeline.schemes import ObjectUrl
 from pipeline.serve.access import LARGEST_BODY, Access, Guard
 from pipeline.serve.page_rows import PageRows
@@ -47,8 +47,8 @@ def create_app(
             Route("/data", handlers.data),
             Route("/events", handlers.events),
             Route("/decisions", handlers.decide, methods=["POST"]),
-            Route("/posters/{name}.webp", handlers.poster),
-            Route("/films/{number:int}/{digest}", handlers.film),
+            Route("/posters/{name}.webp", handlers.still),
+            Route("/films/{number:int}/{digest}", handlers.video),
             Route("/{name}", handlers.page_file),
         ],
         middleware=[Middleware(Guard, access=access)],
@@ -108,18 +108,18 @@ class _Handlers:
     def _record(self, body: bytes) -> dict[str, Json]:
         return self._watcher.record(lambda campaigns: opinion_of(read_review(body), campaigns, self._by))
 
-    async def poster(self, request: Request) -> Response:
+    async def still(self, request: Request) -> Response:
         still = await run_in_threadpool(self._watcher.still, request.path_params["name"])
         if not still:
             raise HTTPException(404, "there is no such still")
         return Response(still, media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
 
-    async def film(self, request: Request) -> Response:
+    async def video(self, request: Request) -> Response:
         number, digest = request.path_params["number"], request.path_params["digest"]
         campaigns = self._watcher.campaigns
         path = campaigns[number].rows.files.get(digest) if number < len(campaigns) else None
         if isinstance(path, ObjectUrl):
-            return await self._stored_film(request, campaigns[number].rows, path)
+            return await self._stored_video(request, campaigns[number].rows, path)
         # It lay there when it was looked for; it is looked at once more, as it may be another by now.
         output = None if path is None else campaigns[number].workspace.local_output
         if path is None or output is None or not is_within(path, output):
@@ -133,8 +133,8 @@ class _Handlers:
             headers={"cache-control": "private, max-age=600"},
         )
 
-    async def _stored_film(self, request: Request, rows: PageRows, location: ObjectUrl) -> Response:
-        """A film that lies in an object store, by way of this server; of a range, what was asked for."""
+    async def _stored_video(self, request: Request, rows: PageRows, location: ObjectUrl) -> Response:
+        """A video that lies in an object store, by way of this server; of a range, what was asked for."""
         asked = request.headers.get("range", "")
         span = asked if _RANGE.fullmatch(asked) else None
         stored = rows.stored

@@ -11,14 +11,14 @@ from pipeline.operations.workspace import Workspace, relative_output
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.data import SHORT_HASH, PlannedJob, Rows
-from pipeline.report.film_files import located, located_in_store
+from pipeline.report.video_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
 from pipeline.results.standing import Standing, standings
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
-from pipeline.serve.stored_films import StoredFilms
+from pipeline.serve.stored_videos import StoredVideos
 
 # Seconds between two looks for files that were missing: `collect` brings them without a word to anybody.
 _LOOK_AGAIN = 2.0
@@ -36,7 +36,7 @@ class PageRows:
         self.files: dict[str, OutputLocation] = {}
         self.types: dict[str, str] = {}
         self.by_short_hash: dict[str, str] = {}
-        self.stored = StoredFilms(workspace.output) if isinstance(workspace.output, ObjectUrl) else None
+        self.stored = StoredVideos(workspace.output) if isinstance(workspace.output, ObjectUrl) else None
         self._sizes_seen: Mapping[str, int] = {}
         self._workspace = workspace
         self._number = number

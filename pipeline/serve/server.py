@@ -12,13 +12,12 @@ from starlette.routing import BaseRoute
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.operations.report import media_reader
-from pipeline.operations.workspace import Workspace
+from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.report.stills import StillCache
-from pipeline.serve.access import Access, access_for
+from pipeline.serve.access import Access, ListenAddress, access_for
 from pipeline.serve.app import create_app
 from pipeline.serve.campaign_watch import CampaignWatch
 from pipeline.serve.feed import Feed
-from pipeline.serve.listen import ListenAddress
 from pipeline.serve.state_source import StateOnDisk, StateSource
 from pipeline.serve.stills import Stills
 from pipeline.serve.watcher import Watcher
@@ -64,7 +63,7 @@ class LivePage:
             CampaignWatch(
                 workspace,
                 number,
-                Stills(StillCache(workspace.campaign.manifest.parent / ".pipeline" / "cache"), reader),
+                Stills(StillCache(cache_folder(workspace.campaign.manifest.parent)), reader),
                 source or StateOnDisk(workspace),
                 None if reopen is None else _again(reopen, number),
             )

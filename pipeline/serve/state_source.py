@@ -11,13 +11,12 @@ from typing import Protocol
 
 from pipeline.files import Stamp as FileStamp
 from pipeline.files import stamp
-from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace, now, run_id
 from pipeline.purchases import Records
 from pipeline.state import look
 from pipeline.state.opening import open_store
-from pipeline.state.store import Change, Sighting
+from pipeline.state.store import Change, Sighting, Store
 
 # Another one whenever something was written.
 Stamp = object
@@ -88,14 +87,14 @@ class StateOnDisk:
 
 
 class StateOfRun:
-    """The state of the run in this process, told by what it writes, and the `note` that it keeps."""
+    """The state of the run in this process, kept up to date by `on_change`, and the `note` that the run keeps."""
 
-    def __init__(self, state: CampaignState, note: Callable[[], RunNote]) -> None:
+    def __init__(self, records: Records, store: Store, note: Callable[[], RunNote]) -> None:
         self._lock = threading.Lock()
-        self._purchases = dict(state.records.purchases)
-        self._served = state.records.served
-        self._durations = state.store.durations()
-        self._run = state.store.run
+        self._purchases = dict(records.purchases)
+        self._served = records.served
+        self._durations = store.durations()
+        self._run = store.run
         self._note = note
         self._own: set[str] = set()
         self._written = 0

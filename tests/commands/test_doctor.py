@@ -15,7 +15,7 @@ from support.protection import fails_without
 
 from pipeline.documents import schema
 from pipeline.emulator.embedded import Emulator
-from pipeline.operations.finding import CHECKS
+from pipeline.operations.doctor_checks import CHECKS
 from pipeline.state.lock import Lock, is_held
 
 

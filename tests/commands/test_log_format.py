@@ -11,7 +11,7 @@ from support.calling import KEY, Ended, Pipeline
 from support.campaigns import Project, spring
 from support.processes import Running
 
-from pipeline.cli.log_lines import JsonLines
+from pipeline.cli.progress import JsonLines
 from pipeline.emulator.embedded import Emulator
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"

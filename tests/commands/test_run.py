@@ -947,7 +947,7 @@ def test_records_go_where_flags_and_environment_say(
 
 
 @fails_without(
-    "pipeline.operations.campaign_state:_assert_ours",
+    "pipeline.operations.published_results:_assert_ours",
     "if results.campaign != campaign",
     swap=(
         'results.campaign != campaign.name:\n    raise InvalidInput(f"{name',

@@ -116,8 +116,8 @@ def test_without_the_token_everything_is_403(bought: Project, serve: Serve, path
 
 @fails_without(
     "pipeline.serve.access:Guard.__call__",
-    "refused = self._refusal(request)",
-    swap=("self._refusal(request)", "None"),
+    "refused = self._error_response(request)",
+    swap=("self._error_response(request)", "None"),
 )
 def test_another_host_and_another_origin_are_403(bought: Project, serve: Serve) -> None:
     site = serve(bought)
@@ -155,7 +155,7 @@ def test_films_are_sent_by_range_and_from_the_output_folder_only(bought: Project
         assert site.get(path).status_code == 404, path
 
 
-@fails_without("pipeline.serve.app:_Handlers.film", "if path is None or output is None")
+@fails_without("pipeline.serve.app:_Handlers.video", "if path is None or output is None")
 def test_a_film_that_became_a_link_is_not_followed(bought: Project, serve: Serve) -> None:
     site = serve(bought)
     href = site.data()["campaigns"][0]["files"][0]["href"]

@@ -11,7 +11,7 @@ from support.processes import Running, environment
 from support.terminal import Terminal
 
 from pipeline.cli.environment import program
-from pipeline.cli.wrapping import width
+from pipeline.cli.terminal import width
 from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import Json
 

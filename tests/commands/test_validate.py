@@ -8,7 +8,7 @@ import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 
-from pipeline.cli.diagnostics import as_github, as_gitlab, as_json
+from pipeline.cli.validate import as_github, as_gitlab, as_json
 from pipeline.errors import Position, Problem
 
 BROKEN = """\

@@ -18,10 +18,10 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from pipeline.errors import UsageError
 from pipeline.providers.address import AddressRefused, Guard
+from pipeline.providers.api_settings import Network
 from pipeline.providers.http.coding import coding_of, undone
 from pipeline.providers.http.connection import Connection, Route, TlsConnection, Transmission
 from pipeline.providers.http.errors import TransportError, reason_for
-from pipeline.providers.network import Network
 
 # What it logs holds whole urls, and a signed url is a secret.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)

@@ -1,5 +1,5 @@
 "use strict";
-// A card of the contact sheet: its film in its own ratio, its key, its prompt and one line of facts.
+// A card of the contact sheet: its video in its own ratio, its key, its prompt and one line of facts.
 
 // How many cards were made: each names its heading by that.
 let cardsMade = 0;
@@ -21,7 +21,7 @@ function cardOf(job) {
     el(
       "a",
       { class: "open", href: addressOf({ view: "job", job: job.address }) },
-      el("div", { class: "mat" }, filmBox(job)),
+      el("div", { class: "mat" }, mediaBox(job)),
       el("h3", { class: "key", id: heading, title: job.key }, ...keyLine(job)),
     ),
     el("p", { class: "prompt", dir: "auto", lang: job.lang, title: job.prose, text: job.prose }),
@@ -40,8 +40,8 @@ function selectButton(job, letter) {
   });
 }
 
-/** What stands in the mat: the film, or the marks of where it will be. @param {Job} job */
-function filmBox(job) {
+/** What stands in the mat: the video, or the marks of where it will be. @param {Job} job */
+function mediaBox(job) {
   if (
     job.state === "failed" ||
     job.state === "attention" ||
@@ -51,7 +51,7 @@ function filmBox(job) {
     return frameOf(job);
   }
   if (job.state === "redo" && !job.serving) return frameOf(job);
-  const still = job.file && source.poster(job.file);
+  const still = job.file && source.still(job.file);
   if (!job.file?.here && !still) return frameOf(job);
   return stillBox(job.file, job.ratio || usualOf(job).ratio, still, job.state, job.decision === "approved");
 }
@@ -62,7 +62,7 @@ function filmBox(job) {
  */
 function stillBox(file, ratio, still, state = "", approved = false) {
   const box = el("div", {
-    class: `film ${state === "rejected" ? "rejected" : ""} ${ratio < 4 / 3 ? "tall" : ""}`,
+    class: `media ${state === "rejected" ? "rejected" : ""} ${ratio < 4 / 3 ? "tall" : ""}`,
     vars: { ratio },
   });
   if (still) {
@@ -76,7 +76,7 @@ function stillBox(file, ratio, still, state = "", approved = false) {
   } else {
     box.classList.add("frame");
     box.append(
-      el("div", { class: "told" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
+      el("div", { class: "message" }, el("b", { text: kindOf(file) === "audio" ? "Sound" : "No still" })),
     );
   }
   if (state === "rejected") box.append(diagonal());
@@ -104,20 +104,20 @@ function diagonal() {
 }
 
 function frameMarks() {
-  return [el("div", { class: "told" }, el("b", { text: "No still" }))];
+  return [el("div", { class: "message" }, el("b", { text: "No still" }))];
 }
 
-/** Crop marks in the ratio that is to be expected, and why there is no film. @param {Job} job */
+/** Crop marks in the ratio that is to be expected, and why there is no video. @param {Job} job */
 function frameOf(job) {
   const ratio = job.ratio || usualOf(job).ratio;
   const tone = ["failed", "attention", "underway"].includes(job.state) ? job.state : "";
-  const [title, about] = whyNoFilm(job);
+  const [title, about] = whyNoVideo(job);
   return el(
     "div",
-    { class: `film frame ${tone} ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
+    { class: `media frame ${tone} ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
     el(
       "div",
-      { class: "told" },
+      { class: "message" },
       job.state === "underway" && stepMarks(job),
       title && el("b", { text: title }),
       about && el("span", { dir: "auto", text: about }),
@@ -126,7 +126,7 @@ function frameOf(job) {
 }
 
 /** @param {Job} job @returns {[string, string]} */
-function whyNoFilm(job) {
+function whyNoVideo(job) {
   const error = job.shown?.error ?? "";
   switch (job.state) {
     case "failed":
@@ -206,9 +206,9 @@ function ratingOf(stars) {
   );
 }
 
-// A card's film plays while it is looked at.
+// A card's video plays while it is looked at.
 
-/** @type {{ card: HTMLElement, film: HTMLVideoElement } | undefined} */
+/** @type {{ card: HTMLElement, video: HTMLVideoElement } | undefined} */
 let preview;
 
 /** @param {HTMLElement} card */
@@ -216,10 +216,10 @@ function startPreview(card) {
   if (preview?.card === card) return;
   stopPreview();
   const job = app.model.byAddress.get(card.dataset.address ?? "");
-  const box = card.querySelector(".film");
-  const href = job?.file && kindOf(job.file) === "video" ? source.film(job.file) : undefined;
+  const box = card.querySelector(".media");
+  const href = job?.file && kindOf(job.file) === "video" ? source.href(job.file) : undefined;
   if (!href || !box || box.classList.contains("frame")) return;
-  const film = /** @type {HTMLVideoElement} */ (
+  const video = /** @type {HTMLVideoElement} */ (
     el("video", {
       src: href,
       loop: true,
@@ -229,22 +229,22 @@ function startPreview(card) {
       tabindex: -1,
     })
   );
-  film.muted = true;
+  video.muted = true;
   const progress = el("span", { class: "progress" });
-  film.addEventListener("timeupdate", () =>
-    setVars(progress, { played: film.currentTime / (film.duration || 1) }),
+  video.addEventListener("timeupdate", () =>
+    setVars(progress, { played: video.currentTime / (video.duration || 1) }),
   );
-  film.addEventListener("error", () => stopPreview());
-  box.append(film, progress);
-  preview = { card, film };
-  film.play().catch(() => undefined);
+  video.addEventListener("error", () => stopPreview());
+  box.append(video, progress);
+  preview = { card, video };
+  video.play().catch(() => undefined);
 }
 
 function stopPreview() {
   if (!preview) return;
-  const { card, film } = preview;
+  const { card, video } = preview;
   preview = undefined;
-  film.removeAttribute("src");
-  film.load();
+  video.removeAttribute("src");
+  video.load();
   card.querySelectorAll("video, .progress").forEach((each) => each.remove());
 }

@@ -13,10 +13,10 @@ function compareView(ids) {
   side = purchases.length - 1;
   const wipe = app.view.mode === "wipe" && purchases.length === 2;
   const panes = purchases.map((each, index) => paneOf(each, index, wipe && index === 1));
-  const films = panes.map((pane) => pane.querySelector("video")).filter((film) => film !== null);
-  films.forEach((film, index) => (film.muted = index > 0));
+  const videos = panes.map((pane) => pane.querySelector("video")).filter((video) => video !== null);
+  videos.forEach((video, index) => (video.muted = index > 0));
   const rates = purchases.map((each) => each.files[0]?.frame_rate ?? USUAL_RATE);
-  reel = films.length ? new Reel(films, Math.max(...rates)) : undefined;
+  reel = videos.length ? new Reel(videos, Math.max(...rates)) : undefined;
   const stage = wipe ? wipeStage(panes, purchases) : sideStage(panes);
   const pins = purchases.flatMap((each, index) => pinsOf(each, LETTERS[index], index > 0));
   return [
@@ -34,7 +34,7 @@ function compareView(ids) {
   ];
 }
 
-/** What was said of those that are compared, with the films left as they play. */
+/** What was said of those that are compared, with the videos left as they play. */
 function refreshCompare() {
   const purchases = app.view.compare
     .map((id) => app.model.purchases.get(id))
@@ -102,12 +102,12 @@ function addPurchase() {
 }
 
 /**
- * The film or picture of a purchase, in a box of its ratio.
+ * The video or picture of a purchase, in a box of its ratio.
  * @param {Purchase} purchase @param {number} index @param {boolean} atEnd where its letter stands
  */
 function paneOf(purchase, index, atEnd) {
   const file = purchase.files[0];
-  const href = file && source.film(file);
+  const href = file && source.href(file);
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
   const label = `${LETTERS[index]}: ${purchase.key}`;
   const tag = el("span", {
@@ -115,12 +115,12 @@ function paneOf(purchase, index, atEnd) {
     "aria-hidden": "true",
     text: LETTERS[index],
   });
-  if (!href || !file) return el("div", { class: "film", vars: { ratio } }, purchaseBox(purchase), tag);
+  if (!href || !file) return el("div", { class: "media", vars: { ratio } }, purchaseBox(purchase), tag);
   if (kindOf(file) === "image")
-    return el("div", { class: "film", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
-  const film = filmOf(href, label, source.poster(file));
-  film.dataset.audio = String(file.audio ?? true);
-  return el("div", { class: "film", vars: { ratio } }, film, tag);
+    return el("div", { class: "media", vars: { ratio } }, el("img", { src: href, alt: label }), tag);
+  const video = videoOf(href, label, source.still(file));
+  video.dataset.audio = String(file.audio ?? true);
+  return el("div", { class: "media", vars: { ratio } }, video, tag);
 }
 
 /** @param {HTMLElement[]} panes */
@@ -140,7 +140,7 @@ function wipeStage(panes, purchases) {
   const [below, above] = panes.map((pane) => [...pane.children]);
   const box = el(
     "div",
-    { class: "film wiping", vars: { ratio, wipe: 50 } },
+    { class: "media wiping", vars: { ratio, wipe: 50 } },
     ...below,
     el("div", { class: "over" }, ...above.filter((each) => !each.matches(".tag"))),
     ...above.filter((each) => each.matches(".tag")),
@@ -330,12 +330,12 @@ function compareTitle(befores) {
   const changes = befores.map(changesOf);
   const count = (/** @type {"came" | "went" | "anew"} */ kind) =>
     changes.reduce((sum, each) => sum + each[kind].length, 0);
-  const told = [
+  const differences = [
     count("anew") && `${number(count("anew"))} re-created`,
     count("came") && `${number(count("came"))} came`,
     count("went") && `${number(count("went"))} went`,
   ];
-  return `${capital(told.filter(Boolean).join(", ") || "nothing differs")}.`;
+  return `${capital(differences.filter(Boolean).join(", ") || "nothing differs")}.`;
 }
 
 /** What came, went or was made anew against the other results. @param {Campaign} campaign */
@@ -424,7 +424,7 @@ function pairOf(job, before) {
       "div",
       { class: "two" },
       el("div", { class: "mat old" }, before ? purchaseBox(before) : ""),
-      el("div", { class: "mat" }, filmBox(job)),
+      el("div", { class: "mat" }, mediaBox(job)),
     ),
     el("h3", { class: "key", title: job.key }, ...keyLine(job)),
     el("p", { text: `${date(before?.bought, "day")} → ${date(job.serving?.bought, "day")}` }),
@@ -436,7 +436,7 @@ function namedThumb(job) {
   return el(
     "a",
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
-    el("div", { class: "mat" }, filmBox(job)),
+    el("div", { class: "mat" }, mediaBox(job)),
     el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] })),
   );
 }

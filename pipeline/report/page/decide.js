@@ -37,13 +37,13 @@ function canBeDecided(purchase) {
 /** The purchases of which something is being saved. @type {Set<string>} */
 const saving = new Set();
 
-/** Nothing is shown as decided before it is on disk. @param {Purchase} purchase @param {Review} review @param {string} told */
-async function save(purchase, review, told) {
+/** Nothing is shown as decided before it is on disk. @param {Purchase} purchase @param {Review} review @param {string} message */
+async function save(purchase, review, message) {
   saving.add(purchase.id);
   showDecideBar();
   try {
     await source.decide(purchase, review);
-    toast(`${told}.`);
+    toast(`${message}.`);
   } catch (error) {
     toast(`Not saved: ${error instanceof Error ? error.message : error}`);
   } finally {
@@ -69,7 +69,7 @@ function decideSelected(verb) {
   );
 }
 
-/** The bar below a film. @param {Purchase | undefined} purchase @param {Node} [sides] */
+/** The bar below a video. @param {Purchase | undefined} purchase @param {Node} [sides] */
 function decideBar(purchase, sides) {
   deciding = purchase;
   const can = purchase !== undefined && canBeDecided(purchase);

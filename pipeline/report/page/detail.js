@@ -1,5 +1,5 @@
 "use strict";
-// One job: its film, its takes and steps, what changed, what was said of it, and what was asked for.
+// One job: its video, its takes and steps, what changed, what was said of it, and what was asked for.
 
 /** @param {Job} job */
 function detailView(job) {
@@ -11,7 +11,7 @@ function detailView(job) {
     el(
       "div",
       { class: "detail" },
-      el("div", { class: "watch" }, ...stageOf(job), filmsElsewhere(job)),
+      el("div", { class: "watch" }, ...stageOf(job), videosElsewhere(job)),
       sideColumn(job),
       moreOf(job),
     ),
@@ -29,7 +29,7 @@ function judged(job) {
   return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
 }
 
-/** What was said or made of the job that is open, with the film left as it plays. @param {Job} job @param {boolean} changed */
+/** What was said or made of the job that is open, with the video left as it plays. @param {Job} job @param {boolean} changed */
 function refreshDetail(job, changed) {
   const view = byId("view");
   const list = jobsShown();
@@ -39,15 +39,15 @@ function refreshDetail(job, changed) {
   if (changed && watch) {
     view.querySelector(".side-column")?.replaceWith(sideColumn(job));
     view.querySelector(".more")?.replaceWith(moreOf(job));
-    const film = reel?.films[0];
-    const href = purchase?.files[0] && source.film(purchase.files[0]);
+    const video = reel?.videos[0];
+    const href = purchase?.files[0] && source.href(purchase.files[0]);
     const stage = watch.querySelector(".stage");
-    if (reel && film && href && film.getAttribute("src") === href)
+    if (reel && video && href && video.getAttribute("src") === href)
       watch
         .querySelector(".transport")
         ?.replaceWith(transportOf(reel, pinsOf(purchase), () => watch.querySelector(".stage")));
     else if (!(stage?.querySelector("img") && href && kindOf(purchase?.files[0]) === "image"))
-      watch.replaceChildren(...[...stageOf(job), filmsElsewhere(job)].filter((each) => each !== undefined));
+      watch.replaceChildren(...[...stageOf(job), videosElsewhere(job)].filter((each) => each !== undefined));
   }
   showDecideBar(purchase);
 }
@@ -79,9 +79,9 @@ function subBar(job, list, at) {
   );
 }
 
-/** The film with its transport; the picture; or why there is none. @param {Job} job @param {MediaFile} [chosen] */
+/** The video with its transport; the picture; or why there is none. @param {Job} job @param {MediaFile} [chosen] */
 function stageOf(job, chosen = judged(job)?.files[0]) {
-  const href = chosen && source.film(chosen);
+  const href = chosen && source.href(chosen);
   const ratio =
     chosen?.width && chosen.height ? chosen.width / chosen.height : job.ratio || usualOf(job).ratio;
   const kind = kindOf(chosen);
@@ -93,24 +93,24 @@ function stageOf(job, chosen = judged(job)?.files[0]) {
       el(
         "div",
         { class: "stage", vars: { ratio } },
-        el("div", { class: "film", vars: { ratio } }, el("img", { src: href, alt: job.prose || job.key })),
+        el("div", { class: "media", vars: { ratio } }, el("img", { src: href, alt: job.prose || job.key })),
       ),
     ];
   }
-  const film = filmOf(href, job.key, source.poster(chosen));
-  film.dataset.audio = String(chosen.audio ?? true);
-  film.muted = chosen.audio === false;
-  reel = new Reel([film], chosen.frame_rate ?? USUAL_RATE);
-  const stage = el("div", { class: "stage", vars: { ratio } }, el("div", { class: "film" }, film));
-  film.addEventListener(
+  const video = videoOf(href, job.key, source.still(chosen));
+  video.dataset.audio = String(chosen.audio ?? true);
+  video.muted = chosen.audio === false;
+  reel = new Reel([video], chosen.frame_rate ?? USUAL_RATE);
+  const stage = el("div", { class: "stage", vars: { ratio } }, el("div", { class: "media" }, video));
+  video.addEventListener(
     "loadedmetadata",
-    () => film.videoWidth && setVars(stage, { ratio: film.videoWidth / film.videoHeight }),
+    () => video.videoWidth && setVars(stage, { ratio: video.videoWidth / video.videoHeight }),
   );
   return [stage, transportOf(reel, pinsOf(judged(job)), () => stage)];
 }
 
-/** A page in one file holds no films: where they are. @param {Job} job */
-function filmsElsewhere(job) {
+/** A page in one file holds no videos: where they are. @param {Job} job */
+function videosElsewhere(job) {
   if (app.model.data.videos || !job.file?.here) return undefined;
   return el("p", {
     class: "changes",
@@ -120,9 +120,9 @@ function filmsElsewhere(job) {
 
 /** @param {Job} job @param {MediaFile | undefined} file @param {number} ratio */
 function stillOrFrame(job, file, ratio) {
-  const still = file && source.poster(file);
+  const still = file && source.still(file);
   if (!still || job.state === "failed" || job.state === "attention") return frameOf(job);
-  return el("div", { class: "film", vars: { ratio } }, el("img", { src: still, alt: job.prose || job.key }));
+  return el("div", { class: "media", vars: { ratio } }, el("img", { src: still, alt: job.prose || job.key }));
 }
 
 /** The notes on a purchase, with the one that has no moment. @param {Purchase | undefined} purchase @returns {NoteData[]} */
@@ -145,7 +145,7 @@ function takesBlock(job) {
   const takes = takesOf(job);
   const earlier = earlierOf(job);
   if (takes.length < 2 && !earlier.length) return undefined;
-  const told = [
+  const parts = [
     takes.length > 1 && `${takes.length} of this job`,
     earlier.length && counted(earlier.length, "earlier purchase"),
   ];
@@ -172,7 +172,7 @@ function takesBlock(job) {
       "div",
       { class: "head" },
       el("h2", { text: takes.length > 1 ? "Takes" : "Purchases" }),
-      el("small", { text: told.filter(Boolean).join(", ") }),
+      el("small", { text: parts.filter(Boolean).join(", ") }),
       compare,
     ),
     el(
@@ -201,7 +201,7 @@ function takeThumb(take, current) {
       href: addressOf({ view: "job", job: take.address }),
       "aria-current": current ? "true" : undefined,
     },
-    el("div", { class: "mat" }, filmBox(take)),
+    el("div", { class: "mat" }, mediaBox(take)),
     el(
       "div",
       { class: "line" },
@@ -245,13 +245,13 @@ function decisionWord(purchase) {
 /** The still of a purchase, whatever it serves. @param {Purchase} purchase @param {MediaFile} [file] */
 function purchaseBox(purchase, file = purchase.files[0]) {
   const ratio = file?.width && file.height ? file.width / file.height : 16 / 9;
-  const still = file && source.poster(file);
+  const still = file && source.still(file);
   if (still) return stillBox(file, ratio, still, purchase.decision === "rejected" ? "rejected" : "");
-  const told = file && !file.here ? "File not on this machine" : file ? "No still" : "No file";
+  const message = file && !file.here ? "File not on this machine" : file ? "No still" : "No file";
   return el(
     "div",
-    { class: `film frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
-    el("div", { class: "told" }, el("span", { text: told })),
+    { class: `media frame ${ratio < 4 / 3 ? "tall" : ""}`, vars: { ratio } },
+    el("div", { class: "message" }, el("span", { text: message })),
   );
 }
 
@@ -292,7 +292,7 @@ function stepsBlock(job) {
   const kept = steps.some((step) => step.files.length);
   const thumbs = steps.map((step) => {
     const file = step.files[0];
-    const href = file && source.film(file);
+    const href = file && source.href(file);
     const inner = [
       kept && el("div", { class: "mat" }, purchaseBox(/** @type {Purchase} */ (job.shown), file)),
       el("div", { class: "line" }, el("b", { title: step.flow, text: step.flow })),
@@ -301,13 +301,13 @@ function stepsBlock(job) {
       ? el("a", { class: "thumb", href, target: "_blank", rel: "noopener" }, ...inner)
       : el("div", { class: "thumb" }, ...inner);
   });
-  const told = kept
+  const where = kept
     ? `${steps.length}`
     : `${steps.length}, whose media were not kept (output.steps keeps them)`;
   return el(
     "section",
     { class: "block" },
-    el("div", { class: "head" }, el("h2", { text: "Steps" }), el("small", { text: told })),
+    el("div", { class: "head" }, el("h2", { text: "Steps" }), el("small", { text: where })),
     kept
       ? el("div", { class: "thumbs" }, ...thumbs)
       : el("p", { class: "changes", text: steps.map((step) => step.flow).join(" → ") }),

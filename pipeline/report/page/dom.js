@@ -118,7 +118,7 @@ function counted(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-/** A moment in a film, to the hundredth: `0:01.25`. @param {number} seconds */
+/** A moment in a video, to the hundredth: `0:01.25`. @param {number} seconds */
 function moment(seconds) {
   const hundredths = Math.max(0, Math.round(seconds * 100));
   const minutes = Math.floor(hundredths / 6000);
@@ -134,7 +134,7 @@ function span(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** The length of a film on a card: `2.5 s`, `1:04`. @param {number} seconds */
+/** The length of a video on a card: `2.5 s`, `1:04`. @param {number} seconds */
 function lengthOf(seconds) {
   return seconds >= 60 ? span(seconds) : `${Math.round(seconds * 10) / 10} s`;
 }

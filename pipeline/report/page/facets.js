@@ -86,8 +86,8 @@ function updateCounts(facet, search, found) {
   for (const box of byId("filters").querySelectorAll(`input[data-field="${CSS.escape(facet.field)}"]`)) {
     const value = box.getAttribute("data-value") ?? "";
     /** @type {HTMLInputElement} */ (box).checked = isTicked(facet, value);
-    const told = box.parentElement?.querySelector("small");
-    if (told) told.textContent = number(counts.get(value) ?? 0);
+    const counter = box.parentElement?.querySelector("small");
+    if (counter) counter.textContent = number(counts.get(value) ?? 0);
     box.parentElement?.classList.toggle("none", !counts.has(value));
   }
 }

@@ -177,8 +177,8 @@ type Source = {
   ready(): void; // called when the page stands
   goesOn(): boolean; // whether a run seems to be going on now
   load(): Promise<GalleryData>;
-  poster(file: MediaFile): string | undefined;
-  film(file: MediaFile): string | undefined;
+  still(file: MediaFile): string | undefined;
+  href(file: MediaFile): string | undefined;
   decide(purchase: Purchase, review: Review): Promise<void>;
-  onChange(told: (data: GalleryData, changed: Changed) => void): void;
+  onChange(onData: (data: GalleryData, changed: Changed) => void): void;
 };

@@ -102,7 +102,7 @@ const IN_GRID = {
 };
 
 /** @type {Record<string, (event: KeyboardEvent) => void>} */
-const WITH_FILM = {
+const WITH_VIDEO = {
   " ": () => toggleReel(),
   ",": () => void reel?.step(-1),
   ".": () => void reel?.step(1),
@@ -121,14 +121,14 @@ const WITH_FILM = {
 const IN_VIEW = {
   browse: IN_GRID,
   job: {
-    ...WITH_FILM,
+    ...WITH_VIDEO,
     j: () => neighbour(1),
     k: () => neighbour(-1),
     c: () => document.getElementById("compare-takes")?.click(),
     x: () => selectOpen(),
   },
   compare: {
-    ...WITH_FILM,
+    ...WITH_VIDEO,
     w: () => go({ view: "compare", compare: app.view.compare, mode: "wipe" }, { replace: true }),
     s: () => go({ view: "compare", compare: app.view.compare, mode: "side" }, { replace: true }),
     "[": () => chooseSide(-1),
@@ -146,8 +146,8 @@ function playFocused() {
   const card = focusedCard();
   if (!card) return;
   if (preview?.card !== card) startPreview(card);
-  else if (preview.film.paused) void preview.film.play();
-  else preview.film.pause();
+  else if (preview.video.paused) void preview.video.play();
+  else preview.video.pause();
 }
 
 /** @param {number} by */

@@ -89,7 +89,7 @@ function showTabs() {
   byId("name").title = names.join(", ");
 }
 
-/** Show what has changed and leave alone what has not: a film plays on, and who types types on. @param {Changed} changed */
+/** Show what has changed and leave alone what has not: a video plays on, and who types types on. @param {Changed} changed */
 function refresh(changed) {
   const { jobs, byAddress } = app.model;
   const isChanged = (/** @type {Job} */ job) =>
@@ -269,7 +269,7 @@ async function begin() {
   showTheme();
   app.model = modelOf(await source.load());
   listen();
-  const stillsAside = byId("no-posters");
+  const stillsAside = byId("no-stills");
   stillsAside.hidden = app.model.data.posters;
   stillsAside.replaceChildren(
     "Stills are made by the extra report: ",

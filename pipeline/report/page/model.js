@@ -128,7 +128,7 @@ function decisionOf(job) {
 
 /** Whether somebody has still to decide; what nobody can see here is not for deciding here. @param {Job} job */
 function isUndecided(job) {
-  const isSeen = Boolean(job.file && (job.file.here || source.poster(job.file)));
+  const isSeen = Boolean(job.file && (job.file.here || source.still(job.file)));
   return job.status === "done" && !job.decision && isSeen;
 }
 
@@ -159,8 +159,10 @@ function ratioName(ratio) {
 
 /** The language of a prompt, where an axis names one: fonts and hyphens depend on it. @param {JobData} job */
 function languageOf(job) {
-  const told = job.axes?.locale ?? job.axes?.lang ?? job.axes?.language;
-  return told && /^[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*$/.test(told) ? told.replaceAll("_", "-") : undefined;
+  const locale = job.axes?.locale ?? job.axes?.lang ?? job.axes?.language;
+  return locale && /^[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*$/.test(locale)
+    ? locale.replaceAll("_", "-")
+    : undefined;
 }
 
 /** The purchases that were bought under a job's key, newest first; without the one that serves it. @param {Job} job */

@@ -166,7 +166,7 @@ function countsByState(jobs) {
 /** @param {Job[]} jobs */
 function stripOf(jobs) {
   const counts = countsByState(jobs);
-  const told = counts.map(({ state, count }) => `${number(count)} ${STATES[state].many}`).join(", ");
+  const label = counts.map(({ state, count }) => `${number(count)} ${STATES[state].many}`).join(", ");
   const many = jobs.length > MOST_MARKS;
   const marks = counts.flatMap(({ state, count }) =>
     many
@@ -176,7 +176,7 @@ function stripOf(jobs) {
   const tight = jobs.length > 80 && !many ? "tight" : "";
   return el(
     "div",
-    { class: `strip ${many ? "many" : ""} ${tight}`, role: "img", "aria-label": told },
+    { class: `strip ${many ? "many" : ""} ${tight}`, role: "img", "aria-label": label },
     ...marks,
   );
 }
@@ -342,7 +342,7 @@ function failedRow(campaign, failed) {
   const about = `${reasons.map(([reason, count]) => `${number(count)} ${said[reason] ?? ""}`.trim()).join(", ")}. `;
   const title = `${counted(failed.length, "job")} failed`;
   const href = addressOf({ view: "failures" });
-  // While a run goes on, another one would only be told that the state is in use.
+  // While a run goes on, another one would only report that the state is in use.
   if (source.goesOn()) {
     const word = failed.length === 1 ? "See it" : "See all";
     const later = `${failed.length === 1 ? "It" : "They"} can be tried again when this run has ended.`;
@@ -417,7 +417,7 @@ function creditBars() {
   );
 }
 
-/** @typedef {{ name: string, spent: number, cap: number, told: string }} RunBar */
+/** @typedef {{ name: string, spent: number, cap: number, amount: string }} RunBar */
 
 /**
  * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, what was spent.
@@ -429,7 +429,7 @@ function capBars(campaign, barOfRun) {
   const several = app.model.campaigns.length > 1 ? `${campaign.name}: ` : "";
   const bars = [];
   const run = barOfRun(coming);
-  if (run) bars.push(capBar(`${several}${run.name}`, run.spent, coming, run.cap, run.told));
+  if (run) bars.push(capBar(`${several}${run.name}`, run.spent, coming, run.cap, run.amount));
   if (budget !== undefined)
     bars.push(
       capBar(`${several}Budget, all runs`, spent, coming, budget, `${number(spent)} of ${number(budget)}`),
@@ -457,19 +457,19 @@ function barOfNextRun({ max_credits: cap }) {
   return (coming) =>
     cap === undefined
       ? undefined
-      : { name: "Next run", spent: 0, cap, told: `${number(coming)} of at most ${number(cap)}` };
+      : { name: "Next run", spent: 0, cap, amount: `${number(coming)} of at most ${number(cap)}` };
 }
 
-/** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} told @param {boolean} [capped] */
-function capBar(name, spent, coming, cap, told, capped = true) {
+/** @param {string} name @param {number} spent @param {number} coming @param {number} cap @param {string} amount @param {boolean} [capped] */
+function capBar(name, spent, coming, cap, amount, capped = true) {
   const whole = Math.max(cap, 1);
   const solid = Math.min(100, (spent / whole) * 100);
   const hatched = Math.min(100 - solid, (coming / whole) * 100);
-  const about = `${told}${coming ? `, ${number(coming)} still to come` : ""}`;
+  const about = `${amount}${coming ? `, ${number(coming)} still to come` : ""}`;
   return el(
     "div",
     {},
-    el("dt", {}, el("span", { text: name }), el("span", { text: told })),
+    el("dt", {}, el("span", { text: name }), el("span", { text: amount })),
     el(
       "dd",
       { class: "bar", title: about },
@@ -511,12 +511,12 @@ function templateBars() {
   return bars;
 }
 
-/** @param {string} template @param {string} told @param {number | undefined} part of 1; undefined: nobody knows */
-function templateBar(template, told, part) {
+/** @param {string} template @param {string} amount @param {number | undefined} part of 1; undefined: nobody knows */
+function templateBar(template, amount, part) {
   return el(
     "div",
     { class: "template" },
-    el("dt", {}, el("span", { title: template, text: template }), el("span", { text: told })),
+    el("dt", {}, el("span", { title: template, text: template }), el("span", { text: amount })),
     part !== undefined && el("dd", { class: "bar" }, el("i", { vars: { part: part * 100 } })),
   );
 }
@@ -567,7 +567,7 @@ function nothingYet() {
       "div",
       { class: "frames", "aria-hidden": "true" },
       ...[1.78, 1, 0.5625, 1.78, 0.5625].map((ratio) =>
-        el("div", { class: "film tall frame", vars: { ratio } }),
+        el("div", { class: "media tall frame", vars: { ratio } }),
       ),
     ),
     el("h1", { class: "sentence", text: "Nothing has been bought yet." }),

@@ -1,30 +1,30 @@
 "use strict";
-// Plays one film, or up to four as one: a reel keeps them in step, a transport is the bar below it.
+// Plays one video, or up to four as one: a reel keeps them in step, a transport is the bar below it.
 
 const USUAL_RATE = 24;
 
-/** Films that are played, paused and sought as one. The longest leads; a shorter one stands at its end. */
+/** Videos that are played, paused and sought as one. The longest leads; a shorter one stands at its end. */
 class Reel extends EventTarget {
-  /** @param {HTMLVideoElement[]} films @param {number} rate frames a second */
-  constructor(films, rate) {
+  /** @param {HTMLVideoElement[]} videos @param {number} rate frames a second */
+  constructor(videos, rate) {
     super();
-    this.films = films;
+    this.videos = videos;
     this.frame = 1 / (rate > 0 ? rate : USUAL_RATE);
     this.loop = false;
     this.playing = false;
     this.seeking = Promise.resolve();
     /** @type {number | undefined} */
     this.target = undefined;
-    for (const film of films) {
-      film.addEventListener("loadedmetadata", () => this.tell());
-      film.addEventListener("ended", () => this.ended());
+    for (const video of videos) {
+      video.addEventListener("loadedmetadata", () => this.tell());
+      video.addEventListener("ended", () => this.ended());
     }
   }
 
   get leader() {
-    return this.films.reduce(
+    return this.videos.reduce(
       (one, other) => ((other.duration || 0) > (one.duration || 0) ? other : one),
-      this.films[0],
+      this.videos[0],
     );
   }
 
@@ -41,7 +41,7 @@ class Reel extends EventTarget {
   }
 
   async play() {
-    if (this.playing || !this.films.length) return;
+    if (this.playing || !this.videos.length) return;
     this.playing = true;
     this.tell();
     const from = this.time >= this.duration - this.frame / 2 ? 0 : this.time;
@@ -52,11 +52,11 @@ class Reel extends EventTarget {
   /** Set all going at once; each has what it needs to begin. */
   async start() {
     if (!this.playing) return;
-    const going = this.films.filter(
-      (film) => film === this.leader || film.currentTime < film.duration - this.frame,
+    const going = this.videos.filter(
+      (video) => video === this.leader || video.currentTime < video.duration - this.frame,
     );
     try {
-      await Promise.all(going.map((film) => film.play()));
+      await Promise.all(going.map((video) => video.play()));
     } catch {
       this.pause();
       return;
@@ -66,9 +66,9 @@ class Reel extends EventTarget {
 
   pause() {
     this.playing = false;
-    for (const film of this.films) film.pause();
+    for (const video of this.videos) video.pause();
     this.tell();
-    if (this.films.length > 1) void this.align(this.leader.currentTime);
+    if (this.videos.length > 1) void this.align(this.leader.currentTime);
   }
 
   /** @param {number} time */
@@ -77,7 +77,7 @@ class Reel extends EventTarget {
     this.target = wanted;
     this.tell();
     const was = this.playing;
-    for (const film of this.films) film.pause();
+    for (const video of this.videos) video.pause();
     await this.align(wanted);
     if (was && this.playing && this.target === undefined) await this.start();
   }
@@ -95,11 +95,12 @@ class Reel extends EventTarget {
     const before = this.seeking;
     this.seeking = (async () => {
       await before;
-      if (this.target === time) await Promise.all(this.films.map((film) => standAt(film, time, this.frame)));
+      if (this.target === time)
+        await Promise.all(this.videos.map((video) => standAt(video, time, this.frame)));
     })();
     await this.seeking;
     if (this.target === time) this.target = undefined;
-    for (const film of this.films) film.playbackRate = 1;
+    for (const video of this.videos) video.playbackRate = 1;
     this.tell();
   }
 
@@ -107,15 +108,20 @@ class Reel extends EventTarget {
   keepStep() {
     if (!this.playing) return;
     const { leader } = this;
-    for (const film of this.films) {
-      if (film === leader || film.ended || film.seeking || film.currentTime >= film.duration - this.frame)
+    for (const video of this.videos) {
+      if (
+        video === leader ||
+        video.ended ||
+        video.seeking ||
+        video.currentTime >= video.duration - this.frame
+      )
         continue;
-      const drift = film.currentTime - leader.currentTime;
+      const drift = video.currentTime - leader.currentTime;
       if (Math.abs(drift) > this.frame * 0.9) {
         void this.seek(leader.currentTime);
         return;
       }
-      film.playbackRate =
+      video.playbackRate =
         Math.abs(drift) < this.frame * 0.1 ? 1 : Math.min(1.15, Math.max(0.85, 1 - drift * 3));
     }
     this.tell();
@@ -129,27 +135,27 @@ class Reel extends EventTarget {
   }
 }
 
-/** @param {HTMLVideoElement} film @param {number} time @param {number} frame */
-async function standAt(film, time, frame) {
-  film.pause();
-  if (film.readyState < HTMLMediaElement.HAVE_METADATA) await happened(film, "loadedmetadata");
-  const wanted = Math.max(0, Math.min(time, (film.duration || 0) - frame / 2));
-  if (Math.abs(film.currentTime - wanted) > 0.0005) {
-    const sought = happened(film, "seeked");
-    film.currentTime = wanted;
+/** @param {HTMLVideoElement} video @param {number} time @param {number} frame */
+async function standAt(video, time, frame) {
+  video.pause();
+  if (video.readyState < HTMLMediaElement.HAVE_METADATA) await happened(video, "loadedmetadata");
+  const wanted = Math.max(0, Math.min(time, (video.duration || 0) - frame / 2));
+  if (Math.abs(video.currentTime - wanted) > 0.0005) {
+    const sought = happened(video, "seeked");
+    video.currentTime = wanted;
     await sought;
   }
-  if (film.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && wanted < film.duration - 2 * frame)
-    await happened(film, "canplay");
+  if (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && wanted < video.duration - 2 * frame)
+    await happened(video, "canplay");
 }
 
-/** Until it happened, or the film cannot be played. @param {HTMLMediaElement} film @param {string} event */
-function happened(film, event) {
+/** Until it happened, or the video cannot be played. @param {HTMLMediaElement} video @param {string} event */
+function happened(video, event) {
   return new Promise((resolve) => {
-    film.addEventListener(event, resolve, { once: true });
-    film.addEventListener("error", resolve, { once: true });
-    film.addEventListener("emptied", resolve, { once: true });
-    if (film.error) resolve(undefined);
+    video.addEventListener(event, resolve, { once: true });
+    video.addEventListener("error", resolve, { once: true });
+    video.addEventListener("emptied", resolve, { once: true });
+    if (video.error) resolve(undefined);
   });
 }
 
@@ -157,12 +163,12 @@ function happened(film, event) {
 let reel;
 
 /** @param {string} href @param {string} label @param {string | undefined} poster */
-function filmOf(href, label, poster) {
-  const film = /** @type {HTMLVideoElement} */ (
+function videoOf(href, label, poster) {
+  const video = /** @type {HTMLVideoElement} */ (
     el("video", { src: href, poster, preload: "auto", playsinline: true, "aria-label": label })
   );
-  film.addEventListener("click", () => toggleReel());
-  return film;
+  video.addEventListener("click", () => toggleReel());
+  return video;
 }
 
 function toggleReel() {
@@ -172,7 +178,7 @@ function toggleReel() {
 }
 
 /**
- * The bar below the film. `pins` are notes at their moments.
+ * The bar below the video. `pins` are notes at their moments.
  * @param {Reel} of @param {{ at: number, name: string, text: string, below?: boolean }[]} pins @param {() => Element | null} stage
  */
 function transportOf(of, pins, stage) {
@@ -201,7 +207,7 @@ function transportOf(of, pins, stage) {
     },
     icon("loop"),
   );
-  const sounds = of.films.some((film) => film.dataset.audio === "true");
+  const sounds = of.videos.some((video) => video.dataset.audio === "true");
   const mute = el("button", { class: "tool", onclick: () => toggleSound(of) });
   mute.toggleAttribute("disabled", !sounds);
   const update = () => {
@@ -214,7 +220,7 @@ function transportOf(of, pins, stage) {
       el("span", { text: ` / ${moment(of.duration)}` }),
     );
     setButton(play, of.playing ? "pause" : "play", of.playing ? "Pause" : "Play");
-    const muted = of.films.every((film) => film.muted);
+    const muted = of.videos.every((video) => video.muted);
     setButton(
       mute,
       muted || !sounds ? "muted" : "sound",
@@ -278,11 +284,11 @@ function placePin(pin, duration) {
   setVars(pin, { at: duration ? Math.min(100, (Number(pin.dataset.at) / duration) * 100) : 0 });
 }
 
-/** One of the films sounds, or none. @param {Reel} of */
+/** One of the videos sounds, or none. @param {Reel} of */
 function toggleSound(of) {
-  const loud = of.films.find((film) => !film.muted);
-  for (const film of of.films) film.muted = true;
-  const first = of.films.find((film) => film.dataset.audio === "true");
+  const loud = of.videos.find((video) => !video.muted);
+  for (const video of of.videos) video.muted = true;
+  const first = of.videos.find((video) => video.dataset.audio === "true");
   if (!loud && first) first.muted = false;
   of.tell();
 }

@@ -14,13 +14,13 @@ const source = {
     return JSON.parse(await inflated(byId("data").textContent ?? ""));
   },
 
-  poster(file) {
+  still(file) {
     if (!file.poster || !file.id) return undefined;
     const inside = stillsInside();
     return inside ? inside[file.id] : `posters/${file.id}.webp`;
   },
 
-  film(file) {
+  href(file) {
     return file.href;
   },
 

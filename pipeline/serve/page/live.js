@@ -45,9 +45,9 @@ function showConnection() {
     connected === "live" ? "Live" : "Not connected",
     ...(connected === "live" ? [el("span", { class: "last-change", text: lastChange() })] : []),
   );
-  const told = byId("lost");
-  told.hidden = connected === "live" && !troubles().length;
-  told.replaceChildren(...(connected === "live" ? troubles() : [lostLine()]));
+  const notice = byId("lost");
+  notice.hidden = connected === "live" && !troubles().length;
+  notice.replaceChildren(...(connected === "live" ? troubles() : [lostLine()]));
 }
 
 /** How long ago something was last seen to change. */
@@ -283,10 +283,10 @@ function underWayBlock(jobs) {
 /** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: nobody knows */
 function showAge(row, age, usual) {
   const late = usual > 0 && age > usual * 1.15;
-  const told = row.querySelector(".age");
+  const shown = row.querySelector(".age");
   const lasted = span(Math.max(0, age));
-  if (told) told.textContent = usual ? `${lasted} of about ${span(usual)}` : lasted;
-  told?.classList.toggle("amber", late);
+  if (shown) shown.textContent = usual ? `${lasted} of about ${span(usual)}` : lasted;
+  shown?.classList.toggle("amber", late);
   const bar = /** @type {HTMLElement | null} */ (row.querySelector(".age-bar"));
   bar?.classList.toggle("unknown", !usual);
   bar?.classList.toggle("late", late);
@@ -304,7 +304,7 @@ function justMade() {
     el(
       "a",
       { class: "thumb", href: addressOf({ view: "job", job: job.address }), title: job.key },
-      el("div", { class: "mat" }, filmBox(job)),
+      el("div", { class: "mat" }, mediaBox(job)),
       el("b", { class: "name-line", text: keyParts(job.key)[1] }),
       el("span", { class: "when", "data-ago": at, text: ago(source.now() - at) }),
     ),
@@ -331,7 +331,7 @@ function barOfRun({ run }) {
   const cap = run?.max_credits ?? undefined;
   if (!run || cap === undefined) return undefined;
   const name = isGoingOn() ? "This run" : "The last run";
-  return { name, spent: run.spent, cap, told: `${number(run.spent)} of at most ${number(cap)}` };
+  return { name, spent: run.spent, cap, amount: `${number(run.spent)} of at most ${number(cap)}` };
 }
 
 /** How long each template takes, and how many are made. */
@@ -344,8 +344,8 @@ function timeBars() {
     .map(([template, those]) => {
       const made = those.filter((job) => job.status === "done").length;
       const usual = usualSeconds(those[0]);
-      const told = [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", ");
-      return templateBar(template, told, made / those.length);
+      const amount = [usual && `${span(usual)} a job`, `${number(made)} made`].filter(Boolean).join(", ");
+      return templateBar(template, amount, made / those.length);
     });
 }
 

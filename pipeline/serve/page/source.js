@@ -14,7 +14,7 @@ const source = {
   /** @type {GalleryData | undefined} */
   data: undefined,
   /** @type {(data: GalleryData, changed: Changed) => void} */
-  told: () => undefined,
+  onData: () => undefined,
   /** What the page says of its connection. @type {(state: "live" | "lost" | "ended") => void} */
   connection: () => undefined,
   /** Milliseconds that the server's clock is ahead of this browser's. */
@@ -35,12 +35,12 @@ const source = {
   },
 
   /** @param {MediaFile} file */
-  poster(file) {
+  still(file) {
     return file.poster && file.id ? `posters/${file.id}.webp` : undefined;
   },
 
   /** @param {MediaFile} file */
-  film(file) {
+  href(file) {
     return file.href;
   },
 
@@ -59,14 +59,14 @@ const source = {
     }
     const said = await answer.text();
     if (!answer.ok) throw new Error(problemOf(said));
-    // What the events have told meanwhile may be newer, by somebody else.
+    // What the events have brought meanwhile may be newer, by somebody else.
     const { event, changes } = JSON.parse(said);
     if (isAfter(event, source.seen)) apply(changes);
   },
 
-  /** @param {(data: GalleryData, changed: Changed) => void} told */
-  onChange(told) {
-    this.told = told;
+  /** @param {(data: GalleryData, changed: Changed) => void} onData */
+  onChange(onData) {
+    this.onData = onData;
   },
 
   /** The server's time in milliseconds. */
@@ -141,7 +141,7 @@ async function beginAnew() {
     source.data = data;
     source.canDecide = data.live?.can_decide ?? false;
     listenTo(data.live?.event ?? "");
-    source.told(data, undefined);
+    source.onData(data, undefined);
   } catch {
     setTimeout(() => void beginAnew(), 1000);
   }
@@ -154,7 +154,7 @@ function apply(changes) {
   /** @type {{ jobs: Set<string>, purchases: Set<string> }} */
   const changed = { jobs: new Set(), purchases: new Set() };
   for (const change of changes) applyTo(data.campaigns[change.number], change, changed);
-  source.told(data, changed);
+  source.onData(data, changed);
 }
 
 /** @param {CampaignData} campaign @param {CampaignChange} change @param {{ jobs: Set<string>, purchases: Set<string> }} changed */

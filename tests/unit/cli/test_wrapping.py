@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.wrapping import width, wrapped
+from pipeline.cli.terminal import width, wrapped
 
 letters = st.text(st.characters(categories=["L", "N", "P"], exclude_characters="`"), min_size=1, max_size=12)
 lines = st.lists(letters, max_size=30).map(" ".join)

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from support.loops import run
 
 from emulator.calls import KEY
-from pipeline.emulator.admin_guard import AdminGuard
+from pipeline.emulator.admin import AdminGuard
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import Settings
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.calls import Client
-from pipeline.emulator.json_input import is_unicode, parse_json
+from pipeline.emulator.create_fields import is_unicode, parse_json
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=b"

@@ -14,10 +14,9 @@ from PIL import Image, ImageChops, ImageStat
 from pipeline.emulator import drawing
 from pipeline.emulator.clips import read_clip, write_clip
 from pipeline.emulator.drawing import Picture, Unreadable
-from pipeline.emulator.motion import Pose, motion_named
 from pipeline.emulator.render import Canvas, Opener, render
 from pipeline.emulator.settings import Settings, Size
-from pipeline.emulator.sprites import Sprite, drifted
+from pipeline.emulator.sprites import Pose, Sprite, drifted, motion_named
 from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.workflow import Step, Workflow
 from pipeline.errors import UsageError

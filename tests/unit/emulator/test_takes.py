@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.emulator.ledger import Entry
-from pipeline.emulator.takes import TakeCounter
+from pipeline.emulator.ledger import Entry, TakeCounter
 
 BOUGHT = Entry(
     time=0, status=200, workflow_id=None, credits=0, title="", template_id="", request="", content="x", take=1

@@ -7,7 +7,7 @@ import pytest
 from pipeline.emulator.create_fields import CreateFields, fields_from_json
 from pipeline.emulator.ledger import Entry, Ledger
 from pipeline.emulator.settings import Settings
-from pipeline.emulator.templates import TEMPLATES, Needs, Template
+from pipeline.emulator.templates import TEMPLATES, EmulatedTemplate, Needs
 from pipeline.emulator.workflow import Changes, WebhookOutcome, Workflow, view
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.purchases import WorkflowId
@@ -83,7 +83,7 @@ def test_the_same_fields_have_the_same_digest_and_others_another() -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=lambda template: template.id)
-def test_every_template_gives_what_it_should(template: Template, tmp_path: Path) -> None:
+def test_every_template_gives_what_it_should(template: EmulatedTemplate, tmp_path: Path) -> None:
     store = WorkflowStore(Settings.tiny(tmp_path))
     fields = create_fields(template_id=template.id, options={"background_urls": "https://a.example/c.mp4"})
     bought = store.begin(fields, template)

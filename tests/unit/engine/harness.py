@@ -253,7 +253,7 @@ class Harness:
                 report=report,
                 stop=self.stop,
                 publication=lambda: _Published(self, _standing(store)),
-                came_in=lambda: Records({each.id: each for each in self.others}),
+                read_others=lambda: Records({each.id: each for each in self.others}),
                 checkpoint=checkpoint,
                 webhooks=self.webhooks,
                 clock=SystemClock() if threads else self.clock,

@@ -276,7 +276,7 @@ def bought_elsewhere(what: Job, **changed: Any) -> Purchase:
 
 
 @fails_without("pipeline.engine.create:Creator._judge", "self._yield_to_others()")
-@fails_without("pipeline.engine.create:Creator._published", "self._take_in()")
+@fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
 def test_what_another_machine_has_published_before_is_not_sent_and_all_else_is(harness: Harness) -> None:
     came_first = FakeCheckpoint(does=lambda: harness.others.append(bought_elsewhere(jobs(3)[1])))
 
@@ -336,7 +336,7 @@ def test_what_another_machine_bought_for_something_else_hinders_nothing(
 
 
 @fails_without("pipeline.engine.create:Creator._write_intent", "if self.others.have_bought(")
-@fails_without("pipeline.engine.create:Creator._published", "self._take_in()")
+@fails_without("pipeline.engine.create:Creator._published", "self._read_other_machines()")
 def test_a_run_that_publishes_nothing_heeds_what_comes_into_its_results_too(harness: Harness) -> None:
     harness.vendor.telling["job-00"] = [lambda: running() if harness.clock.time < 1200 else success(FILM)]
     harness.others.append(bought_elsewhere(jobs(3)[1]))

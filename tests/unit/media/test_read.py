@@ -1,4 +1,4 @@
-"""What a file shows is told by its bytes; what cannot be read has no facts and no poster."""
+"""What a file shows is told by its bytes; what cannot be read has no facts and no still."""
 
 import io
 import wave
@@ -10,14 +10,14 @@ from PIL import Image
 from support.films import film, frame_of, numbered, plain
 
 from pipeline.media.facts import MediaFacts
-from pipeline.media.read import facts_of, poster_of
+from pipeline.media.read import facts_of, still_of
 
 SIZE = (96, 64)
 
 
-def shown(poster: bytes | None) -> Image.Image:
-    assert poster is not None
-    image = Image.open(io.BytesIO(poster))
+def shown(still: bytes | None) -> Image.Image:
+    assert still is not None
+    image = Image.open(io.BytesIO(still))
     assert image.format == "WEBP"
     return image.convert("RGB")
 
@@ -69,7 +69,7 @@ def test_a_sound_has_a_length_and_no_size(tmp_path: Path) -> None:
     path = sound(tmp_path / "a.wav", 1.5)
 
     assert facts_of(path) == MediaFacts(duration=1.5, audio=True)
-    assert poster_of(path) is None
+    assert still_of(path) is None
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
@@ -86,7 +86,7 @@ def test_a_picture_is_measured_as_it_is_shown(tmp_path: Path) -> None:
     plain((40, 30), "red").save(tmp_path / "a.jpg", exif=exif)
 
     assert facts_of(tmp_path / "a.jpg") == MediaFacts(width=30, height=40)
-    assert shown(poster_of(tmp_path / "a.jpg", 60)).size == (60, 80)
+    assert shown(still_of(tmp_path / "a.jpg", 60)).size == (60, 80)
 
 
 def test_a_picture_that_moves_has_a_length(tmp_path: Path) -> None:
@@ -97,26 +97,26 @@ def test_a_picture_that_moves_has_a_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dull", ["black", "white", "#204080"])
-def test_a_poster_skips_what_is_black_or_blank(tmp_path: Path, dull: str) -> None:
+def test_a_still_skips_what_is_black_or_blank(tmp_path: Path, dull: str) -> None:
     frames = [*[plain(SIZE, dull)] * 8, *numbered(SIZE, 8, ground="#c03020", ink="#c03021")]
     bright = plain(SIZE, "#c03020")
     bright.paste("white", (0, 0, 48, 20))
     path = film(tmp_path / "a.mp4", SIZE, [*frames, bright, bright])
 
-    assert near(shown(poster_of(path)), (0xC0, 0x30, 0x20))
+    assert near(shown(still_of(path)), (0xC0, 0x30, 0x20))
 
 
-def test_a_film_that_is_black_throughout_still_has_a_poster(tmp_path: Path) -> None:
+def test_a_film_that_is_black_throughout_has_a_still_all_the_same(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", SIZE, [plain(SIZE, "black")] * 6)
 
-    assert near(shown(poster_of(path)), (0, 0, 0))
+    assert near(shown(still_of(path)), (0, 0, 0))
 
 
-def test_a_poster_is_320_wide_and_keeps_the_ratio(tmp_path: Path) -> None:
-    assert shown(poster_of(film(tmp_path / "a.mp4", (64, 96), numbered((64, 96), 6)))).size == (320, 480)
+def test_a_still_is_320_wide_and_keeps_the_ratio(tmp_path: Path) -> None:
+    assert shown(still_of(film(tmp_path / "a.mp4", (64, 96), numbered((64, 96), 6)))).size == (320, 480)
 
 
-def test_what_is_no_media_has_neither_facts_nor_a_poster(tmp_path: Path) -> None:
+def test_what_is_no_media_has_neither_facts_nor_a_still(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mp4", SIZE, numbered(SIZE, 24)).read_bytes()
     playlist = "#EXTM3U\n#EXTINF:2,\nwhole.mp4\n#EXT-X-ENDLIST\n"
     for name, content in {
@@ -129,6 +129,6 @@ def test_what_is_no_media_has_neither_facts_nor_a_poster(tmp_path: Path) -> None
         path = tmp_path / name
         path.write_bytes(content)
         assert facts_of(path) is None, name
-        assert poster_of(path) is None, name
+        assert still_of(path) is None, name
     assert facts_of(tmp_path / "missing.mp4") is None
-    assert poster_of(tmp_path / "missing.mp4") is None
+    assert still_of(tmp_path / "missing.mp4") is None

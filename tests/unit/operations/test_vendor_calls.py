@@ -8,8 +8,8 @@ import pytest
 from pipeline.engine.calls import ATTEMPTS
 from pipeline.engine.reporter import Stop
 from pipeline.errors import ExitCode, Stopped
-from pipeline.operations import vendor_calls as module
-from pipeline.operations.vendor_calls import VendorCalls, vendor_calls
+from pipeline.operations import provider as module
+from pipeline.operations.provider import VendorCalls, vendor_calls
 from pipeline.providers.base import NotFound, VendorError
 
 

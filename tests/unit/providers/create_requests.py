@@ -4,9 +4,8 @@ import hashlib
 import re
 
 from pipeline.jobs import LocalFile, Visibility
-from pipeline.providers.api_settings import Settings
+from pipeline.providers.api_settings import Network, Settings
 from pipeline.providers.base import Attachment, CreateRequest
-from pipeline.providers.network import Network
 from pipeline.providers.vimmerse import Vimmerse
 
 KEY = "canary-4f1d9c2e7b"

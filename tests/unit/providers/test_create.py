@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from support.protection import fails_without
 
+from pipeline.providers.api_settings import Network
 from pipeline.providers.base import (
     AccountProblem,
     AccountRefused,
@@ -22,7 +23,6 @@ from pipeline.providers.base import (
     OutcomeUnknown,
 )
 from pipeline.providers.http.connection import Connection, Route, Stage
-from pipeline.providers.network import Network
 from pipeline.providers.vimmerse import Vimmerse
 from pipeline.purchases import WorkflowId
 from providers.create_requests import KEY, a_client, a_request, an_attachment

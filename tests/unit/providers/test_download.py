@@ -17,9 +17,9 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.providers.address import Guard
+from pipeline.providers.api_settings import Network
 from pipeline.providers.base import Downloaded, DownloadFailed, Media
 from pipeline.providers.download import MediaClient
-from pipeline.providers.network import Network
 from providers.create_requests import PNG, a_client
 from providers.raw_server import Certificate, Peer, Play, RawServer, raw_server
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.filepost import encode_multipart_formdata
 
-from pipeline.providers.http.form import Field, multipart
+from pipeline.providers.payloads import Field, multipart
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 files = st.tuples(texts, st.binary(), st.sampled_from(["image/png", "image/jpeg"]))

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import AccountError, InvalidInput, UsageError
-from pipeline.providers.api_settings import Settings, clean_key
+from pipeline.providers.api_settings import Network, Settings, clean_key, network_from
 from pipeline.providers.base import DownloadFailed, Media
 from pipeline.providers.names import provider_names
-from pipeline.providers.network import Network, network_from
 from pipeline.providers.registry import provider_named
 from pipeline.providers.vimmerse import Vimmerse
 

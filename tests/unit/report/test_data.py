@@ -12,7 +12,7 @@ from pipeline.report.parts import parts_of
 
 
 def shown(*given: GalleryRecords) -> Any:
-    data = build(given, makes_stills=True, holds_films=True)
+    data = build(given, makes_stills=True, holds_videos=True)
     assert json.loads(json.dumps(data)) == data
     campaigns: Any = data["campaigns"]
     return campaigns[0]

@@ -30,9 +30,7 @@ def reader(read: list[Path] | None = None) -> MediaReader:
             read.append(path)
         return None if path.read_bytes() == b"broken" else STILL
 
-    return MediaReader(
-        poster_of=still, facts_of=lambda _path: MediaFacts(width=640, height=360, duration=2.5)
-    )
+    return MediaReader(still_of=still, facts_of=lambda _path: MediaFacts(width=640, height=360, duration=2.5))
 
 
 def campaign(folder: Path, given: GalleryRecords | None = None, content: bytes = b"film") -> GalleryCampaign:

@@ -7,8 +7,7 @@ from starlette.requests import Request
 from support.protection import fails_without
 
 from pipeline.errors import UsageError
-from pipeline.serve.access import Access, access_for, read_token
-from pipeline.serve.listen import ListenAddress, listen_address
+from pipeline.serve.access import Access, ListenAddress, access_for, listen_address, read_token
 
 TOKEN = "t" * 20
 HERE = Access(token=TOKEN, names=frozenset({"localhost", "127.0.0.1", "::1"}), is_open=False)

@@ -9,7 +9,7 @@ from support.protection import fails_without
 
 from pipeline.jobs import JobKey
 from pipeline.purchases import Output, Purchase, PurchaseId, Status
-from pipeline.report.film_files import located
+from pipeline.report.video_files import located
 
 CONTENT = b"film"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -70,8 +70,8 @@ def test_a_path_that_holds_another_file_by_the_results_is_not_taken_for_an_earli
     assert set(found) == {"b" * 64}
 
 
-@fails_without("pipeline.report.film_files:_Look.has", "if not path.is_relative_to(self._output)")
-@fails_without("pipeline.report.film_files:_Look.has", "if any(")
+@fails_without("pipeline.report.video_files:_Look.has", "if not path.is_relative_to(self._output)")
+@fails_without("pipeline.report.video_files:_Look.has", "if any(")
 @pytest.mark.parametrize(
     "path",
     ["../secret.mp4", "output/spring/../../secret.mp4", "output/spring/.hidden/secret.mp4", "/etc/hostname"],
@@ -84,7 +84,7 @@ def test_no_path_leads_out_of_the_output_folder_or_to_what_is_hidden(tmp_path: P
     assert located([row(path)], [bought(path)], project, project / "output/spring") == {}
 
 
-@fails_without("pipeline.report.film_files:_Look.has", "if not self._is_inside(path.parent)")
+@fails_without("pipeline.report.video_files:_Look.has", "if not self._is_inside(path.parent)")
 def test_no_link_is_followed(tmp_path: Path) -> None:
     secret = put(tmp_path / "secret.mp4")
     output = tmp_path / "project/output/spring"

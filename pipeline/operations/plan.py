@@ -1,22 +1,67 @@
-"""Saved plans on disk."""
+"""The plan of a campaign as it stands, and saved plans on disk."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput, Problem, Unfinished
 from pipeline.files import read_limited, write_atomically
 from pipeline.jobs import Json
+from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.caps import caps_of
 from pipeline.operations.workspace import relative, shown_path
-from pipeline.planning.plan import Plan, PlanArguments
+from pipeline.planning.caps_check import refusal
+from pipeline.planning.make import make
+from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
+from pipeline.results.summary import credits_spent
+from pipeline.state.store import Caps
+
+
+def plan_of(
+    state: CampaignState,
+    options: PlanOptions = ALL,
+    caps: Caps | None = None,
+    outputs: OutputFolder | None = None,
+) -> Plan:
+    """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing.
+
+    `outputs` is what is known already of what lies in the output folder.
+    """
+    made = make(
+        state.assignment,
+        (outputs or state.outputs()).inventory.survey(state.assignment),
+        options,
+        can_be_proven=state.ownership().can_be_proven,
+        elsewhere=state.elsewhere(),
+    )
+    campaign = state.workspace.campaign
+    spent = credits_spent(state.records.purchases.values())
+    return replace(
+        made,
+        refusal=refusal(made, caps or caps_of(campaign.limits), spent),
+        prices_of=_oldest_price(made, campaign.catalog),
+        manifest=shown_path(campaign.manifest),
+    )
+
+
+def _oldest_price(plan: Plan, catalog: Catalog) -> str | None:
+    bought = {
+        entry.job.request.template_id
+        for entry in plan.buying
+        if entry.job is not None and entry.credits is not None
+    }
+    return min((day for each in bought if (day := catalog.price_date(each)) is not None), default=None)
+
 
 _LARGEST = 1 << 30
 
 
-def save(
+def save_plan(
     path: Path, state: CampaignState, plan: Plan, arguments: PlanArguments, variables: Mapping[str, Json]
 ) -> None:
     """Write `plan` to `path`, with the arguments it was made with.
@@ -38,7 +83,7 @@ def save(
         raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def read(path: Path) -> SavedPlan | None:
+def read_saved_plan(path: Path) -> SavedPlan | None:
     """The plan saved at `path`; None where that is something else: a manifest.
 
     Raises:

@@ -20,7 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.files import stamp
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
-from pipeline.operations.known_results import inputs_hash
+from pipeline.operations.published_results import inputs_hash
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.workspace import RecordPaths, open_workspace
 from pipeline.purchases import Decisions, PurchaseId
@@ -175,7 +175,7 @@ def test_who_can_read_files_makes_others(bought: Project, monkeypatch: pytest.Mo
 
 
 @fails_without(
-    "pipeline.operations.known_results:joined_hash",
+    "pipeline.operations.published_results:joined_hash",
     "return _hash",
     swap=("version.digest", "''"),
 )
@@ -202,7 +202,7 @@ def test_results_that_are_made_to_look_alike_under_a_run_are_joined(
 
 
 @fails_without(
-    "pipeline.operations.known_results:joined_hash",
+    "pipeline.operations.published_results:joined_hash",
     "return _hash",
     swap=(", *_decided(decisions)", ""),
 )
@@ -217,7 +217,7 @@ def test_results_are_joined_again_by_other_decisions(
 
 
 @fails_without(
-    "pipeline.operations.known_results:joined_hash", "return _hash", swap=("heading.manifest, ", "")
+    "pipeline.operations.published_results:joined_hash", "return _hash", swap=("heading.manifest, ", "")
 )
 def test_results_of_a_manifest_that_moved_are_read(bought: Project, pipeline: Pipeline) -> None:
     there = bought.folder / "campaigns"

@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 300.0
 _PATIENCE = 5.0
 
 
-class StoredFilms:
+class StoredVideos:
     """What lies below `url`. It is listed in threads of its own, as a store may be slow or unreachable.
 
     `sizes` are by path. `trouble` says why the store could not be listed last.

@@ -1,0 +1,207 @@
+"""Findings of `doctor`: git (are manifest and results kept?), key, address, the vendor's health, the clock."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.engine.checkpoint import SECRETS
+from pipeline.errors import AccountError, ExitCode, InvalidInput, PipelineError, printable
+from pipeline.operations.environment import Environment
+from pipeline.operations.provider import key_variables, provider_settings
+from pipeline.operations.workspace import Workspace
+from pipeline.providers.address import shown_url
+from pipeline.providers.api_settings import Settings, clean_key
+from pipeline.providers.http.errors import TransportError
+from pipeline.providers.http.transport import HttpRequest, Response, Transport
+from pipeline.providers.registry import ProviderPlugin, plugin_named
+
+
+class Verdict(StrEnum):
+    """What a finding means for a run: nothing, something to think of, or that it would not work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `code` is what a run would end with because of it."""
+
+    check: str
+    message: str
+    verdict: Verdict = Verdict.OK
+    code: ExitCode = ExitCode.OK
+
+
+CHECKS = (
+    "python",
+    "extras",
+    "manifest",
+    "provider",
+    "state",
+    "lock",
+    "disk",
+    "key",
+    "address",
+    "health",
+    "clock",
+    "git",
+)
+
+
+def ignored(finding: Finding) -> Finding:
+    """The same, as one that a run works with."""
+    if finding.verdict is not Verdict.ERROR:
+        return finding
+    return replace(finding, verdict=Verdict.WARNING, code=ExitCode.OK)
+
+
+def warned(check: str, message: str) -> Finding:
+    """A finding that a run works with."""
+    return Finding(check=check, message=message, verdict=Verdict.WARNING)
+
+
+def failed(check: str, message: str, code: ExitCode) -> Finding:
+    """A finding that ends a run."""
+    return Finding(check=check, message=message, verdict=Verdict.ERROR, code=code)
+
+
+_PATIENCE = 10.0
+
+
+def told_by_git(workspace: Workspace) -> Finding:
+    """What git says of the records of a campaign. A run needs no git, so this is a warning at most."""
+    if workspace.emulated:
+        return Finding(check="git", message="not needed for a rehearsal")
+    folder = workspace.campaign.manifest.parent
+    if not (workspace.campaign.root / ".git").exists():
+        return warned(
+            "git",
+            "the manifest is not in a git repository, so other machines cannot know what was bought; run git init",
+        )
+    try:
+        return _told(folder, workspace)
+    except (OSError, subprocess.SubprocessError):
+        return warned("git", "git cannot be asked; install it to keep the results in the repository")
+
+
+def _told(folder: Path, workspace: Workspace) -> Finding:
+    results, shown = workspace.results, printable(workspace.results_name)
+    if not results.is_relative_to(workspace.campaign.root):
+        return Finding(check="git", message=f"{shown} is outside the repository")
+    secrets = SECRETS | key_variables(workspace.campaign.provider.name)
+    variables = {
+        name: value for name, value in workspace.environment.variables.items() if name not in secrets
+    }
+    if _git(folder, variables, "check-ignore", "--quiet", str(results)).returncode == 0:
+        return warned("git", f"{shown} is ignored: remove it from .gitignore and commit it")
+    if not results.exists():
+        return Finding(check="git", message=f"ready; commit {shown} after the first run")
+    changed = _git(folder, variables, "status", "--porcelain", "--", str(results))
+    if changed.returncode != 0:
+        return warned("git", f"git does not say: {printable(changed.stderr.strip(), 200)}")
+    if changed.stdout:
+        return warned("git", f"{shown} is not committed; add, commit and push it")
+    return Finding(check="git", message=f"{shown} is committed")
+
+
+def _git(folder: Path, variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    # A repository's own settings may name programs to run; of the two commands used, only this one would.
+    command = ("git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments)
+    return subprocess.run(  # noqa: S603 - no shell, and paths of our own
+        command,
+        env=dict(variables),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=_PATIENCE,
+    )
+
+
+_TIMEOUT = 10.0
+_TOLERATED_SECONDS = 60.0
+# Stands in for a key that is missing: what is asked here is asked without one.
+_NO_KEY = "none"
+
+
+def check_vendor(workspace: Workspace) -> Iterator[Finding]:
+    """Key, address, health and clock; nothing that costs anything, and nothing with the key."""
+    if workspace.emulated:
+        yield Finding(check="key", message="not needed for a rehearsal")
+        return
+    environment, named = workspace.environment, workspace.campaign.provider
+    try:
+        plugin = plugin_named(named.name)
+    except InvalidInput as error:
+        yield failed("key", str(error), error.exit_code)
+        return
+    yield _key(environment, plugin.key_variable)
+    try:
+        settings = _settings(environment, named.api, plugin)
+    except PipelineError as error:
+        variable = plugin.address_variable or "the provider's documentation"
+        yield failed("address", f"{error}; see {variable}", error.exit_code)
+        return
+    if settings.base_url:
+        yield Finding(check="address", message=shown_url(settings.base_url))
+    if named.name == "vimmerse":
+        yield from _health(settings)
+
+
+def _key(environment: Environment, variable: str | None) -> Finding:
+    if variable is None:
+        return Finding(check="key", message="the provider needs none")
+    try:
+        clean_key(environment.variables.get(variable, ""), variable)
+    except AccountError as error:
+        return failed("key", str(error), error.exit_code)
+    return Finding(check="key", message=f"{variable} is set")
+
+
+def _settings(environment: Environment, api: str, plugin: ProviderPlugin) -> Settings:
+    variables = dict(environment.variables)
+    if plugin.key_variable is not None:
+        variables[plugin.key_variable] = _NO_KEY
+    return provider_settings(replace(environment, variables=variables), api, _TIMEOUT, plugin=plugin)
+
+
+def _health(settings: Settings) -> Iterator[Finding]:
+    url = settings.base_url.rstrip("/") + "/health"
+    try:
+        response = Transport(settings.network).request(HttpRequest("GET", url), _TIMEOUT)
+    except TransportError as error:
+        yield failed(
+            "health",
+            f"{shown_url(url)} cannot be reached: {printable(str(error))}; check the network and its proxy",
+            ExitCode.UNFINISHED,
+        )
+        return
+    if response.status != 200:
+        yield failed(
+            "health", f"{shown_url(url)} answers {response.status}; try again later", ExitCode.UNFINISHED
+        )
+    else:
+        yield Finding(check="health", message="the vendor answers")
+    yield _clock(response)
+
+
+def _clock(response: Response) -> Finding:
+    now = datetime.now(UTC)
+    try:
+        theirs = parsedate_to_datetime(response.headers.get("date", ""))
+        behind = (theirs.astimezone(UTC) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return Finding(check="clock", message="the vendor's answer has no time")
+    if abs(behind) > _TOLERATED_SECONDS:
+        return warned(
+            "clock",
+            f"{abs(behind):,.0f} seconds {'behind' if behind > 0 else 'ahead of'} the vendor's: synchronise it "
+            "(NTP), because records of several machines are compared by time",
+        )
+    return Finding(check="clock", message="as the vendor's")

@@ -1,0 +1,134 @@
+"""The results manifests of a campaign on this machine: read, and known again by hashes.
+
+No name, size or time of a file counts as proof that its content is known.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline.errors import InvalidInput
+from pipeline.files import real_path
+from pipeline.jobs import Job, JobKey, Json
+from pipeline.manifest.model import Campaign
+from pipeline.media.facts import RULE, can_read
+from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.purchases import Decisions
+from pipeline.results.file import ResultsFile, Version, read
+from pipeline.state.store import Store
+
+
+def read_published(workspace: Workspace) -> ResultsFile | None:
+    """The results manifest as it is now, None where there is none.
+
+    Raises:
+        InvalidInput: it is wrong, or belongs to another campaign.
+    """
+    results = read(workspace.results, workspace.results_name)
+    _assert_ours(workspace, results, workspace.results_name)
+    return results
+
+
+def published_files(workspace: Workspace) -> list[ResultsFile]:
+    """The results manifests of the campaign that are there: its own, and those of shards beside it.
+
+    Raises:
+        InvalidInput: one is wrong, or belongs to another campaign.
+    """
+    own = read_published(workspace)
+    return [*([] if own is None else [own]), *published_by_others(workspace)]
+
+
+def published_by_others(workspace: Workspace) -> Iterator[ResultsFile]:
+    for path in workspace.other_results:
+        results = read(path, shown_path(path))
+        if results is not None:
+            _assert_ours(workspace, results, shown_path(path))
+            yield results
+
+
+def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -> None:
+    """Refuse records that are another campaign's, or this one's under a name that it had before."""
+    campaign = workspace.campaign
+    if results is not None:
+        if results.campaign != campaign.name:
+            raise InvalidInput(
+                f"{name}: the results of another campaign, '{results.campaign}', "
+                f"not of '{campaign.name}' (see docs/reference/errors.md#results-of-another-campaign)"
+            )
+        other = real_path(workspace.results.parent / results.manifest)
+        if other.exists() and other != campaign.manifest:
+            raise InvalidInput(
+                f"{name}: the results of another manifest that still exists, "
+                f"{shown_path(other)} (see docs/reference/errors.md#results-of-another-campaign)"
+            )
+        return
+    # They may be kept elsewhere, or have been beside the manifest before.
+    folders = dict.fromkeys((campaign.manifest.parent, workspace.results.parent))
+    for path in (each for folder in folders for each in sorted(folder.glob("*.results.json"))):
+        if path.name.endswith(".emulated.results.json") or workspace.emulated:
+            continue
+        try:
+            other_results = read(path, shown_path(path))
+        except InvalidInput:
+            continue  # whoever it belongs to is reported when its own campaign is read
+        if other_results is not None and _was_named_otherwise(other_results, path, campaign):
+            raise InvalidInput(
+                f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "
+                f"'{other_results.campaign}' then and is '{campaign.name}' now. Rename it back; or, to adopt "
+                f'them, change "campaign" in them to the new name and rename the file to '
+                f"{campaign.name}.results.json (see docs/reference/errors.md#results-of-another-campaign)"
+            )
+
+
+def _was_named_otherwise(results: ResultsFile, path: Path, campaign: Campaign) -> bool:
+    return (
+        results.campaign != campaign.name and real_path(path.parent / results.manifest) == campaign.manifest
+    )
+
+
+def joined_hash(version: Version | None, workspace: Workspace, decisions: Decisions) -> str:
+    """Stands for results that a state has taken in whole: these bytes, at this place, by these decisions.
+
+    Decisions say which of two purchases served a job last, and where the results lie says whose they are.
+    """
+    if version is None:
+        return ""
+    heading = workspace.heading()
+    return _hash([version.digest, heading.campaign, heading.manifest, *_decided(decisions)])
+
+
+def inputs_hash(
+    workspace: Workspace,
+    jobs: list[Job],
+    store: Store,
+    decisions: Decisions,
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+) -> str:
+    """Stands for all that results are made from besides the purchases, and what serves the jobs."""
+    heading = workspace.heading()
+    made_from: list[object] = [
+        [TOOL, heading.campaign, heading.manifest, heading.output],
+        None if heading.shard is None else heading.shard.as_json(),
+        [[job.key, job.fingerprint, job.path, job.steps] for job in jobs],
+        _decided(decisions),
+        sorted(inputs.items()),
+        # What files hold is reported too, as far as it can be read.
+        [RULE, can_read()],
+        sorted({file.sha256 for file in store.files()}),
+    ]
+    return _hash(made_from)
+
+
+def _decided(decisions: Decisions) -> list[Json]:
+    return [
+        [list(pair) for pair in sorted(decisions.approved.items())],
+        [*sorted(decisions.rejected)],
+        [*sorted(decisions.redo)],
+    ]
+
+
+def _hash(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
