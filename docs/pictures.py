@@ -38,8 +38,8 @@ _ALL_SHOWN = """() =>
   [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
 """
 _FAULTS = """faults:
-  - {on: create, match: {title: mug/walk/background=beach/locale=es}, do: fail}
-  - {on: create, match: {title: mug/walk/background=beach/locale=fr}, do: reset-after-processing}
+  - {{on: create, match: {{title: {job}/locale=es}}, do: fail}}
+  - {{on: create, match: {{title: {job}/locale=fr}}, do: reset-after-processing}}
 """
 _DECISIONS = (
     ("approve", "hero/wide/red/walk/background=beach", "--rating", "5", "--note", "The one for the homepage"),
@@ -104,7 +104,7 @@ def launch(folder: Path) -> tuple[Path, list[str]]:
     """A campaign with a past: failures, decisions, changes. Its gallery; a job, what served it, what does."""
     shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
     manifest = folder / "launch.yaml"
-    with emulator(folder) as vendor:
+    with emulator(folder, failing="mug/walk/background=beach") as vendor:
         pipeline(folder, "run", manifest.name, "--yes", vendor=vendor, ends={7})
         for command, *arguments in _DECISIONS:
             pipeline(folder, command, manifest.name, *arguments)
@@ -139,15 +139,15 @@ def detail(browser: Browser, folder: Path, job: str) -> None:
 
 
 def live(browser: Browser, folder: Path) -> None:
-    """The page of `pipeline serve`, while a run is under way."""
+    """The page of `pipeline serve`, while a run is under way of which something has failed already."""
     shutil.copytree(ROOT / "manifests", folder, ignore=shutil.ignore_patterns("output", ".pipeline"))
     with (
-        emulator(folder, seconds=8) as vendor,
+        emulator(folder, failing="blue/rain/background=beach", seconds=8) as vendor,
         started(folder, "run", "launch.yaml", "--yes", "--in-flight", "6", vendor=vendor),
         started(folder, "serve", "launch.yaml", "--listen", "127.0.0.1:0") as served,
     ):
         address = first_address(served)
-        while done(folder) < 6:
+        while (jobs := jobs_by_status(folder)).get("done", 0) < 6 or not jobs.get("failed"):
             time.sleep(1)
         for theme in THEMES:
             with window(browser, DESKTOP, theme) as page:
@@ -158,8 +158,8 @@ def live(browser: Browser, folder: Path) -> None:
                 save(page, f"live-{theme}")
 
 
-def done(folder: Path) -> int:
-    """How many jobs of the campaign are done."""
+def jobs_by_status(folder: Path) -> dict[str, int]:
+    """How many jobs of the campaign are done, under way, and so on."""
     told = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", "launch.yaml", "--format", "json"],
         cwd=folder,
@@ -167,7 +167,7 @@ def done(folder: Path) -> int:
         check=True,
     )
     jobs: dict[str, int] = json.loads(told.stdout)["summary"]["jobs"]
-    return jobs.get("done", 0)
+    return jobs
 
 
 # How they are made
@@ -231,9 +231,9 @@ def save(page: Page, name: str) -> None:
 
 
 @contextmanager
-def emulator(folder: Path, seconds: float = 0.5) -> Iterator[Mapping[str, str]]:
-    """An emulator with faults; what the environment of a run needs to find it."""
-    (folder / "faults.yaml").write_text(_FAULTS, "utf-8")
+def emulator(folder: Path, *, failing: str, seconds: float = 0.5) -> Iterator[Mapping[str, str]]:
+    """An emulator with faults, in two languages of one job; what the environment of a run needs to find it."""
+    (folder / "faults.yaml").write_text(_FAULTS.format(job=failing), "utf-8")
     arguments = ("emulator", "--port", "0", "--faults", "faults.yaml", "--duration", str(seconds))
     with started(folder, *arguments) as running:
         yield {"VIMMERSE_BASE_URL": first_address(running), "VIMMERSE_API_KEY": "anything"}

@@ -147,7 +147,7 @@ class Rendering:
         return self._drifting(drawing.landscape(self._size, palette=seed, seed=seed))
 
     def _name_of(self, url: str) -> list[str]:
-        return [f"not fetched: {short_url(url)}"] if url and self._open(url) is None else []
+        return [short_url(url)] if url and self._open(url) is None else []
 
     def _drifting(self, ground: Picture) -> Iterator[Picture]:
         return (drifted(ground, DRIFT.at(share)) for share in self._shares())

@@ -46,11 +46,14 @@ def gallery_campaign(
     results = campaign.results
     decided = decisions_in(campaign.decisions)
     planned = planned_by(campaign, decided)
-    keys = select_keys(candidates(results, planned), select, exclude) if select or exclude else None
+    known = candidates(results, planned)
     files = _located(campaign)
     other = of_results(before, campaign.output) if before is not None else None
     if other is not None:
         files = {**_located(other), **files}
+        own = {each.key for each in known}
+        known += [each for each in candidates(other.results, {}) if each.key not in own]
+    keys = select_keys(known, select, exclude) if select or exclude else None
     limits = campaign.workspace.campaign.limits if campaign.workspace else None
     records = GalleryRecords(
         results=results,

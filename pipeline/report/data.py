@@ -4,7 +4,7 @@ All of this is pure. Where files lie, which of them have a still and what the ma
 bought for yet are handed in.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,8 +207,7 @@ class _Campaign:
     def as_json(self) -> dict[str, Json]:
         """The campaign, its jobs, purchases and files."""
         records, results = self._records, self._records.results
-        jobs = [each for each in results["jobs"] if records.keys is None or each["key"] in records.keys]
-        shown = _shown(records, jobs)
+        jobs, shown = _chosen(results, records.keys)
         written: dict[str, Json] = {
             "name": results["campaign"],
             "command": records.command,
@@ -228,23 +227,22 @@ class _Campaign:
 
     def _before(self, document: Document) -> Json:
         """What another results manifest says: which purchase served which job, and those that are not known here."""
-        jobs: list[Json] = [
+        jobs, shown = _chosen(document, self._records.keys)
+        rows: list[Json] = [
             _present({"key": each["key"], "status": each["status"], "purchase": each.get("purchase")})
-            for each in document["jobs"]
-            if self._records.keys is None or each["key"] in self._records.keys
+            for each in jobs
         ]
         unknown: list[Json] = [
-            self._rows.purchase(each) for each in document["purchases"] if each["id"] not in self._purchases
+            self._rows.purchase(each) for each in shown if each["id"] not in self._purchases
         ]
-        return {"name": self._records.before_name, "jobs": jobs, "purchases": unknown}
+        return {"name": self._records.before_name, "jobs": rows, "purchases": unknown}
 
 
 def files_on_page(records: GalleryRecords) -> dict[str, str]:
     """By SHA-256: the content type of each file that the page of these records speaks of."""
-    jobs = [each for each in records.results["jobs"] if records.keys is None or each["key"] in records.keys]
-    shown = _shown(records, jobs)
+    _, shown = _chosen(records.results, records.keys)
     if records.before is not None:
-        shown = [*shown, *records.before["purchases"]]
+        shown = [*shown, *_chosen(records.before, records.keys)[1]]
     return {
         output["sha256"]: output["content_type"]
         for purchase in shown
@@ -254,14 +252,14 @@ def files_on_page(records: GalleryRecords) -> dict[str, str]:
     }
 
 
-def _shown(records: GalleryRecords, jobs: Iterable[Document]) -> list[Document]:
-    """Every purchase; under a selection those that serve its jobs, or were bought under their keys."""
-    purchases: list[Document] = records.results["purchases"]
-    if records.keys is None:
-        return purchases
-    keys = {each["key"] for each in jobs}
+def _chosen(document: Document, keys: Collection[str] | None) -> tuple[list[Document], list[Document]]:
+    """The jobs and purchases of a document; of `keys` those jobs, what serves them and what was bought for them."""
+    if keys is None:
+        return document["jobs"], document["purchases"]
+    jobs = [each for each in document["jobs"] if each["key"] in keys]
     served = {each.get("purchase") or each.get("last") for each in jobs}
-    return [each for each in purchases if each["key"] in keys or each["id"] in served]
+    purchases = [each for each in document["purchases"] if each["key"] in keys or each["id"] in served]
+    return jobs, purchases
 
 
 def cost(purchase: Document) -> int:

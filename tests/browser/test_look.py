@@ -1,12 +1,15 @@
 """Looking: films play, a compare runs as one, the detail tells all, and everything goes by keyboard."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab
+from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
 FIRST = "hero/overlay/red/stroll/background=beach/locale=en"
@@ -171,6 +174,48 @@ def test_old_and_new_are_compared_with_one_click(tab: Make, gallery: Gallery) ->
     assert page.url.endswith(f"compare={compared(gallery)}")
     expect(page.locator(".side-name").first).to_contain_text("Earlier")
     expect(page.locator(".side-name").last).to_contain_text("Take 1")
+
+
+def test_other_results_show_what_came_went_or_was_made_anew(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    [before, now] = purchases_of(gallery, FIRST)
+    [came, made, *_] = [
+        job for job in gallery.results["jobs"] if job["status"] == "done" and job["key"] != FIRST
+    ]
+    gone = {**now, "id": "e" * 16, "key": "hero/overlay/red/gone", "template_id": "vim_gone"}
+    gone["bought_at"] = "2026-12-24T12:00:00.000Z"
+    jobs = [
+        {**job, "purchase": before["id"]} if job["key"] == FIRST else job
+        for job in gallery.results["jobs"]
+        if job["key"] not in {came["key"], made["key"]}
+    ]
+    jobs.append({"key": made["key"], "status": "pending"})
+    jobs.append({"key": gone["key"], "status": "done", "purchase": gone["id"]})
+    other = {**gallery.results, "jobs": jobs, "purchases": [before, gone]}
+    records = replace(gallery.source.records, before=other, before_name="main.results.json")
+    source = replace(gallery.source, records=records)
+    written = write_folder(tmp_path, [source], None, bundle=False, told=lambda _number, _of: None)
+
+    page = tab().open(written.page, "#view=compare")
+
+    assert page.locator("h1").last.inner_text() == "1 re-created, 2 came, 1 went."
+    assert page.locator(".pair").get_attribute("href") == f"#compare={before['id']},{now['id']}"
+    assert page.locator(".pair img").count() == 2
+    came_block, went_block = (page.locator(".block", has_text=each) for each in ("Came", "Went"))
+    assert {each.get_attribute("title") for each in came_block.locator("b").all()} == {
+        came["key"],
+        made["key"],
+    }
+    assert came_block.locator("small").inner_text() == "not in main.results.json"
+    assert went_block.locator("b").get_attribute("title") == gone["key"]
+    assert went_block.locator("img").count() == 1
+    assert (went_block.locator("a").get_attribute("href") or "").endswith(".mp4")
+
+    page.evaluate("go({view: 'browse'})")
+    # What only the others bought is no cost of this campaign.
+    assert "24 Dec" not in page.locator("#overview .cost").inner_text()
+    assert "vim_gone" not in page.locator("#overview .bars").inner_text()
 
 
 def test_anything_selected_can_be_compared(tab: Make, gallery: Gallery) -> None:

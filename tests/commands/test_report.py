@@ -205,6 +205,21 @@ def test_other_results_show_what_is_new(made: Project, pipeline: Pipeline, repor
     assert pipeline("report", made.manifest, "--compare", "nothing.json").code == 3
 
 
+def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pipeline, report: Path) -> None:
+    shutil.copy(made.results_file, made.folder / "before.results.json")
+    made.write({"campaign.yaml": spring(prompts={"leap": "a leap", "dance": "a dance in the rain"})})
+    assert pipeline("run", made.manifest).code == 0
+
+    # Nothing of that prompt is asked for any more: what went is found all the same, and nothing else is shown.
+    ended = pipeline("report", made.manifest, "--compare", "before.results.json", "--select", "prompt:walk")
+
+    assert ended.code == 0, ended.said
+    [shown] = data_of(report / "index.html")["campaigns"]
+    assert shown["jobs"] == []
+    assert [each["key"] for each in shown["before"]["jobs"]] == [WALK]
+    assert {each["key"] for each in (*shown["purchases"], *shown["before"]["purchases"])} == {WALK}
+
+
 def test_several_campaigns_get_a_page_each_or_one_for_all(folder: Path, pipeline: Pipeline) -> None:
     project = campaign(folder)
     project.write({"other.yaml": spring(name="autumn", prompts={"walk": "a walk"})})

@@ -2,6 +2,8 @@
 // Two to four purchases beside each other or, two of them, with a wipe: played, paused and sought as one.
 
 const LETTERS = ["A", "B", "C", "D"];
+// So many are listed of what came, went or was made anew.
+const MOST_LISTED = 200;
 
 /** Which side the decision bar acts on. */
 let side = 0;
@@ -338,14 +340,16 @@ function compareTitle(befores) {
   return `${capital(differences.filter(Boolean).join(", ") || "nothing differs")}.`;
 }
 
-/** What came, went or was made anew against the other results. @param {Campaign} campaign */
+/** What came, went or was made anew against the other results: of jobs, and of what serves them. @param {Campaign} campaign */
 function changesOf(campaign) {
   const old = new Map((campaign.before?.jobs ?? []).map((job) => [job.key, job]));
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
-  const now = new Set(jobs.map((job) => job.key));
+  const now = new Map(jobs.map((job) => [job.key, job]));
+  const isNew = (/** @type {JobData} */ job, /** @type {JobData | undefined} */ other) =>
+    !other || Boolean(job.purchase && !other.purchase);
   return {
-    came: jobs.filter((job) => !old.has(job.key)),
-    went: [...old.values()].filter((job) => !now.has(job.key)),
+    came: jobs.filter((job) => isNew(job, old.get(job.key))),
+    went: [...old.values()].filter((job) => isNew(job, now.get(job.key))),
     anew: jobs.flatMap((job) => {
       const before = old.get(job.key)?.purchase;
       return before && job.purchase && before !== job.purchase ? [{ job, before }] : [];
@@ -357,62 +361,59 @@ function changesOf(campaign) {
 function againstBefore(campaign) {
   const { came, went, anew } = changesOf(campaign);
   const name = campaign.before?.name ?? "";
+  const pairs = anew.map(
+    ({ job, before }) =>
+      () =>
+        pairOf(job, app.model.purchases.get(before)),
+  );
   return [
-    anew.length > 0 &&
-      listBlock(
-        "Re-created",
-        `against ${name}`,
-        el(
-          "div",
-          { class: "pairs-list" },
-          ...anew
-            .slice(0, MOST_VALUES)
-            .map(({ job, before }) => pairOf(job, app.model.purchases.get(before))),
-        ),
-      ),
-    came.length > 0 &&
-      listBlock(
-        "Came",
-        `not in ${name}`,
-        el("div", { class: "thumbs" }, ...came.slice(0, MOST_VALUES).map(namedThumb)),
-      ),
-    went.length > 0 &&
-      listBlock(
-        "Went",
-        `only in ${name}`,
-        el(
-          "ul",
-          { class: "plain-list" },
-          ...went.slice(0, MOST_VALUES).map((job) => el("li", { text: job.key })),
-        ),
-      ),
-  ].filter((block) => block !== false);
+    ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs),
+    ...listBlock(
+      "Came",
+      `not in ${name}`,
+      "thumbs",
+      came.map((job) => () => namedThumb(job)),
+    ),
+    ...listBlock(
+      "Went",
+      `only in ${name}`,
+      "thumbs",
+      went.map((job) => () => goneThumb(job, campaign)),
+    ),
+  ];
 }
 
 /** Every job that was made anew here, old beside new. */
 function replacedHere() {
   const pairs = app.model.jobs.flatMap((job) => {
     const before = job.serving && earlierOf(job).find((each) => each.files.length && !each.deleted);
-    return before ? [pairOf(job, before)] : [];
+    return before ? [() => pairOf(job, before)] : [];
   });
-  if (!pairs.length) return [];
-  return [
-    listBlock(
-      "Re-created",
-      `${counted(pairs.length, "job")}, with what served ${pairs.length === 1 ? "it" : "them"} before`,
-      el("div", { class: "pairs-list" }, ...pairs.slice(0, MOST_VALUES)),
-    ),
-  ];
+  const them = pairs.length === 1 ? "it" : "them";
+  return listBlock(
+    "Re-created",
+    `${counted(pairs.length, "job")}, with what served ${them} before`,
+    "pairs-list",
+    pairs,
+  );
 }
 
-/** @param {string} title @param {string} about @param {Node} inner */
-function listBlock(title, about, inner) {
-  return el(
-    "section",
-    { class: "block" },
-    el("div", { class: "head" }, el("h2", { text: title }), el("small", { text: about })),
-    inner,
-  );
+/**
+ * A heading with what stands below it; nothing where there is nothing.
+ * @param {string} title @param {string} about @param {string} form @param {(() => Node)[]} entries
+ */
+function listBlock(title, about, form, entries) {
+  if (!entries.length) return [];
+  const more = entries.length - MOST_LISTED;
+  return [
+    el(
+      "section",
+      { class: "block" },
+      el("div", { class: "head" }, el("h2", { text: title }), el("small", { text: about })),
+      el("div", { class: form }, ...entries.slice(0, MOST_LISTED).map((make) => make())),
+      more > 0 && el("p", { class: "rest", text: `and ${number(more)} more` }),
+    ),
+  ];
 }
 
 /** @param {Job} job @param {Purchase | undefined} before */
@@ -438,5 +439,29 @@ function namedThumb(job) {
     { class: "thumb", href: addressOf({ view: "job", job: job.address }) },
     el("div", { class: "mat" }, mediaBox(job)),
     el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] })),
+  );
+}
+
+/** What only the other results have: the job where there is one here, else the film, if it is. @param {JobData} job @param {Campaign} campaign */
+function goneThumb(job, campaign) {
+  const here = app.model.byKey[campaign.number].get(job.key);
+  const purchase = app.model.purchases.get(job.purchase ?? "");
+  const film = purchase?.files[0] && source.film(purchase.files[0]);
+  const inner = [
+    el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
+    el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] || job.key })),
+  ];
+  if (here)
+    return el("a", { class: "thumb earlier", href: addressOf({ view: "job", job: here.address }) }, ...inner);
+  return film
+    ? el("a", { class: "thumb earlier", href: film, target: "_blank", rel: "noopener" }, ...inner)
+    : el("div", { class: "thumb earlier" }, ...inner);
+}
+
+function unmade() {
+  return el(
+    "div",
+    { class: "film frame", vars: { ratio: 16 / 9 } },
+    el("div", { class: "told" }, el("span", { text: "not made yet" })),
   );
 }

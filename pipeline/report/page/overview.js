@@ -38,17 +38,9 @@ function madeOf(count) {
 /** Purchases that serve no job and whose outcome is unknown: they count like any other. */
 function idleAttention() {
   const served = new Set(app.model.jobs.map((job) => job.purchase));
-  return [...app.model.purchases.values()].filter(
-    (each) =>
-      (each.status === "attention" || each.status === "submitting") &&
-      !served.has(each.id) &&
-      !isOnlyBefore(each),
+  return ownPurchases().filter(
+    (each) => (each.status === "attention" || each.status === "submitting") && !served.has(each.id),
   );
-}
-
-/** Whether a purchase is known from the results that are compared with only. @param {Purchase} purchase */
-function isOnlyBefore(purchase) {
-  return !purchase.campaign.purchases.some((each) => each.id === purchase.id);
 }
 
 function sentence() {
@@ -114,11 +106,16 @@ function isRehearsal() {
   return app.model.campaigns.every((each) => each.emulated);
 }
 
+/** All purchases but those that only the results know that are compared with. */
+function ownPurchases() {
+  const { campaigns, purchases } = app.model;
+  const own = campaigns.flatMap((each) => each.purchases.map(({ id }) => purchases.get(id)));
+  return own.filter((each) => each !== undefined);
+}
+
 /** The purchases that the vendor charges for, whether or not their price is known. */
 function purchasesThatCost() {
-  return [...app.model.purchases.values()].filter(
-    (each) => each.status !== "void" && each.reason !== "rejected",
-  );
+  return ownPurchases().filter((each) => each.status !== "void" && each.reason !== "rejected");
 }
 
 /** What was spent and what is still to come. @param {Purchase[]} bought @param {boolean} rehearsed */
@@ -485,7 +482,7 @@ function capBar(name, spent, coming, cap, amount, capped = true) {
 function templateBars() {
   /** @type {Map<string, { credits: number, jobs: Set<string>, unpriced: boolean }>} */
   const taken = new Map();
-  for (const purchase of app.model.purchases.values()) {
+  for (const purchase of ownPurchases()) {
     const entry = taken.get(purchase.template) ?? { credits: 0, jobs: new Set(), unpriced: false };
     entry.credits += purchase.cost;
     entry.unpriced ||= purchase.price === undefined;

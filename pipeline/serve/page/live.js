@@ -351,9 +351,7 @@ function timeBars() {
 
 function rateBlock() {
   const now = Math.floor(source.now() / 60_000);
-  const bought = [...app.model.purchases.values()].filter(
-    (each) => each.status !== "void" && !isOnlyBefore(each),
-  );
+  const bought = ownPurchases().filter((each) => each.status !== "void");
   const minutes = new Map();
   for (const each of bought) {
     const minute = Math.floor(timeOf(each.bought) / 60_000);

@@ -179,6 +179,21 @@ def test_other_results_bring_only_what_is_not_known() -> None:
     assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
 
 
+def test_a_selection_shows_nothing_of_the_other_jobs_of_other_results() -> None:
+    other = {**job(), "key": "hero/overlay/blue/walk/locale=en", "purchase": "2" * 16}
+    film = {"content_type": "video/mp4", "sha256": OTHER}
+    before = {
+        "jobs": [job(purchase="9" * 16), other],
+        "purchases": [purchase(id="9" * 16), purchase(id="2" * 16, key=other["key"], outputs=[film])],
+    }
+    given = records(before=before, before_name="old.json", keys={KEY})
+    data = shown(given)
+
+    assert [each["key"] for each in data["before"]["jobs"]] == [KEY]
+    assert [each["id"] for each in data["before"]["purchases"]] == ["9" * 16]
+    assert files_on_page(given) == {SHA: "video/mp4"}
+
+
 def test_the_upstream_is_the_job_of_the_purchase_that_it_was_made_from() -> None:
     upstream = purchase(id="2" * 16, key="sketch/s/red")
     data = shown(records(purchases=[purchase(inputs=["2" * 16]), upstream]))
