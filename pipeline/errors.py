@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -62,8 +62,7 @@ def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
     return next((code for code in PRECEDENCE if code in held), ExitCode.OK)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file that a person wrote; line and column count from 1. Ordered by file, line, column.
 
     With neither, it is the file itself: one that is missing has no lines.
@@ -72,9 +71,6 @@ class Position:
     file: str
     line: int = 0
     column: int = 0
-
-    def __lt__(self, other: "Position") -> bool:
-        return (self.file, self.line, self.column) < (other.file, other.line, other.column)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file

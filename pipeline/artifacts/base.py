@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,8 +28,7 @@ class Upload(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """An object as the server tells of it. `sha256` is in hex, None where the server keeps none or was not asked."""
 
     bytes: int

@@ -1,7 +1,7 @@
 """What the files of a purchase are called: never by the server, always by manifest and content type."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.purchases import Output, Purchase
 from pipeline.safe_names import safe_path
@@ -63,8 +63,7 @@ def suffix(content_type: str) -> str:
     return _SUFFIXES.get(bare) or _OTHERS.get(bare, "bin")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """One file of a purchase under its name. `path` is below the output folder; `slot` says which it is."""
 
     path: str

@@ -5,8 +5,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.documents.source import SourceFile
 from pipeline.documents.text_file import conflicts
@@ -20,16 +19,14 @@ _LONGEST_HEADER = 4 << 20
 _EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record, and the line where it begins."""
 
     cells: tuple[str, ...]
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class CsvTable:
+class CsvTable(NamedTuple):
     """What a CSV file holds: of each record a cell for each column, empty where it was shorter than the header.
 
     `header_line` is the line where the header begins; blank records are left out.

@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.errors import Position, Problem
 
@@ -52,8 +52,7 @@ class SourceFile:
         return self.problem(message, self.text.count("\n", 0, offset) + 1, offset - start + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where something was written, kept for problems that show long after it was read."""
 
     source: SourceFile

@@ -112,7 +112,7 @@ def _catalog(value: Value | None, context: Context) -> catalog.Catalog:
             context.problems += error.problems
     prices = {key: price_of(each) for key, each in _named(value.get("credits")).items()}
     known = known.with_prices({key: price for key, price in prices.items() if price is not None})
-    return replace(known, strict=value.flag_of("strict"))
+    return known._replace(strict=value.flag_of("strict"))
 
 
 def _vars(value: Value | None, variables: Mapping[str, Json], context: Context) -> Mapping[str, Json]:

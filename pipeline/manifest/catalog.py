@@ -1,8 +1,8 @@
 """What is known of the vendor's templates: their options, inputs, outputs, steps and prices."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pipeline.jobs import MediaType, Option
 from pipeline.manifest.option_specs import OptionSpec
@@ -10,8 +10,7 @@ from pipeline.manifest.option_specs import OptionSpec
 _DEFAULT_MODE = "video"
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What a template is made from: how many of which type."""
 
     type: MediaType
@@ -22,8 +21,7 @@ class Inputs:
 Price = int | Mapping[MediaType, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """One of the vendor's templates. What is None or empty is not known.
 
     `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
@@ -36,12 +34,12 @@ class Template:
     description: str = ""
     recommended: bool = False
     inputs: Inputs | None = None
-    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    options: Mapping[str, OptionSpec] = MappingProxyType({})
     other_options: bool = False
     webhook: bool = False
     output: MediaType | None = None
     mode_option: str | None = None
-    steps: Mapping[str, MediaType] = field(default_factory=dict)
+    steps: Mapping[str, MediaType] = MappingProxyType({})
     credits: Price | None = None
     as_of: str | None = None
 
@@ -67,12 +65,11 @@ class Template:
         return None if output is None else self.credits.get(output)
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(NamedTuple):
     """The templates that are known, by id. `prices` are those of ids that are known by their price only."""
 
     templates: Mapping[str, Template]
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: Mapping[str, Price] = MappingProxyType({})
     strict: bool = False
 
     def get(self, template_id: str) -> Template | None:
@@ -98,8 +95,8 @@ class Catalog:
     def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":
         """The same with other prices, for templates that are known and for others."""
         templates = {
-            name: replace(template, credits=prices[name], as_of=None) if name in prices else template
+            name: template._replace(credits=prices[name], as_of=None) if name in prices else template
             for name, template in self.templates.items()
         }
         others = {name: price for name, price in prices.items() if name not in templates}
-        return replace(self, templates=MappingProxyType(templates), prices=MappingProxyType(others))
+        return self._replace(templates=MappingProxyType(templates), prices=MappingProxyType(others))

@@ -1,7 +1,6 @@
 """Reading catalogues. The built-in one is a file of the same format as a user's own, which is merged over it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -66,7 +65,7 @@ class _Templates(Mapping[str, Template]):
         if template_id not in self._built:
             built = _template(template_id, self._values[template_id])
             if built.credits is not None:
-                built = replace(built, as_of=self._own.get(template_id, self._as_of))
+                built = built._replace(as_of=self._own.get(template_id, self._as_of))
             self._built[template_id] = built
         return self._built[template_id]
 

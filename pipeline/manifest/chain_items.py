@@ -1,14 +1,13 @@
 """What a chain needs to know of the jobs that it hangs on; nothing else of them is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.jobs import JobKey, Json, MediaType, UpstreamOutput, axis_text
 from pipeline.manifest.model import Chain, Combination, Item, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class ChainInput:
+class ChainInput(NamedTuple):
     """What a chain needs to know of a job: its key, and what its output is called and carries along.
 
     `common_id` is what all takes of the job share.

@@ -1,8 +1,7 @@
 """What is wrong with one job: all of it, not the first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from pipeline.errors import InvalidInput, Problem
 
@@ -11,8 +10,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(NamedTuple):
     """Problems gathered while the parts of a job are worked out one after the other."""
 
     problems: list[Problem]

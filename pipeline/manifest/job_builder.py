@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Coordinates, Job, MediaType, Option, Request, Source, Wording, axis_text, constant
@@ -165,8 +166,7 @@ def _worded(wording: Remembered[Wording] | None, scope: Scope, faults: Faults) -
     return None if wording is None else faults.catch(_NOTHING, wording, scope)
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
+class _Inputs(NamedTuple):
     """What an item gives to a template, and what is wrong with that."""
 
     item: Item | None

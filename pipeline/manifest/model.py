@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pipeline.documents.source import Location
 from pipeline.errors import Problem
@@ -21,8 +23,7 @@ class ProviderSettings:
     location: Location | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The limits of a run, and the defaults of those that a manifest leaves out.
 
     Caps on buying, where None is no cap: `max_creates` and `max_credits` for one run, `budget` for all runs of the
@@ -41,8 +42,7 @@ class Limits:
     canary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSettings:
+class OutputSettings(NamedTuple):
     """Where files go. `dir` is a real path; `path` the template as written, with its `.{{ ext }}`."""
 
     dir: Path
@@ -64,8 +64,7 @@ class Item:
     gives: MediaType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """A set's items are the outputs of the rule `rule`: its result, or that of `step`.
 
     With `approved` there is one item for all takes of a job, and only an approved one is taken.
@@ -78,8 +77,7 @@ class Chain:
     step_location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSet:
+class ImageSet(NamedTuple):
     """Named items, or the chain that gives them."""
 
     name: str
@@ -87,21 +85,19 @@ class ImageSet:
     chain: Chain | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A named text. `vars` are what else its row says, where it comes from a table."""
 
     name: str
     text: Text
-    vars: Mapping[str, Json] = field(default_factory=dict)
+    vars: Mapping[str, Json] = MappingProxyType({})
 
 
 # An option as written: plain, or with texts in it that are yet to be rendered.
 OptionTree = bool | int | float | str | Text | LocalFile | list["OptionTree"] | dict[str, "OptionTree"] | None
 
 
-@dataclass(frozen=True, slots=True)
-class OptionEntry:
+class OptionEntry(NamedTuple):
     """One option of a template. `names` are those that its texts depend on; None where it has no text."""
 
     tree: OptionTree
@@ -109,8 +105,7 @@ class OptionEntry:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """One of the vendor's templates under a name of the campaign. `known` is its entry in the catalogue."""
 
     name: str
@@ -124,16 +119,14 @@ class Template:
     known: catalog.Template | None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of `exclude` or `include`: `template`, `image`, `prompt` and axes by name."""
 
     values: Mapping[str, Json]
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Makes jobs. Templates hold the rule's options already; the matrix is in the order written.
 
     An axis from a table has one `Named` text for each row: its id, with all that the row says.
@@ -187,8 +180,7 @@ class Campaign:
         return f"<Campaign {self.name}: {len(self.rules)} rule(s), {self.manifest}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Combination:
+class Combination(NamedTuple):
     """One value of each axis; None where the axis is empty. Axis values are in the order of the matrix."""
 
     template: Template

@@ -1,9 +1,8 @@
 """What is known of a template's options, and whether a value is one that the vendor takes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.errors import did_you_mean
 from pipeline.jobs import LocalFile, Option
@@ -22,16 +21,14 @@ class OptionType(StrEnum):
     ANY = "any"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Something about a value: an error the vendor would refuse, or a warning that it might."""
 
     message: str
     severity: Literal["error", "warning"] = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class OptionSpec:
+class OptionSpec(NamedTuple):
     """One option of a template. `of` is the type of a list's items; `joined` lists go as one text."""
 
     type: OptionType

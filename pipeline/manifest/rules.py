@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pipeline.documents.location import Value
 from pipeline.errors import did_you_mean
@@ -24,8 +24,7 @@ Matrix = tuple[tuple[str, tuple[Json, ...]], ...]
 _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What rules refer to, by name; None stands for what is wrong and was reported."""
 
     templates: Mapping[str, Template | None]
@@ -68,8 +67,8 @@ def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
 def _with_options(template: Template, over: Value | None, parts: Parts, context: Context) -> Template:
     if over is None:
         return template
-    return replace(
-        template, options=build_options(parts.options[template.name], over, template.known, context)
+    return template._replace(
+        options=build_options(parts.options[template.name], over, template.known, context)
     )
 
 

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
 from pipeline.documents.location import Value
@@ -17,8 +17,7 @@ from pipeline.manifest.texts import Text, is_true
 _ID = re.compile(r"[^\n\t]{1,200}")
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(NamedTuple):
     """What a table is read for: which columns are ours, and of which one each there has to be."""
 
     own: re.Pattern[str]
@@ -30,8 +29,7 @@ PROMPTS: Final = Purpose(re.compile(r"id|text"), (("id",), ("text",)))
 AXIS: Final = Purpose(re.compile(r"id"), (("id",),))
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """One row. `own` are its cells by our names, `vars` all the others by theirs; empty ones are left out.
 
     `names` tells what the file calls our columns.

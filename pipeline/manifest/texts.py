@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pipeline.documents.node import Node, text_position
@@ -71,10 +71,10 @@ def compile_text(source: str, location: Location, node: Node | None) -> Text:
 def _problem(error: TemplateError, location: Location, node: Node | None) -> Problem:
     line = error.line or 1
     if node is None:
-        location = replace(location, line=line, column=1)
+        location = location._replace(line=line, column=1)
     else:
         position = text_position(node, line)
-        location = replace(location, line=position.line, column=position.column)
+        location = location._replace(line=position.line, column=position.column)
     return location.problem(error.message)
 
 

@@ -1,10 +1,9 @@
 """Media facts: what a file shows and how long, told by its bytes, and how two machines' facts are joined."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.jobs import Json, canonical_json
 
@@ -16,8 +15,7 @@ MediaMap = Mapping[str, Mapping[str, Json]]
 _IN_ORDER = ("rule", "width", "height", "duration", "frame_rate", "audio")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaFacts:
+class MediaFacts(NamedTuple):
     """What a file holds. Pixels as shown; seconds and frames a second, with three decimals at most.
 
     Only what applies is set: a picture has no length, a sound no size.

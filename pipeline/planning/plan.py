@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Json, Visibility
@@ -43,8 +44,7 @@ class Presence(StrEnum):
     ALTERED = "altered"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(NamedTuple):
     """One value of a request that changed, by its place in it."""
 
     name: str
@@ -52,8 +52,7 @@ class Difference:
     new: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class Wording(NamedTuple):
     """What the vendor shows of a workflow, and a PUT can set."""
 
     title: str
@@ -179,8 +178,7 @@ class PlanOptions:
 ALL = PlanOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanArguments:
+class PlanArguments(NamedTuple):
     """The same as a person writes it: `select`, `exclude` and `replace` are expressions of `--select`."""
 
     select: tuple[str, ...] = ()

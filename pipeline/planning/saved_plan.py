@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.jobs import JobKey, Json
 from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
@@ -13,8 +13,7 @@ from pipeline.purchases import Records, Status
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedAction:
+class SavedAction(NamedTuple):
     """What the plan said of one job.
 
     `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.

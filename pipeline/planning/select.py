@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import NamedTuple
 
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import Job, JobKey, axis_text
@@ -12,8 +12,7 @@ from pipeline.planning.plan import Action
 from pipeline.purchases import PENDING, Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A job, or an orphan (`job` is then None), with what a selection may ask of it."""
 
     key: JobKey

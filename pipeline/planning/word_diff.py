@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 # A text up to this length is shown whole; of a longer one, so much around each change.
 LONGEST_WHOLE = 120
@@ -16,24 +16,21 @@ _MOST_COMPARED = 4_000_000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(NamedTuple):
     """A part of a text, and whether it is what changed."""
 
     text: str
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextChange:
+class TextChange(NamedTuple):
     """One change with what stands around it; all of `old` and `new` where the texts are short."""
 
     old: tuple[Span, ...]
     new: tuple[Span, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hunk:
+class _Hunk(NamedTuple):
     """Characters `old_start` to `old_end` of the old text became those of the new one."""
 
     old_start: int

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
@@ -26,8 +26,7 @@ class Verdict(StrEnum):
     REDO = "redo"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(NamedTuple):
     """What `by` wrote of a take: `at` so many seconds into the video, None: of it as a whole."""
 
     text: str

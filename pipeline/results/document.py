@@ -1,7 +1,6 @@
 """The results manifest: the same bytes for the same outcome, and nothing that changes by itself."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,8 +17,7 @@ from pipeline.results.summary import summarize
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heading:
+class Heading(NamedTuple):
     """Whose results these are. `manifest` is relative to the results file, `output` to the manifest.
 
     `shard` is the part of the campaign that they tell of, None where that is all.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
@@ -52,8 +52,7 @@ class ResultsFile:
     version: "Version | None" = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(NamedTuple):
     """Which bytes: their SHA-256, and the stamp of the file when they were put there, or before they were read."""
 
     digest: str

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.jobs import Json
 from pipeline.purchases import Purchase, bought_nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(NamedTuple):
     """`jobs` by status; `credits` that were ever spent, and `unpriced`: purchases whose price nobody knows."""
 
     jobs: Mapping[str, int]

@@ -6,7 +6,6 @@ locks of the first when the second is closed.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from pipeline.files import Stamp as FileStamp
@@ -115,7 +114,7 @@ class StateOfRun:
         with self._lock:
             records = Records(purchases=dict(self._purchases), served=self._served)
             runs = {each: self._run if each in self._own else "" for each in self._purchases}
-        return replace(before, records=records, runs=runs)
+        return before._replace(records=records, runs=runs)
 
     def durations(self) -> Mapping[str, float]:
         return self._durations

@@ -8,6 +8,7 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline import system
 from pipeline.errors import InvalidInput, PipelineError, StateLocked, Unfinished
@@ -70,8 +71,7 @@ class Lock:
         os.close(self.descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The process that holds a lock, and since when (UTC, ISO 8601)."""
 
     pid: int

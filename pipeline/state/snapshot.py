@@ -4,8 +4,7 @@ An import is joined like any other set of purchases, so there is no order to kee
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
@@ -20,8 +19,7 @@ VERSION = 1
 _LONGEST = 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What an export brings: the campaign it is of, its purchases, and what its state knew of them besides."""
 
     campaign: str
@@ -44,7 +42,7 @@ def write(
         "purchases": [as_json(purchase) for purchase in purchases],
         "served": dict(sorted(records.served.items())),
         "recorded": [*sorted(recorded)],
-        "events": [asdict(event) for event in events],
+        "events": [event._asdict() for event in events],
         "durations": dict(sorted(durations.items())),
     }
 

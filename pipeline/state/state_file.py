@@ -11,8 +11,8 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from pipeline import system
@@ -28,8 +28,7 @@ RESTORE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Whose state it is; `manifest` is relative to the state's folder."""
 
     campaign: str

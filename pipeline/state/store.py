@@ -1,16 +1,15 @@
 """The port to where purchases are kept. Only one run at a time writes; see `pipeline.state.lock`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state.transitions import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One step of one purchase's life, as it goes to disk.
 
     `before` is None for an intent. `event` is None for an intent too, and for what the join brought.
@@ -24,8 +23,7 @@ class Change:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class Caps(NamedTuple):
     """What may be bought: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
 
     max_creates: int | None = None
@@ -33,8 +31,7 @@ class Caps:
     budget: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(NamedTuple):
     """What counts against the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
 
     creates: int = 0
@@ -64,8 +61,7 @@ class Spent:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedFile:
+class PlacedFile(NamedTuple):
     """Where a purchase's file lies on this machine; never joined, never published.
 
     `path` is relative to the output folder. `slot` says which of the purchase's files it is: `result/0` or
@@ -80,8 +76,7 @@ class PlacedFile:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(NamedTuple):
     """A create that is to be sent: `purchase` as `submitting`, noted at `at` (UTC, ISO 8601).
 
     `supersedes` are purchases whose place it takes: they get the flag `again` with it, or not at all.
@@ -92,8 +87,7 @@ class Intent:
     supersedes: Sequence[PurchaseId] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(NamedTuple):
     """What one turn of the coordinator brought, to be made durable as one.
 
     `changes` are steps of purchases that the state holds. `files` lie in the output folder now; at the paths
@@ -108,8 +102,7 @@ class Turn:
     durations: Sequence[tuple[str, float]] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownResults:
+class KnownResults(NamedTuple):
     """What a state remembers of the results manifest that was written from it last; both are hashes, or empty.
 
     It holds all that the results `joined` tell. From what has the hash `told`, and from the state, they were written:
@@ -120,8 +113,7 @@ class KnownResults:
     told: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedEvent:
+class LoggedEvent(NamedTuple):
     """One row of a purchase's history."""
 
     at: str
@@ -132,8 +124,7 @@ class LoggedEvent:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What a state held when somebody looked. `revisions` says how often each purchase had been written.
 
     `runs` names the run that recorded the intent of each, empty where another machine did. A run's name begins with
@@ -141,12 +132,11 @@ class Sighting:
     """
 
     records: Records = Records()
-    revisions: Mapping[PurchaseId, int] = field(default_factory=dict)
-    runs: Mapping[PurchaseId, str] = field(default_factory=dict)
+    revisions: Mapping[PurchaseId, int] = MappingProxyType({})
+    runs: Mapping[PurchaseId, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class Imported(NamedTuple):
     """What an export brings beside the purchases. Results, which anybody can write, bring none of it.
 
     `recorded` are purchases whose intent the state that was exported recorded: they count as recorded by this one.
@@ -155,7 +145,7 @@ class Imported:
 
     recorded: Collection[PurchaseId] = frozenset()
     events: Sequence[LoggedEvent] = ()
-    durations: Mapping[str, float] = field(default_factory=dict)
+    durations: Mapping[str, float] = MappingProxyType({})
 
 
 NOTHING_IMPORTED = Imported()

@@ -14,7 +14,7 @@ The format is SQLite's own (https://sqlite.org/walformat.html), which its compat
 import itertools
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
@@ -24,8 +24,7 @@ _WORD = 0xFFFF_FFFF
 _Checksum = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(NamedTuple):
     """A frame as it lies in the file; the checksum covers `head` and `content` and all before them."""
 
     page: int

@@ -3,8 +3,8 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.state.sql import statements
@@ -12,8 +12,7 @@ from pipeline.state.sql.database import Row, Value
 from pipeline.state.state_file import RESTORE, explained
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
+class Epoch(NamedTuple):
     """Which run this is of those that have held the state; `assert_in_place` raises where the file is gone."""
 
     number: int

@@ -2,8 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import NamedTuple, Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
@@ -52,8 +52,7 @@ class Rescue(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """A database, open: a file, a copy in memory, or a server.
 
     `release` lets everything go, more than once if asked. `rescue` is None for reading only. `is_held` says whether
@@ -321,7 +320,7 @@ def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
     """The results do not tell any more all that is known here."""
     if mirror.results.told:
         transaction.rows(statements.TELL_NOTHING)
-        mirror.results = replace(mirror.results, told="")
+        mirror.results = mirror.results._replace(told="")
 
 
 def _index(

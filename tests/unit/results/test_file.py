@@ -403,7 +403,7 @@ def test_what_is_built_after_another_is_what_is_built_alone(
             "published": ids if with_steps else (),
             "media": {each.id * 4: {"rule": 1 + len(steps), "width": len(held)} for each in purchases},
         }
-        heading = replace(HEADING, output=output)
+        heading = HEADING._replace(output=output)
         assert builder.build(heading, **given_now) == Builder().build(heading, **given_now)
 
 

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def test_a_campaign_moves_between_databases_without_loss(
     assert again.spent().ever == 12
     for bought in (lost, done):
         events = [event for event in again.events(bought.id) if event.event != "joined"]
-        assert [asdict(event) for event in events] == [
+        assert [event._asdict() for event in events] == [
             event for event in exported["events"] if event["purchase"] == bought.id
         ]
     # What comes later is written on top of it.

@@ -293,7 +293,7 @@ def test_any_text_a_server_may_send_is_stored_as_it_is(
 def test_a_detail_with_a_nul_or_a_lone_surrogate_does_not_break_the_history(desk: Desk) -> None:
     store = desk.open()
     change = step(buy(store), transitions.Unresolved("no answer"))
-    store.commit([replace(change, detail="raw: \0 \ud800")])
+    store.commit([change._replace(detail="raw: \0 \ud800")])
     _, event = store.events(purchase().id)
     assert event.detail == "raw: \\0 \\ud800"
 
@@ -309,10 +309,10 @@ def test_what_serves_a_key_is_remembered_and_the_others_stay(desk: Desk) -> None
 def test_files_are_placed_moved_and_forgotten(desk: Desk) -> None:
     store = desk.open()
     first = placed("a.mp4")
-    second = replace(placed("b.mp4"), slot="steps/2/0", mtime_ns=2**60)
+    second = placed("b.mp4")._replace(slot="steps/2/0", mtime_ns=2**60)
     store.index_files([first, second])
-    store.index_files([replace(first, path="c.mp4"), replace(second, sha256="cc")], removed=["a.mp4"])
-    assert desk.again(store).files() == [replace(second, sha256="cc"), replace(first, path="c.mp4")]
+    store.index_files([first._replace(path="c.mp4"), second._replace(sha256="cc")], removed=["a.mp4"])
+    assert desk.again(store).files() == [second._replace(sha256="cc"), first._replace(path="c.mp4")]
 
 
 def test_many_files_are_placed_at_once(desk: Desk) -> None:

@@ -128,5 +128,5 @@ def test_an_empty_turn_writes_nothing(desk: Desk) -> None:
 def test_a_file_that_moved_in_a_turn_lies_where_it_is_now(desk: Desk) -> None:
     store = desk.open()
     store.commit_turn(Turn(files=[FILE]), UNCAPPED)
-    store.commit_turn(Turn(files=[replace(FILE, path="b.mp4")], removed=["a.mp4"]), UNCAPPED)
-    assert desk.again(store).files() == [replace(FILE, path="b.mp4")]
+    store.commit_turn(Turn(files=[FILE._replace(path="b.mp4")], removed=["a.mp4"]), UNCAPPED)
+    assert desk.again(store).files() == [FILE._replace(path="b.mp4")]
