@@ -20,7 +20,7 @@ from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
-from pipeline.records import purchase_from_json, refusal
+from pipeline.records import purchase_from_json, unrecordable_reason
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -165,7 +165,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
     problems: list[str] = []
     for number, written in enumerate(document["purchases"]):
         purchase = purchase_from_json(written)
-        if why := refusal(purchase):
+        if why := unrecordable_reason(purchase):
             problems.append(f"purchases[{number}]: {why}")
         if purchase.id in purchases:
             problems.append(f"purchases[{number}]: {purchase.id} occurs twice")
