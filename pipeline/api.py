@@ -167,7 +167,7 @@ def run(
         )
         campaign_run = CampaignRun(state, options, stop)
         made = campaign_run.plan()
-        if why := campaign_run.refusal(made):
+        if why := campaign_run.exceeded_limit(made):
             raise BuyingStopped(why)
         return campaign_run.carry_out(made, lambda: nullcontext(_EventReporter(on_event)))
 

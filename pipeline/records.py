@@ -1,9 +1,9 @@
-"""Reads a purchase that was written down, whoever wrote it: shape first, then what can be recorded.
+"""Reads recorded purchases, whoever wrote them: shape first, then what can be recorded.
 
 A state is our own, so of what it holds only the shape is asked: what was bought must never be locked in by a
-limit. An export and a results manifest may come from anybody, so there `refusal` has a say too. It says what the
-results schema says, and what no schema does: that the parts of a purchase agree, and that every form of record
-takes every text and number.
+limit. An export and a results manifest may come from anybody, so these are checked by `unrecordable_reason` too: for
+what the results schema says, and for what no schema can, that the parts of a purchase agree and that every form of
+record takes every text and number.
 """
 
 import math
@@ -97,7 +97,7 @@ def _steps(written: list[Json]) -> Iterator[Step]:
         yield Step(flow=step["flow"], outputs=tuple(_outputs(step["outputs"])))
 
 
-def refusal(purchase: Purchase) -> str | None:
+def unrecordable_reason(purchase: Purchase) -> str | None:
     """Why `purchase` cannot be recorded; None where it can."""
     try:
         _check_identity(purchase)

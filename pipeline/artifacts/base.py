@@ -1,8 +1,11 @@
 """What holds files: a folder of this machine, or an object store. The port that the output folder uses."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -124,3 +127,35 @@ class FileStore(Protocol):
     def delete(self, path: str, digest: str) -> None:
         """Delete the file at `path`, whose hash is `digest`, if it is still there."""
         ...
+
+
+# Below the folder of a manifest: copies of what lies in an object store, each for as long as it is read.
+COPIES = Path(".pipeline", "copies")
+
+# Seconds after which nobody uses a temporary file any more: several commands may share a folder.
+_ABANDONED = 24 * 60 * 60
+
+
+def make_scratch(folder: Path) -> Path:
+    """The folder, made where it is missing: its owner's alone, and ignored by git.
+
+    Raises:
+        Unfinished: it cannot be made.
+    """
+    try:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / ".gitignore").write_bytes(b"*\n")
+    except OSError as error:
+        raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
+    _sweep(folder)
+    return folder
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove, once in a process, temporary files of commands that were killed: each may be as large as a video."""
+    for leftover in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - leftover.lstat().st_mtime > _ABANDONED:
+                leftover.unlink()

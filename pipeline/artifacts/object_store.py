@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import failpoints
-from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload
+from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload, make_scratch
 from pipeline.artifacts.s3 import LARGEST_OBJECT, Bucket
-from pipeline.artifacts.scratch import make_scratch
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import open_temporary
 from pipeline.schemes import ObjectUrl

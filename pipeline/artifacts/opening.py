@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.artifacts.base import FileStore
+from pipeline.artifacts.base import FileStore, make_scratch
 from pipeline.artifacts.local_folder import LocalFolder
-from pipeline.artifacts.scratch import make_scratch
 from pipeline.errors import Unfinished
 from pipeline.files import open_temporary
 from pipeline.schemes import ObjectUrl, OutputLocation

@@ -79,7 +79,7 @@ def command(
 def _exit_code(plans: Iterable[Plan]) -> ExitCode:
     """For `--detailed-exitcode`: whether there is something to do, and whether a limit forbids it."""
     listed = list(plans)
-    if any(plan.refusal is not None for plan in listed):
+    if any(plan.limit is not None for plan in listed):
         return ExitCode.STOPPED_BUYING
     changes = any(entry.action in CHANGING for plan in listed for entry in plan.entries)
     return ExitCode.CHANGES if changes else ExitCode.OK

@@ -119,7 +119,7 @@ class RunConsole:
             self._say(line)
 
     def _may_begin(self, plan: Plan, *, ask: bool) -> bool:
-        if why := self._run.refusal(plan):
+        if why := self._run.exceeded_limit(plan):
             self._run.report.stop(ExitCode.STOPPED_BUYING, why)
             return False
         can_ask = is_terminal(sys.stdin) and is_terminal(sys.stdout)
@@ -158,7 +158,7 @@ class RunConsole:
         yield from self._problems(outcome)
         for note in outcome.notes:
             # The limit that a plan meets is reported with the plan.
-            if note != plan.refusal or verbosity().quiet:
+            if note != plan.limit or verbosity().quiet:
                 yield printable(note)
         if not verbosity().quiet:
             yield from self._summary(outcome, plan)

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import record_limits
+from pipeline.artifacts.base import COPIES
 from pipeline.artifacts.inventory import Inventory
 from pipeline.artifacts.opening import on_this_machine
-from pipeline.artifacts.scratch import COPIES
 from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, result_of
 from pipeline.engine.in_flight import InFlight

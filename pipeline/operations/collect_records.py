@@ -27,7 +27,7 @@ from pipeline.operations.workspace import (
     scratch_folder,
     shown_path,
 )
-from pipeline.planning.collect import everything
+from pipeline.planning.make import everything
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status

@@ -14,8 +14,7 @@ from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.workspace import relative, shown_path
-from pipeline.planning.caps_check import refusal
-from pipeline.planning.make import make
+from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
 from pipeline.results.summary import credits_spent
@@ -43,7 +42,7 @@ def plan_of(
     spent = credits_spent(state.records.purchases.values())
     return replace(
         made,
-        refusal=refusal(made, caps or caps_of(campaign.limits), spent),
+        limit=exceeded_limit(made, caps or caps_of(campaign.limits), spent),
         prices_of=_oldest_price(made, campaign.catalog),
         manifest=shown_path(campaign.manifest),
     )

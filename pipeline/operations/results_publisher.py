@@ -18,8 +18,7 @@ from pipeline.operations.unread_media import read_missing
 from pipeline.operations.workspace import cache_folder
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
-from pipeline.results.file import write
-from pipeline.results.text import Texts
+from pipeline.results.file import Texts, write
 from pipeline.state.store import KnownResults
 from pipeline.state.transitions import absorb
 

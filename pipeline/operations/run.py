@@ -18,7 +18,7 @@ from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder, now
-from pipeline.planning.collect import paid_for
+from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.report.stills import StillCache
@@ -73,11 +73,11 @@ class CampaignRun:
         paid = [each for each in known if selected is None or each.key in selected]
         return paid_for(self.plan(), paid, self._outputs.inventory.lacks)
 
-    def refusal(self, plan: Plan) -> str | None:
+    def exceeded_limit(self, plan: Plan) -> str | None:
         """Why nothing of `plan` may be bought, as far as that is known beforehand: a cap, or `frozen`."""
         if plan.buying and self._options.frozen:
             return f"{len(plan.buying):,} to buy, but --frozen: nothing was done"
-        return plan.refusal
+        return plan.limit
 
     def carry_out(
         self,

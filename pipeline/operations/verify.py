@@ -14,8 +14,7 @@ from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Purchase, Status, WorkflowId
-from pipeline.results.document import Builder
-from pipeline.results.verify import differences
+from pipeline.results.document import Builder, differences
 
 
 @dataclass(frozen=True, slots=True)

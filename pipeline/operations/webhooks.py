@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.operations.workspace import STATE_FOLDER, Workspace
-from pipeline.webhooks.addresses import Addresses, checked_url
+from pipeline.webhooks.addresses import VARIABLE, Addresses, checked_url, secret_in
 from pipeline.webhooks.receipt import ReceiptInbox, Webhooks
-from pipeline.webhooks.secret import VARIABLE, secret_in
 from pipeline.webhooks.spool import Spool, TeamSpool, spool_at
 
 if TYPE_CHECKING:

@@ -1,13 +1,17 @@
-"""Makes the plan of a campaign from what serves its jobs, the files on disk, and what a person asks for."""
+"""Makes the plan of a campaign, the part of it that costs nothing, and the limit that it would exceed.
 
-from collections.abc import Callable, Collection, Mapping
+A plan follows from the purchases that serve its jobs, the files on disk, and what a person asks for.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
 from pipeline.jobs import JobKey
-from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions, Presence
+from pipeline.planning.plan import ALL, BUYING, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
-from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Records
+from pipeline.purchases import UNFINISHED, Purchase, PurchaseId, Reason, Records, Status
+from pipeline.state.store import Caps
 
 
 def any_purchase(_purchase: Purchase) -> bool:
@@ -75,3 +79,66 @@ def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> 
 def _orphan(purchase: Purchase) -> Entry:
     reason = f"its job is no longer in the manifest; it is {purchase.status}"
     return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)
+
+
+_UNPAID = BUYING | {Action.SHARE, Action.WAIT}
+
+
+def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchase], bool]) -> Plan:
+    """`plan` without what it would buy, and with what a run leaves alone.
+
+    That is: what is finished and whose files are not on this machine, which `lacks` tells of a purchase that
+    serves no job; and those of `purchases` that the vendor had failed, which are asked about once more.
+    """
+    entries = tuple(entry for entry in plan.entries if entry.action not in _UNPAID)
+    missing = [
+        entry.purchase
+        for entry in entries
+        if entry.presence is Presence.MISSING and entry.purchase is not None
+    ]
+    orphans = [entry.purchase for entry in plan.of(Action.ORPHAN) if entry.purchase is not None]
+    earlier = [each for each in plan.assignment.earlier if plan.entry(each.key) is not None]
+    idle = [each for each in (*earlier, *orphans) if lacks(each)]
+    failed = [each for each in purchases if each.reason is Reason.VENDOR and not each.deleted]
+    return replace(plan, entries=entries, followed=(*plan.followed, *missing, *idle, *failed), limit=None)
+
+
+def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
+    """The same where no manifest tells of jobs, so that `assignment` has none: all of `purchases`."""
+    wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
+    return Plan(
+        entries=(),
+        assignment=assignment,
+        followed=[
+            each
+            for each in purchases
+            if not each.deleted and (each.status in wanted or each.reason is Reason.VENDOR)
+        ],
+    )
+
+
+def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
+    """Why the plan may not be carried out, None if it may. `spent` are the credits of all runs so far."""
+    creates = len(plan.buying)
+    if not creates:
+        return None
+    if caps.max_creates is not None and creates > caps.max_creates:
+        return f"{creates:,} creates would exceed max_creates ({caps.max_creates:,})"
+    capped = [
+        name for name, cap in (("max_credits", caps.max_credits), ("budget", caps.budget)) if cap is not None
+    ]
+    if capped and plan.unpriced:
+        templates = sorted(
+            {entry.job.request.template_id for entry in plan.unpriced if entry.job is not None}
+        )
+        return (
+            f"{', '.join(templates)}: no known price, so limits.{capped[0]} cannot be enforced; "
+            "set it under catalog.credits (see docs/reference/errors.md#no-known-price)"
+        )
+    if caps.max_credits is not None and plan.credits > caps.max_credits:
+        return f"{plan.credits:,} credits would exceed max_credits ({caps.max_credits:,})"
+    if caps.budget is not None and spent + plan.credits > caps.budget:
+        return (
+            f"{plan.credits:,} credits on top of {spent:,} spent would exceed limits.budget ({caps.budget:,})"
+        )
+    return None

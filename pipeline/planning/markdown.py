@@ -46,7 +46,7 @@ def _summary(plan: Plan) -> str:
     unknown = f" + {len(plan.unpriced)} with no known price" if plan.unpriced else ""
     known = f"{plan.credits:,} credits" if len(plan.unpriced) < len(plan.buying) else ""
     price = (known + unknown).removeprefix(" + ")
-    limit = f"; **limit:** {_escaped(plan.refusal)} (exit code 4)" if plan.refusal is not None else ""
+    limit = f"; **limit:** {_escaped(plan.limit)} (exit code 4)" if plan.limit is not None else ""
     return f"{actions}; **buys {len(plan.buying)}: {price}**{limit}"
 
 

@@ -1,7 +1,7 @@
-"""The vocabulary of a plan: actions, what each says of a job, and the facts on disk it is given."""
+"""A plan: its actions and entries, and how a request differs from what was bought."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -103,7 +103,7 @@ class Plan:
     """One entry for each selected job, in the plan's order, then the orphans.
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
-    brought to their end. `refusal` is the limit that a run would meet, and so buy nothing; None where there is none.
+    brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
     `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
     of the oldest price of what is bought, as far as the catalogue tells it. `manifest` is what people call the
     manifest, for the commands that they are pointed at.
@@ -112,7 +112,7 @@ class Plan:
     entries: Sequence[Entry]
     assignment: Assignment
     followed: Sequence[Purchase] = ()
-    refusal: str | None = None
+    limit: str | None = None
     elsewhere: frozenset[PurchaseId] = frozenset()
     prices_of: str | None = None
     manifest: str = "MANIFEST"
@@ -187,3 +187,36 @@ class PlanArguments:
     exclude: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
     retry_failed: bool = False
+
+
+# A new title is no reason to buy: these can be changed at the vendor.
+_WORDING = {"title", "description", "visibility"}
+# Names of what is asked for, not what is asked for.
+_NAMES = {"id", "path", "outputs_of"}
+
+
+def differences(purchase: Purchase, job: Job) -> tuple[Difference, ...]:
+    """Old → new of every value that makes `job` ask for something else than `purchase` brought."""
+    old = {"template_id": purchase.template_id, **dict(_leaves(purchase.request))}
+    new = {"template_id": job.request.template_id, **dict(_leaves(job.request_json()))}
+    return tuple(
+        Difference(name=name, old=old.get(name), new=new.get(name))
+        for name in [*old, *(name for name in new if name not in old)]
+        if old.get(name) != new.get(name) and not _is_wording(name)
+    )
+
+
+def _is_wording(name: str) -> bool:
+    parts = name.split(".")
+    return parts[0] in _WORDING or (parts[0].startswith("images[") and parts[-1] in _NAMES)
+
+
+def _leaves(value: Json | Mapping[str, Json], name: str = "") -> Iterator[tuple[str, Json]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{name}[{index}]")
+    else:
+        yield name, value

@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.planning.differences import differences
 from pipeline.planning.hints import unknown_outcome
-from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording
+from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
 # A job whose upstream ends the run in one of these has something to be made from.

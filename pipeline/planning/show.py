@@ -89,9 +89,9 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
     manifest = shlex.quote(plan.manifest)
-    if plan.refusal is not None:
+    if plan.limit is not None:
         yield paint(
-            f"Limit: {printable(plan.refusal)}; a run would buy nothing and end with exit code 4.", "red"
+            f"Limit: {printable(plan.limit)}; a run would buy nothing and end with exit code 4.", "red"
         )
     elif plan.unpriced:
         yield (
@@ -189,7 +189,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
             "creates": len(plan.buying),
             "credits": _known_credits(plan.buying),
             "unpriced": len(plan.unpriced),
-            **({"limit": plan.refusal} if plan.refusal is not None else {}),
+            **({"limit": plan.limit} if plan.limit is not None else {}),
             **({"prices_of": plan.prices_of} if plan.prices_of is not None else {}),
             "templates": {
                 template: {

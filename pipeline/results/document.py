@@ -1,19 +1,21 @@
-"""The results manifest: the same bytes for the same outcome, and nothing that changes by itself."""
+"""The results manifest: the same bytes for the same outcome, and how two of them differ."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
-from pipeline.jobs import Coordinates, Job, JobKey, Json
+from pipeline.jobs import Coordinates, Job, JobKey, Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
 from pipeline.results.standing import Standing, standings
 from pipeline.results.summary import summarize
+
+_SHOWN = 100
 
 VERSION = 1
 
@@ -189,3 +191,34 @@ def _decision(purchase: Purchase, decisions: Decisions) -> str | None:
     if purchase.id in decisions.rejected:
         return "rejected"
     return "redo" if purchase.id in decisions.redo else None
+
+
+def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between the results manifest as it is and as it would be written now."""
+    yield from _rows("job", "key", written["jobs"], wanted["jobs"])
+    yield from _rows("purchase", "id", written["purchases"], wanted["purchases"])
+    for field in ("campaign", "manifest", "summary"):
+        if written[field] != wanted[field]:
+            yield f"{field}: {_short(written[field])} in the results, {_short(wanted[field])} by state and manifest"
+
+
+def _rows(
+    kind: str, name: str, written: list[Mapping[str, Any]], wanted: list[Mapping[str, Any]]
+) -> Iterator[str]:
+    written_rows = {row[name]: row for row in written}
+    wanted_rows = {row[name]: row for row in wanted}
+    for row_name in sorted({*written_rows, *wanted_rows}):
+        if row_name not in written_rows:
+            yield f"{kind} {row_name}: not in the results"
+        elif row_name not in wanted_rows:
+            yield f"{kind} {row_name}: only in the results"
+        else:
+            for field in sorted({*written_rows[row_name], *wanted_rows[row_name]}):
+                old, new = written_rows[row_name].get(field), wanted_rows[row_name].get(field)
+                if old != new:
+                    yield f"{kind} {row_name}: {field} is {_short(old)} in the results, {_short(new)} in the state"
+
+
+def _short(value: object) -> str:
+    text = "missing" if value is None else canonical_json(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

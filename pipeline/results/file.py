@@ -1,10 +1,11 @@
-"""The results file: read as a stranger's, written whole or not at all."""
+"""The results manifest as a file: spelled as JSON or YAML, read as a stranger's, written whole or not at all."""
 
 import errno
 import hashlib
+import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +20,7 @@ from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
-from pipeline.records import purchase_from_json, refusal
-from pipeline.results.text import Texts
+from pipeline.records import purchase_from_json, unrecordable_reason
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
@@ -30,6 +30,48 @@ _LARGEST = 1 << 30
 _LARGEST_YAML = 16 << 20
 _MOST_PROBLEMS = 100
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
+_Known = dict[int, tuple[Json, str]]
+
+
+class Texts:
+    """Spells results manifests, one after another: a row that is still the same object keeps its text."""
+
+    def __init__(self) -> None:
+        # By the id of each row of the last document. The row is held: no other one gets its id as long as it is here.
+        self._known: _Known = {}
+
+    def of(self, document: Mapping[str, Json]) -> str:
+        """The text, as `json.dumps` with an indent of 2 has it, and the end of its last line."""
+        before, self._known = self._known, {}
+        fields = (f"  {_quoted(name)}: {self._value(value, before)}" for name, value in document.items())
+        return "{\n" + ",\n".join(fields) + "\n}\n" if document else "{}\n"
+
+    def _value(self, value: Json, before: _Known) -> str:
+        match value:
+            case [_, *_]:
+                rows = (f"    {text}" for text in self._texts(value, before))
+                return "[\n" + ",\n".join(rows) + "\n  ]"
+            case dict() if value:
+                texts = self._texts(value.values(), before)
+                rows = (f"    {_quoted(name)}: {text}" for name, text in zip(value, texts, strict=True))
+                return "{\n" + ",\n".join(rows) + "\n  }"
+        return _spelled(value)
+
+    def _texts(self, rows: Iterable[Json], before: _Known) -> Iterator[str]:
+        for row in rows:
+            known = before.get(id(row))
+            # An end of a line is never in a text of JSON, only between them.
+            text = _spelled(row).replace("\n", "\n    ") if known is None else known[1]
+            self._known[id(row)] = (row, text)
+            yield text
+
+
+def _spelled(value: Json) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +165,7 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
     problems: list[str] = []
     for number, written in enumerate(document["purchases"]):
         purchase = purchase_from_json(written)
-        if why := refusal(purchase):
+        if why := unrecordable_reason(purchase):
             problems.append(f"purchases[{number}]: {why}")
         if purchase.id in purchases:
             problems.append(f"purchases[{number}]: {purchase.id} occurs twice")

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import weakref
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from pipeline.files import real_path, write_atomically
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import soundness, state_file
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
-from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
@@ -176,3 +176,14 @@ def make_folder(folder: Path) -> None:
             write_atomically(ignore, b"*\n")
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
+    """`release`, which does nothing in a forked child: it has a copy of what is open, and no business with it."""
+    owner = os.getpid()
+
+    def let_go() -> None:
+        if os.getpid() == owner:
+            release()
+
+    return let_go

@@ -11,7 +11,7 @@ from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import JobKey, Json
 from pipeline.purchases import Purchase, PurchaseId, Records, as_json
-from pipeline.records import PURCHASE_ID, purchase_from_json, refusal
+from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
 from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent
 
 VERSION = 1
@@ -74,7 +74,7 @@ def read(document: Json, name: str) -> Snapshot:
         where = f"{name}: purchases[{number}]"
         try:
             purchase = purchase_from_json(each)
-            if why := refusal(purchase):
+            if why := unrecordable_reason(purchase):
                 raise ValueError(why)
         except ValueError as error:
             problems.append(Problem(f"{where}: not a purchase as the export writes it ({error})"))

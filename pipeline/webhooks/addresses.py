@@ -1,14 +1,24 @@
-"""The addresses that the vendor calls: one for each purchase, which nobody can guess who does not know the secret."""
+"""The addresses that the vendor calls, one for each purchase, and the secret without which nobody can guess them."""
 
 import hmac
+import os
 import re
+import secrets
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.errors import UsageError
+from pipeline import system
+from pipeline.errors import InvalidInput, Unfinished, UsageError
+from pipeline.files import write_atomically
 from pipeline.purchases import PurchaseId
 
+VARIABLE = "PIPELINE_WEBHOOK_SECRET"
+_NAME = "webhook-secret"
+_SECRET = re.compile(r"[\x21-\x7e]{16,1000}")
 _PATH = re.compile(r"/hooks/([0-9a-f]{16})/([0-9a-f]{64})")
 _URL = re.compile(r"[\x21-\x7e]{1,1000}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -59,3 +69,58 @@ def checked_url(url: str) -> str:
             "--webhook-url: http is allowed for this machine only, because the address is secret; use https"
         )
     return url.rstrip("/")
+
+
+def secret_in(variable: str | None, folder: Path) -> bytes:
+    """The secret in the `variable` of the environment, else that of `folder`, where it is made if there is none.
+
+    Raises:
+        UsageError: the variable is too short to be one.
+        InvalidInput: the file is not its owner's alone, or holds no secret.
+        Unfinished: it cannot be made or read.
+    """
+    if variable is not None:
+        if not _SECRET.fullmatch(variable.strip()):
+            raise UsageError(f"{VARIABLE}: expected 16 to 1,000 printable characters without spaces")
+        return variable.strip().encode()
+    path = folder / _NAME
+    try:
+        if not os.path.lexists(path):
+            _make(path)
+        return _read(path)
+    except OSError as error:
+        raise Unfinished(f"{path}: the secret of the webhooks cannot be stored: {error.strerror}") from error
+
+
+def _make(path: Path) -> None:
+    """Make the file, whole and its owner's alone; where another process was quicker, its secret stays."""
+    is_new = not path.parent.exists()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new:
+        write_atomically(path.parent / ".gitignore", b"*\n")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.PRIVATE, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | system.NO_FOLLOW | system.PRIVATE | system.NON_BLOCKING)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or system.belongs_to_another(status):
+            raise InvalidInput(
+                f"{path}: anyone who can read it can pass for the vendor: it must be your own file with mode 0600; "
+                "delete it, and a new one is created"
+            )
+        content = file.read(2000).decode("latin-1").strip()
+    if not _SECRET.fullmatch(content):
+        raise InvalidInput(f"{path}: contains no secret; delete it, and a new one is created")
+    return content.encode()

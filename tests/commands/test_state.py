@@ -98,7 +98,9 @@ def changes(purchase: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @fails_without(
-    "pipeline.state.snapshot:read", "try:", swap=("if (why := refusal(purchase)):", "if (why := None):")
+    "pipeline.state.snapshot:read",
+    "try:",
+    swap=("if (why := unrecordable_reason(purchase)):", "if (why := None):"),
 )
 def test_what_an_import_takes_can_be_gone_on_with(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ from pipeline.purchases import (
     WorkflowId,
     as_json,
 )
-from pipeline.records import purchase_from_json, refusal
+from pipeline.records import purchase_from_json, unrecordable_reason
 from pipeline.results import file
 from pipeline.state import snapshot, transitions
 from pipeline.state.transitions import PHASES, phase
@@ -141,7 +141,7 @@ def test_what_just_fits_is_written_and_read_in_every_form(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", LIMITS)
 def test_what_is_over_a_limit_is_refused_by_every_reader(tmp_path: Path, name: str) -> None:
     beyond, word = LIMITS[name][1], name.partition(",")[0]
-    assert word in (refusal(beyond) or "")
+    assert word in (unrecordable_reason(beyond) or "")
     for form in ("json", "yaml"):
         path = tmp_path / f"spring.results.{form}"
         file.write(path, results_of(beyond), None)
@@ -157,7 +157,7 @@ def test_what_is_over_a_limit_is_refused_by_every_reader(tmp_path: Path, name: s
 def test_whatever_can_be_recorded_is_written_and_read_in_every_form(
     tmp_path_factory: pytest.TempPathFactory, made: list[Purchase]
 ) -> None:
-    assert [refusal(each) for each in made] == [None] * len(made)
+    assert [unrecordable_reason(each) for each in made] == [None] * len(made)
     assert_all_read(tmp_path_factory.mktemp("forms"), *made)
 
 
@@ -188,7 +188,7 @@ events = st.one_of(
 
 @given(events)
 def test_whatever_the_vendor_says_can_be_recorded(event: transitions.Event) -> None:
-    assert refusal(transitions.advance(BOUGHT, event)) is None
+    assert unrecordable_reason(transitions.advance(BOUGHT, event)) is None
 
 
 def test_what_the_vendor_says_that_cannot_be_kept_leaves_what_was_known() -> None:
@@ -248,7 +248,7 @@ def damaged(draw: st.DrawFn) -> Any:
 @given(st.composite(damaged)())
 def test_reader_and_schema_say_the_same(written: Json) -> None:
     try:
-        why = refusal(purchase_from_json(written))
+        why = unrecordable_reason(purchase_from_json(written))
     except ValueError as error:
         why = str(error)
     findings = schema.check_json({**results_of(), "purchases": [written]}, "results")
@@ -264,7 +264,7 @@ def test_a_status_has_the_reasons_that_its_transitions_give() -> None:
         for reason in (None, *Reason):
             workflow_id = None if status in {Status.SUBMITTING, Status.VOID} else "w1"
             made = a_purchase(status=status, reason=reason, workflow_id=workflow_id)
-            assert (refusal(made) is None) == (phase(made) in PHASES)
+            assert (unrecordable_reason(made) is None) == (phase(made) in PHASES)
 
 
 def test_the_schema_has_the_same_numbers() -> None:

@@ -18,7 +18,7 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.files import project_root, real_path
 from pipeline.schemes import DatabaseUrl, part_name
 from pipeline.state import state_file
-from pipeline.state.opening import DEFAULT_FOLDER
+from pipeline.state.opening import DEFAULT_FOLDER, once_in_this_process
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts
@@ -31,7 +31,6 @@ from pipeline.state.postgres.server import (
     pause_before,
 )
 from pipeline.state.postgres.transactions import PostgresDatabase
-from pipeline.state.release import once_in_this_process
 from pipeline.state.rescue import rescue_path
 from pipeline.state.sql.sqlite import SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore

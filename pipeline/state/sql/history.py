@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.purchases import PurchaseId
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Transaction
-from pipeline.state.sql.mirror import Mirror
+from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import Imported, LoggedEvent
 
 # What a join writes; it tells nothing of how a purchase came to be.

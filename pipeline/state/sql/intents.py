@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.errors import InvalidInput
 from pipeline.purchases import PurchaseId
 from pipeline.state import transitions
-from pipeline.state.sql.mirror import Mirror
+from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import Caps, Change, Intent, Spent
 from pipeline.state.transitions import Superseded
 

@@ -14,7 +14,7 @@ from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
 from pipeline.state.sql.history import take_over
 from pipeline.state.sql.intents import allowed, assert_priced, changes_of
-from pipeline.state.sql.mirror import Mirror
+from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import (
     NOTHING_IMPORTED,
     Caps,

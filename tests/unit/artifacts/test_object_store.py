@@ -20,11 +20,10 @@ from support.processes import until
 from support.protection import fails_without
 from support.s3 import BUCKET, KEYS, Asked, Refusal, S3Server
 
-from pipeline.artifacts.base import NotOurs, Upload
+from pipeline.artifacts.base import NotOurs, Upload, make_scratch
 from pipeline.artifacts.object_store import ObjectStore, send
 from pipeline.artifacts.opening import on_this_machine
 from pipeline.artifacts.s3 import Bucket, signed
-from pipeline.artifacts.scratch import make_scratch
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.schemes import ObjectUrl
 

@@ -19,8 +19,7 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
-from pipeline.planning.collect import paid_for
-from pipeline.planning.make import make
+from pipeline.planning.make import make, paid_for
 from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, WorkflowId

@@ -238,7 +238,7 @@ class Machine:
             )
             run = CampaignRun(state, options)
             plan = run.plan()
-            if run.refusal(plan) is None:
+            if run.exceeded_limit(plan) is None:
                 ended = run.carry_out(plan, lambda: nullcontext(RecordingReporter()))
                 self.world.codes[int(ended.code)] += 1
 

@@ -12,7 +12,7 @@ from pipeline.jobs import Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.purchases import PurchaseId
-from pipeline.records import refusal
+from pipeline.records import unrecordable_reason
 
 IMAGES = "image_sets: {{shoes: [{{id: many, images: {}}}]}}\n"
 
@@ -111,5 +111,7 @@ def test_what_a_valid_manifest_asks_for_can_be_recorded(tmp_path_factory: pytest
     examples = golden.project(tmp_path_factory.mktemp("examples"))
     jobs = list(expand(load(examples / "valid" / "everything.yaml", name="everything.yaml")))
     for job in jobs:
-        assert refusal(intended(job, PurchaseId("0" * 16), None, "2026-03-01T12:00:00.000Z")) is None
+        assert (
+            unrecordable_reason(intended(job, PurchaseId("0" * 16), None, "2026-03-01T12:00:00.000Z")) is None
+        )
     assert jobs

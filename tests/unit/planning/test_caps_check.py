@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.planning.caps_check import refusal
+from pipeline.planning.make import exceeded_limit
 from pipeline.state.store import Caps
 from planning.campaign import bought, job, plan
 
@@ -26,28 +26,30 @@ TWO = plan([job("a", "walk", price=100), job("b", "dance", price=20)])
     ],
 )
 def test_each_cap_holds_to_the_last_credit(caps: Caps, spent: int, says: str | None) -> None:
-    assert refusal(TWO, caps, spent) == says
+    assert exceeded_limit(TWO, caps, spent) == says
 
 
 @pytest.mark.parametrize("cap", ["max_credits", "budget"])
 def test_a_price_that_nobody_knows_is_refused_under_a_cap_on_credits(cap: str) -> None:
     made = plan([job("a", price=None, template="mystery"), job("b", "x", price=1)])
-    told = refusal(made, Caps(**{cap: 10**9}), 0)
+    told = exceeded_limit(made, Caps(**{cap: 10**9}), 0)
     assert told is not None
     assert "mystery" in told
     assert f"limits.{cap}" in told
     assert "catalog.credits" in told
-    assert refusal(made, Caps(max_creates=2), 0) is None
+    assert exceeded_limit(made, Caps(max_creates=2), 0) is None
 
 
 def test_what_is_shared_or_there_already_costs_nothing() -> None:
     a, b, c = job("a", "x"), job("b", "x"), job("c", "y")
     made = plan([a, b, c], bought(1, c))
-    assert refusal(made, Caps(max_creates=1, max_credits=10), 0) is None
+    assert exceeded_limit(made, Caps(max_creates=1, max_credits=10), 0) is None
 
 
 @given(st.lists(st.integers(0, 50), max_size=5), st.integers(0, 200), st.integers(0, 200))
 def test_a_plan_passes_exactly_where_its_sum_fits(prices: list[int], cap: int, spent: int) -> None:
     made = plan([job(f"j{number}", str(number), price=price) for number, price in enumerate(prices)])
-    assert (refusal(made, Caps(max_credits=cap), spent) is None) == (sum(prices) <= cap)
-    assert (refusal(made, Caps(budget=cap), spent) is None) == (not prices or spent + sum(prices) <= cap)
+    assert (exceeded_limit(made, Caps(max_credits=cap), spent) is None) == (sum(prices) <= cap)
+    assert (exceeded_limit(made, Caps(budget=cap), spent) is None) == (
+        not prices or spent + sum(prices) <= cap
+    )

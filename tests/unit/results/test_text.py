@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.protection import fails_without
 
-from pipeline.results.text import Texts
+from pipeline.results.file import Texts
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["\n", "\u2028", '"\\', "\x00"])
 values = st.recursive(
@@ -30,7 +30,7 @@ def test_a_document_is_spelled_as_json_is(made: list[dict[str, Any]]) -> None:
 
 
 @fails_without(
-    "pipeline.results.text:Texts._texts", "self._known[id(row)] =", swap=("(row, text)", "(None, text)")
+    "pipeline.results.file:Texts._texts", "self._known[id(row)] =", swap=("(row, text)", "(None, text)")
 )
 def test_what_comes_where_another_row_was_is_spelled_anew() -> None:
     known = Texts()

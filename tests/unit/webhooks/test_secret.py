@@ -8,7 +8,7 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput, Unfinished, UsageError
-from pipeline.webhooks.secret import secret_in
+from pipeline.webhooks.addresses import secret_in
 
 
 def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_what_can_be_guessed_is_no_secret(tmp_path: Path, given: str) -> None:
 
 
 @fails_without(
-    "pipeline.webhooks.secret:_read",
+    "pipeline.webhooks.addresses:_read",
     "if not stat.S_ISREG(status.st_mode) or",
     swap=("status.st_mode & 63", "False"),
 )
