@@ -203,11 +203,11 @@ class Failures:
     def add(self, purchase: Purchase) -> None:
         """`purchase` has failed, and that is on disk."""
         for key in self.served_jobs.keys(purchase):
-            self.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+            self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
         if self.fail_fast:
             self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
         elif entry := self._retry(purchase):
-            self.reporter.tell(entry.key, "failed; will be bought again (retries)")
+            self.reporter.report(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
         if self.report_errors:
             self.calls.charge(1)

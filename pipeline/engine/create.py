@@ -212,7 +212,7 @@ class Creator:
     def _give_up(self, create: Create, why: str) -> None:
         self.in_flight.release()
         self.queue.give_up(create.entry)
-        self.reporter.tell(create.entry.key, f"not bought: {why}")
+        self.reporter.report(create.entry.key, f"not bought: {why}")
 
     def _close(self, note: str) -> None:
         """A cap is reached: what is cleared is sent, and nothing more is intended."""
@@ -271,7 +271,7 @@ class Creator:
         now = self.clock.monotonic()
         match outcome:
             case Bought(workflow_id):
-                self.reporter.tell(entry.key, f"bought as {printable(workflow_id)}")
+                self.reporter.report(entry.key, f"bought as {printable(workflow_id)}")
                 self.on_bought(purchase)
             case NotSent(reason, started):
                 self.queue.not_sent(entry, reason, now, started=started)

@@ -208,7 +208,7 @@ class Downloader:
                 self.report.stop(ExitCode.UNFINISHED, str(error))
             else:
                 self.served_jobs.complete(job.key)
-                self.reporter.tell(job.key, "done")
+                self.reporter.report(job.key, "done")
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
         self.in_flight.remove(tracked)

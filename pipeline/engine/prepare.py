@@ -148,7 +148,7 @@ class Preparer:
             case InputFailed() | CallRefused():
                 self.report.inputs[entry.key] = str(result)
                 self.served_jobs.fail(entry.key)
-                self.reporter.tell(entry.key, f"failed (input): {result}")
+                self.reporter.report(entry.key, f"failed (input): {result}")
             case BuyingStopped():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
             case VendorError():

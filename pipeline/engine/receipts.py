@@ -57,7 +57,7 @@ class ReceiptHandler:
             return False
         purchase_id, workflow_id = self._to_ask.popleft()
         self.calls.charge(1)
-        done = partial(self._told, purchase_id, workflow_id)
+        done = partial(self._on_workflow, purchase_id, workflow_id)
         self.calls.submit(done, poll, self.provider, workflow_id)
         return True
 
@@ -109,7 +109,9 @@ class ReceiptHandler:
                 asked.add(workflow_id)
                 self._to_ask.append((purchase.id, workflow_id))
 
-    def _told(self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]") -> None:
+    def _on_workflow(
+        self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]"
+    ) -> None:
         result, purchase = result_of(future), self.journal.purchases[purchase_id]
         if isinstance(result, NotFound):
             return

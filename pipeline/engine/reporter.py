@@ -63,7 +63,7 @@ class Reporter(Protocol):
         """The jobs stand like this now."""
         ...
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         """Something happened to a job."""
         ...
 

@@ -113,7 +113,7 @@ class Runner:
                 self.report.blocked[entry.key] = str(error)
                 self.report.stop(error.exit_code, str(error))
             else:
-                self.reporter.tell(entry.key, "put in place")
+                self.reporter.report(entry.key, "put in place")
         self._journal.flush()
 
     def _enqueue(self) -> None:

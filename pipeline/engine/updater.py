@@ -117,7 +117,7 @@ class Updater:
         result = result_of(future)
         if isinstance(result, Workflow) and entry.purchase is not None and entry.wording is not None:
             self.journal.record(entry.purchase.id, Reworded(reworded(entry.purchase, entry.wording)))
-            self.reporter.tell(entry.key, "updated at the vendor")
+            self.reporter.report(entry.key, "updated at the vendor")
         elif isinstance(result, VendorError) and not isinstance(result, CallRefused | NotFound):
             self._failed(entry, attempts, result)
         elif isinstance(result, PipelineError):

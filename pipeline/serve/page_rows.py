@@ -65,7 +65,7 @@ class PageRows:
         self._new_jobs: dict[JobKey, None] = {}
         self._new_purchases: dict[PurchaseId, None] = {}
         self._gone: dict[JobKey, None] = {}
-        self._told_files = 0
+        self._sent_files = 0
         self._stills_seen = -1
 
     @property
@@ -130,17 +130,17 @@ class PageRows:
             self._stills_seen = self._stills.made
             self._media.update(join(self._media, self._stills.facts))
             files = {str(number): row for number, row in self._rows.renew_files().items()}
-        files |= {str(n): self._rows.files[n] for n in range(self._told_files, len(self._rows.files))}
+        files |= {str(n): self._rows.files[n] for n in range(self._sent_files, len(self._rows.files))}
         if not (files or self.has_changes):
             return None
-        told: Row = {
+        changes: Row = {
             "jobs": [self._job_rows[each] for each in self._new_jobs if each in self._job_rows],
             "purchases": [self._purchase_rows[each] for each in self._new_purchases],
             "gone": list(self._gone),
             "files": files,
         }
         self._forget()
-        return told
+        return changes
 
     def about(self, purchase_id: PurchaseId) -> Row:
         """The rows that speak of one purchase."""
@@ -164,7 +164,7 @@ class PageRows:
 
     def _forget(self) -> None:
         self._new_jobs, self._new_purchases, self._gone = {}, {}, {}
-        self._told_files = len(self._rows.files)
+        self._sent_files = len(self._rows.files)
 
     def _changed_purchases(
         self, records: Records, said: Mapping[PurchaseId, Decision]
