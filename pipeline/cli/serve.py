@@ -62,7 +62,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
         with ended_by_signals():
             page.serve(on_ready)
     except Stopped as stopped:
-        # The reader of stdout has ended this on purpose: that is no error to report.
+        # Ctrl-C is how this command is meant to end: no error to report.
         if not verbosity().quiet:
             say("Stopped; every decision is saved.", err=True)
         return stopped.exit_code

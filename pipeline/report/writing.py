@@ -42,7 +42,7 @@ class GalleryCampaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPage:
-    """What was written: the page, and how many stills belong to it."""
+    """The page that was written, and how many stills belong to it."""
 
     page: Path
     stills: int
