@@ -1,4 +1,4 @@
-"""Checks of `create`: how far its bytes went and a whole answer tell what came of it, and it is sent once."""
+"""Checks of `create`: its outcome follows from how far its bytes got and from a whole response; it is sent once."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def _sends(data: bytes) -> Act:
     return act
 
 
-# It arrived whole, and what came back does not tell whether it was bought.
+# It arrived whole, and the response leaves open whether it was bought.
 UNKNOWN: dict[str, Act] = {
     "then closed": lambda _lab, connection: connection.close(),
     "then reset": lambda _lab, connection: connection.reset(),
