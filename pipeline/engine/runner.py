@@ -1,4 +1,4 @@
-"""Carries out a plan: puts the parts of the engine together, tells them what is to be done, and lets them run."""
+"""Carries out a plan: puts the parts of the engine together, gives them their work, and lets them run."""
 
 import random
 import secrets

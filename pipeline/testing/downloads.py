@@ -38,9 +38,7 @@ def _assert_whole(target: Path, content: bytes) -> None:
 def _spelled(lab: Lab) -> None:
     asked = f"{MEDIA}%7Euser/a%2fb/./../v%2bx.png?Sig=a%2fb%7E+c'd%27&Exp=1"
     lab.on_media = _sends(TYPE)
-    expect(
-        requested == [asked], f"the url was {asked}, requested {requested}: a signature is of the spelling"
-    )
+    lab.download(lab.provider(), lab.folder / "film.png", url=f"{lab.url}{asked}")
     requested = [call.target for call in lab.media]
     expect(
         requested == [asked],
