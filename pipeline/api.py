@@ -359,7 +359,7 @@ class _EventReporter:
     def show(self, tally: Tally) -> None:
         pass
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         if self._on_event is not None:
             self._on_event(key, what)
 

@@ -75,7 +75,7 @@ def record_paths(flags: CampaignFlags) -> RecordPaths:
 
 
 def plan_arguments(given: Mapping[str, Any]) -> "PlanArguments":
-    """What the flags of `plan` and `run` ask of a plan; a command may have only some of them."""
+    """Plan arguments from the flags of `plan` and `run`; a command may have only some of them."""
     from pipeline.planning.plan import PlanArguments
 
     return PlanArguments(

@@ -1,4 +1,4 @@
-"""What commands print with `--format json`: each shape has a schema of its command's name."""
+"""The documents that commands print with `--format json`; each shape has a schema of its command's name."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -144,8 +144,8 @@ def _job(key: JobKey, stand: Standing) -> dict[str, Any]:
 def _decision(decision: Decision | None) -> dict[str, Any]:
     if decision is None:
         return {}
-    told: dict[str, Any] = decision_as_json(decision)
-    return {name: value for name, value in told.items() if name not in {"purchase", "key"}}
+    document: dict[str, Any] = decision_as_json(decision)
+    return {name: value for name, value in document.items() if name not in {"purchase", "key"}}
 
 
 def _present(**values: Json | Mapping[str, Json]) -> dict[str, Json]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def read_environment() -> "Environment":
-    """What the operator set around this process, and how it was called, for whoever finds the state locked."""
+    """The operator's environment, and the command line, which is shown to others who find the state locked."""
     # Imported here, as it brings the providers along: `--help` and `expand` need only to know the terminal.
     from pipeline.operations.environment import Environment
     from pipeline.schemes import without_addresses
@@ -38,10 +38,10 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """The width of the terminal behind `stream`; None where there is none, or nobody knows it."""
+    """The width of the terminal behind `stream`; None where there is none, or it is unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
-    except (OSError, ValueError):  # closed, or no terminal that tells
+    except (OSError, ValueError):  # closed, or a terminal that reports no size
         return None
 
 

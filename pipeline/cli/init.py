@@ -43,7 +43,7 @@ def command(folder: Path) -> None:
 
 
 def _inventory(folder: Path) -> dict[Path, bytes]:
-    """What is written where. GitHub looks for workflows at the top of the repository only."""
+    """The files to write, by path. GitHub looks for workflows at the top of the repository only."""
     starter = files("pipeline.cli") / "starter"
     top = project_root(folder / _MANIFEST)
     manifest = (

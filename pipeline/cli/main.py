@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("pipeline.cli.schema", "Print a JSON Schema, for an editor."),
     "emulator": ("pipeline.cli.emulator", "Run the vendor's API on this machine, making real media."),
 }
-# The documentation tells of each what to do: docs/how-to/recover.md#exit-code-N.
+# The documentation says of each what to do: docs/how-to/recover.md#exit-code-N.
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "some jobs failed, or `verify` found a difference",
@@ -177,7 +177,7 @@ def _called(arguments: list[str]) -> int:
     except MemoryError:
         say("error: out of memory; everything done so far is on disk, run again with more", err=True)
         return ExitCode.UNFINISHED
-    except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and told as one
+    except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and reported as one
         say(
             "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
             err=True,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Where changes go that are on disk. What finds no room is told at the end, as the run must not end for it."""
+    """Writes changes that are on disk. A failed write is reported at the end: the run must not end for it."""
 
     def __init__(self, target: str, file: TextIO | None) -> None:
         self._target = target
@@ -96,7 +96,7 @@ def as_json(change: Change) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who hears what of a run: each step, how the jobs stand, calls of the vendor, and the end."""
+    """The callbacks of a run: each step, how the jobs stand, calls of the vendor, and the end."""
 
     on_change: tuple[Callable[[Change], None], ...] = ()
     on_tally: tuple[Callable[[Tally], None], ...] = ()
@@ -105,16 +105,16 @@ class Observers:
 
     def changed(self, change: Change) -> None:
         """Tell a step that is on disk."""
-        for hear in self.on_change:
-            hear(change)
+        for callback in self.on_change:
+            callback(change)
 
     def stands(self, tally: Tally) -> None:
         """Tell how the jobs stand."""
-        for hear in self.on_tally:
-            hear(tally)
+        for callback in self.on_tally:
+            callback(tally)
 
     def watched(self, provider: Provider) -> Provider:
-        """The provider, with its calls heard."""
+        """The provider, with its calls observed."""
         for around in self.around_provider:
             provider = around(provider)
         return provider
@@ -125,8 +125,8 @@ class Observers:
         Raises:
             Unfinished: a report of it cannot be written.
         """
-        for hear in self.on_end:
-            hear(code)
+        for callback in self.on_end:
+            callback(code)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFlags:
-    """What `campaign_options` were given as, and of `run` which shard."""
+    """The values of `campaign_options`, and of `run` the shard."""
 
     state: str | None
     results: str | None
@@ -96,7 +96,7 @@ def verbosity() -> Verbosity:
     return click.get_current_context().find_root().ensure_object(Verbosity)
 
 
-# Where a live page is to be had, if nobody says otherwise.
+# Where a live page listens by default.
 DEFAULT_LISTEN = "127.0.0.1:8765"
 
 # Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
@@ -110,7 +110,7 @@ manifests_argument = click.argument("manifests", nargs=-1, type=INPUT, metavar="
 
 
 def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
-    """An argument `words`: a manifest that may be left out, then names; `context.split_words` tells them apart."""
+    """An argument `words`: a manifest that may be left out, then names; `context.split_words` separates them."""
     return click.argument("words", nargs=-1, metavar=f"[MANIFEST] {metavar}")
 
 

@@ -27,7 +27,7 @@ def summary(tally: Tally, columns: int) -> str:
 
 
 def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
-    """What there is to say, in its order; the greater the number, the sooner it may be left out."""
+    """The parts of the summary in order; the greater the number, the sooner it may be left out."""
     yield 0, f"{tally.done:,} of {tally.total:,} done"
     if tally.under_way:
         yield 3, f"{tally.under_way:,} under way"
@@ -82,7 +82,7 @@ class BarReporter:
         bar.refresh()
         words.refresh()
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         # A bar says enough where nothing is wrong.
         if self._verbose or what.startswith(("failed", "unknown")):
             self.warn(f"{key}: {what}")
@@ -113,9 +113,9 @@ class LineReporter:
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
-        pass  # Lines tell what happened, not how the jobs stand.
+        pass  # Lines report events, not how the jobs stand.
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         if not self._quiet:
             self.warn(f"{key}: {what}")
 
@@ -127,11 +127,11 @@ class LineReporter:
 
 
 def ignore_tally(_tally: Tally) -> None:
-    """Do nothing: nobody asked."""
+    """Do nothing: no observer wants it."""
 
 
 class TallyingReporter:
-    """Another reporter, with how the jobs stand told to `on_tally` too."""
+    """Another reporter that also passes how the jobs stand to `on_tally`."""
 
     def __init__(self, reporter: Reporter, on_tally: Callable[[Tally], None]) -> None:
         self._reporter = reporter
@@ -141,8 +141,8 @@ class TallyingReporter:
         self._reporter.show(tally)
         self._on_tally(tally)
 
-    def tell(self, key: JobKey, what: str) -> None:
-        self._reporter.tell(key, what)
+    def report(self, key: JobKey, what: str) -> None:
+        self._reporter.report(key, what)
 
     def warn(self, message: str) -> None:
         self._reporter.warn(message)
@@ -225,9 +225,9 @@ class LogReporter:
         self._quiet = quiet
 
     def show(self, tally: Tally) -> None:
-        pass  # Lines tell what happened, not how the jobs stand.
+        pass  # Lines report events, not how the jobs stand.
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         level = "error" if what.startswith("failed") else "info"
         if level == "error" or not self._quiet:
             self._log.log(level, printable(what), key)

@@ -1,4 +1,4 @@
-"""`pipeline rate`: tells the vendor what the review said."""
+"""`pipeline rate`: sends the ratings of a review to the vendor."""
 
 import click
 

@@ -116,8 +116,8 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         if results is None or not results.is_file():
             raise
         if not verbosity().quiet:
-            told = "cannot be read; the page shows what its results say, without limits and prices"
-            say(f"warning: {printable(str(path))} {told}", err=True)
+            reason = "cannot be read; the page shows what its results say, without limits and prices"
+            say(f"warning: {printable(str(path))} {reason}", err=True)
         return of_results(real_path(results), record_paths(flags).output_location)
     return of_workspace(workspace)
 
@@ -137,15 +137,15 @@ def _write(
 ) -> WrittenPage:
     quiet = verbosity().quiet
 
-    def told(number: int, of: int) -> None:
+    def on_progress(number: int, of: int) -> None:
         if not quiet and of > _MANY and number % _MANY == 0:
             say(f"{number:,} of {of:,} stills", err=True)
 
     path = real_path(target)
     try:
         if given["single"] is not None:
-            return write_single(path, sources, reader, told=told)
-        return write_folder(path, sources, reader, bundle=given["bundle"], told=told)
+            return write_single(path, sources, reader, on_progress=on_progress)
+        return write_folder(path, sources, reader, bundle=given["bundle"], on_progress=on_progress)
     except OSError as error:
         raise Unfinished(f"{printable(str(target))}: cannot be written: {error.strerror or error}") from error
 

@@ -1,4 +1,4 @@
-"""`pipeline resolve`: a person resolves a purchase whose outcome nobody could tell."""
+"""`pipeline resolve`: a person resolves a purchase whose outcome is unknown."""
 
 from typing import Any
 

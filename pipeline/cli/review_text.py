@@ -1,4 +1,4 @@
-"""What people said of takes, as `status` and `show` print it."""
+"""Decisions on takes, as `status` and `show` print them."""
 
 from collections.abc import Iterator
 

@@ -42,7 +42,7 @@ from pipeline.webhooks.receipt import Webhooks
 if TYPE_CHECKING:
     from pipeline.engine.checkpoint import Checkpoint
 
-# What the gallery has to be told to find what this run made.
+# Flags that the gallery needs to find what this run made.
 _OF_THE_GALLERY = frozenset({"state", "results", "output", "variables", "variable_files"})
 
 
@@ -94,7 +94,7 @@ def _is_manifest(word: str) -> bool:
 
 
 def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) -> Webhooks | None:
-    """What the vendor is told to call, within `stack`; None where no webhooks are asked for."""
+    """The webhooks that the vendor is to call, open within `stack`; None where none are asked for."""
     url, listen = given["webhook_url"], given["webhook_listen"]
     if not url:
         if listen:
@@ -112,7 +112,7 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
 
 
 def _gallery_command(workspace: Workspace, given: Mapping[str, Any]) -> str:
-    """The command that opens the gallery, with the flags that this one was given; empty where nobody sees it."""
+    """The command that opens the gallery, with the flags of this one; empty where no person sees it."""
     if not (workspace.emulated or is_terminal(sys.stdout)):
         return ""
     words = [program(), "report", shown_path(workspace.campaign.manifest)]

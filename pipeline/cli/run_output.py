@@ -1,4 +1,4 @@
-"""What a person sees of a run: the plan that it shows, the question, and the sentence that it ends with."""
+"""Output of a run: its plan, the confirmation, and the closing sentence."""
 
 import gc
 import sys
@@ -55,10 +55,10 @@ def open_line_reporter() -> AbstractContextManager[Reporter]:
 
 
 class RunConsole:
-    """Carries out the plan of one campaign and tells of it.
+    """Carries out the plan of one campaign and prints its progress.
 
     `on_stderr`: stdout is for something else; `replaces`: `--replace` was given. `gallery` is the command that shows
-    what was made, to be told where somebody sees it. `on_tally` hears how the jobs stand.
+    what was made, printed for a person. `on_tally` is called with how the jobs stand.
     """
 
     def __init__(
@@ -179,8 +179,8 @@ class RunConsole:
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
         stands = outcome.jobs.values()
         counts = Counter(_word(stand) for stand in stands)
-        told = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
-        yield f"{told or 'No jobs matched'}."
+        listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
+        yield f"{listed or 'No jobs matched'}."
         if outcome.waiting:
             yield f"{len(outcome.waiting):,} job(s) wait for someone to approve what they are made from."
         manifest = shown_path(self._state.workspace.campaign.manifest)

@@ -62,7 +62,7 @@ def command(manifests: tuple[Path, ...], **given: Any) -> int:
         with ended_by_signals():
             page.serve(on_ready)
     except Stopped as stopped:
-        # Nobody is told of an error who ended it as the command says.
+        # Ctrl-C is how this command is meant to end: no error to report.
         if not verbosity().quiet:
             say("Stopped; every decision is saved.", err=True)
         return stopped.exit_code
@@ -103,7 +103,7 @@ def live_page(
 def page_of_run(
     state: CampaignState, listen: str, token_file: Path | None, note: Callable[[], RunNote]
 ) -> "tuple[StateOfRun, LivePage]":
-    """The page of a run that continues in this process and keeps a `note`, and what it hears of it.
+    """The page of a run that continues in this process and keeps a `note`, and the source that feeds it.
 
     Raises:
         UsageError: the extra is missing, or it may not listen there.
@@ -123,5 +123,5 @@ def page_of_run(
 
 
 def missing_extra() -> UsageError:
-    """What to say where the extra `serve` is not installed."""
+    """The error where the extra `serve` is not installed."""
     return UsageError("serving needs the extra 'serve': pip install 'campaign-pipeline[serve]'")

@@ -21,17 +21,17 @@ _CODES = {
 def stopping() -> Iterator[Stop]:
     """A `Stop` that signals ask for while this lasts.
 
-    CI runners send SIGTERM after SIGINT; that is no second Ctrl-C. Of two that are sent at once, either may be heard
+    CI runners send SIGTERM after SIGINT; that is no second Ctrl-C. Of two that are sent at once, either may arrive
     first.
     """
     stop = Stop()
-    heard: set[int] = set()
+    received: set[int] = set()
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and number in heard:
+        if number == signal.SIGINT and number in received:
             # Every request in flight has its intent on disk, so this loses nothing and buys nothing twice.
             os._exit(ExitCode.INTERRUPTED)
-        heard.add(number)
+        received.add(number)
         stop.request(_CODES[signal.Signals(number)])
         if number == signal.SIGINT:
             stop.code = ExitCode.INTERRUPTED
@@ -45,13 +45,13 @@ def ended_by_signals() -> Iterator[Stop]:
     """As `stopping`; where a stop was asked for, the command ends with the signal's exit code, whatever it did.
 
     Raises:
-        Stopped: a signal came, and everything is saved.
+        Stopped: a signal arrived, and everything is saved.
     """
     with stopping() as stop:
         try:
             yield stop
         except PipelineError as error:
-            # That a signal came tells more than what went wrong on the way out.
+            # The signal says more than whatever failed on the way out.
             error.exit_code = stop.code or error.exit_code
             raise
     if stop.code is not None:

@@ -4,13 +4,13 @@ import os
 import signal
 from typing import NoReturn
 
-# That of an interrupt, which is not imported: what this module imports is loaded before a Ctrl-C is heard.
+# That of an interrupt, which is not imported: what this module imports is loaded before a Ctrl-C is handled.
 _INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Load the command line and run it."""
-    # Python's own handler would tell of a half-imported module in a traceback. One that is ignored stays so.
+    # Python's own handler would print a traceback from a half-imported module. An ignored signal stays ignored.
     is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_heard:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))

@@ -137,7 +137,7 @@ def _take_line(take: EarlierTake) -> str:
 
 
 def _said(decision: Decision | None) -> str:
-    """What somebody said of a take, in their words."""
+    """The decision on a take, with its note."""
     if decision is None:
         return ""
     verdict = _SAID[decision.decision] if decision.decision is not None else ""
@@ -158,7 +158,7 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
 
 
 def _cost(summary: Summary) -> str:
-    """What was spent, as far as prices are known: an unknown one is not nothing."""
+    """The credits spent, as far as prices are known: an unknown price is not zero."""
     known = f"{summary.credits:,} credits"
     unknown = f"{summary.unpriced:,} purchase(s) with no known price"
     if summary.unpriced:

@@ -52,7 +52,7 @@ def say(line: str = "", *, err: bool = False, command: bool = False, whole: bool
     A terminal gets it broken between words, unless it is to stay `whole`, as what programs read is.
 
     Raises:
-        Closed: stdout cannot be written. That stderr cannot is no harm: the records tell all that it would have.
+        Closed: stdout cannot be written. A closed stderr does no harm: the records have all that it would have shown.
     """
     stream = sys.stderr if err else sys.stdout
     lines = [line] if command else _shower(None if whole else columns_of(stream))(line)

@@ -1,4 +1,4 @@
-"""What `status --watch` shows: a run that continues in another terminal, as that one shows it."""
+"""`status --watch`: shows a run of another terminal as that terminal does."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from pipeline.state.lock import Holder
 def watch(
     workspaces: Iterable[Workspace], select: Callable[[CampaignState], Collection[JobKey] | None]
 ) -> NoReturn:
-    """Show how the runs of these campaigns go, until interrupted. `select` tells which keys are meant, None: all."""
+    """Show the progress of these campaigns' runs until interrupted. `select` limits it to some keys, None: all."""
     watches = {workspace.campaign.name: Watch(workspace, select) for workspace in workspaces}
     runs: dict[str, Holder | None] = {}
     with closing(_reporter()) as reporter:
@@ -32,7 +32,7 @@ def watch(
                     reporter.warn(f"{name}: {_run_line(each.run)}")
                     changes = changes or each.problems()
                 for key, what in changes:
-                    reporter.tell(key, what)
+                    reporter.report(key, what)
             reporter.show(together([each.tally() for each in watches.values()]))
             time.sleep(SECONDS_BETWEEN_LOOKS)
 

@@ -16,7 +16,7 @@ from pipeline.emulator.handlers import Handlers
 from pipeline.emulator.request_checks import BodyLimit, on_refused
 from pipeline.emulator.workflow_store import WorkflowStore
 
-# It warns of broken forms, on stderr where no logging is set up; whoever sent one is told by the response.
+# It warns of broken forms, on stderr where no logging is set up; the sender gets a response that says so.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 

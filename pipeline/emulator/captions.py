@@ -1,4 +1,4 @@
-"""What is written on a picture: what was asked for, in words and as a strip of colours."""
+"""Text on a picture: the request in words, and as a strip of colours."""
 
 import math
 import unicodedata
@@ -11,7 +11,7 @@ from pipeline.emulator.drawing import Colour, Patch, Picture
 from pipeline.emulator.lettering import draw_line, is_right_to_left, printable, width
 from pipeline.emulator.settings import Size
 
-# Text in smaller frames is read by nobody, and tests with tiny frames are to be fast.
+# Text in smaller frames is unreadable, and tests with tiny frames are to be fast.
 _MIN_SIDE_FOR_TEXT = 100
 # A prompt may be 64 KiB of anything; of a long one the beginning and the end are shown.
 _MAX_HEAD, _MAX_TAIL = 300, 120
@@ -93,7 +93,7 @@ def foot(size: Size, text: str, note: str) -> Caption:
 
 
 def strip(size: Size, seed: int, *, at_top: bool = False) -> Caption:
-    """A strip of colours along an edge. It tells seeds apart at a glance, also in frames too small for text."""
+    """A strip of colours along an edge. It makes seeds easy to distinguish, even in frames too small for text."""
     height = _strip_height(size)
     strip = Image.new("RGB", (size.width, height))
     draw = ImageDraw.Draw(strip)

@@ -75,7 +75,7 @@ DEFAULT_TEMPLATE = "overlay_gray_5443"
 
 @dataclass(frozen=True, slots=True)
 class CreateFields:
-    """What a create asks for.
+    """The fields of a create.
 
     `visibility` is the vendor's digit; `images` are urls, or the content of uploaded files, in order.
     """

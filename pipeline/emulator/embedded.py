@@ -124,7 +124,7 @@ class Emulator:
         try:
             self._server.run()
         except SystemExit:
-            # uvicorn exits where the port is taken; `__enter__` raises what tells so.
+            # uvicorn exits where the port is taken; `__enter__` raises the error.
             return
         finally:
             self._started.set()

@@ -24,7 +24,7 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 
 
 class InvalidRule(Exception):
-    """What is wrong with a rule; `path` is the dotted place in it."""
+    """An error in a rule; `path` is the dotted path to it."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(message)

@@ -29,8 +29,8 @@ from pipeline.emulator.workflow_store import WorkflowStore
 class Endpoint:
     """One kind of call.
 
-    `describe` tells what is known of a call once it is read; `respond` carries it out, given the rule that
-    strikes it; `on_skipped` is told of a call that was read but will not be carried out.
+    `describe` returns what is known of a call once it is read; `respond` carries it out, given the rule that
+    strikes it; `on_skipped` is called for a call that was read but will not be carried out.
     """
 
     operation: Operation
@@ -100,7 +100,7 @@ def visible_status(rule: Rule | None, status: int) -> int | None:
 
 
 async def _replacement(rule: Rule) -> ASGIApp | None:
-    """What goes out in place of the true response; None where that goes out, perhaps later."""
+    """The response that replaces the true one; None where the true one is sent, perhaps later."""
     match rule.fault:
         case Disconnect() as disconnect:
             return RawResponse(reset=disconnect.reset)

@@ -116,7 +116,7 @@ Fault = Disconnect | Delay | Respond | RespondRaw | AlterResponse | EndWorkflow 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a rule matches against. Title and template are empty where they are not known."""
+    """The properties of a call that a rule matches. Title and template are empty where they are not known."""
 
     operation: Operation
     title: str = ""

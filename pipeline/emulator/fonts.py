@@ -84,7 +84,7 @@ def face_for(character: str) -> Face | None:
 
 
 def spelling(character: str) -> str:
-    """What is written in place of a character that no font can draw."""
+    """The replacement for a character that no font can draw."""
     plain = unicodedata.normalize("NFKD", character)
     letters = "".join(each for each in plain if not unicodedata.combining(each))
     if letters != character and letters.isascii() and letters.isprintable():

@@ -77,12 +77,12 @@ class MediaStore:
 
 
 def new_media_id() -> str:
-    """An id that nobody has yet."""
+    """An unused id."""
     return secrets.token_hex(12)
 
 
 def signature(media_id: str) -> str:
-    """What must stand in the query of a media url, as in the signed urls of an object store."""
+    """The query that a media url must have, as in the signed urls of an object store."""
     return hashlib.sha256(f"emulator:{media_id}".encode()).hexdigest()[:16]
 
 

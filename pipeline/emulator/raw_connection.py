@@ -80,17 +80,17 @@ class WholeResponse:
         return replace(self, body=body).with_headers({"content-length": str(len(body))})
 
     def to_bytes(self, body: bytes) -> bytes:
-        """What goes over the connection: its status and headers, and `body`, whatever length the headers say."""
+        """The response as it is sent: its status and headers, and `body`, whatever length the headers claim."""
         head = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
         return head + b"".join(b"%s: %s\r\n" % header for header in self.headers) + b"\r\n" + body
 
 
 async def collect(response: ASGIApp, scope: Scope) -> WholeResponse:
-    """What `response` would send, as plain data."""
+    """The message that `response` would send, as plain data."""
     status, headers, body = 0, (), bytearray()
 
     async def receive() -> Message:
-        # The request was read. A response that listens for the client going away is told of nothing.
+        # The request was read, so a response that waits for the client to go away gets no message.
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 

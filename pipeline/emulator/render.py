@@ -25,7 +25,7 @@ _MIN_SECONDS, _MAX_SECONDS, _DEFAULT_SECONDS = 1.0, 10.0, 2.5
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """What clips look like."""
+    """The size, length and rate of clips."""
 
     size: Size
     frames_per_second: int

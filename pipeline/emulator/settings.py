@@ -44,7 +44,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be set of an emulator.
+    """The settings of an emulator.
 
     `folder` is where its work is kept; `duration` the seconds that each workflow takes at least; `credits` the
     balance to begin with, None for one that never ends; `key` the only key that is taken, None for any;

@@ -104,7 +104,7 @@ class Sprite:
 
     @classmethod
     def of(cls, frame: Picture, box: Box | None = None) -> Self:
-        """What is in `frame`, or the part of it in `box`."""
+        """The content of `frame`, or of the part of it in `box`."""
         box = box or content_box(frame)
         return cls(frame_size=frame.size, picture=frame.crop(box), origin=box[:2])
 

@@ -1,4 +1,4 @@
-"""What a workflow was asked for, in the words that stand on its pictures, and as a number that varies them."""
+"""The request of a workflow as the words on its pictures, and as a number that varies them."""
 
 import json
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What the emulator knows of the vendor's templates: their steps, what they give, what they cost.
+"""The emulator's knowledge of the vendor's templates: their steps, their results, their prices.
 
 A table of its own rather than the client's catalogue: a double that reads the client's facts would share its
 mistakes.
@@ -25,7 +25,7 @@ class Flow(StrEnum):
 
 
 class Needs(StrEnum):
-    """What must come with a create."""
+    """The input that a create needs."""
 
     IMAGE = "image"
     VIDEO = "video"

@@ -111,5 +111,5 @@ class WebhookSender:
 
 
 def _forged(status: str) -> Json:
-    """What somebody would send who guessed the url: a workflow that does not exist, and another end."""
+    """A forged call by someone who guessed the url: a workflow that does not exist, and another end."""
     return webhook_json(WorkflowId(secrets.token_hex(12)), "fail" if status == "success" else "success")

@@ -57,7 +57,7 @@ FINAL_STATUSES = frozenset({"success", "fail", "cancel"})
 
 
 class WebhookOutcome(StrEnum):
-    """What became of a workflow's webhook. `NOT_SENT`: its url is not on this machine."""
+    """The delivery of a workflow's webhook. `NOT_SENT`: its url is not on this machine."""
 
     SENT = "sent"
     UNANSWERED = "unanswered"
@@ -75,7 +75,7 @@ class Workflow:
 
     `steps` is filled when everything is made, `error` when that could not be done. `forced_end` is how a fault
     lets it end, as in `ForcedEnd`; with `progress_falls` its percentage goes down. `webhook_outcome` is None
-    while the webhook is due. `take` tells it from others that were asked for with the same words.
+    while the webhook is due. `take` distinguishes it from others that were requested with the same words.
     """
 
     id: WorkflowId
@@ -139,7 +139,7 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a PUT changes; None is left as it is."""
+    """The fields that a PUT changes; None is left as it is."""
 
     title: str | None = None
     description: str | None = None
@@ -162,7 +162,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a GET shows of a workflow at one moment."""
+    """A workflow as a GET shows it at one moment."""
 
     status: str
     percent: int
@@ -189,7 +189,7 @@ def view(workflow: Workflow, now: float) -> View:
 
 
 def final_view(workflow: Workflow, percent: int = _MAX_PERCENT_BEFORE_END) -> View:
-    """What it shows once its time is over and its media is made; `percent` stays where it does not succeed."""
+    """Its state once its time is over and its media is made; `percent` stays where it does not succeed."""
     if workflow.forced_end == ForcedEnd.EMPTY:
         return View(status="success", percent=100)
     if workflow.forced_end == ForcedEnd.STUCK:

@@ -166,7 +166,7 @@ class WorkflowStore:
             return self._workflows.get(WorkflowId(workflow_id))
 
     def view(self, workflow: Workflow) -> View:
-        """What a GET shows of it now."""
+        """The workflow as a GET shows it now."""
         return view(workflow, self.clock())
 
     def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:

@@ -1,4 +1,4 @@
-"""What is bought next, what of it goes again after a failure, and when buying ends."""
+"""Decides what is bought next, what is bought again after a failure, and when buying ends."""
 
 import heapq
 import itertools
@@ -41,7 +41,7 @@ class BuyQueue:
     """The entries of a plan that cost a create, in its order; chained ones once their upstream is made.
 
     With `canary` one job of each template goes first, the rest of that template when it has succeeded. `report`
-    is told what is given up, and why. `now` is always in monotonic seconds.
+    is called with what is given up, and why. `now` is always in monotonic seconds.
     """
 
     def __init__(self, *, rng: random.Random, report: RunReport, canary: bool = False) -> None:
@@ -137,7 +137,7 @@ class BuyQueue:
         heapq.heappush(self._later, (now + backoff(attempt, self._rng, after), next(self._sequence), entry))
 
     def unprepared(self, entry: Entry, error: VendorError, now: float) -> None:
-        """What it needs could not be uploaded, or its upstream not be asked for."""
+        """An upload or a question to the upstream failed: put the job back, or end the run after several times."""
         attempts = self._attempts_of(entry)
         attempts.unprepared += 1
         if attempts.unprepared >= PREPARATIONS or (error.after or 0.0) > _timeout(entry):
@@ -170,7 +170,7 @@ class BuyQueue:
             self.put_back(entry, now, attempts.deferred, after)
 
     def count_outcome(self, *, is_unknown: bool) -> None:
-        """Count the outcome of one create; too many in a row that nobody can tell end the buying."""
+        """Count the outcome of one create; too many unknown ones in a row end the buying."""
         self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_unknown else 0
         if self._unknown_in_a_row >= BREAKER:
             self.stop(ExitCode.ATTENTION, "three unknown outcomes in a row: nothing more is bought")
@@ -185,7 +185,7 @@ def _timeout(entry: Entry) -> float:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Failures:
-    """What follows where a purchase has failed: it is reported, it may end the buying, and it may be bought again.
+    """Handles a purchase that has failed: it is reported, it may end the buying, and it may be bought again.
 
     `matcher` says what else might serve the jobs of what failed.
     """
@@ -203,11 +203,11 @@ class Failures:
     def add(self, purchase: Purchase) -> None:
         """`purchase` has failed, and that is on disk."""
         for key in self.served_jobs.keys(purchase):
-            self.reporter.tell(key, f"failed ({purchase.reason}): {purchase.error}")
+            self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
         if self.fail_fast:
             self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
         elif entry := self._retry(purchase):
-            self.reporter.tell(entry.key, "failed; will be bought again (retries)")
+            self.reporter.report(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
         if self.report_errors:
             self.calls.charge(1)

@@ -26,7 +26,7 @@ ATTEMPTS = 5
 
 
 class Clock(Protocol):
-    """What the coordinator knows of time."""
+    """The clock of the coordinator."""
 
     def now(self) -> str:
         """The time of day: UTC, ISO 8601, to the millisecond. For records only, never for waiting."""
@@ -216,7 +216,7 @@ def thread_pool(threads: int) -> Iterator[Executor]:
 
 
 def result_of(future: "Future[T]") -> T | PipelineError:
-    """What a call brought, or the error that is an answer of its own; the account's refusal is raised.
+    """The result of a call, or the error that is a result of its own; the account's refusal is raised.
 
     Raises:
         AccountError: the vendor refused the key, which ends the run.
@@ -236,7 +236,7 @@ def backoff(attempt: int, rng: random.Random, after: float | None = None) -> flo
 
 
 def repeated(call: Callable[[], T], pause: Callable[[float], object], rng: random.Random) -> T:
-    """What `call` brings, tried `ATTEMPTS` times; `pause` waits between, in seconds.
+    """The result of `call`, tried `ATTEMPTS` times; `pause` waits between, in seconds.
 
     Raises:
         VendorError: the last of its errors, or the first that repeating will not mend.

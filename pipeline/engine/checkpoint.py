@@ -1,6 +1,6 @@
-"""Publishes what is known to where other machines find it, before anything is sent that it does not tell.
+"""Publishes the records for other machines, before any create is sent that is not in them.
 
-A machine that is lost then leaves one wave of purchases that nobody else would buy again; and a push that is
+A machine that is lost then leaves one wave of purchases that no other machine would buy again; and a push that is
 refused, as another machine was there first, is a lock between machines.
 """
 
@@ -188,7 +188,7 @@ class WavePublisher:
         """Write the results and have them published, as no more than one command at a time may.
 
         `on_done` learns why nothing more may be sent, or None. Without a command that they could not be written
-        forbids nothing, so only the report tells of it.
+        forbids nothing, so it is only reported.
         """
         self.is_busy = True
         if self.checkpoint is not None:
@@ -217,7 +217,7 @@ class WavePublisher:
         except PipelineError as error:
             problem = error
         if self.checkpoint is None or problem is not None:
-            # What the command would publish does not tell of what is about to be sent.
+            # The results that the command would publish lack what is about to be sent.
             self._end(on_done, problem)
         else:
             self.calls.submit_aside(partial(self._published, on_done), self.checkpoint)

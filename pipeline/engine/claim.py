@@ -13,7 +13,7 @@ from pipeline import system
 def claimed(beside: Path) -> Iterator[Path]:
     """The path to name temporary files after, for as long as this lasts: `beside`, or another where that is taken.
 
-    A process that dies lets go of it, so that what came so far is continued. Without locks it is `beside`.
+    A process that dies lets go of it, so that the part it fetched is continued. Without locks it is `beside`.
     """
     lock = beside.with_name(f"{beside.name}.lock")
     try:

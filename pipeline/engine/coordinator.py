@@ -1,6 +1,6 @@
 """The coordinator: one loop that owns the schedule and the state, and hands calls to an executor.
 
-Each turn collects what came back, writes it down in one transaction, and only then starts what follows. There is
+Each turn collects the results of calls, records them in one transaction, and only then starts what follows. There is
 no thread per job: thousands of workflows can be in flight with a few threads.
 """
 
@@ -39,7 +39,7 @@ class Coordinator:
 
     `creator` and `followers` have calls to make. Creates go first: under a bound on the rate, polls of thousands of
     workflows would leave no call to them; they cannot starve the polls, as no more is bought than may be in flight.
-    Now and then the results manifest is written, and `show` tells how the jobs stand.
+    Now and then the results manifest is written, and `show` is called with how the jobs stand.
     """
 
     clock: Clock
@@ -87,7 +87,7 @@ class Coordinator:
         try:
             self.calls.collect(seconds)
             # What is paid for continues while the rest is written, which takes as long as the disk needs. Creates do
-            # not: what just came back may forbid them.
+            # not: the results just collected may forbid them.
             self._start_calls(*self.followers)
             self.journal.flush()
             self._start_calls(self.creator, *self.followers)
@@ -136,7 +136,7 @@ class Coordinator:
             try:
                 self.calls.collect(seconds)
             finally:
-                # Also where that raised: what came in before may name a workflow that is paid for.
+                # Also where that raised: an earlier result may name a workflow that is paid for.
                 self.creator.withdraw()
                 self.journal.flush()
         except PipelineError as error:

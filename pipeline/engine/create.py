@@ -212,7 +212,7 @@ class Creator:
     def _give_up(self, create: Create, why: str) -> None:
         self.in_flight.release()
         self.queue.give_up(create.entry)
-        self.reporter.tell(create.entry.key, f"not bought: {why}")
+        self.reporter.report(create.entry.key, f"not bought: {why}")
 
     def _close(self, note: str) -> None:
         """A cap is reached: what is cleared is sent, and nothing more is intended."""
@@ -244,7 +244,7 @@ class Creator:
         self.apply_outcome(create, future.result())
 
     def apply_outcome(self, create: Create, outcome: CreateOutcome) -> None:
-        """Write down what came of a create; what follows from it happens once that is on disk."""
+        """Record the outcome of a create; what follows from it happens once that is on disk."""
         if isinstance(outcome, Bought):
             outcome = self._checked(outcome)
         detail = outcome.response if isinstance(outcome, OutcomeUnknown) else ""
@@ -252,7 +252,7 @@ class Creator:
         self.journal.record(create.purchase.id, event_for(outcome), follow, detail)
 
     def _checked(self, bought: Bought) -> Bought | OutcomeUnknown:
-        """What was bought, where its workflow id can be this purchase's and can be recorded."""
+        """The same, unless its workflow id belongs to another purchase or cannot be recorded."""
         if self.journal.has_workflow(bought.workflow_id):
             # Its owner cannot be determined.
             return OutcomeUnknown(
@@ -271,7 +271,7 @@ class Creator:
         now = self.clock.monotonic()
         match outcome:
             case Bought(workflow_id):
-                self.reporter.tell(entry.key, f"bought as {printable(workflow_id)}")
+                self.reporter.report(entry.key, f"bought as {printable(workflow_id)}")
                 self.on_bought(purchase)
             case NotSent(reason, started):
                 self.queue.not_sent(entry, reason, now, started=started)
@@ -326,7 +326,7 @@ def send(provider: Provider, request: CreateRequest, is_held: Callable[[], bool]
 
 
 def event_for(outcome: CreateOutcome) -> Event:
-    """What an outcome means for the purchase. Whether and when the job goes again is the queue's business."""
+    """The event that an outcome is for the purchase. Whether and when the job goes again is up to the queue."""
     match outcome:
         case Bought(workflow_id):
             return Accepted(workflow_id)
@@ -338,7 +338,7 @@ def event_for(outcome: CreateOutcome) -> Event:
             # It speaks of the account: failing the job would drop it from later runs.
             return NothingBought(reason)
         case OutcomeUnknown(reason):
-            # The vendor has no idempotency key and no list call: sending it again could pay twice and
-            # nobody could tell. Only a person resolves it (`pipeline resolve`).
+            # The vendor has no idempotency key and no list call: sending it again could pay twice
+            # unnoticed. Only a person resolves it (`pipeline resolve`).
             return transitions.Unresolved(reason)
     assert_never(outcome)

@@ -125,7 +125,7 @@ class Downloader:
             if result.is_complete(to):
                 self._install(tracked, result.fetched)
             else:
-                # Something lies in the way, or not all came: to judge that, this machine needs the files.
+                # Something lies in the way, or not all arrived: to judge that, this machine needs the files.
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):
@@ -166,7 +166,7 @@ class Downloader:
         purchase = tracked.purchase
         is_open = purchase.status is Status.SUCCEEDED
         if fetched.problem is not None and is_open:
-            # Nothing is known of it yet, so what came would be nobody's.
+            # Nothing is known of it yet, so its files would belong to no purchase.
             _drop(fetched)
             self._failed(tracked, VendorError(fetched.problem))
             return
@@ -174,13 +174,13 @@ class Downloader:
         stem, with_steps = self.served_jobs.stem(purchase)
         try:
             for file in named(brought, stem, with_steps):
-                if (came := fetched.files.get(file.slot)) is not None:
-                    digest = came.downloaded.sha256
-                    self.outputs.install(came.temporary, file.path, purchase.id, file.slot, digest)
-                    if came.media is not None:
-                        self.report.media[digest] = as_json(came.media)
-                    if came.still is not None:
-                        self.keep_still(digest, came.still)
+                if (arrived := fetched.files.get(file.slot)) is not None:
+                    digest = arrived.downloaded.sha256
+                    self.outputs.install(arrived.temporary, file.path, purchase.id, file.slot, digest)
+                    if arrived.media is not None:
+                        self.report.media[digest] = as_json(arrived.media)
+                    if arrived.still is not None:
+                        self.keep_still(digest, arrived.still)
         except _BLOCKING as error:
             _drop(fetched)
             self._blocked(tracked, str(error))
@@ -208,7 +208,7 @@ class Downloader:
                 self.report.stop(ExitCode.UNFINISHED, str(error))
             else:
                 self.served_jobs.complete(job.key)
-                self.reporter.tell(job.key, "done")
+                self.reporter.report(job.key, "done")
 
     def _blocked(self, tracked: TrackedPurchase, why: str) -> None:
         self.in_flight.remove(tracked)

@@ -37,7 +37,7 @@ class Expectation:
     spread: float
 
     def joined(self, other: "Expectation") -> "Expectation":
-        """What both say together; who is surer of it counts for more."""
+        """The two combined; the one with less variance counts for more."""
         mine, theirs = self.spread**-2, other.spread**-2
         log = (math.log(self.median) * mine + math.log(other.median) * theirs) / (mine + theirs)
         return Expectation(math.exp(log), (mine + theirs) ** -0.5)
@@ -56,7 +56,7 @@ class Expectation:
 
 
 class Durations:
-    """What is known of each template; `means` are the mean seconds of earlier runs."""
+    """The durations of each template; `means` are the mean seconds of earlier runs."""
 
     def __init__(self, means: Mapping[str, float]) -> None:
         self._means = means
@@ -98,7 +98,7 @@ class Durations:
 def time_left(
     durations: Durations, running: Iterable[tuple[str, float]], waiting: Mapping[str, int], limit: int
 ) -> float | None:
-    """Seconds until the last workflow ends, None where nobody knows yet how long a template takes.
+    """Seconds until the last workflow ends, None where it is not known yet how long a template takes.
 
     `running` are template and age of each that is under way, `waiting` counts by template those that are still to be
     bought; at most `limit` run at once.

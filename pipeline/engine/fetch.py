@@ -1,4 +1,4 @@
-"""Fetches all files of one purchase, and tells which of the recorded ones each is.
+"""Fetches all files of one purchase, and finds out which of the recorded ones each is.
 
 May be repeated, on any machine that sees the same folder: plain data in and out.
 """
@@ -18,7 +18,7 @@ from pipeline.purchases import Output, Step, WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be fetched: what is recorded of it so far, in our order.
+    """The files to fetch: what is recorded of them so far, in our order.
 
     `beside` is the path that temporary files are named after. `steps`: the media of steps are wanted too.
     `is_open`: what the vendor lists beyond that is fetched and recorded as well.
@@ -46,7 +46,7 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What came: the lists as they are now, and by slot (`result/0`, `steps/1/0`) the files.
+    """The result of a fetch: the lists as they are now, and by slot (`result/0`, `steps/1/0`) the files.
 
     `problem` says what could not be brought, if anything.
     """
@@ -63,7 +63,7 @@ def fetch(
     """Fetch what is wanted by the urls of `latest` or of a fresh answer; an expired one is asked for again.
 
     Raises:
-        VendorError, AccountError: a file did not come whole; what came of it is resumed next time.
+        VendorError, AccountError: a file did not arrive whole; the part that did is resumed next time.
     """
     with claimed(wanted.beside) as beside:
         return _fetch(provider, workflow_id, replace(wanted, beside=beside), latest)
@@ -111,10 +111,10 @@ def _fill(
                 each.take(workflow.steps[indexes[number]][1] if number in indexes else ())
         except DownloadFailed as failure:
             # Each fresh answer has to bring something, so that urls that never work are not asked for for ever.
-            came = sum(len(each.files) for each in lists)
-            if not failure.expired or came == count:
+            fetched = sum(len(each.files) for each in lists)
+            if not failure.expired or fetched == count:
                 raise
-            workflow, count = provider.get(workflow_id), came
+            workflow, count = provider.get(workflow_id), fetched
         else:
             return
 
@@ -126,7 +126,7 @@ class _Allowance:
     left: int = field(default_factory=lambda: record_limits.LARGEST_PURCHASE)
 
     def spend(self, size: int) -> None:
-        """Count bytes that came.
+        """Count bytes that arrived.
 
         Raises:
             DownloadFailed: as `assert_room`.
@@ -149,8 +149,8 @@ class _Allowance:
 class _List:
     """One list of files, in our order, as it fills.
 
-    `files` are those that came, by their index in it; `others` those that are none of ours so far, by their index in
-    the answer.
+    `files` are those that were fetched, by index in it; `others` those that are none of ours so far, by index in
+    the response.
     """
 
     provider: Provider
@@ -165,47 +165,47 @@ class _List:
     def __post_init__(self) -> None:
         self.outputs = list(self.recorded)
 
-    def take(self, told: Sequence[Media]) -> None:
+    def take(self, listed: Sequence[Media]) -> None:
         """Fetch what is not here yet, by the urls that an answer lists."""
-        by_url = matched_by_url(self.outputs, told)
+        by_url = matched_by_url(self.outputs, listed)
         pairs = {
             ours: theirs
-            for ours, theirs in matched(self.outputs, told).items()
-            # What came by an earlier answer is not fetched again by its url; that a size is the same proves nothing.
+            for ours, theirs in matched(self.outputs, listed).items()
+            # A file of an earlier response is not fetched again by its url; that a size is the same proves nothing.
             if ours not in self.files or ours in by_url
         }
-        came_before = {index: file.downloaded.sha256 for index, file in self.files.items()}
-        skipped = {theirs for ours, theirs in pairs.items() if ours in came_before}
+        fetched_before = {index: file.downloaded.sha256 for index, file in self.files.items()}
+        skipped = {theirs for ours, theirs in pairs.items() if ours in fetched_before}
         unmatched = sorted(set(range(len(self.outputs))) - pairs.keys())
         self._drop_others()
-        self.allowance.assert_room(sum(each.size or 0 for n, each in enumerate(told) if n not in skipped))
-        temporaries = list(self._temporaries(told))
+        self.allowance.assert_room(sum(each.size or 0 for n, each in enumerate(listed) if n not in skipped))
+        temporaries = list(self._temporaries(listed))
         for ours, theirs in sorted(pairs.items()):
-            if ours in came_before:
+            if ours in fetched_before:
                 continue
-            file = self._download(told[theirs], temporaries[theirs])
-            if self._is(ours, file) and file.downloaded.sha256 not in came_before.values():
-                self._put(ours, told[theirs], file)
+            file = self._download(listed[theirs], temporaries[theirs])
+            if self._is(ours, file) and file.downloaded.sha256 not in fetched_before.values():
+                self._put(ours, listed[theirs], file)
             else:
                 self.others[theirs] = file
         if self._missing() or self.wanted.is_open:
-            self._fetch_others(told, temporaries, set(range(len(told))) - set(pairs.values()))
-        if any(file.downloaded.sha256 in came_before.values() for file in self.others.values()):
-            # An earlier answer told of it by another url: a url may now lead to another file than it did.
-            self._fetch_others(told, temporaries, skipped)
-            unmatched += sorted(came_before)
-        self._assign_by_hash(told, [*unmatched, *self._missing()])
-        self._assign_in_order(told)
+            self._fetch_others(listed, temporaries, set(range(len(listed))) - set(pairs.values()))
+        if any(file.downloaded.sha256 in fetched_before.values() for file in self.others.values()):
+            # An earlier response listed it by another url: a url may now lead to another file than it did.
+            self._fetch_others(listed, temporaries, skipped)
+            unmatched += sorted(fetched_before)
+        self._assign_by_hash(listed, [*unmatched, *self._missing()])
+        self._assign_in_order(listed)
         self.problem = self._problem(pairs)
 
     def _fetch_others(
-        self, told: Sequence[Media], temporaries: Sequence[Path], indexes: Iterable[int]
+        self, listed: Sequence[Media], temporaries: Sequence[Path], indexes: Iterable[int]
     ) -> None:
         for theirs in sorted(indexes):
-            self.others[theirs] = self._download(told[theirs], temporaries[theirs])
+            self.others[theirs] = self._download(listed[theirs], temporaries[theirs])
 
-    def _assign_by_hash(self, told: Sequence[Media], indexes: Sequence[int]) -> None:
-        """What url and size did not tell, the bytes may: of files that were fetched before, now or once."""
+    def _assign_by_hash(self, listed: Sequence[Media], indexes: Sequence[int]) -> None:
+        """Match by their bytes files that url and size did not: those that were fetched before, now or once."""
         free = [index for index in dict.fromkeys(indexes) if self.outputs[index].sha256 is not None]
         for theirs, file in sorted(self.others.items()):
             index = next((each for each in free if self._is(each, file)), None)
@@ -213,22 +213,22 @@ class _List:
                 continue
             free.remove(index)
             del self.others[theirs]
-            if index in self.files:  # another answer told of it by another url
+            if index in self.files:  # another response listed it by another url
                 file.temporary.unlink(missing_ok=True)
             else:
-                self._put(index, told[theirs], file)
+                self._put(index, listed[theirs], file)
 
-    def _assign_in_order(self, told: Sequence[Media]) -> None:
-        """What is left takes, in order, what was never fetched; the rest is appended."""
+    def _assign_in_order(self, listed: Sequence[Media]) -> None:
+        """Give the remaining files, in order, to entries that were never fetched; append the rest."""
         for theirs, file in sorted(self.others.items()):
             never_fetched = (index for index in self._missing() if self.outputs[index].sha256 is None)
             index = next(never_fetched, None)
             if index is None and self.wanted.is_open and len(self.outputs) < record_limits.MOST_MEDIA:
                 index = len(self.outputs)
-                self.outputs.append(recorded_from(told[theirs]))
+                self.outputs.append(recorded_from(listed[theirs]))
             if index is not None:
                 del self.others[theirs]
-                self._put(index, told[theirs], file)
+                self._put(index, listed[theirs], file)
         self._drop_others()
 
     def _problem(self, pairs: Mapping[int, int]) -> str | None:
@@ -253,8 +253,8 @@ class _List:
 
     def _put(self, index: int, media: Media, file: FetchedFile) -> None:
         self.files[index] = file
-        came = file.downloaded
-        self.outputs[index] = Output(came.content_type, without_query(media.url), came.sha256, came.bytes)
+        sent = file.downloaded
+        self.outputs[index] = Output(sent.content_type, without_query(media.url), sent.sha256, sent.bytes)
 
     def _drop_others(self) -> None:
         for file in self.others.values():
@@ -265,7 +265,7 @@ class _List:
         here = {file.temporary for file in (*self.files.values(), *self.others.values())}
         while temporary in here:
             temporary = temporary.with_name(f"{temporary.name}+")
-        # Stopped as it comes, as not every file has a size that is told; looked at again for providers that do not.
+        # Stopped as it arrives, as not every file has a known size; checked again for providers that do not.
         downloaded = self.provider.download(replace(media, most=self.allowance.left), temporary)
         try:
             self.allowance.spend(downloaded.bytes)
@@ -275,10 +275,10 @@ class _List:
         # Here, as this may take a moment, and the coordinator has none.
         return FetchedFile(temporary, downloaded, _media_of(temporary, downloaded))
 
-    def _temporaries(self, told: Sequence[Media]) -> Iterator[Path]:
+    def _temporaries(self, listed: Sequence[Media]) -> Iterator[Path]:
         """Where each file is fetched to: by its url, as its index in the list may be another next time."""
         seen: dict[str, int] = {}
-        for media in told:
+        for media in listed:
             url = without_query(media.url)
             seen[url] = seen.get(url, 0) + 1
             told_of = f"{self.name} {seen[url]} {url}".encode("utf-8", "replace")

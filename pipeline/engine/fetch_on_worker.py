@@ -31,7 +31,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class SentFiles:
-    """What a worker fetched, and what lies now at each path that it was sent to.
+    """The files that a worker fetched, and the objects that now lie at the paths it sent them to.
 
     Where the fetch had a problem, nothing was sent. Its own copies are gone.
     """
@@ -62,7 +62,7 @@ def fetch_to_shared_folder(
 
 
 def not_shared(folder: Path) -> NotShared:
-    """That a worker and the coordinator do not see the same `folder`. Said by whoever finds out."""
+    """The error that a worker and the coordinator do not see the same `folder`, raised by the one that notices."""
     return NotShared(
         f"{folder}: a worker of the cluster does not share this folder with the coordinator (found out on "
         f"{printable(socket.gethostname(), 100)}); put it on a disk that all of them see, or files into a store "
@@ -108,12 +108,12 @@ def _still_of(file: FetchedFile) -> bytes | None:
 def to_be_sent(
     purchase: Purchase, stem: str, fetched: FetchResult, *, with_steps: bool
 ) -> tuple[Upload, ...]:
-    """What came, and where it is to lie."""
+    """The fetched files, each with its destination."""
     brought = replace(purchase, outputs=fetched.outputs, steps=fetched.steps)
     return tuple(_uploads(brought, stem, fetched, with_steps=with_steps))
 
 
 def _uploads(brought: Purchase, stem: str, fetched: FetchResult, *, with_steps: bool) -> Iterator[Upload]:
     for file in named(brought, stem, with_steps):
-        if (came := fetched.files.get(file.slot)) is not None:
-            yield Upload(came.temporary, file.path, came.downloaded.sha256)
+        if (file_here := fetched.files.get(file.slot)) is not None:
+            yield Upload(file_here.temporary, file.path, file_here.downloaded.sha256)

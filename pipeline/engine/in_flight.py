@@ -29,10 +29,10 @@ SECONDS_BETWEEN_HINTS = 1.0
 
 @dataclass(slots=True)
 class TrackedPurchase:
-    """What the coordinator knows of one purchase that is under way; times are monotonic seconds.
+    """The coordinator's knowledge of one purchase that is under way; times are monotonic seconds.
 
     `since` is when this run first saw it, `deadline` when it stops waiting for it. `attempts` are failures in a
-    row. `percent` is the furthest progress that was told, at `percent_at`; `first_percent` what it had when it was
+    row. `percent` is the furthest progress reported so far, at `percent_at`; `first_percent` what it had when it was
     first seen. `latest` is the answer that ended it, with whole urls, which are never stored. `has_webhook`: the
     vendor calls when it ends. `entry` names its next call in the schedule, at `due`; None while a call is under
     way. `poll_requested`: the vendor called meanwhile; what it calls before `hints_from` waits until then.
@@ -67,7 +67,7 @@ class TrackedPurchase:
         return now - self.since
 
     def note_progress(self, percent: float, now: float) -> None:
-        """The vendor told its progress; where that goes back, the furthest counts."""
+        """Record the progress that the vendor reported; where that goes back, the furthest counts."""
         if self.first_percent is None:
             self.first_percent = 0.0 if self.bought_here else percent
             self.percent = self.first_percent
@@ -250,7 +250,7 @@ class InFlight:
     def _slower(self, tracked: TrackedPurchase, seconds: float, *, is_known: bool) -> float:
         """Polling is only a fallback for lost webhook calls.
 
-        Where nobody knows how long a template takes, one that is polled tells it for all.
+        Where it is unknown how long a template takes, one that is polled shows it for all.
         """
         purchase = tracked.purchase
         if not is_known and self._scouts.setdefault(purchase.template_id, purchase.id) != purchase.id:

@@ -1,4 +1,4 @@
-"""What is known during a run, and what of it is on disk.
+"""The records during a run, and what of them is on disk.
 
 Changes gather during one turn of the coordinator and go to disk in one transaction; what follows from one (a
 create that may leave now, a workflow to be polled) happens only after that.
@@ -39,8 +39,8 @@ def _nothing(_purchase: Purchase) -> None:
 class Journal:
     """The purchases of a run.
 
-    `spent` are the credits of what this run has bought. `outputs` tells where files were put, to be remembered
-    too. `warn` is told of an id that could not be written where it belongs, `on_change` of all that is on disk.
+    `spent` are the credits of what this run has bought. `outputs` knows where files were put, to be remembered
+    too. `warn` is called with an id that could not be written where it belongs, `on_change` with all that is on disk.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Journal:
         self._intents.append(_PendingIntent(intent, on_durable))
 
     def withdraw_intents(self) -> None:
-        """Forget the intents that are not on disk yet; nobody learns of them any more."""
+        """Forget the intents that are not on disk yet; they are never published."""
         self._intents.clear()
 
     def record(

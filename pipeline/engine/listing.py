@@ -1,7 +1,7 @@
 """Which file of the vendor's list is which of ours. Pure.
 
-Nobody promises the order of the vendor's list, nor that a url stays. So ours is the order in which files were first
-recorded, and each further answer is matched with it: by url, by size, and where neither tells, by what was fetched.
+Neither the order of the vendor's list nor its urls are stable. So ours is the order in which files were first
+recorded, and each further response is matched with it: by url, by size, and else by the bytes that were fetched.
 """
 
 from collections import Counter
@@ -21,31 +21,31 @@ def without_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def matched(recorded: Sequence[Output], told: Sequence[Media]) -> dict[int, int]:
-    """By index in `recorded`: where in `told` the same file stands, as far as url and size tell that."""
-    pairs = matched_by_url(recorded, told)
-    _pair(pairs, recorded, told, lambda output: output.bytes, lambda media: media.size)
+def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
+    """By index in `recorded`: the index in `listed` of the same file, as far as url and size decide that."""
+    pairs = matched_by_url(recorded, listed)
+    _pair(pairs, recorded, listed, lambda output: output.bytes, lambda media: media.size)
     return pairs
 
 
-def matched_by_url(recorded: Sequence[Output], told: Sequence[Media]) -> dict[int, int]:
-    """The same, as far as the url alone tells: without its query, where it is unique on both sides."""
+def matched_by_url(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
+    """The same by url alone: without its query, where it is unique on both sides."""
     pairs: dict[int, int] = {}
-    _pair(pairs, recorded, told, lambda output: output.url, lambda media: without_query(media.url))
+    _pair(pairs, recorded, listed, lambda output: output.url, lambda media: without_query(media.url))
     return pairs
 
 
 def _pair(
     pairs: dict[int, int],
     recorded: Sequence[Output],
-    told: Sequence[Media],
+    listed: Sequence[Media],
     of_output: Callable[[Output], Hashable | None],
     of_media: Callable[[Media], Hashable | None],
 ) -> None:
     """Add the pairs that share what nothing else has of what is left on either side."""
     taken = set(pairs.values())
     ours = _unique((index, of_output(each)) for index, each in enumerate(recorded) if index not in pairs)
-    theirs = _unique((index, of_media(each)) for index, each in enumerate(told) if index not in taken)
+    theirs = _unique((index, of_media(each)) for index, each in enumerate(listed) if index not in taken)
     pairs.update({index: theirs[trait] for trait, index in ours.items() if trait in theirs})
 
 
@@ -61,21 +61,21 @@ def recorded_from(media: Media) -> Output:
     return Output(media.content_type, without_query(media.url), bytes=media.size)
 
 
-def merged(recorded: Sequence[Output], told: Sequence[Media]) -> tuple[Output, ...]:
-    """What is recorded after an answer, before any of it is fetched; nothing that was fetched is dropped.
+def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output, ...]:
+    """The record after a response, before any of it is fetched; nothing that was fetched is dropped.
 
-    Where something was fetched that the answer does not show, only the bytes can tell whether a further file is
+    Where something was fetched that the response does not list, only the bytes can show whether a further file is
     that one, so it is appended when it is fetched.
     """
     outputs = list(recorded)
-    pairs = matched(recorded, told)
+    pairs = matched(recorded, listed)
     for ours, theirs in pairs.items():
         if outputs[ours].sha256 is None:
-            outputs[ours] = recorded_from(told[theirs])
+            outputs[ours] = recorded_from(listed[theirs])
     unmatched = [index for index in range(len(outputs)) if index not in pairs]
     free = [index for index in unmatched if outputs[index].sha256 is None]
     taken = set(pairs.values())
-    left = [recorded_from(each) for index, each in enumerate(told) if index not in taken]
+    left = [recorded_from(each) for index, each in enumerate(listed) if index not in taken]
     for index, output in zip(free, left, strict=False):
         outputs[index] = output
     if len(free) == len(unmatched):
@@ -102,14 +102,14 @@ def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ..
 
 
 def step_indexes(recorded: Sequence[Step], workflow: Workflow) -> Mapping[int, int]:
-    """By number of a recorded step: where the answer tells of it. Of two of one name the first is the first."""
+    """By number of a recorded step: its index in the response. Of two of one name the first is the first."""
     theirs = {trait: index for index, trait in enumerate(_counted([flow for flow, _ in workflow.steps]))}
     ours = enumerate(_counted([step.flow for step in recorded]))
     return {number: theirs[trait] for number, trait in ours if trait in theirs}
 
 
 def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Each name, with how often it came before."""
+    """Each name, with how often it occurred before."""
     seen: Counter[str] = Counter()
     occurrences = []
     for name in names:
@@ -121,14 +121,14 @@ def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def recorded_of(purchase: Purchase, output: str) -> tuple[Output, ...]:
-    """What is recorded of a purchase's `result`, or of the step of that name."""
+    """The recorded files of a purchase's `result`, or of the step of that name."""
     if output == "result":
         return purchase.outputs
     return next((step.outputs for step in purchase.steps if step.flow == output), ())
 
 
 def media_of(workflow: Workflow, output: str) -> tuple[Media, ...]:
-    """What an answer lists of a workflow's `result`, or of the step of that name."""
+    """The files that a response lists for a workflow's `result`, or for the step of that name."""
     if output == "result":
         return workflow.result
     return next((media for flow, media in workflow.steps if flow == output), ())

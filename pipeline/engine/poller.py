@@ -98,7 +98,7 @@ class Poller:
             self.in_flight.poll_again(tracked)
 
     def _disowned(self, purchase: Purchase, workflow: Workflow) -> Disowned | None:
-        """Whether the vendor named a workflow that is another purchase's: its title tells by whom it was sent.
+        """Whether the vendor named a workflow that is another purchase's: its title shows which purchase sent it.
 
         That the title is another means nothing, as people may change it at the vendor.
         """
@@ -149,7 +149,7 @@ class Poller:
 
 
 def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float) -> Event | None:
-    """What an answer means; None where it only says that it is still running, as before."""
+    """The event that follows from a response; None where the workflow is still running, as before."""
     tracked.attempts = tracked.not_found = 0
     if workflow.percent is not None:
         tracked.note_progress(workflow.percent, now)
@@ -171,7 +171,7 @@ def event_for_workflow(tracked: TrackedPurchase, workflow: Workflow, now: float)
 
 
 def event_for_not_found(tracked: TrackedPurchase, now: float) -> Event | None:
-    """What a 404 means: once it is a hiccup, often and for long a loss."""
+    """The event that follows from a 404: once it is a hiccup, often and for long a loss."""
     if tracked.not_found == 0:
         tracked.not_found_since = now
     tracked.not_found += 1

@@ -42,7 +42,7 @@ LARGEST_MEDIA = 1 << 30
 
 
 class InputFailed(PipelineError):
-    """What a job is made from is gone, or is not what was planned: it fails without anything being bought."""
+    """An input of a job is gone, or is not what was planned: the job fails without anything being bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Preparer:
             case InputFailed() | CallRefused():
                 self.report.inputs[entry.key] = str(result)
                 self.served_jobs.fail(entry.key)
-                self.reporter.tell(entry.key, f"failed (input): {result}")
+                self.reporter.report(entry.key, f"failed (input): {result}")
             case BuyingStopped():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
             case VendorError():
@@ -158,7 +158,7 @@ class Preparer:
 
 
 def _requests_made(job: Job, result: CreateRequest | PipelineError) -> int:
-    """The requests to the vendor that came of preparing `job`: one for each upstream, one for each upload."""
+    """The requests to the vendor that preparing `job` needs: one for each upstream, one for each upload."""
     asked = sum(isinstance(source, UpstreamOutput) for source in job.request.images)
     if isinstance(result, PipelineError):
         return max(asked, isinstance(result, VendorError))
@@ -261,16 +261,16 @@ def _listed(
 ) -> Media | Sequence[Media] | None:
     """The file of the vendor's list that is `recorded[index]`; those that it may be; None where there is none."""
     try:
-        told = media_of(provider.get(upstream.workflow_id), source.output)
+        listed = media_of(provider.get(upstream.workflow_id), source.output)
     except NotFound:
         return None
     if index is None:
-        first = _first(told, source.media)
-        return None if first is None else told[first]
-    pairs = matched(recorded, told)
+        first = _first(listed, source.media)
+        return None if first is None else listed[first]
+    pairs = matched(recorded, listed)
     if index in pairs:
-        return told[pairs[index]]
-    left = [media for number, media in enumerate(told) if number not in pairs.values()]
+        return listed[pairs[index]]
+    left = [media for number, media in enumerate(listed) if number not in pairs.values()]
     if recorded[index].sha256 is None:
         first = _first(left, source.media)
         return None if first is None else left[first]
@@ -284,15 +284,15 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
         for number, media in enumerate(candidates):
             target = Path(folder, f"candidate{number}")
             try:
-                came = provider.download(replace(media, most=left), target)
+                fetched = provider.download(replace(media, most=left), target)
             except DownloadFailed as failed:
                 # One that cannot be had may be none of ours; the others are looked at first.
                 failure = failure or failed
                 continue
-            if came.sha256 == wanted.sha256:
+            if fetched.sha256 == wanted.sha256:
                 return media
             target.unlink()
-            left -= came.bytes
+            left -= fetched.bytes
             if left < 0:
                 break
     if failure is not None:
@@ -301,7 +301,7 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
 
 
 def _first(media: Sequence[Media], kind: MediaType | None) -> int | None:
-    """The index of the first of a kind, else of the first of which nobody told; None where there is none."""
+    """The index of the first of a kind, else of the first of unknown kind; None where there is none."""
     for wanted in ({kind} if kind is not None else {*MediaType, None}, {None}):
         for index, each in enumerate(media):
             if each.kind in wanted:

@@ -1,4 +1,4 @@
-"""What the vendor's calls bring about: the workflow is asked for at once. A receipt is a hint, and never believed."""
+"""Receipts: the workflow is asked for at once. A receipt is a hint, and never believed."""
 
 from collections import deque
 from concurrent.futures import Future
@@ -57,18 +57,18 @@ class ReceiptHandler:
             return False
         purchase_id, workflow_id = self._to_ask.popleft()
         self.calls.charge(1)
-        done = partial(self._told, purchase_id, workflow_id)
+        done = partial(self._on_workflow, purchase_id, workflow_id)
         self.calls.submit(done, poll, self.provider, workflow_id)
         return True
 
     def outcome_known(self, purchase: Purchase) -> None:
-        """What came for a purchase while it was sent can be acted upon, after what follows from its outcome."""
+        """A receipt that arrived while the purchase was sent can be handled, after what follows from its outcome."""
         receipt = self._early.pop(purchase.id, None)
         if receipt is not None:
             self._ready.append(receipt)
 
     def left_over(self) -> list[Receipt]:
-        """What the next run may need: receipts that were not acted upon, or whose workflow could not be asked for."""
+        """Receipts that the next run may need: not handled, or their workflow could not be asked for."""
         receipts = [*self.inbox.take(), *self._early.values(), *self._ready, *self._unanswered.values()]
         receipts += [Receipt(purchase_id, (workflow_id,)) for purchase_id, workflow_id in self._to_ask]
         return [each for each in receipts if self._may_be_needed(each.purchase)]
@@ -109,7 +109,9 @@ class ReceiptHandler:
                 asked.add(workflow_id)
                 self._to_ask.append((purchase.id, workflow_id))
 
-    def _told(self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]") -> None:
+    def _on_workflow(
+        self, purchase_id: PurchaseId, workflow_id: WorkflowId, future: "Future[Workflow]"
+    ) -> None:
         result, purchase = result_of(future), self.journal.purchases[purchase_id]
         if isinstance(result, NotFound):
             return
@@ -132,7 +134,7 @@ class ReceiptHandler:
         self.journal.record(purchase_id, Identified(workflow_id), self._identified)
 
     def _identified(self, purchase: Purchase) -> None:
-        # As loud as the warning before it, that nobody could tell.
+        # As loud as the earlier warning that its outcome is unknown.
         found = printable(purchase.workflow_id or "")
         self.reporter.warn(f"{purchase.key}: was bought after all, as {found}: the vendor called")
         self.in_flight.follow(purchase)

@@ -1,4 +1,4 @@
-"""What a run tells while it continues, what it ends with, and how it is asked to stop."""
+"""Reports the progress of a run and how it ended, and asks it to stop."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class Reporter(Protocol):
         """The jobs stand like this now."""
         ...
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         """Something happened to a job."""
         ...
 
@@ -74,9 +74,9 @@ class Reporter(Protocol):
 
 @dataclass
 class RunReport:
-    """What a run ends with, besides the state: why it stopped, and what only this run knows.
+    """The end of a run, besides the state: why it stopped, and what only this run knows.
 
-    `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` tells, by key, why a
+    `codes` are the reasons for an exit code that cannot be read off the jobs. `inputs` has, by key, why a
     job could not be made a request; `blocked`, by key, what lies where its file should go; `media`, by SHA-256, what
     the files that it fetched hold, empty where that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Carries out a plan: puts the parts of the engine together, tells them what is to be done, and lets them run."""
+"""Carries out a plan: puts the parts of the engine together, gives them their work, and lets them run."""
 
 import random
 import secrets
@@ -113,7 +113,7 @@ class Runner:
                 self.report.blocked[entry.key] = str(error)
                 self.report.stop(error.exit_code, str(error))
             else:
-                self.reporter.tell(entry.key, "put in place")
+                self.reporter.report(entry.key, "put in place")
         self._journal.flush()
 
     def _enqueue(self) -> None:

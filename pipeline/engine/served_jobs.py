@@ -12,7 +12,7 @@ from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 class ServedJobs:
     """Jobs by the purchase that serves them, in the plan's order; `by_key` is the other way round.
 
-    `counts` tells, of the jobs that the run has something to do for, how many have each status: `pending` where
+    `counts` has, of the jobs that the run has something to do for, how many have each status: `pending` where
     nothing is bought yet, `succeeded` where files are to be fetched. `waiting` counts, by template, what is to be
     bought.
     """

@@ -59,7 +59,7 @@ def assert_own(workflow: Workflow, purchase: Purchase, ownership: Ownership, *ti
 def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
     """Check that a workflow is the one of a purchase: by its template, and by the title sent (or one of `titles`).
 
-    Or by a title that holds the purchase's id, as one does that was told by a run which died before it could note so.
+    Or by a title that holds the purchase's id, as one does that was sent by a run which died before it could note so.
 
     Raises:
         InvalidInput: it is another.
@@ -75,7 +75,7 @@ def assert_bought(workflow: Workflow, purchase: Purchase, *titles: str) -> None:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Updater:
-    """Sends what the entries of a plan have to tell of a changed wording, each once it is due."""
+    """Sends the changed wordings of a plan's entries, each once it is due."""
 
     provider: Provider
     ownership: Ownership
@@ -117,7 +117,7 @@ class Updater:
         result = result_of(future)
         if isinstance(result, Workflow) and entry.purchase is not None and entry.wording is not None:
             self.journal.record(entry.purchase.id, Reworded(reworded(entry.purchase, entry.wording)))
-            self.reporter.tell(entry.key, "updated at the vendor")
+            self.reporter.report(entry.key, "updated at the vendor")
         elif isinstance(result, VendorError) and not isinstance(result, CallRefused | NotFound):
             self._failed(entry, attempts, result)
         elif isinstance(result, PipelineError):
@@ -132,11 +132,11 @@ class Updater:
 
 
 def reworded(purchase: Purchase, wording: Wording) -> dict[str, Json]:
-    """What was sent, with the wording that the vendor has now."""
+    """The request that was sent, with the wording that the vendor has now."""
     kept = {name: value for name, value in purchase.request.items() if name not in {"title", "description"}}
-    told: dict[str, Json] = {"title": wording.title, "description": wording.description}
+    fields: dict[str, Json] = {"title": wording.title, "description": wording.description}
     return {
         **kept,
-        **{name: value for name, value in told.items() if value},
+        **{name: value for name, value in fields.items() if value},
         "visibility": wording.visibility.value,
     }

@@ -1,1 +1,1 @@
-"""What makes the calls of a run that may be repeated, besides threads of its own: the workers of a cluster."""
+"""Executors for the calls of a run that may be repeated, besides its own threads: the workers of a cluster."""

@@ -18,20 +18,20 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(?P<po
 _EXPECTED = "expected `threads`, `dask`, or the address of a scheduler as dask://HOST:PORT"
 
 
-def workers_of(told: str, variables: Mapping[str, str], scratch: Path) -> OpenExecutor | None:
-    """What opens the workers that `--executor` names; None for threads of this process.
+def workers_of(named: str, variables: Mapping[str, str], scratch: Path) -> OpenExecutor | None:
+    """The function that opens the workers that `--executor` names; None for threads of this process.
 
     `scratch` is a folder for temporary files of those on this machine.
 
     Raises:
         UsageError: it names nothing that can be had; or the extra that brings it is not installed.
     """
-    if told == "threads":
+    if named == "threads":
         return None
-    if told == "dask":
+    if named == "dask":
         import_module("pipeline.executors.dask_cluster")
         return partial(_local, scratch)
-    scheme, separator, address = told.partition("://")
+    scheme, separator, address = named.partition("://")
     if scheme != "dask":
         shown = f"{printable(scheme, 40)}://…" if separator else printable(scheme, 40)
         raise UsageError(f"--executor {shown}: {_EXPECTED}")

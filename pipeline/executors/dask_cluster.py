@@ -15,7 +15,7 @@ from pipeline.providers.address import is_loopback_host
 try:
     import dask
 
-    # Before the import, which sets up its log: that a worker has died is made up for, and nobody has to be told.
+    # Before the import, which sets up its log: a lost worker is replaced, and is no news.
     dask.config.set({"logging.distributed": "critical", "logging.tornado": "critical"})
     # A process of this machine is replaced, however long that takes: without it, its place is given up.
     dask.config.set({"distributed.deploy.lost-worker-timeout": "1 week"})
@@ -47,7 +47,7 @@ _QUIET = {
 def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Executor]:
     """So many processes of this machine, each with so many threads; a process that dies is replaced.
 
-    Only they know the certificate without which nobody can talk to them. Their temporary files lie in `scratch`,
+    Only they know the certificate, without which they cannot be reached. Their temporary files lie in `scratch`,
     which is emptied before and removed in the end.
 
     Raises:
@@ -69,8 +69,8 @@ def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Execu
 def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalCluster":
     try:
         scratch.mkdir(mode=0o700, parents=True)
-        # A Ctrl-C goes to all processes of a terminal, and is the coordinator's to hear. Who starts the tracker, as
-        # the first process to be made would, hears them again.
+        # A Ctrl-C goes to all processes of a terminal; only the coordinator is to handle it. Starting the tracker, as
+        # the first process to be made would, enables signals again.
         resource_tracker.ensure_running()
         with system.held_interrupts(), dask.config.set(_QUIET):
             return distributed.LocalCluster(
@@ -98,7 +98,7 @@ def cluster_at(address: str, *, may_be_plain: bool) -> Iterator[Executor]:
 
     Raises:
         UsageError: the key would go there without encryption, which only `may_be_plain` allows.
-        ClusterFailed: nobody answers, or there are no workers.
+        ClusterFailed: it does not answer, or there are no workers.
     """
     security = Security()
     is_encrypted = security.get_connection_args("client").get("ssl_context") is not None

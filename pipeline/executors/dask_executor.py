@@ -149,7 +149,7 @@ class DaskExecutor(Executor):
         except Exception as error:  # noqa: BLE001 - what the call raised
             future.set_exception(error)
 
-    # In a thread of its own: a cluster that has lost all of its workers tells nobody.
+    # In a thread of its own: a cluster that has lost all of its workers does not say so.
 
     def _watch(self) -> None:
         missing = 0.0

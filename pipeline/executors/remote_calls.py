@@ -1,4 +1,4 @@
-"""What a worker of a cluster is given to do, and what it gives back. Plain data, and nothing of it shows in a log.
+"""The calls that a worker of a cluster makes, and their results. Plain data, and nothing of it shows in a log.
 
 A worker has this package in the coordinator's version, and needs nothing else of it: no state, no manifest.
 """
@@ -66,7 +66,7 @@ def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> t
 
 
 def answer_in(answer: Sealed) -> Any:
-    """What a call brought; raises what it raised."""
+    """The result of a call; raises what it raised."""
     is_error, value = pickle.loads(answer.content)  # noqa: S301 - from a worker, which is trusted with the key too
     if is_error:
         raise value
@@ -77,7 +77,7 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
     try:
         function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
         first = _opened(shared.content)
-    except Exception as error:  # noqa: BLE001 - whatever is missing here, the coordinator has to be told
+    except Exception as error:  # noqa: BLE001 - whatever is missing here has to be reported to the coordinator
         said = printable(f"{type(error).__name__}: {error}", 200)
         return _sealed_answer(
             ClusterFailed(f"a worker cannot do its part: {said}; install there what is installed here"),
@@ -99,7 +99,7 @@ def _sealed_answer(value: object, *, is_error: bool) -> Sealed:
 
 @lru_cache(maxsize=4)
 def _opened(shared: bytes) -> tuple[Any, ...]:
-    """What calls have in common is kept, so that connections of the provider are used again."""
+    """Data that calls have in common is kept, so that connections of the provider are used again."""
     opened: tuple[Any, ...] = pickle.loads(shared)  # noqa: S301 - from the coordinator
     return opened
 

@@ -1,1 +1,1 @@
-"""What each command does, without output; used by the CLI and the Python API."""
+"""The logic of each command, without output; used by the CLI and the Python API."""

@@ -21,7 +21,7 @@ _EMULATED = ".emulated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRecords:
-    """Records without a manifest: where they lie, and where what they tell of goes.
+    """Records without a manifest: where they lie, and where their files go.
 
     `campaign` and `manifest` are None where only the state knows them, `output` where the default is meant.
     """
@@ -99,7 +99,7 @@ def _of_state(state: Path, paths: RecordPaths) -> CampaignRecords:
 
 
 def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> CampaignRecords:
-    """Which of its campaigns is meant the database has to tell: it is the only one, or nobody knows."""
+    """Only the database can say which of its campaigns is meant: the only one, or none can be chosen."""
     return CampaignRecords(
         state=state,
         results=real_path(Path(paths.results)) if paths.results else None,

@@ -1,4 +1,4 @@
-"""What is known of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
+"""The state of a campaign when a command begins: its jobs, and the purchases of state and results joined."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
 from pipeline.state.transitions import RUN_ENDED, absorb
 
-# So long a machine whose intents were published may take to send them and tell the answers.
+# A machine has this long, after its intents were published, to send them and publish the outcomes.
 _UNDER_WAY_MINUTES = 15
 
 
@@ -39,7 +39,7 @@ class CampaignState:
     what it says, None also where it did not have to be read.
 
     `decisions` are what people said, as it counts for the assignment; `decided` has the last decision on each
-    purchase, with its words. `split` tells what of it is a shard's, None where all of it is.
+    purchase, with its note. `split` says which part is a shard's, None where all of it is.
     """
 
     workspace: Workspace
@@ -55,11 +55,11 @@ class CampaignState:
 
     @property
     def published_assignment(self) -> Assignment:
-        """What results and outcome tell of: all, or a shard's own part."""
+        """The assignment that results and outcome report: all of it, or a shard's own part."""
         return self.assignment if self.split is None else self.split.assignment_of(self.assignment)
 
     def outputs(self) -> OutputFolder:
-        """What lies in the output folder."""
+        """The output folder and the files in it."""
         return OutputFolder(
             self.workspace.output, self.store.files(), self.records.purchases, self.workspace.scratch
         )
@@ -75,11 +75,11 @@ class CampaignState:
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))
 
     def ownership(self) -> Ownership:
-        """What proves that a workflow is that of one of its purchases."""
+        """Proof that a workflow belongs to one of its purchases."""
         return Ownership(campaign=self.workspace.campaign.name, recorded=self.store.recorded())
 
     def elsewhere(self) -> frozenset[PurchaseId]:
-        """The purchases in `attention` that another machine is about to send, as far as their age tells."""
+        """The purchases in `attention` that another machine is about to send, judged by their age."""
         return under_way_elsewhere(self.store, self.records)
 
     def served(self) -> dict[JobKey, PurchaseId]:
@@ -89,7 +89,7 @@ class CampaignState:
 
 @contextmanager
 def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignState]:
-    """What is known of the campaign; `writable`: with the lock held, joined and recovered on disk.
+    """Open a campaign; `writable`: with the lock held, and joined and recovered on disk.
 
     Raises:
         InvalidInput: manifest, state or results are wrong, or belong to another campaign.
@@ -211,7 +211,7 @@ def _joined(
     *,
     writable: bool,
 ) -> Records:
-    """What `store`, the results, and the records of shards beside them know together."""
+    """The records of `store`, of the results, and of shards beside them, joined."""
     others, recorded = _records_of_others(workspace)
     published = join(results.records if results is not None else Records(), others, decisions)
     if writable:
@@ -221,7 +221,7 @@ def _joined(
 
 
 def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[PurchaseId]]:
-    """What other parts of the campaign have written on this machine, and which of it they recorded the intent of.
+    """Records that other parts of the campaign have written on this machine, and the ids whose intent they recorded.
 
     A part that was killed may have bought what only its state knows.
     """

@@ -1,4 +1,4 @@
-"""What one run may buy: as the manifest has it, or less."""
+"""The caps of one run: the manifest's, or lower."""
 
 from pipeline.errors import UsageError
 from pipeline.manifest.model import Limits

@@ -52,7 +52,7 @@ class Collected:
 
 
 class RecordsCollection:
-    """Fetches all that records tell of and that is not here; buys nothing."""
+    """Fetches every file that the records name and that is not here; buys nothing."""
 
     def __init__(
         self, known: CampaignRecords, options: RunOptions, environment: Environment, stop: Stop
@@ -101,7 +101,7 @@ class RecordsCollection:
         )
 
     def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
-        """What files hold that the results do not tell yet, by SHA-256."""
+        """Media facts that the results do not have yet, by SHA-256."""
         told = published.media if published is not None else {}
         missing = read_missing(
             store.files(),

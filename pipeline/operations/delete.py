@@ -89,10 +89,10 @@ def carry_out(
     calls: VendorCalls,
     on_failure: Callable[[Purchase, PipelineError], None],
 ) -> int:
-    """Delete one after another; the number of those that could not be, each told to `on_failure`.
+    """Delete one after another; the number of those that could not be, each passed to `on_failure`.
 
     Raises:
-        Stopped: a signal came; what was deleted, and what was to be, is in the records.
+        Stopped: a signal arrived; what was deleted, and what was to be, is in the records.
         AccountError: the vendor refused the key.
         Unfinished, InvalidInput: the records cannot be written.
     """

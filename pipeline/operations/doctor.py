@@ -1,4 +1,4 @@
-"""What a run would meet on this machine, looked at without buying or writing anything."""
+"""Checks what a run needs on this machine, without buying or writing anything."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from pipeline import system
 from pipeline.artifacts.opening import open_files
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.operations.campaign_state import open_campaign
-from pipeline.operations.doctor_checks import Finding, check_vendor, failed, told_by_git, warned
+from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.state import look
@@ -41,7 +41,7 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
     if workspace.local_output is None:
         yield _object_store(workspace)
     yield from check_vendor(workspace)
-    yield told_by_git(workspace)
+    yield check_git(workspace)
 
 
 def _python() -> Finding:
@@ -122,7 +122,7 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
     try:
         held_by = look.held_by(workspace.state, workspace.state_name)
     except PipelineError:
-        return  # that the database does not let us look is told of the state
+        return  # a database that cannot be read was reported as the state's finding
     if held_by is not None:
         yield failed("lock", f"{shown}: {printable(held_by)}", ExitCode.LOCKED)
     else:

@@ -21,7 +21,7 @@ from pipeline.providers.registry import ProviderPlugin, plugin_named
 
 
 class Verdict(StrEnum):
-    """What a finding means for a run: nothing, something to think of, or that it would not work."""
+    """What a finding means for a run: it works, it works but read this, or it would not work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -74,8 +74,8 @@ def failed(check: str, message: str, code: ExitCode) -> Finding:
 _PATIENCE = 10.0
 
 
-def told_by_git(workspace: Workspace) -> Finding:
-    """What git says of the records of a campaign. A run needs no git, so this is a warning at most."""
+def check_git(workspace: Workspace) -> Finding:
+    """The state of the records in git. A run needs no git, so this is a warning at most."""
     if workspace.emulated:
         return Finding(check="git", message="not needed for a rehearsal")
     folder = workspace.campaign.manifest.parent
@@ -85,12 +85,12 @@ def told_by_git(workspace: Workspace) -> Finding:
             "the manifest is not in a git repository, so other machines cannot know what was bought; run git init",
         )
     try:
-        return _told(folder, workspace)
+        return _records_in_git(folder, workspace)
     except (OSError, subprocess.SubprocessError):
         return warned("git", "git cannot be asked; install it to keep the results in the repository")
 
 
-def _told(folder: Path, workspace: Workspace) -> Finding:
+def _records_in_git(folder: Path, workspace: Workspace) -> Finding:
     results, shown = workspace.results, printable(workspace.results_name)
     if not results.is_relative_to(workspace.campaign.root):
         return Finding(check="git", message=f"{shown} is outside the repository")

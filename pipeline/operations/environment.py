@@ -1,4 +1,4 @@
-"""What the operator set around a command, as values: who reads the environment is above this room."""
+"""The operator's environment as values; only the CLI and the API read the real one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

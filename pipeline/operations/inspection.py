@@ -26,7 +26,7 @@ class KnownFile:
 class PurchaseDetails:
     """A purchase, the keys of the jobs that it serves, its files, and its history, oldest first.
 
-    `decision` is the last that somebody said of it.
+    `decision` is the last one on it.
     """
 
     purchase: Purchase

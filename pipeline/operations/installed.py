@@ -1,4 +1,4 @@
-"""Whether what a campaign needs is installed here, told without loading it."""
+"""Checks that what a campaign needs is installed, without loading it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def provider_problem(campaign: Campaign, severity: Literal["error", "warning"]) -> Problem | None:
-    """That the provider which a manifest names is not installed here, told where it is named; else None."""
+    """The problem that a manifest's provider is not installed here, at the line that names it; else None."""
     message = missing_provider(campaign.provider.name)
     if message is None:
         return None
@@ -25,18 +25,18 @@ def assert_provider_installed(campaign: Campaign) -> None:
     """The provider that the manifest names is installed. It is not loaded, and asked nothing.
 
     Raises:
-        InvalidInput: it is not; told where the manifest names it.
+        InvalidInput: it is not; at the line of the manifest that names it.
     """
     if problem := provider_problem(campaign, "error"):
         raise InvalidInput(problem)
 
 
 def assert_vendor_installed(workspace: "Workspace") -> None:
-    """What talks to the vendor, or takes its place, is installed. To be asked before anything is written.
+    """Check that the provider, or the emulator, is installed. To be called before anything is written.
 
     Raises:
         UsageError: the campaign is emulated, and the extra for that is missing.
-        InvalidInput: there is no such provider; told where the manifest names it.
+        InvalidInput: there is no such provider; at the line of the manifest that names it.
     """
     if workspace.emulated:
         import_module("pipeline.emulator")

@@ -27,7 +27,7 @@ _LONGEST_TEXT = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveTemplate:
-    """What the vendor tells of one template; what is empty or None it does not tell, or not in a way we know."""
+    """The vendor's data on one template; a field is empty or None if it is missing or not in a known form."""
 
     id: str
     title: str = ""
@@ -48,7 +48,7 @@ class CatalogueChange:
 
 
 def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[LiveTemplate]:
-    """What the vendor lists now, by id.
+    """The templates that the vendor lists now, by id.
 
     Raises:
         AccountError: there is no key, or it was refused.
@@ -58,7 +58,7 @@ def fetch_live(environment: Environment, request_timeout: float = 60.0) -> list[
 
 
 def known_catalogue(path: Path | None) -> Catalog:
-    """What is known without asking: the file at `path` laid on the built-in catalogue, where there is one.
+    """The catalogue without asking the vendor: the built-in one, merged with the file at `path` if there is one.
 
     Raises:
         InvalidInput: it is no catalogue.
@@ -124,7 +124,7 @@ def _names(value: Json) -> tuple[str, ...]:
 
 
 def changes(live: Sequence[LiveTemplate], known: Catalog) -> Iterator[CatalogueChange]:
-    """What the live catalogue says otherwise than `known` does, by id."""
+    """Differences between the live catalogue and `known`, by id."""
     listed = {each.id: each for each in live}
     for template_id in sorted({*listed, *known.templates}):
         now, before = listed.get(template_id), known.get(template_id)
@@ -162,7 +162,7 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
     """Write a catalogue file of the live templates, as they were on the day `as_of`; `known` says what is built in.
 
     Raises:
-        UsageError: something else lies there, which somebody may have written by hand.
+        UsageError: another file lies there, which may have been written by hand.
         Unfinished: it cannot be written.
     """
     entries = {each.id: _entry(each, known.get(each.id)) for each in live}
@@ -179,7 +179,7 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
 
 
 def _entry(live: LiveTemplate, built_in: Template | None) -> dict[str, Json]:
-    """What the file says of one template: of one that is built in, its price alone."""
+    """The file's entry for one template; for a built-in one only its price."""
     written: dict[str, Json] = {"credits": price_json(live.credits)}
     if built_in is None:
         options: dict[str, Json] = {name: {"type": "any"} for name in live.options}

@@ -46,7 +46,7 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
 
 
 def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
-    """Refuse shards of which one is missing or there twice, or that are of different splits; all of it is told."""
+    """Refuse shards of which one is missing or given twice, or of different splits; every problem is reported."""
     shards = [(path, shard) for path, shard in given if shard is not None]
     if not shards or is_whole([shard for _, shard in shards]):
         return

@@ -20,7 +20,7 @@ class Outcome:
     `files` are, by key, the results that are in the output folder. `summary` is of these jobs and of all credits ever
     spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
     no job now, `waiting` jobs that wait for a person's approval and nothing else; `published`: the results manifest
-    tells all this.
+    has all of this.
     """
 
     jobs: Mapping[JobKey, Standing]

@@ -27,7 +27,7 @@ def plan_of(
     caps: Caps | None = None,
     outputs: OutputFolder | None = None,
 ) -> Plan:
-    """What a run would do, and whether `caps` let it, else the manifest's. Asks no vendor and writes nothing.
+    """The plan of a run, and whether `caps` (by default the manifest's) allow it. Calls no vendor, writes nothing.
 
     `outputs` is what is known already of what lies in the output folder.
     """

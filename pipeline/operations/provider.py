@@ -77,7 +77,7 @@ def vendor_of(
 def key_variables(name: str) -> frozenset[str]:
     """The variable of the environment that holds the key of the provider of that name, if it has one.
 
-    Nobody else is to have it: neither a command that publishes nor the hooks of a git that it calls.
+    No other process gets it: neither a command that publishes nor the hooks of a git that it calls.
     """
     try:
         variable = plugin_named(name).key_variable
@@ -114,10 +114,10 @@ def provider_settings(
     plugin = plugin or BUILT_IN["vimmerse"]
     variables = environment.variables
     key = "" if plugin.key_variable is None else variables.get(plugin.key_variable, "")
-    told = "" if plugin.address_variable is None else variables.get(plugin.address_variable, "")
+    address = "" if plugin.address_variable is None else variables.get(plugin.address_variable, "")
     return Settings(
         key="" if plugin.key_variable is None else clean_key(key, plugin.key_variable),
-        base_url=told or plugin.address,
+        base_url=address or plugin.address,
         api=version,
         request_timeout=request_timeout,
         network=network_from(variables),
@@ -131,7 +131,7 @@ class VendorCalls:
     """Repeats calls that may be repeated, with backoff, until a stop is asked for.
 
     A call that is under way then is waited for, but not for longer than CI runners wait before they kill.
-    `on_stopping` hears, in words, that it is.
+    `on_stopping` gets a message that says so.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class VendorCalls:
         stop.on_request(lambda: self._inbox.put(None))
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """What `call` brings, asked for again where it fails.
+        """The result of `call`, which is repeated where it fails.
 
         Raises:
             Stopped: a stop was asked for before it had brought anything.
@@ -188,10 +188,10 @@ class VendorCalls:
 
 
 def assert_not_stopped(stop: Stop) -> None:
-    """Go on only while nobody has asked for a stop.
+    """Check that no stop was requested.
 
     Raises:
-        Stopped: somebody has.
+        Stopped: one was.
     """
     if stop.code is not None:
         raise Stopped(stop.code)

@@ -73,7 +73,7 @@ def _assert_ours(workspace: Workspace, results: ResultsFile | None, name: str) -
         try:
             other_results = read(path, shown_path(path))
         except InvalidInput:
-            continue  # whoever it belongs to is reported when its own campaign is read
+            continue  # reported when the campaign that it belongs to is read
         if other_results is not None and _was_named_otherwise(other_results, path, campaign):
             raise InvalidInput(
                 f"{shown_path(path)}: these results name {campaign.manifest.name}, which was called "

@@ -25,11 +25,11 @@ def rate(
     """Tell the vendor the rating (else the decided one) of what `name` means, and whether it was delivered.
 
     Raises:
-        UsageError: no such purchase, it has no workflow, or there is nothing to tell of it.
+        UsageError: no such purchase, it has no workflow, or there is nothing to send.
         InvalidInput: the workflow is not the one that was bought, or nothing proves that it is.
-        Unfinished: the vendor could not be told.
+        Unfinished: it could not be sent.
         AccountError: the vendor refused the key.
-        Stopped: a signal came before the vendor was told.
+        Stopped: a signal arrived before it was sent.
     """
     purchase = purchase_named(state, name)
     decided = state.decided.get(purchase.id)

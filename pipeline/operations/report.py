@@ -119,7 +119,7 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
 
 
 def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:
-    """What the manifest asks for and a run would do, by key; empty where it cannot be read now."""
+    """Jobs of the manifest and what a run would do with each, by key; empty where the manifest cannot be read now."""
     if campaign.workspace is None:
         return {}
     try:
@@ -181,7 +181,7 @@ def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def media_reader() -> MediaReader | None:
-    """What reads media; None where the extra is not installed."""
+    """The reader of media; None where the extra is not installed."""
     try:
         from pipeline.media.read import facts_of, still_of
     except ImportError:

@@ -109,7 +109,7 @@ def results_beside(manifest: Path, *, emulated: bool) -> Path | None:
 
 
 def _output_of(found: ResultsFile, folder: Path, *, emulated: bool) -> Path:
-    """The output folder, told by where the results say that a file of a known stem lies."""
+    """The output folder, derived from the path that the results give for a file of a known stem."""
     for job in found.jobs:
         purchase = found.records.purchases.get(job.get("purchase", ""))
         for file in job.get("outputs", ()):

@@ -1,4 +1,4 @@
-"""A person resolves a purchase whose outcome nobody could tell."""
+"""Resolves a purchase whose outcome is unknown, as a person decides."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from pipeline.state.transitions import Event, GivenUp, Identified, NothingBought
 
 
 def assert_not_elsewhere(state: CampaignState, purchase: Purchase) -> None:
-    """Make sure that no other machine is about to send the create, as far as its age tells.
+    """Check that no other machine is about to send the create, judged by its age.
 
     Raises:
         UsageError: one may be.
@@ -70,7 +70,7 @@ def identify(
         UsageError: the purchase is resolved already or deleted, or another one has this workflow.
         InvalidInput: the workflow is not there, or its template or title is not what was sent.
         Unfinished: the vendor cannot be asked, or the records cannot be written.
-        Stopped: a signal came before the vendor had answered.
+        Stopped: a signal arrived before the vendor had answered.
     """
     _assert_open(purchase, workflow_id)
     for other in state.records.purchases.values():

@@ -56,7 +56,7 @@ class Publisher:
         self._from_others = Records()
 
     def assert_writable(self) -> None:
-        """Make sure that results can be written, before anything is bought that only they would tell of elsewhere.
+        """Check that results can be written, before buying anything: elsewhere only they would show the purchase.
 
         Raises:
             InvalidInput: they cannot, and will not by themselves.
@@ -72,7 +72,7 @@ class Publisher:
             ) from error
 
     def is_current(self, state: CampaignState, inputs: Mapping[JobKey, str] = MappingProxyType({})) -> bool:
-        """Whether the results tell all that is known already, so that they would be written as they are."""
+        """Whether the results already have everything that is known, so that they would be written unchanged."""
         known = state.store.known_results()
         return (
             known.told != ""
@@ -124,9 +124,9 @@ class Publisher:
         records, assignment = state.records, state.assignment
         self._read_what_others_wrote()
         # An empty entry is that of a file which cannot be read.
-        told = {digest: entry for digest, entry in media.items() if entry}
-        if any(self._media.get(digest) != entry for digest, entry in told.items()):
-            self._media = join_media(self._media, told)
+        readable = {digest: entry for digest, entry in media.items() if entry}
+        if any(self._media.get(digest) != entry for digest, entry in readable.items()):
+            self._media = join_media(self._media, readable)
         if self._from_others.purchases:
             records = absorb(records, self._from_others, state.decisions)
             if records == state.records:
@@ -135,7 +135,7 @@ class Publisher:
                 assignment = assign(state.jobs, records, state.decisions)
         if state.split is not None:
             # Its own jobs only, but every purchase: an edit may move a job, and with it a purchase, to a shard that
-            # has not run yet, and then nothing else would tell of it on another machine.
+            # has not run yet, and then no other results would have it on another machine.
             assignment = state.split.assignment_of(assignment)
         document = self._builder.build(
             self._workspace.heading(),
@@ -168,7 +168,7 @@ class Publisher:
         state.store.save_assignment(state.served(), known)
 
     def others_wrote(self) -> Records:
-        """What was written there since it was read, other than by this: what other machines know.
+        """Purchases that were written there since it was read, other than by this: those of other machines.
 
         Raises:
             InvalidInput: what stands there now cannot be read.

@@ -1,4 +1,4 @@
-"""What people say of takes, written where git keeps it."""
+"""Reviews of takes, written to a file that git keeps."""
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,13 @@ _GIT_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """What somebody says of a take: a verdict, stars, a note; any of them may be missing.
+    """An opinion on a take: a verdict, stars, a note; any of them may be missing.
 
-    `moment` is where in the video the note belongs, in seconds; None: it is of the take as a whole. `by` is whoever
-    says it. With `withdraws` there is no verdict: the one before is taken back.
+    `moment` is where in the video the note belongs, in seconds; None: it is about the whole take. `by` names the
+    reviewer. With `withdraws` there is no verdict: the previous one is withdrawn.
 
     Raises:
-        UsageError: it cannot be written down like this.
+        UsageError: it cannot be recorded like this.
     """
 
     verdict: Verdict | None = None
@@ -86,7 +86,7 @@ def _is_text(text: str, longest: int) -> bool:
 
 
 def reviewer(workspace: Workspace) -> str | None:
-    """The name that git knows whoever works here by; None where it knows none."""
+    """The reviewer's name as git knows it; None where git has none."""
     try:
         asked = subprocess.run(
             ["git", "config", "--get", "user.name"],  # noqa: S607 - whichever git is meant here
@@ -125,7 +125,7 @@ def decide(
 
 
 def record(workspace: Workspace, made: Iterable[Decision]) -> None:
-    """Have decisions on disk; nothing that somebody else says at the same moment is written over.
+    """Write decisions to disk; a decision that another process writes at the same moment is not overwritten.
 
     Raises:
         InvalidInput: the decisions file is wrong.

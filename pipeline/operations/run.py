@@ -62,12 +62,12 @@ class CampaignRun:
         self._spool = SpoolReader(spool_of(state.workspace), self._webhooks.inbox)
 
     def plan(self) -> Plan:
-        """What a run would do. A shard does its part of it, and none of what exceeds a cap as a whole."""
+        """The plan of a run. A shard does its part of it, and nothing if the whole exceeds a cap."""
         whole = plan_of(self._state, self._options.plan, self._settings.caps, self._outputs)
         return whole if self._state.split is None else self._state.split.part_of(whole)
 
     def plan_of_collecting(self) -> Plan:
-        """What is fetched of what is paid for; buys nothing."""
+        """The plan that only fetches what is paid for; buys nothing."""
         selected = self._options.plan.selected
         known = self._state.records.purchases.values()
         paid = [each for each in known if selected is None or each.key in selected]
@@ -87,7 +87,7 @@ class CampaignRun:
     ) -> Outcome:
         """Do what `plan` says, where it `may_begin`. However that ends, what is on disk then is published.
 
-        `open_reporter` is called once there is something to tell.
+        `open_reporter` is called once there is something to report.
 
         Raises:
             AccountError: there is no key.
@@ -161,7 +161,7 @@ class CampaignRun:
         return None if purchase is None else purchase.status
 
     def _receipts(self) -> AbstractContextManager[None]:
-        """Take what `serve` heard of the vendor's calls, and where one is expected, go on to do so."""
+        """Read the receipts that `serve` has stored, and where webhooks are expected, keep reading them."""
         self._spool.look()
         return nullcontext() if self._options.webhooks is None else self._spool.watched()
 
@@ -173,7 +173,7 @@ class CampaignRun:
         return Records({each: theirs.purchases[each] for each in theirs.purchases.keys() - self._known()})
 
     def _known(self) -> set[PurchaseId]:
-        """What was known when the run began, and what it bought."""
+        """Purchases that were known when the run began, and those that it made."""
         return self._state.records.purchases.keys() | self._state.store.recorded()
 
     def _settings_for(self, plan: Plan) -> RunSettings:
@@ -253,7 +253,7 @@ class CampaignRun:
         return state.reread()
 
     def _without_what_others_follow(self, state: CampaignState) -> Assignment:
-        """What serves which job; of what serves none, not what came in: another machine brings it to its end."""
+        """The assignment; of purchases that serve no job, only this run's: another machine finishes its own."""
         assignment, known = state.published_assignment, self._known()
         return replace(
             assignment,
@@ -265,8 +265,8 @@ class CampaignRun:
         report, elsewhere = self.report, state.elsewhere()
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
-        told = state.published_assignment
-        stands = standings(told, report.inputs, report.blocked, elsewhere)
+        assignment = state.published_assignment
+        stands = standings(assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),
             stands,
@@ -276,7 +276,7 @@ class CampaignRun:
             accepted=self._settings.accepted,
             elsewhere=elsewhere,
         )
-        waiting = waiting_for_approval(told, stands)
+        waiting = waiting_for_approval(assignment, stands)
         jobs = {key: stand for key, stand in stands.items() if key in selected}
         spent = state.store.spent()
         return Outcome(
@@ -287,7 +287,7 @@ class CampaignRun:
             summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
             bought=spent.creates,
             spent=spent.credits,
-            unsettled=needing_attention(told.idle, elsewhere),
+            unsettled=needing_attention(assignment.idle, elsewhere),
             waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
         )

@@ -1,4 +1,4 @@
-"""What a run notes for those who look at it from another process: its cap, and how often it calls the vendor.
+"""A run's note for observers in other processes: its cap, and how often it calls the vendor.
 
 Nothing depends on it. It is written now and then and never synced; what cannot be written or read is left out.
 """
@@ -27,7 +27,7 @@ _MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunNote:
-    """What is known of the run with the name `run`. `calls` tells by minute (UTC, ISO 8601) how many it made."""
+    """The note of the run with the name `run`. `calls` has the number of calls by minute (UTC, ISO 8601)."""
 
     run: str
     max_credits: int | None = None
@@ -66,22 +66,22 @@ class NoteWriter:
     def _write(self) -> None:
         self._calls = dict(sorted(self._calls.items())[-_MINUTES:])
         self.note = replace(self.note, calls=self._calls)
-        told = {"run": self.note.run, "max_credits": self.note.max_credits, "calls": self._calls}
+        document = {"run": self.note.run, "max_credits": self.note.max_credits, "calls": self._calls}
         unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         with suppress(OSError):
-            unfinished.write_text(json.dumps(told), encoding="utf-8")
+            unfinished.write_text(json.dumps(document), encoding="utf-8")
             unfinished.replace(self._path)
 
 
 def read_note(path: Path) -> RunNote | None:
     """The note at `path`; None where there is none that can be read."""
     try:
-        told: Json = json.loads(read_limited(path, _LARGEST))
+        document: Json = json.loads(read_limited(path, _LARGEST))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         return None
-    run, cap, calls = told.get("run"), told.get("max_credits"), told.get("calls")
+    run, cap, calls = document.get("run"), document.get("max_credits"), document.get("calls")
     if not isinstance(run, str) or not _RUN.match(run) or not isinstance(calls, dict):
         return None
     counted = {minute: count for minute, each in calls.items() if (count := _count(each)) is not None}

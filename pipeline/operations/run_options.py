@@ -1,4 +1,4 @@
-"""What is asked of one run, and the settings that come of it and of the manifest: put together here only."""
+"""Options of one run, and the settings that follow from them and the manifest: put together here only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,18 +25,18 @@ def ignore_change(_change: Change) -> None:
 
 
 def as_it_is(provider: "Provider") -> "Provider":
-    """The provider itself: nobody asked to hear of its calls."""
+    """The provider itself, where its calls are not observed."""
     return provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What is asked of one run besides the manifest; None: as the manifest has it.
+    """Options of one run besides the manifest; None: as in the manifest.
 
     `rate` is in calls a second. `request_timeout` is what one call may take, `max_poll_interval` the longest wait
     between two polls of one workflow, both in seconds. Caps may only be lowered, as the manifest's were reviewed.
-    `provider` stands in for the one that the manifest names; `webhooks` are what the vendor is told to call;
-    `on_change` hears of every step that is on disk, and what `observe` makes of the provider is talked to in its
+    `provider` replaces the one that the manifest names; `webhooks` are the addresses that the vendor is to call;
+    `on_change` is called with every step once it is on disk; `observe` may wrap the provider, and is used in its
     place. `open_workers` opens what makes the calls that may be repeated, where this process is not to.
     """
 

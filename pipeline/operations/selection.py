@@ -1,4 +1,4 @@
-"""What a person names on the command line, as keys and purchases."""
+"""From names on the command line to keys and purchases."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -33,7 +33,7 @@ def selected_keys(
 
 
 def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
-    """What a person asks of the plan besides what the manifest says.
+    """Plan options from the command line.
 
     Raises:
         UsageError: as `selected_keys`; or an approved purchase would be made again.
@@ -49,7 +49,7 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
 
 
 def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
-    """What a saved plan asks for now: what it lists stays selected, and what was done for it is not done again.
+    """Plan options of a saved plan: what it lists stays selected, and what was carried out is not done again.
 
     Raises:
         UsageError: an approved purchase would be made again.
@@ -95,7 +95,7 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
 
 
 def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None, Purchase]]:
-    """What `name` means to a reviewer: a job's key, a purchase's id, a file of the output folder, or a selection.
+    """Purchases that a reviewer means by `name`: a job's key, a purchase's id, an output file, or a selection.
 
     Each with the key that was meant, None where that is for the purchase to say. Of a selection, those jobs for
     which something was bought.

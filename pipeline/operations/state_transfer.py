@@ -1,4 +1,4 @@
-"""The state as JSON, out and in: what comes in is joined, so nothing is dropped."""
+"""Exports the state as JSON and imports it again; an import is joined, so nothing is dropped."""
 
 from collections.abc import Mapping
 

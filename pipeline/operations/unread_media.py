@@ -1,4 +1,4 @@
-"""Reads what files on this machine hold, where the results do not tell it: the extra, or the files, were missing."""
+"""Reads media facts of files on this machine that the results lack: the extra, or the file, was missing before."""
 
 import json
 import os

@@ -26,7 +26,7 @@ class Disagreement:
 
 
 def in_records(state: CampaignState) -> Iterator[Disagreement]:
-    """What the results manifest says otherwise than manifest and state."""
+    """Differences between the results manifest and manifest and state."""
     name = state.workspace.results_name
     # As it lies there, whatever the state remembers of it.
     published = read_published(state.workspace)
@@ -70,7 +70,7 @@ def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> I
     Raises:
         VendorError: the vendor does not answer.
         AccountError: it refused the key.
-        Stopped: a signal came.
+        Stopped: a signal arrived.
     """
     for purchase in sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age)):
         if purchase.workflow_id is None:
@@ -81,7 +81,7 @@ def at_vendor(state: CampaignState, provider: Provider, calls: VendorCalls) -> I
 
 
 def _asked(provider: Provider, purchase: Purchase, workflow_id: WorkflowId) -> str | None:
-    """What is wrong with a workflow; None where it is as the records say."""
+    """The difference between a workflow and its record; None where there is none."""
     try:
         workflow = provider.get(workflow_id)
     except NotFound:

@@ -1,4 +1,4 @@
-"""How a run goes, told by what it writes down: for who looks on from elsewhere. Reads only, and locks nothing."""
+"""Follows a run from another process, by its records. Only reads, and locks nothing."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ from pipeline.results.standing import standings
 from pipeline.state import look
 from pipeline.state.lock import Holder, beside
 
-# File systems tell times in steps; who looks within one sees no difference. Ample, as looking again costs little.
+# File systems round times; two changes within one step look the same. Ample, as looking again costs little.
 _UNSURE_NS = 5_000_000_000
 _ENDED = frozenset({Status.DONE.value, Status.FAILED.value, Status.ATTENTION.value})
 
@@ -36,7 +36,7 @@ class JobStatus:
 class Watch:
     """How the jobs of one campaign stand, look after look; what was done before the run is not counted.
 
-    `select` tells which keys are meant, None: all.
+    `select` limits it to some keys, None: all.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Watch:
         self._since = ""
 
     def look(self) -> list[tuple[JobKey, str]]:
-        """Look again; what happened to jobs since the last time, as a run tells it.
+        """Look again; the events of jobs since the last time, worded as a run words them.
 
         Raises:
             InvalidInput, UsageError: as for any command that reads the state.
@@ -80,7 +80,7 @@ class Watch:
         return tally_of(counts, credits_spent=spent, time_left=self._time_left)
 
     def problems(self) -> list[tuple[JobKey, str]]:
-        """Of the jobs that are counted, those that failed, as a run tells it."""
+        """The failed jobs among those that are counted, worded as a run words them."""
         return [
             (key, _failed(self._jobs[key]))
             for key in sorted(self._counted)
@@ -183,7 +183,7 @@ def _changes(
             case Status.ATTENTION:
                 yield key, f"unknown: {job.purchase.error if job.purchase else ''}"
             case _:
-                pass  # it is about to be bought, or fetched: what follows tells of it
+                pass  # it is about to be bought, or fetched; the events that follow report it
 
 
 def _failed(job: JobStatus) -> str:

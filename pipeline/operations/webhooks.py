@@ -1,4 +1,4 @@
-"""Webhooks of a campaign: where the secret and the receipts lie, and what hears the vendor during a run."""
+"""Webhooks of a campaign: where the secret and the receipts lie, and the listener of a run."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,7 +36,7 @@ def addresses_of(workspace: Workspace, url: str = "") -> Addresses:
 
 
 def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application":
-    """What hears the vendor for a `serve`, below `url`, and keeps its calls for `run` and `collect`.
+    """The application that receives the vendor's calls for a `serve` below `url`, and stores them for later runs.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `addresses_of`.
@@ -53,7 +53,7 @@ def keeping_receipts(workspaces: Iterable[Workspace], url: str) -> "Application"
 
 @contextmanager
 def receiving(workspace: Workspace, url: str, listen: str | None) -> Iterator[Webhooks]:
-    """What a run tells the vendor to call, below `url`; heard at the address `listen`, else by a `serve` elsewhere.
+    """The webhook addresses of a run, below `url`; received at the address `listen`, else by a `serve` elsewhere.
 
     Raises:
         UsageError: an address is of no use, or the extra that listens is missing.

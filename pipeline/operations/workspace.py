@@ -101,7 +101,7 @@ class Workspace:
 
     @property
     def state_name(self) -> str:
-        """What a database calls the state that it keeps."""
+        """The name of its state in a database."""
         return part_name(self.campaign.name, self.part)
 
     @property
@@ -122,7 +122,7 @@ class Workspace:
 
     @property
     def run_note(self) -> Path:
-        """What the last run on this machine noted for those who look at it."""
+        """The note that the last run on this machine left for observers."""
         name, emulated = self.state_name.replace("/", "."), ".emulated" if self.emulated else ""
         return self.campaign.manifest.parent / STATE_FOLDER / f"{name}{emulated}.run.json"
 
@@ -155,7 +155,7 @@ class Workspace:
         return (*campaign.inputs, *decided)
 
     def heading(self) -> Heading:
-        """What the results manifest says of itself."""
+        """The heading of the results manifest."""
         folder = self.campaign.manifest.parent
         return Heading(
             campaign=self.campaign.name,
@@ -177,16 +177,16 @@ def shown_path(path: StateLocation | OutputLocation) -> str:
 
 
 def state_location(given: str) -> StateLocation:
-    """What `--state` names.
+    """The location that `--state` names.
 
     Raises:
-        UsageError: a url whose password cannot be told from the rest.
+        UsageError: a url whose password cannot be separated from the rest.
     """
     return DatabaseUrl(given) if is_database(given) else real_path(Path(given))
 
 
 def output_location(given: str) -> OutputLocation:
-    """What `--output` names.
+    """The location that `--output` names.
 
     Raises:
         UsageError: a url of no place in an object store.

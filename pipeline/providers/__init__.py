@@ -2,7 +2,7 @@
 
 What an author of a provider needs is named here, and stays: the port, its plain data and outcomes, what an entry
 point names, and the tools of the built-in provider for those who speak HTTP. Each name is imported when it is first
-asked for, so that a command that talks to nobody starts quickly.
+asked for, so that a command that makes no call starts quickly.
 """
 
 from importlib import import_module

@@ -35,12 +35,12 @@ def is_loopback_host(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a server may make us fetch: public https; and this machine, also by http, only if `loopback`."""
+    """Addresses that a server may make us fetch: public https; and this machine, also by http, only if `loopback`."""
 
     loopback: bool
 
     def check(self, url: str) -> None:
-        """Judge what can be told from the url alone.
+        """Check the url alone, before it is resolved.
 
         Raises:
             AddressRefused: not a sound http(s) url, a user in it, or http where only https is allowed.

@@ -69,20 +69,20 @@ class Network:
 
 
 def network_from(environment: Mapping[str, str]) -> Network:
-    """The network as the usual variables tell it: `HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE` and kin.
+    """The network as the usual variables describe it: `HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE` and the like.
 
     A name in small letters wins over the same in capitals, as with curl.
     """
 
-    def told(name: str) -> str:
+    def value(name: str) -> str:
         return (environment.get(name.lower()) or environment.get(name.upper()) or "").strip()
 
     proxies = {
         scheme: proxy if "://" in proxy else f"http://{proxy}"
         for scheme in _SCHEMES
-        if (proxy := told(f"{scheme}_proxy"))
+        if (proxy := value(f"{scheme}_proxy"))
     }
-    direct = tuple(entry for part in told("no_proxy").split(",") if (entry := part.strip()))
+    direct = tuple(entry for part in value("no_proxy").split(",") if (entry := part.strip()))
     bundle = next((path for name in _BUNDLES if (path := environment.get(name, "").strip())), None)
     return Network(proxies, direct, bundle)
 
@@ -183,5 +183,5 @@ class Settings:
 
     @property
     def guard(self) -> Guard:
-        """What may be fetched: this machine's files exactly when the API itself is on this machine."""
+        """The addresses that may be fetched: those of this machine only if the API itself is on this machine."""
         return Guard(loopback=is_loopback_host(urlsplit(self.base_url).hostname or ""))

@@ -1,4 +1,4 @@
-"""The port to a vendor: what can be asked, and what came of it.
+"""The port to a vendor: its calls and their outcomes.
 
 Outcomes of a create are values, matched exhaustively in `pipeline.engine.create`; how an answer becomes an
 outcome is each provider's business. Everything here is plain data that can be pickled.
@@ -31,7 +31,7 @@ def always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """What one create sends. `images` are urls or attachments, in order.
+    """The content of one create. `images` are urls or attachments, in order.
 
     Before `Provider.prepare`, options may hold a `LocalFile` whose bytes are in `attached`, by hash;
     after it they are plain JSON, and `images` are all urls or all attachments.
@@ -64,7 +64,7 @@ class Bought:
 class NotSent:
     """It provably never arrived whole: nothing was bought, it may go again as a new purchase.
 
-    `started` tells that some of the request's bytes had left, which is not repeated for ever.
+    `started`: some of the request's bytes had left, which is not repeated for ever.
     """
 
     reason: str
@@ -87,7 +87,7 @@ class JobRefused:
 
 
 class AccountProblem(StrEnum):
-    """What the vendor says of the account."""
+    """A problem with the account, as the vendor reports it."""
 
     CREDIT = "credit"
     KEY = "key"
@@ -103,7 +103,7 @@ class AccountRefused:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """It may have been bought, nobody can tell: never sent again by itself. `response` is what came, capped."""
+    """It may have been bought, which cannot be known: never sent again by itself. `response` is cut to a limit."""
 
     reason: str
     response: str = ""
@@ -113,7 +113,7 @@ CreateOutcome = Bought | NotSent | Deferred | JobRefused | AccountRefused | Outc
 
 
 class Progress(StrEnum):
-    """What a workflow's status at the vendor means to us."""
+    """The vendor's status of a workflow, reduced to what matters here."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -141,7 +141,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow as the vendor tells it. `known_status` is False where the status is none that we know.
+    """A workflow as the vendor reports it. `known_status` is False where the status is none that we know.
 
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
@@ -197,7 +197,7 @@ class DownloadFailed(VendorError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a PUT sets; None is left as it is. `delivered_at` is ISO 8601."""
+    """The fields that a PUT sets; None is left as it is. `delivered_at` is ISO 8601."""
 
     title: str | None = None
     description: str | None = None
@@ -208,7 +208,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """What a download brought."""
+    """The result of a download."""
 
     sha256: str
     bytes: int
@@ -250,5 +250,5 @@ class Provider(Protocol):
     def health(self) -> None: ...
 
     def download(self, media: Media, target: Path) -> Downloaded:
-        """Fetch one file to `target`, whole or not at all; what came so far is kept beside it and resumed."""
+        """Fetch one file to `target`, whole or not at all; a part that has arrived is kept beside it and resumed."""
         ...

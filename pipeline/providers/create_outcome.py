@@ -1,4 +1,4 @@
-"""What came of a create: a table over how far its bytes went and what came back. Pure.
+"""The outcome of a create: a table over how far its bytes got and what came back. Pure.
 
 An exception's class or text never decides, only what was sent and a whole answer do: a reset before the last
 byte and one after it look alike, but only the second may have been paid.
@@ -42,32 +42,32 @@ def classify(stage: Stage, response: Response | None, reason: str, now: datetime
 
 
 def _from_response(response: Response, now: datetime) -> CreateOutcome | None:
-    """What an answer says by itself; None where that leaves it open whether something was bought."""
+    """The outcome that a response proves by itself; None where it leaves open whether something was bought."""
     if 200 <= response.status < 300:
         return _bought(response)
     if response.ending is Ending.OPEN and not _is_object(response.body):
         return None
     said = error_message(response.body)
-    told = f"HTTP {response.status}{f': {said}' if said else ''}"
+    reason = f"HTTP {response.status}{f': {said}' if said else ''}"
     match response.status:
         case 402:
-            return AccountRefused(AccountProblem.CREDIT, told)
+            return AccountRefused(AccountProblem.CREDIT, reason)
         case 401 | 403:
-            return AccountRefused(AccountProblem.KEY, told)
+            return AccountRefused(AccountProblem.KEY, reason)
         case 429:
-            return Deferred(told, seconds_to_wait(response.headers, now))
+            return Deferred(reason, seconds_to_wait(response.headers, now))
         case status if status in _JOB_REFUSED:
-            return JobRefused(told)
+            return JobRefused(reason)
         case _:
             return None
 
 
 def _bought(response: Response) -> Bought | None:
     try:
-        told = read_object(response.body, strict=True)
+        document = read_object(response.body, strict=True)
     except ValueError:
         return None
-    match told:
+    match document:
         case {"data": {"id": str(workflow_id)}} if is_workflow_id(workflow_id):
             return Bought(WorkflowId(workflow_id))
         case _:
@@ -85,7 +85,7 @@ def _is_whole(response: Response) -> bool:
 
 
 def _is_object(body: bytes) -> bool:
-    """A JSON object proves by its last brace that it came whole."""
+    """The last brace of a JSON object proves that it arrived whole."""
     try:
         read_object(body)
     except ValueError:

@@ -51,7 +51,7 @@ class MediaClient:
     _local: threading.local = field(default_factory=threading.local)
 
     def fetch(self, media: Media, target: Path) -> Downloaded:
-        """Fetch `media` to `target`, going on from what came before.
+        """Fetch `media` to `target`, continuing from the part that is here.
 
         Raises:
             DownloadFailed: it did not come whole or must not be kept; the target is as it was.
@@ -74,7 +74,7 @@ class MediaClient:
         received = self._resumed(media, part, start, etag) if start else None
         received = received or self._received(media, part)
         if not received.is_proved and media.size is None:
-            # Nothing told where it ends: a connection that was cut looks like the end of the file, and what is put in
+            # Its length is unknown: a connection that was cut looks like the end of the file, and what is put in
             # its place counts as whole for ever. It is rarely cut twice at the same byte, so what comes again and is
             # the same is what there is. That costs a second transfer, of files from such servers only; to refuse them
             # would lose what is paid for, and to believe them might keep a part.
@@ -142,13 +142,13 @@ class MediaClient:
             for block in _steady(blocks, self.timeout):
                 received.add(block)
                 if received.size > most:
-                    part.discard()  # what came would fill the disk, and never be continued
+                    part.discard()  # the bytes would fill the disk, and never be continued
                     raise DownloadFailed(
                         f"{shown_url(media.url)} is larger than {most:,} bytes, which is all that may come",
                         lasting=True,
                     )
                 file.write(block)
-                # What comes in one piece is never continued.
+                # A file that arrives in one block is never continued, so its ETag is not kept.
                 if coding is None and received.size == len(block) != length:
                     part.save_etag(response.headers.get("etag", ""))
             file.flush()
@@ -157,7 +157,7 @@ class MediaClient:
 
 
 def _promised(response: StreamedResponse, start: int, media: Media, most: int) -> int | None:
-    """What is whole, in bytes, if its server tells that; refused where it would be of no use once it is here."""
+    """The size of the whole file, if its server says so; refused where the file would be of no use here."""
     shown = shown_url(media.url)
     length = response.headers.get("content-length", "")
     if not re.fullmatch(r"[0-9]{1,18}", length):
@@ -216,21 +216,21 @@ def _next_url(url: str, location: str) -> str:
 
 def _steady(blocks: Iterable[bytes], timeout: float) -> Iterator[bytes]:
     """The blocks, as long as they come fast enough to be worth the wait."""
-    since, came = time.monotonic(), 0
+    since, received = time.monotonic(), 0
     for block in blocks:
-        came += len(block)
+        received += len(block)
         yield block
         now = time.monotonic()
         if now - since >= timeout:
-            if came < _SLOWEST * timeout:
+            if received < _SLOWEST * timeout:
                 raise TransportError("it arrives too slowly")
-            since, came = now, 0
+            since, received = now, 0
 
 
 class _Received:
-    """What is known of a file's bytes as they come: how many, the first of them, and their hash.
+    """What is known of a file while its bytes arrive: how many, the first of them, and their hash.
 
-    `served` is what its server calls it; `is_proved`: it came to an end that was told.
+    `served` is the type that its server gives; `is_proved`: it ended where the server said it would.
     """
 
     def __init__(self, *, served: str, is_proved: bool, coding: str | None) -> None:
@@ -257,7 +257,7 @@ class _Received:
             self.head = (self.head + block)[:LONGEST_SIGNATURE]
 
     def take_up(self, path: Path, size: int) -> None:
-        """Add the first `size` bytes of a file, which came before."""
+        """Add the first `size` bytes of a file, which arrived before."""
         with path.open("rb") as file:
             while size > 0 and (block := file.read(min(size, _BLOCK))):
                 self.add(block)

@@ -1,4 +1,4 @@
-"""Which kind of media a file is, told by its first bytes: what a server calls its files proves nothing."""
+"""The media type of a file by its first bytes: what a server calls its files proves nothing."""
 
 import re
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ UNKNOWN = "application/octet-stream"
 LONGEST_SIGNATURE = 64
 
 _FAMILIES = frozenset({"image", "video", "audio"})
-# What a store says that was not told what it holds.
+# The types that a store sends when it was not given one.
 _VAGUE = frozenset(
     {
         *(
@@ -98,9 +98,9 @@ def content_type_of(path: str) -> str:
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower(), UNKNOWN)
 
 
-def is_vague(told: str) -> bool:
+def is_vague(content_type: str) -> bool:
     """Whether a type says nothing of what a file is, or is none: it is recorded, shown and made into a suffix."""
-    return told in _VAGUE or not _TYPE.fullmatch(told)
+    return content_type in _VAGUE or not _TYPE.fullmatch(content_type)
 
 
 def sniffed(head: bytes, declared: str) -> str | None:
@@ -117,13 +117,15 @@ def type_of(head: bytes, declared: str, served: str) -> str | None:
     """The type of a whole file that begins with `head`; None for what is but a text instead of media.
 
     What is known by its bytes is what they say. Anything else is what it was `declared` to be, else what its server
-    called it; only a page that tells of an error is none of that.
+    called it; only a page that reports an error is none of that.
     """
     known = sniffed(head, served if is_vague(declared) else declared)
     if known is not None:
         return known
-    told = next((each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN)
-    return None if _is_text(head) and _is_unlike_text(head, declared) else _ALIASES.get(told, told)
+    known = next(
+        (each for each in (declared, served) if not is_vague(each) and each != "text/plain"), UNKNOWN
+    )
+    return None if _is_text(head) and _is_unlike_text(head, declared) else _ALIASES.get(known, known)
 
 
 def _is_text(head: bytes) -> bool:
@@ -137,7 +139,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _is_unlike_text(head: bytes, declared: str) -> bool:
-    """Whether a text cannot be meant; where nothing was declared, a page or an object tells of an error."""
+    """Whether a text cannot be meant; where nothing was declared, a page or an object reports an error."""
     if is_vague(declared):
         return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{", b"[")
     family, _, kind = declared.partition("/")

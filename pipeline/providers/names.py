@@ -1,4 +1,4 @@
-"""Which providers a manifest may name here, told without loading one of them."""
+"""The provider names that a manifest may use here, known without loading a provider."""
 
 from pipeline.errors import did_you_mean, printable
 
@@ -16,7 +16,7 @@ def provider_names() -> list[str]:
 
 
 def missing_provider(name: str) -> str | None:
-    """What is wrong with the name of a provider that is not installed here; None where it is."""
+    """The error for a provider that is not installed here; None where it is."""
     if name in BUILT_IN_NAMES or name in (known := provider_names()):
         return None
     return (

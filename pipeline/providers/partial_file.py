@@ -1,4 +1,4 @@
-"""What has come of a file so far: `<name>.part` beside its target, and the ETag that vouches for it."""
+"""The part of a file that has arrived: `<name>.part` beside its target, and the ETag that vouches for it."""
 
 import os
 import re
@@ -23,7 +23,7 @@ class PartialFile:
         self._has_etag = True
 
     def progress(self) -> tuple[int, str]:
-        """How many bytes are here and the ETag they came with; (0, "") with nothing to continue from."""
+        """How many bytes are here and their ETag; (0, "") with nothing to continue from."""
         try:
             etag = read_limited(self._etag_path, 300).decode("ascii")
             size = self.path.lstat().st_size

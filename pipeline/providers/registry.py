@@ -19,11 +19,11 @@ from pipeline.providers.vimmerse import Vimmerse
 
 @dataclass(frozen=True, slots=True)
 class ProviderPlugin:
-    """What an entry point of the group `pipeline.providers` names.
+    """The object that an entry point of the group `pipeline.providers` names.
 
     `key_variable` is the variable of the environment that holds its key; None: it needs none, and is given none.
-    `address_variable` is the one that holds another address of its API than `address`; an empty one says that it has
-    none to be told.
+    `address_variable` is the one that holds another address of its API than `address`; an empty `address`: it has
+    none by default.
     """
 
     make: Callable[[Settings], Provider]
@@ -43,7 +43,7 @@ BUILT_IN: dict[str, ProviderPlugin] = {"vimmerse": _VIMMERSE, "emulator": _VIMME
 
 
 def plugin_named(name: str) -> ProviderPlugin:
-    """What makes the provider of that name. Needs no key, so that a wrong name is reported before a missing key.
+    """The plug-in of that name. Needs no key, so that a wrong name is reported before a missing key.
 
     Raises:
         InvalidInput: there is none of that name, or the plug-in cannot be loaded.
@@ -53,7 +53,7 @@ def plugin_named(name: str) -> ProviderPlugin:
     for point in entry_points(group=GROUP, name=name):
         try:
             loaded = point.load()
-        except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             raise InvalidInput(f"the provider '{name}' cannot be loaded: {printable(str(error))}") from None
         plugin = loaded if isinstance(loaded, ProviderPlugin) else ProviderPlugin(make=loaded)
         if not callable(plugin.make):
@@ -67,7 +67,7 @@ def _made(name: str, make: Callable[[Settings], Provider], settings: Settings) -
         return make(settings)
     except PipelineError:
         raise
-    except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         said = printable(str(error).replace(settings.key or "\0", "…"))
         raise InvalidInput(f"the provider '{name}' cannot be made: {type(error).__name__}: {said}") from None
 

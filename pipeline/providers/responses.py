@@ -1,4 +1,4 @@
-"""What the vendor's answers say. Read liberally and trusted in nothing: each field is checked by itself."""
+"""Parses the vendor's responses. Read liberally and trusted in nothing: each field is checked by itself."""
 
 import json
 import math
@@ -58,7 +58,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def error_message(body: bytes) -> str:
-    """What a refusal says of itself, as one harmless line: a `message`, or FastAPI's list of details."""
+    """The reason that a refusal gives, as one harmless line: a `message`, or FastAPI's list of details."""
     try:
         response = read_object(body)
     except ValueError:
@@ -95,7 +95,7 @@ def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow:
-    """The workflow that an answer tells of. What has an odd shape counts as not told."""
+    """The workflow of a response. A field of an odd shape counts as missing."""
     status = _text(data.get("processing_status")).strip()
     said = status.casefold()
     sizes = _sizes(data.get("media_result"))
@@ -114,7 +114,7 @@ def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow
         created_at=_text(data.get("created_at")) or None,
         updated_at=_text(data.get("updated_at")) or None,
         error=next(
-            (told for name in ("error", "error_message", "message") if (told := _text(data.get(name)))), None
+            (text for name in ("error", "error_message", "message") if (text := _text(data.get(name)))), None
         ),
     )
 
@@ -161,8 +161,8 @@ def _sizes(value: Json) -> dict[str, int]:
 
 def _media(value: Json, sizes: Mapping[str, int]) -> Iterator[Media]:
     # One where a list is meant, and a url where a mapping is, are as clear.
-    told = value if isinstance(value, list) else [value]
-    for item in _items([{"url": each} if isinstance(each, str) else each for each in told]):
+    listed = value if isinstance(value, list) else [value]
+    for item in _items([{"url": each} if isinstance(each, str) else each for each in listed]):
         url = item.get("url")
         if isinstance(url, str) and _is_web(url):
             declared = _text(item.get("content_type")).partition(";")[0].strip().lower()
@@ -183,5 +183,5 @@ def _is_web(url: str) -> bool:
 
 
 def _bare(url: str) -> str:
-    # The same file may be told of with another signature.
+    # The same file may be listed again with another signature.
     return url.partition("?")[0]

@@ -1,4 +1,4 @@
-"""What must be a url before the create: local files are uploaded, which is free, and remembered by hash."""
+"""Uploads local files that have to be urls before the create. It is free, and remembered by hash."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -91,12 +91,12 @@ class Vimmerse:
         response, reason = None, ""
         try:
             # A connection of its own: one that was idle may be closed by the server while the request is on its
-            # way, and nobody could tell that from a create that was processed.
+            # way, and that cannot be distinguished from a create that was processed.
             transport = self._transport(keep_alive=False)
             response = self._without_key(transport.request(call, self.settings.request_timeout, transmission))
         except TransportError as error:
             reason = str(error)
-        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
+        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be reported, not lost
             reason = reason_for(error)
         outcome = classify(transmission.stage, response, reason, datetime.now(UTC))
         log.debug("POST %s: %s", self._workflow_path(), type(outcome).__name__)
@@ -115,14 +115,14 @@ class Vimmerse:
             log.debug("it was deleted before")
 
     def report_error(self, message: str, context: Mapping[str, Json]) -> None:
-        told: dict[str, Json] = {"error_message": message, "context": dict(context)}
-        self._request("POST", "/workflow/error-log", json_body(told))
+        report: dict[str, Json] = {"error_message": message, "context": dict(context)}
+        self._request("POST", "/workflow/error-log", json_body(report))
 
     def health(self) -> None:
         self._request("GET", "/health", with_key=False)
 
     def templates(self) -> Mapping[str, Json]:
-        """The vendor's live catalogue, as it tells it (v2).
+        """The vendor's live catalogue, as it sends it (v2).
 
         Raises:
             VendorError, AccountError: as the calls of the port.

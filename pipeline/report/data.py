@@ -14,13 +14,13 @@ from pipeline.report.parts import parts_of
 
 VERSION = 1
 Document = Mapping[str, Any]
-# Hashes are shortened to this in the page: they only have to tell the files of one page apart.
+# Hashes are shortened to this in the page: they only have to be unique within one page.
 SHORT_HASH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
-    """What the manifest says of a job: the request as people read it, its known price, what a run would do."""
+    """A job of the manifest: the request as people read it, its known price, what a run would do."""
 
     request: Mapping[str, Json] = field(default_factory=dict)
     credits: int | None = None
@@ -55,7 +55,7 @@ class GalleryRecords:
 
 
 def build(campaigns: Sequence[GalleryRecords], *, makes_stills: bool, holds_videos: bool) -> dict[str, Json]:
-    """The data of one page: whether stills are made at all, or what makes them is not installed, is told on it."""
+    """The data of one page, which says too whether stills are made, or the extra that makes them is not installed."""
     tools = {str(each.results.get("tool", "")) for each in campaigns}
     return {
         "version": VERSION,
@@ -145,8 +145,8 @@ class Rows:
             "files": [self._file(each) for each in purchase.get("outputs", ())],
             "steps": [self._step(each) for each in purchase.get("steps", ())],
         }
-        told = ("decision", "rating", "note", "by", "at", "notes")
-        return _present({**written, **{name: decided.get(name) for name in told}})
+        fields = ("decision", "rating", "note", "by", "at", "notes")
+        return _present({**written, **{name: decided.get(name) for name in fields}})
 
     def _step(self, step: Document) -> Json:
         """A step's name, with those of its media that were fetched."""
@@ -226,7 +226,7 @@ class _Campaign:
         return {name: value for name, value in written.items() if value is not None}
 
     def _before(self, document: Document) -> Json:
-        """What another results manifest says: which purchase served which job, and those that are not known here."""
+        """Another results manifest: which purchase served which job, and the purchases that are not known here."""
         jobs, shown = _chosen(document, self._records.keys)
         rows: list[Json] = [
             _present({"key": each["key"], "status": each["status"], "purchase": each.get("purchase")})

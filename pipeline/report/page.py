@@ -85,7 +85,7 @@ def _stills(stills: Mapping[str, bytes]) -> str:
 
 
 def _policy(hashes: Mapping[str, list[str]], media_from: Sequence[str]) -> str:
-    """What the page may load: its own style and scripts, and media that lie beside it or are inside it.
+    """The page's content security policy: its own style and scripts, and media that lie beside it or are inside it.
 
     `file:` is for browsers to which no file from disk is of one origin with another.
     """

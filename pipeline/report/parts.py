@@ -1,4 +1,4 @@
-"""The parts of a job's key: as its row in the results tells them, else as the key itself lets one guess."""
+"""The parts of a job's key: as its row in the results has them, else guessed from the key itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ def parts_of(job: Mapping[str, Any], purchase: Mapping[str, Any] | None) -> dict
     """Rule, template, image, prompt, axes (as the key spells their values) and take of `job`, those that it has.
 
     Results that were written before rows had parts have the key only. Where it holds one name behind the template,
-    the images of `purchase` tell whether that is an image or a prompt.
+    the images of `purchase` decide whether that is an image or a prompt.
     """
     if "rule" in job:
         parts: dict[str, Json] = {name: job[name] for name in _NAMES if name in job}

@@ -19,7 +19,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaReader:
-    """What reads media: a still as WebP and the facts of a file, None where it cannot be read."""
+    """Functions that read media: a still as WebP and the facts of a file, None where it cannot be read."""
 
     still_of: Callable[[Path], bytes | None]
     facts_of: Callable[[Path], MediaFacts | None]
@@ -149,7 +149,7 @@ def _names_in(folder: Path) -> set[str]:
 
 
 def _read_facts(path: Path) -> dict[str, Mapping[str, Json]]:
-    """What was kept; nothing where it cannot be read: it is only a cache."""
+    """The cached facts; none where the cache cannot be read."""
     try:
         kept = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where the files of a campaign lie, told by its results manifest and a look at the disk, or at an object store."""
+"""Where the files of a campaign lie, by its results manifest and a look at the disk, or at an object store."""
 
 import os
 import stat
@@ -76,11 +76,11 @@ class _Looks(Protocol[Location]):
     """Looks for files below one location."""
 
     def named(self, path: str) -> Location:
-        """What the results name so."""
+        """The file that the results name so."""
         ...
 
     def below(self, path: str) -> Location:
-        """What lies at a path below it."""
+        """The file at a path below it."""
         ...
 
     def has(self, location: Location, size: int | None) -> bool:

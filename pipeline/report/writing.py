@@ -42,21 +42,26 @@ class GalleryCampaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPage:
-    """What was written: the page, and how many stills belong to it."""
+    """The page that was written, and how many stills belong to it."""
 
     page: Path
     stills: int
 
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 def write_folder(
-    folder: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, bundle: bool, told: Told
+    folder: Path,
+    sources: Sequence[GalleryCampaign],
+    reader: MediaReader | None,
+    *,
+    bundle: bool,
+    on_progress: OnProgress,
 ) -> WrittenPage:
-    """Write the page into `folder`, then its stills; once more where the files told what was not known before.
+    """Write the page into `folder`, then its stills; once more where the files add what was not known before.
 
-    With `bundle` the videos go into it too. `told` how many stills are made, of how many.
+    With `bundle` the videos go into it too. `on_progress` is called with the number of stills made, and of how many.
 
     Raises:
         UsageError: another's page lies there.
@@ -68,7 +73,7 @@ def write_folder(
     origins = () if bundle else _origins(sources)
     first = _page_data(sources, hrefs, reader)
     write_atomically(index, page(first, _title(sources), media_from=origins))
-    made = _make(sources, reader, told)
+    made = _make(sources, reader, on_progress)
     stills = _put_stills(folder / "posters", sources)
     if again:
         _remove_others(folder, stills, {href for each in hrefs for href in each.values()})
@@ -78,7 +83,7 @@ def write_folder(
 
 
 def write_single(
-    file: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, told: Told
+    file: Path, sources: Sequence[GalleryCampaign], reader: MediaReader | None, *, on_progress: OnProgress
 ) -> WrittenPage:
     """Write one file with the stills inside and no videos.
 
@@ -87,7 +92,7 @@ def write_single(
         OSError: it cannot be written.
     """
     _is_ours(file)
-    _make(sources, reader, told)
+    _make(sources, reader, on_progress)
     data = _page_data(sources, [dict.fromkeys(each.files, "") for each in sources], reader, videos=False)
     stills = {
         digest[:SHORT_HASH]: still
@@ -153,7 +158,7 @@ def _with_stills(source: GalleryCampaign, *, makes: bool) -> frozenset[str]:
     )
 
 
-def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: Told) -> int:
+def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, on_progress: OnProgress) -> int:
     """Read the files that were never read before, and how many those were."""
     if reader is None:
         return 0
@@ -168,7 +173,7 @@ def _make(sources: Sequence[GalleryCampaign], reader: MediaReader | None, told: 
     total, before = sum(map(len, new)), 0
     for source, files in zip(sources, new, strict=True):
         for number in source.cache.make(reader, files):
-            told(before + number, total)
+            on_progress(before + number, total)
         before += len(files)
     return total
 

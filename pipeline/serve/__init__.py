@@ -1,1 +1,1 @@
-"""The gallery as a live page: a server looks at the records, tells browsers what changes, takes reviews."""
+"""The live gallery: a server watches the records, sends changes to browsers, takes reviews."""

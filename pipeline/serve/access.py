@@ -51,7 +51,7 @@ class ListenAddress:
 
 
 def listen_address(text: str) -> ListenAddress:
-    """The address that somebody wrote.
+    """Parse the value of `--listen`.
 
     Raises:
         UsageError: it is none.
@@ -86,7 +86,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a request has to bring. `names` are the hosts by which the server is known, all addresses if `is_open`."""
+    """The credentials of a request. `names` are the hosts that the server is known by; all addresses if `is_open`."""
 
     token: str
     names: frozenset[str]
@@ -125,7 +125,7 @@ def cookie_of(request: Request) -> str:
 
 
 def access_for(address: ListenAddress, token_file: Path | None) -> Access:
-    """What requests have to bring to a server that listens there.
+    """The credentials for a server that listens there.
 
     Raises:
         UsageError: it listens beyond loopback without a file with the token, or that file is no safe place for it.
@@ -174,7 +174,7 @@ def read_token(path: Path) -> str:
 
 
 class Guard:
-    """ASGI middleware: 403 for whoever may not get in, 413 for too large a body, and safe headers on every answer."""
+    """ASGI middleware: 403 without the token, 413 for too large a body, and safe headers on every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app

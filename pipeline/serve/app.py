@@ -35,7 +35,7 @@ _ACTIVE = "image/svg+xml"
 def create_app(
     watcher: Watcher, access: Access, *, by: str | None = None, open_routes: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """The application over what `watcher` sees. `by` is whoever decides here, None where reviews are not taken.
+    """The application over what `watcher` sees. `by` is the reviewer's name, None where reviews are not taken.
 
     `open_routes` are answered without a token: each has its own way to know who calls.
     """
@@ -158,7 +158,7 @@ class _Handlers:
 
 
 def _shown_as(content_type: str) -> tuple[str, str]:
-    """What a file is sent as, and whether a browser shows it or only keeps it."""
+    """The content type of a file, and whether a browser shows it or downloads it."""
     kind = content_type.partition(";")[0].strip().lower()
     plays = bool(_MEDIA.fullmatch(kind)) and kind != _ACTIVE
     return (kind, "inline") if plays else ("application/octet-stream", "attachment")

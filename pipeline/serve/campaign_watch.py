@@ -1,4 +1,4 @@
-"""One campaign as it stands on disk, looked at again and again; only what has changed since is read and told.
+"""Watches one campaign on disk; only what has changed since the last look is read and sent.
 
 Nothing is locked and nothing bought: of the state a copy of what is committed is read, as by every command that only
 looks.
@@ -32,7 +32,7 @@ from pipeline.state.transitions import absorb
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a campaign, each part with what told then whether its files had changed."""
+    """The parts of a campaign as they were read, each with the stamp that shows whether its files change."""
 
     jobs: list[Job] = field(default_factory=list)
     published: Records = field(default_factory=Records)
@@ -49,7 +49,7 @@ class CampaignWatch:
     `reopen` reads the manifest again when it has changed; a run, whose plan stands, has none.
 
     Raises:
-        InvalidInput: manifest, state, results or decisions are wrong at the start; later that is told on the page.
+        InvalidInput: manifest, state, results or decisions are wrong at the start; later the page shows such errors.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CampaignWatch:
             "results": self._read_results,
             "state": self._read_state,
             "note": self._read_note,
-            "store": lambda: None,  # only told
+            "store": lambda: None,  # only reported
         }
         # When a run was last seen to do something.
         self._changed = ""
@@ -95,7 +95,7 @@ class CampaignWatch:
 
     @property
     def _store_troubles(self) -> list[str]:
-        """Why the object store does not tell what lies there: it keeps nothing else from being shown."""
+        """Why the object store could not be listed; everything else is shown all the same."""
         trouble = self.rows.stored.trouble if self.rows.stored is not None else None
         return [] if trouble is None else [trouble]
 
@@ -110,7 +110,7 @@ class CampaignWatch:
         return next(serves, purchase.key)
 
     def look(self) -> dict[str, Json] | None:
-        """What of the page has changed since the last look; None where nothing has."""
+        """The changes of the page since the last look; None where there are none."""
         stamps = self._stamps()
         news = stamps != self._read.stamps
         if news:
@@ -125,7 +125,7 @@ class CampaignWatch:
         return {"number": self.number, **self.heading(), **(patch or {})}
 
     def heading(self) -> dict[str, Json]:
-        """What the page says of the campaign besides its jobs and purchases."""
+        """The page's data on the campaign besides its jobs and purchases."""
         bought = self._records.purchases.values()
         heading: dict[str, Json] = {
             "spent": sum(each.cost for each in bought),
@@ -244,7 +244,7 @@ class CampaignWatch:
         )
 
     def plan(self) -> None:
-        """Work out what a run would do, which takes longer than the rest; told with the next look."""
+        """Work out what a run would do, which takes longer than the rest; sent with the next look."""
         if self._planned is self._records:
             return
         self._planned = self._records
@@ -259,7 +259,7 @@ class CampaignWatch:
 
 
 def _is_alike(one: Purchase, other: Purchase) -> bool:
-    """Whether both serve the same jobs as far as they themselves tell."""
+    """Whether both serve the same jobs as far as they themselves decide that."""
     return (one.key, one.fingerprint, one.inputs, one.bought_at, one.path) == (
         *(other.key, other.fingerprint, other.inputs, other.bought_at, other.path),
     ) and _soundness(one) == _soundness(other)

@@ -1,4 +1,4 @@
-"""What happened, in order, for any number of browsers; each continues from the last event that it saw.
+"""The stream of events for any number of browsers; each continues from the last event that it received.
 
 Events are kept once, not once for each browser, so a browser that reads slowly, or not at all, costs nothing.
 """
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from pipeline.operations.workspace import now
 
-# Seconds after which a browser hears that the connection still stands, and then tries again when it was lost.
+# Seconds between signs of life to a browser, which reconnects when they stop.
 BEAT = 5.0
 _RETRY_MS = 1_000
 
@@ -20,7 +20,7 @@ _RETRY_MS = 1_000
 class Feed:
     """Events with ids of growing numbers, at most `most` of them of at most `most_bytes` together.
 
-    A browser that continues from one that is gone, or from another server's, is told to start over.
+    A browser that continues from an event that is gone, or from another server's, is sent a reset.
     """
 
     def __init__(self, most: int = 2_000, most_bytes: int = 16 << 20) -> None:
@@ -61,20 +61,20 @@ class Feed:
         self._wake()
 
     def _wake(self) -> None:
-        for loop, heard in list(self._listeners):
+        for loop, woken in list(self._listeners):
             with suppress(RuntimeError):  # that browser's server has ended
-                loop.call_soon_threadsafe(heard.set)
+                loop.call_soon_threadsafe(woken.set)
 
     async def stream(self, after: str, beat: float = BEAT) -> AsyncIterator[bytes]:
         """The events behind the one with the id `after`, as the browser reads them, until the feed is closed."""
-        heard = asyncio.Event()
-        listener = (asyncio.get_running_loop(), heard)
+        woken = asyncio.Event()
+        listener = (asyncio.get_running_loop(), woken)
         self._listeners.add(listener)
         try:
             yield b"retry: %d\n\n%s" % (_RETRY_MS, _beat())
             position = self._position(after)
             while True:
-                heard.clear()
+                woken.clear()
                 ends = self._closed  # asked first: what was added before it was closed is reported
                 frames, position = self._frames(position)
                 if frames:
@@ -83,7 +83,7 @@ class Feed:
                 if ends:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(heard.wait(), beat)
+                    await asyncio.wait_for(woken.wait(), beat)
                     continue
                 yield _beat()
         finally:

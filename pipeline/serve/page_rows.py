@@ -27,7 +27,7 @@ Row = dict[str, Json]
 
 
 class PageRows:
-    """Jobs, purchases and files as the page reads them, and what of them was not told yet.
+    """Jobs, purchases and files as the page reads them, and which of them have changed since they were sent.
 
     `files` has by SHA-256 where each file lies, `types` what it is; `stored` is where they lie in an object store.
     """
@@ -65,16 +65,16 @@ class PageRows:
         self._new_jobs: dict[JobKey, None] = {}
         self._new_purchases: dict[PurchaseId, None] = {}
         self._gone: dict[JobKey, None] = {}
-        self._told_files = 0
+        self._sent_files = 0
         self._stills_seen = -1
 
     @property
     def has_changes(self) -> bool:
-        """Whether jobs or purchases have changed since they were told last."""
+        """Whether jobs or purchases have changed since they were last sent."""
         return bool(self._new_jobs or self._new_purchases or self._gone)
 
     def set_campaign(self, workspace: Workspace, jobs: Iterable[Job]) -> None:
-        """What the manifest says now."""
+        """Use another manifest from now on."""
         self._workspace = workspace
         self._jobs = {job.key: job for job in jobs}
         for key in [each for each in self._job_rows if each not in self._jobs]:
@@ -83,11 +83,11 @@ class PageRows:
             self._gone[key] = None
 
     def set_media(self, media: Mapping[str, Mapping[str, Json]]) -> None:
-        """What the results say of files."""
+        """Add the media facts of the results."""
         self._media.update(join(self._media, media))
 
     def set_actions(self, actions: Mapping[JobKey, str]) -> None:
-        """What a run would do, by key."""
+        """Set what a run would do, by key."""
         self._actions = actions
 
     def update(
@@ -123,24 +123,24 @@ class PageRows:
             self._gone.pop(key, None)
 
     def changes(self) -> Row | None:
-        """What was not told yet; None where that is nothing."""
+        """Everything that was not sent yet; None where there is nothing."""
         self._look_for_missing()
         files: dict[str, Json] = {}
         if self._stills.made != self._stills_seen:
             self._stills_seen = self._stills.made
             self._media.update(join(self._media, self._stills.facts))
             files = {str(number): row for number, row in self._rows.renew_files().items()}
-        files |= {str(n): self._rows.files[n] for n in range(self._told_files, len(self._rows.files))}
+        files |= {str(n): self._rows.files[n] for n in range(self._sent_files, len(self._rows.files))}
         if not (files or self.has_changes):
             return None
-        told: Row = {
+        changes: Row = {
             "jobs": [self._job_rows[each] for each in self._new_jobs if each in self._job_rows],
             "purchases": [self._purchase_rows[each] for each in self._new_purchases],
             "gone": list(self._gone),
             "files": files,
         }
         self._forget()
-        return told
+        return changes
 
     def about(self, purchase_id: PurchaseId) -> Row:
         """The rows that speak of one purchase."""
@@ -164,7 +164,7 @@ class PageRows:
 
     def _forget(self) -> None:
         self._new_jobs, self._new_purchases, self._gone = {}, {}, {}
-        self._told_files = len(self._rows.files)
+        self._sent_files = len(self._rows.files)
 
     def _changed_purchases(
         self, records: Records, said: Mapping[PurchaseId, Decision]
@@ -174,7 +174,7 @@ class PageRows:
             decision = said.get(purchase_id)
             seen = self._seen_purchases.get(purchase_id)
             if seen is None and purchase.status is Status.VOID:
-                continue  # nothing was bought, and nobody was told that it might be
+                continue  # nothing was bought, and the page never showed it
             if seen is not None and seen[1] == decision and (seen[0] is purchase or seen[0] == purchase):
                 continue
             self._seen_purchases[purchase_id] = (purchase, decision)

@@ -1,4 +1,4 @@
-"""What a browser sends when somebody decides, rates or notes: nothing of it is trusted."""
+"""Reviews that a browser sends: nothing in them is trusted."""
 
 import json
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def read_review(body: bytes) -> Review:
 def opinion_of(
     review: Review, campaigns: Sequence[CampaignWatch], by: str | None
 ) -> tuple[CampaignWatch, Decision]:
-    """What is to be written down of a review, and in which campaign.
+    """The decision to record for a review, and the campaign that it belongs to.
 
     Raises:
         UsageError: there is no such purchase, or this cannot be said of it.

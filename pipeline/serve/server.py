@@ -29,7 +29,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """Where to listen and who may do what. `by` is whoever decides here. Beyond loopback `token_file` is needed."""
+    """Where to listen and who may do what. `by` is the reviewer's name. Beyond loopback `token_file` is needed."""
 
     address: ListenAddress
     token_file: Path | None = None
@@ -169,7 +169,7 @@ def _again(reopen: Callable[[int], Workspace], number: int) -> Callable[[], Work
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells its port once it answers, and ends the streams of events when it is to stop."""
+    """uvicorn's server, which reports its port once it answers, and ends the streams of events when it is to stop."""
 
     def __init__(self, config: uvicorn.Config, watcher: Watcher, on_ready: Callable[[int], None]) -> None:
         super().__init__(config)

@@ -23,7 +23,7 @@ Stamp = object
 
 
 class StateSource(Protocol):
-    """What holds the purchases of one campaign."""
+    """The purchases of one campaign, on disk or in a run."""
 
     def stamp(self) -> Stamp:
         """Tells whether something was written since it was asked for last."""
@@ -42,7 +42,7 @@ class StateSource(Protocol):
         ...
 
     def note(self) -> RunNote | None:
-        """What the last run on this machine says of itself, as far as that is known."""
+        """The note of the last run on this machine, if there is one."""
         ...
 
 

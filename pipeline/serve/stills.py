@@ -1,4 +1,4 @@
-"""Stills and media facts, made beside the looking: a film is read once, and the page told when its still is there."""
+"""Makes stills and media facts in the background: each video is read once, then the page is updated."""
 
 import queue
 import threading
@@ -24,7 +24,7 @@ class Stills(Collection[str]):
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Json]]:
-        """What is known of files, by SHA-256."""
+        """The known media facts, by SHA-256."""
         return dict(self._cache.facts)
 
     def __contains__(self, digest: object) -> bool:

@@ -1,6 +1,6 @@
 """Videos in an object store, for the live page: what lies there, and the bytes, handed out by way of this server.
 
-No link is signed: whoever looks has the token of this server, and never a right at the store.
+No link is signed: browsers present this server's token and never get access to the store.
 """
 
 import threading
@@ -22,7 +22,7 @@ _PATIENCE = 5.0
 
 
 class StoredVideos:
-    """What lies below `url`. It is listed in threads of its own, as a store may be slow or unreachable.
+    """The objects below `url`. They are listed in threads of their own, as a store may be slow or unreachable.
 
     `sizes` are by path. `trouble` says why the store could not be listed last.
     """

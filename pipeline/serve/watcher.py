@@ -1,4 +1,4 @@
-"""Looks at campaigns again and again, and tells the feed what has changed."""
+"""Watches campaigns and adds every change to the feed."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ from pipeline.serve.feed import Feed
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.6
 _SHARE = 1 / 14
-# Seconds between two plans, which tell what a run would do.
+# Seconds between two plans, which show what a run would do.
 _PLAN_INTERVAL = 20.0
 
 
@@ -50,7 +50,7 @@ class Watcher:
             return self._whole[1]
 
     def look(self) -> None:
-        """Look at every campaign now, and tell what has changed."""
+        """Look at every campaign now, and send what has changed."""
         with self._lock:
             self._plan_now_and_then()
             changes: list[Json] = [each for one in self.campaigns if (each := one.look()) is not None]
@@ -60,7 +60,7 @@ class Watcher:
     def record(
         self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
     ) -> dict[str, Json]:
-        """Have on disk what somebody says of a purchase, then tell everybody.
+        """Write a decision on a purchase to disk, then send it to every browser.
 
         Returns what of the page has changed by it, with the id of the event up to which that holds.
 

@@ -1,1 +1,1 @@
-"""What a run tells machines: metrics and traces. Loaded only where one of them is asked for."""
+"""Metrics and traces of a run. Loaded only where one of them is asked for."""

@@ -23,7 +23,7 @@ class Figures:
         self._values[values] = self._values.get(values, 0.0) + amount
 
     def set(self, figure: float, *values: str) -> None:
-        """What it is now."""
+        """Set the current value."""
         self._values[values] = figure
 
     def lines(self, common: Mapping[str, str]) -> Iterator[str]:

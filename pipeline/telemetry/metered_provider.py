@@ -47,14 +47,14 @@ class CallMeter(Protocol):
 
 
 class MeteredProvider:
-    """Another provider, with each of its calls told to `meter`."""
+    """Another provider, with each of its calls passed to `meter`."""
 
     def __init__(self, provider: Provider, meter: CallMeter) -> None:
         self._provider = provider
         self._meter = meter
 
     def __reduce__(self) -> tuple[object, ...]:
-        # What another process counted would be told nobody.
+        # What another process counted would be lost.
         return _itself, (self._provider,)
 
     @property

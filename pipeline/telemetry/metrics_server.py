@@ -62,7 +62,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        pass  # whoever asked went away; nothing of the run is lost
+        pass  # the client has gone; nothing of the run is lost
 
 
 class _Handler(BaseHTTPRequestHandler):

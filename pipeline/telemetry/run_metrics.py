@@ -16,7 +16,7 @@ _WORKFLOW_BOUNDS = (10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class RunMetrics:
-    """What is counted while one campaign runs. Safe to use from many threads."""
+    """The metrics of one campaign's run. Safe to use from many threads."""
 
     def __init__(self, campaign: str, started: float) -> None:
         self._common = {"campaign": campaign}

@@ -83,7 +83,7 @@ class Traces:
         if before is not None and before.status in _PHASES:
             began = self._since.pop(before.id, None)
             if began is None:
-                # A phase that began before this run, or elsewhere: at the create, or nobody here knows when.
+                # A phase that began before this run, or elsewhere: at the create, or at an unknown time.
                 began = before.bought_at if before.status is PurchaseStatus.SUBMITTING else change.at
             self._send_phase(_PHASES[before.status], after, began, change.at)
         if after.status in _ENDED:

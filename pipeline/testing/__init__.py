@@ -1,6 +1,6 @@
 """A conformance kit for authors of providers: what a run relies on, tried over real connections, sound and broken.
 
-The author tells what the vendor's API says, as a `Vendor`; the kit plays it. With pytest:
+The author describes the vendor's API as a `Vendor`; the kit plays it. With pytest:
 
     @pytest.mark.parametrize("check", CHECKS, ids=str)
     def test_conforms(check: Check) -> None:

@@ -1,4 +1,4 @@
-"""Checks of the calls that may be repeated: what they tell, and how they fail."""
+"""Checks of the calls that may be repeated: their results, and how they fail."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,40 +23,40 @@ _ID = WorkflowId("kit-1")
 SPELLED = "film.png?Sig=a%2fb%7E+c'd%27&Exp=1"
 
 
-def _get(lab: Lab, told: Workflow) -> Workflow:
-    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(told))
+def _get(lab: Lab, workflow: Workflow) -> Workflow:
+    lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(workflow))
     return lab.provider().get(_ID)
 
 
 def _tells(progress: Progress) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         result = lab.workflow().result if progress is Progress.SUCCEEDED else ()
-        came = _get(lab, lab.workflow(progress=progress, status=progress.value, result=result))
-        expect(came.progress is progress, f"the workflow has {progress}, the provider says {came.progress}")
-        expect(came.id == _ID, f"asked for {_ID}, it tells of {came.id}")
+        found = _get(lab, lab.workflow(progress=progress, status=progress.value, result=result))
+        expect(found.progress is progress, f"the workflow has {progress}, the provider says {found.progress}")
+        expect(found.id == _ID, f"asked for {_ID}, it tells of {found.id}")
 
     return check
 
 
 def _title(lab: Lab) -> None:
-    came = _get(lab, lab.workflow(title="kit é 🔥"))
-    expect(came.title == "kit é 🔥", f"the title is 'kit é 🔥', the provider says {came.title!r}")
+    found = _get(lab, lab.workflow(title="kit é 🔥"))
+    expect(found.title == "kit é 🔥", f"the title is 'kit é 🔥', the provider says {found.title!r}")
 
 
 def _spelled(lab: Lab) -> None:
     url = f"{lab.url}/kit-media/%7Euser/./x/../{SPELLED}"
-    came = _get(lab, lab.workflow(result=(Media(url, "image/png"),)))
+    found = _get(lab, lab.workflow(result=(Media(url, "image/png"),)))
     expect(
-        [each.url for each in came.result] == [url],
-        f"the vendor told {url}, the provider {[each.url for each in came.result]}: a signature is of the spelling",
+        [each.url for each in found.result] == [url],
+        f"the vendor told {url}, the provider {[each.url for each in found.result]}: a signature is of the spelling",
     )
 
 
 def _several(lab: Lab) -> None:
     urls = [f"{lab.url}/kit-media/{name}.png" for name in ("b", "a", "c")]
-    came = _get(lab, lab.workflow(result=tuple(Media(url, "image/png") for url in urls)))
+    found = _get(lab, lab.workflow(result=tuple(Media(url, "image/png") for url in urls)))
     expect(
-        [each.url for each in came.result] == urls,
+        [each.url for each in found.result] == urls,
         "three files are listed, not all of them are told in order",
     )
 
@@ -72,11 +72,11 @@ CALLS: dict[str, Ask] = {
 
 
 def _cut(lab: Lab) -> Play:
-    told = lab.vendor.told(lab.workflow())
+    reply = lab.vendor.told(lab.workflow())
 
     def play(connection: Connection, _call: Call) -> None:
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(told.body) + 9))
-        connection.send(told.body[: len(told.body) // 2])
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(reply.body) + 9))
+        connection.send(reply.body[: len(reply.body) // 2])
         connection.close()
 
     return play
@@ -181,10 +181,10 @@ def _another(lab: Lab) -> None:
         lab.vendor.told(replace(lab.workflow(), id="kit-9"))
     )
     try:
-        came = lab.provider().get(_ID)
+        found = lab.provider().get(_ID)
     except VendorError:
         return
-    expect(came.id == _ID, "asked for one workflow, it told of another")
+    expect(found.id == _ID, "asked for one workflow, it told of another")
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:

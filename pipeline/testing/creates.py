@@ -1,4 +1,4 @@
-"""Checks of `create`: how far its bytes went and a whole answer tell what came of it, and it is sent once."""
+"""Checks of `create`: its outcome follows from how far its bytes got and from a whole response; it is sent once."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def _sends(data: bytes) -> Act:
     return act
 
 
-# It arrived whole, and what came back does not tell whether it was bought.
+# It arrived whole, and the response leaves open whether it was bought.
 UNKNOWN: dict[str, Act] = {
     "then closed": lambda _lab, connection: connection.close(),
     "then reset": lambda _lab, connection: connection.reset(),
@@ -191,36 +191,36 @@ def _request_refused(lab: Lab) -> None:
 
 def _no_credit(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.CREDIT)
-    is_told = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.CREDIT
-    expect(is_told, f"there is no credit left, the provider says {outcome}")
+    is_reported = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.CREDIT
+    expect(is_reported, f"there is no credit left, the provider says {outcome}")
 
 
 def _bad_key(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.KEY)
-    is_told = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.KEY
-    expect(is_told, f"the key was refused, the provider says {outcome}")
+    is_reported = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.KEY
+    expect(is_reported, f"the key was refused, the provider says {outcome}")
 
 
 def _busy(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.BUSY, ("Retry-After", "7"))
-    is_told = isinstance(outcome, Deferred) and outcome.after == 7.0
-    expect(is_told, f"the vendor asked to come again in 7 seconds, the provider says {outcome}")
+    is_reported = isinstance(outcome, Deferred) and outcome.after == 7.0
+    expect(is_reported, f"the vendor asked to come again in 7 seconds, the provider says {outcome}")
 
 
 def _nobody_listens(lab: Lab) -> None:
     with closed_port() as url:
         outcome = lab.create(lab.provider(url=url))
-    is_told = isinstance(outcome, NotSent) and not outcome.started
-    expect(is_told, f"no byte of it left, the provider says {outcome}: it could be sent again")
+    is_reported = isinstance(outcome, NotSent) and not outcome.started
+    expect(is_reported, f"no byte of it left, the provider says {outcome}: it could be sent again")
 
 
 def _may_not_be_sent(lab: Lab) -> None:
     provider = lab.provider()
     request = replace(provider.prepare(lab.vendor.request("kit")), may_send=lambda: False)
     outcome = provider.create(request)
-    is_told = isinstance(outcome, NotSent) and not outcome.started
+    is_reported = isinstance(outcome, NotSent) and not outcome.started
     expect(
-        is_told and not lab.creates,
+        is_reported and not lab.creates,
         f"`may_send` of the request said no before a byte had left, the provider says {outcome}: another run may "
         "hold the state by then",
     )
@@ -239,8 +239,8 @@ def _title(lab: Lab) -> None:
 def _closed_in_mid_send(lab: Lab) -> None:
     lab.at_create = lambda connection: connection.reset()
     outcome = lab.create(lab.provider())
-    is_told = isinstance(outcome, NotSent | OutcomeUnknown)
-    expect(is_told, f"the connection was reset while it was sent, the provider says {outcome}")
+    is_reported = isinstance(outcome, NotSent | OutcomeUnknown)
+    expect(is_reported, f"the connection was reset while it was sent, the provider says {outcome}")
     _assert_sent_once(lab)
 
 

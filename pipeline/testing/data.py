@@ -46,7 +46,7 @@ def _echo(connection: Connection, call: Call) -> None:
     connection.answer(Reply(status, body, (("Content-Type", "application/json"), ("X-Echo", KEY))))
 
 
-def _told(lab: Lab) -> None:
+def _never_shown(lab: Lab) -> None:
     lab.on_create = lab.on_call = _echo
     provider = lab.provider()
     texts = [repr(lab.create(provider))]
@@ -105,7 +105,7 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     yield "provider: can be pickled", _pickled
     yield "provider: gives and takes plain data", _pickled_data
     yield "key: in no representation", _shown
-    yield "key: in no outcome and no error", _told
+    yield "key: in no outcome and no error", _never_shown
     yield "key: in no log", _logged
     yield "key: in no file", _written
     yield "key: in no address", _key_to_its_own

@@ -21,10 +21,12 @@ def _sends(*headers: tuple[str, str], body: bytes = PNG, status: int = 200) -> P
 def _whole(lab: Lab) -> None:
     lab.on_media = _sends(TYPE)
     target = lab.folder / "film.png"
-    came = lab.download(lab.provider(), target)
+    fetched = lab.download(lab.provider(), target)
     _assert_whole(target, PNG)
-    expect(came.sha256 == hashlib.sha256(PNG).hexdigest(), "the hash that it tells is not that of the file")
-    expect(came.bytes == len(PNG), f"the file has {len(PNG)} bytes, it tells {came.bytes}")
+    expect(
+        fetched.sha256 == hashlib.sha256(PNG).hexdigest(), "the hash that it tells is not that of the file"
+    )
+    expect(fetched.bytes == len(PNG), f"the file has {len(PNG)} bytes, it tells {fetched.bytes}")
     beside = sorted(path.name for path in lab.folder.iterdir() if path != target)
     expect(not beside, f"it left {beside} beside the file")
 
@@ -37,8 +39,11 @@ def _spelled(lab: Lab) -> None:
     asked = f"{MEDIA}%7Euser/a%2fb/./../v%2bx.png?Sig=a%2fb%7E+c'd%27&Exp=1"
     lab.on_media = _sends(TYPE)
     lab.download(lab.provider(), lab.folder / "film.png", url=f"{lab.url}{asked}")
-    came = [call.target for call in lab.media]
-    expect(came == [asked], f"the vendor told {asked}, asked for was {came}: a signature is of the spelling")
+    requested = [call.target for call in lab.media]
+    expect(
+        requested == [asked],
+        f"the vendor told {asked}, asked for was {requested}: a signature is of the spelling",
+    )
 
 
 def _without_key(lab: Lab) -> None:
@@ -141,22 +146,22 @@ def _resumed(second: Play, content: bytes) -> Callable[[Lab], None]:
             pass
         else:
             expect(False, "a file that was cut short was taken for whole")
-        came = lab.download(provider, target, size=None)
+        fetched = lab.download(provider, target, size=None)
         _assert_whole(target, content)
-        expect(came.sha256 == hashlib.sha256(content).hexdigest(), "the hash is not that of the file")
+        expect(fetched.sha256 == hashlib.sha256(content).hexdigest(), "the hash is not that of the file")
 
     return check
 
 
 def _rest(connection: Connection, call: Call) -> None:
     start = int(call.headers["range"].removeprefix("bytes=").partition("-")[0])
-    told = f"bytes {start}-{len(PNG) - 1}/{len(PNG)}"
-    connection.answer(Reply(206, PNG[start:]), ("Content-Range", told), TYPE, ETAG)
+    sent_range = f"bytes {start}-{len(PNG) - 1}/{len(PNG)}"
+    connection.answer(Reply(206, PNG[start:]), ("Content-Range", sent_range), TYPE, ETAG)
 
 
 def _wrong_range(connection: Connection, _call: Call) -> None:
-    told = f"bytes 5-{len(PNG) - 1}/{len(PNG)}"
-    connection.answer(Reply(206, PNG[5:]), ("Content-Range", told), TYPE, ETAG)
+    sent_range = f"bytes 5-{len(PNG) - 1}/{len(PNG)}"
+    connection.answer(Reply(206, PNG[5:]), ("Content-Range", sent_range), TYPE, ETAG)
 
 
 ALTERED = PNG[:-100] + bytes(100)

@@ -24,7 +24,7 @@ Play = Callable[[Connection, Call], None]
 
 
 class Fault(AssertionError):
-    """What a provider does wrong."""
+    """A failed check: something that the provider does wrong."""
 
 
 def expect(is_so: bool, otherwise: str) -> None:
@@ -88,8 +88,8 @@ class Lab:
     def workflow(self, **changed: object) -> Workflow:
         """A workflow that has succeeded with one file."""
         media = Media(f"{self.url}{MEDIA}film.png?sig=1", "image/png", len(PNG))
-        told = Workflow("kit-1", Progress.SUCCEEDED, "succeeded", title="kit", result=(media,))
-        return replace(told, **changed)  # type: ignore[arg-type]  # a check changes any fields
+        workflow = Workflow("kit-1", Progress.SUCCEEDED, "succeeded", title="kit", result=(media,))
+        return replace(workflow, **changed)  # type: ignore[arg-type]  # a check changes any fields
 
     def download(self, provider: Provider, target: Path, **changed: object) -> Downloaded:
         """Fetch the file of `workflow`."""
@@ -97,7 +97,7 @@ class Lab:
         return provider.download(media, target)
 
     def handle(self, connection: Connection, call: Call) -> None:
-        """Note a call that came whole, and answer it."""
+        """Note a call that arrived whole, and answer it."""
         if call.target.startswith(MEDIA):
             self._answer(self.media, self.on_media, connection, call)
         elif self.vendor.is_create(call.method, call.target):

@@ -1,4 +1,4 @@
-"""A server that does to a connection whatever a check wants, and counts the calls that came whole."""
+"""A server that does to a connection whatever a check wants, and counts the calls that arrived whole."""
 
 import socket
 import struct
@@ -10,7 +10,7 @@ from typing import Self
 
 from pipeline.testing.vendor import Call, Reply
 
-# Seconds after which a connection that nobody ends is given up.
+# Seconds after which a connection that stays open is given up.
 _LIFE = 60.0
 # Seconds of silence after which a client should have gone: many times what it was given.
 LONGEST_SILENCE = 20.0
@@ -88,7 +88,7 @@ class Connection:
         self._socket.close()
 
     def stall(self) -> None:
-        """Say nothing more until the client has gone; one that never goes is told by `has_outlasted`."""
+        """Send nothing more until the client has gone; for one that never goes, `has_outlasted` is set."""
         self._socket.settimeout(LONGEST_SILENCE)
         try:
             while self._socket.recv(1 << 16):
@@ -172,7 +172,7 @@ class Server:
 
 @contextmanager
 def closed_port() -> Iterator[str]:
-    """An address at which nobody listens."""
+    """An address at which no server listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What the author of a provider tells the kit: how the provider is made, and what its vendor's API says."""
+"""The author's description of a provider: how it is made, and what its vendor's API answers."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from pipeline.providers.base import CreateRequest, Provider, Workflow
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the vendor answers to one call."""
+    """The vendor's response to one call."""
 
     status: int = 200
     body: bytes = b""
@@ -19,7 +19,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it came; names of headers are in small letters."""
+    """One request as it arrived; names of headers are in small letters."""
 
     method: str
     target: str
@@ -53,17 +53,17 @@ class Vendor(Protocol):
         ...
 
     def created(self, workflow_id: str) -> Reply:
-        """What the vendor says to a create that it took."""
+        """The response to a create that the vendor accepted."""
         ...
 
     def told(self, workflow: Workflow) -> Reply:
-        """What it says to whoever asks for `workflow`."""
+        """The response to a GET of `workflow`."""
         ...
 
     def refused(self, why: Refusal) -> Reply:
-        """What it says where it refuses a call; `BUSY` without `Retry-After`, which the kit adds."""
+        """The response that refuses a call; `BUSY` without `Retry-After`, which the kit adds."""
         ...
 
     def other(self, call: Call) -> Reply:
-        """What it says to a call that is neither a create nor asks for a workflow: deletes, health, reports."""
+        """The response to any other call: deletes, health, reports."""
         ...

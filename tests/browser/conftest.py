@@ -114,6 +114,10 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
     source = replace(source, records=replace(source.records, decisions=decisions))
     written = write_folder(
-        sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None
+        sample.output / "report",
+        [source],
+        media_reader(),
+        bundle=False,
+        on_progress=lambda _number, _of: None,
     )
     return Gallery(written.page, source, sample.results(), decisions)

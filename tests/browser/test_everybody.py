@@ -178,7 +178,7 @@ def hostile(folder: Path) -> Path:
         [replace(source, records=records)],
         media_reader(),
         bundle=False,
-        told=lambda *_: None,
+        on_progress=lambda *_: None,
     ).page
 
 

@@ -195,7 +195,7 @@ def test_other_results_show_what_came_went_or_was_made_anew(
     other = {**gallery.results, "jobs": jobs, "purchases": [before, gone]}
     records = replace(gallery.source.records, before=other, before_name="main.results.json")
     source = replace(gallery.source, records=records)
-    written = write_folder(tmp_path, [source], None, bundle=False, told=lambda _number, _of: None)
+    written = write_folder(tmp_path, [source], None, bundle=False, on_progress=lambda _number, _of: None)
 
     page = tab().open(written.page, "#view=compare")
 

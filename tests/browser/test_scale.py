@@ -23,7 +23,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample.write()
     source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
     return write_folder(
-        sample.output / "report", [source], media_reader(), bundle=False, told=lambda _number, _of: None
+        sample.output / "report",
+        [source],
+        media_reader(),
+        bundle=False,
+        on_progress=lambda _number, _of: None,
     ).page
 
 

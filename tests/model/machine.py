@@ -305,7 +305,7 @@ class _Silent:
     def show(self, tally: Tally) -> None:
         pass
 
-    def tell(self, key: JobKey, what: str) -> None:
+    def report(self, key: JobKey, what: str) -> None:
         pass
 
     def warn(self, message: str) -> None:

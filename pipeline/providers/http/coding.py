@@ -1,4 +1,4 @@
-"""Undoes compression that nobody asked for: some proxies compress whatever they pass on."""
+"""Undoes compression that was not asked for: some proxies compress whatever they pass on."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ _BLOCK = 1 << 16
 
 
 def coding_of(header: str) -> str | None:
-    """The coding that a `Content-Encoding` names, None where it names none; of several, as they came, `a, b`."""
+    """The coding that a `Content-Encoding` names, None where it names none; of several, in their order, `a, b`."""
     names = [name.strip().lower() for name in header.split(",")]
     return ", ".join(name for name in names if name in _ZLIB or name in _FOREIGN) or None
 

@@ -1,6 +1,6 @@
 """A connection that notes how far a request's bytes went, and keeps to a deadline.
 
-The library's exceptions cannot tell "never sent" from "processed": each class occurs in both. What can is how
+The library's exceptions cannot distinguish "never sent" from "processed": each class occurs in both. What can is how
 many bytes the kernel took, so it is noted here, below everything that catches, retries or renames exceptions.
 """
 
@@ -63,7 +63,7 @@ class Transmission:
 
 
 class Route:
-    """What the connections of one thread have in common: the request under way, and who judges addresses.
+    """State shared by the connections of one thread: the request under way, and the guard of addresses.
 
     `target` is what is asked for, byte for byte: the library would respell a url, and a signature is of the
     spelling. Without `keep_alive` a connection carries one request.
@@ -102,7 +102,7 @@ class Connection(HTTPConnection):
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
-        # It is the proxy that resolves, and often nobody else can; what can be resolved here is judged here.
+        # The proxy resolves, and often only it can; what can be resolved here is checked here.
         with suppress(OSError):
             guard.addresses(self._tunnel_host or self.host, self._tunnel_port, tls=True)
 

@@ -1,4 +1,4 @@
-"""Why no sound answer came, told in our own words.
+"""Why no sound response arrived, in our own words.
 
 The library's texts hold whole urls (a signed one is a secret) and can hold the key, so they are never shown.
 """
@@ -13,7 +13,7 @@ from urllib3.exceptions import ProxyError
 
 
 class TransportError(Exception):
-    """No answer came, or not all of it. The message is safe to show."""
+    """No response arrived, or not all of it. The message is safe to show."""
 
 
 def reason_for(error: BaseException) -> str:
@@ -26,7 +26,7 @@ def reason_for(error: BaseException) -> str:
 
 
 def _of_proxy(cause: BaseException) -> bool:
-    """Whether the proxy itself was not reached, or did not let the call through: the vendor never heard of it."""
+    """Whether the proxy itself was not reached, or refused the call, so that it never got to the vendor."""
     return isinstance(cause, ProxyError)
 
 
@@ -40,7 +40,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
-    """What the HTTP library put into an exception that it made without raising it."""
+    """The arguments of an exception that the HTTP library made without raising it."""
     return next((each for each in error.args if isinstance(each, BaseException)), None)
 
 

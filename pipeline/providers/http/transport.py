@@ -41,7 +41,7 @@ PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 class Ending(Enum):
     """How an answer ended: whole, cut off on its way, or left unread by us as it is too long.
 
-    `OPEN` came without a length, so only its own content can tell whether it is whole.
+    `OPEN` arrived without a length, so only its own content can show whether it is whole.
     """
 
     WHOLE = "whole"
@@ -62,7 +62,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Names of headers are in small letters; `body` is at most `LARGEST_RESPONSE`."""
+    """A response. Names of headers are in small letters; `body` is at most `LARGEST_RESPONSE`."""
 
     status: int
     headers: Mapping[str, str]
@@ -136,7 +136,7 @@ class Transport:
         """Send `request` once and read the answer, all within `timeout` seconds (longer for a large body).
 
         Raises:
-            TransportError: no headers came; `transmission` tells how far the request went.
+            TransportError: no headers arrived; `transmission` says how far the request got.
         """
         with self.stream(request, timeout, transmission) as response:
             return response.read()
@@ -156,7 +156,7 @@ class Transport:
         read.
 
         Raises:
-            TransportError: no headers came.
+            TransportError: no headers arrived.
             AddressRefused: the guard forbids to go there.
             UsageError: a proxy or a bundle of certificates that is needed for that cannot be used.
         """
@@ -226,7 +226,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _in_utf8(body: bytes, content_type: str) -> bytes:
-    """A text that comes in another charset, and says so, in that of JSON."""
+    """A text in another charset that its header names, in that of JSON."""
     charset = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]{1,40})", content_type, re.IGNORECASE)
     if charset is None or charset[1].lower() in ("utf-8", "utf8"):
         return body

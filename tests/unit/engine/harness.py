@@ -88,7 +88,7 @@ class RecordingReporter:
     def show(self, tally: Tally) -> None:
         self.tally = tally
 
-    def tell(self, key: str, what: str) -> None:
+    def report(self, key: str, what: str) -> None:
         self.lines.append(f"{key.rpartition('/')[2]}: {what}")
 
     def warn(self, message: str) -> None:

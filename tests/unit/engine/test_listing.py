@@ -115,7 +115,7 @@ def test_steps_that_change_their_order_lose_no_file(harness: Harness) -> None:
     }
 
 
-@fails_without("pipeline.engine.fetch:_List.take", "self._fetch_others(told, temporaries, skipped)")
+@fails_without("pipeline.engine.fetch:_List.take", "self._fetch_others(listed, temporaries, skipped)")
 def test_urls_that_are_given_to_other_files_lose_none(harness: Harness) -> None:
     harness.vendor.telling["blue"] = [success(ONE, TWO)]
     harness.vendor.sending[ONE.url] = [b"one", b"two"]

@@ -201,7 +201,7 @@ def test_without_an_id_nothing_is_settled(unknown: Harness) -> None:
     assert unknown.vendor.calls == []
 
 
-@fails_without("pipeline.engine.receipts:ReceiptHandler._told", "assert_bought(result, purchase)")
+@fails_without("pipeline.engine.receipts:ReceiptHandler._on_workflow", "assert_bought(result, purchase)")
 @pytest.mark.parametrize("told", [("overlay", "red"), ("loop", "blue")])
 def test_a_workflow_with_another_title_or_template_is_not_believed(
     unknown: Harness, told: tuple[str, str]

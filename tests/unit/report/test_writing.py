@@ -132,7 +132,7 @@ def test_a_bundle_holds_its_films_and_nothing_that_an_earlier_one_held(tmp_path:
 def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
     file = tmp_path / "one.html"
 
-    written = write_single(file, [campaign(tmp_path)], reader(), told=lambda _number, _of: None)
+    written = write_single(file, [campaign(tmp_path)], reader(), on_progress=lambda _number, _of: None)
 
     text = file.read_text()
     stills = re.search(r'id="stills">([^<]*)<', text)
@@ -155,7 +155,7 @@ def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a gallery"):
         write(folder, [campaign(tmp_path)])
     with pytest.raises(UsageError, match="not a gallery"):
-        write_single(folder / "index.html", [campaign(tmp_path)], None, told=lambda _number, _of: None)
+        write_single(folder / "index.html", [campaign(tmp_path)], None, on_progress=lambda _number, _of: None)
 
     assert (folder / "index.html").read_text() == "<h1>mine</h1>"
     assert [path.name for path in folder.iterdir()] == ["index.html"]
@@ -165,7 +165,9 @@ def test_each_file_is_read_once_over_all_reports(tmp_path: Path) -> None:
     read: list[Path] = []
     for _ in range(3):
         given = campaign(tmp_path)
-        write_folder(tmp_path / "report", [given], reader(read), bundle=False, told=lambda _number, _of: None)
+        write_folder(
+            tmp_path / "report", [given], reader(read), bundle=False, on_progress=lambda _number, _of: None
+        )
 
     assert len(read) == 1
     assert (tmp_path / ".pipeline/cache/.gitignore").read_text() == "*\n"
@@ -176,7 +178,7 @@ def test_a_file_that_cannot_be_shown_has_no_still_and_is_not_tried_again(tmp_pat
     for _ in range(2):
         given = campaign(tmp_path, content=b"broken")
         index = write_folder(
-            tmp_path / "report", [given], reader(read), bundle=False, told=lambda _number, _of: None
+            tmp_path / "report", [given], reader(read), bundle=False, on_progress=lambda _number, _of: None
         ).page
         assert "poster" not in data_of(index)["campaigns"][0]["files"][0]
 
