@@ -31,6 +31,8 @@ _LARGEST_YAML = 16 << 20
 _MOST_PROBLEMS = 100
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _Known = dict[int, tuple[Json, str]]
+# Quick, as it has no indent: for names, and for values that hold no others.
+_in_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Texts:
@@ -43,7 +45,7 @@ class Texts:
     def of(self, document: Mapping[str, Json]) -> str:
         """The text, as `json.dumps` with an indent of 2 has it, and the end of its last line."""
         before, self._known = self._known, {}
-        fields = (f"  {_quoted(name)}: {self._value(value, before)}" for name, value in document.items())
+        fields = (f"  {_in_one_line(name)}: {self._value(value, before)}" for name, value in document.items())
         return "{\n" + ",\n".join(fields) + "\n}\n" if document else "{}\n"
 
     def _value(self, value: Json, before: _Known) -> str:
@@ -53,25 +55,28 @@ class Texts:
                 return "[\n" + ",\n".join(rows) + "\n  ]"
             case dict() if value:
                 texts = self._texts(value.values(), before)
-                rows = (f"    {_quoted(name)}: {text}" for name, text in zip(value, texts, strict=True))
+                rows = (f"    {_in_one_line(name)}: {text}" for name, text in zip(value, texts, strict=True))
                 return "{\n" + ",\n".join(rows) + "\n  }"
-        return _spelled(value)
+        return _in_one_line(value)
 
     def _texts(self, rows: Iterable[Json], before: _Known) -> Iterator[str]:
         for row in rows:
             known = before.get(id(row))
-            # An end of a line is never in a text of JSON, only between them.
-            text = _spelled(row).replace("\n", "\n    ") if known is None else known[1]
+            text = _spelled(row, "\n    ") if known is None else known[1]
             self._known[id(row)] = (row, text)
             yield text
 
 
-def _spelled(value: Json) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
+def _spelled(value: Json, newline: str) -> str:
+    """As `json.dumps` spells it with an indent, for which it has no fast encoder; `newline` indents the last line."""
+    inner = f"{newline}  "
+    if isinstance(value, dict) and value:
+        rows = [f"{inner}{_in_one_line(name)}: {_spelled(each, inner)}" for name, each in value.items()]
+        return f"{{{','.join(rows)}{newline}}}"
+    if isinstance(value, list) and value:
+        rows = [f"{inner}{_spelled(each, inner)}" for each in value]
+        return f"[{','.join(rows)}{newline}]"
+    return _in_one_line(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

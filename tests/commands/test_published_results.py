@@ -254,6 +254,22 @@ def test_what_changes_while_results_are_written_is_told_by_the_next_ones(bought:
     assert [each.get("again") for each in bought.results()["purchases"]].count(True) == 1
 
 
+def test_while_results_are_written_other_threads_get_the_interpreter_sooner(
+    bought: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sys.getswitchinterval()
+    during: list[float] = []
+    monkeypatch.setattr(Publisher, "publish", lambda *_: during.append(sys.getswitchinterval()))
+    with in_process(bought) as state:
+        Publication(
+            publisher=Publisher(state), state=state, records=state.store.records(), inputs={}, media={}
+        ).write()
+
+    [interval] = during
+    assert 0 < interval < before / 5
+    assert sys.getswitchinterval() == before
+
+
 # Of which state
 
 
