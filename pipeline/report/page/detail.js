@@ -365,7 +365,7 @@ function trouble(job) {
     ],
     failed: [
       job.shown?.error ? sentenceOf(job.shown.error) : "It failed.",
-      commandOf("run", job.campaign, "--retry-failed"),
+      afterFailure(job.reason ?? "vendor", job.campaign),
     ],
     missing: [
       "It is paid for and made; its file is not on this machine.",

@@ -1,12 +1,29 @@
 "use strict";
 // Failures: one table, grouped by reason, unknown outcomes first; a command for each group and one for each row.
 
+/** What to run after a failure, by its reason. @type {Record<string, string[]>} */
+const AFTER_FAILURE = {
+  vendor: ["run", "--retry-failed"],
+  rejected: ["plan"],
+  lost: ["collect"],
+  input: ["validate"],
+};
+
 function failuresView() {
   const failed = app.model.jobs.filter((job) => job.state === "failed");
-  const waiting = app.model.campaigns.flatMap(attentionOf);
+  const { campaigns } = app.model;
+  const waiting = campaigns.flatMap(attentionOf);
+  // A command is about one campaign, and so is a group.
   const groups = [
-    attentionGroup(waiting),
-    ...["vendor", "rejected", "lost", "input"].map((reason) => failedGroup(reason, failed)),
+    ...campaigns.map((campaign) => attentionGroup(attentionOf(campaign))),
+    ...Object.keys(AFTER_FAILURE).flatMap((reason) =>
+      campaigns.map((campaign) =>
+        failedGroup(
+          reason,
+          failed.filter((job) => job.campaign === campaign),
+        ),
+      ),
+    ),
   ];
   const again = failed.filter((job) => job.reason !== "input").map(priceOf);
   const cost = again.reduce((sum, price) => (sum ?? 0) + (price ?? 0), 0) ?? 0;
@@ -79,7 +96,8 @@ function group(sign, tone, name, about, command, rows) {
 function attentionGroup(waiting) {
   if (!waiting.length) return undefined;
   const rows = waiting.map((purchase) => failureRow(purchase, purchase, resolveCommand(purchase)));
-  const about = `${counted(waiting.length, "purchase")}. Not failures yet: each waits for your word.`;
+  const of = ofCampaign(waiting[0].campaign);
+  const about = `${counted(waiting.length, "purchase")}${of}. Not failures yet: each waits for your word.`;
   return group(
     "attention",
     "amber",
@@ -96,22 +114,25 @@ function failedGroup(reason, failed) {
   if (!jobs.length) return undefined;
   const rows = jobs.map((job) => failureRow(job, job.shown, showCommand(job)));
   const { name, about } = REASONS[reason];
-  const campaign = jobs[0].campaign;
-  const verbs = {
-    vendor: ["run", "--retry-failed"],
-    rejected: ["plan"],
-    lost: ["collect"],
-    input: ["validate"],
-  };
-  const [verb, ...flags] = verbs[/** @type {keyof typeof verbs} */ (reason)];
   return group(
     "failed",
     "red",
     name,
-    `${counted(jobs.length, "job")}. ${about}`,
-    commandOf(verb, campaign, ...flags),
+    `${counted(jobs.length, "job")}${ofCampaign(jobs[0].campaign)}. ${about}`,
+    afterFailure(reason, jobs[0].campaign),
     rows,
   );
+}
+
+/** The campaign by its name, where there are several. @param {Campaign} campaign */
+function ofCampaign(campaign) {
+  return app.model.campaigns.length > 1 ? ` of ${campaign.name}` : "";
+}
+
+/** The command that goes on after a failure. @param {string} reason @param {Campaign} campaign */
+function afterFailure(reason, campaign) {
+  const [verb, ...flags] = AFTER_FAILURE[reason] ?? AFTER_FAILURE.vendor;
+  return commandOf(verb, campaign, ...flags);
 }
 
 /** @param {Job} job */
