@@ -42,7 +42,7 @@ from pipeline.planning.plan import Action, Entry, Plan, PlanArguments
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.standing import Standing
+from pipeline.results.job_status import JobStatus
 
 __all__ = [
     "AccountError",
@@ -55,13 +55,13 @@ __all__ = [
     "ExitCode",
     "InvalidInput",
     "Job",
+    "JobStatus",
     "Outcome",
     "PipelineError",
     "Plan",
     "Problem",
     "Provider",
     "Purchase",
-    "Standing",
     "StateLocked",
     "Unfinished",
     "UsageError",

@@ -8,7 +8,7 @@ from pipeline.operations.workspace import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_as_json
-from pipeline.results.standing import Standing
+from pipeline.results.job_status import JobStatus
 
 if TYPE_CHECKING:
     # Each command brings what it prints; of the others it loads nothing.
@@ -128,7 +128,7 @@ def _take(take: "EarlierTake") -> dict[str, Json]:
     )
 
 
-def _job(key: JobKey, stand: Standing) -> dict[str, Any]:
+def _job(key: JobKey, stand: JobStatus) -> dict[str, Any]:
     purchase = stand.purchase
     return {
         "key": key,

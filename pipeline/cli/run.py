@@ -34,8 +34,8 @@ from pipeline.operations.webhooks import receiving
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
+from pipeline.results.job_status import JobStatus
 from pipeline.results.junit import as_junit
-from pipeline.results.standing import Standing
 from pipeline.state.store import Change
 from pipeline.webhooks.receipt import Webhooks
 
@@ -211,7 +211,7 @@ def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
     )
 
 
-def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, Standing]) -> None:
+def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, JobStatus]) -> None:
     """The jobs as a JUnit report.
 
     Raises:

@@ -33,7 +33,7 @@ from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, totals
 from pipeline.purchases import PENDING, Status
-from pipeline.results.standing import ELSEWHERE, Standing
+from pipeline.results.job_status import ELSEWHERE, JobStatus
 
 _MOST_LISTED = 40
 _WORDS = {
@@ -217,14 +217,14 @@ def _uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _word(stand: Standing) -> str:
+def _word(stand: JobStatus) -> str:
     return _WORDS[ELSEWHERE if stand.reason == ELSEWHERE else stand.status]
 
 
-def _is_unknown(stand: Standing) -> bool:
+def _is_unknown(stand: JobStatus) -> bool:
     return stand.status in _UNKNOWN and stand.reason != ELSEWHERE
 
 
-def _failed_or_unknown(stands: Mapping[JobKey, Standing]) -> Iterator[tuple[JobKey, Standing]]:
+def _failed_or_unknown(stands: Mapping[JobKey, JobStatus]) -> Iterator[tuple[JobKey, JobStatus]]:
     bad = {Status.FAILED.value, *_UNKNOWN}
     return ((key, stand) for key, stand in stands.items() if stand.status in bad)

@@ -31,8 +31,7 @@ from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, Status
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.standing import ELSEWHERE, Standing
-from pipeline.results.summary import Summary
+from pipeline.results.job_status import ELSEWHERE, JobStatus, Summary
 
 _MOST_TAKES = 20
 _LONGEST = 2000
@@ -115,7 +114,7 @@ def _is_news(decision: Decision) -> bool:
     return decision.decision is not Verdict.APPROVED or bool(decision.notes)
 
 
-def _job_line(key: JobKey, stand: Standing, decision: Decision | None) -> str:
+def _job_line(key: JobKey, stand: JobStatus, decision: Decision | None) -> str:
     error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
     status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
     is_sent_back = stand.status == PENDING and decision is not None and decision.decision is Verdict.REDO
@@ -125,7 +124,7 @@ def _job_line(key: JobKey, stand: Standing, decision: Decision | None) -> str:
     return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
 
 
-def _is_unknown(stand: Standing) -> bool:
+def _is_unknown(stand: JobStatus) -> bool:
     return stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
 
 

@@ -8,8 +8,7 @@ from pipeline.artifacts.inventory import fetched
 from pipeline.errors import ExitCode
 from pipeline.jobs import Job, JobKey
 from pipeline.purchases import Purchase, Status
-from pipeline.results.standing import Standing
-from pipeline.results.summary import Summary
+from pipeline.results.job_status import JobStatus, Summary
 from pipeline.schemes import OutputLocation
 
 
@@ -23,7 +22,7 @@ class Outcome:
     has all of this.
     """
 
-    jobs: Mapping[JobKey, Standing]
+    jobs: Mapping[JobKey, JobStatus]
     code: ExitCode
     notes: tuple[str, ...]
     files: Mapping[JobKey, Sequence[OutputLocation]]
@@ -45,7 +44,7 @@ class Outcome:
 
 
 def files_of(
-    jobs: Iterable[Job], standings: Mapping[JobKey, Standing], location: OutputLocation
+    jobs: Iterable[Job], statuses: Mapping[JobKey, JobStatus], location: OutputLocation
 ) -> dict[JobKey, list[OutputLocation]]:
     """By key, where below the output folder the results of a finished job lie, as far as they are there.
 
@@ -53,7 +52,7 @@ def files_of(
     """
     found: dict[JobKey, list[OutputLocation]] = {}
     for job in jobs:
-        stand = standings.get(job.key)
+        stand = statuses.get(job.key)
         if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
             continue
         paths = (location / file.path for file in fetched(stand.purchase, job))

@@ -17,7 +17,7 @@ from pipeline.operations.workspace import relative, shown_path
 from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
-from pipeline.results.summary import credits_spent
+from pipeline.results.job_status import credits_spent
 from pipeline.state.store import Caps
 
 

@@ -22,9 +22,14 @@ from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.purchases import PurchaseId, Records, Status
 from pipeline.report.stills import StillCache
-from pipeline.results.exit_code import exit_code, needing_attention, waiting_for_approval
-from pipeline.results.standing import standings
-from pipeline.results.summary import credits_spent, summarize
+from pipeline.results.job_status import (
+    credits_spent,
+    exit_code,
+    job_statuses,
+    needing_attention,
+    summarize,
+    waiting_for_approval,
+)
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 from pipeline.webhooks.spool import SpoolReader
 
@@ -266,7 +271,7 @@ class CampaignRun:
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         assignment = state.published_assignment
-        stands = standings(assignment, report.inputs, report.blocked, elsewhere)
+        stands = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),
             stands,

@@ -13,7 +13,7 @@ from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOption
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
 from pipeline.purchases import Purchase, Records, Status
-from pipeline.results.standing import standing
+from pipeline.results.job_status import job_status
 from pipeline.schemes import OutputLocation
 
 _SHORTEST_ID = 4
@@ -172,7 +172,7 @@ def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:
 
 def _candidate(state: CampaignState, entry: Entry) -> Candidate:
     if entry.job is not None:
-        status = standing(entry.job, state.assignment).status
+        status = job_status(entry.job, state.assignment).status
     else:
         status = entry.purchase.status.value if entry.purchase is not None else ""
     action = Action.ORPHAN if entry.job is None else entry.action

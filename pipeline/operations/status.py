@@ -9,9 +9,7 @@ from pipeline.operations.campaign_state import CampaignState, files_here
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.exit_code import needing_attention
-from pipeline.results.standing import Standing, standings
-from pipeline.results.summary import Summary, summarize
+from pipeline.results.job_status import JobStatus, Summary, job_statuses, needing_attention, summarize
 from pipeline.schemes import OutputLocation
 
 
@@ -33,7 +31,7 @@ class CampaignStatus:
 
     campaign: str
     manifest: str
-    jobs: Mapping[JobKey, Standing]
+    jobs: Mapping[JobKey, JobStatus]
     decisions: Mapping[JobKey, Decision]
     summary: Summary
     unsettled: tuple[Purchase, ...]
@@ -53,7 +51,7 @@ class CampaignStatus:
 def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> CampaignStatus:
     """The figures of the jobs of `keys`, of all where there are none; credits are always the campaign's."""
     elsewhere = state.elsewhere()
-    stands = standings(state.assignment, elsewhere=elsewhere)
+    stands = job_statuses(state.assignment, elsewhere=elsewhere)
     jobs = {key: stand for key, stand in stands.items() if keys is None or key in keys}
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
@@ -67,7 +65,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     )
 
 
-def _decisions(state: CampaignState, jobs: Mapping[JobKey, Standing]) -> dict[JobKey, Decision]:
+def _decisions(state: CampaignState, jobs: Mapping[JobKey, JobStatus]) -> dict[JobKey, Decision]:
     found: dict[JobKey, Decision] = {}
     if not state.decided:
         return found

@@ -15,7 +15,7 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.run_options import RunOptions, run_settings
 from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
-from pipeline.results.standing import standings
+from pipeline.results.job_status import job_statuses
 from pipeline.state import look
 from pipeline.state.lock import Holder, beside
 
@@ -112,7 +112,7 @@ class Watch:
 
     def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)
-        stands = standings(state.assignment, elsewhere=state.elsewhere())
+        stands = job_statuses(state.assignment, elsewhere=state.elsewhere())
         return {
             key: JobStatus(stand.status, stand.purchase, stand.reason or "")
             for key, stand in stands.items()

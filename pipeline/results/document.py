@@ -12,8 +12,7 @@ from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, as_json
-from pipeline.results.standing import Standing, standings
-from pipeline.results.summary import summarize
+from pipeline.results.job_status import JobStatus, job_statuses, summarize
 
 _SHOWN = 100
 
@@ -64,7 +63,7 @@ class Builder:
             for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
             if purchase.status is not Status.VOID or purchase.id in published
         ]
-        stands = standings(assignment, inputs)
+        stands = job_statuses(assignment, inputs)
         summary = summarize((each.status for each in stands.values()), records.purchases.values())
         return {
             "version": VERSION,
@@ -120,7 +119,7 @@ class _JobTold(NamedTuple):
 
 
 def _job_told(
-    job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
+    job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> _JobTold:
     purchase = stand.purchase
     return _JobTold(
@@ -135,7 +134,7 @@ def _job_told(
 
 
 def job_json(
-    job: Job, stand: Standing, assignment: Assignment, decisions: Decisions, output: str
+    job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
     """The row of one job. `output` is the output folder relative to the manifest."""
     return _job_json(_job_told(job, stand, assignment, decisions, output))

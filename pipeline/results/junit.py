@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from pipeline.errors import printable
 from pipeline.jobs import JobKey
 from pipeline.purchases import Status
-from pipeline.results.standing import ELSEWHERE, Standing
+from pipeline.results.job_status import ELSEWHERE, JobStatus
 
 _KINDS = {
     Status.FAILED.value: "failure",
@@ -15,29 +15,29 @@ _KINDS = {
 }
 
 
-def _kind(stand: Standing) -> str:
-    if stand.status == Status.DONE.value:
+def _kind(job: JobStatus) -> str:
+    if job.status == Status.DONE.value:
         return ""
-    return "skipped" if stand.reason == ELSEWHERE else _KINDS.get(stand.status, "skipped")
+    return "skipped" if job.reason == ELSEWHERE else _KINDS.get(job.status, "skipped")
 
 
-def as_junit(campaign: str, stands: Mapping[JobKey, Standing]) -> bytes:
+def as_junit(campaign: str, statuses: Mapping[JobKey, JobStatus]) -> bytes:
     """One test case for each job: passed when done, failed when failed, an error when unknown, else skipped."""
-    statuses = [stand.status for stand in stands.values()]
+    words = [each.status for each in statuses.values()]
     suite = Element(
         "testsuite",
         name=printable(campaign),
-        tests=str(len(statuses)),
-        failures=str(statuses.count(Status.FAILED.value)),
-        errors=str(sum(_kind(stand) == "error" for stand in stands.values())),
-        skipped=str(sum(_kind(stand) == "skipped" for stand in stands.values())),
+        tests=str(len(words)),
+        failures=str(words.count(Status.FAILED.value)),
+        errors=str(sum(_kind(job) == "error" for job in statuses.values())),
+        skipped=str(sum(_kind(job) == "skipped" for job in statuses.values())),
     )
-    for key, stand in stands.items():
+    for key, job in statuses.items():
         case = SubElement(suite, "testcase", name=printable(key, 2000), classname=printable(campaign))
-        if stand.status != Status.DONE.value:
-            error = stand.purchase.error if stand.purchase is not None else None
-            kind = _kind(stand)
-            SubElement(case, kind, message=printable(f"{stand.status}: {error}" if error else stand.status))
+        if job.status != Status.DONE.value:
+            error = job.purchase.error if job.purchase is not None else None
+            kind = _kind(job)
+            SubElement(case, kind, message=printable(f"{job.status}: {error}" if error else job.status))
     root = Element("testsuites")
     root.append(suite)
     body: str = tostring(root, encoding="unicode")

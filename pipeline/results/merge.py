@@ -11,7 +11,7 @@ from pipeline.planning.shards import Shard
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join
 from pipeline.results.document import VERSION, media_json
 from pipeline.results.file import ResultsFile, named_in
-from pipeline.results.summary import summarize
+from pipeline.results.job_status import summarize
 
 # What a job's row says of the purchase that serves it.
 _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}

@@ -15,7 +15,7 @@ from pipeline.report.video_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
-from pipeline.results.standing import Standing, standings
+from pipeline.results.job_status import JobStatus, job_statuses
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
 from pipeline.serve.stored_videos import StoredVideos
@@ -99,7 +99,7 @@ class PageRows:
     ) -> None:
         """Rebuild the rows of what has changed."""
         changed = self._changed_purchases(records, said)
-        stands = standings(assignment)
+        stands = job_statuses(assignment)
         jobs = {
             key: self._document(key, stands[key], assignment, decisions)
             for key in self._changed_jobs(stands, assignment, said, changed)
@@ -187,7 +187,7 @@ class PageRows:
 
     def _changed_jobs(
         self,
-        stands: Mapping[JobKey, Standing],
+        stands: Mapping[JobKey, JobStatus],
         assignment: Assignment,
         said: Mapping[PurchaseId, Decision],
         changed: Collection[PurchaseId],
@@ -204,7 +204,7 @@ class PageRows:
         return keys
 
     def _document(
-        self, key: JobKey, stand: Standing, assignment: Assignment, decisions: Decisions
+        self, key: JobKey, stand: JobStatus, assignment: Assignment, decisions: Decisions
     ) -> dict[str, Json]:
         workspace = self._workspace
         output = relative_output(workspace.output, workspace.campaign.manifest.parent)

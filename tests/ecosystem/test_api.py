@@ -45,7 +45,7 @@ PUBLIC = [
     "Problem",
     "Provider",
     "Purchase",
-    "Standing",
+    "JobStatus",
     "StateLocked",
     "Unfinished",
     "UsageError",
@@ -117,7 +117,7 @@ def test_a_program_that_uses_it_is_checked_with_its_types(tmp_path: Path) -> Non
     assert checked(EXAMPLE).stdout.startswith("Success")
     told = checked(wrong).stdout
     assert (
-        'wrong.py:3: error: Incompatible types in assignment (expression has type "Mapping[JobKey, Standing]"'
+        'wrong.py:3: error: Incompatible types in assignment (expression has type "Mapping[JobKey, JobStatus]"'
         in told
     )
     assert 'wrong.py:4: error: Module has no attribute "unheard_of"' in told

@@ -9,8 +9,7 @@ import pytest
 from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.jobs import Job, JobKey, UpstreamOutput
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Reason, Status
-from pipeline.results.exit_code import exit_code
-from pipeline.results.standing import standings
+from pipeline.results.job_status import exit_code, job_statuses
 from results.campaign import bought, job, serving_of
 
 A, B = job("a", "walk"), job("b", "dance")
@@ -36,7 +35,7 @@ def code(
     assignment = serving_of(jobs, *purchases, decisions=decisions)
     return exit_code(
         assignment,
-        standings(assignment, inputs or {}, blocked, elsewhere),
+        job_statuses(assignment, inputs or {}, blocked, elsewhere),
         selected=keys,
         stopped=stopped,
         fail_threshold=threshold,

@@ -1,0 +1,220 @@
+"""The status of each job, their sums, and the exit code that follows.
+
+Counts of jobs and sums of credits are worked out here, and nowhere else above the state.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pipeline.assignment import Assignment
+from pipeline.errors import ExitCode, most_urgent
+from pipeline.jobs import Job, JobKey, Json
+from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, bought_nothing
+
+# The reason of one in attention that another machine is about to send. It passes, so no results hold it.
+ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JobStatus:
+    """The status of the purchase that serves a job, or `pending`.
+
+    Only a run tells of failed inputs, and only a moment of what another machine is about to send (`ELSEWHERE`).
+    """
+
+    status: str
+    reason: str | None
+    purchase: Purchase | None
+
+    def __repr__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        purchase = f", purchase {self.purchase.id}" if self.purchase is not None else ""
+        return f"<JobStatus: {self.status}{reason}{purchase}>"
+
+
+def job_status(
+    job: Job,
+    assignment: Assignment,
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    blocked: Collection[JobKey] = (),
+    elsewhere: Collection[PurchaseId] = (),
+) -> JobStatus:
+    """The status of `job`. `inputs` and `blocked` are what the run that just ended knows of it.
+
+    `elsewhere` are purchases in attention that another machine is about to send.
+    """
+    purchase = assignment.by_key.get(job.key)
+    if purchase is None:
+        if job.key in inputs:
+            return JobStatus(status=Status.FAILED.value, reason=Reason.INPUT.value, purchase=None)
+        return JobStatus(status=PENDING, reason=None, purchase=None)
+    if purchase.status is Status.DONE and job.key in blocked:
+        # Its files are here, but not where the manifest wants them.
+        return JobStatus(status=Status.SUCCEEDED.value, reason=None, purchase=purchase)
+    reason = purchase.reason.value if purchase.reason else None
+    if purchase.status is Status.ATTENTION and purchase.id in elsewhere:
+        reason = ELSEWHERE
+    return JobStatus(status=purchase.status.value, reason=reason, purchase=purchase)
+
+
+def job_statuses(
+    assignment: Assignment,
+    inputs: Mapping[JobKey, str] = MappingProxyType({}),
+    blocked: Collection[JobKey] = (),
+    elsewhere: Collection[PurchaseId] = (),
+) -> dict[JobKey, JobStatus]:
+    """The status of every job, in the plan's order."""
+    return {job.key: job_status(job, assignment, inputs, blocked, elsewhere) for job in assignment.jobs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """`jobs` by status; `credits` that were ever spent, and `unpriced`: purchases whose price nobody knows."""
+
+    jobs: Mapping[str, int]
+    credits: int
+    unpriced: int
+
+    def as_json(self) -> dict[str, Json]:
+        """As the results manifest has it."""
+        return {"jobs": dict(self.jobs), "credits": self.credits}
+
+
+def summarize(statuses: Iterable[str], purchases: Iterable[Purchase]) -> Summary:
+    """How many jobs have each of `statuses`, in the order of their names, and what `purchases` cost."""
+    counts = Counter(statuses)
+    listed = list(purchases)
+    return Summary(
+        jobs={status: counts[status] for status in sorted(counts)},
+        credits=credits_spent(listed),
+        unpriced=sum(each.credits is None and not bought_nothing(each) for each in listed),
+    )
+
+
+def credits_spent(purchases: Iterable[Purchase]) -> int:
+    """The known credits of all that was bought, whether it serves a job or not."""
+    return sum(purchase.cost for purchase in purchases)
+
+
+_UNKNOWN = {Status.ATTENTION.value, Status.SUBMITTING.value}
+_UNDER_WAY = {Status.SUBMITTED.value, Status.SUCCEEDED.value}
+_MADE = {Status.SUCCEEDED.value, Status.DONE.value}
+
+JobStatuses = Mapping[JobKey, JobStatus]
+
+
+def exit_code(
+    assignment: Assignment,
+    statuses: JobStatuses,
+    *,
+    selected: Collection[JobKey],
+    stopped: Collection[ExitCode] = (),
+    fail_threshold: float = 0.0,
+    accepted: Collection[str] = (),
+    elsewhere: Collection[PurchaseId] = (),
+) -> ExitCode:
+    """The exit code of a run that leaves the jobs with these `statuses`.
+
+    `stopped` are the reasons that the run gave, `selected` the keys it was about, `accepted` the statuses under
+    way with which it was to leave a job, `elsewhere` purchases in attention that another machine is about to send.
+    """
+    codes = set(stopped)
+    jobs = [job for job in assignment.jobs if job.key in selected]
+    failed = [job for job in jobs if _failed(job, assignment, statuses)]
+    if jobs and len(failed) / len(jobs) > fail_threshold:
+        codes.add(ExitCode.FAILED)
+    for job in jobs:
+        codes |= _codes_of(statuses[job.key].status, statuses[job.key].reason == ELSEWHERE, accepted)
+    for purchase in assignment.idle:
+        codes |= _codes_of(purchase.status.value, purchase.id in elsewhere, accepted)
+    # Where a failure stopped the buying, what was not bought for it is no news.
+    if ExitCode.FAILED not in stopped and any(
+        _is_left_over(job, assignment, statuses, selected) for job in jobs
+    ):
+        codes.add(ExitCode.UNFINISHED)
+    return most_urgent(codes)
+
+
+def waiting_for_approval(assignment: Assignment, statuses: JobStatuses) -> list[JobKey]:
+    """The jobs that wait, directly or through others, for a person's approval and for nothing else."""
+    return [job.key for job in assignment.jobs if _waits_for_approval(job, assignment, statuses)]
+
+
+def needing_attention(
+    purchases: Collection[Purchase], elsewhere: Collection[PurchaseId] = ()
+) -> tuple[Purchase, ...]:
+    """Those of `purchases` whose outcome only a person can resolve."""
+    return tuple(each for each in purchases if each.status is Status.ATTENTION and each.id not in elsewhere)
+
+
+def _codes_of(status: str, is_elsewhere: bool, accepted: Collection[str]) -> set[ExitCode]:
+    if status in _UNKNOWN:
+        return {ExitCode.UNFINISHED if is_elsewhere else ExitCode.ATTENTION}
+    return {ExitCode.UNFINISHED} if status in _UNDER_WAY - set(accepted) else set()
+
+
+def _is_left_over(
+    job: Job, assignment: Assignment, statuses: JobStatuses, selected: Collection[JobKey]
+) -> bool:
+    """Whether nothing serves the job, and no other code says why."""
+    return (
+        statuses[job.key].status == PENDING
+        and not _waits_in_vain(job, assignment, statuses, selected)
+        and not _waits_for_approval(job, assignment, statuses)
+    )
+
+
+def _root(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job:
+    """The job that a pending one waits for in the end: the first upstream that is not pending, or stays so."""
+    while statuses[job.key].status == PENDING and job.key not in assignment.not_needed:
+        upstream = _upstream(job, assignment, statuses)
+        if upstream is None:
+            return job
+        job = upstream
+    return job
+
+
+def _upstream(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job | None:
+    """What the job is made from; of several takes the one that is furthest on, as one is enough."""
+    jobs = assignment.matcher.jobs
+    takes = [jobs[key] for key in job.approved_of if key in jobs]
+    if takes:
+        return min(takes, key=lambda take: statuses[take.key].status == Status.FAILED.value)
+    return None if job.upstream is None else jobs[job.upstream]
+
+
+def _failed(job: Job, assignment: Assignment, statuses: JobStatuses) -> bool:
+    """Whether it failed, or waits for one that did: nothing comes of it either."""
+    return statuses[_root(job, assignment, statuses).key].status == Status.FAILED.value
+
+
+def _waits_for_approval(job: Job, assignment: Assignment, statuses: JobStatuses) -> bool:
+    """Whether a pending job waits for one of the takes that it may be made from to be approved."""
+    while statuses[job.key].status == PENDING and job.key not in assignment.not_needed:
+        if job.approved_of and assignment.matcher.source(job) is None:
+            takes = [
+                assignment.matcher.jobs[key] for key in job.approved_of if key in assignment.matcher.jobs
+            ]
+            return any(
+                statuses[take.key].status in _MADE or _waits_for_approval(take, assignment, statuses)
+                for take in takes
+            )
+        if job.upstream is None:
+            return False
+        job = assignment.matcher.jobs[job.upstream]
+    return False
+
+
+def _waits_in_vain(
+    job: Job, assignment: Assignment, statuses: JobStatuses, selected: Collection[JobKey]
+) -> bool:
+    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code.
+
+    Or for nothing at all: another take is approved, so this one, or what it would be made from, is not bought.
+    """
+    root = _root(job, assignment, statuses)
+    if root.key in assignment.not_needed:
+        return True
+    return root.key in selected and statuses[root.key].status in {Status.FAILED.value, *_UNKNOWN}
