@@ -139,7 +139,7 @@ def axis_text(value: Json) -> str:
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
-Wording = Callable[[str], str]
+PurchaseText = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class _Constant:
         return self.text
 
 
-def constant(text: str) -> Wording:
+def constant(text: str) -> PurchaseText:
     """A title or description in which the purchase's id does not occur."""
     return _Constant(text)
 
@@ -168,8 +168,8 @@ class Job:
     coordinates: Coordinates
     request: Request
     path: str
-    title: Wording = constant("")
-    description: Wording = constant("")
+    title: PurchaseText = constant("")
+    description: PurchaseText = constant("")
     visibility: Visibility = Visibility.PRIVATE
     timeout: float = 3600.0
     retries: int = 0

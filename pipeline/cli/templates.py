@@ -10,7 +10,7 @@ from pipeline.cli.options import flag, format_option, verbosity, verbosity_optio
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
 from pipeline.jobs import Json
-from pipeline.manifest.catalog import OptionSpec, Price, Template
+from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 from pipeline.manifest.catalog_file import built_in
 from pipeline.operations.live_catalogue import (
     CatalogueChange,
@@ -55,7 +55,7 @@ def command(template_id: str | None, refresh: bool, out: Path | None, output_for
             say(f"{template.id:<32} {_takes(template):<12} → {_gives(template):<6} {_price(template)}")
 
 
-def _named(template_id: str, known: Mapping[str, Template]) -> Template:
+def _named(template_id: str, known: Mapping[str, CatalogTemplate]) -> CatalogTemplate:
     if template_id not in known:
         raise InvalidInput(
             f"no known template '{printable(template_id, 100)}'{did_you_mean(template_id, known)}"
@@ -63,7 +63,7 @@ def _named(template_id: str, known: Mapping[str, Template]) -> Template:
     return known[template_id]
 
 
-def _takes(template: Template) -> str:
+def _takes(template: CatalogTemplate) -> str:
     inputs = template.inputs
     if inputs is None:
         return "?"
@@ -72,11 +72,11 @@ def _takes(template: Template) -> str:
     return f"{number} {inputs.type}{plural}"
 
 
-def _gives(template: Template) -> str:
+def _gives(template: CatalogTemplate) -> str:
     return "?" if template.output is None else str(template.output)
 
 
-def _price(template: Template) -> str:
+def _price(template: CatalogTemplate) -> str:
     return _price_text(template.credits)
 
 
@@ -88,7 +88,7 @@ def _price_text(price: Price | None) -> str:
     return ", ".join(f"{kind} {number:,} credits" for kind, number in price.items())
 
 
-def _detail(template: Template) -> Iterator[str]:
+def _detail(template: CatalogTemplate) -> Iterator[str]:
     recommended = " (recommended)" if template.recommended else ""
     yield f"{template.id}{recommended}: {template.title}"
     if template.description:
@@ -119,7 +119,7 @@ def _option(option: OptionSpec) -> str:
     return "; ".join(parts)
 
 
-def _as_json(template: Template) -> Json:
+def _as_json(template: CatalogTemplate) -> Json:
     inputs = template.inputs
     return {
         "id": template.id,

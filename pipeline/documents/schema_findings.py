@@ -10,27 +10,27 @@ import jsonschema
 from referencing import Registry
 
 from pipeline.documents.schema_compiler import Check, compile_schema
-from pipeline.documents.schema_messages import Finding, explain
+from pipeline.documents.schema_messages import SchemaProblem, explain
 from pipeline.jobs import Json
 
 _MOST_PROBLEMS = 200
 _Errors = Iterator[jsonschema.ValidationError]
 
 
-def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[Finding]:
+def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[SchemaProblem]:
     """What is wrong with `instance`, each thing once, and not more than people read."""
-    found: dict[Finding, None] = {}
+    found: dict[SchemaProblem, None] = {}
     try:
         for finding in _explained(validator.iter_errors(instance)):
             found[finding] = None
             if len(found) >= _MOST_PROBLEMS:
                 break
     except RecursionError:
-        return [Finding((), "nested too deeply")]
+        return [SchemaProblem((), "nested too deeply")]
     return list(found)
 
 
-def _explained(errors: Iterable[jsonschema.ValidationError]) -> Iterator[Finding]:
+def _explained(errors: Iterable[jsonschema.ValidationError]) -> Iterator[SchemaProblem]:
     for error in errors:
         yield from explain(error)
 

@@ -31,7 +31,7 @@ _OF_THE_OPERATOR: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SchemaProblem:
     """One thing wrong: where, what, and whether it is the key that is wrong, not its value."""
 
     path: Path
@@ -39,7 +39,7 @@ class Finding:
     at_key: bool = False
 
 
-def explain(error: ValidationError) -> Iterator[Finding]:
+def explain(error: ValidationError) -> Iterator[SchemaProblem]:
     """What one error of the library means: one finding, or some, as it tells all unknown keys in one."""
     path = tuple(error.absolute_path)
     if error.validator in ("oneOf", "anyOf"):
@@ -47,12 +47,12 @@ def explain(error: ValidationError) -> Iterator[Finding]:
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
         yield from _unknown_keys(error, path)
     elif error.validator == "required":
-        yield from (Finding(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
+        yield from (SchemaProblem(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
         # The library tells the mapping's path; what is wrong is this key of it.
-        yield Finding((*path, error.instance), f"the key {_say(error)}", at_key=True)
+        yield SchemaProblem((*path, error.instance), f"the key {_say(error)}", at_key=True)
     else:
-        yield Finding(path, _say(error))
+        yield SchemaProblem(path, _say(error))
 
 
 def _say(error: ValidationError) -> str:
@@ -120,9 +120,11 @@ _RULES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
 }
 
 
-def _unknown_keys(error: ValidationError, path: Path) -> Iterator[Finding]:
+def _unknown_keys(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
     known = list(_properties(error.schema))
-    yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error))
+    yield from (
+        SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in _surplus_keys(error)
+    )
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -133,7 +135,7 @@ def _unknown(key: str, known: list[str]) -> str:
     return f"unknown key; expected {one_of(known)}" if known else "unknown key; none is expected here"
 
 
-def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
+def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
     """Of several forms that are allowed, tell what is wrong by the one that was most likely meant."""
     branches: dict[int, list[ValidationError]] = defaultdict(list)
     for inner in error.context or ():
@@ -141,20 +143,22 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[Finding]:
     meant = [errors for errors in branches.values() if not any(map(_is_of_another_type, errors))]
     if not meant:
         forms = [wanted(schema) for schema in _listed(error)]
-        yield Finding(path, f"expected {either(forms)}, found {found(error.instance)}")
+        yield SchemaProblem(path, f"expected {either(forms)}, found {found(error.instance)}")
         return
     if isinstance(error.instance, Mapping):
         unknown = frozenset(error.instance).intersection(*map(_refused, meant))
         if unknown:
             known = list({key: None for schema in _listed(error) for key in _properties(schema)})
-            yield from (Finding((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown))
+            yield from (
+                SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown)
+            )
             return
         # The keys that are there tell which form was meant.
         meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
             keys = list(dict.fromkeys(f"'{key}'" for keys in lacking for key in keys))
-            yield Finding(path, f"missing key: expected {one_of(keys)}", at_key=True)
+            yield SchemaProblem(path, f"missing key: expected {one_of(keys)}", at_key=True)
             return
     for inner in min(meant, key=_weight):
         yield from _beside(inner, path) if _is_of_another_form(inner) else explain(inner)
@@ -168,12 +172,12 @@ def _is_of_another_form(error: ValidationError) -> bool:
     return not error.relative_path and error.validator == "additionalProperties"
 
 
-def _beside(error: ValidationError, path: Path) -> Iterator[Finding]:
+def _beside(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
     """Keys that another form has, and this one not."""
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
     beside = f" together with '{required[0]}'" if required else " here"
     for key in _surplus_keys(error):
-        yield Finding((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
+        yield SchemaProblem((*path, key), f"'{cut(key)}' cannot be used{beside}", at_key=True)
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:

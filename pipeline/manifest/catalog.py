@@ -26,7 +26,7 @@ class OptionType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class OptionProblem:
     """Something about a value: an error the vendor would refuse, or a warning that it might."""
 
     message: str
@@ -52,35 +52,39 @@ class OptionSpec:
         """Whether a local image may stand in it, to be uploaded and replaced by its url."""
         return OptionType.URL in (self.type, self.of) or OptionType.ANY in (self.type, self.of)
 
-    def check(self, value: Option) -> Iterator[Finding]:
+    def check(self, value: Option) -> Iterator[OptionProblem]:
         """What is wrong with a value: a wrong type is an error, one that is not known to work a warning."""
         if self.type is not OptionType.LIST:
             yield from self._check_one(value, self.type)
         elif not isinstance(value, list):
-            yield Finding(f"expected a list, found {_kind(value)}; write it as [{_example(self.of)}]")
+            yield OptionProblem(f"expected a list, found {_kind(value)}; write it as [{_example(self.of)}]")
         else:
             for item in value:
                 yield from self._check_one(item, self.of)
                 if self.joined and isinstance(item, str) and "," in item:
-                    yield Finding(
+                    yield OptionProblem(
                         f"it is sent as one text, joined by commas, so no item may hold one: {_shown(item)}"
                     )
 
-    def _check_one(self, value: Option, wanted: OptionType) -> Iterator[Finding]:
+    def _check_one(self, value: Option, wanted: OptionType) -> Iterator[OptionProblem]:
         if not _is_of(value, wanted):
-            yield Finding(f"expected {_EXPECTED[wanted]}, found {_kind(value)}")
+            yield OptionProblem(f"expected {_EXPECTED[wanted]}, found {_kind(value)}")
             return
         if self.choices and not any(_same(value, choice) for choice in self.choices):
             known = ", ".join(str(choice) for choice in self.choices)
             near = did_you_mean(str(value), map(str, self.choices))
-            yield Finding(f"{_shown(value)} is not one of the known values ({known}){near}", "warning")
+            yield OptionProblem(f"{_shown(value)} is not one of the known values ({known}){near}", "warning")
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.minimum is not None and value < self.minimum:
-                yield Finding(f"{value} is less than {self.minimum:g}, the least known to work", "warning")
+                yield OptionProblem(
+                    f"{value} is less than {self.minimum:g}, the least known to work", "warning"
+                )
             if self.maximum is not None and value > self.maximum:
-                yield Finding(f"{value} is more than {self.maximum:g}, the most known to work", "warning")
+                yield OptionProblem(
+                    f"{value} is more than {self.maximum:g}, the most known to work", "warning"
+                )
         if isinstance(value, str) and self.max_length is not None and len(value) > self.max_length:
-            yield Finding(
+            yield OptionProblem(
                 f"{len(value):,} characters; at most {self.max_length:,} are known to work", "warning"
             )
 
@@ -159,7 +163,7 @@ Price = int | Mapping[MediaType, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class CatalogTemplate:
     """One of the vendor's templates. What is None or empty is not known.
 
     `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
@@ -207,11 +211,11 @@ class Template:
 class Catalog:
     """The templates that are known, by id. `prices` are those of ids that are known by their price only."""
 
-    templates: Mapping[str, Template]
+    templates: Mapping[str, CatalogTemplate]
     prices: Mapping[str, Price] = field(default_factory=dict)
     strict: bool = False
 
-    def get(self, template_id: str) -> Template | None:
+    def get(self, template_id: str) -> CatalogTemplate | None:
         """What is known of a template, None where its id is unknown."""
         return self.templates.get(template_id)
 

@@ -12,7 +12,7 @@ from pipeline.documents.value import Value
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput
 from pipeline.jobs import MediaType
-from pipeline.manifest.catalog import Catalog, Inputs, OptionSpec, OptionType, Price, Template
+from pipeline.manifest.catalog import Catalog, CatalogTemplate, Inputs, OptionSpec, OptionType, Price
 
 _BUILT_IN = Path(__file__).with_name("catalog.yaml")
 
@@ -52,16 +52,16 @@ def _catalog(root: Node, own: Mapping[str, str | None], as_of: str | None) -> Ca
     return Catalog(_Templates(values, own, as_of))
 
 
-class _Templates(Mapping[str, Template]):
+class _Templates(Mapping[str, CatalogTemplate]):
     """Each is built when it is first asked for, as a campaign uses few of those that are known."""
 
     def __init__(self, values: Mapping[str, Value], own: Mapping[str, str | None], as_of: str | None) -> None:
         self._values = values
         self._own = own
         self._as_of = as_of
-        self._built: dict[str, Template] = {}
+        self._built: dict[str, CatalogTemplate] = {}
 
-    def __getitem__(self, template_id: str) -> Template:
+    def __getitem__(self, template_id: str) -> CatalogTemplate:
         if template_id not in self._built:
             built = _template(template_id, self._values[template_id])
             if built.credits is not None:
@@ -76,11 +76,11 @@ class _Templates(Mapping[str, Template]):
         return len(self._values)
 
 
-def _template(name: str, entry: Value) -> Template:
+def _template(name: str, entry: Value) -> CatalogTemplate:
     gives = entry.get("gives")
     steps, options, inputs = entry.get("steps"), entry.get("options"), entry.get("inputs")
     known = {} if options is None else {key: _option(each) for key, each in options.items()}
-    return Template(
+    return CatalogTemplate(
         id=name,
         title=entry.text_of("title") or "",
         description=entry.text_of("description") or "",

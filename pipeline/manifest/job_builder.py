@@ -4,8 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Coordinates, Job, MediaType, Option, Request, Source, Wording, axis_text, constant
-from pipeline.manifest.job_checks import Faults, for_template, unrecordable, wrong_inputs
+from pipeline.jobs import (
+    Coordinates,
+    Job,
+    MediaType,
+    Option,
+    PurchaseText,
+    Request,
+    Source,
+    axis_text,
+    constant,
+)
+from pipeline.manifest.job_checks import ProblemCollector, for_template, unrecordable, wrong_inputs
 from pipeline.manifest.model import Campaign, Combination, Item, OptionEntry, Rule, Template
 from pipeline.manifest.options import findings, plain, render
 from pipeline.manifest.scope import RuleScope
@@ -38,10 +48,10 @@ class JobBuilder:
         if not isinstance(self._rule.when, Text) or self._when is None:
             return bool(self._rule.when)
         scope = self._scope.enter(combination, take, self._rule.when.names)
-        faults = Faults([*self._scope.problems])
-        answer = faults.catch(False, self._when, scope)
-        if faults.problems:
-            self._tell(faults, combination.coordinates(self._rule, take))
+        collector = ProblemCollector([*self._scope.problems])
+        answer = collector.catch(False, self._when, scope)
+        if collector.problems:
+            self._tell(collector, combination.coordinates(self._rule, take))
             return False
         return is_true(answer)
 
@@ -53,7 +63,7 @@ class JobBuilder:
             return None if known is None else known.output
         scope = self._scope.enter(combination, take, entry.names or ())
         # What is wrong with it is reported when that job itself is made.
-        return known.gives({known.mode_option: Faults([]).catch(None, render, entry.tree, scope)})
+        return known.gives({known.mode_option: ProblemCollector([]).catch(None, render, entry.tree, scope)})
 
     def job(self, combination: Combination, take: int) -> Job | None:
         """The job; None where something of it is wrong."""
@@ -64,27 +74,31 @@ class JobBuilder:
         builder = self._templates[template.name]
         coordinates = combination.coordinates(self._rule, take)
         scope = self._scope.enter(combination, take, builder.names)
-        faults = Faults([*builder.inputs(item).problems, *self._scope.problems])
-        job = self._job(coordinates, builder, builder.request(item, take, scope, faults), faults)
-        faults.problems.extend(unrecordable(job, combination, self._rule, self._campaign.output.dir))
-        if faults.problems:
-            self._tell(faults, coordinates)
-        return None if faults.are_errors else job
+        collector = ProblemCollector([*builder.inputs(item).problems, *self._scope.problems])
+        job = self._job(coordinates, builder, builder.request(item, take, scope, collector), collector)
+        collector.problems.extend(unrecordable(job, combination, self._rule, self._campaign.output.dir))
+        if collector.problems:
+            self._tell(collector, coordinates)
+        return None if collector.has_errors else job
 
     def _job(
-        self, coordinates: Coordinates, builder: "_TemplateBuilder", request: Request, faults: Faults
+        self,
+        coordinates: Coordinates,
+        builder: "_TemplateBuilder",
+        request: Request,
+        collector: ProblemCollector,
     ) -> Job:
         rule, template, key = self._rule, builder.template, coordinates.key
-        path = faults.catch("", _path, rule.path, self._scope.with_key(coordinates.for_path))
+        path = collector.catch("", _path, rule.path, self._scope.with_key(coordinates.for_path))
         scope = self._scope.with_key(key)
-        title = _worded(builder.title, scope, faults)
+        title = _worded(builder.title, scope, collector)
         return Job(
             coordinates=coordinates,
             request=request,
             # Most often it is the key, and then one text is kept for both.
             path=key if path == key else path,
             title=title or _DefaultTitle(self._campaign.name, key),
-            description=_worded(builder.description, scope, faults)
+            description=_worded(builder.description, scope, collector)
             or _description(title, self._campaign.name),
             visibility=template.visibility,
             timeout=rule.timeout,
@@ -94,8 +108,8 @@ class JobBuilder:
             output_media=None if template.known is None else template.known.gives(request.options),
         )
 
-    def _tell(self, faults: Faults, job: Coordinates) -> None:
-        for problem in faults.problems:
+    def _tell(self, collector: ProblemCollector, job: Coordinates) -> None:
+        for problem in collector.problems:
             self._report(problem, job)
 
 
@@ -120,13 +134,13 @@ class _DefaultDescription:
     """Names the purchase where the title does not: by one of both, a lost create is found and a workflow proven."""
 
     campaign: str
-    title: Wording
+    title: PurchaseText
 
     def __call__(self, purchase_id: str) -> str:
         return "" if purchase_id in self.title(purchase_id) else f"{self.campaign} {purchase_id}"
 
 
-def _description(title: Wording | None, campaign: str) -> Wording:
+def _description(title: PurchaseText | None, campaign: str) -> PurchaseText:
     """What describes a workflow where the manifest does not; `title` is None where that is the default too."""
     return _NOTHING if title is None else _DefaultDescription(campaign, title)
 
@@ -145,11 +159,11 @@ class _Rendered:
 _NOTHING = constant("")
 
 
-def _wording(text: Text | None) -> Remembered[Wording] | None:
+def _wording(text: Text | None) -> Remembered[PurchaseText] | None:
     if text is None:
         return None
 
-    def word(scope: Scope) -> Wording:
+    def word(scope: Scope) -> PurchaseText:
         if "purchase" not in text.names:
             return constant(text.text(scope))
         # What is wrong with it is to show now.
@@ -159,8 +173,10 @@ def _wording(text: Text | None) -> Remembered[Wording] | None:
     return Remembered(text.names, word)
 
 
-def _worded(wording: Remembered[Wording] | None, scope: Scope, faults: Faults) -> Wording | None:
-    return None if wording is None else faults.catch(_NOTHING, wording, scope)
+def _worded(
+    wording: Remembered[PurchaseText] | None, scope: Scope, collector: ProblemCollector
+) -> PurchaseText | None:
+    return None if wording is None else collector.catch(_NOTHING, wording, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,32 +217,32 @@ class _TemplateBuilder:
             self._inputs = _Inputs(item, for_template(item, self.template), problems)
         return self._inputs
 
-    def request(self, item: Item | None, take: int, scope: Scope, faults: Faults) -> Request:
+    def request(self, item: Item | None, take: int, scope: Scope, collector: ProblemCollector) -> Request:
         """What the vendor would be asked for."""
         return Request(
             provider=self._provider,
             template_id=self.template.template_id,
-            options=self._rendered(scope, faults),
+            options=self._rendered(scope, collector),
             images=self.inputs(item).images,
-            event_id=None if self.template.event_id is None else faults.catch(None, self._event_id, scope),
+            event_id=None if self.template.event_id is None else collector.catch(None, self._event_id, scope),
             take=take,
             joined=self._joined,
         )
 
-    def _rendered(self, scope: Scope, faults: Faults) -> dict[str, Option]:
+    def _rendered(self, scope: Scope, collector: ProblemCollector) -> dict[str, Option]:
         """The options; nulls are left out."""
         values: dict[str, Option] = {}
         nothing: _Judged = (None, [])
         for name, judged in self._options.items():
-            value, found = faults.catch(nothing, judged, scope)
-            faults.problems.extend(found)
+            value, found = collector.catch(nothing, judged, scope)
+            collector.problems.extend(found)
             if value is not None:
                 values[name] = value
         for name in self._required:
             # One that is there and failed is reported already.
-            if name not in values and (name not in self._options or not faults.are_errors):
+            if name not in values and (name not in self._options or not collector.has_errors):
                 message = f"missing option '{name}', which {self.template.template_id} needs"
-                faults.problems.append(self.template.location.problem(message))
+                collector.problems.append(self.template.location.problem(message))
         return values
 
     def _event_id(self, scope: Scope) -> str | None:

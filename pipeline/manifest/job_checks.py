@@ -105,13 +105,13 @@ D = TypeVar("D")
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class ProblemCollector:
     """Problems gathered while the parts of a job are worked out one after the other."""
 
     problems: list[Problem]
 
     @property
-    def are_errors(self) -> bool:
+    def has_errors(self) -> bool:
         """Whether there is anything but doubts."""
         return any(problem.severity == "error" for problem in self.problems)
 

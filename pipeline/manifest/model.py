@@ -121,7 +121,7 @@ class Template:
     event_id: Text | None
     visibility: Visibility
     location: Location
-    known: catalog.Template | None
+    known: catalog.CatalogTemplate | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def merged(base: Value | None, over: Value | None) -> Value | None:
 
 
 def build_options(
-    base: Value | None, over: Value | None, known: catalog.Template | None, context: Context
+    base: Value | None, over: Value | None, known: catalog.CatalogTemplate | None, context: Context
 ) -> Mapping[str, OptionEntry]:
     """Options as written, those of the rule (`over`) over those of the template (`base`)."""
     entries = {}

@@ -9,7 +9,7 @@ from pipeline.documents.node import Location, Node, text_position
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
 from pipeline.manifest.templating import TemplateError
-from pipeline.manifest.templating.template import Template
+from pipeline.manifest.templating.template import TextTemplate
 
 Scope = Mapping[str, object]
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Text:
     """A template with the position of its text. A `node` of None is a whole file, whose lines are its own."""
 
-    template: Template
+    template: TextTemplate
     location: Location
     node: Node | None = field(default=None, compare=False)
 
@@ -62,7 +62,7 @@ def compile_text(source: str, location: Location, node: Node | None) -> Text:
         InvalidInput: it is no template that we take.
     """
     try:
-        return Text(Template.compile(source), location, node)
+        return Text(TextTemplate.compile(source), location, node)
     except TemplateError as error:
         raise InvalidInput(_problem(error, location, node)) from None
 

@@ -9,7 +9,7 @@ from pipeline.documents.yaml_reader import dump_yaml
 from pipeline.errors import Unfinished, UsageError
 from pipeline.files import write_atomically
 from pipeline.jobs import Json, MediaType
-from pipeline.manifest.catalog import Catalog, Price, Template
+from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import provider_settings
@@ -142,7 +142,7 @@ def changes(live: Sequence[LiveTemplate], known: Catalog) -> Iterator[CatalogueC
             )
 
 
-def _is_same_price(price: Price, known: Template) -> bool:
+def _is_same_price(price: Price, known: CatalogTemplate) -> bool:
     old = known.credits
     if old is None:
         return False
@@ -178,7 +178,7 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
         raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _entry(live: LiveTemplate, built_in: Template | None) -> dict[str, Json]:
+def _entry(live: LiveTemplate, built_in: CatalogTemplate | None) -> dict[str, Json]:
     """The file's entry for one template; for a built-in one only its price."""
     written: dict[str, Json] = {"credits": price_json(live.credits)}
     if built_in is None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _LONGEST_SOURCE: Final = 16 << 10
 
 
-class Template:
-    """A template, compiled by `Template.compile`. Immutable, and safe to use from many threads.
+class TextTemplate:
+    """A template, compiled by `TextTemplate.compile`. Immutable, and safe to use from many threads.
 
     `names` are the names that it takes from its scope. `is_expression` tells that it is one
     `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
@@ -37,17 +37,17 @@ class Template:
 
     @staticmethod
     @lru_cache(maxsize=4096)
-    def compile(source: str) -> "Template":
+    def compile(source: str) -> "TextTemplate":
         """The template of `source`; made once for each source.
 
         Raises:
             TemplateError: it is no template, is too large, or uses something that is not allowed.
         """
         if not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
-            return Template(source, source.removesuffix("\n"), None)
+            return TextTemplate(source, source.removesuffix("\n"), None)
         if len(source.encode("utf-8", "surrogatepass")) > _LONGEST_SOURCE:
             raise TemplateError(f"the template is longer than {_LONGEST_SOURCE:,} bytes", 1)
-        return Template(source, None, parts_of(source))
+        return TextTemplate(source, None, parts_of(source))
 
     def render_text(self, scope: Mapping[str, object]) -> str:
         """The text that it makes with these values: JSON and `Named`.

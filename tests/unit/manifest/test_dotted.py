@@ -16,7 +16,7 @@ from pipeline.documents.scalars import resolve
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Named, parts_of, text_of, value_of
 from pipeline.manifest.templating.jinja import JinjaTemplate
-from pipeline.manifest.templating.template import Template
+from pipeline.manifest.templating.template import TextTemplate
 
 # Names that are there, and words that mean something else to Jinja, in some places or in all.
 WORDS = [
@@ -151,10 +151,10 @@ def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str)
         return
     template = jinja(source)
     assert template is not None
-    assert Template.compile(source).names == template.names
-    assert Template.compile(source).is_expression == template.is_expression
-    assert Template.compile(source).shown == template.shown
-    assert Template.compile(source).names_in_vars == template.names_in_vars
+    assert TextTemplate.compile(source).names == template.names
+    assert TextTemplate.compile(source).is_expression == template.is_expression
+    assert TextTemplate.compile(source).shown == template.shown
+    assert TextTemplate.compile(source).names_in_vars == template.names_in_vars
 
 
 @given(
@@ -162,7 +162,7 @@ def test_what_is_taken_is_a_template_to_jinja_too_of_the_same_names(source: str)
 )
 def test_the_names_that_it_takes_from_vars_are_those_that_jinja_sees(one: str, other: str) -> None:
     source = f"{{{{ {one} }}}}-{{{{ {other} }}}}"
-    assert Template.compile(source).names_in_vars == JinjaTemplate(source).names_in_vars
+    assert TextTemplate.compile(source).names_in_vars == JinjaTemplate(source).names_in_vars
 
 
 @given(SOURCES, SCOPES)
@@ -190,7 +190,7 @@ def test_a_template_says_what_jinja_says_also_of_what_is_wrong(
     template = jinja(source)
     if template is None or not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
         return
-    ours = Template.compile(source)
+    ours = TextTemplate.compile(source)
     assert outcome(lambda: ours.render_text(scope)) == outcome(lambda: template.render_text(scope))
     if template.is_expression:
         assert outcome(lambda: ours.render_value(scope)) == outcome(lambda: template.render_value(scope))
@@ -253,16 +253,16 @@ def test_what_does_not_work_out_is_left_to_jinja_which_tells_why(
     with pytest.raises(Declined):
         text_of(parts, scope)
     with pytest.raises(TemplateError):
-        Template.compile(source).render_text(scope)
+        TextTemplate.compile(source).render_text(scope)
 
 
 def test_jinja_is_not_even_loaded_for_them() -> None:
     program = """
 import json, sys
-from pipeline.manifest.templating.template import Template
-before = Template.compile("{{ a.b }}, {{ c }}").render_text({"a": {"b": "x"}, "c": 5})
+from pipeline.manifest.templating.template import TextTemplate
+before = TextTemplate.compile("{{ a.b }}, {{ c }}").render_text({"a": {"b": "x"}, "c": 5})
 early = "jinja2" in sys.modules
-after = Template.compile("{{ c + 1 }}").render_value({"c": 5})
+after = TextTemplate.compile("{{ c + 1 }}").render_value({"c": 5})
 print(json.dumps([before, early, after, "jinja2" in sys.modules]))
 """
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
@@ -277,4 +277,4 @@ def test_a_list_or_a_mapping_is_left_to_jinja_which_copies_it_and_counts_what_th
     assert parts is not None
     with pytest.raises(Declined):
         value_of(parts, {"a": value})
-    assert Template.compile("{{ a }}").render_value({"a": value}) is not value
+    assert TextTemplate.compile("{{ a }}").render_value({"a": value}) is not value

@@ -9,7 +9,7 @@ from manifest.limited import outcomes
 from pipeline.jobs import Json
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Named
-from pipeline.manifest.templating.template import Template
+from pipeline.manifest.templating.template import TextTemplate
 
 SCOPE: dict[str, object] = {
     "season": "spring",
@@ -29,11 +29,11 @@ SCOPE: dict[str, object] = {
 
 
 def value(source: str, **scope: object) -> Json:
-    return Template.compile(source).render_value({**SCOPE, **scope})
+    return TextTemplate.compile(source).render_value({**SCOPE, **scope})
 
 
 def text(source: str, **scope: object) -> str:
-    return Template.compile(source).render_text({**SCOPE, **scope})
+    return TextTemplate.compile(source).render_text({**SCOPE, **scope})
 
 
 def error(source: str, **scope: object) -> TemplateError:
@@ -114,17 +114,17 @@ class TestValues:
         ],
     )
     def test_a_template_tells_which_names_it_takes(self, source: str, names: set[str]) -> None:
-        assert Template.compile(source).names == names
+        assert TextTemplate.compile(source).names == names
 
     def test_a_template_tells_whether_it_is_one_expression(self) -> None:
-        assert Template.compile("{{ a }}").is_expression
+        assert TextTemplate.compile("{{ a }}").is_expression
         assert not any(
-            Template.compile(each).is_expression
+            TextTemplate.compile(each).is_expression
             for each in ("{{ a }}{{ b }}", "a", " {{ a }}", "{% if a %}{% endif %}")
         )
 
     def test_a_template_is_compiled_once(self) -> None:
-        assert Template.compile("{{ a }} once") is Template.compile("{{ a }} once")
+        assert TextTemplate.compile("{{ a }} once") is TextTemplate.compile("{{ a }} once")
 
 
 class TestFilters:
@@ -488,7 +488,7 @@ def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.templating import TemplateError
-from pipeline.manifest.templating.template import Template
+from pipeline.manifest.templating.template import TextTemplate
 
 SCOPE = {
     "few": list(range(256)), "xs": list(range(100_000)), "text": "x" * 65_000, "big": 10**17,
@@ -497,7 +497,7 @@ SCOPE = {
 
 def judge(case):
     try:
-        template = Template.compile(case)
+        template = TextTemplate.compile(case)
         return "rendered: " + repr(template.render_value(SCOPE))[:200]
     except TemplateError as error:
         return f"{error.line}: {error}"
@@ -585,7 +585,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 def test_whatever_a_template_says_it_gives_json_or_one_kind_of_error(source: str, x: Json, xs: Json) -> None:
     line = 1
     try:
-        json.dumps(Template.compile(source).render_value({"x": x, "xs": xs}))
+        json.dumps(TextTemplate.compile(source).render_value({"x": x, "xs": xs}))
     except TemplateError as failure:
         line = failure.line
     assert 1 <= line <= source.count("\n") + source.count("\r") + 1
@@ -593,15 +593,15 @@ def test_whatever_a_template_says_it_gives_json_or_one_kind_of_error(source: str
 
 @given(JSON)
 def test_a_value_passes_through_unchanged(x: Json) -> None:
-    found = Template.compile("{{ x }}").render_value({"x": x})
+    found = TextTemplate.compile("{{ x }}").render_value({"x": x})
     assert repr(found) == repr(x)
 
 
 @given(JSON)
 def test_tojson_reads_back(x: Json) -> None:
-    assert json.loads(Template.compile("{{ x | tojson }}").render_text({"x": x})) == x
+    assert json.loads(TextTemplate.compile("{{ x | tojson }}").render_text({"x": x})) == x
 
 
 @given(st.text().filter(lambda source: not any(mark in source for mark in ("{{", "{%", "{#"))))
 def test_a_text_without_a_template_is_left_as_it_is_but_for_one_line_feed(source: str) -> None:
-    assert Template.compile(source).render_text({}) == source.removesuffix("\n")
+    assert TextTemplate.compile(source).render_text({}) == source.removesuffix("\n")
