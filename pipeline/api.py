@@ -103,7 +103,7 @@ def plan(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> Plan:
-    """What a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
+    """Plan what a run would do for each job, and what it would cost. Asks no network and no key, writes nothing.
 
     `select`, `exclude` and `replace` are expressions as `--select` takes them.
 
@@ -203,7 +203,7 @@ def status(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> CampaignStatus:
-    """How the jobs stand, what people said of them, and what was spent. Asks no network and no key.
+    """Return the status of each job, the decisions about it, and the credits spent. Asks no network and no key.
 
     Raises:
         InvalidInput: manifest, state or results are wrong.
@@ -251,7 +251,7 @@ def reject(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Reject what `names` mean: told to people, and withdraws an approval. Buys nothing.
+    """Reject what `names` mean, which withdraws an approval. Buys nothing.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.

@@ -61,7 +61,7 @@ class Matcher:
         return any(each.id == purchase.id for each in self.matching(job.key))
 
     def matching(self, key: JobKey) -> Sequence[Purchase]:
-        """What might serve the job: every purchase that it asks for, made from what its upstream asks for."""
+        """The candidates for a job: every purchase that it asks for, made from what its upstream asks for."""
         for job in () if key in self._matching else self._upstreams_first(key):
             if job.key not in self._matching:
                 matching = [

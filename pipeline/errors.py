@@ -21,7 +21,7 @@ from typing import Literal
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; documented in `docs/reference/exit-codes.md`."""
+    """The exit code of the process; documented in `docs/reference/exit-codes.md`."""
 
     OK = 0
     FAILED = 1

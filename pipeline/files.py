@@ -205,7 +205,7 @@ def is_lfs_pointer(content: bytes) -> bool:
 
 
 class Stamp(NamedTuple):
-    """What tells one version of a file from another, without a look at its bytes."""
+    """Identifies a version of a file without reading it."""
 
     device: int
     inode: int
@@ -215,7 +215,7 @@ class Stamp(NamedTuple):
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Tells whether what is at `path` was replaced or written to; None where no file can be found."""
+    """The stamp of the file at `path`, to see whether it was replaced or written to; None where there is none."""
     try:
         return _stamp_of(path.stat())
     except OSError:
@@ -310,7 +310,7 @@ def _put_in_place(file: BinaryIO, temporary: Path, path: Path) -> Stamp:
 
 
 def assert_writable(path: Path) -> None:
-    """Make sure that `write_atomically` can put a file at `path`, as far as that can be told beforehand.
+    """Make sure that `write_atomically` can put a file at `path`, as far as that can be known beforehand.
 
     Raises:
         OSError: it cannot.

@@ -1,4 +1,4 @@
-"""What is asked for: a job, its key, its request, and the request's fingerprint.
+"""Jobs: the key, the request, and the request's fingerprint.
 
 Jobs are worked out from the manifest each time and never stored. All of this is pure.
 """
@@ -20,7 +20,7 @@ Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 class MediaType(StrEnum):
-    """What a template takes and gives."""
+    """The types of media that templates take and give."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -72,7 +72,7 @@ Option = bool | int | float | str | LocalFile | list["Option"] | dict[str, "Opti
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the vendor is asked to make, and nothing that can change without making it again.
+    """A request to the vendor: all that decides what is made, and nothing that can change without making it again.
 
     `joined` names the options whose list goes over the wire as one comma-separated string: how they
     are sent, not what is asked for, so it is no part of the fingerprint.
@@ -139,6 +139,7 @@ def axis_text(value: Json) -> str:
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
+# A text with the purchase's id in it: the id exists only when the create is sent.
 PurchaseText = Callable[[str], str]
 
 
@@ -161,8 +162,8 @@ class Job:
 
     `title` and `description` are functions of the purchase's id, which may stand in them so that a lost
     create can be found. `path` is where its files go, below the output folder, without the suffix.
-    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` tells what is asked for, by
-    the newest version of the rule.
+    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` is that of the request, by the
+    newest version of the rule.
     """
 
     coordinates: Coordinates

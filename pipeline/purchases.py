@@ -1,4 +1,4 @@
-"""What was bought: purchases, and the join of two sets of them.
+"""Purchases, and the join of two sets of them.
 
 A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is
 all the truth there is; what they mean for the jobs is worked out in `pipeline.assignment`. All of this is pure.
@@ -71,7 +71,7 @@ class Purchase:
     `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id`
     orders purchases by age. `request` holds what was sent: options, title, description, visibility, images.
     `path` is the stem it was bought for. `again` marks one that is to be bought again, `deleted` one that the
-    vendor was told to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
+    vendor was asked to delete; neither is ever unset. `created_at` and `updated_at` are the vendor's.
     """
 
     id: PurchaseId
@@ -112,7 +112,7 @@ def bought_nothing(purchase: Purchase) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What people said of purchases: `approved` maps each to the key it was approved for."""
+    """The decisions of people: `approved` maps each to the key it was approved for."""
 
     approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     rejected: frozenset[PurchaseId] = frozenset()

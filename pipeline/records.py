@@ -130,7 +130,7 @@ def _check_identity(purchase: Purchase) -> None:
 
 
 def _check_answer(purchase: Purchase) -> None:
-    """What the vendor said."""
+    """Check the fields that the vendor answered."""
     _count(purchase.credits or 0, record_limits.LARGEST_CREDITS, "credits")
     _within(purchase.created_at or "", record_limits.LONGEST_DATE, "created_at")
     _within(purchase.updated_at or "", record_limits.LONGEST_DATE, "updated_at")

@@ -139,7 +139,7 @@ class ObjectUrl:
 
 
 def part_name(campaign: str, part: str | None) -> str:
-    """What a database calls the state of a part of a campaign; no campaign has a `/` in its name."""
+    """The name in a database for the state of a part of a campaign; no campaign has a `/` in its name."""
     return campaign if part is None else f"{campaign}/{part}"
 
 

@@ -1,4 +1,4 @@
-"""What Linux and macOS have and Windows has not. Nothing else in the package asks for it."""
+"""Differences of operating systems: what Linux and macOS have and Windows has not."""
 
 import errno
 import importlib
@@ -83,7 +83,7 @@ def write_at(descriptor: int, content: bytes, offset: int) -> int:
 
 
 def belongs_to_another(status: os.stat_result) -> bool:
-    """Whether a file is of another user than the one who runs this; on Windows that is not told."""
+    """Whether a file is of another user than the one who runs this; on Windows that is not known."""
     user = getattr(os, "geteuid", None)
     return user is not None and status.st_uid != user()
 

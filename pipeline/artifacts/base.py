@@ -1,4 +1,4 @@
-"""What holds files: a folder of this machine, or an object store. The port that the output folder uses."""
+"""The port behind the output folder: a store of files, in a folder of this machine or in an object store."""
 
 import hashlib
 import time
@@ -18,7 +18,7 @@ class NotOurs(Unfinished):
 
 
 class Stamp(NamedTuple):
-    """Tells one version of a file from another, without a look at its bytes."""
+    """Identifies a version of a file without reading it."""
 
     bytes: int
     mtime_ns: int
@@ -34,7 +34,7 @@ class Upload(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as the server tells of it. `sha256` is in hex, None where the server keeps none or was not asked."""
+    """An object as the server describes it. `sha256` is in hex, None where the server keeps none or was not asked."""
 
     bytes: int
     etag: str
@@ -44,8 +44,8 @@ class StoredObject:
     @property
     def stamp(self) -> Stamp:
         """Its time has whole seconds; the rest of a stamp is made from its tag, which follows the bytes."""
-        told = int(hashlib.sha256(self.etag.encode()).hexdigest()[:8], 16)
-        return Stamp(self.bytes, self.modified * 10**9 + told % 10**9)
+        digits = int(hashlib.sha256(self.etag.encode()).hexdigest()[:8], 16)
+        return Stamp(self.bytes, self.modified * 10**9 + digits % 10**9)
 
 
 Sending = Callable[[], Mapping[str, StoredObject]]
@@ -93,19 +93,19 @@ class FileStore(Protocol):
         ...
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
-        """What sends files ahead, in any thread or process, where that takes a while; None where `put` is quick.
+        """A call that sends files ahead, in any thread or process; None where `put` is quick enough.
 
-        It tells by path what lies there then, and its answer is given to `sent`.
+        It returns what lies at each path then, which is passed to `sent`.
         """
         ...
 
     @property
     def sender(self) -> Sender | None:
-        """What sends files from another machine; None where they are put from this one."""
+        """A call that sends files from another machine; None where they are put from this one."""
         ...
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:
-        """Note what files that were sent ahead have met."""
+        """Note the outcome of files that were sent ahead."""
         ...
 
     def put(self, upload: Upload) -> None:

@@ -1,4 +1,4 @@
-"""What is remembered of the output folder: which file lies where, and which purchase brought it."""
+"""The index of the output folder: which file lies where, and which purchase it came from."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -43,7 +43,7 @@ class FileIndex:
         self._purchase_by_hash.setdefault(digest, purchase_id)
 
     def changes(self) -> tuple[list[PlacedFile], list[str]]:
-        """What the state does not remember yet: files put in place, and paths where nothing lies any more."""
+        """Changes that the state does not have yet: files put in place, and paths that are empty now."""
         return list(self._changed.values()), sorted(self._removed)
 
     def forget_changes(self) -> None:

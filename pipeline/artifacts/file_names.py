@@ -1,4 +1,4 @@
-"""What the files of a purchase are called: never by the server, always by manifest and content type."""
+"""Names for the files of a purchase: from the manifest and the content type, never from the server."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the output folder holds of what was bought: read, never changed."""
+"""The files of purchases in the output folder: read, never changed."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ from pipeline.schemes import OutputLocation
 
 
 class Inventory:
-    """What lies in the output folder, as far as it matters to the campaign."""
+    """The files in the output folder that matter to the campaign."""
 
     def __init__(self, location: OutputLocation, index: FileIndex) -> None:
         self._location = location

@@ -115,7 +115,7 @@ class ObjectStore:
         return partial(send, self.location)
 
     def sent(self, found: Mapping[str, StoredObject | None]) -> None:
-        """Remember what lies at each path, as the server just told."""
+        """Remember what the server just reported for each path."""
         for path, stored in found.items():
             self._asked.add(path)
             if stored is None:

@@ -1,4 +1,4 @@
-"""Opens what holds files, and brings a file of it to this machine."""
+"""Opens a store of files, and brings single files of it to this machine."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pipeline.schemes import ObjectUrl, OutputLocation
 
 
 def open_files(location: OutputLocation, scratch: Path) -> FileStore:
-    """What holds files at `location`; `scratch` is a folder of this machine for temporary ones."""
+    """Open the store at `location`; `scratch` is a local folder for temporary files."""
     if isinstance(location, Path):
         return LocalFolder(location)
     # Imported here, as its client comes with an extra.

@@ -61,7 +61,7 @@ class OutputFolder:
         return self._files.temporary_folder(path)
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
-        """What sends files ahead, in any thread or process, where that takes a while; None where it does not.
+        """A call that sends files ahead, in any thread or process; None where that is quick enough.
 
         What it brings is to be given to `sent`, before the files are installed.
         """
@@ -69,7 +69,7 @@ class OutputFolder:
 
     @property
     def sender(self) -> Sender | None:
-        """What sends files from another machine; None where they are put from this one."""
+        """A call that sends files from another machine; None where they are put from this one."""
         return self._files.sender
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:
@@ -141,7 +141,7 @@ class OutputFolder:
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
         """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.
 
-        `needed` tells by path the hash of what is to lie there for a job: such a file is copied, and so is one
+        `needed` has, by path, the hash of what is to lie there for a job: such a file is copied, and so is one
         that another purchase brought; any other is moved. Returns False where bytes are not here (they are to
         be fetched).
 

@@ -20,7 +20,7 @@ _CHARACTERS_PER_NODE = 100
 
 
 class Enough(Exception):
-    """What was found makes reading on pointless, or dangerous; the problem is reported."""
+    """Raised to stop reading, as going on would be pointless or dangerous; the problem is reported."""
 
 
 class LineColumn(NamedTuple):
@@ -35,7 +35,7 @@ class _Open:
     """A collection whose end is not reached yet.
 
     `key` is the last key of a mapping, and `name` what it says while its value is awaited. A key that was
-    wrong has no name: what it holds is read and dropped. `is_key` tells a collection instead of a key.
+    wrong has no name: what it holds is read and dropped. `is_key` marks a collection in place of a key.
     """
 
     location: LineColumn

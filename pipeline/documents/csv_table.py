@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """What a CSV file holds: of each record a cell for each column, empty where it was shorter than the header.
+    """A CSV file: each record has a cell for each column, empty where it was shorter than the header.
 
     `header_line` is the line where the header begins; blank records are left out.
     """
@@ -46,8 +46,8 @@ def read_csv(
 ) -> tuple[CsvTable, list[Problem]]:
     """The table of a CSV file, and what is wrong with it; the records that are wrong are left out.
 
-    Where no `separator` is given, the header tells it: the one that makes the most `expected` columns of it, or
-    else the most columns.
+    A missing `separator` follows from the header: the one that makes the most `expected` columns of it, or else the
+    most columns.
 
     Raises:
         InvalidInput: it is no table at all.
@@ -69,9 +69,9 @@ def read_csv(
             header, columns = record, _columns(record)
             problems += _wrong_with_columns(columns, source, record.line)
         elif any(cell.strip() for cell in record.cells[len(columns) :]):
-            told = f"{len(record.cells)} cells, but the header has {len(columns)} columns"
+            message = f"{len(record.cells)} cells, but the header has {len(columns)} columns"
             problems.append(
-                source.problem(f"{told}; put a cell that holds a separator in quotes", record.line)
+                source.problem(f"{message}; put a cell that holds a separator in quotes", record.line)
             )
         elif len(record.cells) == len(columns):
             records.append(record)
@@ -86,7 +86,7 @@ def read_csv(
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
-    """Those that are not blank."""
+    """The records that are not blank."""
     lines = csv.reader(io.StringIO(source.text), strict=True, delimiter=separator)
     while True:
         at = lines.line_num + 1

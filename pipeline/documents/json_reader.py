@@ -10,7 +10,7 @@ from pipeline.jobs import Json
 
 
 def parse_json(text: str, name: str) -> Json:
-    """The value of a JSON text; `name` is what people know it by.
+    """The value of a JSON text; `name` is the one for messages.
 
     Raises:
         InvalidInput: it is not JSON, names one key twice, holds what is no number, or is nested too deep.

@@ -23,7 +23,7 @@ _FARTHEST_QUOTE = 10_000
 class SourceFile:
     """One file that was read: a YAML file, a prompt or a CSV.
 
-    `path` is its real path, `name` what people know it by. `text` has LF for every line end and no byte order
+    `path` is its real path, `name` the one for messages. `text` has LF for every line end and no byte order
     mark, so that a checkout on another system reads the same.
     """
 
@@ -83,7 +83,7 @@ class Location:
 
 
 def beside(name: str, path: str) -> str:
-    """What a file is called to people that the file called `name` names by `path`."""
+    """The display name of a file that the file called `name` refers to by `path`."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
 
 

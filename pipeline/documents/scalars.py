@@ -1,4 +1,4 @@
-"""What an unquoted YAML word means: the core rules of YAML 1.2, narrowed to what JSON holds and people mean.
+"""The meaning of unquoted YAML words: the core rules of YAML 1.2, narrowed to what JSON holds and people mean.
 
 `no`, `on`, `12:30` and `2026-02-31` are text. What would be read as something else than it looks like (`007`,
 a number of thirty digits, `.nan`) is refused, with the way to say what is meant.
@@ -21,7 +21,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-# All that is no text begins with one of these, so most words are told at their first character.
+# All that is no text begins with one of these, so the first character decides for most words.
 _FIRST = frozenset("-+.0123456789~ntfNTF")
 
 

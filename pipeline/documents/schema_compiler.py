@@ -49,7 +49,7 @@ class _Compiler:
         return _all([made for make, rule in makers.items() if (made := make(self, rule, schema)) is not None])
 
     def annotation(self, _rule: object, _schema: Mapping[str, Any]) -> None:
-        """It tells something to people, or is read by its neighbour."""
+        """Only for people, or read by a neighbouring keyword."""
 
     def reference(self, target: str, _schema: Mapping[str, Any]) -> Check:
         schema = _found(self._root, target)

@@ -1,4 +1,4 @@
-"""What is wrong with a value by a JSON Schema, found by the schema library.
+"""Finds what is wrong with a value by a JSON Schema, with the schema library.
 
 It reads no other schema than ours: the registry is empty, so a reference that leads elsewhere is followed by nobody.
 """
@@ -18,7 +18,7 @@ _Errors = Iterator[jsonschema.ValidationError]
 
 
 def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[SchemaProblem]:
-    """What is wrong with `instance`, each thing once, and not more than people read."""
+    """The problems of `instance`, each once, and no more than anyone would read."""
     found: dict[SchemaProblem, None] = {}
     try:
         for finding in _explained(validator.iter_errors(instance)):

@@ -40,7 +40,7 @@ class SchemaProblem:
 
 
 def explain(error: ValidationError) -> Iterator[SchemaProblem]:
-    """What one error of the library means: one finding, or some, as it tells all unknown keys in one."""
+    """Explain an error of the library, which reports all unknown keys of a mapping as one."""
     path = tuple(error.absolute_path)
     if error.validator in ("oneOf", "anyOf"):
         yield from _explain_branches(error, path)
@@ -49,7 +49,7 @@ def explain(error: ValidationError) -> Iterator[SchemaProblem]:
     elif error.validator == "required":
         yield from (SchemaProblem(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
-        # The library tells the mapping's path; what is wrong is this key of it.
+        # The library gives the mapping's path; what is wrong is this key of it.
         yield SchemaProblem((*path, error.instance), f"the key {_say(error)}", at_key=True)
     else:
         yield SchemaProblem(path, _say(error))

@@ -24,7 +24,7 @@ _LONGEST_VALUE = 40
 
 
 def wanted(schema: object) -> str:
-    """What a schema wants, in a few words."""
+    """Describe what a schema wants, in a few words."""
     if not isinstance(schema, Mapping):
         return "something else"
     if "const" in schema:
@@ -42,7 +42,7 @@ def wanted(schema: object) -> str:
 
 
 def found(instance: object) -> str:
-    """What a value is: `the number 5`, `a list`."""
+    """Describe a value: `the number 5`, `a list`."""
     match instance:
         case None:
             return "nothing"

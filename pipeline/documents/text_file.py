@@ -17,7 +17,7 @@ _THEIRS = re.compile("^>{7}(?: |$)", re.MULTILINE)
 
 
 def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:
-    """Read a text file of at most `limit` bytes; `name` is what people know it by.
+    """Read a text file of at most `limit` bytes; `name` is the one for messages.
 
     Raises:
         InvalidInput: missing, not a regular file, unreadable, too large, not UTF-8, or with control

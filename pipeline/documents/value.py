@@ -37,7 +37,7 @@ class Value:
         return None if child is None or child.value is None else Value(child, (*self.path, key))
 
     def items(self) -> Iterator[tuple[str, "Value"]]:
-        """What a mapping holds, nulls left out."""
+        """The items of a mapping, without nulls."""
         if isinstance(self.node.value, Mapping):
             for key, child in self.node.value.items():
                 if child.value is not None:

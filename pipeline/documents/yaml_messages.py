@@ -1,4 +1,4 @@
-"""What the YAML reader says to people: a syntax error in their words, with the usual cause and its cure."""
+"""Messages of the YAML reader: a syntax error in plain words, with its usual cause and cure."""
 
 import re
 
@@ -51,7 +51,7 @@ def quoted(text: str) -> str:
 
 
 def explain(problem: str, line: str, column: int) -> str:
-    """What a parser's complaint about `line` means to the one who wrote it."""
+    """Translate a parser's complaint about `line` for the author of the file."""
     if _UNQUOTED_TEMPLATE.search(line):
         return 'a text that begins with a template needs quotes around all of it: "{{ … }} …"'
     if "cannot start any token" in problem:
@@ -63,18 +63,18 @@ def explain(problem: str, line: str, column: int) -> str:
 
 
 def points_at_opening(problem: str) -> bool:
-    """Whether the position where something was opened tells more than where the parser stopped."""
+    """Whether the position of the opening bracket or quote helps more than where the parser stopped."""
     return any(word in problem for word in _OPENED)
 
 
 def cut_by_comment(comment: str, *, is_empty: bool) -> str:
-    """What to say of a text that ends where a comment begins which may be meant as a part of it."""
+    """The warning for a text that ends where a comment begins, as the comment may be meant as text."""
     happened = "this is empty" if is_empty else "the text ends at ' #'"
     return f"{happened}, as {quoted(comment)} is a comment; put it in quotes if it belongs to the text"
 
 
 def collection_as_key(line: str, column: int) -> str:
-    """What to say of a mapping or list instead of a key."""
+    """The message for a mapping or list in place of a key."""
     if line[column - 2 : column] == "{{" or line[column - 1 : column + 1] == "{{":
         return 'a template needs quotes around all of it: "{{ … }}"'
     return "a key must be text, found a mapping or a list"

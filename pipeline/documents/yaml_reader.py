@@ -23,7 +23,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
-    """Read a YAML file of at most `limit` bytes; `name` is what people know it by.
+    """Read a YAML file of at most `limit` bytes; `name` is the one for messages.
 
     Raises:
         InvalidInput: it cannot be read, or is no YAML that we take; with every problem found.
@@ -33,7 +33,7 @@ def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
 
 
 def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
-    """The one document in `text`; `source` tells by what path and name it is known.
+    """The one document in `text`; `source` has its path and name for messages.
 
     Raises:
         InvalidInput: it is no YAML that we take; with every problem found.
@@ -54,7 +54,7 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, source)
         # What was wrong on this line already is the likely cause.
-        if all(told.source != problem.source for told in builder.problems):
+        if all(earlier.source != problem.source for earlier in builder.problems):
             builder.problems.append(problem)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's own parser lets some bad escapes through as errors of another family.

@@ -10,7 +10,7 @@ _MOST_SHOWN = 60
 
 
 def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
-    """Refuse vars that change nothing: a slip of the pen would buy what nobody meant.
+    """Refuse vars that change nothing: with a typo in a name, the run would buy the wrong thing.
 
     Raises:
         UsageError: none of the campaigns uses one of the `names`.
@@ -19,8 +19,8 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
     unused = [name for name in dict.fromkeys(names) if name not in used]
     if unused and ANY_NAME not in used:
         whose = "nothing in the manifest" if len(campaigns) == 1 else "none of these manifests"
-        told = [f"--var {name[:_MOST_SHOWN]}{_near(name, used)}" for name in unused]
-        raise UsageError(f"{whose} uses {', nor '.join(told)}")
+        named = [f"--var {name[:_MOST_SHOWN]}{_near(name, used)}" for name in unused]
+        raise UsageError(f"{whose} uses {', nor '.join(named)}")
 
 
 def _near(name: str, used: frozenset[str]) -> str:
@@ -41,7 +41,7 @@ def used_twice(campaigns: Iterable[Campaign]) -> list[Problem]:
 
 
 def assert_used_once(campaigns: Iterable[Campaign]) -> None:
-    """Refuse campaigns of one name: what is told by name would tell of one of them only.
+    """Refuse campaigns with the same name: output that names the campaign would be ambiguous.
 
     Raises:
         InvalidInput: with each that has another one's name.

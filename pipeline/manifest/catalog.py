@@ -1,4 +1,4 @@
-"""What is known of the vendor's templates: their options, inputs, outputs, steps and prices."""
+"""The catalogue of the vendor's templates: options, inputs, outputs, steps and prices."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ _DEFAULT_MODE = "video"
 
 
 class OptionType(StrEnum):
-    """What kind of value an option takes."""
+    """The type of an option's value."""
 
     STRING = "string"
     NUMBER = "number"
@@ -53,7 +53,7 @@ class OptionSpec:
         return OptionType.URL in (self.type, self.of) or OptionType.ANY in (self.type, self.of)
 
     def check(self, value: Option) -> Iterator[OptionProblem]:
-        """What is wrong with a value: a wrong type is an error, one that is not known to work a warning."""
+        """Check a value: a wrong type is an error, one that is not known to work a warning."""
         if self.type is not OptionType.LIST:
             yield from self._check_one(value, self.type)
         elif not isinstance(value, list):
@@ -152,7 +152,7 @@ def _same(value: Option, choice: str | float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a template is made from: how many of which type."""
+    """The inputs of a template: how many, of which type."""
 
     type: MediaType
     least: int = 1
@@ -168,7 +168,7 @@ class CatalogTemplate:
 
     `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
     the vendor calls the url that a create names when its workflow ends. `as_of` is the day (ISO 8601) on which the
-    vendor asked this price, where the catalogue tells it.
+    vendor asked this price, where the catalogue has it.
     """
 
     id: str
@@ -216,7 +216,7 @@ class Catalog:
     strict: bool = False
 
     def get(self, template_id: str) -> CatalogTemplate | None:
-        """What is known of a template, None where its id is unknown."""
+        """The entry of a template, None where its id is unknown."""
         return self.templates.get(template_id)
 
     def price(self, template_id: str, options: Mapping[str, Option]) -> int | None:
@@ -232,7 +232,7 @@ class Catalog:
         return price.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
 
     def price_date(self, template_id: str) -> str | None:
-        """The day (ISO 8601) on which the vendor asked the price of a template; None where nobody noted it."""
+        """The day (ISO 8601) on which the vendor asked the price of a template; None where it is not recorded."""
         return template.as_of if (template := self.templates.get(template_id)) is not None else None
 
     def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":

@@ -12,7 +12,7 @@ from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
 def sound_chains(
     rules: list[Rule], written: Collection[str], sets: Iterable[ImageSet], context: Context
 ) -> tuple[Rule, ...]:
-    """The rules that can be expanded: those that hang on no circle and on nothing wrong.
+    """The rules that can be expanded: those that depend on no circle and on nothing wrong.
 
     `written` are the ids of all rules, also of those that are wrong, which is reported elsewhere.
     """
@@ -35,7 +35,7 @@ def chains_of(rule: Rule) -> list[Chain]:
 
 
 def upstreams_first(rules: Iterable[Rule]) -> list[Rule]:
-    """The rules in an order in which each comes after those that it hangs on. They hang on no circle."""
+    """The rules in an order in which each comes after those that it depends on. There is no circle."""
     rules = list(rules)
     by_id = {rule.id: rule for rule in rules}
     ordered: dict[str, Rule] = {}
@@ -59,7 +59,7 @@ def _check_step(step: str, chain: Chain, upstream: Rule, context: Context) -> No
 
 
 def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, bool], context: Context) -> bool:
-    """Walk what a rule hangs on, depth first and without recursion, since chains may be long."""
+    """Walk what a rule depends on, depth first and without recursion, since chains may be long."""
     path = [rule.id]
     pending = {rule.id: chains_of(rule)}
     while path:
@@ -85,7 +85,7 @@ def _leads_somewhere(rule: Rule, by_id: dict[str, Rule], verdicts: dict[str, boo
 
 @dataclass(frozen=True, slots=True)
 class ChainInput:
-    """What a chain needs to know of a job: its key, and what its output is called and carries along.
+    """A job as input of a chain: its key, and the name and vars that its output passes on.
 
     `common_id` is what all takes of the job share.
     """
@@ -116,7 +116,7 @@ class ChainInput:
 
 
 def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType | None) -> ChainInput:
-    """What one job, whose result is of the type `gives`, gives to those that hang on it."""
+    """The input that one job, whose result is of the type `gives`, provides to rules that depend on it."""
     template, item, prompt = combination.template, combination.item, combination.prompt
     axes = sorted(combination.axes)
     parts = [

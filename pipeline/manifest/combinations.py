@@ -31,7 +31,7 @@ def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
 
 
 def bound(rule: Rule, items: int) -> int:
-    """How many jobs a rule makes at most, without making any: `exclude` and `when` only take some away."""
+    """Count the jobs that a rule makes at most, without making any: `exclude` and `when` only remove some."""
     templates, prompts = len(rule.templates), max(1, len(rule.prompts))
     if not rule.image_sets:
         items = 1
@@ -48,7 +48,7 @@ def bound(rule: Rule, items: int) -> int:
 
 
 class Exclusion:
-    """Tells what a rule's `exclude` rows leave out, in time that does not grow with their number."""
+    """The `exclude` rows of a rule, looked up in time that does not grow with their number."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._unused = {id(row): row for row in rows}
@@ -91,7 +91,7 @@ def _values(combination: Combination) -> dict[str, Json]:
 
 
 def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) -> Iterator[Combination]:
-    """What an `include` row adds; it ranges over the rule's templates and prompts where it names none."""
+    """The combinations that an `include` row adds: of all templates and prompts of the rule where it names none."""
     template, prompt = row.values.get("template"), row.values.get("prompt")
     templates = rule.templates if template is None else _named(str(template), rule, campaign)
     prompts: Sequence[Prompt | None] = rule.prompts or (None,)

@@ -1,4 +1,4 @@
-"""Which files are campaigns."""
+"""Finds campaign files in folders."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def _is_campaign(path: Path, name: str) -> bool:
     try:
         root = read_yaml(path, name).root
     except InvalidInput:
-        # It is broken, so only its looks can tell; if it is a campaign, its mistakes are to be told.
+        # It is broken, so its looks must do; if it is a campaign, its mistakes are to be reported.
         return _looks_like_campaign(path)
     return isinstance(root.value, Mapping) and {"version", "name"} <= root.value.keys()
 
@@ -102,7 +102,7 @@ def _looks_like_campaign(path: Path) -> bool:
         with os.fdopen(files.open_regular(path), "rb") as file:
             head = file.read(_LOOKED_AT)
     except PermissionError:
-        return True  # Nobody can tell, and a campaign that is left out unsaid would pass for checked.
+        return True  # It may be one, and a campaign that is silently left out would pass for checked.
     except OSError:
         return False
     if files.is_lfs_pointer(head):

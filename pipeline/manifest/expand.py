@@ -24,7 +24,7 @@ Warn = Callable[[Problem], None]
 def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
     """The campaign's jobs: rules in their order, each rule's in the order of its axes.
 
-    The jobs count only if the iterator ends by itself. `warn` is told what is doubtful about rendered values.
+    The jobs count only if the iterator ends by itself. `warn` gets what is doubtful about rendered values.
 
     Raises:
         InvalidInput: with every problem found, at the end or when there are too many of them; or at once when
@@ -42,7 +42,7 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
 
 
 def count(campaign: Campaign) -> int:
-    """How many jobs there are at most, before any is made.
+    """Count the jobs that there are at most, before any is made.
 
     Raises:
         InvalidInput: more than a million, or none.
@@ -61,7 +61,7 @@ def count(campaign: Campaign) -> int:
 
 
 def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
-    """What expanding would report, as far as that is cheap to say."""
+    """The problems that expanding would report, where that is cheap to find out."""
     total = sum(_bounds(campaign).values())
     if not total or most_jobs < total <= MOST_JOBS:
         return []
@@ -118,15 +118,15 @@ class _Expansion:
         return any(problem.severity == "error" for problem in self.problems)
 
     def raise_problems(self) -> None:
-        """Raise what is wrong, if anything is; tell what is only doubtful."""
-        told = [_of_job(problem, job) for problem, job in self.problems.items()]
-        if wrong := [problem for problem in told if problem.severity == "error"]:
+        """Raise the errors, if there are any; else pass the warnings on."""
+        reported = [_of_job(problem, job) for problem, job in self.problems.items()]
+        if wrong := [problem for problem in reported if problem.severity == "error"]:
             raise InvalidInput(in_order(wrong))
-        for problem in in_order(told):
+        for problem in in_order(reported):
             self.warn(problem)
 
     def jobs(self) -> Iterator[Job]:
-        """Every sound job; what is wrong with the others is told to `report`."""
+        """Every sound job; what is wrong with the others goes to `report`."""
         self._prepare_upstreams()
         for rule in self.campaign.rules:
             builder = JobBuilder(self.campaign, rule, self.report)
@@ -192,7 +192,7 @@ class _Expansion:
             yield first.item_of_approved(image_set.chain, keys)
 
     def _prepare_upstreams(self) -> None:
-        """Work out what chains take, each rule after those that it hangs on itself."""
+        """Work out the inputs of chains, each rule after those that it depends on."""
         needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
         for rule in upstreams_first(self.campaign.rules):
             if rule.id in needed:
@@ -230,5 +230,5 @@ def _of_job(problem: Problem, job: Coordinates | None) -> Problem:
 
 
 def _digest(text: str) -> bytes:
-    """What stands for a text in little room."""
+    """A short hash of a text: a million jobs have a million of them in memory."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -20,7 +20,7 @@ def has_magic(pattern: str) -> bool:
 
 
 def braces_hint(pattern: str, instead: str) -> str:
-    """What to say of a pattern with `{a,b}` in it that matches nothing; `instead` is what to do."""
+    """The hint for a pattern with `{a,b}` that matches nothing; `instead` is what to do."""
     found = _BRACES.search(pattern)
     if found is None:
         return ""

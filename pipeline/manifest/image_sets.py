@@ -1,4 +1,4 @@
-"""Image sets: lists of paths and urls, globs and tables become items; chains are told by their rule."""
+"""Image sets: lists of paths and urls, globs and tables become items; chains name their rule."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def _globbed(value: Value, context: Context) -> Iterator[Item]:
 
 
 def _nearest(pattern: str, base: Path) -> str:
-    """How far down the pattern's folders exist."""
+    """The deepest of the pattern's folders that exists."""
     folder = base
     for part in PurePosixPath(pattern).parts[:-1]:
         if globs.has_magic(part):

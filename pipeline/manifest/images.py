@@ -50,7 +50,7 @@ class Images:
 
 
 def _missing(real: Path, path: str) -> str:
-    """Says that a file is missing, and which one beside it is meant perhaps."""
+    """The message for a missing file, with the file beside it that may be meant."""
     folder = real.parent
     try:
         beside = [entry.name for entry in os.scandir(folder)]

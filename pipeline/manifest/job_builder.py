@@ -31,7 +31,7 @@ Report = Callable[[Problem, Coordinates | None], None]
 class JobBuilder:
     """Makes a rule's jobs. Combinations come in the order of the loops, so what stays the same is kept.
 
-    `report` is told what is wrong or doubtful, and with which job; one that is wrong is left out.
+    `report` gets what is wrong or doubtful, and with which job; a wrong job is left out.
     """
 
     def __init__(self, campaign: Campaign, rule: Rule, report: Report) -> None:
@@ -44,7 +44,7 @@ class JobBuilder:
         self._when = Remembered(when.names, when.value) if isinstance(when, Text) else None
 
     def wanted(self, combination: Combination, take: int) -> bool:
-        """What `when` says of it."""
+        """Whether `when` keeps the combination."""
         if not isinstance(self._rule.when, Text) or self._when is None:
             return bool(self._rule.when)
         scope = self._scope.enter(combination, take, self._rule.when.names)
@@ -56,7 +56,7 @@ class JobBuilder:
         return is_true(answer)
 
     def gives(self, combination: Combination, take: int) -> MediaType | None:
-        """The type of the job's result, None where that is not known or cannot be told."""
+        """The type of the job's result, None where that is not known or cannot be worked out."""
         known = combination.template.known
         entry = None if known is None else combination.template.options.get(known.mode_option or "")
         if known is None or known.mode_option is None or entry is None:
@@ -141,7 +141,7 @@ class _DefaultDescription:
 
 
 def _description(title: PurchaseText | None, campaign: str) -> PurchaseText:
-    """What describes a workflow where the manifest does not; `title` is None where that is the default too."""
+    """The default description of a workflow; `title` is None where that is the default too."""
     return _NOTHING if title is None else _DefaultDescription(campaign, title)
 
 
@@ -166,7 +166,7 @@ def _wording(text: Text | None) -> Remembered[PurchaseText] | None:
     def word(scope: Scope) -> PurchaseText:
         if "purchase" not in text.names:
             return constant(text.text(scope))
-        # What is wrong with it is to show now.
+        # Rendered once, so that an error shows now and not after other jobs were bought.
         text.text({**scope, "purchase": _SOME_ID})
         return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
 
@@ -181,7 +181,7 @@ def _worded(
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What an item gives to a template, and what is wrong with that."""
+    """The images that an item gives to a template, and what is wrong with them."""
 
     item: Item | None
     images: tuple[Source, ...]
@@ -192,7 +192,7 @@ _Judged = tuple[Option, list[Problem]]
 
 
 class _TemplateBuilder:
-    """What a rule asks for by one template. `names` are those that its texts, or the output path, depend on."""
+    """Builds requests for one template of a rule. `names` are those that its texts, or the output path, depend on."""
 
     def __init__(self, template: Template, provider: str, rule: Rule) -> None:
         self.template = template
@@ -211,14 +211,14 @@ class _TemplateBuilder:
         self._inputs: _Inputs | None = None
 
     def inputs(self, item: Item | None) -> _Inputs:
-        """What the item gives; good as long as the item stays the same."""
+        """The inputs from the item, kept as long as the item stays the same."""
         if self._inputs is None or self._inputs.item is not item:
             problems = list(wrong_inputs(item, self.template, self._rule.location))
             self._inputs = _Inputs(item, for_template(item, self.template), problems)
         return self._inputs
 
     def request(self, item: Item | None, take: int, scope: Scope, collector: ProblemCollector) -> Request:
-        """What the vendor would be asked for."""
+        """The request to the vendor."""
         return Request(
             provider=self._provider,
             template_id=self.template.template_id,

@@ -14,7 +14,7 @@ from pipeline.manifest.model import Combination, Item, Rule, Template
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
-    """What of `job` exceeds the limits of the records, each with its place in the manifest.
+    """Find what of `job` exceeds the limits of the records, each with its place in the manifest.
 
     `output` is the folder for its files: one that is paid for must have a path that the system takes.
     """
@@ -42,7 +42,7 @@ def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -
 
 
 def _levels(value: Option) -> int:
-    """How deep lists and mappings are nested in it; a file is recorded as a mapping."""
+    """The depth of nested lists and mappings; a file is recorded as a mapping."""
     match value:
         case LocalFile():
             return 1
@@ -67,7 +67,7 @@ def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
 
 
 def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Iterator[Problem]:
-    """What is wrong with the item for this template, by what the catalogue knows."""
+    """Check the item against the inputs that the catalogue lists for the template."""
     inputs = None if template.known is None else template.known.inputs
     if inputs is None:
         return
@@ -112,11 +112,11 @@ class ProblemCollector:
 
     @property
     def has_errors(self) -> bool:
-        """Whether there is anything but doubts."""
+        """Whether there is more than warnings."""
         return any(problem.severity == "error" for problem in self.problems)
 
     def catch(self, instead: D, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | D:
-        """What `work` gives, or `instead` where it raises; then the problems are kept."""
+        """The result of `work`, or `instead` where it raises; then the problems are kept."""
         try:
             return work(*arguments, **named)
         except InvalidInput as error:

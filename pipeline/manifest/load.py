@@ -31,7 +31,7 @@ def load(
 ) -> Campaign:
     """Read a manifest with the files that it names. No network, no environment; nothing is written.
 
-    `name` is what the manifest is called in messages (its path when left out), `variables` go over its vars,
+    `name` is the name of the manifest in messages (its path when left out), `variables` go over its vars,
     `provider` over its provider's name.
 
     Raises:
@@ -52,8 +52,8 @@ def load(
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
     # Of what is empty more is said where it is known what it should be.
-    told = {problem.position for problem in problems}
-    problems += [warning for warning in document.warnings if warning.position not in told]
+    reported = {problem.position for problem in problems}
+    problems += [warning for warning in document.warnings if warning.position not in reported]
     return replace(campaign, warnings=tuple(in_order(problems)))
 
 

@@ -13,7 +13,7 @@ from pipeline.manifest.texts import Text
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Who makes the media. `api` is `v1` or `v2`; `location` is that of the name, where it is written."""
+    """The provider. `api` is `v1` or `v2`; `location` is that of the name, where it is written."""
 
     name: str = "vimmerse"
     api: str = "v1"
@@ -197,7 +197,7 @@ class Combination:
     axes: tuple[tuple[str, Json], ...]
 
     def coordinates(self, rule: Rule, take: int) -> Coordinates:
-        """Those of the job that `rule` makes of it."""
+        """The coordinates of the job that `rule` makes of it."""
         return Coordinates(
             rule=rule.id,
             template=self.template.name,

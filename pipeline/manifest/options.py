@@ -82,7 +82,7 @@ def _file(value: Value, path: str, spec: OptionSpec | None, context: Context) ->
 
 
 def findings(spec: OptionSpec | None, value: Option, entry: OptionEntry) -> list[Problem]:
-    """What the catalogue says of a value; null is left out, so nothing is said of it."""
+    """Check a value against the catalogue; null is not sent, so it is not checked."""
     if spec is None or value is None:
         return []
     return [entry.location.problem(found.message, found.severity) for found in spec.check(value)]

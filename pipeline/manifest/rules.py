@@ -30,7 +30,7 @@ _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What rules refer to, by name; None stands for what is wrong and was reported."""
+    """The parts that rules refer to, by name; None stands for one that is wrong and was reported."""
 
     templates: Mapping[str, Template | None]
     options: Mapping[str, Value | None]
@@ -78,7 +78,7 @@ def _with_options(template: Template, over: Value | None, parts: Parts, context:
 
 
 def output_path(value: Value | None, context: Context) -> Text | None:
-    """The output path without its suffix, which only an answer of the vendor tells."""
+    """The output path without its suffix, which follows from the vendor's answer."""
     if value is None or value.text is None or not EXTENSION.search(value.text):
         return None
     return context.compiled(EXTENSION.sub("", value.text), value)
@@ -148,7 +148,7 @@ def _rows(
 
 
 def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
-    """What a row says of axes that come from tables: not only the id, but all that the table says of it."""
+    """The values of axes that come from tables: not only the id, but all columns of its row."""
     found: dict[str, Json] = {}
     for axis, values in matrix:
         known = {str(value): value for value in values if isinstance(value, Named)}
@@ -180,7 +180,7 @@ def _timeout(value: Value | None) -> float:
 
 
 def chosen(value: Value | None, known: Mapping[str, T | None], what: str, context: Context) -> tuple[T, ...]:
-    """What a list of names or globs refers to, each once; everything where there is no list.
+    """Resolve a list of names or globs, each once; everything where there is no list.
 
     `known` holds None for what was written but is wrong: that is reported elsewhere, and left out here.
     """

@@ -1,4 +1,4 @@
-"""What templates see, for one rule: kept from one combination to the next, and changed where they differ."""
+"""The scope of templates, for one rule: kept from one combination to the next, and changed where they differ."""
 
 from collections.abc import Collection
 
@@ -28,7 +28,7 @@ class RuleScope:
     def enter(self, combination: Combination, take: int, wanted: Collection[str]) -> Scope:
         """The scope of one job, good until the next call. `prompt` is rendered only where it is `wanted`.
 
-        Where that fails it is empty, and `problems` tells why.
+        Where that fails it is empty, and `problems` says why.
         """
         self.problems = ()
         template, item = combination.template, combination.item

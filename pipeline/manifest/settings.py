@@ -1,4 +1,4 @@
-"""What a manifest settles for the whole campaign: provider, limits and output."""
+"""Settings of a whole campaign: provider, limits and output."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DEFAULT_PATH = "{{ job.key }}.{{ ext }}"
 
 
 def build_provider(value: Value | None) -> ProviderSettings:
-    """Who makes the media."""
+    """The provider as the manifest sets it."""
     if value is None:
         return ProviderSettings()
     return ProviderSettings(

@@ -40,7 +40,7 @@ def _problem(number: Spelled, name: str, steps: list[str | int | None]) -> Probl
 
 
 def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
-    """What the names stand for that a text of the rule may show: a var, an axis, an image."""
+    """The values behind the names that a text of the rule may show: vars, axes, images."""
     items = [item for image_set in rule.image_sets for item in image_set.items]
     return {
         **{name: [value] for name, value in variables.items()},

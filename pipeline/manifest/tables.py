@@ -19,7 +19,7 @@ _ID = re.compile(r"[^\n\t]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a table is read for: which columns are ours, and of which one each there has to be."""
+    """The purpose of a table: the columns that we read, and groups of which one each is required."""
 
     own: re.Pattern[str]
     needed: tuple[tuple[str, ...], ...]
@@ -34,7 +34,7 @@ AXIS: Final = Purpose(re.compile(r"id"), (("id",),))
 class TableRow:
     """One row. `own` are its cells by our names, `vars` all the others by theirs; empty ones are left out.
 
-    `names` tells what the file calls our columns.
+    `names` has the file's names of our columns.
     """
 
     own: Mapping[str, str]
@@ -98,7 +98,7 @@ def distinct(rows: Iterable[TableRow], context: Context) -> Iterator[tuple[str, 
 
 
 def two_with_one_id(name: str, first: Location) -> str:
-    """Says that two rows have one id and differ."""
+    """The message for two rows that have one id and differ."""
     return f"two rows have the id '{name}' but differ; the first is in line {first.line}"
 
 
@@ -132,7 +132,7 @@ def _names(
 
 
 def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
-    """Says that there is none of these columns, and how to name it; they are alternatives."""
+    """The message for a missing column, with how to name it; the columns are alternatives."""
     called = " or ".join(f"'{each}'" for each in either)
     near = {each: close for each in either if (close := nearest(each, table.columns))}
     ours, theirs = next(iter(near.items()), (either[-1], "…"))

@@ -51,7 +51,7 @@ class Text:
             raise InvalidInput(self.problem(error)) from None
 
     def problem(self, error: TemplateError) -> Problem:
-        """What is wrong with it, at the line where it is."""
+        """A problem with this text, at the line where it is."""
         return _problem(error, self.location, self.node)
 
 
@@ -78,12 +78,12 @@ def _problem(error: TemplateError, location: Location, node: Node | None) -> Pro
 
 
 def is_true(answer: Json) -> bool:
-    """What the answer of a condition means: false and empty are no, and so is a text of blanks."""
+    """The truth of a rendered condition: false and empty are no, and so is a text of blanks."""
     return bool(answer.strip() if isinstance(answer, str) else answer)
 
 
 class Remembered(Generic[T]):
-    """What depends on some names of a scope, worked out again only when one is another object than before.
+    """Caches what depends on some names of a scope, until one of them is another object.
 
     The loops of an expansion keep the objects of the outer axes, so what does not change along an axis is
     rendered once for it.

@@ -1,1 +1,1 @@
-"""What a media file is: its kind, size and length, and a still of it. What needs PyAV and Pillow says so."""
+"""Media files: their kind, size and length, and stills of them. Modules that need PyAV and Pillow say so."""

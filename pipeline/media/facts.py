@@ -1,4 +1,4 @@
-"""Media facts: what a file shows and how long, told by its bytes, and how two machines' facts are joined."""
+"""Media facts: what a file shows and how long, read from its bytes, and how two machines' facts are joined."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _IN_ORDER = ("rule", "width", "height", "duration", "frame_rate", "audio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
-    """What a file holds. Pixels as shown; seconds and frames a second, with three decimals at most.
+    """The facts of a file. Pixels as shown; seconds and frames a second, with three decimals at most.
 
     Only what applies is set: a picture has no length, a sound no size.
     """
@@ -91,7 +91,7 @@ def _rank(entry: Mapping[str, Json]) -> tuple[float, str]:
 
 
 def facts_reader() -> Callable[[Path], MediaFacts | None] | None:
-    """What reads a file; None where the extra `media` is not installed. The libraries are loaded here."""
+    """The function that reads a file; None without the extra `media`, whose libraries are loaded here."""
     try:
         from pipeline.media.read import facts_of
     except ImportError:
@@ -114,7 +114,7 @@ def read_still(path: Path) -> bytes | None:
 
 
 def read_facts(path: Path) -> MediaFacts | None:
-    """What the file at `path` holds, or `UNREADABLE`; None where nothing is installed that could tell."""
+    """The facts of the file at `path`, or `UNREADABLE`; None where nothing is installed to read it."""
     reader = facts_reader()
     if reader is None:
         return None

@@ -38,7 +38,7 @@ STILL_WIDTH = 320
 
 
 def facts_of(path: Path) -> MediaFacts | None:
-    """What the file at `path` shows and how long; None where it cannot be read as a picture, a video or a sound."""
+    """Read what the file at `path` shows and how long; None where it is no readable picture, video or sound."""
     return _facts_of_picture(path) or _facts_of_stream(path)
 
 
@@ -161,7 +161,7 @@ def _picture(path: Path) -> Image.Image | None:
 
 
 def _on_grey(image: Image.Image) -> Image.Image:
-    """What is clear shows the page's own mat, which is grey in both of its themes."""
+    """Put transparent pixels on the grey of the page's mat, which is the same in both themes."""
     if "A" not in image.mode and "transparency" not in image.info:
         return image.convert("RGB")
     clear = image.convert("RGBA")

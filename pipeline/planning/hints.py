@@ -1,6 +1,6 @@
-"""What is said of a create whose outcome is unknown, and the command that resolves it.
+"""Messages about a create whose outcome is unknown, with the command that resolves it.
 
-Said in the same words by the plan, by a run and at its end, and by `status`.
+The same words are used by the plan, by a run and at its end, and by `status`.
 """
 
 import shlex
@@ -13,18 +13,18 @@ _RECORDED_BEFORE = ": it is unknown whether it was bought"
 
 
 def unknown_outcome(reason: str | None) -> str:
-    """That nobody knows whether a purchase was bought. `reason` is the recorded error, as it came: not printable."""
+    """That it is unknown whether a purchase was bought. `reason` is the recorded error, not made printable."""
     why = (reason or "").removesuffix(_RECORDED_BEFORE)
     return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
 
 
 def unknown_warning(key: str, reason: str | None) -> str:
-    """What a run says at once of a purchase that has come to need attention."""
+    """The warning of a run when a purchase comes to need attention."""
     return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"
 
 
 def unknown_advice(manifest: str, names: Sequence[str]) -> str:
-    """What to do about unknown outcomes: `names` are keys or purchase ids, and the first stands for all."""
+    """The advice about unknown outcomes: `names` are keys or purchase ids, and the first stands for all."""
     return (
         f"{len(names):,} create(s) with an unknown outcome: look for them on the vendor's site, then resolve each: "
         f"{resolve_command(manifest, names[0])} (see docs/how-to/attention.md)"

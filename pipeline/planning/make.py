@@ -29,7 +29,7 @@ def make(
 ) -> Plan:
     """The plan for the jobs of `assignment`, which stand in the plan's order. Linear in jobs and purchases.
 
-    `presence` tells, by key, where the files of a finished job are; `can_be_proven` whether a workflow may turn out
+    `presence` says, by key, where the files of a finished job are; `can_be_proven` whether a workflow may turn out
     to be a purchase's own, so that it can be updated. `elsewhere` are purchases in attention that another machine is
     about to send.
     """
@@ -59,7 +59,7 @@ def make(
 
 
 def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
-    """What would serve if all that might serve these jobs were marked to be bought again."""
+    """The assignment if all purchases that might serve these jobs were marked to be bought again."""
     marked = {
         purchase.id
         for key in keys
@@ -87,7 +87,7 @@ _UNPAID = BUYING | {Action.SHARE, Action.WAIT}
 def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchase], bool]) -> Plan:
     """`plan` without what it would buy, and with what a run leaves alone.
 
-    That is: what is finished and whose files are not on this machine, which `lacks` tells of a purchase that
+    That is: what is finished and whose files are not on this machine, which `lacks` says of a purchase that
     serves no job; and those of `purchases` that the vendor had failed, which are asked about once more.
     """
     entries = tuple(entry for entry in plan.entries if entry.action not in _UNPAID)
@@ -104,7 +104,7 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
-    """The same where no manifest tells of jobs, so that `assignment` has none: all of `purchases`."""
+    """The same without a manifest, so that `assignment` has none: all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
         entries=(),

@@ -1,4 +1,4 @@
-"""What proves that a workflow at the vendor is a purchase's own. Results may come from a stranger's pull request."""
+"""Proof that a workflow at the vendor is a purchase's own: results may come from a stranger's pull request."""
 
 import re
 from dataclasses import dataclass

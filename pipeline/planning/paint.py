@@ -1,4 +1,4 @@
-"""How what is shown is coloured, without a word of where: terminals, files and pull requests differ."""
+"""Colours of output, whatever it goes to: terminals, files and pull requests differ."""
 
 from collections.abc import Callable
 from typing import Literal

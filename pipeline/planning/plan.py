@@ -11,7 +11,7 @@ from pipeline.purchases import Purchase, PurchaseId
 
 
 class Action(StrEnum):
-    """What a run does for one job."""
+    """The action of a run for one job."""
 
     ATTENTION = "attention"
     PINNED = "pinned"
@@ -54,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """What the vendor shows of a workflow, and a PUT can set."""
+    """The title, description and visibility of a workflow at the vendor, which a PUT can set."""
 
     title: str
     description: str
@@ -63,7 +63,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Entry:
-    """What the plan says of one job, or of one orphan (`job` is then None).
+    """The plan for one job, or for one orphan (`job` is then None).
 
     `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
@@ -105,7 +105,7 @@ class Plan:
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
     `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
-    of the oldest price of what is bought, as far as the catalogue tells it. `manifest` is what people call the
+    of the oldest price of what is bought, as far as the catalogue has it. `manifest` is what people call the
     manifest, for the commands that they are pointed at.
     """
 
@@ -158,13 +158,13 @@ class Plan:
 
     @property
     def unpriced(self) -> list[Entry]:
-        """What is bought at a price that nobody told us."""
+        """The entries that are bought at an unknown price."""
         return [entry for entry in self.buying if entry.credits is None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """What a person asks of a plan besides what the manifest says, worked out to keys.
+    """The options of a plan beside the manifest, resolved to keys.
 
     `selected` are keys, of jobs or of orphans; None selects all. `replace` are keys of jobs to be bought again,
     `retry_failed` has every failed one bought again; for those `carried_out` already, neither applies any more.

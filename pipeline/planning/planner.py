@@ -50,7 +50,7 @@ class Planner:
         return self._options.selected is None or key in self._options.selected
 
     def entry(self, job: Job) -> Entry:
-        """What is done for `job`."""
+        """The entry for `job`."""
         purchase = self._assignment.by_key.get(job.key)
         if purchase is None or self._is_retried(job):
             return self._buy(job, purchase)
@@ -123,7 +123,7 @@ class Planner:
         )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:
-        """What the vendor is to be told; the first job that a purchase serves speaks for it."""
+        """The wording to send to the vendor; the first job that a purchase serves decides."""
         if self._first.get(purchase.id) != job.key:
             return None
         wanted = Wording(
@@ -243,7 +243,7 @@ class Planner:
 
 
 def last_sent(purchase: Purchase) -> Wording:
-    """The wording that the vendor has of a purchase, as far as we told it."""
+    """The wording of a purchase that was last sent to the vendor."""
     sent = purchase.request
     return Wording(
         title=str(sent.get("title", "")),
@@ -253,7 +253,7 @@ def last_sent(purchase: Purchase) -> Wording:
 
 
 def _failures(assignment: Assignment) -> Counter[tuple[str, tuple[str, ...]]]:
-    """How often the vendor failed each request, over all runs."""
+    """The number of failures of each request, over all runs."""
     purchases = assignment.matcher.records.purchases.values()
     return Counter((each.fingerprint, each.inputs) for each in purchases if each.reason is Reason.VENDOR)
 

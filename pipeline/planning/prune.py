@@ -1,4 +1,4 @@
-"""What may be deleted, at the vendor and here: never a purchase that a job depends on."""
+"""The purchases that may be deleted, at the vendor and here: never one that a job depends on."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAction:
-    """What the plan said of one job.
+    """The saved plan for one job.
 
     `bought`: the purchases of that key and fingerprint that there were then. `buyer`: the job that buys for it.
     """
@@ -95,7 +95,7 @@ def _saved_action(written: Mapping[str, Any]) -> SavedAction:
 
 
 def _purchases_by_request(records: Records) -> Counter[tuple[JobKey, str]]:
-    """How many purchases of each key and fingerprint there are, void ones aside."""
+    """The number of purchases of each key and fingerprint, without void ones."""
     return Counter(
         (each.key, each.fingerprint) for each in records.purchases.values() if each.status is not Status.VOID
     )
@@ -113,7 +113,7 @@ def carried_out(saved: SavedPlan, records: Records) -> frozenset[JobKey]:
 
 
 def departures(saved: SavedPlan, plan: Plan) -> Iterator[str]:
-    """What `plan`, made now, would buy or change that the saved one does not list with that price."""
+    """What `plan`, made now, would buy or change that the saved one does not list at that price."""
     listed = {action.key: action for action in saved.actions}
     for entry in plan.entries:
         if entry.buys or entry.wording is not None:

@@ -1,4 +1,4 @@
-"""Which jobs a command is about: globs over keys, and what is known of a job."""
+"""Selects the jobs that a command is about: by globs over keys, and by what is known of a job."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What names a part of a campaign, where several runs do a part each."""
+"""Shards: the parts of a campaign, where several runs do a part each."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MOST_SHARDS = 10_000
 
 
 class ShardBy(StrEnum):
-    """What a split balances: the number of requests, or the credits that they are known to cost."""
+    """The measure that a split balances: requests, or the credits that they are known to cost."""
 
     REQUESTS = "requests"
     CREDITS = "credits"
@@ -46,12 +46,12 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """What the name of its results has before the type."""
+        """The part of its results' file name before the type."""
         return f"{self.index}-of-{self.count}"
 
     @property
     def state_part(self) -> str:
-        """Which part of the campaign's state is its own: states of different splits are told apart."""
+        """The name of its part of the campaign's state: states of different splits have different names."""
         return self.suffix if self.by is ShardBy.REQUESTS else f"{self.suffix}-by-{self.by}"
 
     def as_json(self) -> dict[str, Json]:

@@ -83,7 +83,7 @@ def _value(value: Json) -> str:
 
 
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
-    """How many of each action, and what it costs by template and in all."""
+    """The number of each action, and the cost by template and in all."""
     counts = Counter(entry.action for entry in plan.entries)
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
@@ -121,7 +121,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
-    """How many creates nobody knows the outcome of, and what resolves one of them."""
+    """The number of creates with an unknown outcome, and the command that resolves one of them."""
     entries = list(plan.of(Action.ATTENTION))
     elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
     if elsewhere:
@@ -153,7 +153,7 @@ def _costs(plan: Plan, paint: Paint) -> Iterator[str]:
 
 
 def _cost(entries: Sequence[Entry]) -> str:
-    """What is known of a price, and for how many it is not: an unknown one is never shown as zero."""
+    """The known credits, and the number of unknown prices: one is never shown as zero."""
     known = _known_credits(entries)
     unknown = sum(entry.credits is None for entry in entries)
     if unknown == len(entries):

@@ -16,7 +16,7 @@ _DIGITS = 15
 
 
 class Split:
-    """Which jobs and which purchases belong to `shard`.
+    """The jobs and purchases that belong to `shard`.
 
     Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
     where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
@@ -59,7 +59,7 @@ class Split:
         return _pointed_at(purchase.fingerprint, self.shard.count) == self.shard.index
 
     def assignment_of(self, whole: Assignment) -> Assignment:
-        """What this shard tells of: its jobs with what serves them, and what serves none that is its to follow."""
+        """The shard's part of the assignment: its jobs with what serves them, and idle purchases that it follows."""
         return replace(
             whole,
             jobs=[job for job in whole.jobs if self.has_job(job.key)],
@@ -69,7 +69,7 @@ class Split:
         )
 
     def part_of(self, plan: Plan) -> Plan:
-        """What this shard does of a plan for the whole campaign."""
+        """The shard's part of a plan for the whole campaign."""
         entries = [
             entry
             for entry in plan.entries
@@ -88,7 +88,7 @@ class Split:
 
 
 def caps_of_part(caps: Caps, part: Plan, spent: int) -> Caps:
-    """What a shard may buy, so that `caps` hold for all shards together: what its part of the plan costs.
+    """The caps of a shard, so that `caps` hold for all shards together: the cost of its part of the plan.
 
     The whole plan is within them, as it is refused otherwise. `spent` are the credits of all runs so far. A job that
     is bought again in the same run, as it failed, has to find room in that part.
@@ -129,13 +129,13 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
 
 
 def _digest(jobs: Mapping[JobKey, Job]) -> str:
-    """Tells campaigns apart that ask for other things, or at other prices."""
+    """A hash that differs between campaigns that ask for other things, or at other prices."""
     asked = sorted(f"{' '.join(_asked(job, jobs))} {job.credits}\n" for job in jobs.values())
     return hashlib.sha256("".join(asked).encode()).hexdigest()[:12]
 
 
 def _asked(job: Job, jobs: Mapping[JobKey, Job]) -> tuple[str, ...]:
-    """What the job and those that it is made from ask for: equal for jobs that share a purchase."""
+    """The fingerprints of the job and of those that it is made from: equal for jobs that share a purchase."""
     asked = [job.fingerprint]
     while job.upstream is not None and job.upstream in jobs:
         job = jobs[job.upstream]

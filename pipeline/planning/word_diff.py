@@ -1,4 +1,4 @@
-"""What changed between two texts, word by word: of long ones the parts around each change."""
+"""The difference of two texts, word by word: of long ones the parts around each change."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class _Hunk:
 
 
 def text_changes(old: str, new: str) -> Iterator[TextChange]:
-    """What changed from `old` to `new`, in their order: as one change where both are short."""
+    """The changes from `old` to `new`, in their order: one change where both are short."""
     hunks = list(_hunks(old, new))
     if max(len(old), len(new)) <= LONGEST_WHOLE:
         yield TextChange(

@@ -1,1 +1,1 @@
-"""What a campaign brought, written for people, scripts and git."""
+"""The results of a campaign, written for people, scripts and git."""

@@ -19,7 +19,7 @@ _HEADER = (
 
 
 class Verdict(StrEnum):
-    """What can be said of a take."""
+    """A verdict on a take."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What `by` wrote of a take: `at` so many seconds into the video, None: of it as a whole."""
+    """A note on a take, written by `by`: `at` so many seconds into the video, None: of it as a whole."""
 
     text: str
     at: float | None = None
@@ -37,7 +37,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What somebody said of one purchase, for the job of that key.
+    """A decision about one purchase, for the job of that key.
 
     `decision` is None where it was rated or noted only. `by` decided last, `at` that time (UTC, ISO 8601), and wrote
     `note`. One that `withdraws` takes the verdict before it back, and is never written as such.
@@ -55,7 +55,7 @@ class Decision:
 
     @property
     def why(self) -> str | None:
-        """What was written about it: with the verdict, else last; None where nothing was."""
+        """The comment: that of the verdict, else the last note; None where there is none."""
         return self.note or (self.notes[-1].text if self.notes else None)
 
 
@@ -108,7 +108,7 @@ def write(path: Path, decisions: Iterable[Decision]) -> None:
 
 
 def join(before: Decision, after: Decision) -> Decision:
-    """What is said of a purchase after both: the later verdict and stars count, and no note is dropped.
+    """The join of two decisions: the later verdict and stars count, and no note is dropped.
 
     The note that a verdict was given with becomes one of the notes where another verdict or note takes its place.
     """
@@ -145,7 +145,7 @@ def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
 
 
 def in_force(decisions: Iterable[Decision]) -> Decisions:
-    """What counts: of each purchase, the last verdict."""
+    """The decisions that count: of each purchase, the last verdict."""
     last = by_purchase(decisions)
     return Decisions(
         approved={

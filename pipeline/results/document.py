@@ -52,7 +52,7 @@ class Builder:
         published: Collection[PurchaseId] = (),
         media: MediaMap = MappingProxyType({}),
     ) -> dict[str, Json]:
-        """The whole results manifest. `inputs` tells, by key, whose inputs failed in the run that just ended.
+        """The whole results manifest. `inputs` has, by key, the jobs whose inputs failed in the run that just ended.
 
         `published` are the purchases that stood in the last one as `submitting`: if they turned out void, who
         read that must learn of it. `media` is what files hold, by SHA-256.
@@ -102,7 +102,7 @@ class Builder:
 
 
 def media_json(media: MediaMap) -> dict[str, Json]:
-    """What a results manifest tells of what files hold."""
+    """The media facts of a results manifest."""
     return {digest: dict(entry) for digest, entry in join_media(media, {}).items()}
 
 
@@ -193,7 +193,7 @@ def _decision(purchase: Purchase, decisions: Decisions) -> str | None:
 
 
 def differences(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """What differs between the results manifest as it is and as it would be written now."""
+    """Every difference between the results manifest as it is and as it would be written now, in words."""
     yield from _rows("job", "key", written["jobs"], wanted["jobs"])
     yield from _rows("purchase", "id", written["purchases"], wanted["purchases"])
     for field in ("campaign", "manifest", "summary"):

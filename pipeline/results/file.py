@@ -101,14 +101,14 @@ class ResultsFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """Which bytes: their SHA-256, and the stamp of the file when they were put there, or before they were read."""
+    """A version of the bytes: their SHA-256, and the stamp of the file when written, or before it was read."""
 
     digest: str
     stamp: Stamp | None
 
 
 def version(path: Path) -> Version | None:
-    """Which bytes lie at `path` now; None where there are none that can be read."""
+    """The version at `path` now; None where there are none that can be read."""
     before = stamp(path)
     try:
         return Version(digest=hashlib.sha256(_bytes(path)).hexdigest(), stamp=before)

@@ -21,7 +21,7 @@ ELSEWHERE = "elsewhere"
 class JobStatus:
     """The status of the purchase that serves a job, or `pending`.
 
-    Only a run tells of failed inputs, and only a moment of what another machine is about to send (`ELSEWHERE`).
+    Failed inputs are known to a run only, and `ELSEWHERE` holds for a moment only.
     """
 
     status: str
@@ -71,7 +71,7 @@ def job_statuses(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """`jobs` by status; `credits` that were ever spent, and `unpriced`: purchases whose price nobody knows."""
+    """`jobs` by status; `credits` that were ever spent, and `unpriced`: purchases with an unknown price."""
 
     jobs: Mapping[str, int]
     credits: int
@@ -83,7 +83,7 @@ class Summary:
 
 
 def summarize(statuses: Iterable[str], purchases: Iterable[Purchase]) -> Summary:
-    """How many jobs have each of `statuses`, in the order of their names, and what `purchases` cost."""
+    """Count the jobs by status, in the order of the statuses' names, and add up the cost of `purchases`."""
     counts = Counter(statuses)
     listed = list(purchases)
     return Summary(
@@ -145,7 +145,7 @@ def waiting_for_approval(assignment: Assignment, statuses: JobStatuses) -> list[
 def needing_attention(
     purchases: Collection[Purchase], elsewhere: Collection[PurchaseId] = ()
 ) -> tuple[Purchase, ...]:
-    """Those of `purchases` whose outcome only a person can resolve."""
+    """The purchases whose outcome only a person can resolve."""
     return tuple(each for each in purchases if each.status is Status.ATTENTION and each.id not in elsewhere)
 
 
@@ -177,7 +177,7 @@ def _root(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job:
 
 
 def _upstream(job: Job, assignment: Assignment, statuses: JobStatuses) -> Job | None:
-    """What the job is made from; of several takes the one that is furthest on, as one is enough."""
+    """The upstream of a job; of several takes the one that is furthest on, as one is enough."""
     jobs = assignment.matcher.jobs
     takes = [jobs[key] for key in job.approved_of if key in jobs]
     if takes:
@@ -210,7 +210,7 @@ def _waits_for_approval(job: Job, assignment: Assignment, statuses: JobStatuses)
 def _waits_in_vain(
     job: Job, assignment: Assignment, statuses: JobStatuses, selected: Collection[JobKey]
 ) -> bool:
-    """Whether a pending job waits for a selected one that failed or is unknown, which tells its own code.
+    """Whether a pending job waits for a selected one that failed or is unknown, which has an exit code of its own.
 
     Or for nothing at all: another take is approved, so this one, or what it would be made from, is not bought.
     """

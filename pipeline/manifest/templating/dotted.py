@@ -50,7 +50,7 @@ class Declined(Exception):
 
 
 def parts_of(source: str) -> tuple[Part, ...] | None:
-    """What a template is made of; None where it is more than literal texts and dotted names."""
+    """The parts of a template; None where it has more than literal texts and dotted names."""
     parts: list[Part] = []
     # As to Jinja, one line feed at the end of a template is no part of it, and a carriage return is one.
     text = source.removesuffix("\n")

@@ -23,7 +23,7 @@ _LOOP_DATA: Final = frozenset({"index", "index0", "revindex", "revindex0", "firs
 
 
 class _Scope(Context):
-    """The names of one render, and how much it may still do."""
+    """The names of one render, and its budget."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # the library's own signature
         super().__init__(*arguments, **options)
@@ -88,7 +88,7 @@ def _is_index(argument: object) -> bool:
 
 
 def budget_of(context: Context) -> Budget:
-    """How much work the render of this context may still do."""
+    """The budget of the render that this context belongs to."""
     # The environment makes no other kind of context.
     budget: Budget = context.budget  # type: ignore[attr-defined]
     return budget
@@ -122,7 +122,7 @@ def _default(value: object, default_value: object = "", boolean: object = False)
 
 @jinja2.pass_context
 def _items(context: Context, value: object, weight: int) -> list[object]:
-    """What a loop goes over, paid for with what its body costs."""
+    """The items of a loop, charged with the cost of its body."""
     if isinstance(value, Missing):
         raise value.error
     if not isinstance(value, list | tuple | Mapping):

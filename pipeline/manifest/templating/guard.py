@@ -1,4 +1,4 @@
-"""Which constructs a template may use, and what is put around them so that their cost is counted."""
+"""The constructs that a template may use, wrapped so that their cost is counted."""
 
 from collections.abc import Iterator
 from typing import Final

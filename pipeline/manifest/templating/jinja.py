@@ -1,4 +1,4 @@
-"""Templates that take Jinja: compiled once, and every failure told with its line."""
+"""Templates that need Jinja: compiled once, every failure reported with its line."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""Which values a template shows, and does not merely count with or ask about."""
+"""Finds the values that a template shows, and does not merely compute with or test."""
 
 from collections.abc import Iterator, Mapping
 

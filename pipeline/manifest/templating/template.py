@@ -1,4 +1,4 @@
-"""A template: compiled once, rendered often, and every failure told with its line."""
+"""A template: compiled once, rendered often, every failure reported with its line."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,7 +17,7 @@ _LONGEST_SOURCE: Final = 16 << 10
 class TextTemplate:
     """A template, compiled by `TextTemplate.compile`. Immutable, and safe to use from many threads.
 
-    `names` are the names that it takes from its scope. `is_expression` tells that it is one
+    `names` are the names that it takes from its scope. `is_expression` says that it is one
     `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
     """
 

@@ -43,12 +43,12 @@ class Missing(StrictUndefined):
 
     @property
     def error(self) -> UndefinedError:
-        """What to raise where it is used."""
+        """The error to raise where it is used."""
         return UndefinedError(self._undefined_message)
 
 
 class Budget:
-    """How much work a render may still do, in steps of about half a microsecond."""
+    """The work that a render may still do, in steps of about half a microsecond."""
 
     def __init__(self) -> None:
         self._left = _MOST_STEPS
@@ -64,7 +64,7 @@ class Budget:
             raise ValueError("this does too much work for a template; loop over less")
 
     def measure(self, value: object) -> int:
-        """Spend what it costs to look at all of `value`, and tell how many steps it was."""
+        """Spend what it costs to look at all of `value`, and return how many steps it was."""
         match value:
             case str():
                 steps = 1 + len(value) // _CHARACTERS_PER_STEP
@@ -144,7 +144,7 @@ def as_json(value: object) -> Json:
 
 
 def kind(value: object) -> str:
-    """What people call a value: `a text`, `a list`."""
+    """A value's type in plain words: `a text`, `a list`."""
     match value:
         case None:
             return "null"
