@@ -85,7 +85,7 @@ class Bucket:
         """All objects, without their hashes."""
         prefix = f"{self.url.key}/" if self.url.key else ""
         found = {}
-        with _told(self.url, "list objects (s3:ListBucket)"):
+        with _translated_errors(self.url, "list objects (s3:ListBucket)"):
             pages = _client().get_paginator("list_objects_v2").paginate(Bucket=self.url.bucket, Prefix=prefix)
             for each in (each for page in pages for each in page.get("Contents", ())):
                 found[each["Key"].removeprefix(prefix)] = _stored(each, each["Size"])
@@ -93,18 +93,18 @@ class Bucket:
 
     def head(self, path: str) -> StoredObject | None:
         """The object at `path`, with its hash; None where there is none."""
-        with _told(self.url, "read objects (s3:GetObject)"):
+        with _translated_errors(self.url, "read objects (s3:GetObject)"):
             try:
-                told = _client().head_object(**self._named(path), ChecksumMode="ENABLED")
+                response = _client().head_object(**self._named(path), ChecksumMode="ENABLED")
             except ClientError as error:
                 if _code(error) in _IS_MISSING:
                     return None
                 raise
-            return _stored(told, told["ContentLength"], _from_base64(told.get("ChecksumSHA256")))
+            return _stored(response, response["ContentLength"], _from_base64(response.get("ChecksumSHA256")))
 
     def put_if_absent(self, file: Path, path: str, digest: str) -> bool:
         """Put a whole file where nothing lies; False where something does, which stays as it is."""
-        with _told(self.url, "put objects (s3:PutObject)"):
+        with _translated_errors(self.url, "put objects (s3:PutObject)"):
             for tries in range(1, _CONFLICTS + 1):
                 try:
                     self._put(file, path, digest)
@@ -133,7 +133,7 @@ class Bucket:
     def fetch(self, path: str, target: Path) -> str:
         """Write the bytes of an object to the file `target`; returns their SHA-256 in hex."""
         digest = hashlib.sha256()
-        with _told(self.url, "read objects (s3:GetObject)"), target.open("wb") as file:
+        with _translated_errors(self.url, "read objects (s3:GetObject)"), target.open("wb") as file:
             body = _client().get_object(**self._named(path))["Body"]
             while block := body.read(_BLOCK):
                 digest.update(block)
@@ -143,22 +143,22 @@ class Bucket:
     def open(self, path: str, span: str | None = None) -> "OpenObject | None":
         """The bytes of an object to be read, or those of one range (`bytes=0-99`); None where there are none."""
         asked = self._named(path) if span is None else {**self._named(path), "Range": span}
-        with _told(self.url, "read objects (s3:GetObject)"):
+        with _translated_errors(self.url, "read objects (s3:GetObject)"):
             try:
-                told = _client().get_object(**asked)
+                response = _client().get_object(**asked)
             except ClientError as error:
                 if _code(error) in _IS_MISSING | _NO_SUCH_RANGE:
                     return None
                 raise
         return OpenObject(
-            length=told["ContentLength"],
-            span=told.get("ContentRange"),
-            blocks=_blocks(self.url, told["Body"]),
+            length=response["ContentLength"],
+            span=response.get("ContentRange"),
+            blocks=_blocks(self.url, response["Body"]),
         )
 
     def delete(self, path: str, known: StoredObject) -> None:
         """Delete the object at `path` if it still is the one that is `known`; what came in its place stays."""
-        with _told(self.url, "delete objects (s3:DeleteObject)"):
+        with _translated_errors(self.url, "delete objects (s3:DeleteObject)"):
             try:
                 _client().delete_object(**self._named(path), IfMatch=known.etag)
             except ClientError as error:
@@ -170,18 +170,18 @@ class Bucket:
 
 
 def _blocks(url: ObjectUrl, body: Any) -> Iterator[bytes]:
-    with closing(body), _told(url, "read objects (s3:GetObject)"):
+    with closing(body), _translated_errors(url, "read objects (s3:GetObject)"):
         while block := body.read(_BLOCK):
             yield block
 
 
 @contextmanager
-def _told(url: ObjectUrl, what: str) -> Iterator[None]:
+def _translated_errors(url: ObjectUrl, what: str) -> Iterator[None]:
     """Turns the client's errors into ours."""
     try:
         yield
     except ClientError as error:
-        raise _refusal(url, _code(error), what) from None
+        raise _error_of(url, _code(error), what) from None
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound):
         raise InvalidInput(
             f"{url}: no credentials for it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -213,7 +213,7 @@ def signed(location: ObjectUrl, seconds: int) -> str:
         InvalidInput: there are no keys to sign it with.
     """
     named = {"Bucket": location.bucket, "Key": location.key}
-    with _told(location, "sign links"):
+    with _translated_errors(location, "sign links"):
         # Else links name Amazon's host for all regions, where those to newer regions do not work.
         is_amazon = ".amazonaws." in _client().meta.endpoint_url
         signer = _client(names_region=is_amazon)
@@ -221,7 +221,7 @@ def signed(location: ObjectUrl, seconds: int) -> str:
     return str(link)
 
 
-def _refusal(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
+def _error_of(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished:
     if code == "NoSuchBucket":
         return InvalidInput(
             f"{url}: there is no bucket {url.bucket!r}; create it, or name another with --output"
@@ -251,8 +251,8 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _stored(told: Any, size: int, sha256: str | None = None) -> StoredObject:
-    return StoredObject(size, told["ETag"], int(told["LastModified"].timestamp()), sha256)
+def _stored(response: Any, size: int, sha256: str | None = None) -> StoredObject:
+    return StoredObject(size, response["ETag"], int(response["LastModified"].timestamp()), sha256)
 
 
 def _from_base64(checksum: str | None) -> str | None:

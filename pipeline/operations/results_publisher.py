@@ -81,7 +81,7 @@ class Publisher:
         """Whether the results already have everything that is known, so that they would be written unchanged."""
         known = state.store.known_results()
         return (
-            known.told != ""
+            known.inputs != ""
             and self._version is not None
             and not self._is_replaced()
             and known == self._known(state, inputs, is_all=True)
@@ -187,7 +187,7 @@ class Publisher:
         made_from = (self._workspace, state.jobs, state.store, state.decisions, inputs)
         return KnownResults(
             joined=joined_hash(self._version, self._workspace, state.decisions),
-            told=inputs_hash(*made_from) if is_all else "",
+            inputs=inputs_hash(*made_from) if is_all else "",
         )
 
     def _write(self, document: Mapping[str, Json]) -> bool:

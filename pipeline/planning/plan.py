@@ -67,9 +67,8 @@ class Entry:
 
     `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
-    bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is what the
-    vendor is to be told of what serves, where it differs from what was last sent, and `untold` the same where
-    nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
+    bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is to be
+    sent to the vendor, where it differs from what was last sent; it is `unsent` instead where nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
     are to be bought again: they are marked with the intent of the new one. `source` is the approved purchase
     that it is made from, where only an approved one is used.
     """
@@ -85,7 +84,7 @@ class Entry:
     buyer: JobKey | None = None
     presence: Presence | None = None
     wording: Wording | None = None
-    untold: Wording | None = None
+    unsent: Wording | None = None
     replaces: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
 

@@ -95,16 +95,16 @@ class Planner:
                 changes=changes,
                 presence=presence,
             )
-        wording, untold = self._due_wording(job, purchase), None
+        wording, unsent = self._due_wording(job, purchase), None
         if wording is not None and not self._can_be_proven(purchase):
-            wording, untold = None, wording
+            wording, unsent = None, wording
         match purchase.status:
             case Status.SUBMITTED:
                 action, reason = Action.RESUME, f"bought {purchase.bought_at}, not finished"
             case Status.SUCCEEDED:
                 action, reason = Action.DOWNLOAD, "finished, its files are not downloaded yet"
             case Status.FAILED:
-                action, reason, wording, untold = Action.KEEP, _failure(purchase), None, None
+                action, reason, wording, unsent = Action.KEEP, _failure(purchase), None, None
             case _ if presence is Presence.ELSEWHERE:
                 action, reason = Action.MOVE, "its file is here, at another path"
             case _ if wording is not None:
@@ -119,7 +119,7 @@ class Planner:
             purchase=purchase,
             presence=presence,
             wording=wording,
-            untold=untold,
+            unsent=unsent,
         )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:

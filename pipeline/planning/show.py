@@ -108,9 +108,9 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
         )
     if altered:
         yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
-    if untold := sum(entry.untold is not None for entry in plan.entries):
+    if unsent := sum(entry.unsent is not None for entry in plan.entries):
         yield (
-            f"{untold:,} job(s) have a new title, description or visibility, which is not sent to the vendor: "
+            f"{unsent:,} job(s) have a new title, description or visibility, which is not sent to the vendor: "
             "nothing proves that their workflows are this campaign's "
             "(see docs/reference/errors.md#unproven-workflow)."
         )

@@ -37,7 +37,7 @@ class Builder:
     """Builds results manifests, one after another: a row of which nothing has changed stays the same object."""
 
     def __init__(self) -> None:
-        self._jobs: dict[JobKey, tuple[_JobTold, dict[str, Json]]] = {}
+        self._jobs: dict[JobKey, tuple[_JobFields, dict[str, Json]]] = {}
         self._purchases: dict[PurchaseId, tuple[Purchase, dict[str, Json]]] = {}
         self._media: dict[str, Json] = {}
 
@@ -72,7 +72,7 @@ class Builder:
             "tool": heading.tool,
             **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
             "jobs": [
-                self._job_row(_job_told(job, stands[job.key], assignment, decisions, heading.output))
+                self._job_row(_job_fields(job, stands[job.key], assignment, decisions, heading.output))
                 for job in jobs
             ],
             "purchases": [self._purchase_row(purchase) for purchase in shown],
@@ -80,10 +80,10 @@ class Builder:
             **self._media_rows(media),
         }
 
-    def _job_row(self, told: "_JobTold") -> dict[str, Json]:
-        known = self._jobs.get(told.job.key)
-        if known is None or known[0] != told:
-            known = self._jobs[told.job.key] = (told, _job_json(told))
+    def _job_row(self, fields: "_JobFields") -> dict[str, Json]:
+        known = self._jobs.get(fields.job.key)
+        if known is None or known[0] != fields:
+            known = self._jobs[fields.job.key] = (fields, _job_json(fields))
         return known[1]
 
     def _purchase_row(self, purchase: Purchase) -> dict[str, Json]:
@@ -106,7 +106,7 @@ def media_json(media: MediaMap) -> dict[str, Json]:
     return {digest: dict(entry) for digest, entry in join_media(media, {}).items()}
 
 
-class _JobTold(NamedTuple):
+class _JobFields(NamedTuple):
     """All that the row of a job is made of."""
 
     job: Job
@@ -118,11 +118,11 @@ class _JobTold(NamedTuple):
     output: str
 
 
-def _job_told(
+def _job_fields(
     job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
-) -> _JobTold:
+) -> _JobFields:
     purchase = stand.purchase
-    return _JobTold(
+    return _JobFields(
         job=job,
         status=stand.status,
         reason=stand.reason,
@@ -137,22 +137,22 @@ def job_json(
     job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
     """The row of one job. `output` is the output folder relative to the manifest."""
-    return _job_json(_job_told(job, stand, assignment, decisions, output))
+    return _job_json(_job_fields(job, stand, assignment, decisions, output))
 
 
-def _job_json(told: _JobTold) -> dict[str, Json]:
-    job, purchase = told.job, told.purchase
+def _job_json(fields: _JobFields) -> dict[str, Json]:
+    job, purchase = fields.job, fields.purchase
     written: dict[str, Json] = {
         "key": job.key,
         **_parts(job.coordinates),
         "fingerprint": job.fingerprint,
-        "status": told.status,
-        "reason": told.reason,
+        "status": fields.status,
+        "reason": fields.reason,
         "purchase": purchase.id if purchase else None,
-        "last": told.last.id if told.last else None,
+        "last": fields.last.id if fields.last else None,
         "workflow_id": purchase.workflow_id if purchase else None,
-        "outputs": _outputs(job, purchase, told.output) or None if purchase else None,
-        "decision": told.decision,
+        "outputs": _outputs(job, purchase, fields.output) or None if purchase else None,
+        "decision": fields.decision,
     }
     return {name: value for name, value in written.items() if value is not None}
 

@@ -1,1 +1,1 @@
-"""What is remembered: the life of a purchase, and where it is kept."""
+"""The state: the life of each purchase, and where it is stored."""

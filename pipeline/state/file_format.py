@@ -4,7 +4,7 @@ The statements are of the kind that SQLite and PostgreSQL share. A released migr
 is needed later is added behind it, so that a state of any age can be brought up to date.
 """
 
-# "ViPl": tells our files from those of other applications, in the header field that SQLite has for it.
+# "ViPl": marks our files among those of other applications, in the header field that SQLite has for it.
 APPLICATION_ID = 0x5669506C
 
 _FIRST = (

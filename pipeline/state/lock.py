@@ -55,7 +55,7 @@ class Lock:
                 note = system.read_at(descriptor, _LONGEST_NOTE, 0)
                 os.close(descriptor)
                 if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                    raise StateLocked(f"{state}: {_told(note)}") from error
+                    raise StateLocked(f"{state}: {_described(note)}") from error
                 raise InvalidInput(f"{path}: this file system has no locks ({error.strerror})") from error
             if _is_at(descriptor, path):
                 break
@@ -81,7 +81,7 @@ class Holder:
 def holder(state: Path) -> Holder | None:
     """Who holds the lock of `state`, by what stands in it and by the processes of this machine; it takes no lock.
 
-    None where nobody does, as far as can be told: it is good for showing, and for nothing else.
+    None where nobody does, as far as can be seen: it is good for showing, and for nothing else.
     """
     try:
         note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
@@ -104,7 +104,7 @@ def is_held(state: Path) -> str | None:
     except OSError as error:
         if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
             return None
-        return _told(system.read_at(descriptor, _LONGEST_NOTE, 0))
+        return _described(system.read_at(descriptor, _LONGEST_NOTE, 0))
     finally:
         os.close(descriptor)
     return None
@@ -116,7 +116,7 @@ def beside(state: Path, suffix: str) -> Path:
 
 
 def cannot_write(path: Path, error: OSError) -> PipelineError:
-    """What a failed write means for the run: room may come back, a missing permission does not by itself."""
+    """The error for a failed write: disk space may come back, a missing permission does not by itself."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}:
         return Unfinished(f"{path}: cannot be written ({error.strerror}); fix that and run again")
     return InvalidInput(
@@ -175,7 +175,7 @@ def _note(descriptor: int, since: str, command: str) -> None:
         pass  # it is for the message only; a full disk must not keep `collect` from working
 
 
-def _told(note: bytes) -> str:
+def _described(note: bytes) -> str:
     try:
         holder = json.loads(note)
         who = "pid {pid} on {host} since {since} ({command})".format_map(

@@ -1,4 +1,4 @@
-"""What can be seen of a state from outside: whether it is there, who holds it, whether it was written to.
+"""Looks at a state from outside: whether it is there, who holds it, whether it was written to.
 
 Nothing is locked, and nothing made. What is seen may be over a moment later.
 """
@@ -38,7 +38,7 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
 
 
 def holder(state: StateLocation, campaign: str) -> Holder | None:
-    """The run that holds the state of `campaign`, as far as can be told; None where none does.
+    """The run that holds the state of `campaign`, as far as can be seen; None where none does.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.
@@ -58,7 +58,7 @@ def held_by(state: StateLocation, campaign: str) -> str | None:
     if isinstance(state, Path):
         return lock.is_held(state)
     found = _team_state(state, campaign).holder()
-    return None if found is None else f"locked by {found.told}"
+    return None if found is None else f"locked by {found.description}"
 
 
 def stamp(state: StateLocation, campaign: str) -> object:

@@ -22,7 +22,7 @@ _LONGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What an export brings: the campaign it is of, its purchases, and what its state knew of them besides."""
+    """An export: its campaign, the purchases, and what else the state knew of them."""
 
     campaign: str
     records: Records
@@ -50,7 +50,7 @@ def write(
 
 
 def read(document: Json, name: str) -> Snapshot:
-    """What `write` wrote; `name` is the file it came from.
+    """Read what `write` wrote; `name` is the file it came from.
 
     Raises:
         InvalidInput: it is no export, or one of a newer version; names every purchase that is wrong.

@@ -1,4 +1,4 @@
-"""What may be opened as a state: a file of this tool, whole, with all that a run has committed."""
+"""Checks what may be opened as a state: a file of this tool, whole, with all that a run has committed."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Which division of a campaign is at work on this machine: the whole of it, or shards of one split."""
+"""A lock on the division of a campaign on this machine: the whole of it, or shards of one split."""
 
 import errno
 import json

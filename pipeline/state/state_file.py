@@ -97,7 +97,7 @@ def damaged(path: Path, what: str) -> InvalidInput:
 
 
 def explained(path: Path, error: Exception, otherwise: PipelineError | None = None) -> PipelineError:
-    """What an error of SQLite's means for the run; `otherwise`, of one that is none of its environment's."""
+    """Translate an error of SQLite; `otherwise`, of one that is none of its environment's."""
     name = getattr(error, "sqlite_errorname", "")
     what = f"{path}: {error} ({name})" if name else f"{path}: {error}"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM")):

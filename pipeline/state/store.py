@@ -26,7 +26,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """What may be bought: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
+    """Caps on buying: `max_creates` and `max_credits` in this run, `budget` in credits over all runs."""
 
     max_creates: int | None = None
     max_credits: int | None = None
@@ -35,7 +35,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What counts against the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
+    """Use of the caps: creates and credits of this run, void ones aside, and the credits of all runs."""
 
     creates: int = 0
     credits: int = 0
@@ -94,7 +94,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one turn of the coordinator brought, to be made durable as one.
+    """The changes of one turn of the coordinator, made durable as one.
 
     `changes` are steps of purchases that the state holds. `files` lie in the output folder now; at the paths
     `removed` nothing lies any more. `durations` are pairs of a template's id and the seconds that one of its
@@ -110,14 +110,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownResults:
-    """What a state remembers of the results manifest that was written from it last; both are hashes, or empty.
+    """The results manifest that was written from a state last; both are hashes, or empty.
 
-    It holds all that the results `joined` tell. From what has the hash `told`, and from the state, they were written:
-    a change of a purchase, or of what serves a job, forgets that.
+    The state has all that the results `joined` say. They were written from the state and from what has the hash
+    `inputs`: a change of a purchase, or of what serves a job, forgets the latter.
     """
 
     joined: str = ""
-    told: str = ""
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What a state held when somebody looked. `revisions` says how often each purchase had been written.
+    """The content of a state at one moment. `revisions` says how often each purchase had been written.
 
     `runs` names the run that recorded the intent of each, empty where another machine did. A run's name begins with
     the time of its start.
@@ -147,7 +147,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an export brings beside the purchases. Results, which anybody can write, bring none of it.
+    """The part of an export beside the purchases. Results, which anyone can write, have none of it.
 
     `recorded` are purchases whose intent the state that was exported recorded: they count as recorded by this one.
     `events` are their history, `durations` the mean seconds of a template's workflows.
@@ -236,7 +236,7 @@ class Store(Protocol):
         ...
 
     def recorded(self) -> frozenset[PurchaseId]:
-        """The purchases whose intent this state recorded itself, or was told of by an import."""
+        """The purchases whose intent this state recorded itself, or got by an import."""
         ...
 
     def save_assignment(
@@ -246,11 +246,11 @@ class Store(Protocol):
         ...
 
     def known_results(self) -> KnownResults:
-        """What is remembered of the results manifest."""
+        """The results manifest that was written last."""
         ...
 
     def spent(self) -> Spent:
-        """What this run, and all runs, have bought so far."""
+        """The creates and credits of this run, and of all runs, so far."""
         ...
 
     def files(self) -> Sequence[PlacedFile]:

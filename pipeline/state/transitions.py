@@ -215,7 +215,7 @@ def event_name(event: Event) -> str:
     return _RECORDED_NAMES.get(type(event), type(event).__name__)
 
 
-# What is said of a create whose run, here or elsewhere, has not told the vendor's answer.
+# What is said of a create whose run, here or elsewhere, has not recorded the vendor's answer.
 RUN_ENDED = "the run ended before the vendor's answer was known"
 
 
@@ -229,7 +229,7 @@ def phase(purchase: Purchase) -> Phase:
 
 
 def advance(purchase: Purchase, event: Event) -> Purchase:
-    """The purchase after `event`. What the event tells from outside is cut, or left out, to fit into every record.
+    """The purchase after `event`. The vendor's texts in it are cut, or left out, to fit into every record.
 
     Raises:
         IllegalTransition: the table has no such step.
@@ -250,12 +250,12 @@ def _written(purchase: Purchase, event: Event) -> Purchase:
         case Disowned(error):
             return replace(purchase, workflow_id=None, error=record_limits.fitted(error))
         case Reported(credits_charged, created_at, updated_at):
-            return _told(purchase, credits_charged, created_at, updated_at)
+            return _answered(purchase, credits_charged, created_at, updated_at)
         case Finished(outputs, steps, credits_charged, created_at, updated_at):
-            told = _told(purchase, credits_charged, created_at, updated_at)
-            return replace(told, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
+            answered = _answered(purchase, credits_charged, created_at, updated_at)
+            return replace(answered, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case VendorFailed(error, updated_at):
-            return replace(_told(purchase, None, None, updated_at), error=record_limits.fitted(error))
+            return replace(_answered(purchase, None, None, updated_at), error=record_limits.fitted(error))
         case Fetched(outputs, steps):
             return replace(purchase, outputs=_fitted(outputs), steps=_fitted_steps(steps), error=None)
         case GivenUp(error, again):
@@ -278,10 +278,10 @@ def _flagged(purchase: Purchase, flag: Superseded | Deleted | Removed | Reworded
     assert_never(flag)
 
 
-def _told(
+def _answered(
     purchase: Purchase, credits_charged: int | None, created_at: str | None, updated_at: str | None
 ) -> Purchase:
-    """What the vendor says wins over what we assumed; what it leaves out, or what cannot be kept, stays."""
+    """Merge an answer: what the vendor says wins; what it leaves out, or what cannot be kept, stays."""
     is_known = credits_charged is not None and 0 <= credits_charged <= record_limits.LARGEST_CREDITS
     return replace(
         purchase,
@@ -321,7 +321,7 @@ def _fitted_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | None:
-    """What a new run has to tell of a purchase that a dead one left behind, None where that is nothing.
+    """The event by which a new run takes over a purchase of a dead one, None where there is none.
 
     `rescued` is the workflow id that the dead run could not store in the state.
     """
@@ -336,7 +336,7 @@ def recovery(purchase: Purchase, rescued: WorkflowId | None = None) -> Event | N
 
 
 def recover(purchase: Purchase) -> Purchase:
-    """What a purchase of a dead run, or of another machine, is to us: `submitting` becomes `attention`."""
+    """A purchase of a dead run, or of another machine, as this run sees it: `submitting` becomes `attention`."""
     event = recovery(purchase)
     return purchase if event is None else advance(purchase, event)
 
@@ -353,7 +353,7 @@ def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> 
 
 
 def _under_way(mine: Purchase, joined: Purchase) -> Purchase:
-    """A run's own create that is not answered. That others have read of it, and know no answer, tells nothing."""
+    """A run's own create that is not answered. That others have read of it, and know no answer, says nothing."""
     if joined.status is not Status.ATTENTION:
         return joined
     return replace(mine, again=joined.again, deleted=joined.deleted)

@@ -2,7 +2,7 @@
 
 SQLite reads frames up to the first one that does not match its checksum and regards that as the end of the file:
 a commit in whose middle the power was cut. A damaged byte further up has the same effect, and everything that was
-acknowledged after it is lost without an error. A later commit that another frame continues tells the two apart:
+acknowledged after it is lost without an error. A later commit that another frame continues distinguishes the two:
 a run continues from a commit only when that commit, and all before it, is on disk.
 
 Once everything is in the main file, the `-wal` is written again from its beginning, with another salt. Such commits
@@ -77,7 +77,7 @@ def _frames(content: bytes, page_size: int) -> Iterator[_Frame]:
 
 
 def _end(frames: Sequence[_Frame], salt: tuple[int, int], last: _Checksum, order: str) -> int:
-    """How many frames SQLite reads."""
+    """The number of frames that SQLite reads."""
     for number, frame in enumerate(frames):
         if frame.salt != salt or not frame.continues(last, order):
             return number

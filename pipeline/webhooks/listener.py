@@ -13,7 +13,7 @@ from pipeline.webhooks.receiver import Application
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it answers, and where."""
+    """uvicorn's server, which reports when it answers, and where."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -79,7 +79,7 @@ class Listener:
         try:
             self._server.run()
         except SystemExit:
-            return  # uvicorn exits where the address is taken; `__enter__` tells so
+            return  # uvicorn exits where the address is taken; `__enter__` reports that
         finally:
             self._server.ready.set()
 

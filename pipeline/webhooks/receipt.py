@@ -70,7 +70,7 @@ class ReceiptInbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
-    """What a run needs to be called by the vendor.
+    """The webhook settings of a run.
 
     `address_of` is where it calls for a purchase, `templates` are the ids of those that take one; None: nothing is
     sent, but receipts are taken.

@@ -1,4 +1,4 @@
-"""What answers the vendor's calls: an ASGI application, to be mounted by whoever serves. It needs no library."""
+"""Answers the vendor's calls: an ASGI application for any server to mount. It needs no library."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence

@@ -62,7 +62,7 @@ class Spool:
         return stamp(self._folder)
 
     def receipts(self) -> Iterator[Receipt]:
-        """What is kept; a file that is none of ours is passed over."""
+        """The stored receipts; a file that is not ours is skipped."""
         for number, path in enumerate(sorted(self._folder.glob("*.json"))):
             if number >= _MOST_TAKEN:
                 return

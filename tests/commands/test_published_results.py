@@ -156,7 +156,7 @@ def test_whatever_results_are_made_from_makes_others(
     with in_process(bought) as state:
         given = {name: getattr(state, name) for name in ("workspace", "jobs", "store", "decisions")}
         before = inputs_hash(**given)
-        assert before == inputs_hash(**given) == state.store.known_results().told
+        assert before == inputs_hash(**given) == state.store.known_results().inputs
 
         assert inputs_hash(**{**given, **change(given)}) != before
 

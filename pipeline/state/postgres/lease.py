@@ -70,7 +70,7 @@ _FORGET_MACHINES = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a run says of itself when it takes a state: `machine` is where its files lie.
+    """A run as it describes itself when it takes a state: `machine` is where its files lie.
 
     `token` is nobody else's, so that a claim whose answer was lost can be made again. `split` names how it divides
     the campaign.
@@ -91,9 +91,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who held a state last; `told` says it to people, `is_other` that it holds it now and is somebody else."""
+    """Who held a state last; `description` is for people; `is_other`: it holds it now and is not this run."""
 
-    told: str
+    description: str
     process: int
     since: str
     is_other: bool
@@ -118,12 +118,12 @@ class Lease:
     epoch: int
     held_until: float
     _is_lost: bool = field(default=False, init=False)
-    _told: str = field(default="", init=False)
+    _loss_message: str = field(default="", init=False)
     _released: threading.Event = field(default_factory=threading.Event, init=False)
 
     @property
     def seconds(self) -> float:
-        """How long it lasts from when it was asked for."""
+        """The length of the lease, from when it was asked for."""
         return self.server.patience.lease
 
     def is_held(self) -> bool:
@@ -145,20 +145,20 @@ class Lease:
         """The error of a run that has lost it; from then on it has."""
         self._is_lost = True
         # Asked once: a server that is unreachable lets us wait, and many writes may follow.
-        self._told = self._told or self._loss()
-        return StateLocked(self._told)
+        self._loss_message = self._loss_message or self._loss()
+        return StateLocked(self._loss_message)
 
     def _loss(self) -> str:
-        told = f"{self.server.url}: this run no longer holds the state of '{self.campaign}'"
+        message = f"{self.server.url}: this run no longer holds the state of '{self.campaign}'"
         try:
             with self.server.connect() as connection:
                 holder = holder_of(connection, self.campaign)
         except Exception:  # noqa: BLE001 - who holds it is for the message only
             holder = None
         if holder is not None and holder.epoch != self.epoch:
-            told += f"; since then it was taken by {holder.told}"
+            message += f"; since then it was taken by {holder.description}"
         return (
-            f"{told}: the process slept, or the database was unreachable, for longer than {self.seconds:.0f} "
+            f"{message}: the process slept, or the database was unreachable, for longer than {self.seconds:.0f} "
             "seconds; it writes and buys nothing more; run again"
         )
 
@@ -266,9 +266,9 @@ def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder 
     if found is None:
         return None
     holder, process, host, since, until, command, is_other, manifest, epoch = found
-    told = f"{holder} (pid {process} on {host}) since {since} until {until} ({command})"
+    text = f"{holder} (pid {process} on {host}) since {since} until {until} ({command})"
     return Holder(
-        told=printable(told),
+        description=printable(text),
         process=process,
         since=since,
         is_other=is_other,
@@ -278,10 +278,10 @@ def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder 
 
 
 def _locked(server: Server, claim: Claim, holder: Holder | None, why: str = "") -> StateLocked:
-    told = "another run" if holder is None else holder.told
+    who = "another run" if holder is None else holder.description
     default = f"'{claim.campaign}' is locked"
     return StateLocked(
-        f"{server.url}: {why or default} by {told}; it is renewed while that run goes on; "
+        f"{server.url}: {why or default} by {who}; it is renewed while that run goes on; "
         "wait for it to end, or stop it: a run that was killed leaves it locked until that time"
     )
 

@@ -33,12 +33,12 @@ DURABLE = """set_config('synchronous_commit', CASE current_setting('synchronous_
 
 
 class ConnectionLost(Exception):
-    """What was asked has no answer; whether it happened is to be found out."""
+    """There is no answer; whether the statement was carried out has to be found out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long is waited, in seconds, all of it shorter than a lease of `lease` seconds.
+    """Timeouts in seconds, all of them shorter than a lease of `lease` seconds.
 
     For a server to answer at all, for a lock that another connection holds; and how long the server keeps a
     transaction of a connection that has gone silent.
@@ -60,7 +60,7 @@ class Patience:
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for ever: of packets that a network swallows nobody tells."""
+    """A connection that does not wait for ever: lost packets are not reported."""
 
     longest_silence = 20.0
 
@@ -138,7 +138,7 @@ class Server:
         return connection
 
     def lost_or(self, error: psycopg.Error, connection: Connection | None) -> Exception:
-        """What an error of the driver means: that the connection is lost, or one of ours."""
+        """Translate an error of the driver: the connection is lost, or one of our errors."""
         state = error.sqlstate or ""
         if connection is None or connection.closed or connection.broken or state.startswith(_PASSING):
             return ConnectionLost(self._said(error))
@@ -170,7 +170,7 @@ class Server:
 
     def _not_let_in(self, error: psycopg.Error) -> Exception:
         said = self.url.without_secrets(" ".join(str(error).split()))
-        # Of a failed connection libpq tells no code, only words.
+        # For a failed connection libpq gives no code, only words.
         if any(
             words in said for words in ("authentication failed", "no password", "does not exist", "pg_hba")
         ):
@@ -182,7 +182,7 @@ class Server:
 
 @contextlib.contextmanager
 def durable(connection: Connection) -> Iterator[None]:
-    """A transaction that is on disk when its block has ended, whatever the database is told of commits."""
+    """A transaction that is on disk when its block has ended, whatever the database is set to do on commits."""
     with connection.transaction():
         connection.execute(f"SELECT {DURABLE}".encode())
         yield

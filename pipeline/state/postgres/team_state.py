@@ -50,7 +50,7 @@ _HAS_PURCHASES = "SELECT 1 FROM pipeline.purchases_of_all WHERE campaign = %s LI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamState:
-    """Which state of a database is meant, as `open_store` is asked for it.
+    """The state in a database that `open_store` is asked for.
 
     `campaign` and `manifest` are None where only the database knows them. `part` is the part of the campaign that is
     meant, None: the whole; `split` names the division that it is of. `run` and `command` are shown to others.
@@ -126,7 +126,7 @@ class TeamState:
         return self._connected(self._parts)
 
     def _connected(self, use: Callable[[Connection], T]) -> T:
-        """What `use` makes of a new connection, which is its own if it succeeds."""
+        """The result of `use` on a new connection, which it keeps if it succeeds."""
         began_at, attempt = clock(), 0
         while True:
             try:

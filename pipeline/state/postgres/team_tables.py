@@ -1,7 +1,7 @@
 """The tables in which the states of many campaigns lie, in the schema `pipeline` of a PostgreSQL database.
 
 Each table has the campaign in its key. A view of the name that the store's statements use shows the rows of one
-campaign, that of the transaction, so one text of SQL holds for SQLite and PostgreSQL. That is told by a setting
+campaign, that of the transaction, so one text of SQL holds for SQLite and PostgreSQL. It comes from a setting
 which ends with the transaction: behind a pooler the next one has another connection.
 """
 
@@ -40,7 +40,7 @@ _DURATIONS = """CREATE TABLE pipeline.durations_of_all (
 _RESULTS = """CREATE TABLE pipeline.results_of_all (
     {campaign}, joined text NOT NULL, told text NOT NULL, PRIMARY KEY (campaign)
 )"""
-# `turn` is the number of the holder's last transaction: it tells whether one whose answer was lost was committed.
+# `turn` is the number of the holder's last transaction: it shows whether one whose answer was lost was committed.
 _LEASES = """CREATE TABLE pipeline.leases (
     campaign text PRIMARY KEY, manifest text NOT NULL, epoch bigint NOT NULL, turn bigint NOT NULL,
     claim text NOT NULL, holder text NOT NULL, command text NOT NULL, host text NOT NULL, process bigint NOT NULL,
@@ -85,7 +85,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 # Rows of the catalogue, and not `to_regclass`: that may answer from what the session remembers of before it waited.
 _SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'pipeline'"
 _VERSIONED = "SELECT 1 FROM pg_tables WHERE schemaname = 'pipeline' AND tablename = 'version'"
-# Told by the advisory lock, so that two that come first do not both make the tables.
+# Under the advisory lock, so that two runs that come first do not both make the tables.
 _LOCK = 0x5669506C
 
 

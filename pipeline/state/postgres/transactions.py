@@ -2,7 +2,7 @@
 
 What was carried out in a transaction is carried out again in a new one when the connection is lost before its
 COMMIT: only the holder of the lease writes, so the outcome is the same, and that is checked. Where the answer to
-the COMMIT itself is lost, the number that was written with it tells whether it was committed.
+the COMMIT itself is lost, the number that was written with it shows whether it was committed.
 """
 
 import contextlib

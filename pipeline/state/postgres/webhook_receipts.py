@@ -1,4 +1,4 @@
-"""What the vendor's webhooks told of a campaign of a team: in the table that only grows and asks for no lease.
+"""Webhook calls for a team's campaign, in a table that only grows and needs no lease.
 
 It is heard by a process that holds no state, or by one that held it; who holds it then takes it up. What a webhook
 says is a hint, unlike the answer to a create, so the two are kept apart.
@@ -48,20 +48,28 @@ class WebhookReceipts:
         Raises:
             Unfinished, InvalidInput: it cannot be written.
         """
-        told = " ".join(workflows)
-        values = (secrets.token_hex(16), self._campaign, purchase_id, told, self._campaign, purchase_id, told)
+        named = " ".join(workflows)
+        values = (
+            secrets.token_hex(16),
+            self._campaign,
+            purchase_id,
+            named,
+            self._campaign,
+            purchase_id,
+            named,
+        )
         self._use(lambda connection: connection.execute(_PUT, (*values, self._campaign, purchase_id, most)))
 
     def held(self, most: int) -> list[tuple[str, PurchaseId, tuple[WorkflowId, ...]]]:
-        """Those that wait, at most so many: what each is taken by, its purchase, and the workflows that it names.
+        """The waiting receipts, at most so many: the number of each, its purchase, and the workflows that it names.
 
         Raises:
             Unfinished, InvalidInput: they cannot be read.
         """
         rows = self._use(lambda connection: connection.execute(_HELD, (self._campaign, most)).fetchall())
         return [
-            (number, PurchaseId(purchase_id), tuple(map(WorkflowId, told.split())))
-            for number, purchase_id, told in rows
+            (number, PurchaseId(purchase_id), tuple(map(WorkflowId, named.split())))
+            for number, purchase_id, named in rows
         ]
 
     def take(self, numbers: Collection[str]) -> None:
@@ -83,7 +91,7 @@ class WebhookReceipts:
         return self._use(lambda connection: connection.execute(_STAMP, (self._campaign,)).fetchone())
 
     def _use(self, ask: Callable[[Connection], T]) -> T:
-        """What `ask` brings: each may be asked twice, where the connection was lost meanwhile."""
+        """The result of `ask`, which may be called twice, where the connection was lost meanwhile."""
         with suppress(ConnectionLost):
             return self._ask(ask)
         try:

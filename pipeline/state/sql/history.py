@@ -9,7 +9,7 @@ from pipeline.state.sql.database import Transaction
 from pipeline.state.sql.rows import Mirror
 from pipeline.state.store import Imported, LoggedEvent
 
-# What a join writes; it tells nothing of how a purchase came to be.
+# What a join writes; it says nothing of how a purchase came to be.
 _JOINED = "joined"
 
 
@@ -18,12 +18,12 @@ def take_over(transaction: Transaction, mirror: Mirror, imported: Imported) -> N
 
     A history is taken once: where an event is known here that is no join, it is this state's own, or was taken.
     """
-    told = _by_purchase(each for each in imported.events if each.purchase in mirror.purchases)
-    if told:
+    brought = _by_purchase(each for each in imported.events if each.purchase in mirror.purchases)
+    if brought:
         known = _by_purchase(map(rows.logged_event, transaction.rows(statements.EVENTS)))
         wanted = {
             purchase_id: [*past, *known.get(purchase_id, ())]
-            for purchase_id, past in told.items()
+            for purchase_id, past in brought.items()
             if _are_joins(known.get(purchase_id, ())) and not _are_joins(past)
         }
         _rewrite(transaction, mirror, wanted)

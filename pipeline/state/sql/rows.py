@@ -22,7 +22,7 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 @dataclass(slots=True)
 class Mirror:
-    """What the tables hold of purchases, and what counts against the caps, summed up as purchases change.
+    """The purchases of the tables, and their sums against the caps, kept up to date as purchases change.
 
     `revisions` says how often each purchase was written; `own` are those that this run bought, `recorded` those
     whose intent this state recorded, in whatever run. `files` are, by path, where files lie, None before
@@ -40,11 +40,11 @@ class Mirror:
 
     @property
     def records(self) -> Records:
-        """What it holds now; what is written later does not change it."""
+        """A copy: what is written later does not change it."""
         return Records(purchases=dict(self.purchases), served=dict(self.served))
 
     def put(self, purchase: Purchase, revision: int, *, own: bool = False, recorded: bool = False) -> None:
-        """Take in a purchase as it is now; `own`: it is new, and this run buys it; `recorded`: so was its intent."""
+        """Add or replace a purchase; `own`: it is new, and this run buys it; `recorded`: so was its intent."""
         before = self.purchases.get(purchase.id)
         if own:
             self.own.add(purchase.id)
@@ -73,7 +73,7 @@ def storable(text: str) -> str:
 
 
 def columns(purchase: Purchase) -> tuple[Value, ...]:
-    """What the columns beside the document say of a purchase: status, reason, key, fingerprint and cost."""
+    """The columns beside the document: status, reason, key, fingerprint and cost."""
     return (
         purchase.status.value,
         purchase.reason.value if purchase.reason else None,
@@ -115,13 +115,13 @@ def _known_results(rows: Sequence[Row]) -> KnownResults:
     match rows:
         case []:
             return KnownResults()
-        case [(str(joined), str(told))]:
-            return KnownResults(joined=joined, told=told)
+        case [(str(joined), str(inputs))]:
+            return KnownResults(joined=joined, inputs=inputs)
     raise ValueError("results: not the hashes of one results manifest")
 
 
 def _purchase(row: Row) -> tuple[Purchase, int, str]:
-    purchase_id, revision, *told, run, document = row
+    purchase_id, revision, *written, run, document = row
     try:
         if not isinstance(document, str):
             raise ValueError("the document is no text")
@@ -129,7 +129,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"purchases: {purchase_id!r:.40}: {error}") from None
     # The columns say again what the document says, so one of both shows where the other was changed.
-    if purchase_id != storable(purchase.id) or tuple(told) != columns(purchase):
+    if purchase_id != storable(purchase.id) or tuple(written) != columns(purchase):
         raise ValueError(f"purchases: {purchase_id!r:.40}: the columns say something else than the document")
     if type(revision) is not int or revision < 1 or not isinstance(run, str):
         raise ValueError(f"purchases: {purchase_id!r:.40}: no revision and run")
@@ -137,7 +137,7 @@ def _purchase(row: Row) -> tuple[Purchase, int, str]:
 
 
 def event_of(change: Change, revision: int) -> tuple[Value, ...]:
-    """The row that tells of a change, which made the purchase's revision."""
+    """The row of a change, which made the purchase's revision."""
     if change.event is not None:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", transitions.event_name(change.event)).lower()
     else:
@@ -155,9 +155,9 @@ def event_of(change: Change, revision: int) -> tuple[Value, ...]:
 
 
 def event_values(event: LoggedEvent, revision: int) -> tuple[Value, ...]:
-    """The row of an event that another state has told."""
-    told = (event.at, event.event, event.before, event.after, event.detail)
-    at, name, before, after, detail = (None if each is None else storable(each) for each in told)
+    """The row of an event that another state exported."""
+    values = (event.at, event.event, event.before, event.after, event.detail)
+    at, name, before, after, detail = (None if each is None else storable(each) for each in values)
     return (event.purchase, revision, at, name, before, after, detail)
 
 

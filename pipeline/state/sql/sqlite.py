@@ -14,7 +14,7 @@ from pipeline.state.state_file import RESTORE, explained
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Which run this is of those that have held the state; `assert_in_place` raises where the file is gone."""
+    """The number of the run among those that have held the state; `assert_in_place` raises where the file is gone."""
 
     number: int
     assert_in_place: Callable[[], None]

@@ -55,7 +55,7 @@ REMOVE_RESULTS = "DELETE FROM results"
 
 ADD_RESULTS = "INSERT INTO results (joined, told) VALUES (?, ?)"
 
-TELL_NOTHING = "UPDATE results SET told = ''"
+FORGET_INPUTS = "UPDATE results SET told = ''"
 
 FILES = "SELECT path, purchase, slot, sha256, bytes, mtime_ns FROM files ORDER BY path"
 

@@ -313,15 +313,15 @@ def _serve(transaction: Transaction, mirror: Mirror, served: Mapping[JobKey, Pur
 
 def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResults) -> None:
     transaction.rows(statements.REMOVE_RESULTS)
-    transaction.rows(statements.ADD_RESULTS, results.joined, results.told)
+    transaction.rows(statements.ADD_RESULTS, results.joined, results.inputs)
     mirror.results = results
 
 
 def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
     """The results do not tell any more all that is known here."""
-    if mirror.results.told:
-        transaction.rows(statements.TELL_NOTHING)
-        mirror.results = replace(mirror.results, told="")
+    if mirror.results.inputs:
+        transaction.rows(statements.FORGET_INPUTS)
+        mirror.results = replace(mirror.results, inputs="")
 
 
 def _index(

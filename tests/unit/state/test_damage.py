@@ -75,7 +75,7 @@ def write_all(store: SqlStore) -> None:
     durations = [(template_id, 1.0) for template_id in store.durations()]
     turn = Turn(changes=flags, intents=[intent(99)], files=store.files(), durations=durations)
     store.commit_turn(turn, UNCAPPED)
-    store.save_assignment({each.key: each.id for each in held}, KnownResults(joined="a", told="b"))
+    store.save_assignment({each.key: each.id for each in held}, KnownResults(joined="a", inputs="b"))
 
 
 def attempts(desk: Desk) -> Iterator[str | None]:

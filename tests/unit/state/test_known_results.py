@@ -13,7 +13,7 @@ from pipeline.state.transitions import NothingBought
 from state.conftest import NOW, Desk, buy, move, purchase
 
 ON_EVERY_DATABASE = True
-WRITTEN = KnownResults(joined="a" * 64, told="b" * 64)
+WRITTEN = KnownResults(joined="a" * 64, inputs="b" * 64)
 CHANGED = KnownResults(joined="a" * 64)
 
 
