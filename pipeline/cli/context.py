@@ -41,7 +41,7 @@ def open_workspace(
 
 
 def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Workspace]:
-    """The same for several manifests.
+    """As `open_workspace`, for several manifests.
 
     Raises:
         InvalidInput: a manifest is wrong, or two have one name.

@@ -131,7 +131,7 @@ class Observers:
 
 @contextmanager
 def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observers]:
-    """Those that flags and the environment ask for.
+    """The observers that flags and the environment ask for.
 
     Raises:
         UsageError: an address or a file cannot be used, or an extra is missing.

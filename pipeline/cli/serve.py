@@ -1,4 +1,4 @@
-"""`pipeline serve`: the gallery as a live page, and review in the browser."""
+"""`pipeline serve`: the live gallery, with review in the browser."""
 
 import webbrowser
 from collections.abc import Callable, Sequence

@@ -95,7 +95,7 @@ class AdminHandlers:
         except InvalidRule as error:
             return JSONResponse({"message": f"{error.path}: {error}"}, 422)
         if "credits" in body:
-            # What is asked for is a balance from now on, whatever was spent before.
+            # The request sets the balance from now on, regardless of what was spent before.
             spent = self._store.ledger.spent
             self._store.credits = None if credits_left is None else credits_left + spent
         return await self._state(request)

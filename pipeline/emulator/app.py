@@ -1,4 +1,4 @@
-"""The emulator's web application: which path leads to which handler."""
+"""The emulator's web application: its routes and handlers."""
 
 import logging
 

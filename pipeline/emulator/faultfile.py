@@ -75,7 +75,7 @@ _RULE_KEYS = {"on", "do", "nth", "after", "times", "probability", "seed", "match
 
 
 def read_faults(path: Path, name: str) -> tuple[Rule, ...]:
-    """The rules in a YAML or JSON file; `name` is what messages call it.
+    """The rules in a YAML or JSON file, which messages call `name`.
 
     Raises:
         InvalidInput: with every rule that cannot be understood, and where it stands.

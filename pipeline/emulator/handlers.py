@@ -1,4 +1,4 @@
-"""The vendor's API but for the create, and the files that were made."""
+"""The vendor's API except for the create, and the files that were made."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

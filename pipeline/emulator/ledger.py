@@ -67,7 +67,7 @@ class Ledger:
 
     @property
     def bought(self) -> tuple[Entry, ...]:
-        """Those that bought a workflow."""
+        """The entries that bought a workflow."""
         return tuple(entry for entry in self._entries if entry.bought)
 
     @property

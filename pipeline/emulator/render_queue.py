@@ -1,4 +1,4 @@
-"""Makes media in threads of its own, one workflow after another; or has it made by other processes."""
+"""Renders media in threads of its own, one workflow after another; or passes it to other processes."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait

@@ -1,4 +1,4 @@
-"""How an emulator behaves: where its work is kept, how long a workflow takes, what it costs, what goes wrong."""
+"""Settings of an emulator: where its work is kept, how long a workflow takes, its prices, its faults."""
 
 import re
 from dataclasses import dataclass

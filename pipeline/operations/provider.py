@@ -28,7 +28,7 @@ from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, 
 def vendor(
     workspace: Workspace, request_timeout: float = 60.0, workers: Executor | None = None
 ) -> Iterator[Provider]:
-    """The campaign's provider; `request_timeout` is what one call may take, in seconds.
+    """The campaign's provider; one call may take `request_timeout` seconds.
 
     Where that is an emulator, its media are made by the `workers`, if there are any.
 

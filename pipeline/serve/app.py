@@ -1,4 +1,4 @@
-"""The web application of the live page: which path leads to what."""
+"""The web application of the live page: its routes and handlers."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The rows of one campaign on the live page: rebuilt only where something in them has changed."""
+"""The rows of one campaign on the live page; only rows that have changed are rebuilt."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping

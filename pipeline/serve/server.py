@@ -1,4 +1,4 @@
-"""The server of the live page: as the whole of a command, or in a thread of a run, which it never harms."""
+"""The server of the live page: a whole command, or a thread of a run, which it never harms."""
 
 import socket
 import threading

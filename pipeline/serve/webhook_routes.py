@@ -1,4 +1,4 @@
-"""Where the vendor calls: routes that need no token, as each address proves itself."""
+"""Routes that the vendor calls. They need no token, as each address proves itself."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
