@@ -23,6 +23,8 @@ FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 # So often `repeated` tries.
 ATTEMPTS = 5
+# Seconds to wait for calls under way after a signal; CI runners kill soon after.
+DRAIN_TIMEOUT = 7.0
 
 
 class Clock(Protocol):

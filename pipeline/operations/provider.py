@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pipeline.engine.calls import repeated, thread_pool
-from pipeline.engine.coordinator import DRAIN_TIMEOUT
+from pipeline.engine.calls import DRAIN_TIMEOUT, repeated, thread_pool
 from pipeline.engine.reporter import Stop
 from pipeline.errors import InvalidInput, Stopped
 from pipeline.operations.environment import Environment
