@@ -15,7 +15,7 @@ from pipeline.emulator.admin import AdminGuard, AdminHandlers
 from pipeline.emulator.create_fields import InvalidField
 from pipeline.emulator.create_handler import CreateHandler
 from pipeline.emulator.fault_injection import Endpoint, FaultInjector
-from pipeline.emulator.faults import Call, Faults, Operation, Rule
+from pipeline.emulator.faults import Call, FaultRule, FaultRules, Operation
 from pipeline.emulator.media_store import image_suffix, signature
 from pipeline.emulator.request_checks import BodyLimit, base_url, check_key, on_refused, read_json
 from pipeline.emulator.vendor_json import (
@@ -54,7 +54,7 @@ class Handlers:
                 return Call(operation=operation)
             return Call(operation=operation, title=workflow.title, template_id=workflow.template_id)
 
-        async def respond(request: Request, _rule: Rule | None) -> Response:
+        async def respond(request: Request, _rule: FaultRule | None) -> Response:
             return await handle(request)
 
         return Endpoint(operation=operation, describe=describe, respond=respond)
@@ -167,7 +167,7 @@ def _text_or_none(fields: Mapping[str, Json], name: str) -> str | None:
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
-def create_app(store: WorkflowStore, faults: Faults, host: str) -> Starlette:
+def create_app(store: WorkflowStore, faults: FaultRules, host: str) -> Starlette:
     """The application over `store`, struck by `faults`, for a server that listens on `host`."""
     handlers = Handlers(store)
     handler = FaultInjector(faults, store).handler

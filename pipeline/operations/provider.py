@@ -64,7 +64,7 @@ def vendor_of(
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
-    from pipeline.emulator.settings import Settings as EmulatorSettings
+    from pipeline.emulator.settings import EmulatorSettings
 
     emulator.mkdir(parents=True, exist_ok=True)
     with Emulator(EmulatorSettings(emulator), workers=workers) as server:
