@@ -37,7 +37,7 @@ from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, purchases_named, selected_keys
 from pipeline.operations.status import CampaignStatus
-from pipeline.operations.workspace import RecordPaths, Workspace, open_workspace
+from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.planning.plan import Action, Entry, Plan, PlanArguments
 from pipeline.providers.base import Provider
 from pipeline.purchases import Purchase
@@ -307,9 +307,8 @@ def _decide(workspace: Workspace, opinion: Opinion, names: tuple[str, ...]) -> l
 
 
 def _workspace(manifest: Manifest, variables: Variables | None, *, emulate: bool) -> Workspace:
-    return open_workspace(
-        Path(manifest), variables or {}, RecordPaths(emulate=emulate), Environment(os.environ)
-    )
+    campaign = load(Path(manifest), variables=variables or {})
+    return workspace_of(campaign, RecordPaths(emulate=emulate), Environment(os.environ))
 
 
 def _arguments(

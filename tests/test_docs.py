@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.cli.main import cli
 from pipeline.emulator.faultfile import read_faults
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.errors import PRECEDENCE, ExitCode
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -330,7 +330,7 @@ def test_every_page_is_in_the_index() -> None:
 # The command as the tutorial's reader has it, but with an emulator that makes tiny clips at once.
 _TINY = """#!{python}
 from pipeline.emulator import settings
-settings.Settings = settings.Settings.tiny
+settings.EmulatorSettings = settings.EmulatorSettings.tiny
 from pipeline.cli.main import main
 main()
 """
@@ -400,7 +400,7 @@ def test_the_python_in_the_reference_runs(
     shutil.copytree(ROOT / "examples" / "quickstart" / "images", tmp_path / "images")
     shutil.copy(ROOT / "examples" / "quickstart" / "campaign.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+    monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
 
     exec(compile(shown.text, named(shown.page), "exec"), {})
 

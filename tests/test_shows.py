@@ -13,7 +13,7 @@ from support.checks import assert_nothing_bought_twice, assert_whole
 from support.fixtures import folder, pipeline
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 
@@ -75,7 +75,7 @@ SHOWS = _shown()
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """One vendor for all of them."""
-    with Emulator(Settings.tiny(tmp_path_factory.mktemp("vendor"))) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path_factory.mktemp("vendor"))) as running:
         yield running
 
 

@@ -14,9 +14,9 @@ from pipeline.errors import UsageError, printable
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_checks import assert_used_once, check_used
 from pipeline.manifest.discover import campaigns_beside, find
+from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
-from pipeline.operations.workspace import RecordPaths, Workspace
-from pipeline.operations.workspace import open_workspace as open_workspace_of
+from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.planning.shards import Shard, ShardBy
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def open_workspace(
     manifest = manifest or campaign_here()
     if variables is None:
         return open_workspaces([manifest], flags)[0]
-    return open_workspace_of(manifest, variables, record_paths(flags), read_environment())
+    paths = record_paths(flags)
+    return workspace_of(load(manifest, variables=variables), paths, read_environment())
 
 
 def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Workspace]:
-    """The same for several manifests.
+    """As `open_workspace`, for several manifests.
 
     Raises:
         InvalidInput: a manifest is wrong, or two have one name.
@@ -49,7 +50,7 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
     """
     variables = read_variables(flags.variables, flags.variable_files)
     paths, environment = record_paths(flags), read_environment()
-    workspaces = [open_workspace_of(manifest, variables, paths, environment) for manifest in manifests]
+    workspaces = [workspace_of(load(each, variables=variables), paths, environment) for each in manifests]
     campaigns = [workspace.campaign for workspace in workspaces]
     check_used(variable_names(flags.variables), campaigns)
     assert_used_once(campaigns)

@@ -1,4 +1,4 @@
-"""`pipeline doctor`: is this machine ready for a run? Buys nothing."""
+"""`pipeline doctor`: checks that this machine is ready for a run. Buys nothing."""
 
 import sys
 from pathlib import Path

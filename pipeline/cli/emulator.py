@@ -45,13 +45,13 @@ def command(
     # An extra, and heavy.
     from pipeline.emulator.embedded import serve
     from pipeline.emulator.faultfile import read_faults
-    from pipeline.emulator.settings import Settings, Size
+    from pipeline.emulator.settings import EmulatorSettings, Size
 
     rules = read_faults(faults, str(faults)) if faults is not None else ()
     home = Path(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
+        settings = EmulatorSettings(
             folder=home, duration=duration, credits=balance, size=Size.parse(size), key=key, faults=rules
         )
         serve(host, port, settings, lambda url: say(f"The emulator answers at {url} (work in {folder}/)"))

@@ -1,4 +1,4 @@
-"""The only reader of the environment and of the terminal's nature: what it says is passed on as values."""
+"""The only reader of the environment and of the terminal; both are passed on as values."""
 
 import os
 import sys

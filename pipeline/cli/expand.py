@@ -56,7 +56,7 @@ def command(
 def _selected(
     manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
 ) -> Iterator[Job]:
-    """Those of the jobs that are meant; how a job stands can be asked for, so state and results are read."""
+    """The selected jobs; a selection may ask for a job's status, so state and results are read."""
     # Only then: they bring the state and all that reads it along.
     from pipeline.cli.context import open_workspace
     from pipeline.operations.campaign_state import open_campaign

@@ -19,7 +19,7 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.run_note import NoteWriter
-from pipeline.operations.workspace import Workspace
+from pipeline.operations.workspace import Workspace, now
 from pipeline.providers.base import Provider
 from pipeline.state.store import Change
 from pipeline.state.transitions import event_name
@@ -131,7 +131,7 @@ class Observers:
 
 @contextmanager
 def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observers]:
-    """Those that flags and the environment ask for.
+    """The observers that flags and the environment ask for.
 
     Raises:
         UsageError: an address or a file cannot be used, or an extra is missing.
@@ -139,7 +139,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
     workspace = state.workspace
     with ExitStack() as stack:
         caps = caps_of(workspace.campaign.limits, max_credits=given["max_credits"])
-        note = NoteWriter(workspace.run_note, state.store.run, caps.max_credits)
+        note = NoteWriter(workspace.run_note, state.store.run, caps.max_credits, now)
         page = _page(stack, state, note, given) if given["serve"] else Observers()
         stack.callback(note.finish)
         metrics = (

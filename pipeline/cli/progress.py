@@ -45,7 +45,7 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
 
 
 def duration(seconds: float) -> str:
-    """So long in words, as exactly as an estimate can be."""
+    """A duration in words, as exactly as an estimate can be."""
     if seconds < 60:
         return f"{max(1, round(seconds)):.0f} s"
     if seconds < 2 * 3600:

@@ -1,4 +1,4 @@
-"""`pipeline results`: writes the results manifest again, from the state."""
+"""`pipeline results`: rewrites the results manifest from the state."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`pipeline approve`, `reject`, `redo` and `undecide`: what people say of takes, written where git keeps it."""
+"""`pipeline approve`, `reject`, `redo` and `undecide`: decisions on takes, in a file that git keeps."""
 
 from typing import Any
 

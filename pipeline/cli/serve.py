@@ -1,4 +1,4 @@
-"""`pipeline serve`: the gallery as a live page, and review in the browser."""
+"""`pipeline serve`: the live gallery, with review in the browser."""
 
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -81,8 +81,7 @@ def live_page(
     try:
         # An extra, and heavy.
         from pipeline.serve.access import listen_address
-        from pipeline.serve.server import LivePage, ServeSettings
-        from pipeline.serve.webhook_routes import webhook_routes
+        from pipeline.serve.server import LivePage, ServeSettings, webhook_routes
     except ImportError as error:
         raise missing_extra() from error
 

@@ -1,4 +1,4 @@
-"""Where the program starts: until it is loaded, a Ctrl-C ends it without a word, as nothing has begun."""
+"""The program's first module: while the rest is loaded, a Ctrl-C ends it silently, as nothing has begun."""
 
 import os
 import signal

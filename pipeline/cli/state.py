@@ -1,4 +1,4 @@
-"""`pipeline state`: the state as JSON, out and in."""
+"""`pipeline state`: exports and imports the state as JSON."""
 
 import sys
 from pathlib import Path

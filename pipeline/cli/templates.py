@@ -1,4 +1,4 @@
-"""`pipeline templates`: what the vendor can make, as far as it is known."""
+"""`pipeline templates`: the vendor's templates, as far as they are known."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -91,7 +91,7 @@ def _shower(columns: int | None) -> Callable[[str], Iterable[str]]:
 
 
 def say_on_stderr(line: str) -> None:
-    """As `say`, beside what the command is to print."""
+    """As `say`, for messages beside the output of a command."""
     say(line, err=True)
 
 

@@ -1,4 +1,4 @@
-"""`pipeline verify`: do manifest, state, results, files and vendor agree?"""
+"""`pipeline verify`: checks that manifest, state, results, files and vendor agree."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.emulator.fault_forms import InvalidRule, number, whole_number
 from pipeline.emulator.faultfile import read_rules
-from pipeline.emulator.faults import Faults
+from pipeline.emulator.faults import FaultRules
 from pipeline.emulator.request_checks import check_key, read_json
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import InvalidInput
@@ -26,7 +26,7 @@ from pipeline.errors import InvalidInput
 class AdminHandlers:
     """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` stands before them."""
 
-    def __init__(self, store: WorkflowStore, faults: Faults) -> None:
+    def __init__(self, store: WorkflowStore, faults: FaultRules) -> None:
         self._store = store
         self._faults = faults
 
@@ -95,7 +95,7 @@ class AdminHandlers:
         except InvalidRule as error:
             return JSONResponse({"message": f"{error.path}: {error}"}, 422)
         if "credits" in body:
-            # What is asked for is a balance from now on, whatever was spent before.
+            # The request sets the balance from now on, regardless of what was spent before.
             spent = self._store.ledger.spent
             self._store.credits = None if credits_left is None else credits_left + spent
         return await self._state(request)

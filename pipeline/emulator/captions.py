@@ -1,15 +1,19 @@
-"""Text on a picture: the request in words, and as a strip of colours."""
+"""Text on a picture: the request in words, and as a strip of colours; and the number that varies a picture."""
 
+import json
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw
 
-from pipeline.emulator.drawing import Colour, Patch, Picture
+from pipeline.emulator.drawing import Colour, Patch, Picture, seed_of
 from pipeline.emulator.lettering import draw_line, is_right_to_left, printable, width
 from pipeline.emulator.settings import Size
+from pipeline.emulator.workflow import Workflow
+from pipeline.jobs import Json
 
 # Text in smaller frames is unreadable, and tests with tiny frames are to be fast.
 _MIN_SIDE_FOR_TEXT = 100
@@ -195,3 +199,50 @@ def _most(limit: int, has_room: Callable[[int], bool]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if has_room(middle) else (low, middle - 1)
     return low
+
+
+# The options in which people write what they want to see; the first that is there is shown large.
+_TEXT_OPTIONS = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
+# Their urls have badges of their own.
+_SHOWN_ELSEWHERE = {"background_urls"}
+
+
+def text_of(workflow: Workflow) -> str:
+    """The prompt, or what comes nearest to one; empty where there is none."""
+    name = _text_option(workflow)
+    return "" if name is None else str(workflow.options[name])
+
+
+def note_of(workflow: Workflow, *more: str) -> str:
+    """The template, `more`, and all options but the text."""
+    hidden = {*_SHOWN_ELSEWHERE, _text_option(workflow)}
+    options = [f"{name} {_readable(value)}" for name, value in workflow.options.items() if name not in hidden]
+    return " · ".join((workflow.template_id.replace("_", " "), *more, *options))
+
+
+def request_seed(workflow: Workflow) -> int:
+    """A number that another template, option or take changes, and nothing else."""
+    asked = [workflow.template_id, workflow.options, workflow.take]
+    return seed_of(json.dumps(asked, sort_keys=True))
+
+
+def short_url(url: str) -> str:
+    """A url without what is secret or long in it."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "an unreadable url"
+    return f"{host}{parts.path}" if host else url
+
+
+def _text_option(workflow: Workflow) -> str | None:
+    options = workflow.options
+    return next(
+        (name for name in _TEXT_OPTIONS if options.get(name) and isinstance(options[name], str)), None
+    )
+
+
+def _readable(value: Json) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return short_url(text) if "://" in text else text

@@ -1,4 +1,4 @@
-"""Moving pictures and sound: written as H.264 in MP4 that plays in every browser, and read again."""
+"""Video and sound: written as H.264 in MP4 that plays in every browser, and read again."""
 
 import math
 import wave

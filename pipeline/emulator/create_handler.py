@@ -16,7 +16,7 @@ from pipeline.emulator.create_fields import (
     require_inputs,
 )
 from pipeline.emulator.fault_injection import Endpoint, visible_status
-from pipeline.emulator.faults import Call, EndWorkflow, Operation, Rule
+from pipeline.emulator.faults import Call, EndWorkflow, FaultRule, Operation
 from pipeline.emulator.request_checks import base_url, check_key, error_response, read_json
 from pipeline.emulator.templates import find
 from pipeline.emulator.vendor_json import workflow_json
@@ -52,10 +52,10 @@ class CreateHandler:
             return Call(operation=Operation.CREATE)
         return Call(operation=Operation.CREATE, title=fields.title, template_id=fields.template_id)
 
-    def _on_skipped(self, request: Request, rule: Rule) -> None:
+    def _on_skipped(self, request: Request, rule: FaultRule) -> None:
         self._store.record(_fields_of(request), status=visible_status(rule, 0), fault=rule.name)
 
-    async def _respond(self, request: Request, rule: Rule | None) -> Response:
+    async def _respond(self, request: Request, rule: FaultRule | None) -> Response:
         fields = _fields_of(request)
         try:
             check_key(request, self._store.settings.key)
@@ -69,7 +69,7 @@ class CreateHandler:
             )
             return response
 
-    def _buy(self, fields: CreateFields | InvalidField, rule: Rule | None, base: str) -> Response:
+    def _buy(self, fields: CreateFields | InvalidField, rule: FaultRule | None, base: str) -> Response:
         if isinstance(fields, InvalidField):
             raise fields
         template = find(fields.template_id)

@@ -1,4 +1,4 @@
-"""Pictures: reading them, cutting them out, and drawing what cannot be had."""
+"""Pictures: reading and cropping them, and drawing those that are missing."""
 
 import hashlib
 from pathlib import Path

@@ -11,10 +11,10 @@ import uvicorn
 
 from pipeline.emulator.app import create_app
 from pipeline.emulator.faultfile import read_rules
-from pipeline.emulator.faults import Faults
+from pipeline.emulator.faults import FaultRules
 from pipeline.emulator.ledger import Ledger
 from pipeline.emulator.raw_connection import RawAccessProtocol
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.webhook_sender import WebhookSender
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import UsageError
@@ -27,7 +27,13 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which calls `on_ready` with its address once it answers."""
 
     def __init__(
-        self, store: WorkflowStore, faults: Faults, *, host: str, port: int, on_ready: Callable[[str], None]
+        self,
+        store: WorkflowStore,
+        faults: FaultRules,
+        *,
+        host: str,
+        port: int,
+        on_ready: Callable[[str], None],
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -61,7 +67,7 @@ class Emulator:
         OSError: the folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, port: int = 0, workers: Executor | None = None) -> None:
+    def __init__(self, settings: EmulatorSettings, port: int = 0, workers: Executor | None = None) -> None:
         self.settings = settings
         self._workers = workers
         self._port = port
@@ -70,7 +76,7 @@ class Emulator:
 
     def __enter__(self) -> Self:
         self.store = WorkflowStore(self.settings, workers=self._workers)
-        self.faults = Faults(self.settings.faults)
+        self.faults = FaultRules(self.settings.faults)
         self._webhooks = WebhookSender(self.store, self.faults)
         self._server = _Server(
             self.store, self.faults, host=LOOPBACK, port=self._port, on_ready=self._set_url
@@ -130,7 +136,7 @@ class Emulator:
             self._started.set()
 
 
-def serve(host: str, port: int, settings: Settings, on_ready: Callable[[str], None]) -> None:
+def serve(host: str, port: int, settings: EmulatorSettings, on_ready: Callable[[str], None]) -> None:
     """Serve an emulator until interrupted; `on_ready` is called with its address once it answers.
 
     Raises:
@@ -138,7 +144,7 @@ def serve(host: str, port: int, settings: Settings, on_ready: Callable[[str], No
         OSError: the folder cannot be used.
     """
     store = WorkflowStore(settings)
-    faults = Faults(settings.faults)
+    faults = FaultRules(settings.faults)
     webhooks = WebhookSender(store, faults)
     try:
         _Server(store, faults, host=host, port=port, on_ready=on_ready).run()

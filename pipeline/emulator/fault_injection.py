@@ -13,11 +13,11 @@ from pipeline.emulator.faults import (
     Delay,
     Disconnect,
     EndWorkflow,
-    Faults,
+    FaultRule,
+    FaultRules,
     Operation,
     Respond,
     RespondRaw,
-    Rule,
     SendWebhook,
     Stage,
 )
@@ -35,14 +35,14 @@ class Endpoint:
 
     operation: Operation
     describe: Callable[[Request], Awaitable[Call]]
-    respond: Callable[[Request, Rule | None], Awaitable[ASGIApp]]
-    on_skipped: Callable[[Request, Rule], None] = lambda _request, _rule: None
+    respond: Callable[[Request, FaultRule | None], Awaitable[ASGIApp]]
+    on_skipped: Callable[[Request, FaultRule], None] = lambda _request, _rule: None
 
 
 class FaultInjector:
     """Turns endpoints into Starlette handlers that the rules can strike."""
 
-    def __init__(self, faults: Faults, store: WorkflowStore) -> None:
+    def __init__(self, faults: FaultRules, store: WorkflowStore) -> None:
         self._faults = faults
         self._store = store
 
@@ -76,7 +76,7 @@ class FaultInjector:
             return Call(operation=Operation.CREATE)
         return await endpoint.describe(request)
 
-    async def _on_its_way_out(self, rule: Rule, response: ASGIApp, request: Request) -> ASGIApp:
+    async def _on_its_way_out(self, rule: FaultRule, response: ASGIApp, request: Request) -> ASGIApp:
         fault = rule.fault
         if isinstance(fault, AlterResponse):
             bought = self._store.ledger.bought
@@ -88,7 +88,7 @@ class FaultInjector:
         return response if replacement is None else replacement
 
 
-def visible_status(rule: Rule | None, status: int) -> int | None:
+def visible_status(rule: FaultRule | None, status: int) -> int | None:
     """The status that the client sees under `rule` where the true one is `status`; None where it sees none."""
     match rule.fault if rule is not None else None:
         case Disconnect() | RespondRaw():
@@ -99,7 +99,7 @@ def visible_status(rule: Rule | None, status: int) -> int | None:
             return status
 
 
-async def _replacement(rule: Rule) -> ASGIApp | None:
+async def _replacement(rule: FaultRule) -> ASGIApp | None:
     """The response that replaces the true one; None where the true one is sent, perhaps later."""
     match rule.fault:
         case Disconnect() as disconnect:

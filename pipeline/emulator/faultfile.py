@@ -11,10 +11,10 @@ from pipeline.emulator.faults import (
     Disconnect,
     EndWorkflow,
     Fault,
+    FaultRule,
     Operation,
     Respond,
     RespondRaw,
-    Rule,
     SendWebhook,
     Stage,
 )
@@ -74,8 +74,8 @@ _WEBHOOK_FAULTS = ", ".join(name for name, fault in NAMED.items() if isinstance(
 _RULE_KEYS = {"on", "do", "nth", "after", "times", "probability", "seed", "match"}
 
 
-def read_faults(path: Path, name: str) -> tuple[Rule, ...]:
-    """The rules in a YAML or JSON file; `name` is what messages call it.
+def read_faults(path: Path, name: str) -> tuple[FaultRule, ...]:
+    """The rules in a YAML or JSON file, which messages call `name`.
 
     Raises:
         InvalidInput: with every rule that cannot be understood, and where it stands.
@@ -88,7 +88,7 @@ def read_faults(path: Path, name: str) -> tuple[Rule, ...]:
     return rules
 
 
-def read_rules(document: Json) -> tuple[Rule, ...]:
+def read_rules(document: Json) -> tuple[FaultRule, ...]:
     """The rules in `{"faults": [...]}`, or in the list alone.
 
     Raises:
@@ -103,13 +103,13 @@ def read_rules(document: Json) -> tuple[Rule, ...]:
 _Path = tuple[str | int, ...]
 
 
-def _read(document: Json) -> tuple[tuple[Rule, ...], list[tuple[_Path, str]]]:
+def _read(document: Json) -> tuple[tuple[FaultRule, ...], list[tuple[_Path, str]]]:
     """The rules that can be understood, and what is wrong with the others."""
     parent: _Path = ("faults",) if isinstance(document, dict) else ()
     rules = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(rules, list):
         return (), [(parent, "expected a list of rules, or a mapping with one at `faults`")]
-    read: list[Rule] = []
+    read: list[FaultRule] = []
     wrong: list[tuple[_Path, str]] = []
     for position, rule in enumerate(rules):
         try:
@@ -120,7 +120,7 @@ def _read(document: Json) -> tuple[tuple[Rule, ...], list[tuple[_Path, str]]]:
     return tuple(read), wrong
 
 
-def _rule(rule: Json) -> Rule:
+def _rule(rule: Json) -> FaultRule:
     if not isinstance(rule, dict):
         raise InvalidRule("", "expected a mapping with `on` and `do`")
     for key in rule:
@@ -130,7 +130,7 @@ def _rule(rule: Json) -> Rule:
     if not isinstance(match, dict) or not set(match) <= {"title", "template"}:
         raise InvalidRule("match", "expected a mapping with `title` or `template`")
     nth = rule.get("nth", [])
-    read = Rule(
+    read = FaultRule(
         name=_name(rule.get("do")),
         on=_operations(rule.get("on")),
         fault=_fault(rule.get("do")),

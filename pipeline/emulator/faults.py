@@ -124,7 +124,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FaultRule:
     """Strikes the calls in `on` whose title and template contain what is asked.
 
     Of these it strikes the `nth` (counted from 1; none given: each), after the first `after`, at most
@@ -152,7 +152,7 @@ class Rule:
 class _RuleCounter:
     """A rule, with the calls that matched it so far and those that it struck."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
         self.seen = 0
         self.struck = 0
@@ -171,19 +171,19 @@ class _RuleCounter:
         return True
 
 
-class Faults:
+class FaultRules:
     """The rules in force. The first that strikes a call decides; each counts every call that matches it."""
 
-    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+    def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self._lock = threading.Lock()
         self._counters = [_RuleCounter(rule) for rule in rules]
 
-    def set(self, rules: Iterable[Rule]) -> None:
+    def set(self, rules: Iterable[FaultRule]) -> None:
         """Put these in place of all others."""
         with self._lock:
             self._counters = [_RuleCounter(rule) for rule in rules]
 
-    def add(self, rules: Iterable[Rule]) -> None:
+    def add(self, rules: Iterable[FaultRule]) -> None:
         """Put these behind the others."""
         with self._lock:
             self._counters.extend(_RuleCounter(rule) for rule in rules)
@@ -193,15 +193,15 @@ class Faults:
         with self._lock:
             return [(counter.rule.name, counter.seen, counter.struck) for counter in self._counters]
 
-    def before_reading(self, call: Call) -> Rule | None:
+    def before_reading(self, call: Call) -> FaultRule | None:
         """The rule that strikes before anything of the body is read."""
         return self._first_striking(call, early=True)
 
-    def after_reading(self, call: Call) -> Rule | None:
+    def after_reading(self, call: Call) -> FaultRule | None:
         """The rule that strikes when the request is there, before or after it is processed."""
         return self._first_striking(call, early=False)
 
-    def _first_striking(self, call: Call, *, early: bool) -> Rule | None:
+    def _first_striking(self, call: Call, *, early: bool) -> FaultRule | None:
         with self._lock:
             matching = [
                 counter

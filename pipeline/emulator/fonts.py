@@ -1,4 +1,4 @@
-"""Fonts for text in any script: Pillow's own, and whatever scalable fonts this machine has.
+"""Fonts for text in any script: Pillow's own, and the scalable fonts of this machine.
 
 Pillow's own knows plain Latin only. Which fonts a machine has is its own affair: what none of them can draw is
 spelled out by `spelling`, so that a text never becomes a row of empty boxes.

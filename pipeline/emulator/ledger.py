@@ -14,7 +14,7 @@ from pipeline.purchases import WorkflowId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """One create that arrived whole.
 
     `status` is what the client was sent, None where that was no whole response; `workflow_id` what was bought,
@@ -48,7 +48,7 @@ class Ledger:
         # A kill may have cut the last line short; what follows must not be glued to it.
         self._separator = b"" if content.endswith(b"\n") or not content else b"\n"
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: LedgerEntry) -> None:
         """Add one, which is in the file before this returns.
 
         Raises:
@@ -61,13 +61,13 @@ class Ledger:
         self._entries.append(entry)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LedgerEntry, ...]:
         """All creates that arrived whole, oldest first."""
         return tuple(self._entries)
 
     @property
-    def bought(self) -> tuple[Entry, ...]:
-        """Those that bought a workflow."""
+    def bought(self) -> tuple[LedgerEntry, ...]:
+        """The entries that bought a workflow."""
         return tuple(entry for entry in self._entries if entry.bought)
 
     @property
@@ -76,10 +76,10 @@ class Ledger:
         return sum(entry.credits for entry in self._entries if entry.bought)
 
 
-def _read(content: bytes) -> Iterator[Entry]:
+def _read(content: bytes) -> Iterator[LedgerEntry]:
     for line in content.splitlines():
         try:
-            yield Entry(**json.loads(line))
+            yield LedgerEntry(**json.loads(line))
         except (ValueError, TypeError):
             # A line that was truncated by a kill.
             continue
@@ -92,7 +92,7 @@ _TAKE_IN_TITLE = re.compile(r"#(\d{1,6}) \([0-9a-f]{16}\)$")
 class TakeCounter:
     """The takes that were made so far of each request. Not safe to use from several threads."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[LedgerEntry]) -> None:
         self._made: defaultdict[str, set[int]] = defaultdict(set)
         for entry in entries:
             if entry.take is not None:

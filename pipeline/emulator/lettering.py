@@ -1,4 +1,4 @@
-"""One line of text in any script: how wide it is, and drawing it."""
+"""One line of text in any script: measures and draws it."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -60,7 +60,7 @@ class MediaStore:
         return path if path.is_file() else None
 
     def find_by_url(self, url: str) -> Path | None:
-        """The file behind one of the emulator's own urls, whatever port it had then; None for any other."""
+        """The file behind one of the emulator's own urls, even with an earlier port; None for any other url."""
         try:
             parts = urlsplit(url)
             host = parts.hostname

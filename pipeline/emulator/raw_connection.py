@@ -68,7 +68,7 @@ class WholeResponse:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def with_headers(self, headers: Mapping[str, str]) -> "WholeResponse":
-        """The same with `headers`, in place of those of the same names."""
+        """The message with `headers` instead of those of the same names."""
         changed = {
             name.encode(): value.encode("latin-1", errors="replace") for name, value in headers.items()
         }
@@ -76,7 +76,7 @@ class WholeResponse:
         return replace(self, headers=(*kept, *changed.items()))
 
     def with_body(self, body: bytes) -> "WholeResponse":
-        """The same with another body, and its length."""
+        """The message with another body, and its length."""
         return replace(self, body=body).with_headers({"content-length": str(len(body))})
 
     def to_bytes(self, body: bytes) -> bytes:

@@ -7,12 +7,11 @@ from itertools import groupby
 from pathlib import Path
 
 from pipeline.emulator import captions, drawing
-from pipeline.emulator.captions import Caption
+from pipeline.emulator.captions import Caption, note_of, request_seed, short_url, text_of
 from pipeline.emulator.clips import read_clip, write_clip, write_song
 from pipeline.emulator.drawing import Patch, Picture
 from pipeline.emulator.settings import Size
 from pipeline.emulator.sprites import DRIFT, Motion, Sprite, content_box, drifted, motion_named
-from pipeline.emulator.summary import note_of, request_seed, short_url, text_of
 from pipeline.emulator.templates import EmulatedTemplate, Flow
 from pipeline.emulator.workflow import File, Step, Workflow
 from pipeline.jobs import Json

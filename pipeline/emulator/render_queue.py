@@ -1,4 +1,4 @@
-"""Makes media in threads of its own, one workflow after another; or has it made by other processes."""
+"""Renders media in threads of its own, one workflow after another; or passes it to other processes."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.emulator.drawing import Unreadable
 from pipeline.emulator.media_store import MediaStore
 from pipeline.emulator.render import Canvas, render
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import find
 from pipeline.emulator.workflow import Workflow
 from pipeline.purchases import WorkflowId
@@ -21,7 +21,9 @@ _AT_ONCE = 16
 class RenderQueue:
     """Makes the media of workflows into `media`; with `workers`, these do, where they see its folder."""
 
-    def __init__(self, settings: Settings, media: MediaStore, workers: Executor | None = None) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, media: MediaStore, workers: Executor | None = None
+    ) -> None:
         self._canvas = Canvas(settings.size, settings.frames_per_second)
         self._media = media
         self._workers = workers

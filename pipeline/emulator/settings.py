@@ -1,11 +1,11 @@
-"""How an emulator behaves: where its work is kept, how long a workflow takes, what it costs, what goes wrong."""
+"""EmulatorSettings of an emulator: where its work is kept, how long a workflow takes, its prices, its faults."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pipeline.emulator.faults import Rule
+from pipeline.emulator.faults import FaultRule
 from pipeline.errors import UsageError
 
 _SMALLEST, _LARGEST = 16, 4096
@@ -43,7 +43,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EmulatorSettings:
     """The settings of an emulator.
 
     `folder` is where its work is kept; `duration` the seconds that each workflow takes at least; `credits` the
@@ -58,7 +58,7 @@ class Settings:
     size: Size = Size(640, 360)
     frames_per_second: int = 24
     key: str | None = None
-    faults: tuple[Rule, ...] = ()
+    faults: tuple[FaultRule, ...] = ()
     renderers: int = 1
     webhook_pauses: tuple[float, ...] = (1.0, 5.0, 30.0)
 

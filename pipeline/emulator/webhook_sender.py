@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
-from pipeline.emulator.faults import Call, Faults, Operation, SendWebhook
+from pipeline.emulator.faults import Call, FaultRules, Operation, SendWebhook
 from pipeline.emulator.vendor_json import webhook_json
 from pipeline.emulator.webhook_queue import DueWebhook
 from pipeline.emulator.workflow import FINAL_STATUSES, WebhookOutcome, Workflow, final_view
@@ -64,7 +64,7 @@ class Receiver:
 class WebhookSender:
     """Sends the webhooks of `store` as they fall due, struck by `faults`, in a thread of its own until closed."""
 
-    def __init__(self, store: WorkflowStore, faults: Faults) -> None:
+    def __init__(self, store: WorkflowStore, faults: FaultRules) -> None:
         self._store = store
         self._faults = faults
         self._thread = threading.Thread(target=self._send_all, name="emulator-webhooks", daemon=True)

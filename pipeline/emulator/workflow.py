@@ -1,4 +1,4 @@
-"""A workflow as the emulator keeps it, and how far it is at a given time."""
+"""A workflow as the emulator keeps it, and its progress at a given time."""
 
 import json
 import math

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.emulator.create_fields import CreateFields, InvalidField
-from pipeline.emulator.ledger import Entry, Ledger, TakeCounter
+from pipeline.emulator.ledger import Ledger, LedgerEntry, TakeCounter
 from pipeline.emulator.media_store import MediaStore, media_suffix, new_media_id
 from pipeline.emulator.render_queue import RenderQueue
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import EmulatedTemplate
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
@@ -33,7 +33,7 @@ class WorkflowStore:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EmulatorSettings,
         clock: Callable[[], float] = time.time,
         workers: Executor | None = None,
     ) -> None:
@@ -89,7 +89,7 @@ class WorkflowStore:
             OSError: it could not be written.
         """
         valid = None if isinstance(fields, InvalidField) else fields
-        entry = Entry(
+        entry = LedgerEntry(
             time=self.clock(),
             status=status,
             workflow_id=bought.id if bought else None,

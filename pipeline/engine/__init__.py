@@ -1,1 +1,1 @@
-"""Carries out a plan: one coordinator owns the schedule and the state, many hands do the calls."""
+"""Carries out a plan: one coordinator owns the schedule and the state, an executor makes the calls."""

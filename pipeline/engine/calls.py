@@ -1,4 +1,4 @@
-"""Calls that are under way: how many at once, how many a second, how soon again, and what each of them brought.
+"""Calls that are under way: how many at once, how many a second, when they are repeated, and their results.
 
 Time is a parameter, so that an hour of waiting is tested in a millisecond.
 """
@@ -23,6 +23,8 @@ FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 # So often `repeated` tries.
 ATTEMPTS = 5
+# Seconds to wait for calls under way after a signal; CI runners kill soon after.
+DRAIN_TIMEOUT = 7.0
 
 
 class Clock(Protocol):
@@ -170,7 +172,7 @@ class CallPool:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> "Future[T]":
-        """As `submit_local`, for work that is no call of the vendor's: the limit does not count it."""
+        """As `submit_local`, for work that makes no call to the vendor: the limit does not count it."""
         future = self._aside.submit(work, *args, **kwargs)
         self._count_aside += 1
 
@@ -207,7 +209,7 @@ class CallPool:
 
 @contextmanager
 def thread_pool(threads: int) -> Iterator[Executor]:
-    """So many threads. Leaving does not wait for a call that hangs: the run has decided about it already."""
+    """A pool of that many threads. Leaving does not wait for a call that hangs, as its result is no longer needed."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     try:
         yield pool

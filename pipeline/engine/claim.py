@@ -1,4 +1,4 @@
-"""Names for temporary files that no other process writes to: a worker that was given up may still be at its work."""
+"""Names for temporary files that no other process writes to: a worker that was given up may still be running."""
 
 import os
 import secrets

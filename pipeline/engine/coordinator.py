@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.engine.calls import CallPool, Clock
+from pipeline.engine.calls import DRAIN_TIMEOUT, CallPool, Clock
 from pipeline.engine.create import Creator
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.errors import AccountError, ExitCode, PipelineError
 
-# Seconds that calls under way are waited for after a signal; CI runners kill soon after.
-DRAIN_TIMEOUT = 7.0
 # Seconds between two results manifests, and between two looks at how the jobs stand.
 PUBLISH_INTERVAL = 30.0
 SHOW_INTERVAL = 0.5

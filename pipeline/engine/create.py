@@ -187,7 +187,7 @@ class Creator:
         """Give up, of the wave that was just published, what others have bought or the budget does not allow.
 
         Once, and by what was published before it: whoever published later has read of it, and yields. What is
-        left is sent, whatever comes in then; were it judged again, two machines could yield to each other.
+        left is sent, regardless of later purchases; were it judged again, two machines could yield to each other.
         """
         self._yield_to_others()
         self._keep_the_budget()
@@ -252,7 +252,7 @@ class Creator:
         self.journal.record(create.purchase.id, event_for(outcome), follow, detail)
 
     def _checked(self, bought: Bought) -> Bought | OutcomeUnknown:
-        """The same, unless its workflow id belongs to another purchase or cannot be recorded."""
+        """`bought`, unless its workflow id belongs to another purchase or cannot be recorded."""
         if self.journal.has_workflow(bought.workflow_id):
             # Its owner cannot be determined.
             return OutcomeUnknown(

@@ -1,4 +1,4 @@
-"""Fetches the files of what was made, and has them put in their places."""
+"""Fetches the files of what was made, and has them put in place."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future

@@ -1,4 +1,4 @@
-"""The purchases under way: which they are, how many there may be, and when each is looked at next.
+"""The purchases under way: which they are, how many there may be, and when each is polled next.
 
 Nothing else decides when a workflow is polled: by how long its template takes, by its progress, and by what
 the vendor asks for.

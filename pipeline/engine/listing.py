@@ -1,4 +1,4 @@
-"""Which file of the vendor's list is which of ours. Pure.
+"""Matches the files of the vendor's list with the recorded ones. Pure.
 
 Neither the order of the vendor's list nor its urls are stable. So ours is the order in which files were first
 recorded, and each further response is matched with it: by url, by size, and else by the bytes that were fetched.
@@ -29,7 +29,7 @@ def matched(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, in
 
 
 def matched_by_url(recorded: Sequence[Output], listed: Sequence[Media]) -> dict[int, int]:
-    """The same by url alone: without its query, where it is unique on both sides."""
+    """As `matched`, by url alone: without its query, where it is unique on both sides."""
     pairs: dict[int, int] = {}
     _pair(pairs, recorded, listed, lambda output: output.url, lambda media: without_query(media.url))
     return pairs
@@ -84,7 +84,7 @@ def merged(recorded: Sequence[Output], listed: Sequence[Media]) -> tuple[Output,
 
 
 def merged_steps(recorded: Sequence[Step], workflow: Workflow) -> tuple[Step, ...]:
-    """The same for the steps of a workflow, each known by its name; further ones are appended."""
+    """As `merged`, for the steps of a workflow, each known by its name; further ones are appended."""
     indexes = step_indexes(recorded, workflow)
     taken = set(indexes.values())
     known = (

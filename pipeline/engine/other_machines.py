@@ -16,7 +16,7 @@ from pipeline.purchases import PurchaseId, Records
 class OtherMachines:
     """Purchases of other machines that were not known when the run began, as `read_others` finds them.
 
-    `assignment` is what the run's plan was made on.
+    The run's plan was made on `assignment`.
     """
 
     read_others: Callable[[], Records]

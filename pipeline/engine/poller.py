@@ -1,4 +1,4 @@
-"""Polls workflows, has what the vendor says of them written down, and what succeeded fetched."""
+"""Polls workflows, has their status recorded, and has those that succeeded fetched."""
 
 from collections.abc import Callable
 from concurrent.futures import Future

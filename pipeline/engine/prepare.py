@@ -1,4 +1,4 @@
-"""Turns the next job to buy into a request: bytes read and compared with the planned hash, urls made fresh."""
+"""Turns the next job to buy into a request: reads bytes, compares them with the planned hash, renews urls."""
 
 import hashlib
 import tempfile

@@ -1,4 +1,4 @@
-"""Tells which jobs of a run each purchase serves, and counts jobs by status, as both change while the run buys."""
+"""The jobs of a run that each purchase serves, and counts of jobs by status; both change while the run buys."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable

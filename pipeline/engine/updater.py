@@ -1,4 +1,4 @@
-"""Tells the vendor of a changed title, description or visibility: one PUT for each purchase, and no purchase."""
+"""Sends changed titles, descriptions and visibilities to the vendor: one PUT per purchase; buys nothing."""
 
 import heapq
 import itertools

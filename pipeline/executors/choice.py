@@ -1,4 +1,4 @@
-"""Which executor makes the calls of a run that may be repeated. Loads nothing that is not asked for."""
+"""Chooses the executor for the calls of a run that may be repeated. Loads only the one that is asked for."""
 
 import os
 import re

@@ -45,7 +45,7 @@ _QUIET = {
 
 @contextmanager
 def local_cluster(processes: int, threads: int, scratch: Path) -> Iterator[Executor]:
-    """So many processes of this machine, each with so many threads; a process that dies is replaced.
+    """Processes of this machine, each with some threads; a process that dies is replaced.
 
     Only they know the certificate, without which they cannot be reached. Their temporary files lie in `scratch`,
     which is emptied before and removed in the end.

@@ -61,7 +61,7 @@ def carry_out(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[
 
 
 def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> tuple[Sealed, ...]:
-    """As `carry_out`, for what takes long."""
+    """As `carry_out`, for long calls."""
     return carry_out(version, shared, calls)
 
 

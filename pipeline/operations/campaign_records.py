@@ -1,4 +1,4 @@
-"""The records of a campaign, a state or results, where there is no manifest that reads."""
+"""The records of a campaign (a state or results) where there is no valid manifest."""
 
 from contextlib import suppress
 from dataclasses import dataclass

@@ -65,11 +65,11 @@ class CampaignState:
         )
 
     def reread(self) -> "CampaignState":
-        """The same, as the state on disk has it now."""
+        """The state as it is on disk now."""
         return self.with_records(self.store.records())
 
     def with_records(self, records: Records) -> "CampaignState":
-        """The same, where the state holds `records`. Asks nothing of the state: any thread may."""
+        """The state with other `records`. Reads nothing from the store, so any thread may call it."""
         if records == self.records:
             return self
         return replace(self, records=records, assignment=assign(self.jobs, records, self.decisions))

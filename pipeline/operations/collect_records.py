@@ -1,4 +1,4 @@
-"""Collects from records alone, where there is no manifest that reads."""
+"""Collects from records alone, where there is no valid manifest."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""Deletes at the vendor and here what nothing needs, or everything that was ever bought."""
+"""Deletes, at the vendor and here, everything that no job needs, or everything ever bought."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass

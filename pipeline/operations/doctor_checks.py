@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. `code` is what a run would end with because of it."""
+    """One result of a check. `code` is the exit code of a run that meets it."""
 
     check: str
     message: str
@@ -55,7 +55,7 @@ CHECKS = (
 
 
 def ignored(finding: Finding) -> Finding:
-    """The same, as one that a run works with."""
+    """The finding as one that a run works with."""
     if finding.verdict is not Verdict.ERROR:
         return finding
     return replace(finding, verdict=Verdict.WARNING, code=ExitCode.OK)

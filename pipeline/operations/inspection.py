@@ -1,4 +1,4 @@
-"""All that is known of one job or one purchase, for `pipeline show`."""
+"""Everything known about one job or one purchase, for `pipeline show`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

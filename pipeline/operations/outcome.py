@@ -1,4 +1,4 @@
-"""How a run, or a `collect`, ended."""
+"""The outcome of a run, or of a `collect`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

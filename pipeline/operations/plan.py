@@ -29,7 +29,7 @@ def plan_of(
 ) -> Plan:
     """The plan of a run, and whether `caps` (by default the manifest's) allow it. Calls no vendor, writes nothing.
 
-    `outputs` is what is known already of what lies in the output folder.
+    `outputs` may be given where the output folder was read already.
     """
     made = make(
         state.assignment,

@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pipeline.engine.calls import repeated, thread_pool
-from pipeline.engine.coordinator import DRAIN_TIMEOUT
+from pipeline.engine.calls import DRAIN_TIMEOUT, repeated, thread_pool
 from pipeline.engine.reporter import Stop
 from pipeline.errors import InvalidInput, Stopped
 from pipeline.operations.environment import Environment
@@ -28,7 +27,7 @@ from pipeline.providers.registry import BUILT_IN, ProviderPlugin, plugin_named, 
 def vendor(
     workspace: Workspace, request_timeout: float = 60.0, workers: Executor | None = None
 ) -> Iterator[Provider]:
-    """The campaign's provider; `request_timeout` is what one call may take, in seconds.
+    """The campaign's provider; one call may take `request_timeout` seconds.
 
     Where that is an emulator, its media are made by the `workers`, if there are any.
 
@@ -65,7 +64,7 @@ def vendor_of(
         return
     # An extra, and heavy: only where it is asked for.
     from pipeline.emulator.embedded import Emulator
-    from pipeline.emulator.settings import Settings as EmulatorSettings
+    from pipeline.emulator.settings import EmulatorSettings
 
     emulator.mkdir(parents=True, exist_ok=True)
     with Emulator(EmulatorSettings(emulator), workers=workers) as server:

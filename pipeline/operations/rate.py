@@ -1,4 +1,4 @@
-"""Tells the vendor what the review said of a purchase."""
+"""Sends the rating of a purchase to the vendor."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""From a campaign to its gallery: what the page needs of records, manifest and disk; no key, network or state."""
+"""Gathers a campaign's data for the gallery from records, manifest and disk; no key, network or state."""
 
 import shlex
 from collections.abc import Mapping, Sequence

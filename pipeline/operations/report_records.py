@@ -1,4 +1,4 @@
-"""The records of a campaign as they lie on this machine, found by its manifest or by its results alone."""
+"""The records of a campaign on this machine, found by its manifest or by its results alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

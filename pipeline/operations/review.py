@@ -52,7 +52,7 @@ class Opinion:
                 )
 
     def of(self, purchase: PurchaseId, key: JobKey) -> Decision:
-        """The same as a decision on one purchase, as of now."""
+        """The opinion as a decision on one purchase, as of now."""
         # Of a take as a whole, the note says why a verdict was given.
         is_why = self.moment is None and self.verdict is not None
         moment = round(self.moment, 3) if self.moment is not None else None

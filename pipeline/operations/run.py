@@ -1,4 +1,4 @@
-"""One plan of one campaign, from what it asks to how the jobs stand at its end. Says nothing: its callers do."""
+"""Carries out one plan of one campaign, from planning to outcome. Prints nothing: its callers do."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -182,7 +182,7 @@ class CampaignRun:
         return self._state.records.purchases.keys() | self._state.store.recorded()
 
     def _settings_for(self, plan: Plan) -> RunSettings:
-        """Those of this run: a shard has its share of the limits that hold for all shards together."""
+        """The settings of this run: a shard has its share of the limits that hold for all shards together."""
         shard = self._state.workspace.shard
         if shard is None:
             return self._settings

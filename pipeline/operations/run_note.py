@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pipeline.files import read_limited
 from pipeline.jobs import Json
-from pipeline.operations.workspace import now
 
 # Seconds between two notes, at least.
 _INTERVAL = 2.0
@@ -37,7 +36,7 @@ class RunNote:
 class NoteWriter:
     """Counts the calls of a run and keeps its note at `path`, from its first call on. Safe in many threads."""
 
-    def __init__(self, path: Path, run: str, max_credits: int | None, clock: Callable[[], str] = now) -> None:
+    def __init__(self, path: Path, run: str, max_credits: int | None, clock: Callable[[], str]) -> None:
         self.note = RunNote(run=run, max_credits=max_credits)
         self._path = path
         self._clock = clock

@@ -1,4 +1,4 @@
-"""The figures of a campaign: how its jobs stand, what people said of them, and what was spent."""
+"""The status of a campaign: its jobs, the decisions on them, and the credits spent."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether manifest, state, results, files and vendor agree."""
+"""Checks that manifest, state, results, files and vendor agree."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Disagreement:
 def in_records(state: CampaignState) -> Iterator[Disagreement]:
     """Differences between the results manifest and manifest and state."""
     name = state.workspace.results_name
-    # As it lies there, whatever the state remembers of it.
+    # As it is on disk, not as the state remembers it.
     published = read_published(state.workspace)
     if published is None:
         if state.records.purchases:

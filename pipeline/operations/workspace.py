@@ -1,7 +1,6 @@
 """A campaign, and where its records lie on this machine."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -10,8 +9,6 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.errors import UsageError
 from pipeline.files import part_location, part_path, parts_beside, project_root, real_path
-from pipeline.jobs import Json
-from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.planning.shards import Shard
@@ -239,16 +236,12 @@ def _written(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def open_workspace(
-    manifest: Path, variables: Mapping[str, Json], paths: RecordPaths, environment: Environment
-) -> Workspace:
-    """Read the manifest and find where its records lie. `variables` win over its vars.
+def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environment) -> Workspace:
+    """The campaign with the locations of its records.
 
     Raises:
-        InvalidInput: the manifest is wrong; all its problems at once.
         UsageError: paths that go against a rehearsal.
     """
-    campaign = load(manifest, variables=variables)
     emulated = paths.emulate or campaign.provider.name == "emulator"
     given = [name for name, value in paths.by_flag().items() if value is not None]
     if emulated and given:

@@ -1,4 +1,4 @@
-"""Who sells: the port, and what speaks to each vendor behind it.
+"""Vendors: the port, and the providers behind it.
 
 What an author of a provider needs is named here, and stays: the port, its plain data and outcomes, what an entry
 point names, and the tools of the built-in provider for those who speak HTTP. Each name is imported when it is first

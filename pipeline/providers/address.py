@@ -1,4 +1,4 @@
-"""Which addresses may be talked to. What counts is where a name leads, not how it is spelled."""
+"""The addresses that may be connected to. A name is judged by the addresses it resolves to, not by its spelling."""
 
 import ipaddress
 import socket

@@ -17,7 +17,7 @@ from pipeline.purchases import WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A local file to be sent: its bytes were read once, and their hash is what the job asks for."""
+    """A local file to be sent: its bytes were read once, and have the hash that the job asks for."""
 
     file: LocalFile
     content: bytes = field(repr=False)

@@ -1,4 +1,4 @@
-"""One file from the vendor's store to its place: whole and checked, or not at all.
+"""Downloads one file from the vendor's store: whole and checked, or not at all.
 
 Servers are not trusted: where they lead is judged at each hop, the key never goes there, and what they send
 must be as long as they said and be the kind of media that was bought.

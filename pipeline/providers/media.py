@@ -116,8 +116,8 @@ def sniffed(head: bytes, declared: str) -> str | None:
 def type_of(head: bytes, declared: str, served: str) -> str | None:
     """The type of a whole file that begins with `head`; None for what is but a text instead of media.
 
-    What is known by its bytes is what they say. Anything else is what it was `declared` to be, else what its server
-    called it; only a page that reports an error is none of that.
+    A type that is known by the bytes wins. Otherwise it is the type that was `declared`, else the one that its server
+    gave; only a page that reports an error is neither.
     """
     known = sniffed(head, served if is_vague(declared) else declared)
     if known is not None:

@@ -1,1 +1,1 @@
-"""The gallery: a page that shows what a campaign brought. `data` says what is on it, `page/` how it looks."""
+"""The gallery: a page with the results of a campaign. `data` is its content, `page/` its look."""

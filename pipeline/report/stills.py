@@ -129,7 +129,7 @@ class StillCache:
                 self._write(self._folder / "facts.json", text.encode())
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Whole or not at all; not synced, as what a power cut takes is made again."""
+        """Written whole or not at all; not synced, as a file lost in a power cut is made again."""
         if not path.parent.is_dir():
             make_folders(path.parent)
             (self._folder / ".gitignore").write_bytes(b"*\n")

@@ -31,7 +31,7 @@ def located_in_store(
     output: ObjectUrl,
     sizes: Mapping[str, int],
 ) -> dict[str, ObjectUrl]:
-    """The same of an object store below `output`, where objects of these `sizes` lie by their paths."""
+    """As `located`, in an object store below `output` whose objects have these `sizes`, by path."""
     return _located(jobs, purchases, _StoreLook(output, sizes))
 
 

@@ -1,4 +1,4 @@
-"""Writes the gallery: a folder that opens from disk, the same with its videos inside, or one file."""
+"""Writes the gallery: a folder that opens from disk, a folder with its videos inside, or one file."""
 
 import os
 import re
@@ -226,7 +226,7 @@ def _href(path: str) -> str:
 
 
 def _bundled(source: GalleryCampaign, folder: Path) -> dict[str, str]:
-    """The same, with each file put into the folder: a hard link where the system can, else a copy."""
+    """The campaign with each file put into the folder: a hard link where the system can, else a copy."""
     hrefs = {}
     for digest, location in source.files.items():
         below = Path("media", source.name, _below(source.output, location))

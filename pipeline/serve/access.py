@@ -173,7 +173,7 @@ def read_token(path: Path) -> str:
     return token
 
 
-class Guard:
+class TokenGuard:
     """ASGI middleware: 403 without the token, 413 for too large a body, and safe headers on every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:

@@ -1,4 +1,4 @@
-"""The web application of the live page: which path leads to what."""
+"""The web application of the live page: its routes and handlers."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pipeline.jobs import Json
 from pipeline.report.page import page_files
 from pipeline.report.video_files import is_within
 from pipeline.schemes import ObjectUrl
-from pipeline.serve.access import LARGEST_BODY, Access, Guard
+from pipeline.serve.access import LARGEST_BODY, Access, TokenGuard
 from pipeline.serve.page_rows import PageRows
 from pipeline.serve.review_request import opinion_of, read_review
 from pipeline.serve.watcher import Watcher
@@ -51,7 +51,7 @@ def create_app(
             Route("/films/{number:int}/{digest}", handlers.video),
             Route("/{name}", handlers.page_file),
         ],
-        middleware=[Middleware(Guard, access=access)],
+        middleware=[Middleware(TokenGuard, access=access)],
     )
     return Starlette(routes=[*open_routes, guarded], exception_handlers={HTTPException: _refused})
 

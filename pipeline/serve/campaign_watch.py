@@ -36,7 +36,7 @@ class _Read:
 
     jobs: list[Job] = field(default_factory=list)
     published: Records = field(default_factory=Records)
-    said: Mapping[PurchaseId, Decision] = field(default_factory=dict)
+    decided: Mapping[PurchaseId, Decision] = field(default_factory=dict)
     sighting: Sighting = field(default_factory=Sighting)
     usual: Mapping[str, float] = field(default_factory=dict)
     note: RunNote | None = None
@@ -200,7 +200,7 @@ class CampaignWatch:
 
     def _read_decisions(self) -> None:
         found = decisions.read(self.workspace.decisions, self.workspace.decisions_name)
-        self._read.said = decisions.by_purchase(found)
+        self._read.decided = decisions.by_purchase(found)
 
     def _read_results(self) -> None:
         published = read_published(self.workspace)
@@ -218,7 +218,7 @@ class CampaignWatch:
 
     def _work_out(self) -> None:
         read = self._read
-        in_force = decisions.in_force(read.said.values())
+        in_force = decisions.in_force(read.decided.values())
         known = read.sighting.records
         records = absorb(known, read.published, in_force) if read.published.purchases else known
         if self._assignment.jobs is read.jobs and self._serves_as_before(records, in_force):
@@ -227,7 +227,7 @@ class CampaignWatch:
         else:
             self._assignment = assign(read.jobs, records, in_force)
         self._records = records
-        self.rows.update(self._assignment, records, in_force, read.said)
+        self.rows.update(self._assignment, records, in_force, read.decided)
 
     def _serves_as_before(self, records: Records, in_force: Decisions) -> bool:
         """Whether nothing has changed that decides which purchase serves which job; most steps of a run do not."""

@@ -109,5 +109,5 @@ class Feed:
 
 
 def _beat() -> bytes:
-    """That the connection stands, and what time it is here: the browser's clock may differ."""
+    """A sign of life with the time here, as the browser's clock may differ."""
     return b"event: beat\ndata: %s\n\n" % now().encode()

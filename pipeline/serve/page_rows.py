@@ -1,4 +1,4 @@
-"""The rows of one campaign on the live page: rebuilt only where something in them has changed."""
+"""The rows of one campaign on the live page; only rows that have changed are rebuilt."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -95,14 +95,14 @@ class PageRows:
         assignment: Assignment,
         records: Records,
         decisions: Decisions,
-        said: Mapping[PurchaseId, Decision],
+        decided: Mapping[PurchaseId, Decision],
     ) -> None:
         """Rebuild the rows of what has changed."""
-        changed = self._changed_purchases(records, said)
+        changed = self._changed_purchases(records, decided)
         stands = job_statuses(assignment)
         jobs = {
             key: self._document(key, stands[key], assignment, decisions)
-            for key in self._changed_jobs(stands, assignment, said, changed)
+            for key in self._changed_jobs(stands, assignment, decided, changed)
         }
         for output in (each for purchase in changed.values() for each in _outputs(purchase)):
             if output.sha256 is not None:
@@ -167,11 +167,11 @@ class PageRows:
         self._sent_files = len(self._rows.files)
 
     def _changed_purchases(
-        self, records: Records, said: Mapping[PurchaseId, Decision]
+        self, records: Records, decided: Mapping[PurchaseId, Decision]
     ) -> dict[PurchaseId, Purchase]:
         changed = {}
         for purchase_id, purchase in records.purchases.items():
-            decision = said.get(purchase_id)
+            decision = decided.get(purchase_id)
             seen = self._seen_purchases.get(purchase_id)
             if seen is None and purchase.status is Status.VOID:
                 continue  # nothing was bought, and the page never showed it
@@ -189,14 +189,14 @@ class PageRows:
         self,
         stands: Mapping[JobKey, JobStatus],
         assignment: Assignment,
-        said: Mapping[PurchaseId, Decision],
+        decided: Mapping[PurchaseId, Decision],
         changed: Collection[PurchaseId],
     ) -> list[JobKey]:
         keys = []
         for key, stand in stands.items():
             shown = stand.purchase or assignment.matcher.last(key)
             shown_id = shown.id if shown is not None else None
-            decision = said[shown_id].decision if shown_id is not None and shown_id in said else None
+            decision = decided[shown_id].decision if shown_id is not None and shown_id in decided else None
             seen = (stand.status, stand.reason, shown_id, decision, self._actions.get(key))
             if seen != self._seen_jobs.get(key) or shown_id in changed:
                 self._seen_jobs[key] = seen

@@ -1,17 +1,19 @@
-"""The server of the live page: as the whole of a command, or in a thread of a run, which it never harms."""
+"""The server of the live page: a whole command, or a thread of a run, which it never harms."""
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.operations.report import media_reader
+from pipeline.operations.webhooks import keeping_receipts
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.report.stills import StillCache
 from pipeline.serve.access import Access, ListenAddress, access_for
@@ -184,3 +186,15 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watcher.feed.close()
         await super().shutdown(sockets)
+
+
+def webhook_routes(workspaces: Iterable[Workspace], url: str) -> list[BaseRoute]:
+    """The routes to what keeps the vendor's calls below `url`, with its path and without: a proxy may take that off.
+
+    Raises:
+        UsageError: the url, or the secret in the environment, is of no use.
+        InvalidInput, Unfinished: the secret cannot be read or made.
+    """
+    application = keeping_receipts(workspaces, url)
+    before = urlsplit(url).path.rstrip("/")
+    return [Mount(f"{each}/hooks", app=application) for each in dict.fromkeys(("", before))]

@@ -58,18 +58,18 @@ class Watcher:
                 self.feed.add(_line({"campaigns": changes}))
 
     def record(
-        self, said: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
+        self, decide: Callable[[Sequence[CampaignWatch]], tuple[CampaignWatch, Decision]]
     ) -> dict[str, Json]:
         """Write a decision on a purchase to disk, then send it to every browser.
 
         Returns what of the page has changed by it, with the id of the event up to which that holds.
 
         Raises:
-            UsageError: it cannot be said.
+            UsageError: the decision is not possible.
             InvalidInput, Unfinished: it cannot be written.
         """
         with self._lock:
-            watch, decision = said(self.campaigns)
+            watch, decision = decide(self.campaigns)
         record(watch.workspace, [decision])
         self.look()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Figures, and the text in which Prometheus reads them. Not safe to use from many threads: its user has a lock."""
+"""Metrics, and the text in which Prometheus reads them. Not safe to use from many threads: the caller locks."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence

@@ -42,7 +42,7 @@ class CallMeter(Protocol):
         ...
 
     def on_download(self, size: int, /) -> None:
-        """So many bytes of a file were fetched."""
+        """Count the bytes of a file that was fetched."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Times as records have them, UTC and ISO 8601, as numbers. A record of elsewhere may hold what is no time."""
+"""Recorded times (UTC, ISO 8601) as numbers. A record from elsewhere may hold an invalid one."""
 
 from datetime import UTC, datetime
 

@@ -136,7 +136,7 @@ def _page(lab: Lab) -> None:
 def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
     try:
         call(provider)
-    except Exception as error:  # noqa: BLE001 - which one it is, is what is asked
+    except Exception as error:  # noqa: BLE001 - the check is which one it is
         return error
     return None
 

@@ -1,4 +1,4 @@
-"""Checks of what a provider is: plain data, picklable, and silent about its key."""
+"""Checks of a provider as an object: plain data, picklable, and never showing its key."""
 
 import pickle
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def _never_shown(lab: Lab) -> None:
     for call in CALLS.values():
         try:
             call(provider)
-        except Exception as error:  # noqa: BLE001 - what it says is what is looked at
+        except Exception as error:  # noqa: BLE001 - its message is what is checked
             texts.append(f"{error!r} {error} {error.__cause__!r} {error.__context__!r}")
     expect(
         not any(KEY in text for text in texts), "an outcome or an error holds the key that a server repeated"

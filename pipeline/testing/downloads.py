@@ -1,4 +1,4 @@
-"""Checks of `download`: a file comes whole or not at all, and the key does not go to where files lie."""
+"""Checks of `download`: a file arrives whole or not at all, and the key is not sent to where files lie."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""One check's surroundings: a server that plays the vendor, a folder, and what the provider said meanwhile."""
+"""The lab of one check: a server that plays the vendor, a folder, and the log of the provider."""
 
 import logging
 import tempfile

@@ -1,4 +1,4 @@
-"""A server that does to a connection whatever a check wants, and counts the calls that arrived whole."""
+"""A server that plays what a check wants on a connection, and counts the calls that arrived whole."""
 
 import socket
 import struct

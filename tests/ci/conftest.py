@@ -7,7 +7,7 @@ from support.campaigns import picture, spring
 
 from ci.hosting import Machine, Remote
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 
 MANIFEST = "campaigns/spring.yaml"
 
@@ -15,14 +15,14 @@ MANIFEST = "campaigns/spring.yaml"
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
     """The vendor, quick."""
-    with Emulator(Settings.tiny(tmp_path / "vendor")) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "vendor")) as running:
         yield running
 
 
 @pytest.fixture
 def slow_vendor(tmp_path: Path) -> Iterator[Emulator]:
     """The vendor, whose workflows take longer than any test."""
-    with Emulator(Settings.tiny(tmp_path / "slow", duration=3600)) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "slow", duration=3600)) as running:
         yield running
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from support.calling import Pipeline
 
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.manifest.load import load
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded emulator makes tiny media at once."""
-    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+    monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -18,11 +18,12 @@ from pipeline import failpoints
 from pipeline.emulator.embedded import Emulator
 from pipeline.errors import InvalidInput
 from pipeline.files import stamp
+from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.published_results import inputs_hash
 from pipeline.operations.results_publisher import Publication, Publisher
-from pipeline.operations.workspace import RecordPaths, open_workspace
+from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Decisions, PurchaseId
 from pipeline.state.store import Change, PlacedFile
 from pipeline.state.transitions import Superseded, advance
@@ -53,7 +54,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def in_process(project: Project) -> Any:
     """The campaign, opened for writing."""
     environment = Environment(variables={}, command="test")
-    return open_campaign(open_workspace(project.manifest, {}, RecordPaths(), environment), writable=True)
+    return open_campaign(workspace_of(load(project.manifest), RecordPaths(), environment), writable=True)
 
 
 def placed(path: str) -> PlacedFile:

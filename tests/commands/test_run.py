@@ -889,7 +889,7 @@ def test_an_image_that_is_gone_keeps_no_bought_job_from_its_plan(
 
 
 @fails_without(
-    "pipeline.operations.workspace:open_workspace",
+    "pipeline.operations.workspace:workspace_of",
     "name = f'{campaign.name}",
     swap=("f'{campaign.name}.emulated' if emulated else campaign", "campaign"),
 )

@@ -115,7 +115,7 @@ def test_without_the_token_everything_is_403(bought: Project, serve: Serve, path
 
 
 @fails_without(
-    "pipeline.serve.access:Guard.__call__",
+    "pipeline.serve.access:TokenGuard.__call__",
     "refused = self._error_response(request)",
     swap=("self._error_response(request)", "None"),
 )

@@ -14,7 +14,7 @@ from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.webhooks.receipt import Receipt
 from pipeline.webhooks.spool import Spool
@@ -25,7 +25,7 @@ CATALOGUE = {"version": 1, "templates": {"each_explodedloop_0226": {"webhook": T
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
     """Its workflows take a moment, so that who asks too early asks in vain."""
-    with Emulator(Settings.tiny(tmp_path / "vendor", duration=0.5)) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "vendor", duration=0.5)) as running:
         yield running
 
 

@@ -18,7 +18,7 @@ from support.campaigns import Project, campaign, spring
 
 import pipeline as face
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import JobKey
 from pipeline.state.sql import statements
 from pipeline.state.sql.database import Row, Value
@@ -397,7 +397,7 @@ def test_the_example_tells_what_is_wrong(
 def test_the_example_rehearses(
     example: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.emulator.settings.Settings", Settings.tiny)
+    monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
     shutil.copytree(ROOT / "examples" / "quickstart" / "images", folder / "images")
     shutil.copy(ROOT / "examples" / "quickstart" / "campaign.yaml", folder)
 

@@ -15,7 +15,7 @@ from support.processes import Running
 
 from pipeline import jobs
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry
+from pipeline.emulator.ledger import LedgerEntry
 from pipeline.state.lock import refuse_network_file_system
 from pipeline.state.opening import open_store
 
@@ -104,7 +104,7 @@ def test_a_run_whose_state_is_deleted_buys_nothing_more_and_forgets_nothing(
 ) -> None:
     append = vendor.ledger.append
 
-    def deleted_meanwhile(entry: Entry) -> None:
+    def deleted_meanwhile(entry: LedgerEntry) -> None:
         append(entry)
         project.state.unlink()
 

@@ -14,7 +14,7 @@ from support.processes import PATIENCE, Running
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry
+from pipeline.emulator.ledger import LedgerEntry
 from pipeline.jobs import Json
 
 P = ParamSpec("P")
@@ -221,7 +221,7 @@ def test_a_wave_that_finds_no_place_in_the_results_is_not_sent(
     project = campaign(folder, {"campaign.yaml": spring()})
     append = vendor.ledger.append
 
-    def blocking(entry: Entry) -> None:
+    def blocking(entry: LedgerEntry) -> None:
         """Once the first wave is sent, nothing can be written there."""
         append(entry)
         project.results_file.unlink()

@@ -19,7 +19,7 @@ from support.protection import fails_without
 from support.trials import UPSTREAM, every_way
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry
+from pipeline.emulator.ledger import LedgerEntry
 
 SEED = seed_of_tests()
 LOST, AT_ONCE = 12, 4
@@ -129,7 +129,7 @@ def test_the_wave_of_a_lost_machine_is_in_attention_on_the_next_one(
     numbers: SimpleQueue[int] = SimpleQueue()
     append = vendor.ledger.append
 
-    def lost_meanwhile(entry: Entry) -> None:
+    def lost_meanwhile(entry: LedgerEntry) -> None:
         append(entry)
         first.lose(numbers.get(timeout=PATIENCE))
 
@@ -199,7 +199,7 @@ def test_a_push_that_is_refused_on_the_way_stops_the_buying_and_finishes_what_is
     machine = remote.machine(tmp_path / "machine", "spring")
     append = vendor.ledger.append
 
-    def overtaken(entry: Entry) -> None:
+    def overtaken(entry: LedgerEntry) -> None:
         if not vendor.ledger.entries:
             come_first(remote, tmp_path)
         append(entry)

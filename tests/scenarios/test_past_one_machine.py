@@ -18,7 +18,7 @@ from support.processes import PATIENCE, Running
 from support.s3 import BUCKET, Asked, S3Server, assert_stored_whole
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry, Ledger
+from pipeline.emulator.ledger import Ledger, LedgerEntry
 
 Start = Callable[..., Running]
 
@@ -110,7 +110,7 @@ def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytes
     """Have something done when so many were sold, before the last one is answered."""
     append = Ledger.append
 
-    def met(ledger: Ledger, entry: Entry) -> None:
+    def met(ledger: Ledger, entry: LedgerEntry) -> None:
         append(ledger, entry)
         if (moment := moments.get(len(ledger.entries))) is not None:
             moment()
@@ -119,7 +119,7 @@ def meet_creates(moments: Mapping[int, Callable[[], object]], monkeypatch: pytes
 
 
 def settle(
-    pipeline: Pipeline, manifest: Path, purchase: str, sold: Entry | None, places: tuple[str, ...]
+    pipeline: Pipeline, manifest: Path, purchase: str, sold: LedgerEntry | None, places: tuple[str, ...]
 ) -> None:
     """Tell what became of a create, as the vendor's own list has it."""
     bought = sold is not None and sold.workflow_id is not None

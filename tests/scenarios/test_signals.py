@@ -76,8 +76,8 @@ def test_what_is_in_the_air_is_waited_for_and_nothing_more_is_sent(
 
 @fails_without(
     "pipeline.cli.signals:stopping.ask",
-    "if number == signal.SIGINT and number in heard",
-    swap=("number in heard", "heard"),
+    "if number == signal.SIGINT and number in received",
+    swap=("number in received", "received"),
 )
 def test_of_two_signals_that_are_sent_at_once_either_may_be_heard_first(
     project: Project, start: Start, vendor: Emulator

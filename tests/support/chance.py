@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.jobs import Json
 from support.nursery import Nursery
 from support.trials import Trial
@@ -149,4 +149,4 @@ class Chance:
 
 def vendor_in(folder: Path) -> Emulator:
     """A vendor of tiny media that takes its time, for `with`."""
-    return Emulator(Settings.tiny(folder, _DURATION))
+    return Emulator(EmulatorSettings.tiny(folder, _DURATION))

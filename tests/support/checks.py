@@ -10,7 +10,7 @@ import jsonschema
 from PIL import Image
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry
+from pipeline.emulator.ledger import LedgerEntry
 from support.campaigns import Project
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -53,7 +53,7 @@ def assert_nothing_bought_twice(vendor: Emulator) -> None:
     assert len(titles) == len(set(titles)), titles
 
 
-def bought_for(project: Project, vendor: Emulator) -> list[Entry]:
+def bought_for(project: Project, vendor: Emulator) -> list[LedgerEntry]:
     """What the vendor sold to this campaign, whose name begins the titles."""
     return [entry for entry in vendor.ledger.bought if entry.title.startswith(f"{project.name}: ")]
 

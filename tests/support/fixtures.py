@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from support.calling import Pipeline, is_foreign
 from support.campaigns import Project, campaign
 from support.nursery import Nursery, the_nursery
@@ -17,7 +17,7 @@ from support.processes import Running, environment
 @pytest.fixture
 def vendor(tmp_path: Path) -> Iterator[Emulator]:
     """The vendor: an emulator that makes tiny media at once, with a ledger and faults of this test's own."""
-    with Emulator(Settings.tiny(tmp_path / "vendor")) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "vendor")) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.ledger import Entry
+from pipeline.emulator.ledger import LedgerEntry
 from pipeline.jobs import Json
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
@@ -112,7 +112,7 @@ class Trial:
         return "\n".join(self.history)
 
     @property
-    def creates(self) -> list[Entry]:
+    def creates(self) -> list[LedgerEntry]:
         """Its own lines in the vendor's ledger, which several campaigns may share."""
         return [entry for entry in self.vendor.ledger.entries if entry.title.startswith(f"{self.name}: ")]
 

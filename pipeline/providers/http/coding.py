@@ -26,7 +26,7 @@ def is_undone(coding: str) -> bool:
 def undone(blocks: Iterable[bytes], coding: str | None, is_plain: Callable[[bytes], bool]) -> Iterator[bytes]:
     """The blocks of a body without its `coding`.
 
-    Headers err, so what `is_plain` by its first block is left as it is, and so is what no library here can undo.
+    Headers err, so a body that `is_plain` by its first block is left as it is, and so is one in an unknown coding.
 
     Raises:
         TransportError: it ends early, or is no sound compression.

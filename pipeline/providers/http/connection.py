@@ -174,7 +174,7 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    """As the class above, over TLS."""
 
 
 class _Source:

@@ -1,4 +1,4 @@
-"""One request, one answer, over the HTTP library's adapter."""
+"""One request, one response, over the HTTP library's adapter."""
 
 import logging
 import os

@@ -40,7 +40,7 @@ function selectButton(job, letter) {
   });
 }
 
-/** What stands in the mat: the video, or the marks of where it will be. @param {Job} job */
+/** The content of the mat: the video, or crop marks where it will be. @param {Job} job */
 function mediaBox(job) {
   if (
     job.state === "failed" ||
@@ -149,7 +149,7 @@ function whyNoVideo(job) {
   }
 }
 
-/** Which step a job is at, as far as its template's others tell. @param {Job} job */
+/** The step that a job is at, judged by other jobs of its template. @param {Job} job */
 function currentStep(job) {
   const made = job.serving?.steps.length ?? 0;
   const of = Math.max(usualOf(job).steps, made);

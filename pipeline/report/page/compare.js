@@ -2,7 +2,7 @@
 // Two to four purchases beside each other or, two of them, with a wipe: played, paused and sought as one.
 
 const LETTERS = ["A", "B", "C", "D"];
-// So many are listed of what came, went or was made anew.
+// How many are listed of those that were added, removed or remade.
 const MOST_LISTED = 200;
 
 /** Which side the decision bar acts on. */
@@ -36,7 +36,7 @@ function compareView(ids) {
   ];
 }
 
-/** What was said of those that are compared, with the videos left as they play. */
+/** Update the decisions of the compared purchases; the videos play on. */
 function refreshCompare() {
   const purchases = app.view.compare
     .map((id) => app.model.purchases.get(id))
@@ -105,7 +105,7 @@ function addPurchase() {
 
 /**
  * The video or picture of a purchase, in a box of its ratio.
- * @param {Purchase} purchase @param {number} index @param {boolean} atEnd where its letter stands
+ * @param {Purchase} purchase @param {number} index @param {boolean} atEnd where its letter is shown
  */
 function paneOf(purchase, index, atEnd) {
   const file = purchase.files[0];
@@ -228,7 +228,7 @@ function sidesHead(purchases) {
   );
 }
 
-/** What a purchase is among those that are compared. @param {Purchase} purchase @param {Purchase[]} purchases */
+/** The role of a purchase in the comparison. @param {Purchase} purchase @param {Purchase[]} purchases */
 function roleOf(purchase, purchases) {
   const job = app.model.jobs.find((each) => each.purchase === purchase.id);
   const alike = purchases.every((each) => each.key.split("#")[0] === purchase.key.split("#")[0]);
@@ -246,7 +246,7 @@ function stateOfPurchase(purchase) {
   );
 }
 
-/** What differs from the first to each of the others. @param {Purchase[]} purchases */
+/** The differences between the first and each of the others. @param {Purchase[]} purchases */
 function differenceBlock(purchases) {
   const [first, ...others] = purchases;
   const blocks = others.flatMap((other, index) => {
@@ -308,7 +308,7 @@ function chooseSide(by) {
   next?.click();
 }
 
-// Without a choice: what there is to compare.
+// Without a choice: everything that can be compared.
 
 function compareList() {
   const befores = app.model.campaigns.filter((campaign) => campaign.before);
@@ -340,7 +340,7 @@ function compareTitle(befores) {
   return `${capital(differences.filter(Boolean).join(", ") || "nothing differs")}.`;
 }
 
-/** What came, went or was made anew against the other results: of jobs, and of what serves them. @param {Campaign} campaign */
+/** Jobs and purchases that were added, removed or remade since the other results. @param {Campaign} campaign */
 function changesOf(campaign) {
   const old = new Map((campaign.before?.jobs ?? []).map((job) => [job.key, job]));
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
@@ -399,7 +399,7 @@ function replacedHere() {
 }
 
 /**
- * A heading with what stands below it; nothing where there is nothing.
+ * A heading with its content; nothing where there is no content.
  * @param {string} title @param {string} about @param {string} form @param {(() => Node)[]} entries
  */
 function listBlock(title, about, form, entries) {
@@ -442,26 +442,26 @@ function namedThumb(job) {
   );
 }
 
-/** What only the other results have: the job where there is one here, else the film, if it is. @param {JobData} job @param {Campaign} campaign */
+/** An entry that only the other results have: its job where there is one here, else its video, if it is here. @param {JobData} job @param {Campaign} campaign */
 function goneThumb(job, campaign) {
   const here = app.model.byKey[campaign.number].get(job.key);
   const purchase = app.model.purchases.get(job.purchase ?? "");
-  const film = purchase?.files[0] && source.film(purchase.files[0]);
+  const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
     el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] || job.key })),
   ];
   if (here)
     return el("a", { class: "thumb earlier", href: addressOf({ view: "job", job: here.address }) }, ...inner);
-  return film
-    ? el("a", { class: "thumb earlier", href: film, target: "_blank", rel: "noopener" }, ...inner)
+  return href
+    ? el("a", { class: "thumb earlier", href, target: "_blank", rel: "noopener" }, ...inner)
     : el("div", { class: "thumb earlier" }, ...inner);
 }
 
 function unmade() {
   return el(
     "div",
-    { class: "film frame", vars: { ratio: 16 / 9 } },
-    el("div", { class: "told" }, el("span", { text: "not made yet" })),
+    { class: "media frame", vars: { ratio: 16 / 9 } },
+    el("div", { class: "message" }, el("span", { text: "not made yet" })),
   );
 }

@@ -7,10 +7,10 @@ const VERDICTS = [
   { verb: "redo", decision: "redo", word: "Redo", set: "Sent back", sign: "redo", key: "d" },
 ];
 
-// Takes a verdict back: by its key, or by the button of what is set.
+// Withdraws a verdict: by its key, or by the button of the verdict that is set.
 const UNDECIDE = { verb: "undecide", decision: "undecided", set: "Decision taken back" };
 
-/** What a decision is about now: the purchase in the detail, or the chosen side of a compare. @type {Purchase | undefined} */
+/** The purchase that a decision is about: the one in the detail, or the chosen side of a comparison. @type {Purchase | undefined} */
 let deciding;
 
 /** @param {string} verb @param {Purchase[]} purchases */
@@ -52,7 +52,7 @@ async function save(purchase, review, message) {
   }
 }
 
-/** Stars for what is decided on now. @param {number} rating */
+/** Rate the purchase that is decided on. @param {number} rating */
 function rate(rating) {
   if (deciding && source.canDecide && canBeDecided(deciding))
     void save(deciding, { rating }, `${counted(rating, "star")} given`);
@@ -199,7 +199,7 @@ function writeNote() {
   /** @type {HTMLElement | null} */ (document.querySelector(".decide .note input"))?.focus();
 }
 
-/** Whether somebody has still to decide; what is being saved is as good as decided. @param {Job} job */
+/** Whether a decision is missing; one that is being saved counts as made. @param {Job} job */
 function isToDecide(job) {
   return isUndecided(job) && !saving.has(job.serving?.id ?? "");
 }
@@ -210,7 +210,7 @@ function starsOf(rating) {
   return el("span", { class: "stars", role: "img", "aria-label": `${rating} of 5 stars` }, ...stars);
 }
 
-/** Open the next job that nobody decided on: behind the one that is open, else the first. */
+/** Open the next undecided job: after the one that is open, else the first. */
 function nextUndecided() {
   const here = jobsShown();
   const list = here.some(isToDecide) ? here : sorted(app.model.jobs, app.view.sort);

@@ -1,5 +1,5 @@
 "use strict";
-// One job: its video, its takes and steps, what changed, what was said of it, and what was asked for.
+// One job: its video, its takes and steps, its changes, its decisions and its request.
 
 /** @param {Job} job */
 function detailView(job) {
@@ -24,12 +24,12 @@ function moreOf(job) {
   return el("div", { class: "more" }, takesBlock(job), outputsBlock(job), stepsBlock(job));
 }
 
-/** What is looked at and decided on: what serves the job, or the take that was sent back. @param {Job} job */
+/** The purchase to look at and decide on: the one that serves the job, or the take that was sent back. @param {Job} job */
 function judged(job) {
   return job.serving ?? (job.decision === "redo" ? job.shown : undefined);
 }
 
-/** What was said or made of the job that is open, with the video left as it plays. @param {Job} job @param {boolean} changed */
+/** Update the job that is open; its video plays on. @param {Job} job @param {boolean} changed */
 function refreshDetail(job, changed) {
   const view = byId("view");
   const list = jobsShown();
@@ -184,7 +184,7 @@ function takesBlock(job) {
   );
 }
 
-/** The older side first: A is what was, B what is. @param {Job} job @param {Purchase} other */
+/** The older side first: A is before, B is now. @param {Job} job @param {Purchase} other */
 function comparedWith(job, other) {
   const id = job.shown?.id ?? "";
   return other.id === id ? [id] : other.key === job.key ? [other.id, id] : [id, other.id];
@@ -355,7 +355,7 @@ function factsLine(job) {
   );
 }
 
-/** What went wrong or is missing, with the command that helps. @param {Job} job */
+/** The failure, or what is missing, with the command that helps. @param {Job} job */
 function trouble(job) {
   /** @type {Record<string, [string, string]>} */
   const known = {

@@ -1,5 +1,5 @@
 "use strict";
-// What changed between two requests: prompts word by word, options and images one by one.
+// The differences of two requests: prompts word by word, options and images one by one.
 
 const MOST_WORDS = 1200;
 
@@ -10,7 +10,7 @@ function wordsOf(text, lang) {
 }
 
 /**
- * What one has to do to turn a text into another.
+ * The edits that turn one text into another.
  * @param {string} before @param {string} after @param {string} [lang]
  * @returns {{ kind: "same" | "out" | "in", text: string }[]}
  */
@@ -105,7 +105,7 @@ function changedText(before, after, lang) {
   return el("p", { class: "text", dir: "auto", lang }, ...nodes);
 }
 
-/** What differs between two requests besides the prompt. @param {RequestData | undefined} before @param {RequestData | undefined} after */
+/** The differences of two requests besides the prompt. @param {RequestData | undefined} before @param {RequestData | undefined} after */
 function changedOptions(before, after) {
   const old = flat(before);
   const now = flat(after);

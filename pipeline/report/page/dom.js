@@ -188,7 +188,7 @@ function keyLine(of) {
 }
 
 /**
- * Head and tail of a key. The tail is what tells neighbours apart: the prompt and its axes, two or three parts. Of an
+ * Head and tail of a key. The tail distinguishes neighbours: the prompt and its axes, two or three parts. Of an
  * axis whose value is a word, the word says enough.
  * @param {string} key
  * @returns {[string, string]}

@@ -25,7 +25,7 @@ function facetsOf(/** @type {Model} */ model) {
 
 /** @typedef {ReturnType<typeof facetsOf>[0] & { values: string[], read: (job: Job) => string | undefined }} Facet */
 
-/** What the filters were drawn for, so that each letter that is typed only writes new numbers. */
+/** The facets that the filters show, so that each letter typed only updates the numbers. */
 let drawn = {
   of: /** @type {Model | undefined} */ (undefined),
   shape: "",
@@ -79,7 +79,7 @@ function facetSet(facet) {
   );
 }
 
-/** How many jobs each value would leave, given what the other facets ask for. @param {Facet} facet @param {Search} search @param {Job[]} found */
+/** How many jobs each value would leave, given the other facets. @param {Facet} facet @param {Search} search @param {Job[]} found */
 function updateCounts(facet, search, found) {
   const own = search.terms.some((term) => term.field === facet.field);
   const counts = countsOf(own ? fitting(search, app.model.jobs, facet.field) : found, facet.read);

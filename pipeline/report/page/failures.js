@@ -1,7 +1,7 @@
 "use strict";
 // Failures: one table, grouped by reason, unknown outcomes first; a command for each group and one for each row.
 
-/** What to run after a failure, by its reason. @type {Record<string, string[]>} */
+/** The commands to run after a failure, by its reason. @type {Record<string, string[]>} */
 const AFTER_FAILURE = {
   vendor: ["run", "--retry-failed"],
   rejected: ["plan"],

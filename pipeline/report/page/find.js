@@ -12,7 +12,7 @@ const FIELDS = {
   image: (job) => job.image,
   prompt: (job) => job.prompt,
   job: (job) => job.rule,
-  // What follows is known to the page only.
+  // The fields below exist on the page only.
   decision: decisionOf,
   ratio: (job) => job.ratioName || undefined,
   state: (job) => job.state,
@@ -182,7 +182,7 @@ function hasTerm(text, term) {
   return termsIn(text).includes(term.replaceAll('"', ""));
 }
 
-/** The search with a term put in, or taken out where it stands in it. @param {string} text @param {string} term */
+/** The search with a term put in, or taken out where it is there. @param {string} text @param {string} term */
 function toggled(text, term) {
   const terms = termsIn(text);
   const bare = term.replaceAll('"', "");
@@ -207,7 +207,7 @@ function compareText(one, other) {
 /** @type {{ of: Job[], order: string, jobs: Job[] } | undefined} */
 let lastSorted;
 
-/** Sorted; what is alike stands in the order of keys. Kept, as each letter that is typed asks for it. @param {Job[]} jobs @param {string} order */
+/** Sorted; equals are in the order of keys. Cached, as each letter typed needs it. @param {Job[]} jobs @param {string} order */
 function sorted(jobs, order) {
   if (lastSorted?.of !== jobs || lastSorted.order !== order) {
     const { before } = SORTS[order] ?? SORTS.newest;

@@ -79,9 +79,9 @@ type CampaignData = {
   selected_of?: number;
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
   run?: { started: string; spent: number; max_credits: number | null } | null; // the last one
-  calls?: Record<string, number> | null; // of its calls by minute; null: nobody counted them
+  calls?: Record<string, number> | null; // of its calls by minute; null: not counted
   changed?: string; // when something was last seen to change
-  trouble?: string | null; // why what is on disk cannot be read now
+  trouble?: string | null; // why the files on disk cannot be read now
   jobs: JobData[];
   purchases: PurchaseData[];
   files: MediaFile[];
@@ -124,9 +124,9 @@ type State =
 
 type Job = JobData & {
   campaign: Campaign;
-  address: string; // what names it in the address of the page
-  serving: Purchase | undefined; // what serves it now
-  shown: Purchase | undefined; // that, or what did before
+  address: string; // its name in the address of the page
+  serving: Purchase | undefined; // the purchase that serves it now
+  shown: Purchase | undefined; // that one, or the one that did before
   file: MediaFile | undefined; // the first of its files
   state: State;
   rating: number;
@@ -164,17 +164,17 @@ type Search = { terms: Term[]; nothing: Term | undefined };
 
 type Props = Record<string, unknown>;
 
-/** What somebody says of a purchase: `at` is the moment in seconds that `note` is about. */
+/** A review of a purchase: `at` is the moment in seconds that `note` is about. */
 type Review = { decision?: string; rating?: number; note?: string; at?: number };
 
-/** What has changed: jobs as "number key" of their campaign, and purchases. Undefined: maybe anything. */
+/** The changes: jobs as "number key" of their campaign, and purchases. Undefined: maybe anything. */
 type Changed = { jobs: Set<string>; purchases: Set<string> } | undefined;
 
 type Source = {
   readonly canDecide: boolean;
   readonly isLive: boolean;
   readonly views: Record<string, () => Node[]>; // those that only this page has
-  ready(): void; // called when the page stands
+  ready(): void; // called when the page is built
   goesOn(): boolean; // whether a run seems to be going on now
   load(): Promise<GalleryData>;
   still(file: MediaFile): string | undefined;

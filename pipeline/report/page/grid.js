@@ -1,5 +1,5 @@
 "use strict";
-// The contact sheet. Few jobs stand in it whole, once there is time; of many, only the rows around what is seen.
+// The contact sheet. A few jobs are drawn completely, once there is time; of many, only the rows near the visible ones.
 
 const WHOLE = 300;
 const AT_ONCE = 100;
@@ -175,7 +175,7 @@ function listenToGrid() {
   });
   addEventListener("scroll", () => grid.layout(), { passive: true });
   let width = 0;
-  // Its height changes with what is found, which makes no row higher.
+  // Its height changes with the number found, not with the height of rows.
   new ResizeObserver(([{ contentRect }]) => {
     if (contentRect.width === width) return;
     width = contentRect.width;

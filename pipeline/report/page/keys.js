@@ -1,5 +1,5 @@
 "use strict";
-// The keyboard: every key, what it does where, and the list of them.
+// The keyboard: every key, its action in each view, and the list of keys.
 
 const KEYS = [
   {
@@ -38,7 +38,7 @@ const KEYS = [
   },
 ];
 
-/** What only a page that can save knows. */
+/** Keys of a page that can save. */
 const SAVING = new Set(["Stars", "Note at this moment"]);
 
 function showKeys() {

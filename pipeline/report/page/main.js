@@ -31,7 +31,7 @@ const VIEWS = {
   ...source.views,
 };
 
-/** Show what the address names. */
+/** Show the view that the address names. */
 function show() {
   app.view = viewOf();
   reel?.pause();
@@ -89,7 +89,7 @@ function showTabs() {
   byId("name").title = names.join(", ");
 }
 
-/** Show what has changed and leave alone what has not: a video plays on, and who types types on. @param {Changed} changed */
+/** Update only what has changed: a video plays on, and typing is not interrupted. @param {Changed} changed */
 function refresh(changed) {
   const { jobs, byAddress } = app.model;
   const isChanged = (/** @type {Job} */ job) =>
@@ -109,7 +109,7 @@ function refresh(changed) {
   });
 }
 
-/** Have the focus where it was, if what had it is made anew. @param {() => void} change */
+/** Restore the focus if the element that had it is replaced. @param {() => void} change */
 function keepingFocus(change) {
   const before = document.activeElement;
   const region = before?.closest("#overview, #view, #tabs");
@@ -186,7 +186,7 @@ function nearestHint(term) {
 
 let typing = 0;
 
-/** What is typed is one step for the back button, until the typing rests. */
+/** Typing is one step for the back button, until it pauses. */
 function onType() {
   const q = /** @type {HTMLInputElement} */ (byId("search")).value.trim();
   const now = Date.now();

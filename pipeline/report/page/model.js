@@ -1,5 +1,5 @@
 "use strict";
-// What the data means: jobs with what serves them, the state that a card shows, and the words for it.
+// The model: jobs with the purchases that serve them, the state that a card shows, and the words for it.
 
 /** @type {Record<State, { word: string, many: string, icon: string, tone: string }>} */
 const STATES = {
@@ -121,12 +121,12 @@ function stateOf(job, file) {
   return file?.here ? "undecided" : "missing";
 }
 
-/** What the facet and the field `decision` ask for: nothing where there is nothing to decide on. @param {Job} job */
+/** The value of the facet and the field `decision`: none where there is nothing to decide on. @param {Job} job */
 function decisionOf(job) {
   return job.decision ?? (isUndecided(job) ? "none" : undefined);
 }
 
-/** Whether somebody has still to decide; what nobody can see here is not for deciding here. @param {Job} job */
+/** Whether a decision is missing; a job that cannot be seen here is not decided here. @param {Job} job */
 function isUndecided(job) {
   const isSeen = Boolean(job.file && (job.file.here || source.still(job.file)));
   return job.status === "done" && !job.decision && isSeen;
@@ -185,7 +185,7 @@ function takesOf(job) {
 
 /** @typedef {{ ratio: number, price: number | undefined, steps: number }} Usual */
 
-/** What its neighbours are like, for a job that is not made yet: those of its rule and template first. @param {Job} job */
+/** The neighbours' properties, for a job that is not made yet: those of its rule and template first. @param {Job} job */
 function usualOf(job) {
   const found = usualByTemplate();
   const own = found.get(`${job.campaign.number} ${job.template} ${job.rule}`);
@@ -200,7 +200,7 @@ function usualOf(job) {
 /** @type {{ of: Model, found: Map<string, Usual> } | undefined} */
 let usual;
 
-/** By template, and by template and rule: what the first of them that is made is like. */
+/** By template, and by template and rule: the properties of the first one that is made. */
 function usualByTemplate() {
   if (usual?.of === app.model) return usual.found;
   /** @type {Map<string, Usual>} */
@@ -220,7 +220,7 @@ function usualByTemplate() {
   return found;
 }
 
-/** What making a job would cost, undefined where nobody knows. @param {Job} job */
+/** The price of making a job, undefined where it is not known. @param {Job} job */
 function priceOf(job) {
   return job.price ?? job.shown?.price ?? usualOf(job).price;
 }

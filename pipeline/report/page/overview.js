@@ -1,5 +1,5 @@
 "use strict";
-// The overview: a sentence, what it cost, a strip with a mark for each job, what to do next, and credits against caps.
+// The overview: a sentence, the cost, a strip with a mark for each job, what to do next, and credits against caps.
 
 const STRIP_ORDER = /** @type {State[]} */ ([
   "approved",
@@ -27,7 +27,7 @@ function overview() {
   ];
 }
 
-/** What the campaign makes, in one word. @param {number} count */
+/** The kind of media that the campaign makes, in one word. @param {number} count */
 function madeOf(count) {
   const kinds = new Set(app.model.jobs.map((job) => kindOf(job.file)).filter(Boolean));
   const noun =
@@ -118,7 +118,7 @@ function purchasesThatCost() {
   return ownPurchases().filter((each) => each.status !== "void" && each.reason !== "rejected");
 }
 
-/** What was spent and what is still to come. @param {Purchase[]} bought @param {boolean} rehearsed */
+/** The credits spent, and those still to come. @param {Purchase[]} bought @param {boolean} rehearsed */
 function priceLine(bought, rehearsed) {
   const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
   const unpriced = bought.filter((each) => each.price === undefined).length;
@@ -139,7 +139,7 @@ function priceLine(bought, rehearsed) {
   return parts;
 }
 
-/** What jobs that are to be bought would cost, as far as prices are known. @param {Job[]} jobs */
+/** The price of the jobs to buy, as far as it is known. @param {Job[]} jobs */
 function stillToCome(jobs) {
   const coming = jobs.filter(
     (job) =>
@@ -218,7 +218,7 @@ function todoRow(sign, tone, title, about, action, wide = false) {
   );
 }
 
-/** Each purchase that needs somebody, with the command that settles it. @param {Campaign} campaign */
+/** Each purchase that needs attention, with the command that resolves it. @param {Campaign} campaign */
 function attentionRows(campaign) {
   const waiting = attentionOf(campaign);
   const rows = waiting
@@ -253,7 +253,7 @@ function attentionRows(campaign) {
   return rows;
 }
 
-/** Which purchase it is, what happened, what it may cost, and what to do. @param {Purchase} purchase */
+/** The purchase, its problem, the possible cost, and what to do. @param {Purchase} purchase */
 function attentionAbout(purchase) {
   const { error, price } = purchase;
   const said = error ? begun(error).replace(/[.!…]$/, "") : "It was sent and no answer came";
@@ -354,7 +354,7 @@ function failedRow(campaign, failed) {
   );
 }
 
-/** What the next run goes on with, and what it would buy. @param {Campaign} campaign @param {Job[]} jobs */
+/** What the next run would continue, and buy. @param {Campaign} campaign @param {Job[]} jobs */
 function openRow(campaign, jobs) {
   const counts = countsOf(jobs, (job) => job.state);
   const order = /** @type {State[]} */ (["underway", "redo", "pending"]);
@@ -417,7 +417,7 @@ function creditBars() {
 /** @typedef {{ name: string, spent: number, cap: number, amount: string }} RunBar */
 
 /**
- * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, what was spent.
+ * Of a campaign, the bar of one run where it has a cap, and that of its budget; without either, the credits spent.
  * @param {Campaign} campaign @param {(coming: number) => RunBar | undefined} barOfRun
  */
 function capBars(campaign, barOfRun) {
@@ -437,7 +437,7 @@ function capBars(campaign, barOfRun) {
   return bars;
 }
 
-/** What the hatching means, and what it comes to. @param {number} whole @param {number | undefined} budget */
+/** The legend of the hatching, with its amount. @param {number} whole @param {number | undefined} budget */
 function hatchedLine(whole, budget) {
   const left = budget === undefined ? undefined : budget - whole;
   const about =
@@ -449,7 +449,7 @@ function hatchedLine(whole, budget) {
   return el("div", { class: "foot" }, el("dt", { text: `Hatched: still to come.${about}` }));
 }
 
-/** What the next run may spend. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
+/** The limit of the next run. @param {Campaign} campaign @returns {(coming: number) => RunBar | undefined} */
 function barOfNextRun({ max_credits: cap }) {
   return (coming) =>
     cap === undefined
@@ -478,7 +478,7 @@ function capBar(name, spent, coming, cap, amount, capped = true) {
   );
 }
 
-/** What each template took, the dearest first. */
+/** The credits of each template, the most expensive first. */
 function templateBars() {
   /** @type {Map<string, { credits: number, jobs: Set<string>, unpriced: boolean }>} */
   const taken = new Map();
@@ -508,7 +508,7 @@ function templateBars() {
   return bars;
 }
 
-/** @param {string} template @param {string} amount @param {number | undefined} part of 1; undefined: nobody knows */
+/** @param {string} template @param {string} amount @param {number | undefined} part of 1; undefined: unknown */
 function templateBar(template, amount, part) {
   return el(
     "div",

@@ -3,7 +3,7 @@
 
 const USUAL_RATE = 24;
 
-/** Videos that are played, paused and sought as one. The longest leads; a shorter one stands at its end. */
+/** Videos that are played, paused and sought as one. The longest leads; a shorter one stays at its end. */
 class Reel extends EventTarget {
   /** @param {HTMLVideoElement[]} videos @param {number} rate frames a second */
   constructor(videos, rate) {
@@ -49,7 +49,7 @@ class Reel extends EventTarget {
     await this.start();
   }
 
-  /** Set all going at once; each has what it needs to begin. */
+  /** Start all at once; each is ready to play. */
   async start() {
     if (!this.playing) return;
     const going = this.videos.filter(
@@ -89,7 +89,7 @@ class Reel extends EventTarget {
     return this.seek((Math.max(0, at) + 0.5) * this.frame);
   }
 
-  /** Have all stand at one moment, and wait until they do. Of several wishes the last one counts. @param {number} time */
+  /** Seek all to one moment, and wait until they are there. Of several requests the last one counts. @param {number} time */
   async align(time) {
     this.target = time;
     const before = this.seeking;

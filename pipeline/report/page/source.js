@@ -1,5 +1,5 @@
 "use strict";
-// Where the data comes from. This one reads what stands in the page; a page that is served can have another with the
+// Where the data comes from. This one reads the data in the page; a page that is served can have another with the
 // same face, and nothing else has to know.
 
 /** @type {Source} */
@@ -31,7 +31,7 @@ const source = {
   onChange() {},
 };
 
-/** Text that was deflated and written in base64: what a campaign says is much the same from job to job. @param {string} text */
+/** Text that was deflated and written in base64: the data of a campaign repeats from job to job. @param {string} text */
 async function inflated(text) {
   const binary = atob(text.trim());
   const bytes = new Uint8Array(binary.length);

@@ -1,5 +1,5 @@
 "use strict";
-// What only a live page has: the view of a run under way, the clock in it, and how the connection stands.
+// Parts of the live page only: the view of a run under way, its clock, and the state of the connection.
 
 const MOST_UNDER_WAY = 16;
 const MOST_JUST_MADE = 6;
@@ -9,7 +9,7 @@ const USUAL_AT = 80;
 // So long nothing has changed when no run seems to be going on.
 const QUIET_MS = 3 * 60_000;
 
-// Whether the address that was opened says what to show.
+// Whether the address that was opened names a view.
 const namesView = location.href.includes("#");
 
 source.views.live = () => [liveView()];
@@ -140,7 +140,7 @@ function leftText(seconds) {
 }
 
 /**
- * The seconds that are left, by what each template took before: of jobs under way the rest, of those that wait all of
+ * The seconds that are left, by the time that each template took before: of jobs under way the rest, of those that wait all of
  * it, as many at once as are now. Undefined where no template's time is known.
  */
 function timeLeft() {
@@ -197,7 +197,7 @@ function liveCost(underway) {
   return parts;
 }
 
-/** What was spent, and how much of it for what is under way. @param {Job[]} underway */
+/** The credits spent, and how many of them for jobs under way. @param {Job[]} underway */
 function livePrice(underway) {
   const spent = app.model.campaigns.reduce((sum, each) => sum + each.spent, 0);
   const reserved = underway.reduce((sum, job) => sum + (job.cost ?? 0), 0);
@@ -280,7 +280,7 @@ function underWayBlock(jobs) {
   );
 }
 
-/** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: nobody knows */
+/** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: unknown */
 function showAge(row, age, usual) {
   const late = usual > 0 && age > usual * 1.15;
   const shown = row.querySelector(".age");
@@ -312,7 +312,7 @@ function justMade() {
   return block("Just made", "", el("div", { class: "just-made" }, ...thumbs));
 }
 
-/** When a job was made: as it was seen from here, else as the vendor tells it. @param {Job} job */
+/** When a job was made: as it was seen from here, else by the vendor's time. @param {Job} job */
 function madeAt(job) {
   return (
     source.arrived.get(`${job.campaign.number} ${job.key}`) ??
@@ -326,7 +326,7 @@ function liveCredits() {
   return block(title, "", el("dl", { class: "bars" }, ...bars, ...timeBars()));
 }
 
-/** What the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
+/** The credits that the last run spent of its cap. @param {Campaign} campaign @returns {RunBar | undefined} */
 function barOfRun({ run }) {
   const cap = run?.max_credits ?? undefined;
   if (!run || cap === undefined) return undefined;
@@ -402,7 +402,7 @@ function rateBlock() {
   );
 }
 
-/** Calls of the vendor in the last whole minute, or in this one where it is the first; undefined: nobody counts. */
+/** Calls of the vendor in the last whole minute, or in this one where it is the first; undefined: not counted. */
 function callsNow() {
   /** @type {Map<string, number>} */
   const minutes = new Map();

@@ -15,7 +15,7 @@ const source = {
   data: undefined,
   /** @type {(data: GalleryData, changed: Changed) => void} */
   onData: () => undefined,
-  /** What the page says of its connection. @type {(state: "live" | "lost" | "ended") => void} */
+  /** The state of the connection, as the page shows it. @type {(state: "live" | "lost" | "ended") => void} */
   connection: () => undefined,
   /** Milliseconds that the server's clock is ahead of this browser's. */
   ahead: 0,
@@ -59,7 +59,7 @@ const source = {
     }
     const said = await answer.text();
     if (!answer.ok) throw new Error(problemOf(said));
-    // What the events have brought meanwhile may be newer, by somebody else.
+    // Events that arrived meanwhile may be newer, of another reviewer.
     const { event, changes } = JSON.parse(said);
     if (isAfter(event, source.seen)) apply(changes);
   },
@@ -134,7 +134,7 @@ async function onLost(lost) {
   else setTimeout(() => lost === stream && void beginAnew(), 1000);
 }
 
-/** Read everything again: the server does not know what was seen. */
+/** Read everything again: the server no longer has the events since. */
 async function beginAnew() {
   try {
     const data = await fetched();

@@ -8,12 +8,12 @@ from PIL import Image
 
 from emulator.calls import Client
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(Settings.tiny(tmp_path / "work")) as running:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "work")) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from support.loops import run
 from emulator.calls import KEY
 from pipeline.emulator.admin import AdminGuard
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 
 ENDPOINTS = [
     ("GET", "ledger"),
@@ -29,7 +29,7 @@ ENDPOINTS = [
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(Settings(tmp_path, duration=0, key="the-key")) as emulator:
+    with Emulator(EmulatorSettings(tmp_path, duration=0, key="the-key")) as emulator:
         yield emulator
 
 

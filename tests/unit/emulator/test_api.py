@@ -7,7 +7,7 @@ import requests
 
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 
 
 def test_a_form_encoded_create_ends_in_success_with_a_playable_address(client: Client) -> None:
@@ -65,7 +65,7 @@ def test_files_push_urls_aside(client: Client, picture: bytes) -> None:
 
 
 def test_a_workflow_takes_its_time_and_shows_how_far_it_is(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path, duration=3600)) as slow:
+    with Emulator(EmulatorSettings.tiny(tmp_path, duration=3600)) as slow:
         client = Client(slow)
         workflow = client.made("vim_arctic")
 
@@ -111,12 +111,12 @@ def test_without_a_key_nothing_is_shown_or_bought(emulator: Emulator) -> None:
 
 
 def test_only_the_key_that_is_set_is_taken(tmp_path: Path) -> None:
-    with Emulator(Settings(tmp_path, key="other")) as strict:
+    with Emulator(EmulatorSettings(tmp_path, key="other")) as strict:
         assert Client(strict).create().json() == {"message": "UNAUTHORIZED"}
 
 
 def test_credits_run_out_and_can_be_filled_up(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path, credits=150)) as poor:
+    with Emulator(EmulatorSettings.tiny(tmp_path, credits=150)) as poor:
         client = Client(poor)
         first, second = client.create("each_explodedloop_0226"), client.create("each_explodedloop_0226")
         client.admin("settings", {"credits": 100})

@@ -12,7 +12,7 @@ from pipeline.emulator import captions
 from pipeline.emulator.clips import read_clip
 from pipeline.emulator.drawing import Picture
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings, Size
+from pipeline.emulator.settings import EmulatorSettings, Size
 from pipeline.emulator.templates import TEMPLATES
 
 READABLE = Size(320, 180)
@@ -21,7 +21,7 @@ READABLE = Size(320, 180)
 @pytest.fixture
 def readable(tmp_path: Path) -> Iterator[Client]:
     """A client of an emulator whose frames are large enough for text."""
-    settings = Settings(tmp_path, duration=0, size=READABLE, frames_per_second=2)
+    settings = EmulatorSettings(tmp_path, duration=0, size=READABLE, frames_per_second=2)
     with Emulator(settings) as emulator:
         yield Client(emulator)
 
@@ -71,7 +71,7 @@ def test_each_step_that_a_prompt_can_change_differs_by_it(client: Client, templa
 def test_the_same_request_makes_the_same_film_wherever_it_is_made(tmp_path: Path) -> None:
     films = set()
     for folder in ("one", "two"):
-        with Emulator(Settings.tiny(tmp_path / folder)) as emulator:
+        with Emulator(EmulatorSettings.tiny(tmp_path / folder)) as emulator:
             made = Client(emulator).made("vim_arctic", title=folder, options={"a": 1, "b": [2]})
             films.add(content_of(made))
 
@@ -123,12 +123,12 @@ def test_a_film_of_a_film_shows_the_first_ones_prompt_too(
 
 
 def test_takes_are_numbered_on_over_a_restart_and_a_deletion(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         client = Client(emulator)
         first, second = (client.made("vim_arctic", title=title) for title in ("any", "other"))
         films = {content_of(each) for each in (first, second)}
         emulator.store.delete(first["id"])
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         films.add(content_of(Client(emulator).made("vim_arctic")))
         takes = [entry.take for entry in emulator.ledger.bought]
 

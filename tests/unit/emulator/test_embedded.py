@@ -9,21 +9,21 @@ import requests
 
 from emulator.calls import Client
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.errors import UsageError
 
 SERVE = """
 import sys
 from pathlib import Path
 from pipeline.emulator.embedded import serve
-from pipeline.emulator.settings import Settings, Size
-settings = Settings(Path(sys.argv[1]), duration=0, size=Size(64, 36), frames_per_second=2)
+from pipeline.emulator.settings import EmulatorSettings, Size
+settings = EmulatorSettings(Path(sys.argv[1]), duration=0, size=Size(64, 36), frames_per_second=2)
 serve("127.0.0.1", 0, settings, lambda url: print(url, flush=True))
 """
 
 
 def test_it_is_gone_when_its_block_ends(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         assert requests.get(f"{emulator.url}/health", timeout=10).json() == {"status": "ok"}
 
     with pytest.raises(requests.ConnectionError):
@@ -31,19 +31,19 @@ def test_it_is_gone_when_its_block_ends(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path / "1")) as first:
+    with Emulator(EmulatorSettings.tiny(tmp_path / "1")) as first:
         port = int(first.url.rpartition(":")[2])
         with (
             pytest.raises(UsageError, match=f"127.0.0.1:{port}"),
-            Emulator(Settings.tiny(tmp_path / "2"), port),
+            Emulator(EmulatorSettings.tiny(tmp_path / "2"), port),
         ):
             pytest.fail("two of them on one port")
 
 
 def test_another_one_over_the_same_folder_knows_what_was_bought(tmp_path: Path, picture: bytes) -> None:
-    with Emulator(Settings.tiny(tmp_path)) as before:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as before:
         made = Client(before).made("overlay_gray_5442", files=[picture])
-    with Emulator(Settings.tiny(tmp_path)) as after:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as after:
         client = Client(after)
         found = client.get(made["id"]).json()["data"]
 
@@ -65,7 +65,7 @@ def test_an_emulator_that_was_killed_has_lost_nothing(tmp_path: Path) -> None:
         answer = requests.post(f"{url}/workflow", data=data, headers={"X-Api-Key": "k"}, timeout=10)
         process.kill()
 
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         workflow = Client(emulator).finished(answer.json()["data"]["id"])
     assert (workflow["title"], workflow["processing_status"]) == ("kept", "success")
 

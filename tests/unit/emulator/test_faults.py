@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from emulator.calls import KEY, Client
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.faultfile import NAMED, read_faults, read_rules
-from pipeline.emulator.faults import Call, Faults, Operation, SendWebhook
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.faults import Call, FaultRules, Operation, SendWebhook
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
 
@@ -159,7 +159,7 @@ def test_success_with_an_empty_result(client: Client) -> None:
 
 
 def test_progress_that_goes_down(tmp_path: Path) -> None:
-    with Emulator(Settings.tiny(tmp_path, duration=0.2)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path, duration=0.2)) as emulator:
         client = Client(emulator)
         emulator.fail({"on": "create", "do": "backwards"})
         identity = client.create().json()["data"]["id"]
@@ -323,7 +323,7 @@ def test_a_rule_strikes_the_calls_that_it_names(
     nth: list[int], after: int, times: int | None, calls: int
 ) -> None:
     rule: Json = {"on": "get", "do": "html", "nth": list(nth), "after": after, "times": times}
-    faults = Faults(read_rules([rule]))
+    faults = FaultRules(read_rules([rule]))
 
     struck = [
         n for n in range(1, calls + 1) if faults.after_reading(Call(operation=Operation.GET)) is not None
@@ -335,7 +335,7 @@ def test_a_rule_strikes_the_calls_that_it_names(
 
 def test_chance_can_be_repeated() -> None:
     def draws(seed: int) -> list[bool]:
-        faults = Faults(read_rules([{"on": "any", "do": "html", "probability": 0.5, "seed": seed}]))
+        faults = FaultRules(read_rules([{"on": "any", "do": "html", "probability": 0.5, "seed": seed}]))
         return [faults.after_reading(Call(operation=Operation.PUT)) is not None for _ in range(64)]
 
     assert draws(1) == draws(1) != draws(2)

@@ -15,7 +15,7 @@ from pipeline.emulator import drawing
 from pipeline.emulator.clips import read_clip, write_clip
 from pipeline.emulator.drawing import Picture, Unreadable
 from pipeline.emulator.render import Canvas, Opener, render
-from pipeline.emulator.settings import Settings, Size
+from pipeline.emulator.settings import EmulatorSettings, Size
 from pipeline.emulator.sprites import Pose, Sprite, drifted, motion_named
 from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.workflow import Step, Workflow
@@ -288,7 +288,7 @@ def test_a_size_that_cannot_be_made_is_a_wrong_use(text: str) -> None:
 
 def test_a_size_is_read() -> None:
     assert Size.parse(" 1280X720 ") == Size(1280, 720)
-    assert Settings.tiny(Path()).size == SMALL
+    assert EmulatorSettings.tiny(Path()).size == SMALL
 
 
 @settings(max_examples=60, deadline=None)

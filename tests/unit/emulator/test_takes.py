@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.emulator.ledger import Entry, TakeCounter
+from pipeline.emulator.ledger import LedgerEntry, TakeCounter
 
-BOUGHT = Entry(
+BOUGHT = LedgerEntry(
     time=0, status=200, workflow_id=None, credits=0, title="", template_id="", request="", content="x", take=1
 )
 

@@ -15,7 +15,7 @@ from support.processes import until
 from emulator.calls import KEY, Client
 from pipeline.emulator.create_fields import fields_from_json
 from pipeline.emulator.embedded import Emulator
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.webhook_sender import Receiver
 from pipeline.emulator.workflow_store import WorkflowStore
@@ -143,19 +143,19 @@ def test_a_workflow_without_a_webhook_and_one_that_never_ends_send_nothing(
 
 
 def test_for_a_deleted_workflow_nothing_is_sent(tmp_path: Path, listener: Listener) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path, duration=0))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path, duration=0))
     gone, kept = (buy(store, listener.url) for _ in range(2))
     store.wait()
     store.delete(gone)
     store.close()
 
-    with Emulator(Settings.tiny(tmp_path)):
+    with Emulator(EmulatorSettings.tiny(tmp_path)):
         assert listener.next()["workflow_id"] == kept
     assert listener.heard.empty()
 
 
 def test_it_is_sent_when_it_is_due_and_not_before(tmp_path: Path, listener: Listener) -> None:
-    with Emulator(Settings.tiny(tmp_path, duration=3600)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path, duration=3600)) as emulator:
         client = Client(emulator)
         later = bought(client, listener.url)
         client.admin("settings", {"duration": 0})
@@ -314,16 +314,16 @@ def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
     tmp_path: Path, listener: Listener
 ) -> None:
     # Without a sender: as if killed when everything was made and nothing sent.
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     ended = {buy(store, listener.url), buy(store, listener.url, "fail")}
     store.wait()
     store.close()
     assert listener.heard.empty()
 
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         assert {listener.next()["workflow_id"] for _ in ended} == ended
         assert [webhook_outcome(emulator, each) for each in ended] == ["sent", "sent"]
-    with Emulator(Settings.tiny(tmp_path)) as emulator:
+    with Emulator(EmulatorSettings.tiny(tmp_path)) as emulator:
         new = bought(Client(emulator), listener.url)
 
         assert listener.next()["workflow_id"] == new
@@ -334,8 +334,8 @@ def test_what_was_not_sent_before_a_restart_is_sent_after_it_and_only_that(
 def test_an_emulator_that_is_closed_between_attempts_goes_on_with_them_when_it_is_back(
     tmp_path: Path,
 ) -> None:
-    patient = Settings(
-        tmp_path, 0, size=Settings.tiny(tmp_path).size, frames_per_second=2, webhook_pauses=(3600.0,)
+    patient = EmulatorSettings(
+        tmp_path, 0, size=EmulatorSettings.tiny(tmp_path).size, frames_per_second=2, webhook_pauses=(3600.0,)
     )
     listener = Listener(503)
     try:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.emulator.create_fields import CreateFields, fields_from_json
-from pipeline.emulator.ledger import Entry, Ledger
-from pipeline.emulator.settings import Settings
+from pipeline.emulator.ledger import Ledger, LedgerEntry
+from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import TEMPLATES, EmulatedTemplate, Needs
 from pipeline.emulator.workflow import Changes, WebhookOutcome, Workflow, view
 from pipeline.emulator.workflow_store import WorkflowStore
@@ -21,7 +21,7 @@ def create_fields(**fields: object) -> CreateFields:
 
 
 def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path, duration=100), clock=lambda: 1000.0)
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path, duration=100), clock=lambda: 1000.0)
     fields = create_fields()
     bought = store.begin(fields, ARCTIC)
     store.record(fields, status=200, fault=None, bought=bought, price=100)
@@ -31,7 +31,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "workflows" / f"{bought.id}.json"
     file.write_bytes(bought.to_json())
 
-    again = WorkflowStore(Settings.tiny(tmp_path, duration=100), clock=lambda: 1101.0)
+    again = WorkflowStore(EmulatorSettings.tiny(tmp_path, duration=100), clock=lambda: 1101.0)
     again.wait()
     found = again.get(bought.id)
     again.close()
@@ -43,7 +43,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_put_while_the_media_is_made_loses_neither(tmp_path: Path) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     bought = store.begin(create_fields(), ARCTIC)
     store.update(bought.id, Changes(title="New"))
     store.wait()
@@ -55,7 +55,7 @@ def test_a_put_while_the_media_is_made_loses_neither(tmp_path: Path) -> None:
 
 
 def test_a_ledger_with_a_line_cut_short_keeps_the_others(tmp_path: Path) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     for title in "ab":
         store.record(create_fields(title=title), status=503, fault="status 503")
     store.close()
@@ -69,7 +69,7 @@ def test_what_follows_a_line_cut_short_is_kept_too(tmp_path: Path) -> None:
     file = tmp_path / "ledger.jsonl"
     file.write_bytes(b'{"time": 1.0, "sta')
     for title in "ab":
-        entry = Entry(
+        entry = LedgerEntry(
             time=0, status=402, workflow_id=None, credits=0, title=title, template_id="", request=""
         )
         Ledger(file).append(entry)
@@ -84,7 +84,7 @@ def test_the_same_fields_have_the_same_digest_and_others_another() -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=lambda template: template.id)
 def test_every_template_gives_what_it_should(template: EmulatedTemplate, tmp_path: Path) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     fields = create_fields(template_id=template.id, options={"background_urls": "https://a.example/c.mp4"})
     bought = store.begin(fields, template)
     store.wait()
@@ -135,7 +135,7 @@ def test_progress_follows_the_clock_and_the_end_waits_for_the_media(tmp_path: Pa
 def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
     tmp_path: Path, field: str, value: object
 ) -> None:
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     damaged, whole = (store.begin(create_fields(), ARCTIC) for _ in "ab")
     store.wait()
     store.close()
@@ -144,7 +144,7 @@ def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
     (tmp_path / "workflows" / "list.json").write_text("[]")
     (tmp_path / "workflows" / "copy.json").write_bytes((file.parent / f"{whole.id}.json").read_bytes())
 
-    again = WorkflowStore(Settings.tiny(tmp_path))
+    again = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     again.close()
 
     assert [workflow.id for workflow in again.workflows()] == [whole.id]
@@ -152,7 +152,7 @@ def test_a_damaged_workflow_is_passed_over_and_the_others_are_there(
 
 def test_a_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     """Its file has these names, and no take."""
-    store = WorkflowStore(Settings.tiny(tmp_path))
+    store = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     workflow = store.begin(create_fields(), ARCTIC, forced_end="fail", progress_falls=True)
     store.set_webhook_outcome(workflow.id, WebhookOutcome.SENT)
     store.close()
@@ -161,7 +161,7 @@ def test_a_workflow_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     del fields["take"]
     file.write_text(json.dumps(fields))
 
-    again = WorkflowStore(Settings.tiny(tmp_path))
+    again = WorkflowStore(EmulatorSettings.tiny(tmp_path))
     again.close()
 
     assert (fields["fate"], fields["backwards"], fields["receipt"]) == ("fail", True, "sent")

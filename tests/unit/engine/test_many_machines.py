@@ -28,12 +28,13 @@ from pipeline import failpoints
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
+from pipeline.manifest.load import load
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.environment import Environment
 from pipeline.operations.merge import merge_files
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
-from pipeline.operations.workspace import RecordPaths, open_workspace
+from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.planning.plan import PlanOptions
 from pipeline.providers.base import (
     AccountProblem,
@@ -226,7 +227,7 @@ class Machine:
         )
 
     def run(self) -> None:
-        workspace = open_workspace(self.folder / "campaign.yaml", {}, RecordPaths(), Environment({}))
+        workspace = workspace_of(load(self.folder / "campaign.yaml"), RecordPaths(), Environment({}))
         with open_campaign(workspace, writable=True) as state:
             keys = frozenset(job.key for job in state.jobs if job.key.partition("/")[0] in self.rules)
             options = RunOptions(

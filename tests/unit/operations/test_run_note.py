@@ -1,4 +1,4 @@
-"""What a run notes for those who look is read as it was written; what else may lie there harms nobody."""
+"""A run's note is read as it was written; a damaged or foreign one is ignored."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.operations.run_note import NoteWriter, RunNote, read_note
-from pipeline.operations.workspace import run_id
+from pipeline.operations.workspace import now, run_id
 
 MINUTES = [f"2026-03-01T12:{minute:02}" for minute in range(60)]
 
@@ -29,13 +29,13 @@ def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path
 
 
 def test_a_run_that_calls_nobody_notes_nothing(tmp_path: Path) -> None:
-    NoteWriter(tmp_path / "spring.run.json", run_id(), None).finish()
+    NoteWriter(tmp_path / "spring.run.json", run_id(), None, now).finish()
 
     assert not list(tmp_path.iterdir())
 
 
 def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    writer = NoteWriter(tmp_path / "gone" / "spring.run.json", run_id(), None)
+    writer = NoteWriter(tmp_path / "gone" / "spring.run.json", run_id(), None, now)
 
     writer.on_call("get", "ok", 0.1)
 

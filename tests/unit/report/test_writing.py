@@ -56,7 +56,7 @@ def data_of(path: Path) -> Any:
 
 
 def write(folder: Path, campaigns: Sequence[GalleryCampaign], with_reader: bool = True, **more: Any) -> Path:
-    given = {"bundle": False, "told": lambda _number, _of: None, **more}
+    given = {"bundle": False, "on_progress": lambda _number, _of: None, **more}
     return write_folder(folder, campaigns, reader() if with_reader else None, **given).page
 
 

@@ -9,8 +9,9 @@ from support.campaigns import campaign, spring
 
 from pipeline.jobs import Job
 from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import RecordPaths, open_workspace
+from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.report.stills import StillCache
 from pipeline.results import decisions
@@ -48,7 +49,7 @@ class Story:
 
     def __init__(self, folder: Path) -> None:
         project = campaign(folder, {"campaign.yaml": spring(prompts=PROMPTS)})
-        self.workspace = open_workspace(project.manifest, {}, RecordPaths(), Environment({}))
+        self.workspace = workspace_of(load(project.manifest), RecordPaths(), Environment({}))
         self.jobs: list[Job] = list(expand(self.workspace.campaign))
         self.store: SqlStore = open_store(
             self.workspace.state,
