@@ -3,8 +3,8 @@
 import errno
 import json
 import os
+import platform
 import re
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,7 @@ def holder(state: Path) -> Holder | None:
     try:
         note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
         found = Holder(int(note["pid"]), str(note["since"]))
-        if note["host"] != socket.gethostname() or not system.is_running(found.pid):
+        if note["host"] != platform.node() or not system.is_running(found.pid):
             return None
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
@@ -167,7 +167,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _note(descriptor: int, since: str, command: str) -> None:
-    note = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+    note = {"pid": os.getpid(), "host": platform.node(), "since": since, "command": command}
     try:
         os.ftruncate(descriptor, 0)
         system.write_at(descriptor, json.dumps(note).encode(), 0)
