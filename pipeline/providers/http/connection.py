@@ -61,6 +61,16 @@ class Transmission:
             return self._each_read
         return max(self._ends - time.monotonic(), 0.001)
 
+    def limit(self, opened: socket.socket) -> None:
+        """Have a socket keep to it.
+
+        One that is told something else by less than a hundredth is left alone: each time it is told costs a call of
+        the system, and gives the interpreter to another thread.
+        """
+        seconds, told = self.remaining(), opened.gettimeout()
+        if told is None or abs(told - seconds) > seconds / 100:
+            opened.settimeout(seconds)
+
 
 class Route:
     """State shared by the connections of one thread: the request under way, and the guard of addresses.
@@ -98,7 +108,7 @@ class Connection(HTTPConnection):
             opened = self._connect_judged(guard)
         self._uses = 0
         # What follows, a proxy's greeting or TLS, ends with the deadline too.
-        opened.settimeout(self._route.transmission.remaining())
+        self._route.transmission.limit(opened)
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
@@ -154,7 +164,7 @@ class Connection(HTTPConnection):
     def _send_within_deadline(self, data: memoryview) -> None:
         # Piece by piece, as with TLS `sendall` gives each of its pieces the whole time.
         while data:
-            self.sock.settimeout(self._route.transmission.remaining())
+            self._route.transmission.limit(self.sock)
             data = data[self.sock.send(data[:_BLOCK]) :]
 
     def _make_response(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
@@ -202,7 +212,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._transmission.remaining())
+        self._transmission.limit(self._sock)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
