@@ -442,26 +442,26 @@ function namedThumb(job) {
   );
 }
 
-/** What only the other results have: the job where there is one here, else the film, if it is. @param {JobData} job @param {Campaign} campaign */
+/** What only the other results have: the job where there is one here, else the file, if it is. @param {JobData} job @param {Campaign} campaign */
 function goneThumb(job, campaign) {
   const here = app.model.byKey[campaign.number].get(job.key);
   const purchase = app.model.purchases.get(job.purchase ?? "");
-  const film = purchase?.files[0] && source.film(purchase.files[0]);
+  const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
     el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] || job.key })),
   ];
   if (here)
     return el("a", { class: "thumb earlier", href: addressOf({ view: "job", job: here.address }) }, ...inner);
-  return film
-    ? el("a", { class: "thumb earlier", href: film, target: "_blank", rel: "noopener" }, ...inner)
+  return href
+    ? el("a", { class: "thumb earlier", href, target: "_blank", rel: "noopener" }, ...inner)
     : el("div", { class: "thumb earlier" }, ...inner);
 }
 
 function unmade() {
   return el(
     "div",
-    { class: "film frame", vars: { ratio: 16 / 9 } },
+    { class: "media frame", vars: { ratio: 16 / 9 } },
     el("div", { class: "told" }, el("span", { text: "not made yet" })),
   );
 }
