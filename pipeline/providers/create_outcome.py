@@ -95,7 +95,7 @@ def _is_object(body: bytes) -> bool:
 
 def _unknown(response: Response | None, reason: str) -> OutcomeUnknown:
     if response is None:
-        return OutcomeUnknown(f"it was sent, then: {reason}")
+        return OutcomeUnknown(f"after it was sent: {reason}")
     raw = response.body[:_KEPT].decode("utf-8", "replace").replace("\0", "")
     return OutcomeUnknown(_what(response), raw)
 

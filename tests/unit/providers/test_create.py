@@ -375,7 +375,7 @@ def test_create_whose_answer_begins_too_slowly_is_told_so_and_not_that_the_serve
 
     with raw_server(after_reading(drip)) as server:
         outcome = a_client(server.url, timeout=SHORT).create(a_request())
-    assert outcome == OutcomeUnknown("it was sent, then: no answer in time")
+    assert outcome == OutcomeUnknown("after it was sent: no answer in time")
 
 
 BEFORE_TLS: dict[str, Play] = {
