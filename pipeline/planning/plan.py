@@ -68,8 +68,9 @@ class Entry:
     `purchase` is what serves the job now, or, where it is replaced, what served it before. `credits` is the
     price where it buys, None if that is unknown. `after` is the upstream that must succeed before it is
     bought, `buyer` the job that buys for it. `presence` is set for a job that is done. `wording` is to be
-    sent to the vendor, where it differs from what was last sent; it is `unsent` instead where nothing could prove that the workflow is the purchase's own. `replaces` are purchases that
-    are to be bought again: they are marked with the intent of the new one. `source` is the approved purchase
+    sent to the vendor, where it differs from what was last sent; it is `unsent` instead where nothing could prove
+    that the workflow is the purchase's own. `replaces` are purchases that are to be bought again: they are marked
+    with the intent of the new one. `source` is the approved purchase
     that it is made from, where only an approved one is used.
     """
 
