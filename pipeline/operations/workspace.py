@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError
-from pipeline.files import part_location, part_path, parts_beside, project_root, real_path
+from pipeline.files import project_root, real_path
 from pipeline.jobs import Json
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
@@ -24,7 +24,10 @@ from pipeline.schemes import (
     assert_path,
     is_database,
     is_object_store,
+    part_location,
     part_name,
+    part_path,
+    parts_beside,
 )
 
 # What the results manifest says it was written by.
