@@ -294,7 +294,7 @@ def test_so_many_takes_are_so_many_creates(folder: Path, pipeline: Pipeline, ven
 # Caps
 
 
-@fails_without("pipeline.planning.make:refusal", "if caps.budget is not None")
+@fails_without("pipeline.planning.make:exceeded_limit", "if caps.budget is not None")
 @pytest.mark.parametrize(
     ("limits", "named"),
     [

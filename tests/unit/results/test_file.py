@@ -408,7 +408,7 @@ def test_what_is_built_after_another_is_what_is_built_alone(
 
 
 @fails_without(
-    "pipeline.results.document:Builder._job_row", "if known is None or", swap=("known[0] != told", "False")
+    "pipeline.results.document:Builder._job_row", "if known is None or", swap=("known[0] != fields", "False")
 )
 @fails_without(
     "pipeline.results.document:Builder._purchase_row",
