@@ -12,10 +12,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from pipeline import failpoints, system
-from pipeline.schemes import StateLocation
 
 _BLOCK = 1 << 20
-_PART = re.compile(r".*\.([1-9]\d*-of-[1-9]\d*(?:-by-credits)?)")
 
 
 def real_path(path: Path) -> Path:
@@ -360,28 +358,3 @@ def _read_umask() -> int:
 
 # There is no way to read it but to set it for a moment, which is done once, before there are threads.
 _UMASK = _read_umask()
-
-
-def part_path(path: Path, part: str | None) -> Path:
-    """Where a part of what lies at `path` lies: `spring.db` has `spring.2-of-8.db`. None is the whole."""
-    return path if part is None else path.with_name(f"{path.stem}.{part}{path.suffix}")
-
-
-def part_location(whole: StateLocation, part: str | None) -> StateLocation:
-    """Where the state of a part lies: in a file of its own, or in the same database."""
-    return part_path(whole, part) if isinstance(whole, Path) else whole
-
-
-def part_named(path: Path) -> str | None:
-    """The part that the name of a file says it is, as in `2-of-8`; None where it says none."""
-    found = _PART.fullmatch(path.stem)
-    return None if found is None else found[1]
-
-
-def parts_beside(path: Path) -> list[str | None]:
-    """Which parts of what lies at `path` are there: None for the whole, `2-of-8` for one of eight."""
-    if not path.parent.is_dir():
-        return []
-    here = {each.name for each in path.parent.iterdir()}
-    found = sorted({part for name in here if (part := part_named(Path(name))) is not None})
-    return [part for part in (None, *found) if part_path(path, part).name in here]

@@ -1,4 +1,7 @@
-"""Where records and files may lie: paths of this machine, or addresses. None of these is taken for a path."""
+"""Where records and files may lie: paths of this machine, or addresses, and the same for a part of a campaign.
+
+An address is never taken for a path.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -7,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from pipeline.errors import UsageError, printable
 
+_PART = re.compile(r".*\.([1-9]\d*-of-[1-9]\d*(?:-by-credits)?)")
 # Schemes of what can hold a state, and of all that can hold something.
 _DATABASES = frozenset({"postgres", "postgresql"})
 _STORES = _DATABASES | {"s3"}
@@ -148,3 +152,28 @@ StateLocation = Path | DatabaseUrl
 
 # Where files lie: a folder of this machine, or an object store; and one of them.
 OutputLocation = Path | ObjectUrl
+
+
+def part_path(path: Path, part: str | None) -> Path:
+    """The path of a part of the file at `path`: `spring.2-of-8.db` for `spring.db`. None is the whole."""
+    return path if part is None else path.with_name(f"{path.stem}.{part}{path.suffix}")
+
+
+def part_location(whole: StateLocation, part: str | None) -> StateLocation:
+    """The location of a part's state: a file of its own, or the same database."""
+    return part_path(whole, part) if isinstance(whole, Path) else whole
+
+
+def part_named(path: Path) -> str | None:
+    """The part in the name of a file, as in `2-of-8`; None where there is none."""
+    found = _PART.fullmatch(path.stem)
+    return None if found is None else found[1]
+
+
+def parts_beside(path: Path) -> list[str | None]:
+    """The parts of `path` that exist: None for the whole, `2-of-8` for one of eight."""
+    if not path.parent.is_dir():
+        return []
+    here = {each.name for each in path.parent.iterdir()}
+    found = sorted({part for name in here if (part := part_named(Path(name))) is not None})
+    return [part for part in (None, *found) if part_path(path, part).name in here]

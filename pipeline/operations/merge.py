@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem, Unfinished
-from pipeline.files import part_named
 from pipeline.jobs import Json
 from pipeline.operations.workspace import TOOL
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.results.file import read, write
 from pipeline.results.merge import merge_results
+from pipeline.schemes import part_named
 
 _MOST_PROBLEMS = 100
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError
-from pipeline.files import part_location, part_path, parts_beside, project_root, real_path
+from pipeline.files import project_root, real_path
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.planning.shards import Shard
@@ -21,7 +21,10 @@ from pipeline.schemes import (
     assert_path,
     is_database,
     is_object_store,
+    part_location,
     part_name,
+    part_path,
+    parts_beside,
 )
 
 # What the results manifest says it was written by.

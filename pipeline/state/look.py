@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files
-from pipeline.schemes import DatabaseUrl, StateLocation
+from pipeline.schemes import DatabaseUrl, StateLocation, parts_beside
 from pipeline.state import lock
 from pipeline.state.lock import Holder, beside
 
@@ -32,9 +32,7 @@ def parts(whole: StateLocation, campaign: str) -> list[str | None]:
     Raises:
         InvalidInput, Unfinished: the database does not let us look.
     """
-    return (
-        _team_state(whole, campaign).parts() if isinstance(whole, DatabaseUrl) else files.parts_beside(whole)
-    )
+    return _team_state(whole, campaign).parts() if isinstance(whole, DatabaseUrl) else parts_beside(whole)
 
 
 def holder(state: StateLocation, campaign: str) -> Holder | None:

@@ -102,7 +102,9 @@ def test_a_second_lock_in_the_same_process_is_refused_too(tmp_path: Path) -> Non
     lock.release()
 
 
-@fails_without("pipeline.state.lock:_described", "try:", swap=("(ValueError, KeyError, TypeError)", "ValueError"))
+@fails_without(
+    "pipeline.state.lock:_described", "try:", swap=("(ValueError, KeyError, TypeError)", "ValueError")
+)
 @pytest.mark.parametrize(
     "note", [b"", b"\xff\xfe", b"[]", b"{}", b'{"pid": {"__class__": 1}}', b"x" * 100_000]
 )
