@@ -16,7 +16,7 @@ from pipeline.documents.scalars import resolve
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Named, parts_of, text_of, value_of
 from pipeline.manifest.templating.jinja import JinjaTemplate
-from pipeline.manifest.templating.template import TextTemplate
+from pipeline.manifest.texts import TextTemplate
 
 # Names that are there, and words that mean something else to Jinja, in some places or in all.
 WORDS = [
@@ -259,7 +259,7 @@ def test_what_does_not_work_out_is_left_to_jinja_which_tells_why(
 def test_jinja_is_not_even_loaded_for_them() -> None:
     program = """
 import json, sys
-from pipeline.manifest.templating.template import TextTemplate
+from pipeline.manifest.texts import TextTemplate
 before = TextTemplate.compile("{{ a.b }}, {{ c }}").render_text({"a": {"b": "x"}, "c": 5})
 early = "jinja2" in sys.modules
 after = TextTemplate.compile("{{ c + 1 }}").render_value({"c": 5})

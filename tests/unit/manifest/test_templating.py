@@ -9,7 +9,7 @@ from manifest.limited import outcomes
 from pipeline.jobs import Json
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Named
-from pipeline.manifest.templating.template import TextTemplate
+from pipeline.manifest.texts import TextTemplate
 
 SCOPE: dict[str, object] = {
     "season": "spring",
@@ -488,7 +488,7 @@ def hostile_outcomes() -> dict[str, str]:
     judge = """
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.templating import TemplateError
-from pipeline.manifest.templating.template import TextTemplate
+from pipeline.manifest.texts import TextTemplate
 
 SCOPE = {
     "few": list(range(256)), "xs": list(range(100_000)), "text": "x" * 65_000, "big": 10**17,
