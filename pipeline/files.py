@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 
 
 def real_path(path: Path) -> Path:
-    """`path` with its links followed. Links in a circle stay, for whoever opens it to tell.
+    """`path` with its links followed. Links in a circle stay: opening them fails with a better message.
 
     So does a relative path where the working folder is gone: nothing is found at it.
     """

@@ -157,11 +157,11 @@ _keeps_word: set[ObjectUrl] = set()
 
 
 def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
-    """Make sure, once for each place, that the server refuses to put a file where one lies, and keeps its hash.
+    """Make sure, once for each bucket and prefix, that the server refuses to put a file where one lies, and keeps its hash.
 
     Raises:
-        InvalidInput: it does not. Every put could overwrite what another machine has put, or nothing that is put
-            could be told from what is not ours.
+        InvalidInput: it does not. A put could overwrite what another machine has put, or files of ours could not be
+            distinguished from others.
     """
     if bucket.url in _keeps_word:
         return

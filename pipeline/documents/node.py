@@ -97,7 +97,7 @@ NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP0
 class Node:
     """One value with the position where it was written. Lines and columns count from 1.
 
-    `key_line` and `key_column` tell where its key stands if it is in a mapping, else where it does itself.
+    `key_line` and `key_column` are where its key stands if it is in a mapping, else where it does itself.
     A `block` is a text whose own lines begin below `line` (`|` and `>`).
     """
 

@@ -136,7 +136,7 @@ def _unknown(key: str, known: list[str]) -> str:
 
 
 def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
-    """Of several forms that are allowed, tell what is wrong by the one that was most likely meant."""
+    """Explain a failed choice between several forms by the one that was most likely meant."""
     branches: dict[int, list[ValidationError]] = defaultdict(list)
     for inner in error.context or ():
         branches[int(inner.relative_schema_path[0])].append(inner)
@@ -153,7 +153,7 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProb
                 SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown)
             )
             return
-        # The keys that are there tell which form was meant.
+        # The keys that are there show which form was meant.
         meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):

@@ -40,7 +40,7 @@ _MEANINGS = (
     ("nesting depth", "nested too deep"),
     ("incompatible YAML", "this version of YAML is unknown; leave the %YAML line out"),
 )
-# These tell where something was opened, which helps more than where its end was missed.
+# These come with the position where something was opened, which helps more than where its end was missed.
 _OPENED = ("unexpected end of stream", "could not find expected ':'", "',' or ']'", "',' or '}'")
 _UNQUOTED_TEMPLATE = re.compile(r"(?:^\s*|[:\-,\[{]\s+|\[)\{[{%]")
 

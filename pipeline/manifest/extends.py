@@ -95,7 +95,7 @@ def _bases_of(own: Node) -> list[Value]:
     if extends is None:
         return []
     value = list(extends.elements()) if extends.is_list else [extends]
-    # What is no text is left for the schema to tell.
+    # A value that is no text is left for the schema to report.
     return value if all(each.text for each in value) else []
 
 

@@ -48,7 +48,7 @@ def load(
         campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
     if any(problem.severity == "error" for problem in problems) or campaign is None:
         if campaign is not None:
-            # One go is to tell all: what the sound rest would say when it is expanded is reported now.
+            # All problems in one go: those that expanding the sound rest would find are reported now.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
     # Of what is empty more is said where it is known what it should be.

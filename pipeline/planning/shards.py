@@ -55,7 +55,7 @@ class Shard:
         return self.suffix if self.by is ShardBy.REQUESTS else f"{self.suffix}-by-{self.by}"
 
     def as_json(self) -> dict[str, Json]:
-        """As results tell it."""
+        """As it stands in the results manifest."""
         by = {} if self.by is ShardBy.REQUESTS else {"by": self.by.value}
         return {"index": self.index, "count": self.count, **by}
 

@@ -23,7 +23,7 @@ VERSION = 1
 class Heading:
     """Whose results these are. `manifest` is relative to the results file, `output` to the manifest.
 
-    `shard` is the part of the campaign that they tell of, None where that is all.
+    `shard` is the part of the campaign that they are of, None where that is all.
     """
 
     campaign: str

@@ -20,7 +20,7 @@ _OF_THE_PURCHASE = {"reason", "purchase", "workflow_id", "outputs", "decision"}
 def merge_results(files: Sequence[ResultsFile], tool: str, shard: Shard | None = None) -> dict[str, Json]:
     """The one results manifest that knows all that `files` know, the same in whatever order they come.
 
-    `shard` is the part that all of them tell of, None where together they tell of the whole. Jobs are what one of the
+    `shard` is the part that all of them are of, None where together they are of the whole. Jobs are what one of the
     files asked for; the next command that reads the manifest sets them right.
 
     Raises:
@@ -57,8 +57,8 @@ def _jobs(files: Sequence[ResultsFile], records: Records) -> list[dict[str, Any]
 def _job(rows: Sequence[Mapping[str, Any]], records: Records) -> dict[str, Any]:
     """Of the rows of one job, that which names the newest purchase, as that purchase stands now.
 
-    An intent counts, though it may yet turn out to be void: were its row dropped for an older one, a file that tells
-    what became of it would find it only if merged first. Of equal rows, one with outputs was written last.
+    An intent counts, though it may yet turn out to be void: were its row dropped for an older one, a file with
+    its outcome would find it only if merged first. Of equal rows, one with outputs was written last.
     """
     current = [_as_it_stands(row, records) for row in rows]
     return max(

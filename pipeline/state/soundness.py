@@ -64,7 +64,7 @@ def inspect(path: Path) -> None:
 
 
 def assert_wal_whole(path: Path) -> None:
-    """Make sure that all that a killed run has committed will be read. Only the holder of the lock can tell.
+    """Make sure that all that a killed run has committed will be read. Only the holder of the lock can check that.
 
     Raises:
         InvalidInput: the `-wal` was damaged, so that commits in it would be skipped.

@@ -156,7 +156,7 @@ class WritableFile:
             raise explained(path, error) from error
         try:
             self._begin(manifest)
-            # A number of a file that is open is not given away again, so these tell a replaced file.
+            # The number of an open file is not reused, so these show whether the file was replaced.
             self._inodes = self._look()
         except BaseException as error:
             # Also after a Ctrl-C: the flag may be on.
@@ -226,7 +226,7 @@ class WritableFile:
 
     def _close_without_folding(self) -> None:
         # The last connection that can write would fold the -wal in and delete it, and the flag would then
-        # tell of a loss that never was. So it must not be the last one.
+        # report a loss that never was. So it must not be the last one.
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self.path, "mode=ro")) as last:
             last.execute("SELECT epoch FROM meta").fetchone()
             self.connection.close()

@@ -69,7 +69,7 @@ class PlacedFile:
     """Where a purchase's file lies on this machine; never joined, never published.
 
     `path` is relative to the output folder. `slot` says which of the purchase's files it is: `result/0` or
-    `steps/2/0`. `mtime_ns` and `bytes` tell an untouched file without hashing it again.
+    `steps/2/0`. `mtime_ns` and `bytes` show that a file is untouched, without hashing it again.
     """
 
     path: str

@@ -53,7 +53,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Nobody can tell whether the create was bought."""
+    """It cannot be known whether the create was bought."""
 
     error: str
 

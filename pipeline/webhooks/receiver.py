@@ -21,14 +21,14 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who is called at `addresses`: `on_receipt` gets what comes, in a thread of its own where it `writes`."""
+    """A receiver of calls at `addresses`: `on_receipt` gets each receipt, in a thread of its own where it `writes`."""
 
     addresses: Addresses
     on_receipt: Callable[[Receipt], object]
     writes: bool = False
 
-    async def tell(self, receipt: Receipt) -> None:
-        """Have the receipt taken, so that nobody else waits for a disk."""
+    async def receive(self, receipt: Receipt) -> None:
+        """Pass the receipt on; writing it must not make other calls wait for a disk."""
         if self.writes:
             await asyncio.to_thread(self.on_receipt, receipt)
         else:
@@ -53,7 +53,7 @@ def hooks_application(*receivers: Receiver) -> Application:
         named = workflows_in(await _body(receive))
         try:
             for receiver, purchase_id in called:
-                await receiver.tell(Receipt(purchase_id, named))
+                await receiver.receive(Receipt(purchase_id, named))
         except OSError:
             await _answer(send, 503)
         else:

@@ -39,7 +39,7 @@ _FENCE = """
     WHERE campaign = {campaign} AND epoch = {epoch} AND until > clock_timestamp()
     RETURNING epoch
 """
-# Waits for a transaction that was lost sight of: until it has ended nobody can tell what becomes of it.
+# Waits for a transaction that was lost sight of: its outcome is not known before it has ended.
 _OUTCOME = "SELECT epoch, turn FROM pipeline.leases WHERE campaign = {campaign} FOR UPDATE"
 
 
@@ -51,7 +51,7 @@ class _Step:
 
 
 class PostgresDatabase:
-    """The tables of one campaign; `machine` is the one whose files they tell of. Without a `lease` for reading only.
+    """The tables of one campaign; `machine` is the one whose files they list. Without a `lease` for reading only.
 
     `connection` may be given, if one is open; `close` closes the one that is there then.
     """

@@ -318,7 +318,7 @@ def _note_results(transaction: Transaction, mirror: Mirror, results: KnownResult
 
 
 def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
-    """The results do not tell any more all that is known here."""
+    """Note that the results no longer have all that is known here."""
     if mirror.results.inputs:
         transaction.rows(statements.FORGET_INPUTS)
         mirror.results = replace(mirror.results, inputs="")
