@@ -157,7 +157,7 @@ _keeps_word: set[ObjectUrl] = set()
 
 
 def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
-    """Make sure, once for each bucket and prefix, that the server refuses to put a file where one lies, and keeps its hash.
+    """Make sure, once for each address, that the server refuses to overwrite a file, and keeps its hash.
 
     Raises:
         InvalidInput: it does not. A put could overwrite what another machine has put, or files of ours could not be

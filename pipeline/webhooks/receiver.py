@@ -21,7 +21,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver of calls at `addresses`: `on_receipt` gets each receipt, in a thread of its own where it `writes`."""
+    """Receives calls at `addresses`: `on_receipt` gets each receipt, in a thread of its own where it `writes`."""
 
     addresses: Addresses
     on_receipt: Callable[[Receipt], object]
