@@ -11,7 +11,7 @@ from pipeline.results.decisions import as_json as decision_as_json
 from pipeline.results.job_status import JobStatus
 
 if TYPE_CHECKING:
-    # Each command brings what it prints; of the others it loads nothing.
+    # Each command loads only the modules of what it prints.
     from pipeline.operations.collect_records import Collected
     from pipeline.operations.inspection import JobDetails, PurchaseDetails
     from pipeline.operations.outcome import Outcome

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def read_environment() -> "Environment":
     """The operator's environment, and the command line, which is shown to others who find the state locked."""
-    # Imported here, as it brings the providers along: `--help` and `expand` need only to know the terminal.
+    # Imported here, as it loads the providers: `--help` and `expand` need only the terminal.
     from pipeline.operations.environment import Environment
     from pipeline.schemes import without_addresses
 

@@ -57,7 +57,7 @@ def _selected(
     manifest: Path, flags: CampaignFlags, select: tuple[str, ...], exclude: tuple[str, ...]
 ) -> Iterator[Job]:
     """The selected jobs; a selection may ask for a job's status, so state and results are read."""
-    # Only then: they bring the state and all that reads it along.
+    # Imported only here: they load the state and everything that reads it.
     from pipeline.cli.context import open_workspace
     from pipeline.operations.campaign_state import open_campaign
     from pipeline.operations.selection import selected_keys

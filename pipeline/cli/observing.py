@@ -200,7 +200,7 @@ def _metered(provider: Provider, meter: "CallMeter") -> Provider:
 
 
 def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mapping[str, Any]) -> Observers:
-    """The live page of the run, for as long as it lasts. That it cannot be had keeps no run from going on."""
+    """The live page of the run, for as long as it lasts. A run goes on if the page cannot be served."""
     from pipeline.cli.serve import page_of_run
 
     try:

@@ -92,7 +92,7 @@ verbosity_options = together(
 
 
 def verbosity() -> Verbosity:
-    """How the running command is to speak."""
+    """How much the running command prints, and how."""
     return click.get_current_context().find_root().ensure_object(Verbosity)
 
 

@@ -54,7 +54,7 @@ def duration(seconds: float) -> str:
 
 
 class BarReporter:
-    """Two lines on a terminal: a bar of what this run has to do, and how it stands in words.
+    """Two lines on a terminal: a bar of the run's jobs, and a summary in words.
 
     A run that has nothing to do shows none.
     """

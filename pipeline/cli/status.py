@@ -50,7 +50,7 @@ def command(manifests: tuple[Path, ...], output_format: str, watch: bool, **give
     With --watch, show the progress of a run in another terminal.
     """
     if watch and output_format == "text":
-        # It brings the engine's view along, which a single look has no use for.
+        # It loads the engine's view, which a single look does not need.
         from pipeline.cli.watch import watch as watch_runs
 
         watch_runs(

@@ -145,7 +145,7 @@ def _make_stdout_take_json() -> None:
 
 
 def as_json_text(document: "Json | dict[str, Json]", indent: int | None = None) -> str:
-    """JSON that no terminal and no runner takes for a command: what could be one stands in strings, escaped.
+    """JSON that no terminal and no CI runner takes for a command: what could be one is escaped within strings.
 
     Where stdout takes no UTF-8, whatever is not ASCII is escaped too.
     """
@@ -172,7 +172,7 @@ def _as_json_shows_it(found: re.Match[str]) -> str:
 
 
 def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
-    """Each problem with the line of the file that it speaks of, and a mark under the place."""
+    """Each problem with the line of the file that it refers to, and a mark under the position."""
     for problem in problems:
         word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
         yield f"{word}: {printable(str(problem), _LONGEST_LINE)}"

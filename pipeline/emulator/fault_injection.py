@@ -71,7 +71,7 @@ class FaultInjector:
         return handle
 
     async def _describe_unread(self, endpoint: Endpoint, request: Request) -> Call:
-        # What a create is about stands in its body; any other call names its workflow in the address.
+        # A create has its title and template in its body; any other call has its workflow in the address.
         if endpoint.operation is Operation.CREATE:
             return Call(operation=Operation.CREATE)
         return await endpoint.describe(request)

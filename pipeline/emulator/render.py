@@ -141,7 +141,7 @@ class Rendering:
         return self._placeholder(url)
 
     def _placeholder(self, url: str) -> Iterator[Picture]:
-        """In the place of a background that is not fetched: a landscape. Its url stands in a badge."""
+        """A landscape in place of a background that is not fetched, with its url on a badge."""
         seed = drawing.seed_of(url)
         return self._drifting(drawing.landscape(self._size, palette=seed, seed=seed))
 

@@ -28,7 +28,7 @@ def base_url(request: Request) -> str:
 
 
 async def read_json(request: Request) -> Json:
-    """The body as JSON; None where it is none, or none that can be kept."""
+    """The body as JSON; None where it is not valid, or cannot be stored."""
     try:
         return parse_json(await request.body())
     except ValueError:

@@ -13,7 +13,7 @@ from pipeline.jobs import Json
 
 
 class Flow(StrEnum):
-    """A step, by the name under which it stands in `completions`."""
+    """A step, by its name in `completions`."""
 
     CROP = "crop_to_content"
     GRAY = "replace_alpha_with_gray"

@@ -23,7 +23,7 @@ UNSENT_SENDS = 5
 # So often the vendor may put off one job in a run, and so often its images may fail to be uploaded.
 DEFERRALS = 10
 PREPARATIONS = 5
-# So many unknown outcomes in a row speak of a broken vendor, and each may have cost something.
+# That many unknown outcomes in a row suggest a broken vendor, and each may have cost something.
 BREAKER = 3
 
 

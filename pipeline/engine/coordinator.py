@@ -70,7 +70,7 @@ class Coordinator:
         return not self.calls.is_empty or bool(self._due())
 
     def _seconds_to_wait(self) -> float:
-        """Seconds until something is to be done that no call brings about."""
+        """Seconds until the next scheduled work that no call triggers."""
         due = [self._next_publish]
         if not self.calls.is_full:
             ready_at = self.calls.ready_at()

@@ -335,7 +335,7 @@ def event_for(outcome: CreateOutcome) -> Event:
         case JobRefused(reason):
             return Rejected(reason)
         case AccountRefused(reason=reason):
-            # It speaks of the account: failing the job would drop it from later runs.
+            # It is about the account: failing the job would drop it from later runs.
             return NothingBought(reason)
         case OutcomeUnknown(reason):
             # The vendor has no idempotency key and no list call: sending it again could pay twice

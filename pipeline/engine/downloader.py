@@ -125,7 +125,7 @@ class Downloader:
             if result.is_complete(to):
                 self._install(tracked, result.fetched)
             else:
-                # Something lies in the way, or not all arrived: to judge that, this machine needs the files.
+                # A path is taken, or not all arrived: to judge that, this machine needs the files.
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):

@@ -110,7 +110,7 @@ def _fill(
             for number, each in enumerate(of_steps):
                 each.take(workflow.steps[indexes[number]][1] if number in indexes else ())
         except DownloadFailed as failure:
-            # Each fresh answer has to bring something, so that urls that never work are not asked for for ever.
+            # Each fresh response has to yield a file, so that urls that never work are not requested for ever.
             fetched = sum(len(each.files) for each in lists)
             if not failure.expired or fetched == count:
                 raise

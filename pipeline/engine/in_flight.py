@@ -23,7 +23,7 @@ from pipeline.purchases import Purchase, PurchaseId, Status
 DEFAULT_TIMEOUT = 3600.0
 # So much longer the next poll waits where the vendor calls.
 SLOWER_WITH_WEBHOOK = 4.0
-# The least time between two polls of one workflow that the vendor's calls bring about.
+# The least time between two polls of one workflow that the vendor's calls trigger.
 SECONDS_BETWEEN_HINTS = 1.0
 
 

@@ -16,7 +16,7 @@ from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Workflo
 from pipeline.state.store import Caps, Change, Intent, Store, Turn
 from pipeline.state.transitions import Accepted, Event, advance
 
-# As a purchase's id looks; one of them stands in each title, unless the manifest says otherwise.
+# The form of a purchase's id; one of them is in each title, unless the manifest sets another title.
 _IDS = re.compile("[0-9a-f]{16}")
 
 
@@ -73,7 +73,7 @@ class Journal:
         return workflow_id in self._workflows
 
     def purchase_named_in(self, title: str) -> PurchaseId | None:
-        """The id of a purchase of ours that stands in the title of a workflow."""
+        """The id of a purchase of ours that is in the title of a workflow."""
         return next(
             (purchase_id for purchase_id in _IDS.findall(title) if purchase_id in self.purchases), None
         )

@@ -47,7 +47,7 @@ class InputFailed(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFiles:
-    """The purchase that a chained job is made from; by output, the files that it brought to this machine."""
+    """The purchase that a chained job is made from; by output, its files on this machine."""
 
     purchase: Purchase
     workflow_id: WorkflowId
@@ -286,7 +286,7 @@ def _by_hash(provider: Provider, candidates: Sequence[Media], wanted: Output) ->
             try:
                 fetched = provider.download(replace(media, most=left), target)
             except DownloadFailed as failed:
-                # One that cannot be had may be none of ours; the others are looked at first.
+                # A file that cannot be fetched may be none of ours; the others are tried first.
                 failure = failure or failed
                 continue
             if fetched.sha256 == wanted.sha256:

@@ -19,7 +19,7 @@ MOST_IN_A_TASK = 16
 
 
 class ClusterFailed(PipelineError):
-    """The cluster cannot do what is asked of it, so the run cannot go on; nothing is lost."""
+    """The cluster cannot make a call, so the run cannot continue; nothing is lost."""
 
     exit_code = ExitCode.UNFINISHED
 

@@ -130,7 +130,7 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
 
 
 def _object_store(workspace: Workspace) -> Finding:
-    """Whether the store answers and lets us list what lies there; what may be put is only known when it is."""
+    """Whether the store answers and lets us list its objects; whether it accepts uploads shows only in a run."""
     try:
         open_files(workspace.output, workspace.scratch).stamp("")
     except PipelineError as error:

@@ -160,7 +160,7 @@ def candidates(results: Mapping[str, Any], planned: Mapping[str, PlannedJob]) ->
 
 
 def _job(row: Mapping[str, Any], purchases: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job that a row of the results speaks of, as far as a selection looks at it."""
+    """The job of a row of the results, as far as a selection looks at it."""
     purchase = purchases.get(row.get("purchase") or row.get("last") or "")
     parts: Mapping[str, Any] = parts_of(row, purchase)
     inputs = purchase.get("inputs", ()) if purchase else ()

@@ -246,7 +246,7 @@ class CampaignRun:
             self.report.stop(error.exit_code, str(error))
 
     def _with_others(self, state: CampaignState) -> CampaignState:
-        """`state`, with what the last checkpoint may have brought: another machine may have served a job."""
+        """`state`, with purchases that the last checkpoint fetched: another machine may have served a job."""
         try:
             found = self._read_others()
             if not found.purchases:

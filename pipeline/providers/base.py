@@ -141,7 +141,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow as the vendor reports it. `known_status` is False where the status is none that we know.
+    """A workflow as the vendor reports it. `known_status` is False where the status is not one that we know.
 
     `percent` is 0 to 100; `created_at` and `updated_at` are the vendor's own text.
     """
@@ -177,7 +177,7 @@ class NotFound(VendorError):
 
 
 class CallRefused(VendorError):
-    """The vendor refuses this call for what it asks, so repeating it is of no use."""
+    """The vendor refuses this call for its content, so repeating it is useless."""
 
 
 class DownloadFailed(VendorError):

@@ -91,7 +91,7 @@ class MediaClient:
             return self._receive(response, part, 0, media)
 
     def _resumed(self, media: Media, part: PartialFile, start: int, etag: str) -> "_Received | None":
-        """Fetch what is missing; None if the server cannot go on from what is here, which is dropped."""
+        """Fetch the rest; None if the server cannot continue the part that is here, which is then dropped."""
         asked = {"Range": f"bytes={start}-", "If-Range": etag}
         with self._get(media.url, asked) as response:
             if response.status == 200:  # another file by now, or a server without ranges: it starts over
@@ -181,7 +181,7 @@ def _is_media(first: bytes) -> bool:
 
 
 def _is_all(response: StreamedResponse) -> bool:
-    """Whether an answer that is none of 200 holds the whole file all the same."""
+    """Whether a response with another status than 200 holds the whole file all the same."""
     found = re.fullmatch(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", response.headers.get("content-range", ""))
     is_whole_range = response.status == 206 and found is not None and int(found[1]) == int(found[2]) - 1
     return response.status == 203 or is_whole_range

@@ -99,7 +99,7 @@ def content_type_of(path: str) -> str:
 
 
 def is_vague(content_type: str) -> bool:
-    """Whether a type says nothing of what a file is, or is none: it is recorded, shown and made into a suffix."""
+    """Whether a type does not say what a file is, or is malformed: it is recorded, shown and made into a suffix."""
     return content_type in _VAGUE or not _TYPE.fullmatch(content_type)
 
 

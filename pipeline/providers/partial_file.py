@@ -63,7 +63,7 @@ class PartialFile:
         return os.open(self.path, flags if start else flags | os.O_TRUNC, 0o666)
 
     def save_etag(self, etag: str) -> None:
-        """Keep what vouches for the bytes that come, so that another run can go on; a weak one does not."""
+        """Keep the ETag that vouches for the bytes, so that another run can continue; a weak one does not vouch."""
         if _STRONG_ETAG.fullmatch(etag):
             self._has_etag = True
             self._etag_path.write_text(etag, encoding="ascii")

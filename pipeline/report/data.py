@@ -239,7 +239,7 @@ class _Campaign:
 
 
 def files_on_page(records: GalleryRecords) -> dict[str, str]:
-    """By SHA-256: the content type of each file that the page of these records speaks of."""
+    """By SHA-256: the content type of each file that the page of these records shows."""
     _, shown = _chosen(records.results, records.keys)
     if records.before is not None:
         shown = [*shown, *_chosen(records.before, records.keys)[1]]

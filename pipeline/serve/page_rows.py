@@ -20,7 +20,7 @@ from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
 from pipeline.serve.stored_videos import StoredVideos
 
-# Seconds between two looks for files that were missing: `collect` brings them without a word to anybody.
+# Seconds between two looks for files that were missing: `collect` fetches them without a notice.
 _LOOK_AGAIN = 2.0
 
 Row = dict[str, Json]
@@ -143,7 +143,7 @@ class PageRows:
         return changes
 
     def about(self, purchase_id: PurchaseId) -> Row:
-        """The rows that speak of one purchase."""
+        """The rows of one purchase and of its jobs."""
         jobs: list[Json] = [
             row for row in self._job_rows.values() if purchase_id in {row.get("purchase"), row.get("last")}
         ]

@@ -62,7 +62,7 @@ class Stills(Collection[str]):
             try:
                 self._make_of(reader, files)
             except PipelineError:
-                # One cannot be had from where it lies, which keeps no other from being read.
+                # A file that cannot be read from where it lies must not keep others from being read.
                 for digest in [each for each in files if not self._cache.knows(each)]:
                     with suppress(PipelineError):
                         self._make_of(reader, {digest: files[digest]})

@@ -1,4 +1,4 @@
-"""Videos in an object store, for the live page: what lies there, and the bytes, handed out by way of this server.
+"""Videos in an object store, for the live page: lists them, and passes their bytes through this server.
 
 No link is signed: browsers present this server's token and never get access to the store.
 """
@@ -14,7 +14,7 @@ from pipeline.schemes import ObjectUrl
 if TYPE_CHECKING:
     from pipeline.artifacts.s3 import OpenObject
 
-# Seconds between two listings: at first, and at most, where each brings nothing new.
+# Seconds between two listings: at first, and at most, where each finds nothing new.
 _SHORTEST_PAUSE = 3.0
 _LONGEST_PAUSE = 300.0
 # Seconds that the page waits for the first listing; what comes later is shown later.
@@ -43,7 +43,7 @@ class StoredVideos:
             self._lists.release()
 
     def want(self, *, anew: bool) -> None:
-        """Have it listed again where that was long ago; `anew`: something may just have been put there."""
+        """List it again where that was long ago; `anew`: something may just have been put there."""
         if anew:
             self._pause = _SHORTEST_PAUSE
         if time.monotonic() >= self._listed_at + self._pause:

@@ -31,7 +31,7 @@ class Stage(IntEnum):
 
 
 class Transmission:
-    """How far one request has come, and until when it may go on. Written by its connection.
+    """How far one request has got, and its deadline. Written by its connection.
 
     `may_send` is asked when it is connected, before the first byte.
     """

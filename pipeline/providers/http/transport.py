@@ -27,7 +27,7 @@ from pipeline.providers.http.errors import TransportError, reason_for
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 LARGEST_RESPONSE = 1 << 20
-# What stands in the way of one that says nothing of itself, as many stores do.
+# Many stores reject a request that names no client.
 USER_AGENT = "campaign-pipeline"
 _BLOCK = 1 << 16
 # A large body may take longer than a call that asks a question: no line that is of use is slower than this.
