@@ -145,6 +145,8 @@ PurchaseText = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class _Constant:
+    """The same text for each purchase."""
+
     text: str
 
     def __call__(self, _purchase_id: str) -> str:

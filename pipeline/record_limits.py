@@ -5,7 +5,9 @@ exceeds them, an answer is cut or left out to fit, and what comes as a record is
 the numbers; a test holds both together.
 """
 
+import math
 import re
+from collections.abc import Iterable
 
 # Characters of a job's key, and of the path that its files have below the output folder.
 LONGEST_KEY = 8_192
@@ -82,3 +84,56 @@ def check_text(text: str) -> None:
         raise ValueError("a text cannot hold a NUL character")
     if not text.isascii() and _SURROGATE.search(text):
         raise ValueError("a text cannot hold half of a surrogate pair; write the character itself")
+
+
+def check_value(value: object, name: str) -> None:
+    """Make sure that the value of an option can be recorded.
+
+    Raises:
+        ValueError: it is nested too deep, or holds a text or a number that no record takes.
+    """
+    level: Iterable[object] = [value]
+    # `value` itself is the options, or the list of images, so it may go one level deeper.
+    for _ in range(DEEPEST_OPTION + 1):
+        level = [inner for each in level for inner in _checked(each, name)]
+        if not level:
+            return
+    if any(isinstance(each, list | dict) for each in level):
+        raise ValueError(f"{name}: nested more than {DEEPEST_OPTION} levels deep")
+    for each in level:
+        _checked(each, name)
+
+
+def _checked(value: object, name: str) -> Iterable[object]:
+    """The values inside of one that is sound by itself."""
+    match value:
+        case str():
+            check_named_text(value, name)
+        case dict():
+            for key in value:
+                check_named_text(key, name)
+            return value.values()
+        case list():
+            return value
+        case int() if abs(value) >= LARGEST_INTEGER:
+            raise ValueError(f"{name}: a number of more than 18 digits")
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{name}: not a finite number")
+    return ()
+
+
+def check_named_text(text: str, name: str) -> None:
+    """Make sure that any text can be recorded.
+
+    Raises:
+        ValueError: it cannot; the message begins with `name`.
+    """
+    if not is_text(text):
+        raise ValueError(unfit(text, name, f"{LONGEST_TEXT:,} bytes"))
+
+
+def unfit(text: str, name: str, most: str) -> str:
+    """Why a text cannot be recorded where at most `most` is kept."""
+    if not is_storable(text):
+        return f"{name}: holds characters that cannot be written"
+    return f"{name}: a text of {len(text):,} characters; at most {most} are kept"

@@ -6,9 +6,8 @@ what the results schema says, and for what no schema can, that the parts of a pu
 record takes every text and number.
 """
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import record_limits
@@ -134,7 +133,7 @@ def _check_answer(purchase: Purchase) -> None:
     _count(purchase.credits or 0, record_limits.LARGEST_CREDITS, "credits")
     _within(purchase.created_at or "", record_limits.LONGEST_DATE, "created_at")
     _within(purchase.updated_at or "", record_limits.LONGEST_DATE, "updated_at")
-    _check_text(purchase.error or "", "error")
+    record_limits.check_named_text(purchase.error or "", "error")
     _count(len(purchase.steps), record_limits.MOST_MEDIA, "steps")
     for step in purchase.steps:
         if not step.flow:
@@ -155,67 +154,20 @@ def _check_answer(purchase: Purchase) -> None:
 def _check_request(request: Mapping[str, Json]) -> None:
     shaped = _shaped(dict(request), _REQUEST, frozenset())
     for name in ("event_id", "title", "description"):
-        _check_text(shaped.get(name, ""), name)
+        record_limits.check_named_text(shaped.get(name, ""), name)
     if "visibility" in shaped:
         Visibility(shaped["visibility"])
     images = shaped.get("images", ())
     _count(len(images), record_limits.MOST_MEDIA, "images")
     if not all(isinstance(image, dict) for image in images):
         raise ValueError("images: not a list of mappings")
-    check_value(list(images), "images")
-    check_value(shaped.get("options", {}), "options")
-
-
-def check_value(value: Json, name: str) -> None:
-    """Make sure that the value of an option can be recorded.
-
-    Raises:
-        ValueError: it is nested too deep, or holds a text or a number that no record takes.
-    """
-    level: Iterable[Json] = [value]
-    # `value` itself is the options, or the list of images, so it may go one level deeper.
-    for _ in range(record_limits.DEEPEST_OPTION + 1):
-        level = [inner for each in level for inner in _checked(each, name)]
-        if not level:
-            return
-    if any(isinstance(each, list | dict) for each in level):
-        raise ValueError(f"{name}: nested more than {record_limits.DEEPEST_OPTION} levels deep")
-    for each in level:
-        _checked(each, name)
-
-
-def _checked(value: Json, name: str) -> Iterable[Json]:
-    """The values inside of one that is sound by itself."""
-    match value:
-        case str():
-            _check_text(value, name)
-        case dict():
-            for key in value:
-                _check_text(key, name)
-            return value.values()
-        case list():
-            return value
-        case int() if abs(value) >= record_limits.LARGEST_INTEGER:
-            raise ValueError(f"{name}: a number of more than 18 digits")
-        case float() if not math.isfinite(value):
-            raise ValueError(f"{name}: not a finite number")
-    return ()
-
-
-def _check_text(text: str, name: str) -> None:
-    if not record_limits.is_text(text):
-        raise ValueError(_unfit(text, name, f"{record_limits.LONGEST_TEXT:,} bytes"))
+    record_limits.check_value(list(images), "images")
+    record_limits.check_value(shaped.get("options", {}), "options")
 
 
 def _within(text: str, most: int, name: str) -> None:
     if not record_limits.is_name(text, most):
-        raise ValueError(_unfit(text, name, f"{most:,} characters"))
-
-
-def _unfit(text: str, name: str, most: str) -> str:
-    if not record_limits.is_storable(text):
-        return f"{name}: holds characters that cannot be written"
-    return f"{name}: a text of {len(text):,} characters; at most {most} are kept"
+        raise ValueError(record_limits.unfit(text, name, f"{most:,} characters"))
 
 
 def _count(number: int, most: int, name: str) -> None:

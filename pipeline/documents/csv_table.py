@@ -86,7 +86,8 @@ def read_csv(
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
-    """The records that are not blank."""
+    """The records that are not blank; equal cells are one text, as columns repeat a colour or a category."""
+    known: dict[str, str] = {}
     lines = csv.reader(io.StringIO(source.text), strict=True, delimiter=separator)
     while True:
         at = lines.line_num + 1
@@ -98,7 +99,7 @@ def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
             yield source.problem(f"this is not CSV: {error}", at)
             return
         if any(map(str.strip, cells)):
-            yield Record(tuple(cells), at)
+            yield Record(tuple([known.setdefault(cell, cell) for cell in cells]), at)
 
 
 def _separator(source: SourceFile, expected: Collection[str]) -> str:

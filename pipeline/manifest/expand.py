@@ -87,6 +87,8 @@ def _bounds(campaign: Campaign) -> dict[str, int]:
 
 @dataclass
 class _Expansion:
+    """One walk through the campaign, and what it has found wrong so far."""
+
     campaign: Campaign
     warn: Warn
     problems: dict[Problem, Coordinates | None] = field(default_factory=dict)

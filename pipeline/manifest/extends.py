@@ -31,6 +31,8 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
 
 @dataclass(slots=True)
 class _Layers:
+    """The files that a manifest extends, as they are read: what is wrong with them, and their trees."""
+
     root: Path
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)

@@ -122,6 +122,8 @@ def _path(text: Text, scope: Scope) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _DefaultTitle:
+    """Names the campaign, the job and the purchase."""
+
     campaign: str
     key: str
 

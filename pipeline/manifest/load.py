@@ -14,7 +14,7 @@ from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign
-from pipeline.records import check_value
+from pipeline.record_limits import check_value
 
 _MOST_JOBS_CHECKED = 20_000
 # What a manifest must not say, as it may come from a stranger: where the key goes, where records are kept.

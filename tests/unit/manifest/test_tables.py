@@ -511,6 +511,17 @@ def test_what_a_spreadsheet_writes_is_read(
     assert [record.cells for record in table.records] == [row for row in padded if any(map(str.strip, row))]
 
 
+def test_cells_that_say_the_same_are_one_text() -> None:
+    # A table of a hundred thousand rows repeats its colours and categories: they are kept once.
+    content = b"id,colour\na,spring green\nb,spring green\n"
+    source = decode(content, Path("rows.csv"), "rows.csv")
+
+    table, _ = read_csv(source, None, {"id"})
+
+    first, second = table.records
+    assert first.cells[1] is second.cells[1]
+
+
 @given(
     st.binary(max_size=60) | st.text(alphabet='path,url\n"\r;\thttps://x.png', max_size=60).map(str.encode)
 )
