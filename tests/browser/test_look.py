@@ -176,7 +176,7 @@ def test_old_and_new_are_compared_with_one_click(tab: Make, gallery: Gallery) ->
     expect(page.locator(".side-name").last).to_contain_text("Take 1")
 
 
-def test_other_results_show_what_came_went_or_was_made_anew(
+def test_other_results_show_what_is_new_gone_or_made_anew(
     tab: Make, gallery: Gallery, tmp_path: Path
 ) -> None:
     [before, now] = purchases_of(gallery, FIRST)
@@ -199,18 +199,18 @@ def test_other_results_show_what_came_went_or_was_made_anew(
 
     page = tab().open(written.page, "#view=compare")
 
-    assert page.locator("h1").last.inner_text() == "1 re-created, 2 came, 1 went."
+    assert page.locator("h1").last.inner_text() == "1 re-created, 2 new, 1 gone."
     assert page.locator(".pair").get_attribute("href") == f"#compare={before['id']},{now['id']}"
     assert page.locator(".pair img").count() == 2
-    came_block, went_block = (page.locator(".block", has_text=each) for each in ("Came", "Went"))
-    assert {each.get_attribute("title") for each in came_block.locator("b").all()} == {
+    new_block, gone_block = (page.locator(".block", has_text=each) for each in ("New", "Gone"))
+    assert {each.get_attribute("title") for each in new_block.locator("b").all()} == {
         came["key"],
         made["key"],
     }
-    assert came_block.locator("small").inner_text() == "not in main.results.json"
-    assert went_block.locator("b").get_attribute("title") == gone["key"]
-    assert went_block.locator("img").count() == 1
-    assert (went_block.locator("a").get_attribute("href") or "").endswith(".mp4")
+    assert new_block.locator("small").inner_text() == "not in main.results.json"
+    assert gone_block.locator("b").get_attribute("title") == gone["key"]
+    assert gone_block.locator("img").count() == 1
+    assert (gone_block.locator("a").get_attribute("href") or "").endswith(".mp4")
 
     page.evaluate("go({view: 'browse'})")
     # What only the others bought is no cost of this campaign.

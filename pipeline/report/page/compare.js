@@ -320,7 +320,7 @@ function compareList() {
       el("h1", { text: befores.length ? compareTitle(befores) : "Compare" }),
       el("p", {
         class: "cost",
-        text: "Select two to four cards with x and press c to compare anything else.",
+        text: "To compare anything else, select two to four cards (x), then Compare (c).",
       }),
       ...blocks,
     ),
@@ -334,8 +334,8 @@ function compareTitle(befores) {
     changes.reduce((sum, each) => sum + each[kind].length, 0);
   const differences = [
     count("anew") && `${number(count("anew"))} re-created`,
-    count("came") && `${number(count("came"))} came`,
-    count("went") && `${number(count("went"))} went`,
+    count("came") && `${number(count("came"))} new`,
+    count("went") && `${number(count("went"))} gone`,
   ];
   return `${capital(differences.filter(Boolean).join(", ") || "nothing differs")}.`;
 }
@@ -369,13 +369,13 @@ function againstBefore(campaign) {
   return [
     ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs),
     ...listBlock(
-      "Came",
+      "New",
       `not in ${name}`,
       "thumbs",
       came.map((job) => () => namedThumb(job)),
     ),
     ...listBlock(
-      "Went",
+      "Gone",
       `only in ${name}`,
       "thumbs",
       went.map((job) => () => goneThumb(job, campaign)),
@@ -418,6 +418,8 @@ function listBlock(title, about, form, entries) {
 
 /** @param {Job} job @param {Purchase | undefined} before */
 function pairOf(job, before) {
+  const then = before?.bought ?? "";
+  const now = job.serving?.bought ?? "";
   return el(
     "a",
     { class: "pair", href: addressOf({ view: "compare", compare: [before?.id ?? "", job.purchase ?? ""] }) },
@@ -428,7 +430,7 @@ function pairOf(job, before) {
       el("div", { class: "mat" }, mediaBox(job)),
     ),
     el("h3", { class: "key", title: job.key }, ...keyLine(job)),
-    el("p", { text: `${date(before?.bought, "day")} → ${date(job.serving?.bought, "day")}` }),
+    el("p", { text: `${dateBeside(then, now)} → ${dateBeside(now, then)}` }),
   );
 }
 

@@ -389,10 +389,11 @@ function reviewRow() {
   if (!open.length) return undefined;
   const approved = app.model.jobs.filter((job) => job.decision === "approved").length;
   const rejected = app.model.jobs.filter((job) => job.decision === "rejected").length;
-  const so =
-    approved || rejected
-      ? `${number(approved)} approved and ${number(rejected)} rejected so far.`
-      : "None is decided yet.";
+  const decided = [
+    approved && `${number(approved)} approved`,
+    rejected && `${number(rejected)} rejected`,
+  ].filter(Boolean);
+  const so = decided.length ? `${decided.join(" and ")} so far.` : "None is decided yet.";
   const button = el(
     "button",
     { class: "button solid-button", onclick: () => nextUndecided() },
