@@ -1,15 +1,19 @@
-"""Purchases, and the join of two sets of them.
+"""Purchases, the join of two sets of them, and the proof that a workflow belongs to one.
 
 A purchase is one create, sent at most once: stored before it is sent and never forgotten. A set of them is
 all the truth there is; what they mean for the jobs is worked out in `pipeline.assignment`. All of this is pure.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
 from pipeline.jobs import JobKey, Json, canonical_json
+
+# What a campaign's name may hold: beside any other character, it stands for itself.
+_OF_NAMES = "[A-Za-z0-9_-]"
 
 PurchaseId = NewType("PurchaseId", str)
 WorkflowId = NewType("WorkflowId", str)
@@ -222,3 +226,31 @@ def _output_as_json(output: Output) -> dict[str, Json]:
         "bytes": output.bytes,
     }
     return {name: value for name, value in written.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """Decides whether a workflow at the vendor belongs to a purchase: results may come from a stranger's pull request.
+
+    `recorded` are the purchases whose intent this state recorded: they are its own.
+    """
+
+    campaign: str
+    recorded: frozenset[PurchaseId]
+
+    def is_recorded(self, purchase: Purchase) -> bool:
+        """Whether the state itself knows that it sent the create."""
+        return purchase.id in self.recorded
+
+    def can_be_proven(self, purchase: Purchase) -> bool:
+        """Whether the vendor's answer may show that the workflow is the purchase's own, by what was sent."""
+        sent = purchase.request
+        return self.is_recorded(purchase) or self.is_named_in(
+            purchase.id, str(sent.get("title", "")), str(sent.get("description", ""))
+        )
+
+    def is_named_in(self, purchase_id: PurchaseId, *texts: str) -> bool:
+        """Whether `texts` hold the purchase's id and the campaign's name, each standing for itself."""
+        text = "\n".join(texts)
+        name = rf"(?<!{_OF_NAMES}){re.escape(self.campaign)}(?!{_OF_NAMES})"
+        return re.search(rf"\b{purchase_id}\b", text) is not None and re.search(name, text) is not None

@@ -21,7 +21,6 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
 from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.planning.make import make
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
 from pipeline.providers.base import (
     Changes,
@@ -32,7 +31,7 @@ from pipeline.providers.base import (
     Provider,
     Workflow,
 )
-from pipeline.purchases import Records, WorkflowId
+from pipeline.purchases import Ownership, Records, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.store import Store
 

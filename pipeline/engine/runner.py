@@ -29,10 +29,9 @@ from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
 from pipeline.errors import ExitCode, PipelineError
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
-from pipeline.purchases import Purchase, Records, Status
+from pipeline.purchases import Ownership, Purchase, Records, Status
 from pipeline.state.store import Change, Store
 from pipeline.webhooks.receipt import Receipt, ReceiptInbox, Webhooks
 

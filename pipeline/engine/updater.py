@@ -12,11 +12,10 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
 from pipeline.jobs import Json
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow
-from pipeline.purchases import Purchase, WorkflowId
+from pipeline.purchases import Ownership, Purchase, WorkflowId
 from pipeline.state.transitions import Reworded
 
 MAX_UPDATE_FAILURES = 5

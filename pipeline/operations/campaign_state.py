@@ -14,9 +14,8 @@ from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.published_results import joined_hash, published_by_others, read_published
 from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.split import Split
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status, join
+from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
 from pipeline.results.file import ResultsFile, Version, version

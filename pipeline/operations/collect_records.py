@@ -28,9 +28,8 @@ from pipeline.operations.workspace import (
     shown_path,
 )
 from pipeline.planning.make import everything
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import Plan
-from pipeline.purchases import UNDECIDED, PurchaseId, Records, Status
+from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status
 from pipeline.results.file import ResultsFile, read, write
 from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation

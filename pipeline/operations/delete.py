@@ -13,10 +13,9 @@ from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import publish_anew
 from pipeline.operations.selection import purchase_by_id
 from pipeline.operations.workspace import now
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
-from pipeline.purchases import Purchase, PurchaseId
+from pipeline.purchases import Ownership, Purchase, PurchaseId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Deleted, Event, Removed, advance
 

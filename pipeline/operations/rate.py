@@ -8,9 +8,8 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import now
-from pipeline.planning.ownership import Ownership
 from pipeline.providers.base import Changes, Provider, VendorError
-from pipeline.purchases import Purchase
+from pipeline.purchases import Ownership, Purchase
 
 
 def rate(

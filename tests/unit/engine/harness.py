@@ -20,9 +20,8 @@ from pipeline.engine.runner import Runner
 from pipeline.errors import ExitCode, Unfinished
 from pipeline.jobs import Coordinates, Job, JobKey, Request, Source, UpstreamOutput, constant, in_plan_order
 from pipeline.planning.make import make, paid_for
-from pipeline.planning.ownership import Ownership
 from pipeline.planning.plan import PlanOptions
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, WorkflowId
+from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, WorkflowId
 from pipeline.state.opening import open_store
 from pipeline.state.sql.store import SqlStore
 from pipeline.state.store import Caps, Change, Store, Turn
