@@ -230,7 +230,7 @@ def _output_as_json(output: Output) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """Decides whether a workflow at the vendor belongs to a purchase: results may come from a stranger's pull request.
+    """Decides whether a workflow is a purchase's own, as results may come from a stranger's pull request.
 
     `recorded` are the purchases whose intent this state recorded: they are its own.
     """
