@@ -290,7 +290,7 @@ def undecide(
     variables: Variables | None = None,
     emulate: bool = False,
 ) -> list[Decision]:
-    """Take back what was decided on what `names` mean, as if nobody had: stars and notes stay.
+    """Take back what was decided on what `names` mean, as if it had not been decided: stars and notes stay.
 
     Raises:
         UsageError, InvalidInput, Unfinished: as `approve`.
@@ -330,7 +330,7 @@ def _several(selection: Selection) -> tuple[str, ...]:
 def _saving_first() -> Iterator[Stop]:
     """Turns a Ctrl-C into a request to stop, and raises it at the end: in between it could lose a workflow's id.
 
-    Whoever has a handler of their own for it keeps that.
+    A handler that the caller has set for it stays.
     """
     stop = Stop()
     is_ours = (

@@ -11,7 +11,7 @@ from pipeline.jobs import Job, JobKey
 from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status
 
 # What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
-# before one that failed: else the failure would be bought again while nobody knows of the last attempt.
+# before one that failed: else the failure would be bought again while the outcome of the last attempt is unknown.
 _SOUNDNESS = {Status.FAILED: 0, Status.ATTENTION: 1}
 
 

@@ -229,7 +229,7 @@ def _stamp_of(status: os.stat_result) -> Stamp:
 def alone_in(folder: Path) -> Iterator[None]:
     """Keeps out others who ask for the same, for the moment that it takes to read a file in there and write it again.
 
-    Where the system or its file system has no locks, nobody is kept out.
+    Where the system or its file system has no locks, it keeps out none.
     """
     descriptor = system.open_folder(folder)
     if descriptor is None:
@@ -275,7 +275,7 @@ def make_folders(folder: Path) -> None:
 def write_atomically(path: Path, content: bytes) -> Stamp:
     """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
 
-    Returns the stamp of what was put there, also where somebody has put something else there since.
+    Returns the stamp of what was put there, even if the file has been replaced since.
 
     Raises:
         OSError: it could not be written; what was there is untouched.
@@ -341,7 +341,7 @@ def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what `write_atomically` left beside `path` when it was killed. Nobody may be writing it now."""
+    """Remove what a killed `write_atomically` left beside `path`. It must not be written at the same time."""
     for leftover in path.parent.glob(f"{glob.escape(_unfinished(path))}*.tmp"):
         leftover.unlink(missing_ok=True)
 

@@ -24,7 +24,7 @@ _IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
 
-# What a url may hold that nobody else may read.
+# Parameters of a url that must not be shown.
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 
 

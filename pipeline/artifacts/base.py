@@ -54,7 +54,7 @@ Sender = Callable[[Path, Sequence[Upload]], Mapping[str, StoredObject]]
 
 
 class FileStore(Protocol):
-    """Holds files by their path below `location`. What it holds is overwritten by nobody's file but its own.
+    """Holds files by their path below `location`. It overwrites its own files only.
 
     Each call may raise `Unfinished`, where it cannot be done now, and `InvalidInput`, where it never can.
     """
@@ -132,7 +132,7 @@ class FileStore(Protocol):
 # Below the folder of a manifest: copies of what lies in an object store, each for as long as it is read.
 COPIES = Path(".pipeline", "copies")
 
-# Seconds after which nobody uses a temporary file any more: several commands may share a folder.
+# Seconds after which a temporary file is no longer in use: several commands may share a folder.
 _ABANDONED = 24 * 60 * 60
 
 

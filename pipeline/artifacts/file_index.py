@@ -21,7 +21,7 @@ class FileIndex:
         self._files = files
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
-        # What was hashed since, by path: size, time and hash. Bytes that nobody touched are hashed once.
+        # What was hashed since, by path: size, time and hash. Untouched bytes are hashed once.
         self._hashed: dict[str, tuple[int, int, str]] = {}
         for each in placed:
             self._add(each)
@@ -75,7 +75,7 @@ class FileIndex:
         return digest
 
     def _known(self, path: str, stamp: Stamp | None) -> str | None:
-        """The hash that is remembered of a file that nobody has touched since."""
+        """The recorded hash of a file that has not been touched since."""
         remembered, hashed = self._placed.get(path), self._hashed.get(path)
         if remembered and (remembered.bytes, remembered.mtime_ns) == stamp:
             return remembered.sha256

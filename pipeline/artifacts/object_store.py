@@ -63,7 +63,7 @@ class ObjectStore:
         stored = self._objects.get(path)
         if stored is None:
             return None
-        # Of what nobody hashed it is known that it is none of ours.
+        # An object without a hash is not ours: we always send one.
         return stored.sha256 or f"not hashed: {stored.etag}"
 
     def is_taken(self, path: str) -> bool:

@@ -1,6 +1,6 @@
 """Finds what is wrong with a value by a JSON Schema, with the schema library.
 
-It reads no other schema than ours: the registry is empty, so a reference that leads elsewhere is followed by nobody.
+It reads no other schema than ours: the registry is empty, so a reference that leads elsewhere is not followed.
 """
 
 from collections.abc import Iterable, Iterator

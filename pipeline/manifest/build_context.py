@@ -66,7 +66,7 @@ class Context:
         return text
 
     def path(self, value: Value) -> tuple[Path, str] | None:
-        """The real path that a text names, and what people call it; None where it was reported as wrong."""
+        """The real path that a text names, and its name in messages; None where it was reported as wrong."""
         if value.text is None:
             return None
         try:

@@ -58,7 +58,7 @@ def load(
 
 
 def _check_variables(variables: Mapping[str, Json]) -> None:
-    """Refuse what no manifest could say: a program, or a plan that somebody edited, may give anything.
+    """Refuse what no manifest could say: a program, or an edited plan, may give anything.
 
     Raises:
         InvalidInput: a name is no text, or a value none that JSON has and a record takes.

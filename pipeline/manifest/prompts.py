@@ -56,7 +56,7 @@ def _prompt(name: str, value: Value, context: Context) -> Prompt:
 
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
     location = row.location
-    # A cell stands where its row begins: nobody knows at which column, as quotes may be in the way.
+    # A cell has the position of its row: its column is not known, as quotes may be in the way.
     node = Node(
         value=row.own.get("text", ""),
         source=location.source,

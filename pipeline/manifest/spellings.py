@@ -1,4 +1,4 @@
-"""Numbers that a text spells otherwise than they were written: `19.90` becomes 19.9, and nobody sees it."""
+"""Numbers that a text spells otherwise than they were written: `19.90` becomes 19.9 unnoticed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

@@ -64,7 +64,7 @@ def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:
 
     Of two entries for one file the one with the greater rule wins, then the one with the greater canonical JSON.
     Associative, commutative and idempotent, so that the order of machines and merges does not matter; the same facts
-    are spelled alike, whoever wrote them.
+    are spelled alike on every machine.
     """
     joined = {digest: _spelled(entry) for digest, entry in one.items()}
     for digest, written in other.items():

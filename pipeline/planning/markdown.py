@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pipeline.planning.plan import CHANGING, Plan
 from pipeline.planning.show import as_text
 
-# Found again by whoever posts it, so that one comment is updated and not followed by another.
+# Marks the comment on a pull request, so that one comment is updated and not followed by another.
 MARKER = "<!-- campaign-pipeline: plan -->"
 LONGEST = 60_000
 # What stands around the lines of one campaign, without its name and the fences.

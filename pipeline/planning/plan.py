@@ -105,7 +105,7 @@ class Plan:
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
     `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
-    of the oldest price of what is bought, as far as the catalogue has it. `manifest` is what people call the
+    of the oldest price of what is bought, as far as the catalogue has it. `manifest` is the name of the
     manifest, for the commands that they are pointed at.
     """
 

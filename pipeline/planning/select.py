@@ -105,7 +105,7 @@ _FIELDS: dict[str, Callable[[Candidate], str | None]] = {
 }
 
 
-# What is asked by these changes with every run; by their words a slip of the pen is known.
+# What is asked by these changes with every run; their words are known, to find a typo.
 _WORDS: dict[str, frozenset[str]] = {
     "status": frozenset({PENDING, *(status.value for status in Status)}),
     "action": frozenset(action.value for action in Action),

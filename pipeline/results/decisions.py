@@ -87,7 +87,7 @@ def _decision(written: Mapping[str, Any]) -> Decision:
 def record(path: Path, name: str, said: Iterable[Decision]) -> None:
     """Add what is `said` to the file at `path`, known to people as `name`, and have it on disk.
 
-    Whoever writes decisions does it here: of two that write at the same moment, one waits for the other.
+    All writes of decisions go through here: of two at the same moment, one waits for the other.
 
     Raises:
         InvalidInput: the file is wrong; it is left as it is.

@@ -158,7 +158,7 @@ def _job_json(fields: _JobFields) -> dict[str, Json]:
 
 
 def _parts(coordinates: Coordinates) -> dict[str, Json]:
-    """The parts of a key, those that it has, so that nobody has to take it apart."""
+    """The parts that a key has, so that no script has to parse it."""
     return {
         "rule": coordinates.rule,
         "template": coordinates.template,

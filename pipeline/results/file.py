@@ -117,7 +117,7 @@ def version(path: Path) -> Version | None:
 
 
 def read(path: Path, name: str) -> ResultsFile | None:
-    """The results manifest at `path`, None where there is none. `name` is how people know it.
+    """The results manifest at `path`, None where there is none. `name` is the one for messages.
 
     Raises:
         InvalidInput: it cannot be read, holds a merge conflict, or is not valid by its schema.

@@ -59,14 +59,14 @@ class Lock:
                 raise InvalidInput(f"{path}: this file system has no locks ({error.strerror})") from error
             if _is_at(descriptor, path):
                 break
-            os.close(descriptor)  # somebody deleted the file meanwhile: a lock on it would keep out nobody
+            os.close(descriptor)  # the file was deleted meanwhile: a lock on it would lock nothing
         _note(descriptor, since, command)
         return cls(path, descriptor)
 
     def release(self) -> None:
         """Let others in."""
         with suppress(OSError):
-            os.ftruncate(self.descriptor, 0)  # nobody holds it any more
+            os.ftruncate(self.descriptor, 0)  # not held any more
         os.close(self.descriptor)
 
 
@@ -81,7 +81,7 @@ class Holder:
 def holder(state: Path) -> Holder | None:
     """Who holds the lock of `state`, by what stands in it and by the processes of this machine; it takes no lock.
 
-    None where nobody does, as far as can be seen: it is good for showing, and for nothing else.
+    None where it is not locked, as far as can be seen: for display only, as it may change at once.
     """
     try:
         note = json.loads(beside(state, ".lock").read_bytes()[:_LONGEST_NOTE])
@@ -94,7 +94,7 @@ def holder(state: Path) -> Holder | None:
 
 
 def is_held(state: Path) -> str | None:
-    """By whom the state is locked; None where nobody is seen to hold it. Makes no file, and keeps none locked."""
+    """Describe the holder of the lock; None where none is seen. Creates no file, and keeps none locked."""
     try:
         descriptor = os.open(beside(state, ".lock"), os.O_RDWR | system.PRIVATE | system.NO_FOLLOW)
     except OSError:

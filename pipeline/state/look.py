@@ -48,7 +48,7 @@ def holder(state: StateLocation, campaign: str) -> Holder | None:
 
 
 def held_by(state: StateLocation, campaign: str) -> str | None:
-    """By whom the state of `campaign` is held, in words; None where nobody is seen to hold it.
+    """Describe the holder of the state of `campaign`; None where none is seen.
 
     Raises:
         InvalidInput, Unfinished: the database does not let us look.

@@ -108,7 +108,7 @@ def open_store(
     except BaseException:
         release()
         raise
-    # A state that nobody closed is closed when it is dropped, and at the end of the process at the latest.
+    # A state that was not closed is closed when it is dropped, and at the end of the process at the latest.
     weakref.finalize(store, release)
     return store
 

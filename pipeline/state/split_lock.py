@@ -46,14 +46,14 @@ def _open(path: Path) -> int:
 def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -> None:
     """Hold the lock shared, with a note in it that names this split.
 
-    Who finds nobody there writes the note. The kernel lets go of a lock before it takes the same one otherwise, so
-    another may come in between and write a note of its own: whoever holds the lock reads what is there then.
+    The first run writes the note. The kernel lets go of a lock before it takes the same one otherwise, so
+    another may come in between and write a note of its own: each holder reads what is there then.
     """
     if _is_alone(descriptor):
         note = {"split": split, "pid": os.getpid(), "since": since, "command": command}
         os.ftruncate(descriptor, 0)
         system.write_at(descriptor, json.dumps(note).encode(), 0)
-    # Whoever holds it alone is about to share it, so this does not wait long.
+    # A run that holds it alone is about to share it, so this does not wait long.
     system.lock(descriptor, wait=True, shared=True)
     try:
         note = json.loads(system.read_at(descriptor, _LONGEST_NOTE, 0))
@@ -69,7 +69,7 @@ def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -
 
 
 def _is_alone(descriptor: int) -> bool:
-    """Take the lock alone, if nobody has it.
+    """Take the lock exclusively, if it is free.
 
     Raises:
         InvalidInput: there are no locks here.

@@ -274,7 +274,7 @@ class Store(Protocol):
         ...
 
     def is_held(self) -> bool:
-        """Whether this run still holds the state, by a look that asks nobody; any thread may ask.
+        """Whether this run still holds the state, without a query; safe in any thread.
 
         Where it does not, nothing may be sent any more, and no `commit` will succeed.
         """

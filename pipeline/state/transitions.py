@@ -342,7 +342,7 @@ def recover(purchase: Purchase) -> Purchase:
 
 
 def absorb(mine: Records, theirs: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Both joined. For a `submitting` that only the other side knows nobody here waits: it is `attention`."""
+    """Join both. A `submitting` that only the other side knows becomes `attention`: no run here waits for it."""
     joined = join(mine, theirs, decisions)
     ours = {each.id: each for each in mine.purchases.values() if each.status is Status.SUBMITTING}
     known = {

@@ -1,1 +1,1 @@
-"""Takes the vendor's calls: addresses that nobody can guess, receipts that are hints only, and what receives them."""
+"""Webhooks: secret addresses that the vendor calls, the server behind them, and receipts, which are hints only."""

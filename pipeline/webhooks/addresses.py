@@ -1,4 +1,4 @@
-"""The addresses that the vendor calls, one for each purchase, and the secret without which nobody can guess them."""
+"""The addresses that the vendor calls, one for each purchase, and the secret that makes them unguessable."""
 
 import hmac
 import os

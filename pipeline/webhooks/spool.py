@@ -99,7 +99,7 @@ def _read(path: Path) -> Receipt | None:
 
 
 class TeamSpool:
-    """The same in the database of a team, where whoever holds the campaign's state finds them."""
+    """The same in the database of a team, where the holder of the campaign's state finds them."""
 
     def __init__(self, receipts: "WebhookReceipts") -> None:
         self._receipts = receipts
@@ -194,7 +194,7 @@ class SpoolReader:
 def spool_at(
     state: StateLocation, folder: Path, campaign: str, lease_seconds: float | None
 ) -> Spool | TeamSpool:
-    """Where receipts wait for whoever holds the state of `campaign`: in `folder`, or in the team's database."""
+    """The spool of `campaign`, read by the holder of its state: in `folder`, or in the team's database."""
     if isinstance(state, Path):
         return Spool(folder)
     # Imported here, as its driver comes with an extra.

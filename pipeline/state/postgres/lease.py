@@ -72,7 +72,7 @@ _FORGET_MACHINES = """
 class Claim:
     """A run as it describes itself when it takes a state: `machine` is where its files lie.
 
-    `token` is nobody else's, so that a claim whose answer was lost can be made again. `split` names how it divides
+    `token` is unique, so that a claim whose answer was lost can be made again. `split` names how it divides
     the campaign.
     """
 
@@ -127,7 +127,7 @@ class Lease:
         return self.server.patience.lease
 
     def is_held(self) -> bool:
-        """Whether this run still holds the state, by its own clock: asks nobody, and may be asked in any thread."""
+        """Whether this run still holds the state, by its own clock: no query, and safe in any thread."""
         if clock() >= self.held_until:
             self._is_lost = True
         return not self._is_lost
@@ -253,7 +253,7 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
 @contextlib.contextmanager
 def _transaction(connection: Connection, server: Server) -> Iterator[None]:
     """One that waits for the row of a holder that is gone only as long as the server keeps its transaction."""
-    # One that is forgotten would be taken again with the same epoch, by somebody else.
+    # Durable: were the claim lost in a crash of the server, another run would get the same epoch.
     with durable(connection):
         milliseconds = str(round(server.patience.lock * 1000))
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
@@ -261,7 +261,7 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
 
 
 def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder | None:
-    """Who held the state of a campaign last, seen from that claim, as written; None where nobody ever did."""
+    """Who held the state of a campaign last, seen from that claim, as written; None where it was never held."""
     found: tuple[Any, ...] | None = connection.execute(_HOLDER, (claim, campaign)).fetchone()
     if found is None:
         return None
@@ -289,5 +289,5 @@ def _locked(server: Server, claim: Claim, holder: Holder | None, why: str = "") 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container may run as a user that nobody named
+    except (OSError, KeyError, ImportError):  # a container may run as a user without a name
         return "somebody"

@@ -51,7 +51,7 @@ class Receipts:
     _seen: dict[str, PurchaseId] = field(default_factory=dict, init=False)
 
     def append(self, purchase_id: PurchaseId, workflow_id: WorkflowId) -> None:
-        """Keep the id of a purchase's workflow, durably, whoever holds the lease now.
+        """Keep the id of a purchase's workflow, durably, even if the lease was lost.
 
         Raises:
             Unfinished, InvalidInput: not even this could be written.
@@ -88,7 +88,7 @@ class Receipts:
                 raise self.server.lost_or(error, connection) from error
 
     def held(self) -> Mapping[PurchaseId, WorkflowId]:
-        """By purchase: the ids that nobody has taken up; of several the last."""
+        """By purchase: the ids that no run has taken up; of several the last."""
         with self.database.reading() as transaction:
             rows = transaction.rows(_HELD, self.campaign)
         self._seen.update((receipt, PurchaseId(purchase_id)) for receipt, purchase_id, _ in rows)

@@ -102,7 +102,7 @@ class TeamState:
         return self._connected(self._has_purchases)
 
     def holder(self) -> Holder | None:
-        """Who holds the state of the campaign now; None where nobody does.
+        """The holder of the state of the campaign; None where there is none.
 
         Raises:
             InvalidInput, Unfinished: as `read`.
@@ -257,7 +257,7 @@ class TeamState:
 
 
 def _closed_when_dropped(access: Access, run: str) -> SqlStore:
-    """The store, all that a run relies on read; a state that nobody closed is closed when it is dropped."""
+    """The store, all that a run relies on read; a state that was not closed is closed when it is dropped."""
     try:
         store = SqlStore(access, run, SqlStore(access, run).verify())
     except BaseException:

@@ -188,7 +188,7 @@ def placed_file(row: Row) -> PlacedFile:
         ValueError: it cannot be one of ours.
     """
     path, purchase_id, slot, sha256, size, mtime_ns = row
-    # A file of which only the hash is known is nobody's.
+    # A file of which only the hash is known belongs to no purchase.
     is_known = _are_texts(path, slot, sha256) and (purchase_id == "" or _is_id(purchase_id))
     if not is_known or type(size) is not int or type(mtime_ns) is not int:
         raise ValueError(f"files: {path!r:.100}: not a file of a purchase")
