@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """One create and what became of it; the fields are those of the results manifest.
+    """One create and its outcome; the fields are those of the results manifest.
 
     `inputs` are the purchases whose outputs it was made from. `bought_at` is UTC, ISO 8601, and with `id`
     orders purchases by age. `request` holds what was sent: options, title, description, visibility, images.
@@ -135,7 +135,7 @@ class Records:
 
 
 def join(one: Records, other: Records, decisions: Decisions = UNDECIDED) -> Records:
-    """Both sets in one: no purchase is dropped, and of each the copy that knows more is kept.
+    """Join two sets: no purchase is dropped, and of each the copy that knows more is kept.
 
     Associative, commutative and idempotent, so neither the order of machines nor that of merges matters.
     """
@@ -208,7 +208,7 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
 
 
 def _in_order(value: Json) -> Json:
-    """The same with its keys sorted, so that it reads alike whether a state, results or a run brought it."""
+    """A copy with sorted keys, so that it reads alike from a state, results or a run."""
     match value:
         case dict():
             return {name: _in_order(value[name]) for name in sorted(value)}

@@ -77,7 +77,7 @@ class FileStore(Protocol):
         ...
 
     def stamp(self, path: str) -> Stamp | None:
-        """Of what lies at `path`, None where nothing does."""
+        """The stamp of the file at `path`, None where there is none."""
         ...
 
     def digest(self, path: str) -> str | None:

@@ -9,7 +9,7 @@ from pipeline.state.store import PlacedFile
 
 
 class FileIndex:
-    """By path and by hash, the files of one campaign.
+    """The files of one campaign, by path and by hash.
 
     `placed` is what the state remembers of this machine. It is believed only where size and time of the file
     still agree; otherwise the bytes decide.

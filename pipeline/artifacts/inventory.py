@@ -20,7 +20,7 @@ class Inventory:
         self._index = index
 
     def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[OutputLocation, str, str], ...]]:
-        """By output (`result`, or a step's name): path, hash and type of each file that is here, whole."""
+        """By output (`result`, or the name of a step): path, hash and type of each file that is here, whole."""
         slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
         for number, step in enumerate(purchase.steps):
             slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
@@ -35,7 +35,7 @@ class Inventory:
         return found
 
     def survey(self, assignment: Assignment) -> dict[JobKey, Presence]:
-        """By key of each job that is done: where its files are."""
+        """The presence of the files of each job that is done, by its key."""
         done = [
             (job.key, purchase, list(fetched(purchase, job)))
             for job in assignment.jobs
@@ -63,7 +63,7 @@ class Inventory:
         return Presence.MISSING if self.find(purchase, file) is None else Presence.ELSEWHERE
 
     def missing(self, purchases: Collection[Purchase]) -> list[Purchase]:
-        """Those of `purchases` that have not ended, or have brought something that is not on this machine."""
+        """The purchases that have not ended, or have files that are not on this machine."""
         self.look_at(file.path for purchase in purchases for file in named(purchase, purchase.path))
         return [each for each in purchases if not self._holds(each)]
 
@@ -116,7 +116,7 @@ def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
 
 
 def needed(assignment: Assignment) -> dict[str, str | None]:
-    """By path: the hash of the file that a job wants there, None where it is not known yet."""
+    """The hash of the file that a job wants at each path, None where it is not known yet."""
     return {
         file.path: file.output.sha256
         for job in assignment.jobs

@@ -103,7 +103,7 @@ def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
 
 
 def _separator(source: SourceFile, expected: Collection[str]) -> str:
-    """Of those that are known, the one that the header is written with; the comma where there is just one column."""
+    """The known separator that the header is written with; the comma where there is just one column."""
 
     def fit(separator: str) -> tuple[int, int]:
         names = _first_record(source, separator)

@@ -40,7 +40,7 @@ class SourceFile:
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
     def line(self, number: int, column: int = 1) -> str:
-        """The same, cut so that people see what stands at `column`; empty where that is too far out."""
+        """Line `number`, cut so that `column` is seen; empty where that is too far out."""
         line = self.raw_line(number)
         if column > _FARTHEST_QUOTE:
             return ""
@@ -52,7 +52,7 @@ class SourceFile:
         return Problem(message, Position(self.name, line, column), path, source=self.line(line, column))
 
     def problem_at(self, offset: int, message: str) -> Problem:
-        """The same, `offset` characters into the text."""
+        """An error `offset` characters into the text."""
         start = self.text.rfind("\n", 0, offset) + 1
         return self.problem(message, self.text.count("\n", 0, offset) + 1, offset - start + 1)
 
@@ -68,7 +68,7 @@ class Location:
 
     @property
     def position(self) -> Position:
-        """The same for people: file, line and column."""
+        """File, line and column, for people."""
         return Position(self.source.name, self.line, self.column)
 
     def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:

@@ -40,7 +40,7 @@ class SpelledInt(int):
 
 
 class SpelledFloat(float):
-    """The same of a number with a fraction: `19.90` reads as 19.9."""
+    """A number with a fraction that reads otherwise than it was written: `19.90` as 19.9."""
 
     spelling: str = ""
     location: Location | None = None

@@ -59,7 +59,7 @@ def load(name: str) -> dict[str, Json]:
 
 
 def check(document: Document, schema_name: str) -> list[Problem]:
-    """Every way in which a document does not fit its schema, in the order of the places."""
+    """Every way in which a document does not fit its schema, in the order of their positions."""
     plain = document.root.plain()
     if is_valid(plain, schema_name):
         return []
@@ -74,7 +74,7 @@ def check(document: Document, schema_name: str) -> list[Problem]:
 
 
 def check_json(instance: Json, schema_name: str) -> list[str]:
-    """The same for what was read from JSON: each message begins with its path."""
+    """Check a value that was read from JSON: each message begins with its path."""
     if is_valid(instance, schema_name):
         return []
     from pipeline.documents.schema_findings import findings, make_validator

@@ -178,7 +178,7 @@ _Maker = Callable[[_Compiler, Any, Mapping[str, Any]], Check | None]
 
 
 def _alone(make: Callable[[Any], Check]) -> _Maker:
-    """For a keyword that says all by its own value."""
+    """A maker for keywords whose own value says all."""
     return lambda _compiler, rule, _schema: make(rule)
 
 

@@ -47,7 +47,7 @@ class Context:
         return self.compiled(value.text, value) or compile_text("", value.location, value.node)
 
     def compiled(self, source: str, value: Value) -> Text | None:
-        """The same for a part of what was written; None where it was reported as wrong."""
+        """A text to be rendered from a part of a value; None where it was reported as wrong."""
         return self._compiled(source, value.location, value.node)
 
     def whole_file(self, source: SourceFile) -> Text | None:

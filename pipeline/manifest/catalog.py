@@ -164,7 +164,7 @@ Price = int | Mapping[MediaType, int]
 
 @dataclass(frozen=True, slots=True)
 class CatalogTemplate:
-    """One of the vendor's templates. What is None or empty is not known.
+    """One of the vendor's templates. A field that is None or empty is not known.
 
     `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
     the vendor calls the url that a create names when its workflow ends. `as_of` is the day (ISO 8601) on which the
@@ -236,7 +236,7 @@ class Catalog:
         return template.as_of if (template := self.templates.get(template_id)) is not None else None
 
     def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":
-        """The same with other prices, for templates that are known and for others."""
+        """A copy with other prices, for templates that are known and for others."""
         templates = {
             name: replace(template, credits=prices[name], as_of=None) if name in prices else template
             for name, template in self.templates.items()

@@ -109,7 +109,7 @@ def _normal(text: str | None) -> str:
 def _names(
     table: CsvTable, renamed: Mapping[str, Value], purpose: Purpose, context: Context
 ) -> dict[str, str] | None:
-    """By our names, what the table calls its columns; None where that was reported as wrong."""
+    """The table's names of its columns, by ours; None where that was reported as wrong."""
     known = set(table.columns)
     names: dict[str, str] = {}
     are_sound = True

@@ -60,7 +60,7 @@ def from_json(written: Mapping[str, Any]) -> MediaFacts:
 
 
 def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:
-    """Both maps in one, by hash: no entry is dropped.
+    """Join two maps, by hash: no entry is dropped.
 
     Of two entries for one file the one with the greater rule wins, then the one with the greater canonical JSON.
     Associative, commutative and idempotent, so that the order of machines and merges does not matter; the same facts

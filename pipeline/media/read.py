@@ -77,7 +77,7 @@ def _facts_of_picture(path: Path) -> MediaFacts | None:
 
 
 def _facts_of_animation(image: Image.Image) -> MediaFacts | None:
-    """Of a picture that moves: its length is the sum of what each frame stands."""
+    """The facts of an animated picture: its length is the sum of its frames'."""
     frames: int = getattr(image, "n_frames", 1)
     if frames * image.width * image.height > _MOST_PIXELS_OF_ALL_FRAMES:
         return None

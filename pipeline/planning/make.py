@@ -104,7 +104,7 @@ def paid_for(plan: Plan, purchases: Iterable[Purchase], lacks: Callable[[Purchas
 
 
 def everything(assignment: Assignment, purchases: Iterable[Purchase]) -> Plan:
-    """The same without a manifest, so that `assignment` has none: all of `purchases`."""
+    """The plan that costs nothing without a manifest, where `assignment` has no jobs: all of `purchases`."""
     wanted = {*UNFINISHED, Status.DONE} - {Status.SUBMITTING}
     return Plan(
         entries=(),

@@ -181,7 +181,7 @@ ALL = PlanOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanArguments:
-    """The same as a person writes it: `select`, `exclude` and `replace` are expressions of `--select`."""
+    """The options as a person writes them: `select`, `exclude` and `replace` are expressions of `--select`."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -112,7 +112,7 @@ def _pointed_at(asked: str, count: int) -> int:
 
 
 def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: int) -> Mapping[str, int]:
-    """By group, its shard: the dearest group first, each to the shard that has least so far."""
+    """Deal groups out to shards: the dearest group first, each to the shard that has least so far."""
     prices: dict[str, dict[Sequence[str], int]] = {}
     for key, job in jobs.items():
         # What several jobs share is bought once.

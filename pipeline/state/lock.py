@@ -79,7 +79,7 @@ class Holder:
 
 
 def holder(state: Path) -> Holder | None:
-    """Who holds the lock of `state`, by what stands in it and by the processes of this machine; it takes no lock.
+    """The holder of the lock of `state`, by the note in it and the processes of this machine; takes no lock.
 
     None where it is not locked, as far as can be seen: for display only, as it may change at once.
     """

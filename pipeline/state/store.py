@@ -42,11 +42,11 @@ class Spent:
     ever: int = 0
 
     def plus(self, purchase: Purchase, *, own: bool) -> "Spent":
-        """With what `purchase` costs; `own`: this run bought it."""
+        """The sums with `purchase`; `own`: this run bought it."""
         return self._changed(purchase, 1, own=own)
 
     def without(self, purchase: Purchase, *, own: bool) -> "Spent":
-        """Without what `purchase` costs."""
+        """The sums without `purchase`."""
         return self._changed(purchase, -1, own=own)
 
     def is_within(self, caps: Caps) -> bool:
@@ -179,11 +179,11 @@ class Store(Protocol):
         ...
 
     def look(self, before: Sighting) -> Sighting:
-        """The same with the run of each; of what is as it was `before`, the purchase is that very object."""
+        """All purchases, with the run of each; one that has not changed since `before` is the same object."""
         ...
 
     def recover(self, at: str) -> Sequence[Change]:
-        """Settle what a dead run left, once at the start: ids it rescued, then `submitting` to `attention`.
+        """Take over what a dead run left, once at the start: ids it rescued, then `submitting` to `attention`.
 
         Returns what changed.
         """
@@ -262,7 +262,7 @@ class Store(Protocol):
         ...
 
     def durations(self) -> Mapping[str, float]:
-        """By template id: the mean seconds from create to success, as far as known."""
+        """The mean seconds from create to success by template id, as far as known."""
         ...
 
     def events(self, purchase_id: PurchaseId) -> Sequence[LoggedEvent]:

@@ -22,7 +22,7 @@ class Receipt:
     named: tuple[WorkflowId, ...] = ()
 
     def joined(self, other: "Receipt") -> "Receipt":
-        """Both as one, of the same purchase."""
+        """Join two receipts of the same purchase."""
         return Receipt(self.purchase, tuple(dict.fromkeys((*self.named, *other.named)))[:MOST_NAMED])
 
 

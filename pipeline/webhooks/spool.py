@@ -99,7 +99,7 @@ def _read(path: Path) -> Receipt | None:
 
 
 class TeamSpool:
-    """The same in the database of a team, where the holder of the campaign's state finds them."""
+    """A spool in the database of a team, where the holder of the campaign's state finds them."""
 
     def __init__(self, receipts: "WebhookReceipts") -> None:
         self._receipts = receipts

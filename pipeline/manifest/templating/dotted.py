@@ -46,7 +46,7 @@ class Named(str):
 
 
 class Declined(Exception):
-    """It takes Jinja to render this, or to say what is wrong."""
+    """Raised where it takes Jinja to render this, or to say what is wrong."""
 
 
 def parts_of(source: str) -> tuple[Part, ...] | None:

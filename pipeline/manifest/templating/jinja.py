@@ -51,11 +51,11 @@ class JinjaTemplate:
             raise TemplateError("the template is too large, or too deeply nested", 1) from None
 
     def render_text(self, scope: Mapping[str, object]) -> str:
-        """As `Template.render_text`."""
+        """As `TextTemplate.render_text`."""
         return self._run(self._code, _text_of_value if self.is_expression else _text, scope)
 
     def render_value(self, scope: Mapping[str, object]) -> Json:
-        """As `Template.render_value`, where it is one expression."""
+        """As `TextTemplate.render_value`, where it is one expression."""
         return self._run(self._code, _json, scope)
 
     @staticmethod

@@ -91,7 +91,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who held a state last; `description` is for people; `is_other`: it holds it now and is not this run."""
+    """The last holder of a state; `description` is for people; `is_other`: it holds it now and is not this run."""
 
     description: str
     process: int
@@ -252,7 +252,7 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
 
 @contextlib.contextmanager
 def _transaction(connection: Connection, server: Server) -> Iterator[None]:
-    """One that waits for the row of a holder that is gone only as long as the server keeps its transaction."""
+    """A transaction that waits for the row of a dead holder only as long as the server keeps its transaction."""
     # Durable: were the claim lost in a crash of the server, another run would get the same epoch.
     with durable(connection):
         milliseconds = str(round(server.patience.lock * 1000))
@@ -261,7 +261,7 @@ def _transaction(connection: Connection, server: Server) -> Iterator[None]:
 
 
 def holder_of(connection: Connection, campaign: str, claim: str = "") -> Holder | None:
-    """Who held the state of a campaign last, seen from that claim, as written; None where it was never held."""
+    """The last holder of the state of a campaign, seen from that claim, as written; None where it was never held."""
     found: tuple[Any, ...] | None = connection.execute(_HOLDER, (claim, campaign)).fetchone()
     if found is None:
         return None

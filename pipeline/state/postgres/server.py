@@ -79,7 +79,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def _impatient(gen: Generator[Any, Any, T], longest_silence: float) -> Generator[Any, Any, T]:
-    """The same generator; it raises TimeoutError where nothing came for so long."""
+    """Drive the generator; raises TimeoutError where nothing came for so long."""
     try:
         wanted = next(gen)
         heard_at = time.monotonic()
