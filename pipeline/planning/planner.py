@@ -16,7 +16,7 @@ _REPLACED = "requested (--replace)"
 
 
 class Planner:
-    """Decides job by job. Who waits is settled first, as only one that does not wait can buy for others.
+    """Decides job by job. Who waits is decided first, as only one that does not wait can buy for others.
 
     `assignment` is what serves under the marks that the plan sets, `before` what serves without them.
     """

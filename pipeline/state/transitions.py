@@ -53,7 +53,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """It cannot be known whether the create was bought."""
+    """It is unknown whether the create was bought."""
 
     error: str
 
