@@ -42,6 +42,7 @@ GIVEN_UP = {
     "incoming": "streamed response",
     "unanswered": "transport error",
     "ceiling": "max poll interval",
+    "standing": "job status",
     "manner": "verbosity",
     "workplace": "what each part uses",
     "surroundings": "environment",

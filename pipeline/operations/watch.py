@@ -65,7 +65,7 @@ class Watch:
         if stamps == self._stamps and not self._may_be_written_again():
             return []
         with open_campaign(self._workspace, writable=False) as state:
-            before, self._jobs = self._jobs, self._standing(state)
+            before, self._jobs = self._jobs, self._job_statuses(state)
             self._purchases = state.records.purchases
             self._durations = Durations(dict(state.store.durations()))
             self._templates = {job.key: job.request.template_id for job in state.jobs}
@@ -110,7 +110,7 @@ class Watch:
         since = time.time_ns() - _UNSURE_NS
         return any(found.mtime_ns > since for path in files if (found := stamp(path)) is not None)
 
-    def _standing(self, state: CampaignState) -> dict[JobKey, JobStatus]:
+    def _job_statuses(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)
         stands = job_statuses(state.assignment, elsewhere=state.elsewhere())
         return {
