@@ -61,16 +61,6 @@ class Transmission:
             return self._each_read
         return max(self._ends - time.monotonic(), 0.001)
 
-    def limit(self, opened: socket.socket) -> None:
-        """Have a socket keep to it.
-
-        One that is told something else by less than a hundredth is left alone: each time it is told costs a call of
-        the system, and gives the interpreter to another thread.
-        """
-        seconds, told = self.remaining(), opened.gettimeout()
-        if told is None or abs(told - seconds) > seconds / 100:
-            opened.settimeout(seconds)
-
 
 class Route:
     """State shared by the connections of one thread: the request under way, and the guard of addresses.
@@ -108,7 +98,7 @@ class Connection(HTTPConnection):
             opened = self._connect_judged(guard)
         self._uses = 0
         # What follows, a proxy's greeting or TLS, ends with the deadline too.
-        self._route.transmission.limit(opened)
+        opened.settimeout(self._route.transmission.remaining())
         return opened
 
     def _judge_behind_proxy(self, guard: Guard) -> None:
@@ -164,7 +154,7 @@ class Connection(HTTPConnection):
     def _send_within_deadline(self, data: memoryview) -> None:
         # Piece by piece, as with TLS `sendall` gives each of its pieces the whole time.
         while data:
-            self._route.transmission.limit(self.sock)
+            self.sock.settimeout(self._route.transmission.remaining())
             data = data[self.sock.send(data[:_BLOCK]) :]
 
     def _make_response(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
@@ -212,7 +202,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._transmission.limit(self._sock)
+        self._sock.settimeout(self._transmission.remaining())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
