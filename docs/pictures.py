@@ -37,6 +37,8 @@ _ALL_SHOWN = """() =>
   [...document.images].every((each) => each.complete || each.getBoundingClientRect().top > innerHeight) &&
   [...document.querySelectorAll("video[src]")].every((each) => each.readyState > 1)
 """
+# What is shown is this checkout, whichever is installed.
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PIPELINE_POLL_INTERVAL": "0.5"}
 _FAULTS = """faults:
   - {{on: create, match: {{title: {job}/locale=es}}, do: fail}}
   - {{on: create, match: {{title: {job}/locale=fr}}, do: reset-after-processing}}
@@ -163,6 +165,7 @@ def jobs_by_status(folder: Path) -> dict[str, int]:
     told = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", "launch.yaml", "--format", "json"],
         cwd=folder,
+        env=_ENVIRONMENT,
         capture_output=True,
         check=True,
     )
@@ -248,7 +251,7 @@ def started(
         running = subprocess.Popen(
             [sys.executable, "-m", "pipeline", *arguments],
             cwd=folder,
-            env={**os.environ, "PIPELINE_POLL_INTERVAL": "0.5", **(vendor or {})},
+            env={**_ENVIRONMENT, **(vendor or {})},
             stdout=log if arguments[0] == "run" else subprocess.PIPE,
             stderr=log,
             encoding="utf-8",
@@ -279,7 +282,7 @@ def pipeline(
     folder: Path, *arguments: str, vendor: Mapping[str, str] | None = None, ends: Collection[int] = (0,)
 ) -> None:
     """Run a command, which has to end with one of `ends`."""
-    environment = {**os.environ, "PIPELINE_POLL_INTERVAL": "0.5", **(vendor or {})}
+    environment = {**_ENVIRONMENT, **(vendor or {})}
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=folder,

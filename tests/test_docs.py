@@ -370,7 +370,12 @@ def test_the_first_campaign_goes_as_told(page: Path, opening: str, images: Path)
     ended = subprocess.run(
         ["sh", "-e", "-c", f"\necho '{_NEXT}'\n".join(steps)],
         cwd=images,
-        env={"PATH": path, "LANG": "C.UTF-8", "PIPELINE_POLL_INTERVAL": "0.1"},
+        env={
+            "PATH": path,
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+            "PIPELINE_POLL_INTERVAL": "0.1",
+        },
         capture_output=True,
         encoding="utf-8",
         check=False,

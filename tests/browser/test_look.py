@@ -288,6 +288,33 @@ def test_failures_are_a_table_with_reasons_and_commands(tab: Make, gallery: Gall
         assert f"pipeline resolve spring-drop.yaml {purchase['id']} --workflow-id ID" in commands
 
 
+def test_of_several_campaigns_each_group_of_failures_has_the_command_of_its_own(
+    tab: Make, gallery: Gallery, tmp_path: Path
+) -> None:
+    results = {**gallery.results, "campaign": "autumn"}
+    records = replace(gallery.source.records, results=results, command="autumn.yaml")
+    both = [gallery.source, replace(gallery.source, name="autumn", records=records)]
+    written = write_folder(tmp_path, both, None, bundle=False, on_progress=lambda _number, _of: None)
+
+    page = tab().open(written.page, "#view=failures")
+
+    commands = [each.get_attribute("title") or "" for each in page.locator("tr.group .command").all()]
+    assert [each for each in commands if "--retry-failed" in each] == [
+        f"pipeline run {each}.yaml --retry-failed" for each in ("spring-drop", "autumn")
+    ]
+    assert sum("autumn.yaml" in each for each in commands) * 2 == len(commands)
+    assert page.locator("tr.group small", has_text="of autumn").count() * 2 == len(commands)
+
+
+def test_the_page_of_a_failed_job_gives_the_command_for_its_reason(tab: Make, gallery: Gallery) -> None:
+    refused = next(each for each in gallery.results["jobs"] if each.get("reason") == "rejected")
+
+    page = tab().open(gallery.index, f"#job={refused['key']}")
+
+    command = page.locator(".side-column .command").get_attribute("title")
+    assert command == "pipeline plan spring-drop.yaml"
+
+
 def test_commands_are_copied(tab: Make, gallery: Gallery) -> None:
     page = tab(permissions=["clipboard-read", "clipboard-write"]).open(gallery.index)
 
