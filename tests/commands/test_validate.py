@@ -29,7 +29,7 @@ def test_a_sound_campaign_is_valid_and_its_jobs_are_counted(project: Project, of
     ended = offline("validate", project.manifest)
 
     assert ended.code == 0, ended.said
-    assert "spring is valid, 2 job(s)" in ended.out
+    assert "spring is valid, 2 jobs" in ended.out
 
 
 def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: Pipeline) -> None:
