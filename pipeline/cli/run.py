@@ -22,7 +22,7 @@ from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import OpenExecutor, workers_of
-from pipeline.files import write_atomically
+from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
@@ -57,6 +57,8 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
     saved = read_saved_plan(source)
     workspace = _open_workspace(source, saved, given)
     assert_vendor_installed(workspace)
+    if given["junit"]:
+        assert_replaces_junit(Path(given["junit"]))
     workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
     if given["require_results"]:
         require_records(workspace)
@@ -209,6 +211,20 @@ def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
         environment=workspace.environment.variables,
         keys=key_variables(workspace.campaign.provider.name),
     )
+
+
+def assert_replaces_junit(path: Path) -> None:
+    """Make sure that a report at `path` would replace nothing but another, before anything is done.
+
+    Raises:
+        UsageError: something else lies there.
+    """
+    try:
+        assert_replaces(
+            path, lambda head: head.lstrip().startswith((b"<?xml", b"<testsuite")), "a JUnit report"
+        )
+    except OSError as error:
+        raise UsageError(f"--junit {printable(str(path))}: {error.strerror or error}") from error
 
 
 def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, JobStatus]) -> None:
