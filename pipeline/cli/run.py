@@ -1,5 +1,6 @@
 """`pipeline run`: does what the plan says. Run again, it continues where it stopped."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,7 +56,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
     saved = read_saved_plan(source)
-    workspace = _open_workspace(source, saved, given)
+    workspace = _with_what_is_asked(_open_workspace(source, saved, given), saved, given)
     assert_vendor_installed(workspace)
     if given["junit"]:
         assert_replaces_junit(Path(given["junit"]))
@@ -165,6 +166,22 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
     if workspace.campaign.name != saved.campaign:
         raise InvalidInput(f"{source}: a plan of '{saved.campaign}', not of '{workspace.campaign.name}'")
     return workspace
+
+
+def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Mapping[str, Any]) -> Workspace:
+    """The workspace of a run that knows on what terms it buys: shards under one cap must all have the same."""
+    arguments = plan_arguments(given) if saved is None else saved.arguments
+    caps = {name: given[name] for name in ("max_creates", "max_credits") if given[name] is not None}
+    asked = {
+        **{
+            name: sorted(told)
+            for name in ("select", "exclude", "replace")
+            if (told := getattr(arguments, name))
+        },
+        **({"retry_failed": True} if arguments.retry_failed else {}),
+        **caps,
+    }
+    return replace(workspace, asked=json.dumps(asked) if asked else "", is_capped=bool(caps))
 
 
 def _options(
