@@ -133,7 +133,7 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
 
 
 def _digest(jobs: Mapping[JobKey, Job], terms: str) -> str:
-    """A hash that differs between campaigns that ask for other things, or at other prices, and runs on other terms."""
+    """A hash that differs between campaigns that ask for other things, or at other prices, and on other `terms`."""
     asked = sorted(f"{' '.join(_asked(job, jobs))} {job.credits}\n" for job in jobs.values())
     return hashlib.sha256("".join([*asked, terms]).encode()).hexdigest()[:12]
 
