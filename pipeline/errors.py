@@ -229,6 +229,11 @@ def printable(text: str, limit: int = 500) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`number` and what there are of it: `1 job`, `2 jobs`. `many` is the plural, if not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def _escaped(character: str) -> str:
     # The last two of each plane are no characters; XML cannot hold U+FFFE and U+FFFF.
     if unicodedata.category(character) not in _UNPRINTABLE and ord(character) & 0xFFFE != 0xFFFE:

@@ -6,12 +6,13 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from pipeline import failpoints, system
+from pipeline.errors import UsageError, printable
 
 _BLOCK = 1 << 20
 
@@ -34,7 +35,8 @@ def project_root(manifest: Path) -> Path:
 
 def project_of(folder: Path) -> Path:
     """The nearest of a real `folder` and those above it that holds a `.git`, else the folder itself."""
-    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+    # Unlike pathlib's, this takes a name that is too long for one that is absent.
+    return next((each for each in (folder, *folder.parents) if os.path.exists(each / ".git")), folder)  # noqa: PTH110
 
 
 def confined(path: str, base: Path, root: Path) -> Path:
@@ -97,12 +99,16 @@ def check_name(path: str) -> None:
     """Refuse a path that no text can hold, and so neither a manifest nor a record.
 
     Raises:
-        ValueError: it is not UTF-8; the message says which it is.
+        ValueError: it is not UTF-8, which the message names, or holds a NUL character.
     """
+    if "\0" in path:
+        raise ValueError("a path cannot hold a NUL character")
     try:
         path.encode()
     except UnicodeEncodeError:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
+        shown = path.encode(errors="surrogatepass").decode(errors="backslashreplace")
+        with suppress(UnicodeEncodeError):
+            shown = os.fsencode(path).decode(errors="backslashreplace")
         raise ValueError(f"the name of {shown} is not UTF-8; rename it") from None
 
 
@@ -128,7 +134,7 @@ def follow_links(path: Path) -> Path:
         if os.path.islink(there):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
             real = real_path(there)
             project = project_of(here)
-            if index == len(parts) - 1 or (project / ".git").exists():
+            if index == len(parts) - 1 or os.path.exists(project / ".git"):  # noqa: PTH110 - as above
                 _refuse_link(here, real, project)
             there = real
         here = there
@@ -338,6 +344,29 @@ def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
     """
     path = folder / f"{prefix}{os.urandom(8).hex()}.tmp"
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.NO_FOLLOW | system.PRIVATE, 0o600), path
+
+
+def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> bool:
+    """Make sure that what is to be written to `path` replaces nothing but an older file of its `kind`.
+
+    Whether there is one. `is_own` tells by the first bytes of a file, a megabyte at most; an empty one is no loss.
+
+    Raises:
+        UsageError: something else lies there, which nobody could bring back.
+        OSError: it cannot be read.
+    """
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            head = file.read(_BLOCK)
+    except FileNotFoundError:
+        return False
+    if not head.strip():
+        return False
+    if not is_own(head):
+        raise UsageError(
+            f"{printable(str(path))}: not {kind}, so it is not overwritten; choose another place"
+        )
+    return True
 
 
 def sweep(path: Path) -> None:

@@ -60,18 +60,24 @@ class FileIndex:
 
     def digest(self, path: str) -> str | None:
         """The hash of the regular file at `path`, None where there is none."""
+        digest, remembered = self._digest(path), self._placed.get(path)
+        if remembered is not None and digest != remembered.sha256:
+            # Who looks for its bytes need not look here again: many files may have the same.
+            self._paths[remembered.sha256].discard(path)
+        if digest in self._purchase_by_hash or (remembered is not None and digest == remembered.sha256):
+            # Whatever it is called: who looks for these bytes finds them here.
+            self._paths.setdefault(digest or "", set()).add(path)
+        return digest
+
+    def _digest(self, path: str) -> str | None:
         stamp = self._files.stamp(path)
         if stamp is None:
             return None
         if known := self._known(path, stamp):
             return known
         digest = self._files.digest(path)
-        if digest is None:
-            return None
-        self._hashed[path] = (stamp.bytes, stamp.mtime_ns, digest)
-        if digest in self._purchase_by_hash:
-            # Whatever it is called: who looks for these bytes finds them here.
-            self._paths.setdefault(digest, set()).add(path)
+        if digest is not None:
+            self._hashed[path] = (stamp.bytes, stamp.mtime_ns, digest)
         return digest
 
     def _known(self, path: str, stamp: Stamp | None) -> str | None:

@@ -1,5 +1,6 @@
 """Names for the files of a purchase: from the manifest and the content type, never from the server."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,8 @@ _OTHERS = {
     "application/x-subrip": "srt",
 }
 
+_SLOT = re.compile(r"(?:result|steps/(?P<step>[0-9]{1,6}))/(?P<index>[0-9]{1,6})")
+
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
 
 
@@ -78,17 +81,40 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
     Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
     may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
     """
-    suffix = set_aside("", purchase.id)
-    # Only the suffix that is our own may hold what is made safe elsewhere.
-    aside = suffix if stem.endswith(suffix) else ""
-    safe = f"{safe_path(stem.removesuffix(suffix)) or purchase.id}{aside}"
+    safe = _safe_stem(purchase, stem)
     for index, output in enumerate(purchase.outputs):
         yield Named(_numbered(safe, index, output), f"result/{index}", output)
     if steps:
         for number, step in enumerate(purchase.steps):
+            name = _step_stem(safe, number, step.flow)
             for index, output in enumerate(step.outputs):
-                name = f"{safe}.steps/{safe_path(f'{number + 1:02}-{step.flow}')}"
                 yield Named(_numbered(name, index, output), f"steps/{number}/{index}", output)
+
+
+def path_in_slot(purchase: Purchase, stem: str, slot: str) -> str | None:
+    """What `named` calls the one file in `slot`; None where there is none. Of many, each is found as quickly."""
+    name, outputs = _safe_stem(purchase, stem), purchase.outputs
+    found = _SLOT.fullmatch(slot)
+    if found is None:
+        return None
+    if found["step"] is not None:
+        number = int(found["step"])
+        if number >= len(purchase.steps):
+            return None
+        name, outputs = _step_stem(name, number, purchase.steps[number].flow), purchase.steps[number].outputs
+    index = int(found["index"])
+    return _numbered(name, index, outputs[index]) if index < len(outputs) else None
+
+
+def _safe_stem(purchase: Purchase, stem: str) -> str:
+    suffix = set_aside("", purchase.id)
+    # Only the suffix that is our own may hold what is made safe elsewhere.
+    aside = suffix if stem.endswith(suffix) else ""
+    return f"{safe_path(stem.removesuffix(suffix)) or purchase.id}{aside}"
+
+
+def _step_stem(stem: str, number: int, flow: str) -> str:
+    return f"{stem}.steps/{safe_path(f'{number + 1:02}-{flow}')}"
 
 
 def _numbered(stem: str, index: int, output: Output) -> str:

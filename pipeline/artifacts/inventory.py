@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from pipeline.artifacts.file_index import FileIndex
-from pipeline.artifacts.file_names import Named, named, set_aside
+from pipeline.artifacts.file_names import Named, named, path_in_slot, set_aside
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
 from pipeline.planning.plan import Presence
@@ -90,7 +90,7 @@ class Inventory:
 
     def find(self, purchase: Purchase, file: Named) -> str | None:
         """Another path where the bytes of `file` lie, whole, on this machine."""
-        for path in dict.fromkeys(self._candidates(purchase, file)):
+        for path in self._candidates(purchase, file):
             if path != file.path and self._index.digest(path) == file.output.sha256:
                 return path
         return None
@@ -98,10 +98,9 @@ class Inventory:
     def _candidates(self, purchase: Purchase, file: Named) -> Iterator[str]:
         yield from sorted(self._index.paths_of(file.output.sha256))
         for stem in (purchase.path, set_aside(purchase.path, purchase.id)):
-            for other in named(purchase, stem, steps=True):
-                if other.slot == file.slot:
-                    yield other.path
-                    yield aside(other.path, purchase.id)
+            if (path := path_in_slot(purchase, stem, file.slot)) is not None:
+                yield path
+                yield aside(path, purchase.id)
 
 
 def aside(path: str, purchase_id: PurchaseId) -> str:

@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     CampaignFlags,
     NumberRange,
     campaign_options,
+    executor_option,
     flag,
     format_option,
     selection_options,
@@ -22,13 +23,14 @@ from pipeline.cli.options import (
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
-from pipeline.errors import ExitCode, InvalidInput, printable
+from pipeline.errors import ExitCode, InvalidInput, counted, printable
+from pipeline.executors.choice import workers_of
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.collect_records import RecordsCollection
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
-from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, Workspace, shown_path
 
 _MOST_TOLD = 5
 
@@ -47,6 +49,7 @@ _MOST_TOLD = 5
     default=30.0,
     help="The longest wait between two polls of one workflow.",
 )
+@executor_option
 @selection_options
 @format_option("text", "json")
 @campaign_options
@@ -73,8 +76,10 @@ def command(source: Path | None, **given: Any) -> int:
 
 
 def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
+    workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
     with stopping() as stop, open_campaign(workspace, writable=True) as state:
         options = RunOptions(
+            open_workers=workers,
             plan=plan_options(state, plan_arguments(given)),
             request_timeout=given["request_timeout"],
             max_poll_interval=given["poll_interval"],
@@ -97,11 +102,15 @@ def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) 
 
 
 def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCode:
-    options = RunOptions(request_timeout=given["request_timeout"], max_poll_interval=given["poll_interval"])
+    environment = read_environment()
+    scratch = records.folder / STATE_FOLDER / "workers"
+    options = RunOptions(
+        request_timeout=given["request_timeout"],
+        max_poll_interval=given["poll_interval"],
+        open_workers=workers_of(given["executor"], environment.variables, scratch),
+    )
     with stopping() as stop:
-        collection = RecordsCollection(
-            known=records, options=options, environment=read_environment(), stop=stop
-        )
+        collection = RecordsCollection(known=records, options=options, environment=environment, stop=stop)
         collected = collection.carry_out(open_line_reporter)
     if given["output_format"] == "json":
         say_json(collected_document(collected))
@@ -110,5 +119,5 @@ def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCod
         say(printable(note))
     if not verbosity().quiet:
         files = printable(shown_path(collected.output))
-        say(f"{collected.purchases:,} purchase(s) checked. Files: {files}/")
+        say(f"{counted(collected.purchases, 'purchase')} checked. Files: {files}/")
     return collected.code

@@ -20,7 +20,7 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import asking, ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
-from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, printable
+from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
@@ -100,7 +100,7 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
 def _ask(number: int, stop: Stop) -> None:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise UsageError(
-            f"{number} purchase(s) would be deleted, but there is no terminal to ask on; pass --yes"
+            f"{counted(number, 'purchase')} would be deleted, but there is no terminal to ask on; pass --yes"
         )
     try:
         with asking(stop):

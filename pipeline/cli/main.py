@@ -1,5 +1,6 @@
 """The entry point: finds the command, and is the only place that exits."""
 
+import errno
 import importlib
 import itertools
 import os
@@ -14,7 +15,15 @@ import pipeline
 from pipeline import failpoints, system
 from pipeline.cli.environment import failure
 from pipeline.cli.options import verbosity_options
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Problem, Unfinished, did_you_mean
+from pipeline.errors import (
+    ExitCode,
+    InvalidInput,
+    PipelineError,
+    Problem,
+    Unfinished,
+    did_you_mean,
+    printable,
+)
 from pipeline.system import leave_no_core
 
 if TYPE_CHECKING:
@@ -145,8 +154,19 @@ def main() -> NoReturn:
 
 def called(arguments: list[str]) -> int:
     """Run one command line and return its exit code; all that goes wrong is reported on stderr."""
+    if not all(map(_is_argument, arguments)):
+        click.echo("error: an argument holds a NUL character, or half of a surrogate pair", err=True)
+        return ExitCode.USAGE
     with stderr_restored():
         return _called(arguments)
+
+
+def _is_argument(text: str) -> bool:
+    """Whether a process could be given this. A program that calls us in its own is not held to that."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _called(arguments: list[str]) -> int:
@@ -177,7 +197,10 @@ def _called(arguments: list[str]) -> int:
     except MemoryError:
         say("error: out of memory; everything done so far is on disk, run again with more", err=True)
         return ExitCode.UNFINISHED
-    except Exception:  # noqa: BLE001 - whatever it is, it is a bug, and reported as one
+    except Exception as error:  # noqa: BLE001 - whatever else it is, it is a bug, and reported as one
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            say(f"error: {printable(str(error.filename), 100)}: {error.strerror}", err=True)
+            return ExitCode.USAGE
         say(
             "a bug in pipeline (see docs/how-to/recover.md#exit-code-70); everything done so far is on disk",
             err=True,

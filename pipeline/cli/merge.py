@@ -6,7 +6,7 @@ import click
 
 from pipeline.cli.options import INPUT, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.operations.merge import merge_files
 
 
@@ -26,4 +26,4 @@ def command(results: tuple[Path, ...], out: Path, output_format: str) -> None:
     if output_format == "json":
         say_json({"out": str(out), "files": len(results), **document})
     elif not verbosity().quiet:
-        say(f"{printable(str(out))}: {len(results)} files joined")
+        say(f"{printable(str(out))}: {counted(len(results), 'file')} joined")

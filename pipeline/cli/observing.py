@@ -1,6 +1,7 @@
 """Observers of a run: `--events`, metrics, traces, the live page. Only those that are asked for are loaded."""
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from pipeline.cli.options import verbosity
 from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError
+from pipeline.files import assert_replaces
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
@@ -60,12 +62,15 @@ def events_to(target: str) -> Iterator[Events]:
     """Events to stdout (`-`), or to the end of a file.
 
     Raises:
-        UsageError: the file cannot be opened.
+        UsageError: the file cannot be opened, or holds something else.
     """
     if target == "-":
         yield Events(target, None)
         return
     try:
+        # A pipe or a terminal holds nothing that could be spoiled, and reading it would wait.
+        if Path(target).is_file():
+            assert_replaces(Path(target), _are_events, "a file of events")
         file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
         raise UsageError(f"--events {target}: {error.strerror}") from error
@@ -74,6 +79,10 @@ def events_to(target: str) -> Iterator[Events]:
     finally:
         with suppress(OSError):  # what found no room before finds none now
             file.close()
+
+
+def _are_events(head: bytes) -> bool:
+    return re.match(rb'\{"at": *"[^"\n]*", *"purchase": *"', head) is not None
 
 
 def as_json(change: Change) -> dict[str, Json]:

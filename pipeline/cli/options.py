@@ -160,6 +160,14 @@ replanning_options = together(
 )
 
 
+executor_option = flag(
+    "--executor",
+    default="threads",
+    metavar="NAME",
+    help="What polls and downloads: threads, dask (local processes), or a scheduler at dask://HOST:PORT.",
+)
+
+
 shard_options = together(
     flag("--shard", metavar="I/N", help="Run only shard I of N."),
     flag(

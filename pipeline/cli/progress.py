@@ -11,7 +11,7 @@ from typing import NoReturn, TextIO, cast
 from pipeline.cli.environment import columns_of
 from pipeline.cli.terminal import wrapped
 from pipeline.engine.reporter import Reporter, Tally
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey, Json
 
 _LONGEST_BAR = 79
@@ -37,7 +37,7 @@ def _parts(tally: Tally) -> Iterator[tuple[int, str]]:
         yield 2, f"{tally.unknown:,} unknown"
     # Nothing where no price is known: a zero would read as free.
     if tally.credits:
-        yield 5, f"{tally.credits:,} credits"
+        yield 5, counted(tally.credits, "credit")
     if tally.under_way or tally.waiting:
         seconds = tally.time_left()
         if seconds is not None:

@@ -18,7 +18,7 @@ from pipeline.cli.options import (
     verbosity,
 )
 from pipeline.cli.terminal import say
-from pipeline.errors import InvalidInput, Unfinished, UsageError, printable
+from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
 from pipeline.files import real_path
 from pipeline.manifest.discover import find
 from pipeline.operations.report import gallery_campaign, media_reader
@@ -158,6 +158,6 @@ def _tell(written: WrittenPage, sources: Sequence[GalleryCampaign], reader: Medi
         len(source.records.results["jobs"]) if chosen is None else len(chosen)
         for source, chosen in zip(sources, keys, strict=True)
     )
-    say(f"{printable(shown_path(written.page))}: {jobs:,} jobs, {written.stills:,} stills")
+    say(f"{printable(shown_path(written.page))}: {counted(jobs, 'job')}, {counted(written.stills, 'still')}")
     if reader is None:
         say("For stills, install the extra: pip install 'campaign-pipeline[report]'", err=True)

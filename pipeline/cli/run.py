@@ -1,5 +1,6 @@
 """`pipeline run`: does what the plan says. Run again, it continues where it stopped."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import OpenExecutor, workers_of
-from pipeline.files import write_atomically
+from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
@@ -55,8 +56,10 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
     saved = read_saved_plan(source)
-    workspace = _open_workspace(source, saved, given)
+    workspace = _with_what_is_asked(_open_workspace(source, saved, given), saved, given)
     assert_vendor_installed(workspace)
+    if given["junit"]:
+        assert_replaces_junit(Path(given["junit"]))
     workers = workers_of(given["executor"], workspace.environment.variables, workspace.scratch / "workers")
     if given["require_results"]:
         require_records(workspace)
@@ -165,6 +168,22 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
     return workspace
 
 
+def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Mapping[str, Any]) -> Workspace:
+    """The workspace of a run that knows on what terms it buys: shards under one cap must all have the same."""
+    arguments = plan_arguments(given) if saved is None else saved.arguments
+    caps = {name: given[name] for name in ("max_creates", "max_credits") if given[name] is not None}
+    asked = {
+        **{
+            name: sorted(told)
+            for name in ("select", "exclude", "replace")
+            if (told := getattr(arguments, name))
+        },
+        **({"retry_failed": True} if arguments.retry_failed else {}),
+        **caps,
+    }
+    return replace(workspace, asked=json.dumps(asked) if asked else "", is_capped=bool(caps))
+
+
 def _options(
     state: CampaignState,
     saved: SavedPlan | None,
@@ -209,6 +228,20 @@ def _checkpoint(workspace: Workspace, command: str) -> "Checkpoint":
         environment=workspace.environment.variables,
         keys=key_variables(workspace.campaign.provider.name),
     )
+
+
+def assert_replaces_junit(path: Path) -> None:
+    """Make sure that a report at `path` would replace nothing but another, before anything is done.
+
+    Raises:
+        UsageError: something else lies there.
+    """
+    try:
+        assert_replaces(
+            path, lambda head: head.lstrip().startswith((b"<?xml", b"<testsuite")), "a JUnit report"
+        )
+    except OSError as error:
+        raise UsageError(f"--junit {printable(str(path))}: {error.strerror or error}") from error
 
 
 def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, JobStatus]) -> None:

@@ -10,6 +10,7 @@ from pipeline.cli.options import (
     INPUT,
     NumberRange,
     campaign_options,
+    executor_option,
     flag,
     format_option,
     replanning_options,
@@ -27,12 +28,7 @@ pacing_options = together(
         metavar="N",
         help="Requests per second to the vendor, of all kinds together.",
     ),
-    flag(
-        "--executor",
-        default="threads",
-        metavar="NAME",
-        help="What polls and downloads: threads, dask (local processes), or a scheduler at dask://HOST:PORT.",
-    ),
+    executor_option,
     flag(
         "--request-timeout",
         type=NumberRange(0.1, 3600),

@@ -22,7 +22,7 @@ from pipeline.cli.progress import (
 from pipeline.cli.signals import asking
 from pipeline.cli.terminal import paint_for, problem_lines, say, untrusted_block
 from pipeline.engine.reporter import Reporter, Stop, Tally
-from pipeline.errors import ExitCode, UsageError, printable
+from pipeline.errors import ExitCode, UsageError, counted, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome
@@ -182,7 +182,7 @@ class RunConsole:
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{listed or 'No jobs matched'}."
         if outcome.waiting:
-            yield f"{len(outcome.waiting):,} job(s) wait for someone to approve what they are made from."
+            yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         manifest = shown_path(self._state.workspace.campaign.manifest)
         unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
         unknown += [purchase.id for purchase in outcome.unsettled]

@@ -10,7 +10,7 @@ from pipeline.cli.documents import job_document, purchase_document
 from pipeline.cli.options import CampaignFlags, campaign_options, format_option, manifest_and_names, verbosity
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey, canonical_json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
@@ -57,7 +57,7 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
         shown = value if isinstance(value, str) else canonical_json(value)
         yield f"  {field}: {printable(shown, _LONGEST)}"
     if entry is not None:
-        price = f" ({entry.credits:,} credits)" if entry.buys and entry.credits is not None else ""
+        price = f" ({counted(entry.credits, 'credit')})" if entry.buys and entry.credits is not None else ""
         yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
     if not details.purchases:
         yield "  nothing was bought for it"

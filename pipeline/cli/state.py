@@ -16,7 +16,7 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
 from pipeline.documents.json_reader import parse_json
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, counted
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
@@ -55,7 +55,7 @@ def import_(manifest: Path | None, **flags: object) -> None:
         assert_not_stopped(stop)
         after = len(import_state(state, imported).records.purchases)
         if not verbosity().quiet:
-            say(f"{after - before:,} purchase(s) were new, {after:,} in all.")
+            say(f"{counted(after - before, 'purchase was', 'purchases were')} new, {after:,} in all.")
 
 
 def _read_stdin() -> Json:

@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
@@ -101,7 +101,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         yield _take_line(take)
     if len(current.earlier) > _MOST_TAKES:
         more = len(current.earlier) - _MOST_TAKES
-        yield f"  {more:,} more replaced take(s): `--format json` lists them all"
+        yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red")
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
@@ -153,13 +153,13 @@ def _hints(current: CampaignStatus) -> Iterator[str]:
     if unknown:
         yield unknown_advice(current.manifest, unknown)
     if current.orphans:
-        yield f"{current.orphans:,} orphan(s): bought for jobs that are no longer in the manifest."
+        yield f"{counted(current.orphans, 'orphan')}: bought for jobs that are no longer in the manifest."
 
 
 def _cost(summary: Summary) -> str:
     """The credits spent, as far as prices are known: an unknown price is not zero."""
-    known = f"{summary.credits:,} credits"
-    unknown = f"{summary.unpriced:,} purchase(s) with no known price"
+    known = counted(summary.credits, "credit")
+    unknown = f"{counted(summary.unpriced, 'purchase')} with no known price"
     if summary.unpriced:
         return f"{known} + {unknown}" if summary.credits else unknown
     return known

@@ -8,7 +8,7 @@ import click
 from pipeline.cli.environment import read_environment
 from pipeline.cli.options import flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json, untrusted_block
-from pipeline.errors import InvalidInput, UsageError, did_you_mean, printable
+from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
 from pipeline.jobs import Json
 from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 from pipeline.manifest.catalog_file import built_in
@@ -84,8 +84,8 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "price unknown"
     if isinstance(price, int):
-        return f"{price:,} credits"
-    return ", ".join(f"{kind} {number:,} credits" for kind, number in price.items())
+        return counted(price, "credit")
+    return ", ".join(f"{kind} {counted(number, 'credit')}" for kind, number in price.items())
 
 
 def _detail(template: CatalogTemplate) -> Iterator[str]:
@@ -160,7 +160,9 @@ def _refresh(template_id: str | None, out: Path | None, output_format: str) -> N
         for each in found:
             say(_change_line(each))
     if not verbosity().quiet:
-        say(f"{len(live):,} template(s) at the vendor, {len(found):,} difference(s) from the catalogue.")
+        say(
+            f"{counted(len(live), 'template')} at the vendor, {counted(len(found), 'difference')} from the catalogue."
+        )
         if out is not None:
             say(f"{printable(str(out))}: written; name it in a manifest under `catalog.file`.")
 

@@ -17,7 +17,7 @@ from pipeline.cli.options import (
     verbosity_options,
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
-from pipeline.errors import ExitCode, InvalidInput, Problem, printable
+from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_checks import check_used, used_twice
 from pipeline.manifest.discover import find
@@ -83,9 +83,8 @@ def _print_text(problems: list[Problem], campaigns: list[tuple[Campaign, int]]) 
             say(line)
         if not verbosity().quiet:
             for campaign, number in campaigns:
-                say(
-                    f"{campaign.manifest.name}: {campaign.name} is {paint('valid', 'green')}, {number:,} job(s)"
-                )
+                valid = paint("valid", "green")
+                say(f"{campaign.manifest.name}: {campaign.name} is {valid}, {counted(number, 'job')}")
 
 
 _LONGEST = 2000

@@ -17,7 +17,7 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
-from pipeline.errors import ExitCode, Unfinished, printable
+from pipeline.errors import ExitCode, Unfinished, counted, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import vendor, vendor_calls
 from pipeline.operations.verify import Disagreement, at_vendor, in_files, in_records
@@ -55,7 +55,7 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
             }
         )
     elif not verbosity().quiet:
-        say(f"{len(found):,} difference(s)." if found else "Manifest, state and results agree.")
+        say(f"{counted(len(found), 'difference')}." if found else "Manifest, state and results agree.")
     return ExitCode.FAILED if found else ExitCode.OK
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from pipeline.documents.node import SourceFile
 from pipeline.documents.text_file import conflicts
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, counted
 
 LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")
@@ -69,7 +69,9 @@ def read_csv(
             header, columns = record, _columns(record)
             problems += _wrong_with_columns(columns, source, record.line)
         elif any(cell.strip() for cell in record.cells[len(columns) :]):
-            message = f"{len(record.cells)} cells, but the header has {len(columns)} columns"
+            message = (
+                f"{counted(len(record.cells), 'cell')}, but the header has {counted(len(columns), 'column')}"
+            )
             problems.append(
                 source.problem(f"{message}; put a cell that holds a separator in quotes", record.line)
             )

@@ -11,6 +11,7 @@ from pipeline.documents import yaml_messages
 from pipeline.documents.builder import MOST_NODES, Enough, LineColumn, TreeBuilder
 from pipeline.documents.node import Document, Node, Scalar, SourceFile
 from pipeline.documents.scalars import resolve
+from pipeline.documents.surrogate_pairs import JoinedPairs, join_pairs
 from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Json
@@ -46,9 +47,10 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
     if problems := [*conflicts(source), *yaml_messages.foreign_line_breaks(source)]:
         raise InvalidInput(problems)
     builder = TreeBuilder(source, most_nodes)
+    pairs = JoinedPairs(source.text)
     try:
-        for event in yaml.parse(source.text, _LOADER):
-            _take(event, builder, source)
+        for event in yaml.parse(pairs.text, _LOADER):
+            _take(event, builder, source, pairs)
     except Enough:
         pass
     except yaml.MarkedYAMLError as error:
@@ -67,9 +69,11 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
     return Document(root, tuple(builder.warnings))
 
 
-def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile) -> None:
+def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:
     mark = event.start_mark
-    location = LineColumn(mark.line + 1, mark.column + 1) if mark else LineColumn(1, 1)
+    location = (
+        LineColumn(mark.line + 1, pairs.column(mark.line, mark.column) + 1) if mark else LineColumn(1, 1)
+    )
     match event:
         case yaml.ScalarEvent():
             end = None if event.style else event.end_mark
@@ -123,7 +127,8 @@ def read_scalar(text: str) -> Scalar:
     if word[:1] not in ("'", '"'):
         return resolve(word)
     try:
-        scalars = [event for event in yaml.parse(word, _LOADER) if isinstance(event, yaml.NodeEvent)]
+        text = join_pairs(word) if word.startswith('"') else word
+        scalars = [event for event in yaml.parse(text, _LOADER) if isinstance(event, yaml.NodeEvent)]
     except (yaml.YAMLError, ValueError, OverflowError):
         raise ValueError("the quotes do not match") from None
     if len(scalars) != 1 or not isinstance(scalars[0], yaml.ScalarEvent):

@@ -28,7 +28,7 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop, tally_of
 from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.engine.updater import Updater
-from pipeline.errors import ExitCode, PipelineError
+from pipeline.errors import ExitCode, PipelineError, counted
 from pipeline.planning.plan import Action, Plan, Presence
 from pipeline.providers.base import Provider
 from pipeline.purchases import Ownership, Purchase, Records, Status
@@ -89,7 +89,7 @@ class Runner:
             finally:
                 self._publisher.end()
         for template_id, entries in self._queue.held_back():
-            number = f"{template_id}: {len(entries):,} job(s)"
+            number = f"{template_id}: {counted(len(entries), 'job')}"
             note = f"{number} not bought, as the first job of that template did not succeed"
             self.report.stop(ExitCode.FAILED, note)
         self._show()

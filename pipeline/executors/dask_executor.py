@@ -46,6 +46,11 @@ class _Call:
     sealed: Sealed
     is_long: bool
 
+    @property
+    def hear(self) -> Callable[[Sequence[object]], object] | None:
+        """What is to be told of notes that were made on the worker: the provider, if it has ears for them."""
+        return getattr(self.shared[0], "hear_notes", None) if self.shared else None
+
     def goes_with(self, other: "_Call") -> bool:
         """Whether both may be made by one task."""
         return not (self.is_long or other.is_long) and _are_same(self.shared, other.shared)
@@ -130,7 +135,7 @@ class DaskExecutor(Executor):
             self._fail(calls, self._failed(error))
         else:
             for call, answer in zip(calls, answers, strict=True):
-                self._end(call.future, partial(answer_in, answer))
+                self._end(call.future, partial(answer_in, answer, call.hear))
 
     def _failed(self, error: Exception) -> ClusterFailed:
         return ClusterFailed(f"{self.name}: {printable(f'{type(error).__name__}: {error}', 200)}")

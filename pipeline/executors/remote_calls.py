@@ -5,7 +5,7 @@ A worker has this package in the coordinator's version, and needs nothing else o
 
 import pickle
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
@@ -65,15 +65,28 @@ def carry_out_long(version: str, shared: Sealed, calls: tuple[Sealed, ...]) -> t
     return carry_out(version, shared, calls)
 
 
-def answer_in(answer: Sealed) -> Any:
-    """The result of a call; raises what it raised."""
-    is_error, value = pickle.loads(answer.content)  # noqa: S301 - from a worker, which is trusted with the key too
+def answer_in(answer: Sealed, hear: Callable[[Sequence[object]], object] | None = None) -> Any:
+    """What a call brought; raises what it raised. `hear` is told first what was noted on the worker."""
+    is_error, value, notes = pickle.loads(answer.content)  # noqa: S301 - from a worker, which has the key too
+    if hear is not None:
+        hear(notes)
     if is_error:
         raise value
     return value
 
 
+_carried_out = threading.local()
+
+
+def note(value: object) -> None:
+    """Have plain data brought back with the answer of the call that this thread of a worker is making."""
+    notes: list[object] | None = getattr(_carried_out, "notes", None)
+    if notes is not None:
+        notes.append(value)
+
+
 def _answer(shared: Sealed, call: Sealed) -> Sealed:
+    _carried_out.notes = []
     try:
         function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
         first = _opened(shared.content)
@@ -91,10 +104,14 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
 
 def _sealed_answer(value: object, *, is_error: bool) -> Sealed:
     try:
-        return Sealed(pickle.dumps((is_error, value)))
+        return Sealed(pickle.dumps((is_error, value, _notes())))
     except Exception:  # noqa: BLE001 - an error of some library's own that cannot travel
         said = printable(f"{type(value).__name__}: {value}", 500)
-        return Sealed(pickle.dumps((True, RuntimeError(f"on a worker: {said}"))))
+        return Sealed(pickle.dumps((True, RuntimeError(f"on a worker: {said}"), _notes())))
+
+
+def _notes() -> list[object]:
+    return getattr(_carried_out, "notes", [])
 
 
 @lru_cache(maxsize=4)

@@ -24,13 +24,22 @@ _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
 
 @dataclass(slots=True)
 class Context:
-    """One campaign while it is built. `names` are those that its texts use so far, `read` the files it names."""
+    """One campaign while it is built. `names` are those that its texts use so far, `read` the files it names.
+
+    `cut_short` are kinds of things, as `prompt`, of which some could not be read: what is missing may be among them.
+    """
 
     root: Path
     images: Images
     problems: list[Problem] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
+    cut_short: set[str] = field(default_factory=set)
+
+    @property
+    def errors(self) -> int:
+        """How many errors were reported so far."""
+        return sum(problem.severity == "error" for problem in self.problems)
 
     def report(self, location: Location, message: str) -> None:
         """An error; the rest is judged nevertheless."""

@@ -180,7 +180,8 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
                 continue
             first[rule_id.text] = rule_id.node.position
         rule = build_rule(each, parts, context)
-        if rule is not None and not _is_reported(each, context):
+        lacks_prompts = rule is not None and not rule.prompts and "prompt" in context.cut_short
+        if rule is not None and not lacks_prompts and not _is_reported(each, context):
             rules.append(rule)
             context.problems += respelled(rule, parts.vars)
     return sound_chains(rules, first, _sound(parts.image_sets).values(), context)

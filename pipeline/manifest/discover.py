@@ -80,9 +80,15 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    # `os.walk` calls itself for each level of folders before Python 3.12, so it is asked for one at a time.
+    waiting = [folder]
+    while waiting:
+        where, folders, names = next(os.walk(waiting.pop()), (folder, [], []))
         # Tools keep their own files in hidden folders, and others' packages hold others' files.
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "node_modules")
+        below = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+        waiting += [
+            each for name in sorted(below, reverse=True) if not (each := Path(where, name)).is_symlink()
+        ]
         for name in sorted(names):
             if name.endswith(_SUFFIXES) and not name.startswith("."):
                 yield Path(where, name)

@@ -75,6 +75,7 @@ def _check_variables(variables: Mapping[str, Json]) -> None:
 def _followed(path: Path, name: str) -> Path:
     """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
     try:
+        files.check_name(str(path))
         real = files.follow_links(path)
         files.check_name(str(real))
     except ValueError as error:

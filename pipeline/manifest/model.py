@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.documents.node import Location
-from pipeline.errors import Problem
+from pipeline.errors import Problem, counted
 from pipeline.jobs import Coordinates, Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
 from pipeline.manifest import catalog
 from pipeline.manifest.texts import Text
@@ -184,7 +184,7 @@ class Campaign:
     warnings: tuple[Problem, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Campaign {self.name}: {len(self.rules)} rule(s), {self.manifest}>"
+        return f"<Campaign {self.name}: {counted(len(self.rules), 'rule')}, {self.manifest}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,11 @@ def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]
 def _listed(value: Value, context: Context) -> Iterator[tuple[Prompt, Location]]:
     for element in value.elements():
         if element.get("csv") is not None:
+            before = context.errors
             for name, row in distinct(read_table(element, PROMPTS, context), context):
                 yield _of_row(name, row, context), row.location
+            if context.errors > before:
+                context.cut_short.add("prompt")
         elif (own := element.get("id")) is not None and own.text is not None:
             yield _prompt(own.text, element.get("text") or element, context), own.location
 

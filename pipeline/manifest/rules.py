@@ -165,7 +165,7 @@ def _of_tables(row: Value, matrix: Matrix, context: Context) -> dict[str, Json]:
 def _check_names(row: Value, parts: Parts, context: Context) -> None:
     for key, known in (("template", parts.templates), ("prompt", parts.prompts)):
         named = row.get(key)
-        if named is not None and named.text not in known:
+        if named is not None and named.text not in known and key not in context.cut_short:
             context.report(named.location, unknown(key, str(named.node.plain()), known))
 
 
@@ -199,6 +199,8 @@ def _named(value: Value, known: Mapping[str, object], what: str, context: Contex
         return []
     if name in known:
         return [name]
+    if what in context.cut_short:
+        return [each for each in known if fnmatchcase(each, name)]
     if not has_magic(name):
         context.report(value.location, unknown(what, name, known))
         return []

@@ -10,7 +10,7 @@ from pipeline.documents.csv_table import LARGEST, CsvTable, read_csv
 from pipeline.documents.node import Location
 from pipeline.documents.text_file import read_source
 from pipeline.documents.value import Value
-from pipeline.errors import InvalidInput, Problem, did_you_mean, nearest
+from pipeline.errors import InvalidInput, Problem, counted, did_you_mean, nearest
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.texts import Text, is_true
 
@@ -167,7 +167,7 @@ def _wanted(
             location=location,
         )
     if where is not None and table.records and not any_holds:
-        context.report(where.location, f"'where' matches none of the {len(table.records):,} rows")
+        context.report(where.location, f"'where' matches none of the {counted(len(table.records), 'row')}")
 
 
 def _condition(where: Value, context: Context) -> Text | None:

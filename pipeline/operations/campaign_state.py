@@ -136,8 +136,8 @@ def _split_of(workspace: Workspace, jobs: Sequence[Job]) -> Split | None:
     if workspace.shard is None:
         return None
     limits = workspace.campaign.limits
-    is_capped = limits.budget is not None or limits.max_credits is not None
-    return Split(workspace.shard, jobs, is_capped=is_capped)
+    is_capped = limits.budget is not None or limits.max_credits is not None or workspace.is_capped
+    return Split(workspace.shard, jobs, is_capped=is_capped, asked=workspace.asked)
 
 
 def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:

@@ -1,7 +1,7 @@
 """Collects from records alone, where there is no valid manifest."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,13 +138,17 @@ class RecordsCollection:
         outputs: OutputFolder,
         open_reporter: Callable[[], AbstractContextManager[Reporter]],
     ) -> None:
+        settings = settings_without_manifest(self._options.max_poll_interval)
+        open_workers = self._options.open_workers
         with (
+            nullcontext() if open_workers is None else open_workers(settings.concurrency) as workers,
             vendor_of(
                 "vimmerse",
                 "v1",
                 emulator=self._known.emulator_folder(store.campaign),
                 request_timeout=self._options.request_timeout,
                 environment=self._environment,
+                workers=workers,
             ) as provider,
             open_reporter() as reporter,
         ):
@@ -161,11 +165,12 @@ class RecordsCollection:
                 ownership=Ownership(campaign=store.campaign, recorded=store.recorded()),
                 outputs=outputs,
                 manifest_folder=self._known.folder,
-                settings=settings_without_manifest(self._options.max_poll_interval),
+                settings=settings,
                 reporter=reporter,
                 report=self._report,
                 stop=self._stop,
                 webhooks=Webhooks(inbox=inbox),
+                workers=workers,
             )
             try:
                 runner.run()

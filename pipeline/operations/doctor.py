@@ -9,7 +9,7 @@ from shutil import disk_usage
 
 from pipeline import system
 from pipeline.artifacts.opening import open_files
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
@@ -114,7 +114,7 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
         where = f"{shown} is intact" if is_there else f"{shown} is not there yet"
-        yield Finding(check="state", message=f"{where}; {known:,} purchase(s) known")
+        yield Finding(check="state", message=f"{where}; {counted(known, 'purchase')} known")
     yield from _lock(workspace, shown)
 
 

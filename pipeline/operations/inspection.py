@@ -38,7 +38,7 @@ class PurchaseDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails:
-    """A job, what a run would do for it, and what was bought under its key, what serves it first."""
+    """A job, what a run would do for it, and what was bought for it or served it last; what serves it first."""
 
     job: Job
     entry: Entry | None
@@ -48,8 +48,11 @@ class JobDetails:
 def job_details(state: CampaignState, job: Job) -> JobDetails:
     """All that is known of `job`."""
     serves = state.assignment.by_key.get(job.key)
+    # It may have been bought for another job, and have served this one too before it was sent back.
+    last = state.assignment.matcher.last(job.key)
     others = sorted(
-        (each for each in state.records.purchases.values() if each.key == job.key), key=lambda each: each.age
+        (each for each in state.records.purchases.values() if each.key == job.key or each == last),
+        key=lambda each: each.age,
     )
     listed = {each.id: each for each in ([serves] if serves else []) + others}
     return JobDetails(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents.yaml_reader import dump_yaml
-from pipeline.errors import Unfinished, UsageError
-from pipeline.files import write_atomically
+from pipeline.errors import Unfinished
+from pipeline.files import assert_replaces, write_atomically
 from pipeline.jobs import Json, MediaType
 from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, read_catalog
@@ -169,13 +169,12 @@ def write_catalogue(path: Path, live: Sequence[LiveTemplate], known: Catalog, as
     templates: dict[str, Json] = {template_id: entry for template_id, entry in entries.items() if entry}
     document: Json = {"version": 1, "as_of": as_of, "templates": templates}
     try:
-        if path.exists() and not path.read_bytes().startswith(_HEADER.encode()):
-            raise UsageError(
-                f"{path}: not written by `pipeline templates --write`, so it is left alone; choose another file"
-            )
+        assert_replaces(
+            path, lambda head: head.startswith(_HEADER.encode()), "written by `pipeline templates --write`"
+        )
         write_atomically(path, (_HEADER + dump_yaml(document)).encode())
     except OSError as error:
-        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
+        raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _entry(live: LiveTemplate, built_in: CatalogTemplate | None) -> dict[str, Json]:

@@ -1,13 +1,16 @@
 """Joins results manifests, without the manifest or the state of their campaign."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.errors import InvalidInput, Problem, Unfinished
+from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable
+from pipeline.files import read_limited
 from pipeline.jobs import Json
 from pipeline.operations.workspace import TOOL
 from pipeline.planning.shards import Shard, is_whole
-from pipeline.results.file import read, write
+from pipeline.purchases import PurchaseId
+from pipeline.results.file import LARGEST, has_conflict, read, write
 from pipeline.results.merge import merge_results
 from pipeline.schemes import part_named
 
@@ -23,6 +26,7 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
 
     Raises:
         InvalidInput: one is missing or wrong, they are not of one campaign, or not all the shards of one split.
+        UsageError: `out` is something else, or knows of purchases that `paths` do not.
         Unfinished: `out` cannot be written.
     """
     files = []
@@ -36,6 +40,9 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
         shard = None
         _assert_every_shard([(str(path), file.shard) for path, file in zip(paths, files, strict=True)])
     merged = merge_results(files, TOOL, shard)
+    _assert_nothing_is_lost(
+        out, str(merged["campaign"]), {each for file in files for each in file.records.purchases}
+    )
     try:
         write(out, merged, None)
     except OSError as error:
@@ -65,3 +72,34 @@ def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
         f"shard {index}/{first.count} is missing" for index in range(1, first.count + 1) if index not in seen
     ]
     raise InvalidInput([Problem(each) for each in problems[:_MOST_PROBLEMS]])
+
+
+def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[PurchaseId]) -> None:
+    """Refuse to write over anything but results of this campaign, of which all purchases are known.
+
+    With git's conflict markers they are what is to be replaced: nothing else can read them.
+    """
+    if not os.path.lexists(out):
+        return
+    try:
+        content = read_limited(out, LARGEST)
+        if not content.strip():
+            return
+        before = read(out, str(out))
+    except InvalidInput:
+        if has_conflict(content, campaign):
+            return
+        before = None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{printable(str(out))}: cannot be read, so it is not overwritten: {error}"
+        ) from error
+    if before is None or before.campaign != campaign:
+        raise UsageError(
+            f"{printable(str(out))}: not the results of '{campaign}', so it is not overwritten; choose another file"
+        )
+    if lost := before.records.purchases.keys() - set(purchases):
+        raise UsageError(
+            f"{printable(str(out))}: it knows {counted(len(lost), 'purchase')} that none of the given files knows; "
+            "give it too, so that nothing is lost"
+        )

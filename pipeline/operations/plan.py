@@ -1,6 +1,7 @@
 """The plan of a campaign as it stands, and saved plans on disk."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput, Problem, Unfinished
-from pipeline.files import read_limited, write_atomically
+from pipeline.files import assert_replaces, read_limited, write_atomically
 from pipeline.jobs import Json
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
@@ -66,6 +67,7 @@ def save_plan(
     """Write `plan` to `path`, with the arguments it was made with.
 
     Raises:
+        UsageError: something else than a plan lies there.
         Unfinished: it cannot be written.
     """
     saved = SavedPlan(
@@ -77,9 +79,14 @@ def save_plan(
     )
     document = json.dumps(to_json(saved, plan), indent=2, ensure_ascii=False)
     try:
+        assert_replaces(path, _is_plan, "a saved plan")
         write_atomically(path, f"{document}\n".encode())
     except OSError as error:
-        raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error
+        raise Unfinished(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _is_plan(head: bytes) -> bool:
+    return re.match(rb'\s*\{\s*"version"', head) is not None and b'"arguments"' in head
 
 
 def read_saved_plan(path: Path) -> SavedPlan | None:

@@ -73,7 +73,8 @@ class RecordPaths:
 class Workspace:
     """A campaign and where its records lie on this machine. An emulated one keeps records of its own.
 
-    `whole_state` and `whole_results` are those of the campaign where this is a shard of it, else the same.
+    `whole_state` and `whole_results` are those of the campaign where this is a shard of it, else the same. `asked` is
+    what a run was asked for beyond the manifest, empty for all of it; `is_capped` if it was given a cap of its own.
     """
 
     campaign: Campaign
@@ -83,6 +84,8 @@ class Workspace:
     whole_results: Path
     output: OutputLocation
     environment: Environment
+    asked: str = ""
+    is_capped: bool = False
 
     @property
     def part(self) -> str | None:

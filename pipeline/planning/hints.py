@@ -6,7 +6,7 @@ The same words are used by the plan, by a run and at its end, and by `status`.
 import shlex
 from collections.abc import Sequence
 
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 
 # Older versions recorded it as a part of the reason.
 _RECORDED_BEFORE = ": it is unknown whether it was bought"
@@ -26,7 +26,7 @@ def unknown_warning(key: str, reason: str | None) -> str:
 def unknown_advice(manifest: str, names: Sequence[str]) -> str:
     """The advice about unknown outcomes: `names` are keys or purchase ids, and the first stands for all."""
     return (
-        f"{len(names):,} create(s) with an unknown outcome: look for them on the vendor's site, then resolve each: "
+        f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve each: "
         f"{resolve_command(manifest, names[0])} (see docs/how-to/attention.md)"
     )
 

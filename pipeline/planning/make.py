@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
+from pipeline.errors import counted
 from pipeline.jobs import JobKey
 from pipeline.planning.plan import ALL, BUYING, Action, Entry, Plan, PlanOptions, Presence
 from pipeline.planning.planner import Planner
@@ -123,7 +124,7 @@ def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
     if not creates:
         return None
     if caps.max_creates is not None and creates > caps.max_creates:
-        return f"{creates:,} creates would exceed max_creates ({caps.max_creates:,})"
+        return f"{counted(creates, 'create')} would exceed max_creates ({caps.max_creates:,})"
     capped = [
         name for name, cap in (("max_credits", caps.max_credits), ("budget", caps.budget)) if cap is not None
     ]
@@ -136,9 +137,8 @@ def exceeded_limit(plan: Plan, caps: Caps, spent: int) -> str | None:
             "set it under catalog.credits (see docs/reference/errors.md#no-known-price)"
         )
     if caps.max_credits is not None and plan.credits > caps.max_credits:
-        return f"{plan.credits:,} credits would exceed max_credits ({caps.max_credits:,})"
+        return f"{counted(plan.credits, 'credit')} would exceed max_credits ({caps.max_credits:,})"
     if caps.budget is not None and spent + plan.credits > caps.budget:
-        return (
-            f"{plan.credits:,} credits on top of {spent:,} spent would exceed limits.budget ({caps.budget:,})"
-        )
+        wanted = counted(plan.credits, "credit")
+        return f"{wanted} on top of {spent:,} spent would exceed limits.budget ({caps.budget:,})"
     return None

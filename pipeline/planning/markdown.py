@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from pipeline.errors import counted
 from pipeline.planning.plan import CHANGING, Plan
 from pipeline.planning.show import as_text
 
@@ -44,7 +45,7 @@ def _summary(plan: Plan) -> str:
     if not plan.buying:
         return f"{actions}; buys nothing"
     unknown = f" + {len(plan.unpriced)} with no known price" if plan.unpriced else ""
-    known = f"{plan.credits:,} credits" if len(plan.unpriced) < len(plan.buying) else ""
+    known = counted(plan.credits, "credit") if len(plan.unpriced) < len(plan.buying) else ""
     price = (known + unknown).removeprefix(" + ")
     limit = f"; **limit:** {_escaped(plan.limit)} (exit code 4)" if plan.limit is not None else ""
     return f"{actions}; **buys {len(plan.buying)}: {price}**{limit}"

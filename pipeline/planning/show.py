@@ -5,7 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.errors import printable
+from pipeline.errors import counted, printable
 from pipeline.jobs import Json
 from pipeline.planning.hints import unknown_advice
 from pipeline.planning.paint import Colour, Paint, unpainted
@@ -74,7 +74,7 @@ def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
 
 
 def _price(credits_asked: int | None) -> str:
-    return "price unknown" if credits_asked is None else f"{credits_asked:,} credits"
+    return "price unknown" if credits_asked is None else counted(credits_asked, "credit")
 
 
 def _value(value: Json) -> str:
@@ -103,21 +103,22 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
-        yield (
-            f"{missing:,} finished job(s) have no file on this machine: `pipeline collect {manifest}` downloads them."
-        )
+        told = counted(missing, "finished job has", "finished jobs have")
+        yield f"{told} no file on this machine: `pipeline collect {manifest}` downloads what is missing."
     if altered:
-        yield f"{altered:,} finished job(s) have a file that was altered here; it is left alone."
+        told = counted(altered, "finished job has", "finished jobs have")
+        yield f"{told} a file that was altered here; it is left alone."
     if unsent := sum(entry.unsent is not None for entry in plan.entries):
+        told = counted(unsent, "job has", "jobs have")
         yield (
-            f"{unsent:,} job(s) have a new title, description or visibility, which is not sent to the vendor: "
+            f"{told} a new title, description or visibility, which is not sent to the vendor: "
             "nothing proves that their workflows are this campaign's "
             "(see docs/reference/errors.md#unproven-workflow)."
         )
     yield from _unknown(plan)
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
-        yield f"{failed:,} job(s) failed before: `pipeline run {manifest} --retry-failed` buys them again."
+        yield f"{counted(failed, 'job')} failed before: `pipeline run {manifest} --retry-failed` buys again."
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
@@ -125,7 +126,8 @@ def _unknown(plan: Plan) -> Iterator[str]:
     entries = list(plan.of(Action.ATTENTION))
     elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
     if elsewhere:
-        yield f"{len(elsewhere):,} job(s) are under way on another machine; its results will show how they ended."
+        told = counted(len(elsewhere), "job is", "jobs are")
+        yield f"{told} under way on another machine; its results will show the outcome."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
         yield unknown_advice(plan.manifest, [each.key for each in unknown])
@@ -159,8 +161,8 @@ def _cost(entries: Sequence[Entry]) -> str:
     if unknown == len(entries):
         return "price unknown"
     parts = (
-        f"{known:,} credits" if known is not None else "",
-        f"{unknown:,} job(s) with no known price" if unknown else "",
+        counted(known, "credit") if known is not None else "",
+        f"{counted(unknown, 'job')} with no known price" if unknown else "",
     )
     return " + ".join(part for part in parts if part)
 

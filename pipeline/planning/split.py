@@ -21,12 +21,15 @@ class Split:
     Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
     where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
     credits, the groups are dealt out, the dearest first, each to the shard that has least. `is_capped` says that a
-    cap on credits has to hold for all shards together.
+    cap has to hold for all shards together; `asked` is what a run was asked for beyond the manifest: its selection.
     """
 
-    def __init__(self, shard: Shard, jobs: Iterable[Job], *, is_capped: bool = False) -> None:
+    def __init__(
+        self, shard: Shard, jobs: Iterable[Job], *, is_capped: bool = False, asked: str = ""
+    ) -> None:
         self.shard = shard
         self._is_capped = is_capped
+        self._asked = asked
         by_key = {job.key: job for job in jobs}
         self._by_key = by_key
         groups = {key: _group(job, by_key) for key, job in by_key.items()}
@@ -40,12 +43,13 @@ class Split:
     def name(self) -> str:
         """Equal for shards of one split, and for no others: these may be at work at once.
 
-        By credits each job has a say in where the others belong, and a cap on credits holds for all shards together
-        as each buys what its part of the same plan costs. So who knows other jobs, or other prices, splits otherwise.
+        By credits each job has a say in where the others belong, and a cap holds for all shards together as each buys
+        what its part of the same plan costs. So who knows other jobs, or other prices, splits otherwise; and under a
+        cap so does who was asked for something else.
         """
         name = f"{self.shard.count} shards by {self.shard.by}"
         if self.shard.by is ShardBy.CREDITS or self._is_capped:
-            return f"{name} ({_digest(self._by_key)})"
+            return f"{name} ({_digest(self._by_key, self._asked if self._is_capped else '')})"
         return name
 
     def has_job(self, key: JobKey) -> bool:
@@ -128,10 +132,10 @@ def _dealt_out(jobs: Mapping[JobKey, Job], groups: Mapping[JobKey, str], count: 
     return dealt
 
 
-def _digest(jobs: Mapping[JobKey, Job]) -> str:
-    """A hash that differs between campaigns that ask for other things, or at other prices."""
+def _digest(jobs: Mapping[JobKey, Job], terms: str) -> str:
+    """A hash that differs between campaigns that ask for other things, or at other prices, and on other `terms`."""
     asked = sorted(f"{' '.join(_asked(job, jobs))} {job.credits}\n" for job in jobs.values())
-    return hashlib.sha256("".join(asked).encode()).hexdigest()[:12]
+    return hashlib.sha256("".join([*asked, terms]).encode()).hexdigest()[:12]
 
 
 def _asked(job: Job, jobs: Mapping[JobKey, Job]) -> tuple[str, ...]:

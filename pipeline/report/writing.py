@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError, printable
-from pipeline.files import make_folders, write_atomically
+from pipeline.files import assert_replaces, make_folders, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import join
 from pipeline.report.data import SHORT_HASH, GalleryRecords, build
@@ -111,17 +111,9 @@ def _is_ours(path: Path) -> bool:
         UsageError: something else does, which is not to be written over.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except FileNotFoundError:
-        return False
+        return assert_replaces(path, lambda head: _MARK in head[:4096], "a gallery")
     except OSError as error:
-        raise UsageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
-    if _MARK not in head:
-        raise UsageError(
-            f"{printable(str(path))}: not a gallery, so it is not overwritten; choose another folder"
-        )
-    return True
+        raise UsageError(f"{printable(str(path))}: cannot be read: {error.strerror or error}") from error
 
 
 def _title(sources: Sequence[GalleryCampaign]) -> str:

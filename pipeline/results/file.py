@@ -24,7 +24,7 @@ from pipeline.records import purchase_from_json, unrecordable_reason
 
 # Who reads of a `submitting` that is not its own writes it as one in need of attention.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
-_LARGEST = 1 << 30
+LARGEST = 1 << 30
 # YAML takes most of a second a megabyte to read, JSON a hundredth of that. What is larger is written as JSON,
 # which is YAML too.
 _LARGEST_YAML = 16 << 20
@@ -139,7 +139,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
 
 
 def _bytes(path: Path) -> bytes:
-    return read_limited(follow_links(path), _LARGEST)
+    return read_limited(follow_links(path), LARGEST)
 
 
 def _read_document(path: Path, content: str, name: str) -> Json:
@@ -158,7 +158,14 @@ def _read_document(path: Path, content: str, name: str) -> Json:
             1,
             f"results of {len(content):,} characters in YAML, at most {_LARGEST_YAML:,} are read; {hint}",
         )
-    return read_yaml(path, name, limit=_LARGEST).root.plain()
+    return read_yaml(path, name, limit=LARGEST).root.plain()
+
+
+def has_conflict(content: bytes, campaign: str) -> bool:
+    """Whether these are the results of `campaign`, as JSON or YAML, in which git left conflict markers."""
+    text = content.decode("utf-8-sig", errors="replace")
+    heading = rf"""^\s*["']?campaign["']?:\s*["']?{re.escape(campaign)}["']?,?\r?$"""
+    return _CONFLICT.search(text) is not None and re.search(heading, text, re.MULTILINE) is not None
 
 
 def _refuse(name: str, line: int, message: str) -> NoReturn:
@@ -226,10 +233,8 @@ def write(
         as_yaml = dump_yaml(dict(document))
         text = as_yaml if len(as_yaml) <= _LARGEST_YAML else text
     content = text.encode()
-    if len(content) > _LARGEST:
-        raise OSError(
-            errno.EFBIG, f"more than {_LARGEST:,} bytes could not be read again; split the campaign"
-        )
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"more than {LARGEST:,} bytes could not be read again; split the campaign")
     return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
 
 

@@ -116,7 +116,7 @@ def explained(path: Path, error: Exception, otherwise: PipelineError | None = No
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection by SQLite's URI parameter `mode`, which never makes a file of itself."""
-    uri = f"file:{quote(str(path))}?{mode}"
+    uri = f"file:{quote(os.fsencode(path))}?{mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
     # A function named in the schema of a file from elsewhere is not run.
     connection.execute("PRAGMA trusted_schema=OFF")

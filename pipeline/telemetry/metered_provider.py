@@ -1,11 +1,12 @@
 """A provider whose calls are counted and timed."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from pipeline.executors.remote_calls import note
 from pipeline.jobs import Json
 from pipeline.providers.base import (
     AccountRefused,
@@ -52,10 +53,18 @@ class MeteredProvider:
     def __init__(self, provider: Provider, meter: CallMeter) -> None:
         self._provider = provider
         self._meter = meter
+        # What a process far away is to have: there the calls are noted once, for all meters.
+        self.unmetered: Provider = provider.unmetered if isinstance(provider, MeteredProvider) else provider
 
     def __reduce__(self) -> tuple[object, ...]:
-        # What another process counted would be lost.
-        return _itself, (self._provider,)
+        return _noting, (self.unmetered,)
+
+    def hear_notes(self, notes: Sequence[Any]) -> None:
+        """Tell the meter, and those further in, of calls that were made and noted in another process."""
+        for heard, arguments in notes:
+            getattr(self._meter, heard)(*arguments)
+        if isinstance(self._provider, MeteredProvider):
+            self._provider.hear_notes(notes)
 
     @property
     def name(self) -> str:
@@ -107,5 +116,15 @@ class MeteredProvider:
             self._meter.on_call(operation, outcome, time.monotonic() - began)
 
 
-def _itself(provider: Provider) -> Provider:
-    return provider
+class _Notes:
+    """A meter in a worker of a cluster: what it hears goes back with the answer."""
+
+    def on_call(self, operation: str, outcome: str, seconds: float) -> None:
+        note(("on_call", (operation, outcome, seconds)))
+
+    def on_download(self, size: int) -> None:
+        note(("on_download", (size,)))
+
+
+def _noting(provider: Provider) -> Provider:
+    return MeteredProvider(provider, _Notes())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.files import write_atomically
+from pipeline.files import assert_replaces, write_atomically
 
 # Seconds between two writes.
 _INTERVAL = 15.0
@@ -30,9 +30,11 @@ class MetricsFile:
                 f"--metrics-file {printable(str(path))}: the collector reads files that end in .prom"
             )
         try:
+            # As Prometheus has it: a comment, or the name of a metric and its value.
+            assert_replaces(path, lambda head: head.lstrip().startswith(b"# "), "a file of metrics")
             self._write()
         except OSError as error:
-            raise UsageError(f"--metrics-file {printable(str(path))}: {error.strerror}") from error
+            raise UsageError(f"--metrics-file {printable(str(path))}: {error.strerror or error}") from error
 
     def refresh(self) -> None:
         """Rewrite it now and then. That it cannot be written is reported at the end."""

@@ -50,7 +50,7 @@ def test_what_another_machine_may_be_sending_is_told_as_under_way(
     status = pipeline("status", project.manifest)
 
     assert "under way elsewhere, since " in planned.out
-    assert "1 job(s) are under way on another machine" in planned.out
+    assert "1 job is under way on another machine" in planned.out
     assert "pipeline resolve" not in planned.out
     assert ran.code == 8, ran.said
     assert "1 under way elsewhere." in ran.out

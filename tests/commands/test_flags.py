@@ -1,6 +1,7 @@
 """What the flags of `run` promise, and what the manifest's own settings of the same kind do."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -458,3 +459,59 @@ def test_what_is_no_number_is_in_no_range(
     assert ended.code == 64, ended.said
     assert "'nan' is not a number" in ended.err
     assert not vendor.ledger.entries
+
+
+# Paths that no file can have
+
+
+@pytest.mark.parametrize("flag", ["--state", "--results", "--output", "--events", "--junit", "--checkpoint"])
+@pytest.mark.parametrize("value", ["a\0b", "a\ud800b"], ids=["NUL", "surrogate"])
+def test_an_argument_that_no_process_can_be_given_is_wrong_usage(
+    project: Project, pipeline: Pipeline, flag: str, value: str
+) -> None:
+    ended = pipeline("run", project.manifest, flag, value)
+
+    assert ended.code == 64, ended.said
+    assert "NUL" in ended.err
+
+
+@pytest.mark.parametrize(
+    "command", ["validate", "plan", "run", "collect", "expand", "status", "doctor", "init"]
+)
+def test_a_path_that_is_too_long_is_told_as_such(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(project.folder)
+    for path in ("a" * 300, "a/" * 3000 + "b"):
+        ended = pipeline(command, f"{path}.yaml")
+
+        assert ended.code in {3, 8, 64}, ended.said
+        assert "Traceback" not in ended.err
+
+
+def test_a_state_whose_name_is_not_utf8_is_kept(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    state = project.folder / "caf\udce9.db"
+    for _ in range(2):
+        assert pipeline("run", project.manifest, "--state", state).code == 0
+
+    assert state.exists()
+    assert creates(vendor) == 2
+
+
+def test_a_folder_deeper_than_calls_can_be_nested_is_searched(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    for _ in range(1100):
+        Path("a").mkdir()
+        monkeypatch.chdir("a")
+    monkeypatch.chdir(project.folder)
+
+    ended = pipeline("validate", ".")
+
+    # What removes the folders of tests calls itself for each level too.
+    subprocess.run(["rm", "-rf", str(project.folder / "a")], check=True)
+    assert ended.code == 0, ended.said
+    assert "spring is valid" in ended.out

@@ -58,7 +58,7 @@ def test_a_run_that_fails_and_one_that_buys_nothing_are_documents_too(
     project.write({"campaign.yaml": spring(limits={"max_creates": 0}, prompts={"sit": "a rest"})})
     refused = document(pipeline, pipeline("run", project.manifest, "--format", "json"), "run")
     assert refused["exit_code"] == 4
-    assert refused["notes"] == ["1 creates would exceed max_creates (0)"]
+    assert refused["notes"] == ["1 create would exceed max_creates (0)"]
 
 
 def test_on_github_nothing_but_the_document_is_on_stdout(project: Project, pipeline: Pipeline) -> None:

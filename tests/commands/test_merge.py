@@ -1,5 +1,6 @@
 """`pipeline merge` joins the results of two branches, in any order, and forgets nothing."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -97,3 +98,63 @@ def test_what_is_no_results_manifest_is_refused_with_its_place(
 
 def test_without_a_place_to_write_it_is_wrong_usage(project: Project, offline: Pipeline) -> None:
     assert offline("merge", project.results_file).code == 64
+
+
+@pytest.mark.parametrize(
+    "content", ["version: 1\nname: spring\n", "\x00\x01 a film", '{"campaign": "spring"}']
+)
+def test_what_is_no_results_manifest_is_not_overwritten(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, content: str
+) -> None:
+    out = tmp_path / "campaign.yaml"
+    out.write_text(content)
+
+    ended = pipeline("merge", *branches, "--out", out)
+
+    assert ended.code == 64, ended.said
+    assert "not the results of 'spring', so it is not overwritten; choose another file" in ended.err
+    assert out.read_text() == content
+
+
+def test_results_of_another_campaign_are_not_overwritten(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    out = tmp_path / "autumn.results.json"
+    out.write_text(branches[0].read_text().replace('"campaign": "spring"', '"campaign": "autumn"'))
+
+    assert pipeline("merge", *branches, "--out", out).code == 64
+    assert '"autumn"' in out.read_text()
+
+
+def test_results_with_purchases_that_no_source_has_are_not_overwritten(
+    branches: tuple[Path, Path], pipeline: Pipeline
+) -> None:
+    ours, theirs = branches
+    before = theirs.read_bytes()
+
+    ended = pipeline("merge", ours, "--out", theirs)
+
+    assert ended.code == 64, ended.said
+    assert "it knows 2 purchases that none of the given files knows; give it too" in ended.err
+    assert theirs.read_bytes() == before
+
+
+def test_results_in_which_git_left_its_markers_are_replaced(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    out = tmp_path / "spring.results.json"
+    ours, theirs = (path.read_text().splitlines(keepends=True) for path in branches)
+    out.write_text(
+        "".join([*ours[:8], "<<<<<<< HEAD\n", *ours[8:], "=======\n", *theirs[8:], ">>>>>>> branch\n"])
+    )
+
+    assert pipeline("merge", *branches, "--out", out).code == 0
+    assert len(json.loads(out.read_text())["purchases"]) == 4
+
+
+def test_an_empty_file_is_nobodys_loss(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "new.json").touch()
+
+    assert pipeline("merge", *branches, "--out", tmp_path / "new.json").code == 0

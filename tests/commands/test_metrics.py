@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from support.calling import KEY, Pipeline
 from support.campaigns import Project
 from support.processes import Running, environment
 
+from pipeline import __version__
 from pipeline.emulator.embedded import Emulator
 from pipeline.engine.reporter import Tally
 from pipeline.errors import ExitCode, Unfinished
+from pipeline.executors.remote_calls import answer_in, carry_out, sealed, sealed_call
 from pipeline.jobs import JobKey
 from pipeline.providers.base import (
     AccountProblem,
@@ -284,8 +287,41 @@ def test_a_create_is_passed_on_once_and_what_it_raises_is_passed_on_too() -> Non
         provider.create(None)
 
 
-def test_a_provider_that_goes_to_another_process_goes_without_its_meter() -> None:
-    inner = Anything([])
-    make, arguments = MeteredProvider(inner, RunMetrics("c", 0.0)).__reduce__()
+class Silent(Anything):
+    """A provider that is well, and can go to another process."""
 
-    assert make(*arguments) is inner  # type: ignore[operator, misc]
+    def __reduce__(self) -> tuple[type["Silent"], tuple[list[Any]]]:
+        return Silent, ([None],)
+
+
+class NotedMeter:
+    """A meter that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def on_call(self, operation: str, outcome: str, seconds: float) -> None:
+        self.heard.append((operation, outcome))
+
+    def on_download(self, size: int) -> None:
+        self.heard.append(("bytes", str(size)))
+
+
+def _asks(provider: Any, number: int) -> None:
+    provider.health()
+    if number:
+        raise VendorError("no")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_calls_in_another_process_are_noted_once_there_and_heard_by_every_meter_here(number: int) -> None:
+    inner, outer = NotedMeter(), NotedMeter()
+    provider = MeteredProvider(MeteredProvider(Silent([]), inner), outer)
+    call = sealed_call(_asks, (number,), {})
+
+    (answer,) = carry_out(__version__, sealed((provider,)), (call,))
+    assert inner.heard == outer.heard == []
+    with pytest.raises(VendorError) if number else nullcontext():
+        answer_in(answer, provider.hear_notes)
+
+    assert inner.heard == outer.heard == [("health", "ok")]

@@ -475,7 +475,7 @@ def test_only_an_approved_take_goes_on_to_the_next_stage(
     waits = pipeline("run", project.manifest)
     assert waits.code == 0, waits.said
     assert f"no take of {sketch} is approved" in waits.said
-    assert "1 job(s) wait for someone to approve" in waits.out
+    assert "1 job waits for someone to approve" in waits.out
     assert len(vendor.ledger.entries) == 2
 
     pipeline("approve", project.manifest, f"{sketch}#2")

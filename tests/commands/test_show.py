@@ -161,3 +161,19 @@ def test_what_came_in_the_place_of_an_answer_is_kept_for_whoever_settles_it(
     assert pipeline("run", project.manifest).code == 7
 
     assert "502 Bad Gateway" in pipeline("show", project.manifest, WALK).out
+
+
+def test_of_a_job_that_shared_a_purchase_that_was_sent_back_it_shows_that(
+    project: Project, pipeline: Pipeline
+) -> None:
+    """Both ask for the same, so one purchase, under the key of the first, served both."""
+    project.write({"campaign.yaml": spring(prompts={"dance": "the same", "walk": "the same"})})
+    assert pipeline("run", project.manifest).code == 0
+    mark = purchase(project, WALK)
+    assert pipeline("redo", project.manifest, DANCE).code == 0
+
+    out = pipeline("show", project.manifest, WALK).out
+
+    assert "nothing was bought for it" not in out
+    assert f"purchase {mark}: done" in out
+    assert "  stands: " in out

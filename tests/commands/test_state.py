@@ -26,7 +26,7 @@ def test_a_machine_that_has_the_export_buys_nothing(
     ended = pipeline("state", "import", project.manifest)
 
     assert ended.code == 0, ended.said
-    assert "2 purchase(s) were new" in ended.out
+    assert "2 purchases were new" in ended.out
     assert set(project.statuses().values()) == {"done"}
     assert pipeline("run", project.manifest).code == 0
     assert len(vendor.ledger.entries) == 2

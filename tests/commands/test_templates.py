@@ -53,7 +53,7 @@ def test_the_live_catalogue_is_the_vendors(pipeline: Pipeline, vendor: Emulator)
     ended = pipeline("templates", "--refresh")
 
     assert ended.code == 0, ended.said
-    assert "18 template(s) at the vendor" in ended.out
+    assert "18 templates at the vendor" in ended.out
     assert pipeline("templates", "vim_arctic", "--refresh", "--format", "json").document["templates"]
 
 

@@ -29,7 +29,7 @@ def test_a_sound_campaign_is_valid_and_its_jobs_are_counted(project: Project, of
     ended = offline("validate", project.manifest)
 
     assert ended.code == 0, ended.said
-    assert "spring is valid, 2 job(s)" in ended.out
+    assert "spring is valid, 2 jobs" in ended.out
 
 
 def test_every_problem_is_told_in_one_go_with_its_place(folder: Path, offline: Pipeline) -> None:
@@ -313,3 +313,32 @@ def test_tools_are_told_which_file_is_missing(shown: Callable[[list[Problem]], A
     found = shown([Problem("there is no such file", Position("gone.yaml"))])
 
     assert said in str(found if isinstance(found, dict | list) else list(found))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        None,
+        "",
+        "name,prompt\n",
+        'name,prompt\na,"x\n',
+        "name,prompt\na,x,y,z\n",
+        "nam,prompt\na,x\n",
+        "name\na\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "jobs", [None, [{"id": "main", "prompts": ["walk"], "exclude": [{"prompt": "walk"}]}]]
+)
+def test_what_is_wrong_with_a_table_of_prompts_is_told_once(
+    project: Project, offline: Pipeline, table: str | None, jobs: list[dict[str, Any]] | None
+) -> None:
+    prompts = [{"csv": "p.csv", "columns": {"id": "name", "text": "prompt"}}]
+    manifest = spring(prompts=prompts, **({} if jobs is None else {"jobs": jobs}))
+    project.write({"campaign.yaml": manifest, **({} if table is None else {"p.csv": table})})
+
+    ended = offline("validate", project.manifest, "--format", "json")
+
+    assert ended.code == 3
+    assert len(ended.document["diagnostics"]) == 1, ended.said
+    assert "p.csv" in ended.out

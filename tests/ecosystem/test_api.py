@@ -403,3 +403,24 @@ def test_the_example_rehearses(
 
     assert example.main(str(folder / "campaign.yaml"), "0", "rehearse") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "8 done"
+
+
+@pytest.mark.parametrize("ask", [face.load, face.plan, face.run, face.collect, face.status])
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a\0b.yaml", "NUL"),
+        ("a" * 300 + ".yaml", "too long"),
+        ("a/" * 3000 + "b.yaml", "too long"),
+        ("caf\udce9.yaml", "not UTF-8"),
+        ("a\ud800b.yaml", "not UTF-8"),
+    ],
+    ids=["NUL", "long", "deep", "latin", "surrogate"],
+)
+def test_a_path_that_no_file_can_have_is_wrong_input(
+    ask: Callable[[str], object], path: str, why: str
+) -> None:
+    with pytest.raises(face.InvalidInput, match=why) as refused:
+        ask(path)
+
+    assert len(refused.value.problems) == 1

@@ -1,6 +1,8 @@
 """Polls and downloads on the workers of a Dask cluster, which die on the way; creates stay with the coordinator."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +74,35 @@ def test_workers_poll_and_fetch_and_the_coordinator_alone_buys(
     assert by_worker[Operation.GET, True] >= 2
     assert {is_worker for operation, is_worker in by_worker if operation is not Operation.CREATE} == {True}
     assert all("width" in facts for facts in project.results()["media"].values())
+
+
+def test_calls_that_workers_made_are_counted_and_collect_leaves_them_to_workers_too(
+    project: Project, pipeline: Pipeline, vendor: Emulator, dask_cluster: Cluster, asked: Heard
+) -> None:
+    metrics = project.folder / "spring.prom"
+    executor = ("--executor", dask_cluster.address)
+    assert pipeline("run", project.manifest, *executor, "--metrics-file", metrics).code == 0
+    told = metrics.read_text()
+
+    def count(operation: str) -> int:
+        found = re.search(rf'calls_total{{.*operation="{operation}",outcome="ok"}} ([0-9]+)', told)
+        return int(found[1]) if found else 0
+
+    assert count("download") == 2
+    assert count("get") >= 2
+    size = sum(map(len, project.output().values()))
+    assert re.search(rf"pipeline_downloaded_bytes_total{{.*}} {size}\n", told)
+
+    by_worker: list[bool] = []
+    asked.meet = lambda operation, port: by_worker.append(dask_cluster.owner(port) is not None)
+    for source in (project.manifest, project.state):
+        shutil.rmtree(project.folder / "output")
+        ended = pipeline("collect", source, *executor)
+        assert ended.code == 0, ended.said
+        assert_whole(project)
+
+    assert by_worker
+    assert all(by_worker)
 
 
 def test_workers_are_killed_again_and_again_and_every_file_is_whole(

@@ -235,6 +235,39 @@ def test_shards_that_need_one_plan_and_know_other_jobs_are_another_division(
     assert len(vendor.ledger.bought) == len(vendor.ledger.entries) == 12
 
 
+@pytest.mark.parametrize(
+    ("limits", "caps"), [({"budget": 600}, ()), ({"max_credits": 600}, ()), ({}, ("--max-creates", "6"))]
+)
+@fails_without(
+    "pipeline.planning.split:Split.name", "return f", swap=("self._asked if self._is_capped else ''", "''")
+)
+def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
+    twelve: Project,
+    start: Start,
+    state: dict[str, str],
+    pipeline: Pipeline,
+    vendor: Emulator,
+    limits: dict[str, int],
+    caps: tuple[str, ...],
+) -> None:
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits=limits)})
+    first, second = list(PROMPTS)[:6], list(PROMPTS)[6:]
+    flags: list[str | Path] = ["run", twelve.manifest, *caps, "--in-flight", "1"]
+    # Each selection alone costs all that there is, and what it selects lies in both shards.
+    shard = start(*flags, "--shard", "1/2", *(f"--select=prompt:{each}" for each in first), **state)
+    shard.hear("bought as")
+
+    ended = pipeline(*flags, "--shard", "2/2", "--no-wait", *(f"--select=prompt:{each}" for each in second))
+
+    assert ended.code == 6, ended.said
+    assert len(vendor.ledger.bought) <= 6
+    same = pipeline(
+        *flags, "--shard", "2/2", "--no-wait", *(f"--select=prompt:{each}" for each in first[::-1])
+    )
+    assert same.code in {0, 8}, same.said
+
+
 def test_a_shard_waits_for_the_whole(
     twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
 ) -> None:

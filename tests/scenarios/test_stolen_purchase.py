@@ -161,7 +161,7 @@ def test_it_is_not_retitled_where_it_serves_a_job(
 
     assert ended.code == 0, ended.said
     assert (
-        "2 job(s) have a new title, description or visibility, which is not sent to the vendor" in planned.out
+        "2 jobs have a new title, description or visibility, which is not sent to the vendor" in planned.out
     )
     assert at_vendor(vendor, stolen) == before
     assert len(vendor.ledger.entries) == 2

@@ -171,7 +171,7 @@ class TestPlaces:
         ended = start("validate", ".").ended()
 
         assert ended.code == 0, ended.said
-        assert "spring is valid, 2 job(s)" in ended.out
+        assert "spring is valid, 2 jobs" in ended.out
 
     def test_what_may_not_be_read_is_told(self, project: Project) -> None:
         closed = project.folder / "images" / "red.png"

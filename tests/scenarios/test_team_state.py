@@ -378,4 +378,4 @@ def test_doctor_and_watch_look_at_the_state_of_a_team(
     vendor.heal()
     assert run.ended().code == 0
     after = pipeline("doctor", project.manifest)
-    assert "2 purchase(s) known" in after.said
+    assert "2 purchases known" in after.said

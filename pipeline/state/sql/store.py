@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from pipeline import failpoints
 from pipeline.errors import PipelineError
 from pipeline.jobs import JobKey, Json
-from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql import rows, statements
 from pipeline.state.sql.database import Database, Row, Transaction, Value
@@ -206,13 +206,19 @@ class SqlStore:
         return self._rows_as(rows.logged_event, statements.EVENTS_OF, purchase_id)
 
     def export(self, records: Records | None = None) -> Mapping[str, Json]:
-        return snapshot.write(
-            self.campaign,
-            self._read_once().records if records is None else records,
-            self._rows_as(rows.logged_event, statements.EVENTS),
-            self.durations(),
-            self.recorded(),
-        )
+        # All of one moment: a run may be at work, of which other records may have told less.
+        with self._database.reading() as transaction:
+            mirror = self._read(transaction)
+            events = transaction.rows(statements.EVENTS)
+            durations = transaction.rows(statements.DURATIONS)
+        with self._telling_damage():
+            return snapshot.write(
+                self.campaign,
+                mirror.records if records is None else _brought_up(records, mirror.records),
+                [rows.logged_event(row) for row in events],
+                dict(map(rows.duration, durations)),
+                frozenset(mirror.recorded),
+            )
 
     def is_held(self) -> bool:
         return self._access.is_held()
@@ -229,12 +235,15 @@ class SqlStore:
     def _read_once(self) -> Mirror:
         if self._mirror is None:
             with self._database.reading() as transaction:
-                purchases = transaction.rows(statements.PURCHASES)
-                served = transaction.rows(statements.SERVED)
-                results = transaction.rows(statements.RESULTS)
-            with self._telling_damage():
-                self._mirror = rows.mirror_of(purchases, served, results, self.run)
+                self._mirror = self._read(transaction)
         return self._mirror
+
+    def _read(self, transaction: Transaction) -> Mirror:
+        purchases = transaction.rows(statements.PURCHASES)
+        served = transaction.rows(statements.SERVED)
+        results = transaction.rows(statements.RESULTS)
+        with self._telling_damage():
+            return rows.mirror_of(purchases, served, results, self.run)
 
     def _rows_as(self, read: Callable[[Row], T], statement: str, *values: Value) -> list[T]:
         with self._database.reading() as transaction:
@@ -341,3 +350,9 @@ def _learn(transaction: Transaction, durations: Sequence[tuple[str, float]]) -> 
     for template_id, seconds in durations:
         if not transaction.rows(statements.SET_DURATION, seconds, template_id):
             transaction.rows(statements.ADD_DURATION, template_id, seconds)
+
+
+def _brought_up(known: Records, current: Records) -> Records:
+    """`known`, with what the tables have taken since; what served a key then serves it still, unless that is new."""
+    new = {key: each for key, each in current.served.items() if each not in known.purchases}
+    return replace(join(known, current), served={**current.served, **known.served, **new})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from artifacts.folder import bought, film, job
-from pipeline.artifacts.file_names import named, set_aside, suffix
+from pipeline.artifacts.file_names import named, path_in_slot, set_aside, suffix
 from pipeline.purchases import PurchaseId, Step
 from pipeline.safe_names import safe_path
 
@@ -92,3 +92,14 @@ def test_no_stem_and_no_step_leads_out_of_the_folder(stem: str, flow: str) -> No
         assert not any(character in each.path for character in "\0\n\\:\u202e\ud800")
         assert all(len(part.encode()) <= 120 for part in path.parts)
         each.path.encode()
+
+
+@pytest.mark.parametrize("stem", ["r/a", "r/a~0000001", "../.x", ""])
+def test_a_file_is_called_the_same_when_it_is_asked_for_alone(stem: str) -> None:
+    crop = Step("crop/to", (film("1", "image/png"), film("2", "image/png")))
+    purchase = bought(1, job("a"), "film", "another", steps=(crop, Step("", (film("3"),))))
+
+    for each in named(purchase, stem, steps=True):
+        assert path_in_slot(purchase, stem, each.slot) == each.path
+    for slot in ("result/2", "steps/0/2", "steps/2/0", "steps", "", "steps/x/0", "result/0/0"):
+        assert path_in_slot(purchase, stem, slot) is None

@@ -1,13 +1,16 @@
 """Files follow their jobs, and nothing that is not ours is ever harmed."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from support.protection import fails_without
 
 from artifacts.folder import Campaign, bought, digest, film, job
-from pipeline.artifacts.base import NotOurs
+from pipeline.artifacts.base import NotOurs, Stamp
+from pipeline.artifacts.file_names import named
+from pipeline.artifacts.local_folder import LocalFolder
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Step
 
@@ -316,3 +319,34 @@ def test_the_files_of_a_purchase_are_found_by_output(out: Path) -> None:
         "result": ((out / "r/a.mp4", digest("film"), "video/mp4"),),
         "crop": (),
     }
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_the_files_of_one_purchase_are_looked_for_in_so_many_steps(
+    out: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """Twice as many take twice as long, also where all have the same bytes and none lies here any more."""
+
+    def looks(number: int) -> int:
+        contents = ["film" if alike else f"film {each}" for each in range(number)]
+        campaign = Campaign(out / str(number), [bought(1, job("a"), *contents)])
+        (purchase,) = campaign.purchases
+        for file, content in zip(named(purchase, "r/a"), contents, strict=True):
+            campaign.fetch(purchase, file.path, content, file.slot)
+        shutil.rmtree(campaign.folder)
+        outputs, seen = campaign.outputs(), 0
+        look = LocalFolder.stamp
+
+        def counting(folder: LocalFolder, path: str) -> Stamp | None:
+            nonlocal seen
+            seen += 1
+            return look(folder, path)
+
+        monkeypatch.setattr(LocalFolder, "stamp", counting)
+        assert outputs.inventory.missing([purchase]) == [purchase]
+        for file in named(purchase, "r/a"):
+            assert outputs.inventory.find(purchase, file) is None
+        monkeypatch.setattr(LocalFolder, "stamp", look)
+        return seen
+
+    assert looks(40) <= 2 * looks(20) + 10

@@ -608,7 +608,7 @@ def test_a_canary_that_dies_saves_the_rest_of_its_template(harness: Harness) -> 
     assert [name for name in harness.vendor.creates if name.startswith("one")] == ["one-0"]
     assert [name for name in harness.vendor.creates if name.startswith("two")] == ["two-0", "two-1", "two-2"]
     assert ran.codes == {ExitCode.FAILED}
-    assert "one: 2 job(s) not bought" in ran.report.notes[0]
+    assert "one: 2 jobs not bought" in ran.report.notes[0]
 
 
 def test_the_first_failure_ends_buying_where_that_is_asked(harness: Harness) -> None:

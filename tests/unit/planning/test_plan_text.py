@@ -45,14 +45,14 @@ def test_a_plan_reads_as_this() -> None:
         "Plan: 1 needing attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
         "  other: 1 to buy, price unknown\n"
         "  overlay: 3 to buy, 340 credits\n"
-        "Buys 4: 340 credits + 1 job(s) with no known price.\n"
+        "Buys 4: 340 credits + 1 job with no known price.\n"
         "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "
         "`pipeline templates --refresh --write prices.yaml`.\n"
-        "1 finished job(s) have no file on this machine: `pipeline collect MANIFEST` downloads them.\n"
-        "1 create(s) with an unknown outcome: look for them on the vendor's site, "
+        "1 finished job has no file on this machine: `pipeline collect MANIFEST` downloads what is missing.\n"
+        "1 create with an unknown outcome: look on the vendor's site, "
         "then resolve each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID` "
         "(see docs/how-to/attention.md)\n"
-        "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again."
+        "1 job failed before: `pipeline run MANIFEST --retry-failed` buys again."
     )
 
 
@@ -84,7 +84,7 @@ def test_what_failed_and_is_bought_again_is_not_told_to_ask_for_that() -> None:
     assert "Plan: 2 to retry." in asked
     assert not any("--retry-failed" in line for line in asked)
     again = list(totals(plan([a, b], replace(failed[0], again=True), failed[1])))
-    assert "1 job(s) failed before: `pipeline run MANIFEST --retry-failed` buys them again." in again
+    assert "1 job failed before: `pipeline run MANIFEST --retry-failed` buys again." in again
 
 
 def test_an_altered_file_is_counted() -> None:

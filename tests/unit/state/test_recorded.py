@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from pipeline.purchases import UNDECIDED, PurchaseId, Records
-from pipeline.state import snapshot
+import pytest
+
+from pipeline.purchases import UNDECIDED, PurchaseId, Records, WorkflowId
+from pipeline.state import snapshot, transitions
+from pipeline.state.sql.database import Database, Transaction
 from pipeline.state.store import Imported
-from state.conftest import NOW, Desk, buy, purchase
+from state.conftest import NOW, Desk, buy, move, purchase
 
 ON_EVERY_DATABASE = True
 
@@ -71,3 +75,44 @@ def test_an_export_of_what_is_known_elsewhere_too_brings_that(desk: Desk) -> Non
     exported = store.export(known)
 
     assert len(snapshot.read(json.loads(json.dumps(exported)), "x.json").records.purchases) == 2
+
+
+def test_an_export_is_of_one_moment_while_a_run_is_at_work(desk: Desk) -> None:
+    """What was read before, as a command opened the state, is not told beside later events."""
+    store = desk.open()
+    first = buy(store)
+    reader = desk.read()
+    known = reader.records()
+    move(store, first, transitions.Accepted(WorkflowId("w1")))
+    second = buy(store, 2)
+
+    exported = snapshot.read(json.loads(json.dumps(reader.export(known))), "x.json")
+
+    # A file is read as it was when it was opened, a database as it is now.
+    told = exported.records.purchases.keys()
+    assert told in ({first.id}, {first.id, second.id})
+    assert exported.imported.recorded == told
+    assert {each.purchase for each in exported.imported.events} == told
+    was_accepted = any(each.event == "accepted" for each in exported.imported.events)
+    assert was_accepted == (exported.records.purchases[first.id].workflow_id == "w1")
+    reader.close()
+
+
+def test_an_export_asks_in_one_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = desk.open()
+    buy(store)
+    reader = desk.read()
+    known = reader.records()
+    begun = []
+    reading = type(reader._database).reading
+
+    def counted(database: Database) -> AbstractContextManager[Transaction]:
+        begun.append(database)
+        return reading(database)
+
+    monkeypatch.setattr(type(reader._database), "reading", counted)
+
+    reader.export(known)
+
+    assert len(begun) == 1
+    reader.close()

@@ -1,0 +1,74 @@
+"""What a command writes where a flag says replaces an older file of its kind, and never one of another kind."""
+
+import os
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+
+_NOT_OURS = "precious: true\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "name"),
+    [
+        ("plan", "--out", "campaign.yaml"),
+        ("plan", "--out", "spring.results.json"),
+        ("run", "--junit", "campaign.yaml"),
+        ("run", "--events", "campaign.yaml"),
+        ("run", "--events", "spring.results.json"),
+        ("run", "--metrics-file", "notes.prom"),
+        ("report", "--single", "campaign.yaml"),
+    ],
+)
+def test_a_file_of_another_kind_is_left_as_it_is(
+    project: Project, pipeline: Pipeline, command: str, flag: str, name: str
+) -> None:
+    pipeline("results", project.manifest)
+    if name == "notes.prom":
+        project.write({name: _NOT_OURS})
+    before = (project.folder / name).read_bytes()
+
+    ended = pipeline(command, project.manifest, flag, project.folder / name)
+
+    assert ended.code == 64, ended.said
+    assert "so it is not overwritten; choose another" in ended.err
+    assert (project.folder / name).read_bytes() == before
+    assert set(project.statuses().values()) == {"pending"}
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "name"),
+    [
+        ("plan", "--out", "spring.plan.json"),
+        ("run", "--junit", "report.xml"),
+        ("run", "--events", "events.jsonl"),
+        ("run", "--metrics-file", "spring.prom"),
+        ("report", "--single", "page.html"),
+    ],
+)
+def test_an_older_one_of_its_kind_and_an_empty_file_are_written_over(
+    project: Project, pipeline: Pipeline, command: str, flag: str, name: str
+) -> None:
+    file = project.folder / name
+    pipeline("results", project.manifest)
+    assert pipeline(command, project.manifest, flag, file).code == 0
+    assert pipeline(command, project.manifest, flag, file).code == 0
+
+    file.write_bytes(b"")
+    assert pipeline(command, project.manifest, flag, file).code == 0
+
+
+@pytest.mark.parametrize(("command", "flag"), [("plan", "--out"), ("run", "--junit"), ("report", "--single")])
+def test_what_is_no_file_is_neither_read_nor_replaced(
+    project: Project, pipeline: Pipeline, command: str, flag: str
+) -> None:
+    pipeline("results", project.manifest)
+    pipe = project.folder / "pipe"
+    os.mkfifo(pipe)
+
+    ended = pipeline(command, project.manifest, flag, pipe)
+
+    assert ended.code in {8, 64}, ended.said
+    assert "not a regular file" in ended.err
+    assert pipe.is_fifo()

@@ -1,0 +1,80 @@
+"""JSON spells a character beyond U+FFFF as two escapes; wherever JSON is read, they are that character."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.campaigns import spring
+
+from pipeline.documents.json_reader import parse_json
+from pipeline.documents.yaml_reader import read_scalar, read_yaml
+from pipeline.errors import InvalidInput
+from pipeline.manifest.expand import expand
+from pipeline.manifest.load import load
+
+PAIR = "\\ud83d\\udc4d"
+THUMB = "\U0001f44d"
+
+
+def read(folder: Path, text: str) -> object:
+    (folder / "x.yaml").write_text(text)
+    return read_yaml(folder / "x.yaml", "x.yaml").root.plain()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_pair_is_its_character_in_values_and_keys(tmp_path: Path, indent: int | None) -> None:
+    written = {"a": THUMB, THUMB: [f"x{THUMB}{THUMB}y", "\\ud83d", "\\", '"']}
+
+    assert read(tmp_path, json.dumps(written, indent=indent)) == written
+    assert parse_json(json.dumps(written, indent=indent), "x.json") == written
+
+
+def test_an_escaped_backslash_begins_no_pair(tmp_path: Path) -> None:
+    written = {"a": PAIR, "b": f"\\{THUMB}"}
+
+    assert read(tmp_path, json.dumps(written)) == written
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\udc4d", "\\udc4d\\ud83d", f"{PAIR}\\ud83d"])
+def test_half_a_pair_stays_refused(tmp_path: Path, half: str) -> None:
+    with pytest.raises(InvalidInput):
+        read(tmp_path, f'{{"a": "{half}"}}')
+    with pytest.raises(InvalidInput):
+        parse_json(f'{{"a": "{half}"}}', "x.json")
+    with pytest.raises(ValueError):
+        read_scalar(f'"{half}"')
+
+
+def test_what_is_no_escape_stays_as_it_is(tmp_path: Path) -> None:
+    assert read(tmp_path, f"a: {PAIR}\nb: '{PAIR}'") == {"a": PAIR, "b": PAIR}
+
+
+def test_a_position_behind_a_pair_is_where_it_was_written(tmp_path: Path) -> None:
+    text = f'{{"a": "{PAIR}{PAIR}",\n "b": "x", "c": "{PAIR}", "c": 1}}'
+
+    with pytest.raises(InvalidInput) as refused:
+        read(tmp_path, text)
+
+    second = text.splitlines()[1].rindex('"c"') + 1
+    assert str(refused.value.problems[0].position) == f"x.yaml:2:{second}"
+
+
+def test_a_var_in_quotes_holds_one() -> None:
+    assert read_scalar(f'"{PAIR}!"') == f"{THUMB}!"
+
+
+def test_a_manifest_in_json_holds_them(tmp_path: Path) -> None:
+    written = json.dumps(
+        spring(
+            image_sets={},
+            prompts={THUMB: f"a walk {THUMB}"},
+            templates={"t": {"template_id": "mine", "options": {"prompt": "{{ prompt }}"}}},
+        )
+    )
+    assert PAIR in written
+    (tmp_path / "campaign.yaml").write_text(written)
+
+    (job,) = expand(load(tmp_path / "campaign.yaml"))
+
+    assert job.coordinates.prompt == THUMB
+    assert job.request.options["prompt"] == f"a walk {THUMB}"
