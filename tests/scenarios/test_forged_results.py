@@ -58,8 +58,8 @@ def test_a_path_of_the_results_stays_in_the_output_folder(bought: Project, pipel
 
 
 @fails_without(
-    "pipeline.artifacts.file_names:named",
-    "safe = f'{safe_path(stem",
+    "pipeline.artifacts.file_names:_safe_stem",
+    "return",
     swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
 )
 def test_prune_deletes_no_file_out_of_the_output_folder(bought: Project, pipeline: Pipeline) -> None:

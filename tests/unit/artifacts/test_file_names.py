@@ -70,16 +70,13 @@ hostile = st.text(alphabet=st.sampled_from("a.é/\\~:\0\n\ud800-＊ \u202e"), ma
 
 
 @fails_without(
-    "pipeline.artifacts.file_names:named",
-    'name = f"{safe}.steps/{safe_path',
-    swap=(
-        "f\"{safe}.steps/{safe_path(f'{number + 1:02}-{step.flow}')}\"",
-        "f'{safe}.steps/{number + 1:02}-{step.flow}'",
-    ),
+    "pipeline.artifacts.file_names:_step_stem",
+    "return",
+    swap=("safe_path(f'{number + 1:02}-{flow}')", "f'{number + 1:02}-{flow}'"),
 )
 @fails_without(
-    "pipeline.artifacts.file_names:named",
-    "safe = f'{safe_path(stem",
+    "pipeline.artifacts.file_names:_safe_stem",
+    "return",
     swap=("safe_path(stem.removesuffix(suffix)", "stem.removesuffix(suffix"),
 )
 @given(hostile, hostile)

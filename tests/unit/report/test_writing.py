@@ -146,7 +146,11 @@ def test_one_file_holds_the_stills_and_no_films(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["one.html"]
 
 
-@fails_without("pipeline.report.writing:_is_ours", "if _MARK not in head")
+@fails_without(
+    "pipeline.report.writing:_is_ours",
+    "return assert_replaces",
+    swap=("_MARK in head[:4096]", "True"),
+)
 def test_what_is_not_a_gallery_is_not_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     folder.mkdir()

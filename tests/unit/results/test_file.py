@@ -334,7 +334,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
         read(tmp_path / NAME, NAME)
 
 
-@fails_without("pipeline.results.file:write", "if len(content) > _LARGEST")
+@fails_without("pipeline.results.file:write", "if len(content) > LARGEST")
 def test_what_is_too_large_to_be_read_again_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,7 +342,7 @@ def test_what_is_too_large_to_be_read_again_is_not_written(
     path = tmp_path / "r.json"
     write(path, document([a], bought(1, a)), None)
     before = path.read_bytes()
-    monkeypatch.setattr("pipeline.results.file._LARGEST", len(before))
+    monkeypatch.setattr("pipeline.results.file.LARGEST", len(before))
     with pytest.raises(OSError, match="split the campaign"):
         write(path, document([a, b], bought(1, a), bought(2, b)), None)
     assert path.read_bytes() == before
