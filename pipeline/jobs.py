@@ -164,8 +164,8 @@ class Job:
 
     `title` and `description` are functions of the purchase's id, which may stand in them so that a lost
     create can be found. `path` is where its files go, below the output folder, without the suffix.
-    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` is that of the request, by the
-    newest version of the rule.
+    `timeout` is in seconds; `credits` the known price, None if unknown. `fingerprint` is that of the request, in
+    the current version.
     """
 
     coordinates: Coordinates
@@ -194,7 +194,7 @@ class Job:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """By every version of the rule, newest first: an upgrade must not make a purchase unfit."""
+        """In every version, newest first: after an upgrade, older purchases still fit."""
         older = [fingerprint(self.request, version) for version in FINGERPRINTS if version != CURRENT]
         return (self.fingerprint, *older)
 

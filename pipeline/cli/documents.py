@@ -27,11 +27,11 @@ def status_document(current: "CampaignStatus") -> dict[str, Json]:
         "campaign": current.campaign,
         "jobs": [
             _present(
-                **_job(key, stand),
+                **_job(key, job_status),
                 **_decision(current.decisions.get(key)),
                 earlier=earlier.get(key) or None,
             )
-            for key, stand in current.jobs.items()
+            for key, job_status in current.jobs.items()
         ],
         "unsettled": [{"purchase": each.id, "key": each.key} for each in current.unsettled],
         "summary": {
@@ -49,9 +49,10 @@ def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[st
         "exit_code": int(outcome.code),
         "jobs": [
             _present(
-                **_job(key, stand), files=[shown_path(path) for path in outcome.files.get(key, ())] or None
+                **_job(key, job_status),
+                files=[shown_path(path) for path in outcome.files.get(key, ())] or None,
             )
-            for key, stand in outcome.jobs.items()
+            for key, job_status in outcome.jobs.items()
         ],
         "unsettled": [{"purchase": each.id, "key": each.key} for each in outcome.unsettled],
         "waiting": list(outcome.waiting),
@@ -128,12 +129,12 @@ def _take(take: "EarlierTake") -> dict[str, Json]:
     )
 
 
-def _job(key: JobKey, stand: JobStatus) -> dict[str, Any]:
-    purchase = stand.purchase
+def _job(key: JobKey, job_status: JobStatus) -> dict[str, Any]:
+    purchase = job_status.purchase
     return {
         "key": key,
-        "status": stand.status,
-        "reason": stand.reason,
+        "status": job_status.status,
+        "reason": job_status.reason,
         "purchase": purchase.id if purchase else None,
         "workflow_id": purchase.workflow_id if purchase else None,
         "credits": purchase.credits if purchase else None,

@@ -171,7 +171,7 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
 
 def final_tally(outcome: Outcome) -> Tally:
     """How all jobs stand at the end, also those that were done before."""
-    counts = Counter(stand.status for stand in outcome.jobs.values())
+    counts = Counter(job_status.status for job_status in outcome.jobs.values())
     return tally_of(counts, credits_spent=outcome.spent)
 
 

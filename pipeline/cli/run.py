@@ -244,13 +244,13 @@ def assert_replaces_junit(path: Path) -> None:
         raise UsageError(f"--junit {printable(str(path))}: {error.strerror or error}") from error
 
 
-def write_junit(path: Path, campaign: str, stands: Mapping[JobKey, JobStatus]) -> None:
+def write_junit(path: Path, campaign: str, statuses: Mapping[JobKey, JobStatus]) -> None:
     """The jobs as a JUnit report.
 
     Raises:
         Unfinished: it cannot be written.
     """
     try:
-        write_atomically(path, as_junit(campaign, stands))
+        write_atomically(path, as_junit(campaign, statuses))
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error

@@ -165,38 +165,38 @@ class RunConsole:
 
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         inputs = self._run.report.inputs
-        for key, stand in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
-            error = inputs.get(key) or (stand.purchase.error if stand.purchase else None)
-            if _is_unknown(stand):
+        for key, job_status in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
+            error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
+            if _is_unknown(job_status):
                 error = unknown_outcome(error)
-            reason = f" ({stand.reason})" if stand.reason and stand.reason != ELSEWHERE else ""
-            line = self._paint(f"  {printable(key)}: {_word(stand)}{reason}", "red")
+            reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
+            line = self._paint(f"  {printable(key)}: {_word(job_status)}{reason}", "red")
             yield f"{line}: {printable(error)}" if error else line
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
             yield self._paint(line, "red")
 
     def _summary(self, outcome: Outcome, plan: Plan) -> Iterator[str]:
-        stands = outcome.jobs.values()
-        counts = Counter(_word(stand) for stand in stands)
+        statuses = outcome.jobs.values()
+        counts = Counter(_word(job_status) for job_status in statuses)
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
         yield f"{listed or 'No jobs matched'}."
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         manifest = shown_path(self._state.workspace.campaign.manifest)
-        unknown: list[str] = [key for key, stand in outcome.jobs.items() if _is_unknown(stand)]
+        unknown: list[str] = [key for key, job_status in outcome.jobs.items() if _is_unknown(job_status)]
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
             yield unknown_advice(manifest, unknown)
-        elif stands and not plan.buying and all(stand.purchase is not None for stand in stands):
+        elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
             yield "Nothing was bought: all of it was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
             yield f"`pipeline collect {manifest}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
-        if any(stand.status == Status.DONE.value for stand in stands):
+        if any(job_status.status == Status.DONE.value for job_status in statuses):
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:
             yield f"Results: {printable(self._state.workspace.results_name)}"
-        if self._gallery and any(stand.status == Status.DONE.value for stand in stands):
+        if self._gallery and any(job_status.status == Status.DONE.value for job_status in statuses):
             yield f"Gallery: `{printable(self._gallery)}`"
         if self._stop.code is not None:
             # With it, what was just made again would be made once more.
@@ -217,14 +217,14 @@ def _uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _word(stand: JobStatus) -> str:
-    return _WORDS[ELSEWHERE if stand.reason == ELSEWHERE else stand.status]
+def _word(job_status: JobStatus) -> str:
+    return _WORDS[ELSEWHERE if job_status.reason == ELSEWHERE else job_status.status]
 
 
-def _is_unknown(stand: JobStatus) -> bool:
-    return stand.status in _UNKNOWN and stand.reason != ELSEWHERE
+def _is_unknown(job_status: JobStatus) -> bool:
+    return job_status.status in _UNKNOWN and job_status.reason != ELSEWHERE
 
 
-def _failed_or_unknown(stands: Mapping[JobKey, JobStatus]) -> Iterator[tuple[JobKey, JobStatus]]:
+def _failed_or_unknown(statuses: Mapping[JobKey, JobStatus]) -> Iterator[tuple[JobKey, JobStatus]]:
     bad = {Status.FAILED.value, *_UNKNOWN}
-    return ((key, stand) for key, stand in stands.items() if stand.status in bad)
+    return ((key, job_status) for key, job_status in statuses.items() if job_status.status in bad)

@@ -92,10 +92,10 @@ def _print(current: CampaignStatus) -> None:
 
 
 def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
-    for key, stand in current.jobs.items():
+    for key, job_status in current.jobs.items():
         decision = current.decisions.get(key)
-        if stand.status != Status.DONE.value or (decision and _is_news(decision)):
-            yield _job_line(key, stand, decision)
+        if job_status.status != Status.DONE.value or (decision and _is_news(decision)):
+            yield _job_line(key, job_status, decision)
             yield from note_lines(decision)
     for take in current.earlier[:_MOST_TAKES]:
         yield _take_line(take)
@@ -114,18 +114,18 @@ def _is_news(decision: Decision) -> bool:
     return decision.decision is not Verdict.APPROVED or bool(decision.notes)
 
 
-def _job_line(key: JobKey, stand: JobStatus, decision: Decision | None) -> str:
-    error = stand.purchase.error if stand.purchase and stand.purchase.error else ""
-    status = "under way elsewhere" if stand.reason == ELSEWHERE else stand.status
-    is_sent_back = stand.status == PENDING and decision is not None and decision.decision is Verdict.REDO
+def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> str:
+    error = job_status.purchase.error if job_status.purchase and job_status.purchase.error else ""
+    status = "under way elsewhere" if job_status.reason == ELSEWHERE else job_status.status
+    is_sent_back = job_status.status == PENDING and decision is not None and decision.decision is Verdict.REDO
     status = sent_back(decision) if decision is not None and is_sent_back else f"{status}{_said(decision)}"
-    if _is_unknown(stand):
+    if _is_unknown(job_status):
         error = unknown_outcome(error)
     return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
 
 
-def _is_unknown(stand: JobStatus) -> bool:
-    return stand.status == Status.ATTENTION.value and stand.reason != ELSEWHERE
+def _is_unknown(job_status: JobStatus) -> bool:
+    return job_status.status == Status.ATTENTION.value and job_status.reason != ELSEWHERE
 
 
 def _take_line(take: EarlierTake) -> str:
@@ -148,7 +148,7 @@ def _said(decision: Decision | None) -> str:
 
 
 def _hints(current: CampaignStatus) -> Iterator[str]:
-    unknown: list[str] = [key for key, stand in current.jobs.items() if _is_unknown(stand)]
+    unknown: list[str] = [key for key, job_status in current.jobs.items() if _is_unknown(job_status)]
     unknown += [purchase.id for purchase in current.unsettled]
     if unknown:
         yield unknown_advice(current.manifest, unknown)

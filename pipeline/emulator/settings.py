@@ -1,4 +1,4 @@
-"""EmulatorSettings of an emulator: where its work is kept, how long a workflow takes, its prices, its faults."""
+"""The settings of an emulator: where its work is kept, how long a workflow takes, its prices, its faults."""
 
 import re
 from dataclasses import dataclass

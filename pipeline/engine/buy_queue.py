@@ -17,13 +17,13 @@ from pipeline.planning.plan import Action, Entry
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
-# A create of which a part had left is sent again this often in one run; one that never left, a little more.
-TORN_SENDS = 2
+# Limits for each job in one run. How often a create is sent again of which a part had left, and one that never left.
+PARTIAL_SENDS = 2
 UNSENT_SENDS = 5
-# So often the vendor may put off one job in a run, and so often its images may fail to be uploaded.
+# How often the vendor may defer it, and how often its images may fail to be uploaded.
 DEFERRALS = 10
 PREPARATIONS = 5
-# That many unknown outcomes in a row suggest a broken vendor, and each may have cost something.
+# Unknown outcomes in a row after which buying stops: the vendor seems broken, and each may have cost something.
 BREAKER = 3
 
 
@@ -31,7 +31,7 @@ BREAKER = 3
 class Attempts:
     """How often a job's create failed to arrive in this run."""
 
-    torn: int = 0
+    partial: int = 0
     unsent: int = 0
     deferred: int = 0
     unprepared: int = 0
@@ -148,12 +148,12 @@ class BuyQueue:
     def not_sent(self, entry: Entry, reason: str, now: float, *, started: bool) -> None:
         """Its create did not arrive whole; `started`: a part of it had left."""
         attempts = self._attempts_of(entry)
-        attempts.torn += started
+        attempts.partial += started
         attempts.unsent += not started
-        if attempts.torn > TORN_SENDS or attempts.unsent >= UNSENT_SENDS:
+        if attempts.partial > PARTIAL_SENDS or attempts.unsent >= UNSENT_SENDS:
             self.stop(ExitCode.UNFINISHED, f"the vendor is unreachable ({printable(reason)}); run again")
         else:
-            self.put_back(entry, now, attempts.torn + attempts.unsent)
+            self.put_back(entry, now, attempts.partial + attempts.unsent)
 
     def deferred(self, entry: Entry, reason: str, now: float, after: float | None) -> None:
         """Too many requests: everyone waits, but no longer than the job has time."""

@@ -94,8 +94,8 @@ class CallPool:
     """At most `limit` calls at once: nothing waits in the executor, so a stop drops nothing unseen.
 
     Calls that may be repeated go to `executor`, which may be a cluster; those that may not, to `local_executor`
-    in this process, as no cluster runs a task exactly once; what is no call, to `aside`. `rate` bounds the requests
-    a second, None does not.
+    in this process, as no cluster runs a task exactly once; what is no call, to `background_executor`. `rate` bounds
+    the requests a second, None does not.
     """
 
     def __init__(
@@ -106,15 +106,15 @@ class CallPool:
         rate: float | None,
         executor: Executor,
         local_executor: Executor,
-        aside: Executor,
+        background_executor: Executor,
     ) -> None:
         self._clock = clock
         self._limit = limit
         self._bucket = None if rate is None else TokenBucket(clock, rate)
         self._executor = executor
         self._local_executor = local_executor
-        self._aside = aside
-        self._count = self._count_aside = 0
+        self._background_executor = background_executor
+        self._count = self._count_background = 0
         # Its put() may be called from a signal handler, unlike that of queue.Queue.
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
@@ -131,7 +131,7 @@ class CallPool:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is under way."""
-        return self._count + self._count_aside == 0
+        return self._count + self._count_background == 0
 
     def ready_at(self) -> float:
         """When the next call may be started as far as the rate is concerned, in monotonic seconds."""
@@ -164,7 +164,7 @@ class CallPool:
         """As `submit`, for a call that must not run twice, or needs this machine's files."""
         self._started(self._local_executor.submit(call, *args, **kwargs), on_done)
 
-    def submit_aside(
+    def submit_background(
         self,
         on_done: Callable[["Future[T]"], None],
         work: Callable[P, T],
@@ -173,11 +173,11 @@ class CallPool:
         **kwargs: P.kwargs,
     ) -> "Future[T]":
         """As `submit_local`, for work that makes no call to the vendor: the limit does not count it."""
-        future = self._aside.submit(work, *args, **kwargs)
-        self._count_aside += 1
+        future = self._background_executor.submit(work, *args, **kwargs)
+        self._count_background += 1
 
         def ended(done: "Future[T]") -> None:
-            self._count_aside -= 1
+            self._count_background -= 1
             on_done(done)
 
         future.add_done_callback(lambda done: self._inbox.put(lambda: ended(done)))

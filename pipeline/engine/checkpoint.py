@@ -198,12 +198,12 @@ class WavePublisher:
         except PipelineError as error:
             self._end(on_done, error)
         else:
-            self._writing = self.calls.submit_aside(
+            self._writing = self.calls.submit_background(
                 partial(self._written, publication, on_done), publication.write
             )
 
     def end(self) -> None:
-        """Have none begin that has not, and wait for one that is being written: the last results come after it."""
+        """Cancel a publication that has not begun, and wait for one that has: the last results come after it."""
         if self._writing is not None and not self._writing.cancel():
             wait([self._writing])
 
@@ -220,7 +220,7 @@ class WavePublisher:
             # The results that the command would publish lack what is about to be sent.
             self._end(on_done, problem)
         else:
-            self.calls.submit_aside(partial(self._published, on_done), self.checkpoint)
+            self.calls.submit_background(partial(self._published, on_done), self.checkpoint)
 
     def _published(self, on_done: Callable[[str | None], None], future: "Future[None]") -> None:
         failpoints.reach("wave published")

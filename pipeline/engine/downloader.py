@@ -134,7 +134,7 @@ class Downloader:
             self._not_fetched(tracked, result)
 
     def _send(self, tracked: TrackedPurchase, fetched: FetchResult) -> None:
-        """Where files go far, have them sent by a thread, as the coordinator has no time for that."""
+        """Upload to an object store, in a thread so that the coordinator goes on; else put the files in place."""
         stem, with_steps = self.served_jobs.stem(tracked.purchase)
         uploads = to_be_sent(tracked.purchase, stem, fetched, with_steps=with_steps)
         sending = self.outputs.sending(uploads)

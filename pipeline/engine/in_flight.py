@@ -225,7 +225,7 @@ class InFlight:
         self.schedule(tracked, backoff(tracked.attempts, self.rng, after))
 
     def learn(self, tracked: TrackedPurchase, now: float) -> None:
-        """Its workflow has ended well: so long one of its template takes."""
+        """Record how long its workflow, which succeeded, has taken."""
         template_id = tracked.purchase.template_id
         is_first = self.durations.expectation(template_id) is None
         self.durations.learn(template_id, tracked.elapsed(now))
@@ -258,7 +258,7 @@ class InFlight:
         return seconds * SLOWER_WITH_WEBHOOK
 
     def _reconsider(self, template_id: str) -> None:
-        """More is known of a template, or less: those that wait for a call of the vendor may be polled sooner."""
+        """What is known of a template has changed: workflows that wait for a webhook may be due sooner."""
         now = self.clock.monotonic()
         for purchase_id in self._running:
             tracked = self._tracked[purchase_id]

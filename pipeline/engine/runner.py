@@ -72,14 +72,14 @@ class Runner:
     workers: Executor | None = None
     keep_still: Callable[[str, bytes], object] = lambda _digest, _still: None
     _executor: Executor = field(init=False)
-    _aside: Executor = field(init=False)
+    _background: Executor = field(init=False)
 
     def run(self) -> None:
         """Do all that the plan says, or as much as can be done now; never raises for what the vendor does."""
         # Write results from a single thread: each thread that does so retains its peak memory.
         with (
             self.open_executor(self.settings.concurrency) as self._executor,
-            self.open_executor(1) as self._aside,
+            self.open_executor(1) as self._background,
         ):
             self._put_files_in_place()
             self._enqueue()
@@ -174,7 +174,7 @@ class Runner:
             rate=self.settings.rate,
             executor=self._executor if self.workers is None else self.workers,
             local_executor=self._executor,
-            aside=self._aside,
+            background_executor=self._background,
         )
 
     @cached_property

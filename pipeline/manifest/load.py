@@ -51,7 +51,7 @@ def load(
             # All problems in one go: those that expanding the sound rest would find are reported now.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
-    # Of what is empty more is said where it is known what it should be.
+    # No warning that a value is empty where an error says what it should be.
     reported = {problem.position for problem in problems}
     problems += [warning for warning in document.warnings if warning.position not in reported]
     return replace(campaign, warnings=tuple(in_order(problems)))

@@ -52,9 +52,9 @@ def files_of(
     """
     found: dict[JobKey, list[OutputLocation]] = {}
     for job in jobs:
-        stand = statuses.get(job.key)
-        if stand is None or stand.purchase is None or stand.status != Status.DONE.value:
+        job_status = statuses.get(job.key)
+        if job_status is None or job_status.purchase is None or job_status.status != Status.DONE.value:
             continue
-        paths = (location / file.path for file in fetched(stand.purchase, job))
+        paths = (location / file.path for file in fetched(job_status.purchase, job))
         found[job.key] = [path for path in paths if not isinstance(path, Path) or path.exists()]
     return found

@@ -271,25 +271,27 @@ class CampaignRun:
         # A take that is not needed, as another is approved, is no unfinished job.
         selected = {each.key for each in plan.entries if each.action is not Action.PINNED or each.purchase}
         assignment = state.published_assignment
-        stands = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
+        statuses = job_statuses(assignment, report.inputs, report.blocked, elsewhere)
         code = exit_code(
             self._without_what_others_follow(state),
-            stands,
+            statuses,
             selected=selected,
             stopped={*report.codes, *([self._stop.code] if self._stop.code is not None else [])},
             fail_threshold=fail_threshold(state.workspace.campaign, self._options),
             accepted=self._settings.accepted,
             elsewhere=elsewhere,
         )
-        waiting = waiting_for_approval(assignment, stands)
-        jobs = {key: stand for key, stand in stands.items() if key in selected}
+        waiting = waiting_for_approval(assignment, statuses)
+        jobs = {key: job_status for key, job_status in statuses.items() if key in selected}
         spent = state.store.spent()
         return Outcome(
             jobs=jobs,
             code=code,
             notes=tuple(report.notes),
             files=files_of(state.jobs, jobs, state.workspace.output),
-            summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
+            summary=summarize(
+                (job_status.status for job_status in jobs.values()), state.records.purchases.values()
+            ),
             bought=spent.creates,
             spent=spent.credits,
             unsettled=needing_attention(assignment.idle, elsewhere),

@@ -51,14 +51,16 @@ class CampaignStatus:
 def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> CampaignStatus:
     """The figures of the jobs of `keys`, of all where there are none; credits are always the campaign's."""
     elsewhere = state.elsewhere()
-    stands = job_statuses(state.assignment, elsewhere=elsewhere)
-    jobs = {key: stand for key, stand in stands.items() if keys is None or key in keys}
+    statuses = job_statuses(state.assignment, elsewhere=elsewhere)
+    jobs = {key: job_status for key, job_status in statuses.items() if keys is None or key in keys}
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
         manifest=shown_path(state.workspace.campaign.manifest),
         jobs=jobs,
         decisions=_decisions(state, jobs),
-        summary=summarize((stand.status for stand in jobs.values()), state.records.purchases.values()),
+        summary=summarize(
+            (job_status.status for job_status in jobs.values()), state.records.purchases.values()
+        ),
         unsettled=needing_attention(state.assignment.idle, elsewhere),
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
@@ -69,8 +71,8 @@ def _decisions(state: CampaignState, jobs: Mapping[JobKey, JobStatus]) -> dict[J
     found: dict[JobKey, Decision] = {}
     if not state.decided:
         return found
-    for key, stand in jobs.items():
-        purchase = stand.purchase or state.assignment.matcher.last(key)
+    for key, job_status in jobs.items():
+        purchase = job_status.purchase or state.assignment.matcher.last(key)
         if purchase is not None and purchase.id in state.decided:
             found[key] = state.decided[purchase.id]
     return found

@@ -112,10 +112,10 @@ class Watch:
 
     def _job_statuses(self, state: CampaignState) -> dict[JobKey, JobStatus]:
         chosen = self._select(state)
-        stands = job_statuses(state.assignment, elsewhere=state.elsewhere())
+        statuses = job_statuses(state.assignment, elsewhere=state.elsewhere())
         return {
-            key: JobStatus(stand.status, stand.purchase, stand.reason or "")
-            for key, stand in stands.items()
+            key: JobStatus(job_status.status, job_status.purchase, job_status.reason or "")
+            for key, job_status in statuses.items()
             if chosen is None or key in chosen
         }
 

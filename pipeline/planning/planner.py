@@ -1,4 +1,4 @@
-"""Gives each job its action: the first of the table that fits."""
+"""Chooses the action of each job; the checks stand in their order of precedence."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping

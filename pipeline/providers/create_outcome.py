@@ -105,5 +105,7 @@ def _what(response: Response) -> str:
         return f"the answer (HTTP {response.status}) was cut off"
     if 200 <= response.status < 300:
         return f"HTTP {response.status} without a valid workflow id"
+    if not _is_whole(response):
+        return f"the answer (HTTP {response.status}) may have been cut off"
     said = error_message(response.body)
     return printable(f"HTTP {response.status}{f' ({said})' if said else ''}")

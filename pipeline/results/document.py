@@ -63,8 +63,8 @@ class Builder:
             for purchase in sorted(records.purchases.values(), key=lambda each: (each.key, each.age))
             if purchase.status is not Status.VOID or purchase.id in published
         ]
-        stands = job_statuses(assignment, inputs)
-        summary = summarize((each.status for each in stands.values()), records.purchases.values())
+        statuses = job_statuses(assignment, inputs)
+        summary = summarize((each.status for each in statuses.values()), records.purchases.values())
         return {
             "version": VERSION,
             "campaign": heading.campaign,
@@ -72,7 +72,7 @@ class Builder:
             "tool": heading.tool,
             **({} if heading.shard is None else {"shard": heading.shard.as_json()}),
             "jobs": [
-                self._job_row(_job_fields(job, stands[job.key], assignment, decisions, heading.output))
+                self._job_row(_job_fields(job, statuses[job.key], assignment, decisions, heading.output))
                 for job in jobs
             ],
             "purchases": [self._purchase_row(purchase) for purchase in shown],
@@ -119,13 +119,13 @@ class _JobFields(NamedTuple):
 
 
 def _job_fields(
-    job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
+    job: Job, job_status: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> _JobFields:
-    purchase = stand.purchase
+    purchase = job_status.purchase
     return _JobFields(
         job=job,
-        status=stand.status,
-        reason=stand.reason,
+        status=job_status.status,
+        reason=job_status.reason,
         purchase=purchase,
         last=assignment.matcher.last(job.key) if purchase is None else None,
         decision=_decision(purchase, decisions) if purchase is not None else None,
@@ -134,10 +134,10 @@ def _job_fields(
 
 
 def job_json(
-    job: Job, stand: JobStatus, assignment: Assignment, decisions: Decisions, output: str
+    job: Job, job_status: JobStatus, assignment: Assignment, decisions: Decisions, output: str
 ) -> dict[str, Json]:
     """The row of one job. `output` is the output folder relative to the manifest."""
-    return _job_json(_job_fields(job, stand, assignment, decisions, output))
+    return _job_json(_job_fields(job, job_status, assignment, decisions, output))
 
 
 def _job_json(fields: _JobFields) -> dict[str, Json]:

@@ -22,7 +22,7 @@ from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
 
-# Who reads of a `submitting` that is not its own writes it as one in need of attention.
+# A machine that reads of another's `submitting` publishes it as `attention`.
 _PUBLISHED = frozenset({Status.SUBMITTING, Status.ATTENTION, Status.VOID})
 LARGEST = 1 << 30
 # YAML takes most of a second a megabyte to read, JSON a hundredth of that. What is larger is written as JSON,

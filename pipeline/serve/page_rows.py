@@ -99,10 +99,10 @@ class PageRows:
     ) -> None:
         """Rebuild the rows of what has changed."""
         changed = self._changed_purchases(records, decided)
-        stands = job_statuses(assignment)
+        statuses = job_statuses(assignment)
         jobs = {
-            key: self._document(key, stands[key], assignment, decisions)
-            for key in self._changed_jobs(stands, assignment, decided, changed)
+            key: self._document(key, statuses[key], assignment, decisions)
+            for key in self._changed_jobs(statuses, assignment, decided, changed)
         }
         for output in (each for purchase in changed.values() for each in _outputs(purchase)):
             if output.sha256 is not None:
@@ -187,28 +187,28 @@ class PageRows:
 
     def _changed_jobs(
         self,
-        stands: Mapping[JobKey, JobStatus],
+        statuses: Mapping[JobKey, JobStatus],
         assignment: Assignment,
         decided: Mapping[PurchaseId, Decision],
         changed: Collection[PurchaseId],
     ) -> list[JobKey]:
         keys = []
-        for key, stand in stands.items():
-            shown = stand.purchase or assignment.matcher.last(key)
+        for key, job_status in statuses.items():
+            shown = job_status.purchase or assignment.matcher.last(key)
             shown_id = shown.id if shown is not None else None
             decision = decided[shown_id].decision if shown_id is not None and shown_id in decided else None
-            seen = (stand.status, stand.reason, shown_id, decision, self._actions.get(key))
+            seen = (job_status.status, job_status.reason, shown_id, decision, self._actions.get(key))
             if seen != self._seen_jobs.get(key) or shown_id in changed:
                 self._seen_jobs[key] = seen
                 keys.append(key)
         return keys
 
     def _document(
-        self, key: JobKey, stand: JobStatus, assignment: Assignment, decisions: Decisions
+        self, key: JobKey, job_status: JobStatus, assignment: Assignment, decisions: Decisions
     ) -> dict[str, Json]:
         workspace = self._workspace
         output = relative_output(workspace.output, workspace.campaign.manifest.parent)
-        return job_json(self._jobs[key], stand, assignment, decisions, output)
+        return job_json(self._jobs[key], job_status, assignment, decisions, output)
 
     def _plan_of(self, key: JobKey, *, is_pending: bool) -> PlannedJob:
         job = self._jobs[key]

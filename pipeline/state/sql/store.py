@@ -336,7 +336,7 @@ def _tell_nothing(transaction: Transaction, mirror: Mirror) -> None:
 def _index(
     transaction: Transaction, mirror: Mirror, files: Sequence[PlacedFile], removed: Sequence[str]
 ) -> None:
-    # Of two on one path the last lies there.
+    # If two have one path, the later replaced the other.
     added = {file.path: file for file in files}
     transaction.execute_many(statements.REMOVE_FILE, ((path,) for path in {*removed, *added}))
     transaction.execute_many(statements.ADD_FILE, map(rows.file_values, added.values()))

@@ -248,7 +248,12 @@ def test_results_that_are_being_written_at_the_end_of_a_run_are_waited_for(
     monkeypatch.setattr("pipeline.engine.checkpoint.wait", waited_for)
     with ThreadPoolExecutor(1) as pool:
         calls = CallPool(
-            clock=SystemClock(), limit=1, rate=None, executor=pool, local_executor=pool, aside=pool
+            clock=SystemClock(),
+            limit=1,
+            rate=None,
+            executor=pool,
+            local_executor=pool,
+            background_executor=pool,
         )
         publisher = WavePublisher(calls=calls, checkpoint=None, publication=Slow, report=RunReport())
         try:

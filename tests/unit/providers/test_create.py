@@ -248,6 +248,10 @@ ANSWERED: dict[str, tuple[Play, CreateOutcome]] = {
         Bought(WorkflowId("wf-1")),
     ),
     "whole JSON without a length": (sending(b"HTTP/1.1 200 OK\r\n\r\n" + SOUND), Bought(WorkflowId("wf-1"))),
+    "422 that may have been cut off": (
+        sending(b"HTTP/1.1 422 Unprocessable\r\n\r\n<h1>bad"),
+        OutcomeUnknown("the answer (HTTP 422) may have been cut off", "<h1>bad"),
+    ),
     "100 before": (
         sending(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
