@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from pipeline.state.transitions import absorb
 # Seconds that a thread may keep the interpreter while others wait for it. With Python's own 5 ms, a turn of the
 # coordinator would wait so long after each of its calls of the system, and there are about fifty.
 _SWITCH_INTERVAL = 0.0005
+_switching = threading.Lock()
 
 
 def publish_anew(state: CampaignState) -> CampaignState:
@@ -254,10 +256,17 @@ class Publication:
 
 @contextmanager
 def _others_first() -> Iterator[None]:
-    """Let other threads have the interpreter sooner."""
+    """Let other threads have the interpreter sooner.
+
+    Of several runs in one process one at a time, as it could not restore an interval that another has set.
+    """
+    if not _switching.acquire(blocking=False):
+        yield
+        return
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         yield
     finally:
         sys.setswitchinterval(before)
+        _switching.release()

@@ -142,7 +142,7 @@ def test_hostile_names_and_answers_make_valid_xml(folder: Path, pipeline: Pipeli
 def test_a_report_that_cannot_be_written_is_told_and_nothing_is_lost(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
-    ended = pipeline("run", project.manifest, "--junit", "campaign.yaml/junit.xml")
+    ended = pipeline("run", project.manifest, "--junit", "junit.xml", "--checkpoint", "mkdir -p junit.xml")
 
     assert ended.code == 8
     assert "junit.xml: cannot be written" in ended.err
@@ -164,9 +164,22 @@ def test_reports_that_cannot_be_written_take_no_more_urgent_code_away(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     vendor.fail({"on": "create", "nth": 1, "do": "close-after-processing"})
-    Path("folder").mkdir()
+    in_the_way = ("--checkpoint", "mkdir -p junit.xml")
 
-    ended = pipeline("run", project.manifest, "--junit", "folder", "--concurrency", "1")
+    ended = pipeline("run", project.manifest, "--junit", "junit.xml", "--concurrency", "1", *in_the_way)
 
     assert ended.code == 7, ended.said
-    assert "folder: cannot be written" in ended.err
+    assert "junit.xml: cannot be written" in ended.err
+
+
+@pytest.mark.parametrize("path", ["campaign.yaml/junit.xml", "folder"])
+def test_a_report_that_can_be_written_nowhere_is_refused_before_anything_is_bought(
+    project: Project, pipeline: Pipeline, vendor: Emulator, path: str
+) -> None:
+    Path("folder").mkdir()
+
+    ended = pipeline("run", project.manifest, "--junit", path)
+
+    assert ended.code == 64
+    assert f"--junit {path}" in ended.err
+    assert not vendor.ledger.entries

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -268,6 +269,36 @@ def test_while_results_are_written_other_threads_get_the_interpreter_sooner(
 
     [interval] = during
     assert 0 < interval < before / 5
+    assert sys.getswitchinterval() == before
+
+
+def test_of_two_runs_in_one_process_none_leaves_the_others_interval_behind(
+    bought: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sys.getswitchinterval()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def publish(*_: object) -> None:
+        if threading.current_thread() is not first:
+            may_end.set()
+            first.join()
+            return
+        begun.set()
+        assert may_end.wait(60)
+
+    monkeypatch.setattr(Publisher, "publish", publish)
+    with in_process(bought) as state:
+        one, other = (
+            Publication(
+                publisher=Publisher(state), state=state, records=state.store.records(), inputs={}, media={}
+            )
+            for _ in range(2)
+        )
+        first = threading.Thread(target=one.write)
+        first.start()
+        assert begun.wait(60)
+        other.write()
+
     assert sys.getswitchinterval() == before
 
 
