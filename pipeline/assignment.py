@@ -27,8 +27,9 @@ class Matcher:
         self.records = records
         self.decisions = decisions
         self._usable: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
+        passed_over = _passed_over(records, decisions)
         for purchase in records.purchases.values():
-            if is_usable(purchase, decisions):
+            if purchase.id not in passed_over and is_usable(purchase, decisions):
                 self._usable.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
         self._by_key: dict[JobKey, list[Purchase]] = {}
         for purchase in records.purchases.values():
@@ -170,6 +171,27 @@ def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
     return not (
         purchase.status is Status.VOID or purchase.deleted or purchase.again or purchase.id in decisions.redo
     )
+
+
+def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
+    """The rejected purchases that do not serve in the place of one that was sent back: those older than it.
+
+    A newer one was bought in its place, so that this stays as it is, and buys nothing, when it is rejected too.
+    """
+    sent_back: dict[tuple[str, tuple[PurchaseId, ...]], tuple[str, str]] = {}
+    for purchase in _known(decisions.redo, records):
+        if purchase.status is not Status.VOID:
+            asked = (purchase.fingerprint, purchase.inputs)
+            sent_back[asked] = max(purchase.age, sent_back.get(asked, purchase.age))
+    return frozenset(
+        purchase.id
+        for purchase in (_known(decisions.rejected, records) if sent_back else ())
+        if purchase.age < sent_back.get((purchase.fingerprint, purchase.inputs), purchase.age)
+    )
+
+
+def _known(purchase_ids: Iterable[PurchaseId], records: Records) -> Iterator[Purchase]:
+    return (records.purchases[each] for each in purchase_ids if each in records.purchases)
 
 
 @dataclass(frozen=True, slots=True)

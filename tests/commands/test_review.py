@@ -430,6 +430,24 @@ def test_redo_makes_it_again_once_with_its_price_shown_first(
     assert actions(pipeline, bought) == {DANCE: "keep", WALK: "keep"}
 
 
+def test_redo_makes_it_again_though_the_take_before_was_sent_back_and_is_rejected_by_now(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    first = purchase(bought, WALK)
+    pipeline("redo", bought.manifest, WALK)
+    pipeline("run", bought.manifest)
+    assert pipeline("reject", bought.manifest, first).code == 0
+    assert actions(pipeline, bought)[WALK] == "keep"
+
+    pipeline("redo", bought.manifest, WALK)
+
+    assert f"-/+ {WALK}  re-create (100 credits): sent back (redo)" in pipeline("plan", bought.manifest).out
+    assert pipeline("run", bought.manifest).code == 0
+    assert len(vendor.ledger.entries) == 4
+    assert pipeline("reject", bought.manifest, WALK).code == 0
+    assert actions(pipeline, bought)[WALK] == "keep"
+
+
 def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

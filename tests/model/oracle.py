@@ -16,7 +16,17 @@ class Oracle:
 
     def is_usable(self, purchase: Purchase) -> bool:
         out = purchase.status is Status.VOID or purchase.deleted or purchase.again
-        return not out and purchase.id not in self._decisions.redo
+        return not out and purchase.id not in self._decisions.redo and not self._is_passed_over(purchase)
+
+    def _is_passed_over(self, purchase: Purchase) -> bool:
+        """Whether it was rejected, and a newer one of the same was sent back."""
+        return purchase.id in self._decisions.rejected and any(
+            each.id in self._decisions.redo
+            and each.status is not Status.VOID
+            and (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
+            and each.age > purchase.age
+            for each in self._records.purchases.values()
+        )
 
     def pinned(self, key: JobKey) -> Purchase | None:
         """The newest approved purchase that was approved for the key or served it last."""

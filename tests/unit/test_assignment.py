@@ -108,6 +108,35 @@ def test_rejected_buys_nothing_and_goes_on_serving() -> None:
     }
 
 
+def test_a_rejected_take_does_not_serve_in_the_place_of_a_later_one_that_was_sent_back() -> None:
+    first, second, third = (bought(number, job("a")) for number in (1, 2, 3))
+    said = Decisions(rejected=frozenset({first.id}), redo=frozenset({second.id}))
+    assert who(assign([job("a")], records(first, second, a=second), said)) == {}
+    assert who(assign([job("a")], records(first, second, third, a=second), said)) == {"a": third.id}
+
+
+def test_a_take_that_was_bought_after_one_was_sent_back_serves_though_it_is_rejected() -> None:
+    first, second, third = (bought(number, job("a")) for number in (1, 2, 3))
+    said = Decisions(rejected=frozenset({first.id, third.id}), redo=frozenset({second.id}))
+    assert who(assign([job("a")], records(first, second, third, a=third), said)) == {"a": third.id}
+
+
+def test_a_rejected_take_serves_where_what_was_sent_back_was_asked_of_another_or_bought_nothing() -> None:
+    first, other = bought(1, job("a")), bought(2, job("b", "dance"))
+    void = bought(3, job("a"), status=Status.VOID)
+    said = Decisions(rejected=frozenset({first.id}), redo=frozenset({other.id, void.id}))
+    assert who(assign([job("a")], records(first, other, void, a=first), said)) == {"a": first.id}
+    sketches = [bought(number, job(name, name)) for number, name in enumerate("st", 4)]
+    films = [
+        bought(number, job(name, "film", upstream=of.key[-1]), of)
+        for number, name, of in zip((6, 7), "fg", sketches, strict=True)
+    ]
+    jobs = [job("s", "s"), job("t", "t"), job("f", "film", "s"), job("g", "film", "t")]
+    of_films = Decisions(rejected=frozenset({films[0].id}), redo=frozenset({films[1].id}))
+    served = who(assign(jobs, records(*sketches, *films), of_films))
+    assert (served.get("f"), served.get("g")) == (films[0].id, None)
+
+
 def test_of_several_the_preferences_decide_in_their_order() -> None:
     asked = job("a")
     newest = bought(9, asked)

@@ -117,6 +117,15 @@ def test_redo_replaces_once() -> None:
     assert only(plan([a], first, second, decisions=said), a).action is Action.KEEP
 
 
+def test_redo_replaces_though_an_earlier_take_was_rejected() -> None:
+    a = job("a")
+    first, second, third = bought(1, a), bought(2, a), bought(3, a)
+    said = Decisions(rejected=frozenset({first.id}), redo=frozenset({second.id}))
+    entry = only(plan([a], first, second, decisions=said), a)
+    assert (entry.action, entry.reason) == (Action.REPLACE, "sent back (redo)")
+    assert only(plan([a], first, second, third, decisions=said), a).action is Action.KEEP
+
+
 # Sharing
 
 
