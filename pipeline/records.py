@@ -8,6 +8,7 @@ record takes every text and number.
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pipeline import record_limits
@@ -18,7 +19,7 @@ WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 PURCHASE_ID = re.compile(r"[0-9a-f]{16}")
 _FINGERPRINT = re.compile(r"v[0-9]{1,4}:[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BOUGHT_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 
 _Shape = Mapping[str, type]
 _PURCHASE: _Shape = {
@@ -111,7 +112,7 @@ def _check_identity(purchase: Purchase) -> None:
     for purchase_id in (purchase.id, *purchase.inputs):
         _match(PURCHASE_ID, purchase_id, "a purchase's id is 16 hexadecimal digits")
     _match(_FINGERPRINT, purchase.fingerprint, "no fingerprint")
-    _match(_BOUGHT_AT, purchase.bought_at, "bought_at: no time as it is recorded")
+    _check_time(purchase.bought_at, "bought_at")
     if not purchase.key or not purchase.template_id:
         raise ValueError("key and template_id cannot be empty")
     _within(purchase.key, record_limits.LONGEST_KEY, "key")
@@ -173,6 +174,15 @@ def _within(text: str, most: int, name: str) -> None:
 def _count(number: int, most: int, name: str) -> None:
     if not 0 <= number <= most:
         raise ValueError(f"{name}: {number:,} is out of range (0–{most:,})")
+
+
+def _check_time(text: str, name: str) -> None:
+    otherwise = f"{name}: no time as it is recorded"
+    _match(_TIME, text, otherwise)
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # a 30th of February fits the pattern
+        raise ValueError(otherwise) from None
 
 
 def _match(pattern: re.Pattern[str], text: str, otherwise: str) -> None:

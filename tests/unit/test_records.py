@@ -153,6 +153,22 @@ def test_what_is_over_a_limit_is_refused_by_every_reader(tmp_path: Path, name: s
         snapshot.read(json.loads(exported), "x.json")
 
 
+@pytest.mark.parametrize(
+    "no_date", ["2026-99-99T99:99:99.999Z", "2026-02-30T12:00:00.000Z", "2026-03-01T25:00:00Z"]
+)
+def test_a_date_that_is_none_is_refused_by_every_reader(tmp_path: Path, no_date: str) -> None:
+    made = a_purchase(bought_at=no_date)
+    for form in ("json", "yaml"):
+        path = tmp_path / f"spring.results.{form}"
+        file.write(path, results_of(a_purchase(id=PurchaseId("1" * 16)), made), None)
+        with pytest.raises(InvalidInput, match=r"purchases\[1\]: bought_at") as caught:
+            file.read(path, path.name)
+        assert path.name in str(caught.value)
+    exported = json.dumps(snapshot.write("spring", Records({made.id: made}), [], {}))
+    with pytest.raises(InvalidInput, match=r"x\.json: purchases\[0\].*bought_at"):
+        snapshot.read(json.loads(exported), "x.json")
+
+
 @given(st.lists(purchases(), max_size=3, unique_by=lambda each: each.id))
 def test_whatever_can_be_recorded_is_written_and_read_in_every_form(
     tmp_path_factory: pytest.TempPathFactory, made: list[Purchase]
