@@ -23,6 +23,8 @@ from pipeline.state.state_file import (
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
+# Far from what a run counts to, and from where SQLite's integers end: one more would be a float.
+_MOST_EPOCHS = 2**53
 
 
 def inspect(path: Path) -> None:
@@ -149,8 +151,10 @@ def _assert_sound(path: Path, copy: sqlite3.Connection) -> None:
         if _tables(copy) != _tables(ours):
             raise damaged(path, "its tables are not those of a state")
     match copy.execute("SELECT campaign, manifest, epoch, dirty FROM meta").fetchall():
-        case [(str(), str(), int(), 0 | 1 as dirty)]:
+        case [(str(), str(), int() as epoch, 0 | 1 as dirty)] if epoch < _MOST_EPOCHS:
             pass
+        case [(str(), str(), int(), 0 | 1)]:
+            raise damaged(path, "it counts more runs than there can be")
         case _:
             raise damaged(path, "it does not name its campaign")
     if dirty and not has_wal(path):

@@ -115,6 +115,13 @@ def test_a_file_that_is_no_whole_state_of_ours_is_refused_and_left_as_it_is(desk
     assert_refused(desk, word)
 
 
+def test_a_state_whose_runs_can_be_counted_no_further_is_refused_and_left_as_it_is(desk: Desk) -> None:
+    a_state(desk)
+    with contextlib.closing(sqlite3.connect(desk.state)) as connection, connection:
+        connection.execute("UPDATE meta SET epoch = ?", (2**63 - 1,))
+    assert_refused(desk, "damaged")
+
+
 def test_an_sqlite_that_is_too_old_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(desk)
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
