@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.errors import InvalidInput, UsageError
+from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
     # Its module is needed by most commands, and not for `--help`.
@@ -201,7 +201,7 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[s
     """`--var` over `--var-file`; a value is read as a YAML scalar.
 
     Raises:
-        UsageError: a pair without `=`.
+        UsageError: a pair without `=`, or a value that cannot be kept as it is written.
         InvalidInput: a file that cannot be read, or is no mapping.
     """
     # The reader is heavy, and only needed where there is something to read.
@@ -217,5 +217,8 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[s
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise UsageError(f"--var {pair!r}: expected NAME=VALUE")
-        read[name] = read_scalar(value)
+        try:
+            read[name] = read_scalar(value)
+        except ValueError as error:
+            raise UsageError(f"--var {printable(name, 100)}: {error}") from None
     return read
