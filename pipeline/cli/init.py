@@ -63,7 +63,15 @@ def _name_for(folder: Path) -> str:
     """A campaign's name made of its folder's, as YAML."""
     plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:100] or _NAME
-    return name if isinstance(read_scalar(name), str) else f'"{name}"'
+    return name if _is_text(name) else f'"{name}"'
+
+
+def _is_text(word: str) -> bool:
+    """Whether YAML reads a word without quotes as text; a number that it refuses to read is none either."""
+    try:
+        return isinstance(read_scalar(word), str)
+    except ValueError:
+        return False
 
 
 def _write_new(path: Path, content: bytes) -> bool:
