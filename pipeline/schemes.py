@@ -43,8 +43,10 @@ def without_addresses(line: str) -> str:
     return _IN_A_LINE.sub(r"\1://…", line)
 
 
-def assert_path(name: str, value: str | None) -> None:
+def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> None:
     """Make sure that `value`, given as the flag `name`, is a path. What stands behind a scheme may be a password.
+
+    Only a path will do for most flags, and an address of some kind for others.
 
     Raises:
         UsageError: it is an address; names the extra that could use it, and never the rest of it.
@@ -63,6 +65,8 @@ def assert_path(name: str, value: str | None) -> None:
         )
     known = ", ".join(f"{each}://" for each in sorted(_STORES))
     shown = f"{printable(scheme, 40)}://…" if scheme else "://…"
+    if is_only_path:
+        raise UsageError(f"{name} {shown}: expected a path, not an address")
     raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
 
 

@@ -18,6 +18,7 @@ from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
 from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.planning.shards import Shard, ShardBy
+from pipeline.schemes import assert_path
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import PlanArguments
@@ -124,6 +125,7 @@ def split_words(words: Sequence[str], missing: str, most: int | None = None) -> 
     names = tuple(words)
     manifest: Path | None = None
     if names and _is_manifest(names[0]):
+        assert_path("MANIFEST", names[0], is_only_path=True)
         manifest, names = Path(names[0]), names[1:]
     if not names:
         raise UsageError(f"missing {missing}")

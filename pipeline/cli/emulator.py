@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import NumberRange, flag, verbosity_options
+from pipeline.cli.options import FILE, OUTPUT, NumberRange, flag, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished
 from pipeline.jobs import JobKey
@@ -13,7 +13,15 @@ from pipeline.jobs import JobKey
 @click.command("emulator")
 @flag("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @flag("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 picks a free one.")
-@flag("--dir", "folder", default=".pipeline/emulator", show_default=True, help="The folder for its data.")
+@flag(
+    "--dir",
+    "folder",
+    type=FILE,
+    default=".pipeline/emulator",
+    show_default=True,
+    metavar="DIR",
+    help="The folder for its data.",
+)
 @flag("--duration", default=2.0, type=NumberRange(0, 86400), help="How many seconds a workflow takes.")
 @flag("--credits", "balance", type=click.IntRange(0), help="The credit balance (default: unlimited).")
 @flag(
@@ -21,7 +29,7 @@ from pipeline.jobs import JobKey
 )
 @flag(
     "--faults",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="A file of faults to inject (YAML or JSON).",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import verbosity, verbosity_options
+from pipeline.cli.options import OUTPUT, verbosity, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.errors import Unfinished, UsageError, printable
@@ -20,7 +20,7 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
+@click.argument("folder", type=OUTPUT, default=Path(), metavar="[DIR]")
 @verbosity_options
 def command(folder: Path) -> None:
     """Start a campaign in DIR, or here: a manifest, two images, a CI workflow and files for git.
@@ -63,7 +63,15 @@ def _name_for(folder: Path) -> str:
     """A campaign's name made of its folder's, as YAML."""
     plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:100] or _NAME
-    return name if isinstance(read_scalar(name), str) else f'"{name}"'
+    return name if _is_text(name) else f'"{name}"'
+
+
+def _is_text(word: str) -> bool:
+    """Whether YAML reads a word without quotes as text; a number that it refuses to read is none either."""
+    try:
+        return isinstance(read_scalar(word), str)
+    except ValueError:
+        return False
 
 
 def _write_new(path: Path, content: bytes) -> bool:

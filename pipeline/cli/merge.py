@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import INPUT, flag, format_option, verbosity, verbosity_options
+from pipeline.cli.options import INPUT, OUTPUT, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import counted, printable
 from pipeline.operations.merge import merge_files
@@ -12,9 +12,7 @@ from pipeline.operations.merge import merge_files
 
 @click.command("merge")
 @click.argument("results", nargs=-1, required=True, type=INPUT)
-@flag(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to write the result."
-)
+@flag("--out", required=True, type=OUTPUT, metavar="FILE", help="Where to write the result.")
 @format_option("text", "json")
 @verbosity_options
 def command(results: tuple[Path, ...], out: Path, output_format: str) -> None:

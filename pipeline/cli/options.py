@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.errors import InvalidInput, UsageError
+from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
     # Its module is needed by most commands, and not for `--help`.
@@ -24,6 +24,23 @@ class NumberRange(click.FloatRange):
         if number != number:
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+class LocalPath(click.Path):
+    """A path of this machine. An address is refused, of which nothing is shown: it may hold a password."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Several in one variable are separated by blanks, as those of other flags; a colon would cut an address."""
+        return rv.split()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        # Not needed for `--help`.
+        from pipeline.schemes import assert_path
+
+        command = ctx.command.name if ctx is not None else None
+        name = param.opts[0] if isinstance(param, click.Option) else command
+        assert_path(name or "", str(value), is_only_path=True)
+        return super().convert(value, param, ctx)
 
 
 def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], Decorated]:
@@ -100,7 +117,11 @@ def verbosity() -> Verbosity:
 DEFAULT_LISTEN = "127.0.0.1:8765"
 
 # Whether it may be read is judged where it is read: then it is a manifest that is wrong, not the usage.
-INPUT = click.Path(path_type=Path, readable=False)
+INPUT = LocalPath(path_type=Path, readable=False)
+# For what is written, and files of settings.
+OUTPUT = LocalPath(path_type=Path)
+# As text, as it is spelled: for what is judged where it is opened.
+FILE = LocalPath(readable=False)
 
 # For commands that never guess which campaign is meant.
 required_manifest_argument = click.argument("manifest", type=INPUT)
@@ -117,7 +138,12 @@ def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
 variable_options = together(
     flag("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Override a var of the manifest."),
     flag(
-        "--var-file", "variable_files", multiple=True, metavar="FILE", help="Override vars from a YAML file."
+        "--var-file",
+        "variable_files",
+        multiple=True,
+        type=FILE,
+        metavar="FILE",
+        help="Override vars from a YAML file.",
     ),
 )
 
@@ -201,7 +227,7 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[s
     """`--var` over `--var-file`; a value is read as a YAML scalar.
 
     Raises:
-        UsageError: a pair without `=`.
+        UsageError: a pair without `=`, or a value that cannot be kept as it is written.
         InvalidInput: a file that cannot be read, or is no mapping.
     """
     # The reader is heavy, and only needed where there is something to read.
@@ -217,5 +243,8 @@ def read_variables(pairs: tuple[str, ...], files: tuple[str, ...]) -> "Mapping[s
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise UsageError(f"--var {pair!r}: expected NAME=VALUE")
-        read[name] = read_scalar(value)
+        try:
+            read[name] = read_scalar(value)
+        except ValueError as error:
+            raise UsageError(f"--var {printable(name, 100)}: {error}") from None
     return read

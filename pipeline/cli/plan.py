@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.context import manifests_of, open_workspaces, plan_arguments, say_warnings
 from pipeline.cli.options import (
+    OUTPUT,
     CampaignFlags,
     campaign_options,
     flag,
@@ -38,7 +39,7 @@ from pipeline.planning.show import as_json, as_text
 @replanning_options
 @flag(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="Save the plan for `run FILE`; in a folder, as NAME.plan.json for each campaign.",
 )

@@ -11,6 +11,7 @@ import click
 from pipeline.cli.context import campaign_here, open_workspace, record_paths
 from pipeline.cli.options import (
     INPUT,
+    OUTPUT,
     CampaignFlags,
     campaign_options,
     flag,
@@ -28,7 +29,6 @@ from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.schemes import is_object_store
 
-_OUTPUT = click.Path(path_type=Path)
 _MANY = 200
 _TIME = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -48,12 +48,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
 @flag(
     "--out",
-    type=_OUTPUT,
+    type=OUTPUT,
     metavar="DIR",
     help="The folder for the page (default: report/ in the output folder).",
 )
 @flag("--bundle", is_flag=True, help="Put the videos into the folder too, to share it as a whole.")
-@flag("--single", type=_OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no videos.")
+@flag("--single", type=OUTPUT, metavar="FILE", help="One HTML file with the stills inside and no videos.")
 @flag(
     "--sign",
     callback=_seconds,

@@ -37,6 +37,7 @@ from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
 from pipeline.results.job_status import JobStatus
 from pipeline.results.junit import as_junit
+from pipeline.schemes import assert_path
 from pipeline.state.store import Change
 from pipeline.webhooks.receipt import Webhooks
 
@@ -53,6 +54,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         raise UsageError("--events - and --format json both want stdout; give --events a file")
     if source is None and given["serve"] is not None and _is_manifest(given["serve"]):
         # The address may be left out, so what follows the flag may have been meant for the run.
+        assert_path("--serve", given["serve"], is_only_path=True)
         source, given = Path(given["serve"]), {**given, "serve": DEFAULT_LISTEN}
     source = source or campaign_here()
     saved = read_saved_plan(source)

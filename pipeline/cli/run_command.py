@@ -7,7 +7,9 @@ import click
 
 from pipeline.cli.options import (
     DEFAULT_LISTEN,
+    FILE,
     INPUT,
+    OUTPUT,
     NumberRange,
     campaign_options,
     executor_option,
@@ -70,8 +72,10 @@ records_options = together(
         help="The command that publishes the results before each wave, such as a git push.",
     ),
     flag("--require-results", is_flag=True, help="Exit with code 3 if there is neither a state nor results."),
-    flag("--events", metavar="FILE|-", help="Append a JSON object for each step of each purchase."),
-    flag("--junit", metavar="FILE", help="Write the jobs as a JUnit report."),
+    flag(
+        "--events", type=FILE, metavar="FILE|-", help="Append a JSON object for each step of each purchase."
+    ),
+    flag("--junit", type=FILE, metavar="FILE", help="Write the jobs as a JUnit report."),
 )
 
 observing_options = together(
@@ -82,11 +86,11 @@ observing_options = together(
         metavar="[ADDR]",
         help=f"Show the run as a live page, at {DEFAULT_LISTEN} or at ADDR.",
     ),
-    flag(
-        "--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The page's token (mode 0600)."
-    ),
+    flag("--token-file", type=OUTPUT, metavar="FILE", help="The page's token (mode 0600)."),
     flag("--metrics", metavar="ADDR", help="Metrics for Prometheus at http://ADDR/metrics, as HOST:PORT."),
-    flag("--metrics-file", metavar="FILE", help="Metrics in FILE.prom, for the textfile collector."),
+    flag(
+        "--metrics-file", type=FILE, metavar="FILE", help="Metrics in FILE.prom, for the textfile collector."
+    ),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import flag, format_option, verbosity, verbosity_options
+from pipeline.cli.options import OUTPUT, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
 from pipeline.jobs import Json
@@ -30,7 +30,7 @@ from pipeline.operations.workspace import now
 @flag(
     "--write",
     "out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="With --refresh: write it to a catalogue file.",
 )

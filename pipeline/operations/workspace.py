@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, printable
 from pipeline.files import project_root, real_path
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
@@ -246,7 +246,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
     """The campaign with the locations of its records.
 
     Raises:
-        UsageError: paths that go against a rehearsal.
+        UsageError: paths that go against a rehearsal, or an output folder that the results could not name.
     """
     emulated = paths.emulate or campaign.provider.name == "emulator"
     given = [name for name, value in paths.by_flag().items() if value is not None]
@@ -258,7 +258,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
     folder = campaign.manifest.parent
     name = f"{campaign.name}.emulated" if emulated else campaign.name
     output = campaign.output.dir / "emulated" if emulated else campaign.output.dir
-    return Workspace(
+    workspace = Workspace(
         campaign=campaign,
         emulated=emulated,
         shard=paths.shard,
@@ -267,6 +267,22 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         output=paths.output_location or output,
         environment=environment,
     )
+    _assert_recordable(workspace.heading().output)
+    return workspace
+
+
+def _assert_recordable(output: str) -> None:
+    """Make sure, before anything is bought, that the results can name the output folder: they are UTF-8.
+
+    Raises:
+        UsageError: they cannot. A folder of this machine may have any bytes for a name.
+    """
+    try:
+        output.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"--output {printable(output)}: not UTF-8, so the results could not name it; choose another folder"
+        ) from None
 
 
 def _results_path(given: str | None, folder: Path, name: str) -> Path:

@@ -1,0 +1,87 @@
+"""An address in the place of a path: no folder is made of it, and nothing is shown that may be a password."""
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+
+from pipeline.emulator.embedded import Emulator
+
+SECRET = "hunter2"
+S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
+
+
+@pytest.mark.parametrize("address", [S3, WEB, f"postgresql://u:{SECRET}@db/x"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("run MANIFEST --junit ADDRESS", "--junit"),
+        ("run MANIFEST --events ADDRESS", "--events"),
+        ("run MANIFEST --metrics-file ADDRESS", "--metrics-file"),
+        ("run MANIFEST --token-file ADDRESS", "--token-file"),
+        ("run MANIFEST --var-file ADDRESS", "--var-file"),
+        ("run ADDRESS", "run"),
+        ("plan MANIFEST --out ADDRESS", "--out"),
+        ("plan ADDRESS", "plan"),
+        ("validate ADDRESS", "validate"),
+        ("collect ADDRESS", "collect"),
+        ("report MANIFEST --out ADDRESS", "--out"),
+        ("report MANIFEST --single ADDRESS", "--single"),
+        ("report MANIFEST --compare ADDRESS", "--compare"),
+        ("merge MANIFEST --out ADDRESS", "--out"),
+        ("merge ADDRESS --out MANIFEST", "merge"),
+        ("templates --refresh --write ADDRESS", "--write"),
+        ("serve MANIFEST --token-file ADDRESS", "--token-file"),
+        ("emulator --dir ADDRESS", "--dir"),
+        ("emulator --faults ADDRESS", "--faults"),
+        ("init ADDRESS", "init"),
+        ("state export ADDRESS", "export"),
+    ],
+)
+def test_it_is_refused(
+    project: Project, pipeline: Pipeline, vendor: Emulator, words: str, told: str, address: str
+) -> None:
+    before = project.tree()
+    given = {"MANIFEST": str(project.manifest), "ADDRESS": address}
+
+    ended = pipeline(*(given.get(word, word) for word in words.split()))
+
+    assert ended.code == 64, ended.said
+    assert f"error: {told} {address.partition(':')[0]}:" in ended.err
+    assert SECRET not in ended.said
+    assert project.tree() == before
+    assert len(vendor.ledger.entries) == 0
+
+
+@pytest.mark.parametrize("variable", ["JUNIT", "EVENTS", "METRICS_FILE", "TOKEN_FILE", "VAR_FILE"])
+def test_so_it_is_in_the_environment(
+    project: Project, pipeline: Pipeline, vendor: Emulator, variable: str
+) -> None:
+    pipeline.set(f"PIPELINE_{variable}", S3)
+
+    ended = pipeline("run", project.manifest)
+
+    assert ended.code == 64, ended.said
+    assert f"error: --{variable.lower().replace('_', '-')} s3:" in ended.err
+    assert SECRET not in ended.said
+    assert len(vendor.ledger.entries) == 0
+
+
+@pytest.mark.parametrize("words", ["show ADDRESS main/loop/red/walk", "run --serve ADDRESS"])
+def test_so_it_is_where_a_manifest_may_be_left_out(project: Project, pipeline: Pipeline, words: str) -> None:
+    ended = pipeline(*words.replace("ADDRESS", WEB).split())
+
+    assert ended.code == 64, ended.said
+    assert "https://…: expected a path, not an address" in ended.err
+    assert SECRET not in ended.said
+
+
+def test_several_files_in_one_variable_are_separated_by_blanks(project: Project, pipeline: Pipeline) -> None:
+    project.write({"a.yaml": "season: spring\n", "b.yaml": "season: autumn\n"})
+    project.write(
+        {"campaign.yaml": project.manifest.read_bytes().replace(b"{", b'{"vars": {"season": "x"},', 1)}
+    )
+    pipeline.set("PIPELINE_VAR_FILE", f"{project.folder / 'a.yaml'} {project.folder / 'b.yaml'}")
+
+    ended = pipeline("validate", project.manifest)
+
+    assert ended.code == 0, ended.said

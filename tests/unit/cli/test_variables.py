@@ -1,0 +1,35 @@
+"""The values that `--var` takes."""
+
+import pytest
+
+from pipeline.cli.options import read_variables
+from pipeline.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("'tis the season", "the quotes do not match"),
+        ('"\\0"', "NUL"),
+        ('"\\ud800"', "quotes"),
+        ("a\udcffb", "half of a surrogate pair"),
+        ("1" * 20, "a number of 20 digits; at most 18 are kept; quote it if it is text"),
+        ("1" * 5000, "a number of 5,000 digits"),
+        ("017", "leading zero"),
+    ],
+)
+def test_a_value_that_cannot_be_kept_is_wrong_usage(value: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_variables((f"season={value}",), ())
+
+    assert str(refused.value).startswith("--var season: ")
+    assert told in str(refused.value)
+    str(refused.value).encode()
+
+
+def test_a_number_that_the_records_keep_is_taken() -> None:
+    assert read_variables(("season=" + "9" * 18,), ()) == {"season": int("9" * 18)}
+
+
+def test_quotes_that_match_say_that_a_number_is_text() -> None:
+    assert read_variables((f"season='{'1' * 20}'",), ()) == {"season": "1" * 20}
