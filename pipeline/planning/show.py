@@ -1,7 +1,6 @@
 """A plan as text for people and as JSON for scripts."""
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -88,7 +87,6 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
-    manifest = shlex.quote(plan.manifest)
     if plan.limit is not None:
         yield paint(
             f"Limit: {printable(plan.limit)}; a run would buy nothing and end with exit code 4.", "red"
@@ -104,7 +102,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
         told = counted(missing, "finished job has", "finished jobs have")
-        yield f"{told} no file on this machine: `pipeline collect {manifest}` downloads what is missing."
+        yield f"{told} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
     if altered:
         told = counted(altered, "finished job has", "finished jobs have")
         yield f"{told} a file that was altered here; it is left alone."
@@ -118,7 +116,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield from _unknown(plan)
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
-        yield f"{counted(failed, 'job')} failed before: `pipeline run {manifest} --retry-failed` buys again."
+        yield f"{counted(failed, 'job')} failed before: `pipeline run {plan.target} --retry-failed` buys again."
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
@@ -130,7 +128,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
         yield f"{told} under way on another machine; its results will show the outcome."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
-        yield unknown_advice(plan.manifest, [each.key for each in unknown])
+        yield unknown_advice(plan.target, [each.key for each in unknown])
 
 
 def _noun(action: Action, number: int) -> str:
