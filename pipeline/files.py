@@ -81,6 +81,21 @@ def readable(path: str, base: Path, root: Path) -> Path:
     return real
 
 
+def writable(path: str, base: Path, root: Path) -> Path:
+    """The real path of a folder that a file in `base` names to be written to: inside `root` and not hidden below it.
+
+    That `base` itself is hidden is the choice of who put the file there.
+
+    Raises:
+        ValueError: as `confined`; or it is hidden, also by a link: files in `.git` would break the repository.
+    """
+    real, folder = confined(path, base, root), base.resolve()
+    below = real.relative_to(folder if real.is_relative_to(folder) else root.resolve())
+    if hidden := _hidden_part(PurePosixPath(path)) or _hidden_part(below):
+        raise ValueError(f"'{hidden}' is hidden, and nothing is written there")
+    return real
+
+
 def refuse_hidden(path: PurePath) -> None:
     """Keep away from what people hide: `.git`, `.env`, `.ssh`.
 

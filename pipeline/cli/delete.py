@@ -25,7 +25,6 @@ from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.selection import selected_keys
-from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 
 _LONGEST = 2000
@@ -89,9 +88,9 @@ def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:
         name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
         say(f"{name}: left alone, because nothing proves that its workflow is this campaign's", err=True)
     if unproven:
-        manifest = printable(shown_path(state.workspace.campaign.manifest))
+        command = f"`pipeline prune {state.workspace.target} {unproven[0].id}`"
         say(
-            f"If you know that it is, delete it by its id: `pipeline prune {manifest} {unproven[0].id}` "
+            f"If you know that it is, delete it by its id: {command} "
             "(see docs/reference/errors.md#unproven-workflow)",
             err=True,
         )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import unicodedata
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline.cli.options import OUTPUT, verbosity, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.files import project_root
+from pipeline.files import project_root, real_path, refuse_hidden
 
 _MANIFEST = "campaign.yaml"
 _NAME = "my-campaign"
@@ -27,6 +28,7 @@ def command(folder: Path) -> None:
 
     It runs on the emulator as it is. Existing files are never overwritten.
     """
+    _assert_not_hidden(folder)
     begun = _inventory(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: not a folder")
@@ -39,7 +41,16 @@ def command(folder: Path) -> None:
         _tell(f"{path}: {'written' if written else _kept(path, content)}")
     _tell("")
     _tell("Next, free of charge (needs campaign-pipeline[emulator]):")
-    _tell(f"  pipeline run {folder / _MANIFEST} --emulate")
+    _tell(f"  pipeline run {shlex.quote(str(folder / _MANIFEST))} --emulate")
+
+
+def _assert_not_hidden(folder: Path) -> None:
+    """Refuse a folder in which a campaign could not read its own images."""
+    real = real_path(folder)
+    try:
+        refuse_hidden(real.relative_to(project_root(folder / _MANIFEST)))
+    except ValueError as error:
+        raise UsageError(f"{folder}: {error}; choose another name") from None
 
 
 def _inventory(folder: Path) -> dict[Path, bytes]:

@@ -183,15 +183,15 @@ class RunConsole:
         yield f"{listed or 'No jobs matched'}."
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
-        manifest = shown_path(self._state.workspace.campaign.manifest)
+        target = self._state.workspace.target
         unknown: list[str] = [key for key, job_status in outcome.jobs.items() if _is_unknown(job_status)]
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
-            yield unknown_advice(manifest, unknown)
+            yield unknown_advice(target, unknown)
         elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
             yield "Nothing was bought: all of it was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
-            yield f"`pipeline collect {manifest}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
+            yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if any(job_status.status == Status.DONE.value for job_status in statuses):
             yield f"Files:   {printable(shown_path(self._state.workspace.output))}/"
         if outcome.published:

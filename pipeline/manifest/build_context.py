@@ -114,7 +114,8 @@ def warn_of_prompt(name: str, text: Text, context: Context) -> None:
 def warn_of_empty_prompt(name: str, location: Location, node: Node | None, context: Context) -> None:
     """Report a prompt that is empty. `node` is its text in a YAML file, None where it is a file of its own."""
     hint = "" if node is None else _comment_hint(node)
-    context.warn(location, f"the prompt '{name}' is empty{hint}")
+    removed = "; null removes it, and no job has it" if node is not None and node.value is None else ""
+    context.warn(location, f"the prompt '{name}' is empty{hint}{removed}")
 
 
 def warn_of_braces(text: Text, context: Context) -> None:

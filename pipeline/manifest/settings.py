@@ -64,7 +64,7 @@ def build_output(
         at = folder.location
         assert_path(f"{at.source.name}:{at.line}:{at.column}: output.dir", chosen)
     try:
-        real = files.confined(chosen, manifest.parent, context.root)
+        real = files.writable(chosen, manifest.parent, context.root)
     except ValueError as error:
         context.report(
             location if folder is None else folder.location, f"the output folder '{chosen}': {error}"

@@ -45,7 +45,7 @@ def plan_of(
         made,
         limit=exceeded_limit(made, caps or caps_of(campaign.limits), spent),
         prices_of=_oldest_price(made, campaign.catalog),
-        manifest=shown_path(campaign.manifest),
+        target=state.workspace.target,
     )
 
 

@@ -35,7 +35,8 @@ def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchas
         Unfinished, InvalidInput: the records cannot be written.
     """
     if purchase.status not in {Status.ATTENTION, Status.SUBMITTED}:
-        hint = "; `pipeline run --retry-failed` buys it again" if purchase.status is Status.FAILED else ""
+        again_by = f"; `pipeline run {state.workspace.target} --retry-failed` buys it again"
+        hint = again_by if purchase.status is Status.FAILED else ""
         raise UsageError(
             f"{purchase.id} is {purchase.status}: "
             f"only a purchase that needs attention or is stuck can be given up{hint}"

@@ -106,7 +106,7 @@ class CampaignRun:
             # A command that hangs may have outlived the run.
             if self._options.checkpoint is not None:
                 self._options.checkpoint.end()
-            state = self._publish_last()
+            state = self._publish_last(plan)
             self._run_last_checkpoint()
         return self._outcome(plan, self._with_others(state))
 
@@ -221,9 +221,13 @@ class CampaignRun:
             media=dict(self.report.media),
         )
 
-    def _publish_last(self) -> CampaignState:
+    def _publish_last(self, plan: Plan) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
         state, inputs = self._state.reread(), self.report.inputs
+        if not (plan.entries or state.records.purchases or state.workspace.results.exists()):
+            # A campaign of which nothing was asked or bought gets no records, which would look like a run's.
+            self._is_published = False
+            return state
         try:
             if not self._publisher.is_current(state, inputs):
                 self._publisher.publish_all(state, inputs, self.report.media, may_go_on=self._may_go_on)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
-from pipeline.operations.workspace import shown_path
 from pipeline.purchases import Purchase
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.results.job_status import JobStatus, Summary, job_statuses, needing_attention, summarize
@@ -26,11 +25,12 @@ class EarlierTake:
 class CampaignStatus:
     """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
 
-    `manifest` is what people call it. `decisions` are what people said of what serves a job, or served it last.
+    `target` is the manifest as suggested commands name it. `decisions` are what people said of what
+    serves a job, or served it last.
     """
 
     campaign: str
-    manifest: str
+    target: str
     jobs: Mapping[JobKey, JobStatus]
     decisions: Mapping[JobKey, Decision]
     summary: Summary
@@ -55,7 +55,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     jobs = {key: job_status for key, job_status in statuses.items() if keys is None or key in keys}
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
-        manifest=shown_path(state.workspace.campaign.manifest),
+        target=state.workspace.target,
         jobs=jobs,
         decisions=_decisions(state, jobs),
         summary=summarize(

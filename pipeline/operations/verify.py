@@ -32,7 +32,9 @@ def in_records(state: CampaignState) -> Iterator[Disagreement]:
     published = read_published(state.workspace)
     if published is None:
         if state.records.purchases:
-            yield Disagreement("results", f"{name}: missing; `pipeline results` writes it")
+            yield Disagreement(
+                "results", f"{name}: missing; `pipeline results {state.workspace.target}` writes it"
+            )
         return
     wanted = Builder().build(
         state.workspace.heading(),

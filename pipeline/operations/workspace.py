@@ -1,6 +1,8 @@
 """A campaign, and where its records lie on this machine."""
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -30,6 +32,7 @@ from pipeline.schemes import (
 # What the results manifest says it was written by.
 TOOL = f"pipeline {__version__}"
 STATE_FOLDER = ".pipeline"
+_LONGEST_TARGET = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,17 @@ class Workspace:
     environment: Environment
     asked: str = ""
     is_capped: bool = False
+    record_flags: Sequence[str] = ()
+
+    @property
+    def target(self) -> str:
+        """The manifest with the flags that choose its records, quoted for a shell: for commands that are suggested.
+
+        Without the flags, a command pasted after a rehearsal would work on the real records.
+        """
+        return printable(
+            shlex.join((shown_path(self.campaign.manifest), *self.record_flags)), _LONGEST_TARGET
+        )
 
     @property
     def part(self) -> str | None:
@@ -266,6 +280,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         whole_results=_results_path(paths.results, folder, name),
         output=paths.output_location or output,
         environment=environment,
+        record_flags=_record_flags(paths),
     )
     _assert_recordable(workspace.heading().output)
     return workspace
@@ -283,6 +298,14 @@ def _assert_recordable(output: str) -> None:
         raise UsageError(
             f"--output {printable(output)}: not UTF-8, so the results could not name it; choose another folder"
         ) from None
+
+
+def _record_flags(paths: RecordPaths) -> Sequence[str]:
+    """The flags that chose `paths`; an address is shown without its password."""
+    if paths.emulate:
+        return ("--emulate",)
+    given = {**paths.by_flag(), "--state": shown_path(state_location(paths.state)) if paths.state else None}
+    return [word for flag, value in given.items() if value is not None for word in (flag, value)]
 
 
 def _results_path(given: str | None, folder: Path, name: str) -> Path:

@@ -23,14 +23,17 @@ def unknown_warning(key: str, reason: str | None) -> str:
     return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"
 
 
-def unknown_advice(manifest: str, names: Sequence[str]) -> str:
-    """The advice about unknown outcomes: `names` are keys or purchase ids, and the first stands for all."""
+def unknown_advice(target: str, names: Sequence[str]) -> str:
+    """The advice about unknown outcomes: `names` are keys or purchase ids, and the first stands for all.
+
+    `target` is the manifest with the flags that choose its records, quoted for a shell.
+    """
     return (
         f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve each: "
-        f"{resolve_command(manifest, names[0])} (see docs/how-to/attention.md)"
+        f"{resolve_command(target, names[0])} (see docs/how-to/attention.md)"
     )
 
 
-def resolve_command(manifest: str, key: str) -> str:
+def resolve_command(target: str, key: str) -> str:
     """The command that resolves an unknown outcome, to be pasted once the id is known."""
-    return f"`pipeline resolve {shlex.quote(manifest)} {shlex.quote(printable(key, 2000))} --workflow-id ID`"
+    return f"`pipeline resolve {target} {shlex.quote(printable(key, 2000))} --workflow-id ID`"

@@ -105,8 +105,8 @@ class Plan:
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
     `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
-    of the oldest price of what is bought, as far as the catalogue has it. `manifest` is the name of the
-    manifest, for the commands that they are pointed at.
+    of the oldest price of what is bought, as far as the catalogue has it. `target` is the manifest
+    with the flags that choose its records, quoted for a shell: for the commands that are suggested.
     """
 
     entries: Sequence[Entry]
@@ -115,7 +115,7 @@ class Plan:
     limit: str | None = None
     elsewhere: frozenset[PurchaseId] = frozenset()
     prices_of: str | None = None
-    manifest: str = "MANIFEST"
+    target: str = "MANIFEST"
     _by_key: dict[str, Entry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """A plan as text for people and as JSON for scripts."""
 
 import json
-import shlex
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -32,6 +32,11 @@ _LOOK: dict[Action, tuple[str, Colour, str]] = {
 _LONGEST_VALUE = 120
 # What is not printable is escaped, and takes up to ten times as much.
 _LONGEST_SPAN = 4000
+# Blanks other than U+0020, variation selectors and joiners of glyphs, and the fillers of Hangul.
+_LOOKS_LIKE_NOTHING = re.compile(
+    "[\u00a0\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200a\u202f\u205f"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
@@ -69,8 +74,18 @@ def _sides(change: Difference, paint: Paint) -> Iterator[str]:
 
 
 def _spans(spans: Iterable[Span], colour: Colour, paint: Paint) -> str:
-    shown = ((printable(span.text, _LONGEST_SPAN), span.changed) for span in spans)
-    return "".join(paint(text, colour) if changed else text for text, changed in shown) or '""'
+    parts = list(spans)
+    shown = ((_visible(span.text), span.changed) for span in parts)
+    painted = "".join(paint(text, colour) if changed else text for text, changed in shown)
+    whole = "".join(span.text for span in parts)
+    return f'"{painted}"' if whole != whole.strip(" ") or not whole else painted
+
+
+def _visible(text: str) -> str:
+    """`text` without anything that looks like a blank, or like nothing, and is not: two texts are told apart."""
+    return _LOOKS_LIKE_NOTHING.sub(
+        lambda found: found[0].encode("unicode_escape").decode("ascii"), printable(text, _LONGEST_SPAN)
+    )
 
 
 def _price(credits_asked: int | None) -> str:
@@ -88,7 +103,6 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
-    manifest = shlex.quote(plan.manifest)
     if plan.limit is not None:
         yield paint(
             f"Limit: {printable(plan.limit)}; a run would buy nothing and end with exit code 4.", "red"
@@ -104,7 +118,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
         told = counted(missing, "finished job has", "finished jobs have")
-        yield f"{told} no file on this machine: `pipeline collect {manifest}` downloads what is missing."
+        yield f"{told} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
     if altered:
         told = counted(altered, "finished job has", "finished jobs have")
         yield f"{told} a file that was altered here; it is left alone."
@@ -118,7 +132,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield from _unknown(plan)
     failed = sum(_stays_failed(entry) for entry in plan.entries)
     if failed:
-        yield f"{counted(failed, 'job')} failed before: `pipeline run {manifest} --retry-failed` buys again."
+        yield f"{counted(failed, 'job')} failed before: `pipeline run {plan.target} --retry-failed` buys again."
 
 
 def _unknown(plan: Plan) -> Iterator[str]:
@@ -130,7 +144,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
         yield f"{told} under way on another machine; its results will show the outcome."
     unknown = [each for each in entries if each not in elsewhere]
     if unknown:
-        yield unknown_advice(plan.manifest, [each.key for each in unknown])
+        yield unknown_advice(plan.target, [each.key for each in unknown])
 
 
 def _noun(action: Action, number: int) -> str:

@@ -1,5 +1,7 @@
 """`pipeline collect` fetches what is paid for: by the manifest, the state or the results alone. It buys nothing."""
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, picture, spring
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.emulator.settings import EmulatorSettings
 
 WALK = "main/loop/red/walk"
 
@@ -215,3 +218,43 @@ def test_another_file_at_the_vendor_is_not_taken_for_the_one_that_was_bought(
     assert ended.code == 8, ended.said
     assert "not the file that was downloaded before" in ended.said
     assert project.output() == {}
+
+
+def test_a_campaign_of_which_nothing_was_bought_gets_no_results(project: Project, pipeline: Pipeline) -> None:
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.code == 0, ended.said
+    assert not project.results_file.exists()
+    assert "Results:" not in ended.out
+
+
+def test_the_command_that_a_rehearsal_suggests_works_on_the_rehearsal(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.emulator.settings.EmulatorSettings", EmulatorSettings.tiny)
+    assert pipeline("run", project.manifest, "--emulate").code == 0
+    shutil.rmtree(project.folder / "output")
+    suggested = re.search("`pipeline (collect [^`]+)`", pipeline("plan", project.manifest, "--emulate").out)
+    assert suggested is not None
+
+    ended = pipeline(*shlex.split(suggested[1]))
+
+    assert ended.code == 0, ended.said
+    assert len(list((project.folder / "output").rglob("*.mp4"))) == 2
+    assert not project.results_file.exists()
+
+
+def test_a_suggested_command_keeps_the_flags_that_choose_the_records(
+    project: Project, pipeline: Pipeline
+) -> None:
+    flags = ("--state", "a b.db", "--results", "other.json", "--output", "elsewhere")
+    assert pipeline("run", project.manifest, *flags).code == 0
+    shutil.rmtree(project.folder / "elsewhere")
+    suggested = re.search("`pipeline (collect [^`]+)`", pipeline("plan", project.manifest, *flags).out)
+    assert suggested is not None
+
+    ended = pipeline(*shlex.split(suggested[1]))
+
+    assert ended.code == 0, ended.said
+    assert len(list((project.folder / "elsewhere").rglob("*.mp4"))) == 2
+    assert not project.results_file.exists()

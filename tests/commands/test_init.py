@@ -1,5 +1,6 @@
 """`pipeline init`: a campaign that runs as it is, and nobody's file overwritten."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,27 @@ def test_the_workflow_is_where_github_looks_for_it(offline: Pipeline, folder: Pa
     [workflow] = folder.rglob("*.yml")
     assert workflow == folder / ".github" / "workflows" / "campaigns.yml"
     assert "pipeline validate . --format github" in workflow.read_text()
+
+
+@pytest.mark.parametrize("where", [".camp", "campaigns/.spring", ".camp/spring"])
+def test_a_hidden_folder_is_refused_as_its_images_could_not_be_read(
+    offline: Pipeline, folder: Path, where: str
+) -> None:
+    (folder / ".git").mkdir()
+
+    ended = offline("init", where)
+
+    assert ended.code == 64
+    assert "is hidden, and hidden files are not read" in ended.err
+    assert contents(folder) == {}
+
+
+def test_the_command_that_is_suggested_can_be_pasted(offline: Pipeline, folder: Path, tiny: None) -> None:
+    suggested = offline("init", "'tis a test").out.splitlines()[-1]
+
+    ran = offline(*shlex.split(suggested)[1:])
+
+    assert ran.code == 0, ran.said
 
 
 @pytest.mark.parametrize("where", ["file", "file/below"])

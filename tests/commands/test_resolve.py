@@ -89,7 +89,7 @@ def test_what_is_abandoned_is_not_bought_again(
     assert len(vendor.ledger.entries) == 1
     late = pipeline("resolve", unknown.manifest, WALK, "--resubmit")
     assert late.code == 64
-    assert "`pipeline run --retry-failed` buys it again" in late.err
+    assert "`pipeline run campaign.yaml --retry-failed` buys it again" in late.err
 
 
 def test_what_was_not_bought_gives_its_credits_back_and_is_bought_by_the_next_run(

@@ -105,7 +105,7 @@ def test_results_that_are_gone_are_a_difference(bought: Project, pipeline: Pipel
     ended = pipeline("verify", bought.manifest)
 
     assert ended.code == 1
-    assert "spring.results.json: missing; `pipeline results` writes it" in ended.out
+    assert "spring.results.json: missing; `pipeline results campaign.yaml` writes it" in ended.out
 
 
 def test_an_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline) -> None:

@@ -132,3 +132,17 @@ class TestFoldersOfCampaigns:
         (tmp_path / "real" / "spring.yaml").write_text(HEAD + ANYTHING)
         (tmp_path / "link").symlink_to("real")
         assert load(tmp_path / "link" / "spring.yaml").name == "spring"
+
+
+@pytest.mark.parametrize("folder", [".git/refs/heads", "./.made", "deep/.made", ".made/../made", "folder"])
+def test_no_output_folder_is_hidden(secret: Project, folder: str) -> None:
+    found = secret.problems(f"{ANYTHING}output: {{dir: {folder}}}\n")
+    (problem,) = [each for each in found if each.severity == "error"]
+
+    assert "is hidden, and nothing is written there" in problem.message
+    assert str(problem.position) == "campaign.yaml:4:15"
+
+
+def test_an_output_folder_beside_a_manifest_in_a_hidden_folder_is_the_operators(project: Project) -> None:
+    manifest = project.write(".campaigns/spring.yaml", HEAD + ANYTHING + "output: {dir: made}\n")
+    assert load(manifest).output.dir == project.root / ".campaigns" / "made"

@@ -132,6 +132,8 @@ class TestEmpty:
         assert warning.startswith("campaign.yaml:6:")
         assert "prompts.q: the prompt 'q' is empty" in warning
         assert ("'#' begins a comment" in warning) == written.startswith("#")
+        is_null = written in ("", "null") or written.startswith("#")
+        assert ("null removes it" in warning) == is_null
 
     def test_so_it_is_in_a_file_a_list_or_a_table(self, project: Project) -> None:
         project.write("q.j2", "\n \n")

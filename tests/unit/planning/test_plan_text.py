@@ -100,6 +100,23 @@ def test_a_long_value_is_cut_and_a_hostile_one_is_harmless() -> None:
     assert all(len(line) < 400 for line in shown)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("a cat", "a cat ", 'a cat → "a cat "'),
+        (" a cat", "a cat", '" a cat" → a cat'),
+        ("a cat", "a\u00a0cat", r"a cat → a\xa0cat"),
+        ("a cat", "a\u3000cat", r"a cat → a\u3000cat"),
+        ("a \u2764", "a \u2764\ufe0f", "a \u2764 → a \u2764\\ufe0f"),
+        ("a cat", "a \u3164cat", r"a cat → a \u3164cat"),
+        ("", " ", '"" → " "'),
+    ],
+)
+def test_texts_that_look_the_same_are_shown_as_they_differ(old: str, new: str, expected: str) -> None:
+    shown = list(as_text(plan([job("a", new)], bought(1, job("a", old)))))
+    assert shown[1] == f"      options.prompt: {expected}"
+
+
 def test_colours_are_those_of_the_painter() -> None:
     shown = list(as_text(plan([job("a")]), lambda text, colour: f"<{colour}>{text}</{colour}>"))
     assert shown[0].startswith("<green>  + hero/overlay/a</green>")
