@@ -47,10 +47,15 @@ def command(
     for path in found:
         try:
             campaign = load(path, variables=overrides)
-            read.append(campaign)
-            number = sum(1 for _ in expand(campaign, problems.append))
         except InvalidInput as error:
             problems.extend(error.problems)
+            continue
+        read.append(campaign)
+        try:
+            number = sum(1 for _ in expand(campaign, problems.append))
+        except InvalidInput as error:
+            # A warning may name the cause: an empty prompt, which no job has.
+            problems.extend((*campaign.warnings, *error.problems))
         else:
             problems.extend(campaign.warnings)
             if problem := provider_problem(campaign, "warning"):

@@ -269,6 +269,20 @@ class TestUnusedVars:
         assert offline("validate", project.manifest, "--var-file", "vars.yaml").code == 0
 
 
+def test_a_doubt_is_told_beside_an_error_that_it_explains(folder: Path, offline: Pipeline) -> None:
+    written = (
+        "version: 1\nname: spring\nimage_sets: {s: [images/red.png]}\nprompts:\n  walk:\n"
+        'templates: {loop: {template_id: each_explodedloop_0226, options: {prompt: "{{ prompt }}"}}}\n'
+    )
+    campaign(folder, {"campaign.yaml": written})
+
+    ended = offline("validate", "campaign.yaml")
+
+    assert ended.code == 3
+    assert "prompts.walk: the prompt 'walk' is empty; null removes it" in ended.out
+    assert "'prompt' is undefined" in ended.out
+
+
 def test_a_doubt_is_told_and_taken(folder: Path, offline: Pipeline) -> None:
     written = (
         "version: 1\nname: spring\nimage_sets: {s: [images/red.png]}\nprompts:\n  p: Get the #1 shoe\n  q: #ff0000\n"
