@@ -224,8 +224,10 @@ class CampaignRun:
     def _publish_last(self, plan: Plan) -> CampaignState:
         """Write the last results manifest of this run, or note why that cannot be."""
         state, inputs = self._state.reread(), self.report.inputs
-        if not (plan.entries or state.records.purchases or state.workspace.results.exists()):
+        is_asked = plan.entries or state.records.purchases or state.workspace.results.exists()
+        if not is_asked and state.workspace.shard is None:
             # A campaign of which nothing was asked or bought gets no records, which would look like a run's.
+            # A shard without a job does: `merge` asks for the results of each.
             self._is_published = False
             return state
         try:
