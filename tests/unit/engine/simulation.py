@@ -70,9 +70,14 @@ def _do(call: Callable[[], T], future: "Future[T]") -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        future.set_result(call())
-    except Exception as error:
+        result = call()
+    except BaseException as error:
+        # As a thread's executor does. What kills a run also ends its call, which is waited for on the way out.
         future.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        future.set_result(result)
 
 
 @dataclass
