@@ -4,6 +4,7 @@ python lumen_server.py        # prints its address, and takes any key
 """
 
 import json
+import secrets
 import struct
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,7 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self._tell({})
         else:
             renders = self.server.renders  # type: ignore[attr-defined]  # set below
-            render = f"r-{len(renders) + 1}"
+            # Calls run in threads. A random id cannot be given twice, as one from the number of renders could.
+            render = f"r-{secrets.token_hex(8)}"
             href = f"http://{self.headers['Host']}/files/{render}.png"
             files = [{"href": href, "mime": "image/png", "length": len(still())}]
             renders[render] = {"render": render, "state": "done", "name": "", "files": files, **told}
