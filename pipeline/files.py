@@ -264,7 +264,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make the names in `folder` durable; where the system cannot, nothing is lost that was not before."""
     descriptor = system.open_folder(folder)
     if descriptor is None:

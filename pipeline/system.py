@@ -43,7 +43,7 @@ def clock() -> float:
     return time.monotonic() if _CLOCK is None else float(getattr(time, "clock_gettime")(_CLOCK))  # noqa: B009
 
 
-def open_folder(folder: os.PathLike[str]) -> int | None:
+def open_folder(folder: os.PathLike[str] | str) -> int | None:
     """A descriptor of `folder`, to lock or to sync it; None on Windows, which opens none.
 
     Raises:

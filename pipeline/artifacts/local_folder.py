@@ -51,7 +51,7 @@ class LocalFolder:
         while self._unsynced:
             folder = self._unsynced.pop()
             try:
-                sync_folder(Path(folder))
+                sync_folder(folder)
             except FileNotFoundError:
                 continue  # deleted under the run, with its files: those are missing, and fetched again
             except OSError as error:

@@ -149,6 +149,7 @@ class WritableFile:
             InvalidInput, Unfinished: it cannot be written.
         """
         self.path = path
+        self._files = (str(path), str(beside(path, "-wal")))
         try:
             self._keep_backup_before_migration()
             self.connection = connect(path, "mode=rw")
@@ -201,7 +202,7 @@ class WritableFile:
 
     def _look(self) -> tuple[tuple[int, int], ...] | None:
         try:
-            looked = [each.stat() for each in (self.path, beside(self.path, "-wal"))]
+            looked = [os.stat(each) for each in self._files]  # noqa: PTH116 - texts, as this is asked in every turn
         except FileNotFoundError:
             return None
         return tuple((status.st_dev, status.st_ino) for status in looked)

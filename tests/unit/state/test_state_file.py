@@ -314,9 +314,9 @@ def replace_with_a_copy(path: Path) -> None:
 
 @fails_without("pipeline.state.state_file:WritableFile.assert_in_place", "if self._look() != self._inodes")
 @fails_without(
-    "pipeline.state.state_file:WritableFile._look",
-    "looked = [each.stat() for",
-    swap=(" beside(self.path, '-wal')", ""),
+    "pipeline.state.state_file:WritableFile.__init__",
+    "self._files =",
+    swap=(", str(beside(path, '-wal'))", ","),
 )
 @pytest.mark.parametrize("which", ["state", "wal"])
 @pytest.mark.parametrize("harm", [Path.unlink, replace_with_a_copy])
