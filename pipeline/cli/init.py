@@ -13,7 +13,7 @@ from pipeline.cli.options import OUTPUT, verbosity, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.errors import Unfinished, UsageError, printable
-from pipeline.files import project_root, real_path, refuse_hidden
+from pipeline.paths import project_root, real_path, refuse_hidden
 
 _MANIFEST = "campaign.yaml"
 _NAME = "my-campaign"

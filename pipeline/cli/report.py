@@ -20,11 +20,11 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import say
 from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, printable
-from pipeline.files import real_path
 from pipeline.manifest.discover import find
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
 from pipeline.operations.workspace import shown_path
+from pipeline.paths import real_path
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
 from pipeline.schemes import is_object_store

@@ -19,8 +19,9 @@ from pipeline.engine.listing import matched, media_of, recorded_of
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError, Unfinished
-from pipeline.files import as_on_disk, read_limited
+from pipeline.files import read_limited
 from pipeline.jobs import Job, LocalFile, MediaType, RemoteFile, UpstreamOutput
+from pipeline.paths import as_on_disk
 from pipeline.planning.plan import Entry
 from pipeline.providers.base import (
     Attachment,

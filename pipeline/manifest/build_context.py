@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import files
+from pipeline import paths
 from pipeline.documents.node import Location, Node, SourceFile, beside
 from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Problem
@@ -79,7 +79,7 @@ class Context:
         if value.text is None:
             return None
         try:
-            real = files.readable(value.text, value.node.source.path.parent, self.root)
+            real = paths.readable(value.text, value.node.source.path.parent, self.root)
         except ValueError as error:
             self.report(value.location, str(error))
             return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline import files
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.paths import follow_links
 
 _SUFFIXES = (".yaml", ".yml")
 _MARKS = (
@@ -61,12 +62,12 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
     campaigns: list[Path] = []
     problems: list[Problem] = []
     try:
-        files.follow_links(folder)
+        follow_links(folder)
     except ValueError as error:
         return [], [Problem(str(error), Position(str(folder)))]
     for file in _yaml_files(folder):
         try:
-            real = files.follow_links(file)
+            real = follow_links(file)
         except ValueError as error:
             if file.exists():
                 problems.append(Problem(str(error), Position(str(file), 1, 1)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline import files
+from pipeline import paths
 from pipeline.documents.node import Document, Node, beside, merge
 from pipeline.documents.value import Value
 from pipeline.documents.yaml_reader import read_yaml
@@ -56,7 +56,7 @@ class _Layers:
     def _base(self, value: Value, path: Path, above: tuple[Path, ...]) -> Node | None:
         text = value.text or ""
         try:
-            real = files.readable(text, path.parent, self.root)
+            real = paths.readable(text, path.parent, self.root)
         except ValueError as error:
             self._report(value, f"cannot extend '{text}': {error}")
             return None

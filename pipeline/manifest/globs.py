@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pipeline import files
+from pipeline import paths
 
 _MAGIC = frozenset("*?[")
 _BRACES = re.compile(r"\{([^{},]*),([^{},]*)[^{}]*\}")
@@ -39,11 +39,11 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
     if ".." in parts[first:]:
         raise ValueError("'..' is allowed only at the start of a pattern")
-    files.refuse_hidden(PurePosixPath(pattern))
-    files.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
+    paths.refuse_hidden(PurePosixPath(pattern))
+    paths.readable(pattern if pattern.startswith("/") else "/".join(parts[:first]), base, root)
     found = set(_Walk(root.resolve()).files(base, parts))
     for path in found:
-        files.check_name(path)
+        paths.check_name(path)
     return sorted(found, key=lambda path: unicodedata.normalize("NFC", path))
 
 
@@ -91,7 +91,7 @@ class _Walk:
         """Whether what a folder holds may be listed; what a linked file leads to is judged when it is read."""
         if not folder.is_symlink():
             return True
-        real = files.real_path(folder)
+        real = paths.real_path(folder)
         if not real.is_relative_to(self._root):
             return False
         return not any(part.startswith(".") for part in real.relative_to(self._root).parts)

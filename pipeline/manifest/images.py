@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, paths
 from pipeline.errors import did_you_mean
 from pipeline.jobs import LocalFile
 
@@ -41,9 +41,9 @@ class Images:
         Raises:
             ValueError: it is missing, not inside the project, or no image that the vendor takes.
         """
-        real = files.readable(path, base, self.root)
+        real = paths.readable(path, base, self.root)
         relative = Path(os.path.relpath(real, self.folder)).as_posix()
-        files.check_name(relative)
+        paths.check_name(relative)
         if real not in self._hashes:
             self._hashes[real] = _hash_of_image(real, path)
         return LocalFile(unicodedata.normalize("NFC", relative), self._hashes[real])

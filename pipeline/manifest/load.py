@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline import files
+from pipeline import paths
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput, Position, Problem, in_order
 from pipeline.jobs import Json
@@ -40,7 +40,7 @@ def load(
     name = name or str(path)
     _check_variables(variables)
     manifest = _followed(path, name)
-    root = files.project_root(manifest)
+    root = paths.project_root(manifest)
     document = read_layers(manifest, name, root)
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
@@ -75,9 +75,9 @@ def _check_variables(variables: Mapping[str, Json]) -> None:
 def _followed(path: Path, name: str) -> Path:
     """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
     try:
-        files.check_name(str(path))
-        real = files.follow_links(path)
-        files.check_name(str(real))
+        paths.check_name(str(path))
+        real = paths.follow_links(path)
+        paths.check_name(str(real))
     except ValueError as error:
         raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
     return real

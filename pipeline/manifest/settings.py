@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline import files
+from pipeline import paths
 from pipeline.documents.node import Location
 from pipeline.documents.value import Value
 from pipeline.manifest.build_context import Context
@@ -64,7 +64,7 @@ def build_output(
         at = folder.location
         assert_path(f"{at.source.name}:{at.line}:{at.column}: output.dir", chosen)
     try:
-        real = files.writable(chosen, manifest.parent, context.root)
+        real = paths.writable(chosen, manifest.parent, context.root)
     except ValueError as error:
         context.report(
             location if folder is None else folder.location, f"the output folder '{chosen}': {error}"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path
 from pipeline.operations.workspace import (
     STATE_FOLDER,
     RecordPaths,
     shown_path,
     state_location,
 )
+from pipeline.paths import real_path
 from pipeline.results.file import read
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path
 

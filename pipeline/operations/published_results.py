@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.manifest.model import Campaign
 from pipeline.media.facts import RULE, can_read
 from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.paths import real_path
 from pipeline.purchases import Decisions
 from pipeline.results.file import ResultsFile, Version, read
 from pipeline.state.store import Store

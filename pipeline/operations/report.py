@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.report_records import RecordsOnDisk, of_results
 from pipeline.operations.workspace import cache_folder, project_path, scratch_folder, shown_path
+from pipeline.paths import real_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys

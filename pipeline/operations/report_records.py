@@ -8,10 +8,10 @@ from typing import Any
 
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path
 from pipeline.manifest.expand import expand
 from pipeline.operations.published_results import published_files
 from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.paths import real_path
 from pipeline.purchases import Decisions, Records, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import UsageError, did_you_mean, printable
-from pipeline.files import real_path
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.plan import plan_of
+from pipeline.paths import real_path
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys

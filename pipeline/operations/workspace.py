@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.errors import UsageError, printable
-from pipeline.files import project_root, real_path
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
+from pipeline.paths import project_root, real_path
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (

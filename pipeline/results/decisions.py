@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import alone_in, follow_links, write_atomically
+from pipeline.files import alone_in, write_atomically
 from pipeline.jobs import JobKey, Json
+from pipeline.paths import follow_links
 from pipeline.purchases import Decisions, PurchaseId
 
 _HEADER = (

@@ -15,9 +15,10 @@ from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import Stamp, follow_links, read_limited, stamp, write_atomically
+from pipeline.files import Stamp, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
+from pipeline.paths import follow_links
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason

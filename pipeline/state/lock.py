@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import system
 from pipeline.errors import InvalidInput, PipelineError, StateLocked, Unfinished
-from pipeline.files import real_path
+from pipeline.paths import real_path
 
 MOUNTS = Path("/proc/self/mounts")
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
-from pipeline.files import real_path, write_atomically
+from pipeline.files import write_atomically
+from pipeline.paths import real_path
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import soundness, state_file
 from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system

@@ -15,7 +15,7 @@ from typing import TypeVar
 import psycopg
 
 from pipeline.errors import InvalidInput, printable
-from pipeline.files import project_root, real_path
+from pipeline.paths import project_root, real_path
 from pipeline.schemes import DatabaseUrl, part_name
 from pipeline.state import state_file
 from pipeline.state.opening import DEFAULT_FOLDER, once_in_this_process

@@ -34,7 +34,7 @@ def secret(project: Project) -> Project:
     "path", [HIDDEN, ".env", "deep/.secrets/key", "link", "folder/config", "./deep/../.env"]
 )
 @pytest.mark.parametrize("reader", READERS)
-@fails_without("pipeline.files:readable", "refuse_hidden(real.relative_to")
+@fails_without("pipeline.paths:readable", "refuse_hidden(real.relative_to")
 def test_nothing_hidden_is_opened(secret: Project, reader: str, path: str) -> None:
     problems = secret.problems(READERS[reader].replace("PATH", path))
 
@@ -103,7 +103,7 @@ class TestFoldersOfCampaigns:
             load(Path("link"))
         assert raised.value.problems[0].source == ""
 
-    @fails_without("pipeline.files:_refuse_link", "if hidden and")
+    @fails_without("pipeline.paths:_refuse_link", "if hidden and")
     def test_nor_are_the_links_in_a_folder(self, secret: Project) -> None:
         (secret.root.parent / "outside" / "c.yaml").write_text(f"{HEAD}{SECRET}\n")
         secret.write(".git/c.yaml", f"{HEAD}{SECRET}\n")

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from manifest.authoring import ANYTHING, Project, png
-from pipeline import files
+from pipeline.files import sha256_of
 from pipeline.jobs import LocalFile, RemoteFile
 from pipeline.manifest import globs
 from pipeline.manifest.images import LARGEST, Images, check_image
+from pipeline.paths import as_on_disk
 
 Form = Literal["NFC", "NFD"]
 
@@ -51,7 +52,7 @@ class TestContent:
     ) -> None:
         project.write("image.dat", encoded(kind))
         (job,) = project.jobs(ANYTHING + "image_sets: {shoes: [image.dat]}\n")
-        assert job.request.images == (LocalFile("image.dat", files.sha256_of(project.root / "image.dat")),)
+        assert job.request.images == (LocalFile("image.dat", sha256_of(project.root / "image.dat")),)
 
     def test_a_jpeg_with_much_metadata_is_one(self, project: Project) -> None:
         jpeg = encoded("JPEG")
@@ -191,7 +192,7 @@ class TestPlaces:
         assert isinstance(image, LocalFile)
         assert image.path == unicodedata.normalize("NFC", name)
         assert job.coordinates.image == unicodedata.normalize("NFC", "tür-ñ")
-        assert files.as_on_disk(project.root / image.path).exists()
+        assert as_on_disk(project.root / image.path).exists()
 
 
 class TestUrls:

@@ -300,7 +300,7 @@ class TestCampaign:
         campaign = load(link)
         assert (campaign.manifest, campaign.root) == (real, project.root)
 
-    @fails_without("pipeline.files:_refuse_link", "if not target.is_relative_to(project)")
+    @fails_without("pipeline.paths:_refuse_link", "if not target.is_relative_to(project)")
     def test_a_link_to_a_manifest_is_not_followed_out_of_its_project(
         self, project: Project, tmp_path: Path
     ) -> None:
