@@ -11,7 +11,8 @@ from pathlib import Path
 from pipeline import record_limits
 from pipeline.engine.claim import claimed
 from pipeline.engine.listing import matched, matched_by_url, recorded_from, step_indexes, without_query
-from pipeline.media.facts import MediaFacts, read_facts
+from pipeline.media.facts import MediaFacts
+from pipeline.media.optional import read_facts
 from pipeline.providers.base import Downloaded, DownloadFailed, Media, Provider, Workflow
 from pipeline.purchases import Output, Step, WorkflowId
 

@@ -10,7 +10,8 @@ from pipeline.artifacts.base import Sender, StoredObject, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.engine.fetch import FetchedFile, FetchResult, Wanted, fetch
 from pipeline.errors import Unfinished, printable
-from pipeline.media.facts import UNREADABLE, read_still
+from pipeline.media.facts import UNREADABLE
+from pipeline.media.optional import read_still
 from pipeline.providers.base import DownloadFailed, Provider, Workflow
 from pipeline.purchases import Purchase, WorkflowId
 

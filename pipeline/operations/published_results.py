@@ -12,7 +12,8 @@ from types import MappingProxyType
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Job, JobKey, Json
 from pipeline.manifest.model import Campaign
-from pipeline.media.facts import RULE, can_read
+from pipeline.media.facts import RULE
+from pipeline.media.optional import can_read
 from pipeline.operations.workspace import TOOL, Workspace, shown_path
 from pipeline.paths import real_path
 from pipeline.purchases import Decisions

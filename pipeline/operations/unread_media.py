@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from pipeline.files import write_atomically
 from pipeline.jobs import Json
-from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json, facts_reader, read_facts
+from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json
+from pipeline.media.optional import facts_reader, read_facts
 from pipeline.schemes import OutputLocation
 from pipeline.state.store import PlacedFile
 

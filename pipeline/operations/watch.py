@@ -17,7 +17,8 @@ from pipeline.operations.workspace import Workspace, now
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses
 from pipeline.state import look
-from pipeline.state.lock import Holder, beside
+from pipeline.state.folder import beside
+from pipeline.state.lock import Holder
 
 # File systems round times; two changes within one step look the same. Ample, as looking again costs little.
 _UNSURE_NS = 5_000_000_000

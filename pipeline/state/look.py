@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pipeline import files
 from pipeline.schemes import DatabaseUrl, StateLocation, parts_beside
-from pipeline.state import lock
-from pipeline.state.lock import Holder, beside
+from pipeline.state import folder, lock
+from pipeline.state.folder import beside
+from pipeline.state.lock import Holder
 
 if TYPE_CHECKING:
     from pipeline.state.postgres.team_state import TeamState
@@ -77,7 +78,7 @@ def refuse_network_file_system(state: StateLocation) -> None:
         InvalidInput: it lies on one.
     """
     if isinstance(state, Path):
-        lock.refuse_network_file_system(state)
+        folder.refuse_network_file_system(state)
 
 
 def _team_state(url: DatabaseUrl, campaign: str) -> "TeamState":

@@ -3,22 +3,20 @@
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pipeline.errors import InvalidInput
-from pipeline.files import write_atomically
 from pipeline.paths import real_path
 from pipeline.schemes import DatabaseUrl, StateLocation
 from pipeline.state import soundness, state_file
-from pipeline.state.lock import MOUNTS, Lock, cannot_write, refuse_network_file_system
+from pipeline.state.folder import MOUNTS, make_folder, refuse_network_file_system
+from pipeline.state.lock import Lock, once_in_this_process
 from pipeline.state.rescue import Rescue, rescue_path
 from pipeline.state.sql.sqlite import Epoch, SqliteDatabase
 from pipeline.state.sql.store import Access, SqlStore
 from pipeline.state.state_file import WritableFile
 
-DEFAULT_FOLDER = ".pipeline"
 SQLITE = sqlite3.sqlite_version
 # The first that knows RETURNING.
 _OLDEST_SQLITE = (3, 35)
@@ -165,26 +163,3 @@ def _identified(
 def _relative(manifest: Path, state: Path) -> str:
     """The manifest as seen from the state's folder, so that both can move together."""
     return os.path.relpath(manifest.resolve(), state.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """The state's folder; a new one is its owner's alone, and ignores itself in git."""
-    try:
-        is_new = not folder.exists()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if (is_new or folder.name == DEFAULT_FOLDER) and not ignore.exists():
-            write_atomically(ignore, b"*\n")
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def once_in_this_process(release: Callable[[], None]) -> Callable[[], None]:
-    """`release`, which does nothing in a forked child: it has a copy of what is open, and no business with it."""
-    owner = os.getpid()
-
-    def let_go() -> None:
-        if os.getpid() == owner:
-            release()
-
-    return let_go

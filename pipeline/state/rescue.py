@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import system
 from pipeline.purchases import PurchaseId, WorkflowId
-from pipeline.state.lock import beside, cannot_write
+from pipeline.state.folder import beside, cannot_write
 
 # Blank lines, to be written over: enough for several hundred ids.
 _ROOM = b"\n" * (64 * 1024)

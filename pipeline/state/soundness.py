@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import system
 from pipeline.errors import InvalidInput
 from pipeline.state import file_format, wal
-from pipeline.state.lock import beside
+from pipeline.state.folder import beside
 from pipeline.state.state_file import (
     RESTORE,
     Identity,

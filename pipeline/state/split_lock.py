@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline import system
 from pipeline.errors import InvalidInput, StateLocked
-from pipeline.state.lock import beside, cannot_write
-from pipeline.state.opening import make_folder
+from pipeline.state.folder import beside, cannot_write, make_folder
 
 _LONGEST_NOTE = 4096
 

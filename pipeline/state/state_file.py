@@ -19,7 +19,7 @@ from pipeline import failpoints, system
 from pipeline.errors import InvalidInput, PipelineError, Unfinished
 from pipeline.files import sync_folder
 from pipeline.state import file_format
-from pipeline.state.lock import beside, cannot_write
+from pipeline.state.folder import beside, cannot_write
 
 _BUSY_SECONDS = 10.0
 RESTORE = (

@@ -16,7 +16,7 @@ from support.processes import Running
 from pipeline import jobs
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import LedgerEntry
-from pipeline.state.lock import refuse_network_file_system
+from pipeline.state.folder import refuse_network_file_system
 from pipeline.state.opening import open_store
 
 RUN_AGAIN = {"walk": "a walk in the park", "dance": "a dance in the rain", "run": "a run"}

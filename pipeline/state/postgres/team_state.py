@@ -18,7 +18,8 @@ from pipeline.errors import InvalidInput, printable
 from pipeline.paths import project_root, real_path
 from pipeline.schemes import DatabaseUrl, part_name
 from pipeline.state import state_file
-from pipeline.state.opening import DEFAULT_FOLDER, once_in_this_process
+from pipeline.state.folder import DEFAULT_FOLDER
+from pipeline.state.lock import once_in_this_process
 from pipeline.state.postgres import lease, team_tables
 from pipeline.state.postgres.lease import Claim, Holder, clock
 from pipeline.state.postgres.receipts import Receipts

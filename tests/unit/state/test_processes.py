@@ -121,7 +121,7 @@ print("alive", flush=True)
 
 
 @fails_without(
-    "pipeline.state.opening:once_in_this_process.let_go",
+    "pipeline.state.lock:once_in_this_process.let_go",
     "if os.getpid() == owner:",
     swap=("os.getpid() == owner", "True"),
 )

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from support.protection import fails_without
+
+from pipeline.errors import InvalidInput
+from pipeline.state.folder import refuse_network_file_system
+from pipeline.state.opening import open_store
+from state.conftest import NOW, Desk
+
+
+def mounts(tmp_path: Path, *lines: str) -> Path:
+    table = tmp_path / "mounts"
+    table.write_text("".join(f"{line} rw 0 0\n" for line in ("/dev/vda / ext4", *lines)))
+    return table
+
+
+@fails_without("pipeline.state.folder:refuse_network_file_system", "if kind in _NETWORK:")
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "lustre"])
+def test_a_network_file_system_is_refused(tmp_path: Path, kind: str) -> None:
+    table = mounts(tmp_path, f"server:/x {tmp_path} {kind}")
+    with pytest.raises(InvalidInput, match="PIPELINE_ALLOW_NETWORK_FS=1"):
+        refuse_network_file_system(tmp_path / "deep" / "s.db", table)
+
+
+def test_a_local_file_system_below_a_network_one_is_fine(tmp_path: Path) -> None:
+    table = mounts(tmp_path, f"server:/x {tmp_path} nfs4", f"/dev/vdb {tmp_path}/deep xfs")
+    refuse_network_file_system(tmp_path / "deep" / "s.db", table)
+    refuse_network_file_system(tmp_path.parent / "deeper" / "s.db", table)
+
+
+@fails_without("pipeline.state.folder:_file_system", "if real.is_relative_to(point", swap=(">=", ">"))
+def test_of_two_mounts_on_one_place_the_later_counts(tmp_path: Path) -> None:
+    refuse_network_file_system(tmp_path, mounts(tmp_path, f"a {tmp_path} nfs", f"b {tmp_path} ext4"))
+    with pytest.raises(InvalidInput):
+        refuse_network_file_system(tmp_path, mounts(tmp_path, f"b {tmp_path} ext4", f"a {tmp_path} nfs"))
+
+
+def test_a_mount_whose_name_has_a_space_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "my disk"
+    escaped = str(folder).replace(" ", r"\040")
+    with pytest.raises(InvalidInput):
+        refuse_network_file_system(folder / "s.db", mounts(tmp_path, f"server:/x {escaped} nfs"))
+
+
+def test_where_there_is_no_table_of_mounts_nothing_is_refused(tmp_path: Path) -> None:
+    refuse_network_file_system(tmp_path, tmp_path / "missing")
+
+
+@fails_without(
+    "pipeline.state.opening:open_store", "if not allow_network:", swap=("not allow_network", "True")
+)
+def test_on_a_network_file_system_nothing_is_made_unless_it_is_allowed(desk: Desk, tmp_path: Path) -> None:
+    table = mounts(tmp_path, f"server:/x {desk.folder} nfs")
+
+    def attempt(*, allow_network: bool) -> None:
+        open_store(
+            desk.state,
+            campaign="spring",
+            manifest=desk.manifest,
+            run="r",
+            writable=True,
+            now=NOW,
+            allow_network=allow_network,
+            mounts=table,
+        ).close()
+
+    with pytest.raises(InvalidInput):
+        attempt(allow_network=False)
+    assert not desk.state.parent.exists()
+    attempt(allow_network=True)
+    assert desk.state.exists()
