@@ -19,9 +19,10 @@ from pipeline.files import assert_replaces
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
+from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.run_note import NoteWriter
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.workspace import Workspace
 from pipeline.providers.base import Provider
 from pipeline.state.store import Change
 from pipeline.state.transitions import event_name

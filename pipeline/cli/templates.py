@@ -12,6 +12,7 @@ from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, pri
 from pipeline.jobs import Json
 from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 from pipeline.manifest.catalog_file import built_in
+from pipeline.operations.clock import now
 from pipeline.operations.live_catalogue import (
     CatalogueChange,
     LiveTemplate,
@@ -21,7 +22,6 @@ from pipeline.operations.live_catalogue import (
     price_json,
     write_catalogue,
 )
-from pipeline.operations.workspace import now
 
 
 @click.command("templates")

@@ -12,8 +12,9 @@ from pipeline.assignment import Assignment, assign
 from pipeline.files import sweep
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.clock import minutes_ago, now, run_id
 from pipeline.operations.published_results import joined_hash, published_by_others, read_published
-from pipeline.operations.workspace import Workspace, minutes_ago, now, run_id
+from pipeline.operations.workspace import Workspace
 from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions

@@ -13,20 +13,13 @@ from pipeline.errors import ExitCode, InvalidInput, Unfinished, most_urgent
 from pipeline.media.facts import MediaMap, join
 from pipeline.operations.campaign_records import CampaignRecords
 from pipeline.operations.campaign_state import under_way_elsewhere
+from pipeline.operations.clock import now, run_id
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
-from pipeline.operations.workspace import (
-    STATE_FOLDER,
-    TOOL,
-    cache_folder,
-    now,
-    run_id,
-    scratch_folder,
-    shown_path,
-)
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder, shown_path
 from pipeline.planning.make import everything
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status

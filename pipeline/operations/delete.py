@@ -9,10 +9,10 @@ from pipeline.engine.updater import assert_own
 from pipeline.errors import InvalidInput, PipelineError, Unfinished, UsageError
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import publish_anew
 from pipeline.operations.selection import purchase_by_id
-from pipeline.operations.workspace import now
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
 from pipeline.purchases import Ownership, Purchase, PurchaseId

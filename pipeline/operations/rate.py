@@ -5,9 +5,9 @@ from functools import partial
 from pipeline.engine.updater import assert_own
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.selection import purchase_named
-from pipeline.operations.workspace import now
 from pipeline.providers.base import Changes, Provider, VendorError
 from pipeline.purchases import Ownership, Purchase
 

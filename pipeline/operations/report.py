@@ -17,8 +17,9 @@ from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.planning.select import Candidate, select_keys
 from pipeline.purchases import PENDING, Records
-from pipeline.report.data import GalleryRecords, PlannedJob, files_on_page
+from pipeline.report.data import GalleryRecords, files_on_page
 from pipeline.report.parts import parts_of
+from pipeline.report.rows import PlannedJob
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.report.video_files import located
 from pipeline.report.writing import GalleryCampaign

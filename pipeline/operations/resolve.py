@@ -5,9 +5,9 @@ from functools import partial
 from pipeline.engine.updater import assert_bought
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.clock import now
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.results_publisher import publish_anew
-from pipeline.operations.workspace import now
 from pipeline.providers.base import NotFound, Provider
 from pipeline.purchases import Purchase, Reason, Status, WorkflowId
 from pipeline.state.store import Change

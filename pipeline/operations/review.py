@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pipeline.errors import Unfinished, UsageError, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.clock import now
+from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions

@@ -12,12 +12,13 @@ from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.operations.campaign_state import CampaignState, has_state
+from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
 from pipeline.operations.plan import plan_of
 from pipeline.operations.results_publisher import Publication, Publisher
 from pipeline.operations.run_options import RunOptions, fail_threshold, run_settings, settings_of_shard
 from pipeline.operations.webhooks import spool_of
-from pipeline.operations.workspace import Workspace, cache_folder, now
+from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
 from pipeline.purchases import PurchaseId, Records, Status

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
+from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import publish_anew
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.workspace import Workspace
 from pipeline.state import snapshot
 from pipeline.state.snapshot import Snapshot
 

@@ -12,8 +12,9 @@ from pipeline.engine.reporter import Tally, tally_of
 from pipeline.files import stamp
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.clock import now
 from pipeline.operations.run_options import RunOptions, run_settings
-from pipeline.operations.workspace import Workspace, now
+from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Status
 from pipeline.results.job_status import job_statuses
 from pipeline.state import look

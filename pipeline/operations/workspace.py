@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -235,25 +234,6 @@ def relative_output(output: OutputLocation, folder: Path) -> str:
 def relative(path: Path, folder: Path) -> str:
     """`path` as seen from `folder`, with `/` on every system."""
     return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def run_id() -> str:
-    """Names one run, for its caps; no two runs have the same."""
-    return f"{now()} {os.urandom(4).hex()}"
-
-
-def now() -> str:
-    """The time of day, for records: UTC, ISO 8601, to the millisecond."""
-    return _written(datetime.now(UTC))
-
-
-def minutes_ago(minutes: int) -> str:
-    """The time of day so many minutes ago, as `now` writes it."""
-    return _written(datetime.now(UTC) - timedelta(minutes=minutes))
-
-
-def _written(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environment) -> Workspace:

@@ -13,8 +13,9 @@ from pipeline.errors import UsageError, printable
 from pipeline.files import assert_replaces, make_folders, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import join
-from pipeline.report.data import SHORT_HASH, GalleryRecords, build
+from pipeline.report.data import GalleryRecords, build
 from pipeline.report.page import page
+from pipeline.report.rows import SHORT_HASH
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.schemes import OutputLocation
 

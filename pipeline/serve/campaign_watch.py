@@ -15,9 +15,10 @@ from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.clock import now
 from pipeline.operations.published_results import read_published
 from pipeline.operations.run_note import RunNote
-from pipeline.operations.workspace import Workspace, now, project_path
+from pipeline.operations.workspace import Workspace, project_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status

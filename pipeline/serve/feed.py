@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from pipeline.operations.workspace import now
+from pipeline.operations.clock import now
 
 # Seconds between signs of life to a browser, which reconnects when they stop.
 BEAT = 5.0

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from pipeline.files import Stamp as FileStamp
 from pipeline.files import stamp
+from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
-from pipeline.operations.workspace import Workspace, now, run_id
+from pipeline.operations.workspace import Workspace
 from pipeline.purchases import Records
 from pipeline.state import look
 from pipeline.state.opening import open_store

@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import NoteWriter, RunNote, read_note
-from pipeline.operations.workspace import now, run_id
 
 MINUTES = [f"2026-03-01T12:{minute:02}" for minute in range(60)]
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from support.gallery_records import KEY, OTHER, SHA, job, purchase, records
 
-from pipeline.report.data import GalleryRecords, PlannedJob, build, files_on_page
+from pipeline.report.data import GalleryRecords, build, files_on_page
 from pipeline.report.parts import parts_of
+from pipeline.report.rows import PlannedJob
 
 
 def shown(*given: GalleryRecords) -> Any:

@@ -1,0 +1,185 @@
+"""The rows of the gallery's page: jobs, purchases and files as it shows them, made from the rows of the results."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.jobs import Json
+from pipeline.purchases import PENDING
+from pipeline.report.parts import parts_of
+
+Document = Mapping[str, Any]
+# Hashes are shortened to this in the page: they only have to be unique within one page.
+SHORT_HASH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """A job of the manifest: the request as people read it, its known price, what a run would do."""
+
+    request: Mapping[str, Json] = field(default_factory=dict)
+    credits: int | None = None
+    action: str | None = None
+    upstream: str | None = None
+
+
+class Rows:
+    """Makes the rows of one campaign from those of its results. Files are listed once, and known by their number.
+
+    What it is given may change under it: a page that is live asks again for the rows that this is about. `purchases`
+    and `decided` are by purchase, `planned` by key; `hrefs`, `stills` and `media` as in `GalleryRecords`.
+    """
+
+    def __init__(
+        self,
+        *,
+        purchases: Mapping[str, Document],
+        decided: Mapping[str, Document],
+        planned: Mapping[str, PlannedJob],
+        hrefs: Mapping[str, str],
+        stills: Collection[str],
+        media: Mapping[str, Mapping[str, Json]],
+    ) -> None:
+        self.files: list[Json] = []
+        self._purchases = purchases
+        self._decided = decided
+        self._planned = planned
+        self._hrefs = hrefs
+        self._stills = stills
+        self._media = media
+        self._outputs: list[Document] = []
+        self._numbers: dict[str, int] = {}
+
+    def job(self, job: Document) -> dict[str, Json]:
+        """A job of the page."""
+        key = job["key"]
+        purchase = self._purchases.get(job.get("purchase") or job.get("last") or "")
+        planned = self._planned.get(key, PlannedJob())
+        decided = self._decided.get(purchase["id"]) if purchase else None
+        written: dict[str, Json] = {
+            "key": key,
+            "status": job["status"],
+            "reason": job.get("reason"),
+            "purchase": job.get("purchase"),
+            "last": job.get("last"),
+            "decision": decided.get("decision") if decided else job.get("decision"),
+            "action": planned.action,
+            "upstream": planned.upstream or self._upstream(purchase),
+        }
+        if purchase is None or job["status"] == PENDING:
+            written["text"], written["request"] = _request(planned.request)
+            written["price"] = planned.credits
+        return present({**written, **parts_of(job, purchase)})
+
+    def _upstream(self, purchase: Document | None) -> str | None:
+        inputs = purchase.get("inputs", ()) if purchase else ()
+        return next((self._purchases[each]["key"] for each in inputs if each in self._purchases), None)
+
+    def purchase(self, purchase: Document) -> dict[str, Json]:
+        """A purchase of the page."""
+        text, request = _request(purchase.get("request", {}))
+        decided = self._decided.get(purchase["id"], {})
+        written: dict[str, Json] = {
+            "id": purchase["id"],
+            "key": purchase["key"],
+            "status": purchase["status"],
+            "reason": purchase.get("reason"),
+            "template": purchase["template_id"],
+            "workflow": purchase.get("workflow_id"),
+            "text": text,
+            "request": request,
+            "inputs": list(purchase.get("inputs", ())),
+            "price": purchase.get("credits"),
+            "bought": purchase["bought_at"],
+            "created": purchase.get("created_at"),
+            "updated": purchase.get("updated_at"),
+            "error": purchase.get("error"),
+            "deleted": purchase.get("deleted"),
+            "files": [self._file(each) for each in purchase.get("outputs", ())],
+            "steps": [self._step(each) for each in purchase.get("steps", ())],
+        }
+        fields = ("decision", "rating", "note", "by", "at", "notes")
+        return present({**written, **{name: decided.get(name) for name in fields}})
+
+    def _step(self, step: Document) -> Json:
+        """A step's name, with those of its media that were fetched."""
+        kept: list[Json] = [self._file(each) for each in step["outputs"] if each.get("sha256")]
+        return {"flow": step["flow"], "files": kept} if kept else step["flow"]
+
+    def _file(self, output: Document) -> int:
+        """The number of a file in the list of files; one that was never fetched has an entry of its own."""
+        digest: str = output.get("sha256", "")
+        if digest and digest in self._numbers:
+            return self._numbers[digest]
+        number = len(self.files)
+        if digest:
+            self._numbers[digest] = number
+        self._outputs.append(output)
+        self.files.append(self._file_row(output))
+        return number
+
+    def renew_files(self) -> dict[int, Json]:
+        """By number: those files of which more, or less, is known now than when they were listed."""
+        changed: dict[int, Json] = {}
+        for number, output in enumerate(self._outputs):
+            row = self._file_row(output)
+            if row != self.files[number]:
+                self.files[number] = changed[number] = row
+        return changed
+
+    def _file_row(self, output: Document) -> dict[str, Json]:
+        digest: str = output.get("sha256", "")
+        href = self._hrefs.get(digest)
+        facts = {name: value for name, value in self._media.get(digest, {}).items() if name != "rule"}
+        written: dict[str, Json] = {
+            "id": digest[:SHORT_HASH],
+            "type": output["content_type"],
+            "bytes": output.get("bytes"),
+            "here": href is not None or None,
+            "href": href,
+            "poster": digest in self._stills or None,
+        }
+        return present({**written, **facts})
+
+
+def _request(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Json]]:
+    """The prompt as it was rendered, and the rest of what was sent, for people to read."""
+    options = dict(request.get("options", {}))
+    name = _prompt_option(options)
+    text = options.pop(name) if name is not None else None
+    shown = {key: _readable(value) for key, value in options.items()}
+    images = [_image(each) for each in request.get("images", ())]
+    return text, present({"options": shown, "images": images, "event": request.get("event_id")})
+
+
+def _prompt_option(options: Mapping[str, Any]) -> str | None:
+    names = [name for name, value in options.items() if isinstance(value, str) and "prompt" in name.lower()]
+    wanted = [name for name in names if "negative" not in name.lower()]
+    return "prompt" if "prompt" in wanted else next(iter(sorted(wanted)), None)
+
+
+def _readable(value: Any) -> Json:
+    """A value as it is shown: of a url the address only, as its query may hold a signature."""
+    if isinstance(value, str):
+        return _without_query(value)
+    if isinstance(value, list):
+        return [_readable(each) for each in value]
+    if isinstance(value, dict):
+        if "file" in value and "sha256" in value:
+            return str(value["file"])
+        return {name: _readable(each) for name, each in value.items()}
+    plain: Json = value
+    return plain
+
+
+def _image(image: Mapping[str, Any]) -> Json:
+    source = image.get("path") or image.get("url") or image.get("outputs_of") or ""
+    return present({"id": image.get("id"), "source": _without_query(str(source)), "of": image.get("output")})
+
+
+def _without_query(text: str) -> str:
+    return text.partition("?")[0] if text.startswith(("http://", "https://")) else text
+
+
+def present(written: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in written.items() if value not in (None, [], {}, "")}
