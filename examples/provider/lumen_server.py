@@ -34,56 +34,55 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library names it so
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/files/"):
-            self._say(still(), "image/png")
+            self._respond(still(), "image/png")
         elif self.path == "/status":
-            self._tell({"up": True})
+            self._respond_json({"up": True})
         else:
-            self._about_render(lambda render: self._tell(render))
+            self._about_render(lambda render: self._respond_json(render))
 
     def do_POST(self) -> None:
-        told = self._body()
+        body = self._body()
         if not self.headers.get("Authorization", "").removeprefix("Bearer "):
-            self._tell({"error": "key"}, 401)
+            self._respond_json({"error": "key"}, 401)
         elif self.path != "/renders":
-            self._tell({})
+            self._respond_json({})
         else:
             renders = self.server.renders  # type: ignore[attr-defined]  # set below
             # Calls run in threads. A random id cannot be given twice, as one from the number of renders could.
             render = f"r-{secrets.token_hex(8)}"
             href = f"http://{self.headers['Host']}/files/{render}.png"
             files = [{"href": href, "mime": "image/png", "length": len(still())}]
-            renders[render] = {"render": render, "state": "done", "name": "", "files": files, **told}
-            self._tell({"render": render}, 201)
+            renders[render] = {"render": render, "state": "done", "name": "", "files": files, **body}
+            self._respond_json({"render": render}, 201)
 
     def do_PATCH(self) -> None:
-        told = self._body()
-        self._about_render(lambda render: self._tell({**render, **told}))
+        body = self._body()
+        self._about_render(lambda render: self._respond_json({**render, **body}))
 
     def do_DELETE(self) -> None:
         renders = self.server.renders  # type: ignore[attr-defined]  # set below
-        self._tell({}, 200 if renders.pop(self.path.rpartition("/")[2], None) else 404)
+        self._respond_json({}, 200 if renders.pop(self.path.rpartition("/")[2], None) else 404)
 
     def _about_render(self, then: Any) -> None:
         render = self.server.renders.get(self.path.rpartition("/")[2])  # type: ignore[attr-defined]  # set below
         if render is None:
-            self._tell({"error": "unknown"}, 404)
+            self._respond_json({"error": "unknown"}, 404)
         else:
             then(render)
 
     def _body(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(
-            self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}"
-        )
-        return told
+        content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        body: dict[str, Any] = json.loads(content or b"{}")
+        return body
 
-    def _tell(self, value: object, status: int = 200) -> None:
-        self._say(json.dumps(value).encode(), "application/json", status)
+    def _respond_json(self, value: object, status: int = 200) -> None:
+        self._respond(json.dumps(value).encode(), "application/json", status)
 
-    def _say(self, body: bytes, content_type: str, status: int = 200) -> None:
+    def _respond(self, body: bytes, content_type: str, status: int = 200) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -99,6 +98,6 @@ def server(port: int = 0) -> ThreadingHTTPServer:
 
 
 if __name__ == "__main__":
-    here = server()
-    print(f"http://127.0.0.1:{here.server_port}", flush=True)
-    here.serve_forever()
+    listening = server()
+    print(f"http://127.0.0.1:{listening.server_port}", flush=True)
+    listening.serve_forever()

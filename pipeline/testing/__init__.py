@@ -52,7 +52,7 @@ def check_provider(vendor: Vendor, checks: Iterable[Check] = CHECKS) -> None:
         try:
             check(vendor)
         except Exception as error:  # noqa: BLE001 - what a provider raises unasked is a fault of its own
-            said = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
-            faults.append(f"{check.name}: {said}")
+            reason = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+            faults.append(f"{check.name}: {reason}")
     if faults:
         raise Fault("\n".join(faults))

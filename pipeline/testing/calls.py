@@ -28,19 +28,22 @@ def _get(lab: Lab, workflow: Workflow) -> Workflow:
     return lab.provider().get(_ID)
 
 
-def _tells(progress: Progress) -> Callable[[Lab], None]:
+def _reads(progress: Progress) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         result = lab.workflow().result if progress is Progress.SUCCEEDED else ()
         found = _get(lab, lab.workflow(progress=progress, status=progress.value, result=result))
-        expect(found.progress is progress, f"the workflow has {progress}, the provider says {found.progress}")
-        expect(found.id == _ID, f"asked for {_ID}, it tells of {found.id}")
+        expect(
+            found.progress is progress,
+            f"the workflow is {progress}, but the provider returned {found.progress}",
+        )
+        expect(found.id == _ID, f"asked for {_ID}, the provider returned {found.id}")
 
     return check
 
 
 def _title(lab: Lab) -> None:
     found = _get(lab, lab.workflow(title="kit é 🔥"))
-    expect(found.title == "kit é 🔥", f"the title is 'kit é 🔥', the provider says {found.title!r}")
+    expect(found.title == "kit é 🔥", f"the title is 'kit é 🔥', but the provider returned {found.title!r}")
 
 
 def _spelled(lab: Lab) -> None:
@@ -48,7 +51,8 @@ def _spelled(lab: Lab) -> None:
     found = _get(lab, lab.workflow(result=(Media(url, "image/png"),)))
     expect(
         [each.url for each in found.result] == [url],
-        f"the vendor told {url}, the provider {[each.url for each in found.result]}: a signature is of the spelling",
+        f"the vendor listed {url}, but the provider returned {[each.url for each in found.result]}: "
+        "a signed url has to keep its spelling",
     )
 
 
@@ -57,7 +61,7 @@ def _several(lab: Lab) -> None:
     found = _get(lab, lab.workflow(result=tuple(Media(url, "image/png") for url in urls)))
     expect(
         [each.url for each in found.result] == urls,
-        "three files are listed, not all of them are told in order",
+        "the vendor listed three files, but the provider did not return all of them in that order",
     )
 
 
@@ -98,12 +102,15 @@ def _fails(call: Ask, failure: str) -> Callable[[Lab], None]:
         try:
             call(lab.provider(patience))
         except (NotFound, CallRefused) as error:
-            expect(False, f"{type(error).__name__} says that repeating is of no use; it may well be")
+            expect(
+                False,
+                f"it raised {type(error).__name__}: that stops retries, but one may well succeed",
+            )
         except VendorError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
-            expect(False, f"it raised {type(error).__name__}; what the vendor does is a VendorError")
-        expect(False, "the vendor did not answer soundly, and nothing was raised")
+            expect(False, f"it raised {type(error).__name__} instead of a VendorError")
+        expect(False, "the vendor failed to answer, but the provider raised nothing")
 
     return check
 
@@ -130,7 +137,7 @@ def _page(lab: Lab) -> None:
         lab.provider().get(_ID)
     except VendorError:
         return
-    expect(False, "a page was taken for a workflow")
+    expect(False, "an HTML page was taken for a workflow")
 
 
 def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
@@ -141,25 +148,35 @@ def _raised_by(call: Ask, provider: Provider) -> BaseException | None:
     return None
 
 
+def _named(raised: BaseException | None) -> str:
+    return "nothing" if raised is None else type(raised).__name__
+
+
 def _unknown(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
     raised = _raised_by(CALLS["get"], lab.provider())
     expect(
-        isinstance(raised, NotFound), f"the vendor knows no such workflow, it raised {type(raised).__name__}"
+        isinstance(raised, NotFound),
+        f"the vendor knows no such workflow, but the provider raised {_named(raised)}",
     )
 
 
 def _deleted_before(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.UNKNOWN_WORKFLOW))
     raised = _raised_by(CALLS["delete"], lab.provider())
-    expect(raised is None, f"what is not there counts as deleted, it raised {type(raised).__name__}")
+    expect(
+        raised is None,
+        f"a workflow that is gone counts as deleted, but the provider raised {_named(raised)}",
+    )
 
 
 def _key_refused(call: Ask) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_call = lambda connection, _call: connection.answer(lab.vendor.refused(Refusal.KEY))
         raised = _raised_by(call, lab.provider())
-        expect(isinstance(raised, AccountError), f"the key was refused, it raised {type(raised).__name__}")
+        expect(
+            isinstance(raised, AccountError), f"the key was refused, but the provider raised {_named(raised)}"
+        )
 
     return check
 
@@ -168,10 +185,11 @@ def _odd_id(workflow_id: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         raised = _raised_by(lambda provider: provider.get(WorkflowId(workflow_id)), lab.provider())
         expect(
-            isinstance(raised, VendorError), f"it is the id of no workflow, it raised {type(raised).__name__}"
+            isinstance(raised, VendorError),
+            f"that cannot be a workflow's id, but the provider raised {_named(raised)}",
         )
         asked = [call.target for call in lab.calls]
-        expect(not asked, f"an id from a file of a stranger led to {asked}")
+        expect(not asked, f"an id may come from a stranger's file, and this one sent requests to {asked}")
 
     return check
 
@@ -184,17 +202,17 @@ def _another(lab: Lab) -> None:
         found = lab.provider().get(_ID)
     except VendorError:
         return
-    expect(found.id == _ID, "asked for one workflow, it told of another")
+    expect(found.id == _ID, "asked for one workflow, the provider returned another")
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     """The checks of this module, by name."""
     for progress in Progress:
-        yield f"get: a workflow that is {progress}", _tells(progress)
+        yield f"get: a workflow that is {progress}", _reads(progress)
     yield "get: its title in any script", _title
     yield "get: urls as they are spelled", _spelled
     yield "get: several files in order", _several
-    yield "get: a page", _page
+    yield "get: an HTML page", _page
     yield "get: a redirect to another host", _redirected
     yield "get: an unknown workflow", _unknown
     yield "get: about another workflow", _another

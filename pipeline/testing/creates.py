@@ -30,7 +30,7 @@ def _sound(lab: Lab) -> Reply:
 
 
 def _raw(lab: Lab, *headers: tuple[str, str], body: bytes | None = None) -> bytes:
-    """A create's answer with these headers instead of its length."""
+    """The answer to a create, with these headers instead of its length."""
     answer = _sound(lab)
     return head_of(answer, *headers) + (answer.body if body is None else body)
 
@@ -61,7 +61,7 @@ def _gzipped(lab: Lab, connection: Connection) -> None:
     connection.answer(packed)
 
 
-# An answer that can be read counts as what it says.
+# A readable answer counts, however it was sent.
 READABLE: dict[str, Act] = {
     "in chunks": _chunked,
     "without a length": _without_length,
@@ -96,7 +96,7 @@ def _drip(_lab: Lab, connection: Connection) -> None:
     connection.stall()
 
 
-def _says(status: int, body: bytes = b"<h1>x</h1>", *headers: tuple[str, str]) -> Act:
+def _answers(status: int, body: bytes = b"<h1>x</h1>", *headers: tuple[str, str]) -> Act:
     return lambda _lab, connection: connection.answer(Reply(status, body, headers))
 
 
@@ -113,27 +113,27 @@ UNKNOWN: dict[str, Act] = {
     "then closed": lambda _lab, connection: connection.close(),
     "then reset": lambda _lab, connection: connection.reset(),
     "then silence": lambda _lab, connection: connection.stall(),
-    "then headers that never end": _drip,
+    "then endless headers": _drip,
     "then half a status line": _sends(b"HTTP/1.1 2"),
     "then half of the headers": _sends(b"HTTP/1.1 200 OK\r\nContent-Ty"),
     "then a body cut short": _cut,
     "then a chunk cut short": _cut_chunk,
-    "then what is no HTTP": _sends(b"SSH-2.0-kit\r\n"),
-    "then an answer without end": _endless,
-    "then an answer that unpacks without end": _bomb,
-    "then an empty answer": _says(200, b""),
-    "then a page": _says(200, b"<html>welcome</html>", ("Content-Type", "text/html")),
-    "then an id that leads elsewhere": lambda lab, connection: connection.answer(lab.vendor.created("../x")),
+    "then something that is not HTTP": _sends(b"SSH-2.0-kit\r\n"),
+    "then an endless answer": _endless,
+    "then an answer that decompresses endlessly": _bomb,
+    "then an empty answer": _answers(200, b""),
+    "then an HTML page": _answers(200, b"<html>welcome</html>", ("Content-Type", "text/html")),
+    "then an id that is a path": lambda lab, connection: connection.answer(lab.vendor.created("../x")),
     "then a redirect": lambda lab, connection: connection.answer(
         Reply(307, b"", (("Location", f"{lab.url}/elsewhere"),))
     ),
-    "then a redirect that would make it a GET": _says(303, b"", ("Location", "/elsewhere")),
-    "then HTTP 408": _says(408),
-    "then HTTP 409": _says(409),
-    "then HTTP 500": _says(500),
-    "then HTTP 502": _says(502),
-    "then HTTP 503 that asks to come again": _says(503, b"", ("Retry-After", "0")),
-    "then HTTP 504": _says(504),
+    "then a redirect that would make it a GET": _answers(303, b"", ("Location", "/elsewhere")),
+    "then HTTP 408": _answers(408),
+    "then HTTP 409": _answers(409),
+    "then HTTP 500": _answers(500),
+    "then HTTP 502": _answers(502),
+    "then HTTP 503 with Retry-After": _answers(503, b"", ("Retry-After", "0")),
+    "then HTTP 504": _answers(504),
 }
 
 
@@ -142,7 +142,7 @@ def _playing(lab: Lab, act: Act) -> Play:
 
 
 def _assert_sent_once(lab: Lab) -> None:
-    expect(len(lab.creates) <= 1, f"one create was sent {len(lab.creates)} times: each may cost money")
+    expect(len(lab.creates) <= 1, f"one create was sent {len(lab.creates)} times, and each may cost money")
     paths = [call.target for call in lab.calls if call.target.endswith("/elsewhere")]
     expect(not paths, "a redirect of a create was followed")
 
@@ -151,7 +151,7 @@ def _readable(act: Act) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_create = _playing(lab, act)
         outcome = lab.create(lab.provider())
-        expect(outcome == Bought("kit-1"), f"it was bought as kit-1, the provider says {outcome}")  # type: ignore[arg-type]
+        expect(outcome == Bought("kit-1"), f"it was bought as kit-1, but the provider returned {outcome}")  # type: ignore[arg-type]
         _assert_sent_once(lab)
 
     return check
@@ -164,7 +164,7 @@ def _unknown(act: Act) -> Callable[[Lab], None]:
         outcome = lab.create(lab.provider(patience))
         expect(
             isinstance(outcome, OutcomeUnknown),
-            f"nobody can tell whether that was bought, the provider says {outcome}: it might pay twice",
+            f"nobody can tell whether that was bought, but the provider returned {outcome}: a run could pay twice",
         )
         _assert_sent_once(lab)
 
@@ -173,7 +173,7 @@ def _unknown(act: Act) -> Callable[[Lab], None]:
 
 def _bought(lab: Lab) -> None:
     outcome = lab.create(lab.provider())
-    expect(outcome == Bought("kit-1"), f"it was bought as kit-1, the provider says {outcome}")  # type: ignore[arg-type]
+    expect(outcome == Bought("kit-1"), f"it was bought as kit-1, but the provider returned {outcome}")  # type: ignore[arg-type]
     _assert_sent_once(lab)
 
 
@@ -186,32 +186,32 @@ def _refused(lab: Lab, why: Refusal, *headers: tuple[str, str]) -> CreateOutcome
 
 def _request_refused(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.REQUEST)
-    expect(isinstance(outcome, JobRefused), f"the request was refused, the provider says {outcome}")
+    expect(isinstance(outcome, JobRefused), f"the request was refused, but the provider returned {outcome}")
 
 
 def _no_credit(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.CREDIT)
     is_reported = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.CREDIT
-    expect(is_reported, f"there is no credit left, the provider says {outcome}")
+    expect(is_reported, f"there is no credit left, but the provider returned {outcome}")
 
 
 def _bad_key(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.KEY)
     is_reported = isinstance(outcome, AccountRefused) and outcome.problem is AccountProblem.KEY
-    expect(is_reported, f"the key was refused, the provider says {outcome}")
+    expect(is_reported, f"the key was refused, but the provider returned {outcome}")
 
 
 def _busy(lab: Lab) -> None:
     outcome = _refused(lab, Refusal.BUSY, ("Retry-After", "7"))
     is_reported = isinstance(outcome, Deferred) and outcome.after == 7.0
-    expect(is_reported, f"the vendor asked to come again in 7 seconds, the provider says {outcome}")
+    expect(is_reported, f"the vendor asked for a retry after 7 seconds, but the provider returned {outcome}")
 
 
-def _nobody_listens(lab: Lab) -> None:
+def _connection_refused(lab: Lab) -> None:
     with closed_port() as url:
         outcome = lab.create(lab.provider(url=url))
     is_reported = isinstance(outcome, NotSent) and not outcome.started
-    expect(is_reported, f"no byte of it left, the provider says {outcome}: it could be sent again")
+    expect(is_reported, f"nothing was sent, so a retry is safe, but the provider returned {outcome}")
 
 
 def _may_not_be_sent(lab: Lab) -> None:
@@ -221,8 +221,8 @@ def _may_not_be_sent(lab: Lab) -> None:
     is_reported = isinstance(outcome, NotSent) and not outcome.started
     expect(
         is_reported and not lab.creates,
-        f"`may_send` of the request said no before a byte had left, the provider says {outcome}: another run may "
-        "hold the state by then",
+        f"the request's `may_send` returned False before anything was sent, but the provider sent "
+        f"{len(lab.creates)} creates and returned {outcome}: another run may hold the state by then",
     )
 
 
@@ -232,15 +232,15 @@ def _title(lab: Lab) -> None:
     is_there = [title.encode() in call.body or title in call.target for call in lab.creates]
     expect(
         is_there == [True],
-        f"the title {title!r} is not in what was sent: by it a create that was lost sight of is found again",
+        f"the title {title!r} was not sent: a create whose outcome is unknown is found again by its title",
     )
 
 
-def _closed_in_mid_send(lab: Lab) -> None:
+def _reset_during_send(lab: Lab) -> None:
     lab.at_create = lambda connection: connection.reset()
     outcome = lab.create(lab.provider())
     is_reported = isinstance(outcome, NotSent | OutcomeUnknown)
-    expect(is_reported, f"the connection was reset while it was sent, the provider says {outcome}")
+    expect(is_reported, f"the connection was reset during the send, but the provider returned {outcome}")
     _assert_sent_once(lab)
 
 
@@ -256,7 +256,7 @@ def _idle_connection(lab: Lab) -> None:
     outcomes = [lab.create(provider, f"kit {number}") for number in range(3)]
     expect(
         all(isinstance(each, Bought) for each in outcomes),
-        f"each of three creates was bought, the provider says {outcomes}: a create needs a connection of its own",
+        f"all three creates were bought, but the provider returned {outcomes}: a create needs its own connection",
     )
 
 
@@ -265,30 +265,30 @@ def _many_at_once(lab: Lab) -> None:
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(lambda number: lab.create(provider, f"kit {number}"), range(24)))
     ids = {each.workflow_id for each in outcomes if isinstance(each, Bought)}
-    expect(len(ids) == 24, f"24 creates in 8 threads were bought, the provider tells of {len(ids)}")
-    expect(len(lab.creates) == 24, f"24 creates were sent {len(lab.creates)} times")
+    expect(len(ids) == 24, f"24 creates were bought from 8 threads, but the provider returned {len(ids)} ids")
+    expect(len(lab.creates) == 24, f"24 creates were asked for, but {len(lab.creates)} were sent")
 
 
 def _prepare_buys_nothing(lab: Lab) -> None:
     provider, request = lab.provider(), lab.vendor.request("kit")
     first, again = provider.prepare(request), provider.prepare(request)
     expect(not lab.creates, "`prepare` sent a create")
-    expect(first == again, "`prepare` of one request gave two different ones")
+    expect(first == again, "`prepare` returned two different results for one request")
 
 
 def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
     """The checks of this module, by name."""
     yield "create: bought", _bought
     for name, act in READABLE.items():
-        yield f"create: bought, told {name}", _readable(act)
+        yield f"create: bought, answered {name}", _readable(act)
     yield "create: the request is refused", _request_refused
     yield "create: no credit is left", _no_credit
     yield "create: the key is refused", _bad_key
     yield "create: the vendor is busy", _busy
-    yield "create: nobody listens", _nobody_listens
-    yield "create: it may not be sent any more", _may_not_be_sent
+    yield "create: the connection is refused", _connection_refused
+    yield "create: `may_send` returns False", _may_not_be_sent
     yield "create: its title is sent", _title
-    yield "create: reset while it is sent", _closed_in_mid_send
+    yield "create: reset during the send", _reset_during_send
     for name, act in UNKNOWN.items():
         yield f"create: sent, {name}", _unknown(act)
     yield "create: the server closes after each answer", _idle_connection

@@ -12,8 +12,11 @@ from pipeline.testing.vendor import Call, Reply
 
 def _name(lab: Lab) -> None:
     name = lab.provider().name
-    expect(bool(name.strip()), "it has no name")
-    expect(lab.provider().name == name, "two of its kind have two names: what was bought would not serve")
+    expect(bool(name.strip()), "the provider has no name")
+    expect(
+        lab.provider().name == name,
+        "its name differs between instances: what one has bought would not serve the other",
+    )
 
 
 def _pickled(lab: Lab) -> None:
@@ -21,7 +24,9 @@ def _pickled(lab: Lab) -> None:
     lab.create(provider)
     copy = pickle.loads(pickle.dumps(provider))  # noqa: S301 - our own
     outcome = lab.create(copy, "kit 2")
-    expect(isinstance(outcome, Bought), f"a pickled copy bought once, and says {outcome}")
+    expect(
+        isinstance(outcome, Bought), f"the create of a pickled copy was accepted, but it returned {outcome}"
+    )
     expect(copy.name == provider.name, "a pickled copy has another name")
 
 
@@ -30,7 +35,7 @@ def _pickled_data(lab: Lab) -> None:
     lab.on_call = lambda connection, _call: connection.answer(lab.vendor.told(lab.workflow()))
     request = provider.prepare(lab.vendor.request("kit"))
     for each in (request, provider.create(request), provider.get(lab.workflow().id)):  # type: ignore[arg-type]
-        expect(pickle.loads(pickle.dumps(each)) == each, f"a pickled {type(each).__name__} is another")  # noqa: S301
+        expect(pickle.loads(pickle.dumps(each)) == each, f"{type(each).__name__} changes when it is pickled")  # noqa: S301
 
 
 def _shown(lab: Lab) -> None:
@@ -70,10 +75,10 @@ def _logged(lab: Lab) -> None:
             call(provider)
         except Exception as error:  # noqa: BLE001 - only what is logged matters here
             lab.logged.append(str(error))
-    said = "\n".join(lab.logged)
-    expect(KEY not in said, "a log or an error holds the key")
+    log = "\n".join(lab.logged)
+    expect(KEY not in log, "a log or an error holds the key")
     expect(
-        "sig=1" not in said,
+        "sig=1" not in log,
         "a log or an error holds the query of a url, which is a secret where it is signed",
     )
 
@@ -88,14 +93,14 @@ def _written(lab: Lab) -> None:
         lab.logged.append(str(error))
     files = [path for path in lab.folder.rglob("*") if path.is_file()]
     held = [path.name for path in files if KEY.encode() in path.read_bytes()]
-    expect(not held, f"the key stands in {held}")
+    expect(not held, f"the key was written to {held}")
 
 
 def _key_to_its_own(lab: Lab) -> None:
     lab.create(lab.provider())
     expect(
         all(KEY not in call.target for call in lab.creates),
-        "the key stands in the address of a call, which servers and proxies log",
+        "the key is in the address of a call, which servers and proxies log",
     )
 
 

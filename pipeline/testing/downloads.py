@@ -23,10 +23,10 @@ def _whole(lab: Lab) -> None:
     target = lab.folder / "film.png"
     fetched = lab.download(lab.provider(), target)
     _assert_whole(target, PNG)
+    expect(fetched.sha256 == hashlib.sha256(PNG).hexdigest(), "the returned hash is not that of the file")
     expect(
-        fetched.sha256 == hashlib.sha256(PNG).hexdigest(), "the hash that it tells is not that of the file"
+        fetched.bytes == len(PNG), f"the file has {len(PNG)} bytes, but the provider returned {fetched.bytes}"
     )
-    expect(fetched.bytes == len(PNG), f"the file has {len(PNG)} bytes, it tells {fetched.bytes}")
     beside = sorted(path.name for path in lab.folder.iterdir() if path != target)
     expect(not beside, f"it left {beside} beside the file")
 
@@ -42,7 +42,7 @@ def _spelled(lab: Lab) -> None:
     requested = [call.target for call in lab.media]
     expect(
         requested == [asked],
-        f"the vendor told {asked}, asked for was {requested}: a signature is of the spelling",
+        f"the vendor listed {asked}, but {requested} was requested: a signed url has to keep its spelling",
     )
 
 
@@ -76,10 +76,10 @@ def _again(connection: Connection, call: Call) -> None:
 
 UNSOUND: dict[str, Play] = {
     "cut short": _cut,
-    "that stops coming": _stall,
-    "of another size than was told": _sends(TYPE, body=PNG + b"x"),
+    "that stops arriving": _stall,
+    "of another size than announced": _sends(TYPE, body=PNG + b"x"),
     "that is empty": _sends(TYPE, body=b""),
-    "that is a page": _sends(("Content-Type", "text/html"), body=b"<html>not ready</html>"),
+    "that is an HTML page": _sends(("Content-Type", "text/html"), body=b"<html>not ready</html>"),
     "that redirects for ever": _again,
     "with HTTP 500": _sends(status=500, body=b""),
     "with HTTP 204": _sends(status=204, body=b""),
@@ -93,8 +93,8 @@ def _unsound(name: str) -> Callable[[Lab], None]:
         target.write_bytes(_BEFORE)
         size = len(PNG) if "size" in name or "cut" in name else None
         failure = _failure(lab, target, IMPATIENCE if "stops" in name else PATIENCE, size=size)
-        expect(failure is not None, "it was taken for the file")
-        expect(target.read_bytes() == _BEFORE, "what was there is gone, though nothing whole came")
+        expect(failure is not None, "a broken file was accepted")
+        expect(target.read_bytes() == _BEFORE, "the earlier file is gone, although no whole file arrived")
 
     return check
 
@@ -105,7 +105,7 @@ def _failure(lab: Lab, target: Path, patience: float = PATIENCE, **changed: obje
     except DownloadFailed as failure:
         return failure
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
-        expect(False, f"it raised {type(error).__name__}; what a server does is a DownloadFailed")
+        expect(False, f"it raised {type(error).__name__} instead of DownloadFailed")
     return None
 
 
@@ -113,7 +113,10 @@ def _expired(status: int) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         lab.on_media = _sends(status=status, body=b"")
         failure = _failure(lab, lab.folder / "film.png")
-        expect(failure is not None and failure.expired, f"HTTP {status} is a url that is no longer good")
+        expect(
+            failure is not None and failure.expired,
+            f"HTTP {status} means that the url has expired, which no DownloadFailed said",
+        )
 
     return check
 
@@ -121,7 +124,7 @@ def _expired(status: int) -> Callable[[Lab], None]:
 def _foreign(url: str) -> Callable[[Lab], None]:
     def check(lab: Lab) -> None:
         failure = _failure(lab, lab.folder / "film.png", url=url, size=None)
-        expect(failure is not None, f"{url} is no file of the vendor's store")
+        expect(failure is not None, f"{url} is not in the vendor's store, but it was downloaded")
 
     return check
 
@@ -145,7 +148,7 @@ def _resumed(second: Play, content: bytes) -> Callable[[Lab], None]:
         except DownloadFailed:
             pass
         else:
-            expect(False, "a file that was cut short was taken for whole")
+            expect(False, "a file that was cut short was taken for a whole one")
         fetched = lab.download(provider, target, size=None)
         _assert_whole(target, content)
         expect(fetched.sha256 == hashlib.sha256(content).hexdigest(), "the hash is not that of the file")
@@ -178,10 +181,10 @@ def checks() -> Iterator[tuple[str, Callable[[Lab], None]]]:
         yield f"download: HTTP {status}", _expired(status)
     for url in ("file:///etc/passwd", "http://169.254.169.254/x.png", "javascript:alert(1)"):
         yield f"download: from {url}", _foreign(url)
-    yield "download: goes on where it was cut off", _resumed(_rest, PNG)
-    yield "download: of a server without ranges", _resumed(_sends(TYPE, ETAG), PNG)
+    yield "download: resumes where it was cut off", _resumed(_rest, PNG)
+    yield "download: resumes from a server without ranges", _resumed(_sends(TYPE, ETAG), PNG)
     yield (
-        "download: of a file that was altered",
+        "download: resumes a file that has changed",
         _resumed(_sends(TYPE, ("ETag", '"2"'), body=ALTERED), ALTERED),
     )
     yield "download: a range that was not asked for", _resumed(_wrong_range, PNG)

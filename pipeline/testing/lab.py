@@ -28,10 +28,10 @@ class Fault(AssertionError):
 
 
 def expect(is_so: bool, otherwise: str) -> None:
-    """Say what is wrong where it is.
+    """Fail the check, with what is wrong, unless it holds.
 
     Raises:
-        Fault: it is not so.
+        Fault: it does not.
     """
     if not is_so:
         raise Fault(otherwise)
@@ -70,7 +70,7 @@ class Lab:
             return provider.create(request)
         except Exception as error:
             raise Fault(
-                f"create raised {type(error).__name__}: it returns what came of it, whatever that is"
+                f"create raised {type(error).__name__}: it has to return an outcome, whatever happens"
             ) from error
 
     def assert_patience_kept(self) -> None:
@@ -81,8 +81,8 @@ class Lab:
         """
         expect(
             not self.has_outlasted,
-            f"a call waited for {LONGEST_SILENCE:.0f} seconds and more: `request_timeout` was {IMPATIENCE:.0f}, "
-            "and holds for all of a call",
+            f"a call waited {LONGEST_SILENCE:.0f} seconds or longer, but `request_timeout` was {IMPATIENCE:.0f}; "
+            "it limits the call as a whole",
         )
 
     def workflow(self, **changed: object) -> Workflow:

@@ -38,14 +38,14 @@ class Refusal(StrEnum):
 
 
 class Vendor(Protocol):
-    """The vendor of a provider under test: its words, which the kit sends over whole and broken connections."""
+    """The vendor of a provider under test: its answers, which the kit sends over whole and broken connections."""
 
     def make(self, settings: Settings) -> Provider:
         """The provider, as its entry point makes it."""
         ...
 
     def request(self, title: str) -> CreateRequest:
-        """A create that the vendor would take, of this title, without files."""
+        """A create that the vendor would accept, with this title and no files."""
         ...
 
     def is_create(self, method: str, target: str) -> bool:

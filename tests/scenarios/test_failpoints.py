@@ -89,9 +89,9 @@ def test_an_update_that_is_killed_anywhere_is_told_again_and_buys_nothing(
         killed = trial.run(PIPELINE_FAIL_AT=f"{number}:kill")
         ended = trial.run()
 
-        assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.told
+        assert (killed.code, ended.code) in {(-9, 0), (0, 0)}, trial.transcript
         titles = [workflow.title for workflow in vendor.store.workflows()]
-        assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.told)
+        assert all(title.startswith(f"take {number} of") for title in titles), (titles, trial.transcript)
         assert vendor.ledger.entries == bought
         if killed.code == 0:
             break

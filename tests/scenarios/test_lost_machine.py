@@ -36,14 +36,14 @@ def remote(tmp_path: Path) -> Remote:
 def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str, command: str = "run") -> Child:
     """Start a command on a machine."""
     folder = machine.project.folder
-    said = folder.with_name(f"{folder.name}-said")
+    log = folder.with_name(f"{folder.name}-log")
     return nursery.start(
         command,
         machine.project.manifest,
         *flags,
         url=vendor.url,
         folder=folder,
-        said=said,
+        log=log,
         **machine.environment,
     )
 

@@ -117,8 +117,8 @@ def test_within_the_call_the_outcome_is_unknown(
     one.write({"images/red.png": LARGE})
     fault: Json = {"on": "create", "do": {"stall": PATIENCE, "at": when}}
     vendor.fail(fault)
-    said = one.folder.with_name("said")
-    run = nursery.start("run", one.manifest, url=vendor.url, folder=one.folder, said=said)
+    log = one.folder.with_name("log")
+    run = nursery.start("run", one.manifest, url=vendor.url, folder=one.folder, log=log)
     until(
         lambda: any(struck for *_, struck in vendor.faults.counts()) and len(vendor.ledger.entries) == sent,
         "the create to be on its way",

@@ -369,7 +369,7 @@ def test_a_kill_at_any_request_leaves_nothing_short_and_nothing_bought_twice(
             *("run", project.manifest, "--output", PLACE),
             url=vendor.url,
             folder=folder,
-            said=folder.parent / f"run-{number}",
+            log=folder.parent / f"run-{number}",
             **bucket.environment,
         )
         running.put(child)

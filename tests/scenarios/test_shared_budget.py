@@ -46,7 +46,7 @@ def start(nursery: Nursery, vendor: Emulator, machine: Machine, *flags: str) -> 
         *flags,
         url=vendor.url,
         folder=folder,
-        said=folder.with_name(f"{folder.name}-said"),
+        log=folder.with_name(f"{folder.name}-log"),
         **machine.environment,
     )
 

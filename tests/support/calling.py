@@ -75,5 +75,5 @@ class Pipeline:
     def __call__(self, *arguments: str | Path) -> Ended:
         self._capsys.readouterr()
         code = called([str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        return Ended(int(code), said.out, said.err)
+        captured = self._capsys.readouterr()
+        return Ended(int(code), captured.out, captured.err)

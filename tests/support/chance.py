@@ -69,7 +69,7 @@ def strike(trial: Trial, kind: str, rng: random.Random) -> list[int]:
         code = trial.ended(child).code
         if code not in STRUCK[kind]:
             # It was through before it was struck, so nothing is left to be disturbed.
-            assert code in {0, 7}, trial.told
+            assert code in {0, 7}, trial.transcript
             break
         codes.append(code)
     return codes

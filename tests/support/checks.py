@@ -36,14 +36,14 @@ def assert_whole(project: Project) -> None:
     """Every file is playable and is what the results say; nothing half fetched lies about."""
     results = project.results()
     assert_valid(results, "results")
-    here = project.output()
+    files = project.output()
     for job in results["jobs"]:
         for output in job.get("outputs", ()):
             content = (project.folder / output["path"]).read_bytes()
             assert len(content) == output["bytes"]
             assert_playable(output["path"], content)
-    assert not [name for name in here if name.rpartition("/")[2].startswith(".")]
-    for name, content in here.items():
+    assert not [name for name in files if name.rpartition("/")[2].startswith(".")]
+    for name, content in files.items():
         assert_playable(name, content)
 
 

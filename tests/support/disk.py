@@ -89,8 +89,8 @@ class Recorder:
         """The program was told that `what` is on disk."""
         self.steps.append(Step("ack", what))
 
-    def _open(self, vfs: int, path: int | None, file: int, flags: int, told: int) -> int:
-        code: int = self._original.open(vfs, path, file, flags, told)
+    def _open(self, vfs: int, path: int | None, file: int, flags: int, flags_out: int) -> int:
+        code: int = self._original.open(vfs, path, file, flags, flags_out)
         if code == 0 and path is not None and flags & _KEPT_FILES:
             self._names[file] = Path(ctypes.string_at(path).decode()).name
             self.steps.append(Step("open", self._names[file]))

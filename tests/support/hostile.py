@@ -5,18 +5,18 @@ import re
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202etxt.exe\u2028\r\n::error::gotcha\n##[group]x\n</script>"
 
 
-def assert_harmless(said: str) -> None:
+def assert_harmless(output: str) -> None:
     """No escape sequence, no turned text, and no command to GitHub's runner but our own bracket."""
-    assert not set(said) & set("\x1b\x07\x9b\u202e\u2028\r")
+    assert not set(output) & set("\x1b\x07\x9b\u202e\u2028\r")
     tokens = [
         line.removeprefix("::stop-commands::")
-        for line in said.splitlines()
+        for line in output.splitlines()
         if line.startswith("::stop-commands::")
     ]
     brackets = {*(f"::stop-commands::{token}" for token in tokens), *(f"::{token}::" for token in tokens)}
     assert all(len(token) == 32 for token in tokens)
     assert len(set(tokens)) == len(tokens)  # one that was seen before could be printed by a stranger
-    for line in said.splitlines():
+    for line in output.splitlines():
         assert line in brackets or not line.strip().startswith("::"), line
         assert "##[" not in line
 

@@ -103,10 +103,10 @@ class Forked:
         return code
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        said = ["", ""]
+        texts = ["", ""]
 
         def read(number: int, stream: IO[str]) -> None:
-            said[number] = stream.read()
+            texts[number] = stream.read()
 
         streams = [each for each in enumerate((self.stdout, self.stderr)) if each[1] and not each[1].closed]
         readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams]
@@ -117,7 +117,7 @@ class Forked:
             reader.join(PATIENCE)
             assert stream is not None
             stream.close()
-        return said[0], said[1]
+        return texts[0], texts[1]
 
     def send_signal(self, number: int) -> None:
         with self._asking:
@@ -157,9 +157,9 @@ class Nursery:
         stdout, stderr = (open(each, encoding="utf-8", errors="backslashreplace") for each in (out, err))  # noqa: PTH123, SIM115
         return Forked(self, number, stdout, stderr)
 
-    def start(self, *arguments: str | Path, url: str, folder: Path, said: Path, **more: str) -> "Child":
-        """Start a command in `folder` that talks to the vendor at `url`; what it says is kept in `said`."""
-        kept = said.with_suffix(".out"), said.with_suffix(".err")
+    def start(self, *arguments: str | Path, url: str, folder: Path, log: Path, **more: str) -> "Child":
+        """Start a command in `folder` that talks to the vendor at `url`; `log` names where its output is kept."""
+        kept = log.with_suffix(".out"), log.with_suffix(".err")
         streams = [os.open(each, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600) for each in kept]
         number = self._begin(arguments, environment(url, more), folder, streams, soon=True)
         return Child(Forked(self, number), *kept)

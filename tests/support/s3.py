@@ -170,13 +170,13 @@ def forget() -> None:
 
 
 def assert_stored_whole(project: Project, server: S3Server) -> None:
-    """What the results tell lies there, whole, and nothing else does; nothing is left on the way."""
+    """What the results list is stored whole, and nothing else is; no upload is left unfinished."""
     results, objects = project.results(), server.objects()
     assert_valid(results, "results")
-    told = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}
-    for path, file in told.items():
+    listed = {file["path"]: file for job in results["jobs"] for file in job.get("outputs", ())}
+    for path, file in listed.items():
         content = objects[path.removeprefix(f"s3://{BUCKET}/")]
         assert len(content) == file["bytes"]
         assert_playable(path, content)
-    assert {f"s3://{BUCKET}/{key}" for key in objects if "~" not in key} == told.keys()
+    assert {f"s3://{BUCKET}/{key}" for key in objects if "~" not in key} == listed.keys()
     assert "Uploads" not in server.client.list_multipart_uploads(Bucket=BUCKET)

@@ -24,18 +24,18 @@ class Terminal:
     def __init__(
         self, arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path, columns: int
     ) -> None:
-        self._here, there = pty.openpty()
-        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         self.process = subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             env={**around, "TERM": "xterm"},
             cwd=folder,
-            stdin=there,
-            stdout=there,
-            stderr=there,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
             start_new_session=True,
         )
-        os.close(there)
+        os.close(slave)
         self._written = b""
 
     def until(self, words: str) -> None:
@@ -53,7 +53,7 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < deadline, f"it does not end: {self.text[-2000:]}"
-        os.close(self._here)
+        os.close(self._master)
         return self.process.wait(PATIENCE)
 
     @property
@@ -67,10 +67,10 @@ class Terminal:
         return [row for row in re.split(r"[\r\n]+", self.text) if row.strip()]
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._here], [], [], PATIENCE)
+        ready, _, _ = select.select([self._master], [], [], PATIENCE)
         assert ready, f"it wrote nothing more, and did not end: {self.text}"
         try:
-            read = os.read(self._here, 1 << 16)
+            read = os.read(self._master, 1 << 16)
         except OSError:  # nobody is at the other end any more
             return False
         self._written += read

@@ -77,11 +77,11 @@ class Trial:
     def start(self, **more: str) -> Child:
         """Start a run."""
         folder = self.project.folder
-        said = folder.with_name(f"{folder.name}-{len(self.history)}")
+        log = folder.with_name(f"{folder.name}-{len(self.history)}")
         if self.store is not None:
             more = {**self.store.environment, "PIPELINE_OUTPUT": self.store.place(self.name), **more}
         return self.nursery.start(
-            "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, said=said, **more
+            "run", self.project.manifest, *self.flags, url=self.vendor.url, folder=folder, log=log, **more
         )
 
     def ended(self, child: Child) -> Ended:
@@ -100,14 +100,14 @@ class Trial:
             ended = self.run()
             if ended.code in _END and all(self._has_ended(*each) for each in self.project.statuses().items()):
                 return ended
-        raise AssertionError(f"{MOST_RUNS} runs did not bring it to an end\n{self.told}")
+        raise AssertionError(f"{MOST_RUNS} runs did not bring it to an end\n{self.transcript}")
 
     def _has_ended(self, key: str, status: str) -> bool:
         waits = status == "pending" and key.startswith("stage/")
         return status in _ENDED or (waits and self.project.statuses()[UPSTREAM] in {"attention", "failed"})
 
     @property
-    def told(self) -> str:
+    def transcript(self) -> str:
         """All that its runs said, for whoever has to find out what went wrong."""
         return "\n".join(self.history)
 
@@ -143,7 +143,7 @@ class Trial:
             self._assert_honest(ended, self.project.results())
             self._assert_files_whole(self.project.results())
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.told}") from error
+            raise AssertionError(f"{error}\n{self.transcript}") from error
 
     def _assert_bought_once(self) -> None:
         sent = Counter(entry.title for entry in self.creates)
@@ -179,7 +179,7 @@ class Trial:
             for entry in self.creates
             for path in (self.vendor.settings.folder / "media" / str(entry.workflow_id)).glob("*.*")
         }
-        here = self.project.output()
+        files = self.project.output()
         wanted = {
             output["path"]: output["sha256"] for job in results["jobs"] for output in job.get("outputs", ())
         }
@@ -192,7 +192,7 @@ class Trial:
             lie = {key: hashlib.sha256(content).hexdigest() for key, content in self.store.objects().items()}
             assert set(lie.values()) <= made, lie
             assert not self.store.open_uploads()
-        half = [name for name in here if name.rpartition("/")[2].startswith(".")]
+        half = [name for name in files if name.rpartition("/")[2].startswith(".")]
         assert not half, half
         assert not list(self.project.folder.glob(".*.tmp"))
 

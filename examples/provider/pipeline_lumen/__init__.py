@@ -66,11 +66,11 @@ class Lumen:
     def prepare(self, request: CreateRequest) -> CreateRequest:
         if not all(isinstance(image, str) for image in request.images) or request.attached:
             raise CallRefused("Lumen takes images as urls only")
-        self._body(request)  # what cannot be sent is told before anything is intended
+        self._body(request)  # raises for what cannot be sent, before an intent is stored
         return request
 
     def create(self, request: CreateRequest) -> CreateOutcome:
-        """Buy, once. How far its bytes went, and a whole answer, tell what came of it: never an exception's class."""
+        """Buy, once. The outcome follows from how far the bytes got and from a whole answer, not from exceptions."""
         transmission = Transmission(request.may_send)
         response, reason = None, ""
         try:
@@ -82,23 +82,23 @@ class Lumen:
             return JobRefused(str(error))
         except TransportError as error:
             reason = str(error)
-        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be told, not lost
+        except BaseException as error:  # noqa: BLE001 - an interrupt too: what was sent must be reported, not lost
             reason = reason_for(error)
         return _outcome(transmission.stage, response, reason)
 
     def get(self, workflow_id: WorkflowId) -> Workflow:
-        told = self._object(self._request("GET", _path(workflow_id)))
-        if told.get("render") != workflow_id:
+        render = self._object(self._request("GET", _path(workflow_id)))
+        if render.get("render") != workflow_id:
             raise VendorError("the answer is about another render")
-        state = str(told.get("state", ""))
+        state = str(render.get("state", ""))
         return Workflow(
             workflow_id,
             _STATES.get(state, Progress.RUNNING),
             state,
             known_status=state in _KNOWN,
-            template_id=str(told.get("look", "")),
-            title=str(told.get("name", "")),
-            result=tuple(_files(told.get("files"))),
+            template_id=str(render.get("look", "")),
+            title=str(render.get("name", "")),
+            result=tuple(_files(render.get("files"))),
         )
 
     def update(self, workflow_id: WorkflowId, changes: Changes) -> Workflow:
@@ -147,7 +147,7 @@ class Lumen:
             raise VendorError(f"{method} {path}: {error}") from None
         if 200 <= response.status < 300 and response.ending in (Ending.WHOLE, Ending.OPEN):
             return response
-        # What the answer says of itself is not told: a server may repeat the key.
+        # The text of the answer is left out: a server may repeat the key.
         message = f"{method} {path}: HTTP {response.status}"
         match response.status:
             case 401 | 403:
@@ -162,17 +162,17 @@ class Lumen:
                 raise VendorError(message)
 
     def _object(self, response: Response) -> Mapping[str, Any]:
-        told = _read(response.body)
-        if told is None:
+        body = _read(response.body)
+        if body is None:
             raise VendorError("the answer is no JSON object")
-        return told
+        return body
 
 
 def _outcome(stage: Stage, response: Response | None, reason: str) -> CreateOutcome:
-    told = None if response is None else _read(response.body)
+    body = None if response is None else _read(response.body)
     # An answer without a length is whole where its object is; a cut one never counts.
     is_whole = response is not None and (
-        response.ending is Ending.WHOLE or (response.ending is Ending.OPEN and told is not None)
+        response.ending is Ending.WHOLE or (response.ending is Ending.OPEN and body is not None)
     )
     if response is None or not is_whole:
         if stage is Stage.UNSENT:
@@ -180,21 +180,21 @@ def _outcome(stage: Stage, response: Response | None, reason: str) -> CreateOutc
         if stage is Stage.SENDING:
             return NotSent(reason or "the answer was cut off", started=True)
         return OutcomeUnknown(f"it was sent, then: {reason or 'the answer was cut off'}")
-    said = f"HTTP {response.status}"
+    status = f"HTTP {response.status}"
     match response.status:
-        case 200 | 201 if told is not None and _is_id(told.get("render")):
-            return Bought(WorkflowId(told["render"]))
+        case 200 | 201 if body is not None and _is_id(body.get("render")):
+            return Bought(WorkflowId(body["render"]))
         case 400 | 404 | 422:
-            return JobRefused(said)
+            return JobRefused(status)
         case 401 | 403:
-            return AccountRefused(AccountProblem.KEY, said)
+            return AccountRefused(AccountProblem.KEY, status)
         case 402:
-            return AccountRefused(AccountProblem.CREDIT, said)
+            return AccountRefused(AccountProblem.CREDIT, status)
         case 429:
             after = response.headers.get("retry-after", "")
-            return Deferred(said, float(after) if after.isdecimal() else None)
+            return Deferred(status, float(after) if after.isdecimal() else None)
         case _:
-            return OutcomeUnknown(f"{said}: whether it was bought cannot be told")
+            return OutcomeUnknown(f"{status}: whether it was bought cannot be told")
 
 
 def _is_id(value: object) -> bool:
@@ -207,8 +207,8 @@ def _path(workflow_id: WorkflowId) -> str:
     return f"/renders/{quote(workflow_id)}"
 
 
-def _files(told: object) -> list[Media]:
-    files = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+def _files(listed: object) -> list[Media]:
+    files = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     return [
         Media(each["href"], str(each.get("mime", "")), _length(each.get("length")))
         for each in files[:100]
@@ -216,16 +216,16 @@ def _files(told: object) -> list[Media]:
     ]
 
 
-def _length(told: object) -> int | None:
-    return told if isinstance(told, int) and told >= 0 else None
+def _length(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def _read(body: bytes) -> dict[str, Any] | None:
     try:
-        told = json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -31,12 +31,12 @@ STATUSES = {
 }
 
 
-def said(value: object, status: int = 200) -> Reply:
+def reply(value: object, status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode(), (("Content-Type", "application/json"),))
 
 
 class LumenVendor:
-    """What Lumen's API says, for the kit to send over whole and broken connections."""
+    """What Lumen's API answers, for the kit to send over whole and broken connections."""
 
     def make(self, settings: Settings) -> Lumen:
         return Lumen(settings)
@@ -48,18 +48,18 @@ class LumenVendor:
         return (method, target) == ("POST", "/renders")
 
     def created(self, workflow_id: str) -> Reply:
-        return said({"render": workflow_id}, 201)
+        return reply({"render": workflow_id}, 201)
 
     def told(self, workflow: Workflow) -> Reply:
         files = [{"href": each.url, "mime": each.content_type} for each in workflow.result]
         state = STATES[workflow.progress]
-        return said({"render": workflow.id, "state": state, "name": workflow.title, "files": files})
+        return reply({"render": workflow.id, "state": state, "name": workflow.title, "files": files})
 
     def refused(self, why: Refusal) -> Reply:
-        return said({"error": why.value}, STATUSES[why])
+        return reply({"error": why.value}, STATUSES[why])
 
-    def other(self, call: Call) -> Reply:  # noqa: ARG002 - Lumen says the same to all of them
-        return said({})
+    def other(self, call: Call) -> Reply:  # noqa: ARG002 - Lumen gives all of them the same answer
+        return reply({})
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=str)

@@ -146,8 +146,8 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (SendsAgain, "create: sent, then closed"),
     (Hopes, "create: sent, then reset"),
     (Invents, "create: sent, then HTTP 500"),
-    (Raises, "create: nobody listens"),
-    (LooksNoMore, "create: it may not be sent any more"),
+    (Raises, "create: the connection is refused"),
+    (LooksNoMore, "create: `may_send` returns False"),
     (Untitled, "create: its title is sent"),
     (GoesAnywhere, "get: a redirect to another host"),
     (BuysWhilePreparing, "prepare: buys nothing, and can be repeated"),
@@ -159,7 +159,7 @@ FAULTS: list[tuple[type[Vimmerse], str]] = [
     (DeletesOnce, "delete: an unknown workflow"),
     (FetchesPlainly, "download: a whole file"),
     (FetchesPlainly, "download: without the key, over a redirect too"),
-    (FetchesPlainly, "download: a file of another size than was told"),
+    (FetchesPlainly, "download: a file of another size than announced"),
     (FetchesPlainly, "download: HTTP 403"),
     (KeepsItsKey, "key: in no file"),
 ]
@@ -174,7 +174,7 @@ def test_fault_is_found(kind: type[Vimmerse], name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["create: sent, then silence", "get: silence", "download: a file that stops coming"]
+    "name", ["create: sent, then silence", "get: silence", "download: a file that stops arriving"]
 )
 def test_who_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     # How long is waited proves nothing here; that the server gives up first does.
