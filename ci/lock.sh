@@ -15,4 +15,4 @@ compile dev.txt --extra all --group dev "$@"
 compile all.txt --extra all --group build --constraints locks/dev.txt
 compile release.txt --group release --constraints locks/dev.txt
 compile base.txt --group build --constraints locks/dev.txt
-compile image.txt --extra otel --constraints locks/dev.txt
+compile image.txt --extra otel --extra postgres --extra s3 --constraints locks/dev.txt

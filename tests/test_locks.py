@@ -17,7 +17,7 @@ PROJECT = PYPROJECT["project"]
 # By lock file: which extras and groups it has, as `ci/lock.sh` says too.
 LOCKS: dict[str, tuple[list[str], list[str]]] = {
     "base.txt": ([], ["build"]),
-    "image.txt": (["otel"], []),
+    "image.txt": (["otel", "postgres", "s3"], []),
     "release.txt": ([], ["release"]),
     "all.txt": (["all"], ["build"]),
     "dev.txt": (["all"], ["dev"]),

@@ -195,7 +195,7 @@ executor_option = flag(
 
 
 shard_options = together(
-    flag("--shard", metavar="I/N", help="Run only shard I of N."),
+    flag("--shard", metavar="I/N", help="Only shard I of N."),
     flag(
         "--shard-by",
         type=click.Choice(["requests", "credits"]),

@@ -171,7 +171,7 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
 
 
 def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Mapping[str, Any]) -> Workspace:
-    """The workspace of a run that knows on what terms it buys: shards under one cap must all have the same."""
+    """The workspace of a run that knows on what terms it buys: shards at work together must all have the same."""
     arguments = plan_arguments(given) if saved is None else saved.arguments
     caps = {name: given[name] for name in ("max_creates", "max_credits") if given[name] is not None}
     asked = {
@@ -183,7 +183,7 @@ def _with_what_is_asked(workspace: Workspace, saved: SavedPlan | None, given: Ma
         **({"retry_failed": True} if arguments.retry_failed else {}),
         **caps,
     }
-    return replace(workspace, asked=json.dumps(asked) if asked else "", is_capped=bool(caps))
+    return replace(workspace, asked=json.dumps(asked) if asked else "")
 
 
 def _options(

@@ -100,15 +100,15 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
-        split = _split_of(workspace, jobs)
+        said = decisions.read(workspace.decisions, workspace.decisions_name)
+        in_force = decisions.in_force(said)
+        split = _split_of(workspace, jobs, in_force)
         if writable:
             stack.enter_context(_hold_campaign(workspace, split))
         store = _open_store(workspace, workspace.part, writable=writable, split=split)
         stack.callback(store.close)
         if writable:
             sweep(workspace.results)
-        said = decisions.read(workspace.decisions, workspace.decisions_name)
-        in_force = decisions.in_force(said)
         current = version(workspace.results)
         if current is not None and store.known_results().joined == joined_hash(current, workspace, in_force):
             results = None
@@ -133,12 +133,10 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
         )
 
 
-def _split_of(workspace: Workspace, jobs: Sequence[Job]) -> Split | None:
+def _split_of(workspace: Workspace, jobs: Sequence[Job], decided: Decisions) -> Split | None:
     if workspace.shard is None:
         return None
-    limits = workspace.campaign.limits
-    is_capped = limits.budget is not None or limits.max_credits is not None or workspace.is_capped
-    return Split(workspace.shard, jobs, is_capped=is_capped, asked=workspace.asked)
+    return Split(workspace.shard, jobs, asked=" ".join([workspace.asked, *sorted(decided.redo)]))
 
 
 def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:

@@ -76,7 +76,7 @@ class Workspace:
     """A campaign and where its records lie on this machine. An emulated one keeps records of its own.
 
     `whole_state` and `whole_results` are those of the campaign where this is a shard of it, else the same. `asked` is
-    what a run was asked for beyond the manifest, empty for all of it; `is_capped` if it was given a cap of its own.
+    what a run was asked for beyond the manifest, empty for all of it.
     """
 
     campaign: Campaign
@@ -87,7 +87,6 @@ class Workspace:
     output: OutputLocation
     environment: Environment
     asked: str = ""
-    is_capped: bool = False
     record_flags: Sequence[str] = ()
 
     @property

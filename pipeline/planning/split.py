@@ -20,15 +20,12 @@ class Split:
 
     Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
     where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
-    credits, the groups are dealt out, the dearest first, each to the shard that has least. `is_capped` says that a
-    cap has to hold for all shards together; `asked` is what a run was asked for beyond the manifest: its selection.
+    credits, the groups are dealt out, the dearest first, each to the shard that has least. `asked` is what a run was
+    asked for beyond those jobs: its selection and caps, and what people want made again.
     """
 
-    def __init__(
-        self, shard: Shard, jobs: Iterable[Job], *, is_capped: bool = False, asked: str = ""
-    ) -> None:
+    def __init__(self, shard: Shard, jobs: Iterable[Job], *, asked: str = "") -> None:
         self.shard = shard
-        self._is_capped = is_capped
         self._asked = asked
         by_key = {job.key: job for job in jobs}
         self._by_key = by_key
@@ -43,14 +40,11 @@ class Split:
     def name(self) -> str:
         """Equal for shards of one split, and for no others: these may be at work at once.
 
-        By credits each job has a say in where the others belong, and a cap holds for all shards together as each buys
-        what its part of the same plan costs. So who knows other jobs, or other prices, splits otherwise; and under a
-        cap so does who was asked for something else.
+        Every campaign has a cap, at least on its creates. It holds for all shards together, as each buys its part of
+        one plan that is within it. So who knows other jobs or prices, or was asked for something else, has another
+        plan, and splits otherwise. By credits, each job also has a say in where the others belong.
         """
-        name = f"{self.shard.count} shards by {self.shard.by}"
-        if self.shard.by is ShardBy.CREDITS or self._is_capped:
-            return f"{name} ({_digest(self._by_key, self._asked if self._is_capped else '')})"
-        return name
+        return f"{self.shard.count} shards by {self.shard.by} ({_digest(self._by_key, self._asked)})"
 
     def has_job(self, key: JobKey) -> bool:
         """Whether the job of that key is this shard's."""

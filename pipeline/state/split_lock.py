@@ -63,7 +63,8 @@ def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -
             {name: note.get(name, "?") for name in ("split", "pid", "since", "command")}
         )
         raise StateLocked(
-            f"{state}: in use by {who}; {split} cannot run beside it: wait for it to end, or stop it"
+            f"{state}: in use by {who}; {split} cannot run beside it, as only shards of one number with the same "
+            "jobs, prices, selection, caps and redo marks can: wait for it to end, or stop it"
         )
 
 

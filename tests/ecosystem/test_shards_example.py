@@ -12,7 +12,9 @@ import pytest
 import yaml
 from support.campaigns import Project, campaign, spring
 from support.processes import PROGRAM, environment
+from test_locks import pins
 
+from pipeline import __version__
 from pipeline.emulator.embedded import Emulator
 from pipeline.errors import ExitCode
 
@@ -47,6 +49,21 @@ def table(page: str) -> list[list[str]]:
 
 def test_the_job_is_valid(job: Any) -> None:
     kubernetes_validate.validate(job, "1.33", strict=True)
+
+
+def test_the_image_of_the_pods_holds_what_they_run(job: Any) -> None:
+    image = (EXAMPLE / "Dockerfile").read_text("utf-8")
+    [target] = re.findall(r"^COPY campaigns/ (\S+/)$", image, re.MULTILINE)
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    [script] = container["args"]
+
+    assert f"pipeline run {target}spring.yaml" in script
+    # A volume there would hide it, and a ConfigMap holds links to a hidden folder, from which no manifest is read.
+    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/records"]
+    assert f"--tag {container['image']} " in image
+    # It is made from the one of this project, whose lock has what a state in a database needs.
+    assert f"/campaign-pipeline:{__version__}\n" in image
+    assert "psycopg" in pins("image.txt")
 
 
 def test_every_exit_code_of_a_run_has_one_action(rules: dict[str, set[int]]) -> None:

@@ -203,11 +203,11 @@ def test_who_divides_the_campaign_otherwise_waits(
     assert bought <= 12
 
 
-@pytest.mark.parametrize(("by", "limits"), [("credits", {}), ("requests", {"budget": 1300})])
-@fails_without(
-    "pipeline.planning.split:Split.name", "if self.shard.by is ShardBy.CREDITS or self._is_capped:"
+@pytest.mark.parametrize(
+    ("by", "limits"), [("credits", {}), ("requests", {"budget": 1300}), ("requests", {"max_creates": 13})]
 )
-def test_shards_that_need_one_plan_and_know_other_jobs_are_another_division(
+@fails_without("pipeline.planning.split:Split.name", "return f", swap=("self._by_key", "{}"))
+def test_shards_that_know_other_jobs_are_another_division(
     twelve: Project,
     start: Start,
     state: dict[str, str],
@@ -221,7 +221,7 @@ def test_shards_that_need_one_plan_and_know_other_jobs_are_another_division(
     flags = ("run", twelve.manifest, "--shard-by", by, "--in-flight", "2", "--shard")
     shard = start(*flags, "1/2", **state)
     shard.hear("bought as")
-    # By credits each of the others may belong to the other shard now; neither knows what the other is about to buy.
+    # Neither knows what the other is about to buy; by credits, each job may belong to the other shard now.
     twelve.write({"campaign.yaml": spring(prompts={"new": "a new walk", **PROMPTS}, limits=limits)})
 
     ended = pipeline(*flags, "2/2", "--no-wait")
@@ -236,11 +236,16 @@ def test_shards_that_need_one_plan_and_know_other_jobs_are_another_division(
 
 
 @pytest.mark.parametrize(
-    ("limits", "caps"), [({"budget": 600}, ()), ({"max_credits": 600}, ()), ({}, ("--max-creates", "6"))]
+    ("limits", "caps"),
+    [
+        ({"budget": 600}, ()),
+        ({"max_credits": 600}, ()),
+        ({"max_creates": 6}, ()),
+        ({}, ("--max-creates", "6")),
+        ({}, ("--max-credits", "600")),
+    ],
 )
-@fails_without(
-    "pipeline.planning.split:Split.name", "return f", swap=("self._asked if self._is_capped else ''", "''")
-)
+@fails_without("pipeline.planning.split:Split.name", "return f", swap=("self._asked", "str()"))
 def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
     twelve: Project,
     start: Start,
@@ -266,6 +271,30 @@ def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
         *flags, "--shard", "2/2", "--no-wait", *(f"--select=prompt:{each}" for each in first[::-1])
     )
     assert same.code in {0, 8}, same.said
+
+
+@fails_without(
+    "pipeline.operations.campaign_state:_split_of", "return Split", swap=("*sorted(decided.redo)", "")
+)
+def test_what_is_to_be_made_again_since_a_shard_began_does_not_exceed_a_cap_either(
+    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
+) -> None:
+    twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits={"max_creates": 6})})
+    first = list(PROMPTS)[:6]
+    assert pipeline("run", twelve.manifest, *(f"--select=prompt:{each}" for each in first)).code == 0
+    vendor.fail({"on": "get", "do": {"patch": {"processing_status": "processing"}}})
+    shard = start("run", twelve.manifest, "--in-flight", "1", "--shard", "1/2", **state)
+    shard.hear("bought as")
+    # The other shard finds one less to buy in the first, and may not make up for it.
+    assert pipeline("redo", twelve.manifest, "main/loop/red/p0").code == 0
+
+    ended = pipeline("run", twelve.manifest, "--in-flight", "1", "--shard", "2/2", "--no-wait")
+
+    assert ended.code == 6, ended.said
+    assert "redo" in ended.err
+    vendor.heal()
+    assert shard.ended().code == 0
+    assert len(vendor.ledger.bought) < 12
 
 
 def test_a_shard_waits_for_the_whole(

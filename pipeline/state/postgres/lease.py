@@ -244,7 +244,10 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
     found = connection.execute(_OTHERWISE_DIVIDED, values).fetchone()
     if found is not None:
         if found[0].partition("-of-")[2] == values["part"]:
-            why = f"'{found[0]}' knows other jobs or prices than '{claim.campaign}', and is locked"
+            why = (
+                f"'{found[0]}' knows other jobs, prices, selections, caps or redo marks than '{claim.campaign}', "
+                "and is locked"
+            )
         else:
             why = f"'{whole}' is divided otherwise than for '{claim.campaign}', as '{found[0]}', which is locked"
         raise _locked(server, claim, holder_of(connection, found[0]), why)
