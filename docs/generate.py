@@ -82,7 +82,8 @@ def _command(command: click.Command, ctx: click.Context) -> Iterator[str]:
     yield f"## {ctx.command_path}"
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     yield f"```text\n{usage}\n```"
-    yield re.sub(r"(?m)^ +", "", command.help or "").strip()
+    # A line of \b keeps click from wrapping the paragraph.
+    yield re.sub(r"(?m)^ *\x08\n|^ +", "", command.help or "").strip()
     flags = [
         parameter
         for parameter in command.get_params(ctx)

@@ -41,7 +41,7 @@ def command(folder: Path) -> None:
         _tell(f"{path}: {'written' if written else _kept(path, content)}")
     _tell("")
     _tell("Next, free of charge (needs campaign-pipeline[emulator]):")
-    _tell(f"  pipeline run {shlex.quote(str(folder / _MANIFEST))} --emulate")
+    _tell(f"  pipeline run {shlex.quote(str(folder / _MANIFEST))} --emulate", whole=True)
 
 
 def _assert_not_hidden(folder: Path) -> None:
@@ -110,6 +110,6 @@ def _kept(path: Path, content: bytes) -> str:
     return f"exists already and stays as it is; add {', '.join(missing)}" if missing else "stays as it is"
 
 
-def _tell(line: str) -> None:
+def _tell(line: str, *, whole: bool = False) -> None:
     if not verbosity().quiet:
-        say(printable(line))
+        say(printable(line), whole=whole)

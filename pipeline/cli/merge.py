@@ -18,8 +18,10 @@ from pipeline.operations.merge import merge_files
 def command(results: tuple[Path, ...], out: Path, output_format: str) -> None:
     """Join RESULTS into one file. No purchase is dropped, and the order does not matter.
 
-    As git's merge driver: `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`.
-    """
+    \b
+    As git's merge driver:
+    `git config merge.pipeline.driver "pipeline merge %A %B --out %A"`
+    """  # noqa: D301 - a line of \b keeps click from wrapping the paragraph
     document = merge_files(results, out)
     if output_format == "json":
         say_json({"out": str(out), "files": len(results), **document})

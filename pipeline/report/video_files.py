@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pipeline.artifacts.file_names import named
@@ -67,9 +67,11 @@ def _other_paths(
         if all(each.sha256 is None or each.sha256 in found for each in outputs):
             continue
         for file in named(purchase, purchase.path or purchase.id, steps=True):
-            if file.output.sha256 is not None:
-                for path in (file.path, aside(file.path, purchase.id)):
-                    yield file.output.sha256, file.output.bytes, path
+            digest = file.output.sha256
+            if digest is not None and digest not in found:
+                yield digest, file.output.bytes, file.path
+                if digest not in found:  # whoever takes these adds what was found
+                    yield digest, file.output.bytes, aside(file.path, purchase.id)
 
 
 class _Looks(Protocol[Location]):
@@ -122,11 +124,9 @@ class _Look:
 
     def has(self, path: Path, size: int | None) -> bool:
         """Whether a regular file of that size is at `path`, inside the folder, not hidden and behind no link."""
-        if not path.is_relative_to(self._output):
+        if path.name.startswith("."):
             return False
-        if any(part.startswith(".") for part in PurePosixPath(path.relative_to(self._output)).parts):
-            return False
-        if not self._is_inside(path.parent):
+        if not self._is_open(path.parent):
             return False
         try:
             status = path.lstat()
@@ -134,8 +134,16 @@ class _Look:
             return False
         return stat.S_ISREG(status.st_mode) and (size is None or status.st_size == size)
 
-    def _is_inside(self, folder: Path) -> bool:
+    def _is_open(self, folder: Path) -> bool:
+        """Whether `folder` is inside, not hidden and behind no link; asked once of each, as most hold many files."""
         if folder not in self._folders:
-            real = os.path.realpath(folder)
-            self._folders[folder] = real == self._real or real.startswith(self._real + os.sep)
+            self._folders[folder] = self._is_inside(folder)
         return self._folders[folder]
+
+    def _is_inside(self, folder: Path) -> bool:
+        if not folder.is_relative_to(self._output):
+            return False
+        if any(part.startswith(".") for part in folder.relative_to(self._output).parts):
+            return False
+        real = os.path.realpath(folder)
+        return real == self._real or real.startswith(self._real + os.sep)

@@ -79,6 +79,8 @@ class CampaignWatch:
         # When a run was last seen to do something.
         self._changed = ""
         self._planned: Records | None = None
+        self._spent = 0
+        self._last_run: Json = None
         self._records = Records()
         self._assignment: Assignment = assign([], self._records)
         self.rows = PageRows(workspace, number, stills)
@@ -127,11 +129,10 @@ class CampaignWatch:
 
     def heading(self) -> dict[str, Json]:
         """The page's data on the campaign besides its jobs and purchases."""
-        bought = self._records.purchases.values()
         heading: dict[str, Json] = {
-            "spent": sum(each.cost for each in bought),
+            "spent": self._spent,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
-            "run": self._last_run(),
+            "run": self._last_run,
             "calls": dict(self._read.note.calls) if self._read.note is not None else None,
             "changed": self._changed,
             "trouble": self._trouble,
@@ -154,7 +155,7 @@ class CampaignWatch:
         }
         return {name: value for name, value in written.items() if value is not None}
 
-    def _last_run(self) -> Json:
+    def _summary_of_last_run(self) -> Json:
         """When the last run began, what it has spent, and its cap."""
         note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
@@ -228,6 +229,8 @@ class CampaignWatch:
         else:
             self._assignment = assign(read.jobs, records, in_force)
         self._records = records
+        self._spent = sum(each.cost for each in records.purchases.values())
+        self._last_run = self._summary_of_last_run()
         self.rows.update(self._assignment, records, in_force, read.decided)
 
     def _serves_as_before(self, records: Records, in_force: Decisions) -> bool:

@@ -15,13 +15,15 @@ from pipeline.report.video_files import located, located_in_store
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_json
 from pipeline.results.document import job_json
-from pipeline.results.job_status import JobStatus, job_statuses
+from pipeline.results.job_status import job_status
 from pipeline.schemes import ObjectUrl, OutputLocation
 from pipeline.serve.stills import Stills
 from pipeline.serve.stored_videos import StoredVideos
 
-# Seconds between two looks for files that were missing: `collect` fetches them without a notice.
+# Seconds between two looks for files that were missing, which `collect` fetches without a notice; and of the time
+# the share that is spent on looking for them, as a clone may lack thousands.
 _LOOK_AGAIN = 2.0
+_LOOKING_SHARE = 1 / 50
 
 Row = dict[str, Json]
 
@@ -61,7 +63,7 @@ class PageRows:
         self._job_rows: dict[JobKey, Row] = {}
         self._purchase_rows: dict[PurchaseId, Row] = {}
         self._missing: dict[PurchaseId, Purchase] = {}
-        self._looked_at = 0.0
+        self._look_again_at = 0.0
         self._new_jobs: dict[JobKey, None] = {}
         self._new_purchases: dict[PurchaseId, None] = {}
         self._gone: dict[JobKey, None] = {}
@@ -99,10 +101,9 @@ class PageRows:
     ) -> None:
         """Rebuild the rows of what has changed."""
         changed = self._changed_purchases(records, decided)
-        statuses = job_statuses(assignment)
         jobs = {
-            key: self._document(key, statuses[key], assignment, decisions)
-            for key in self._changed_jobs(statuses, assignment, decided, changed)
+            job.key: self._document(job, assignment, decisions)
+            for job in self._changed_jobs(assignment, decided, changed)
         }
         for output in (each for purchase in changed.values() for each in _outputs(purchase)):
             if output.sha256 is not None:
@@ -187,28 +188,27 @@ class PageRows:
 
     def _changed_jobs(
         self,
-        statuses: Mapping[JobKey, JobStatus],
         assignment: Assignment,
         decided: Mapping[PurchaseId, Decision],
         changed: Collection[PurchaseId],
-    ) -> list[JobKey]:
-        keys = []
-        for key, job_status in statuses.items():
-            shown = job_status.purchase or assignment.matcher.last(key)
+    ) -> list[Job]:
+        jobs = []
+        for job in assignment.jobs:
+            # Its status follows from the purchase that serves it, so it is worked out only where that has changed.
+            serves = assignment.by_key.get(job.key)
+            shown = serves or assignment.matcher.last(job.key)
             shown_id = shown.id if shown is not None else None
             decision = decided[shown_id].decision if shown_id is not None and shown_id in decided else None
-            seen = (job_status.status, job_status.reason, shown_id, decision, self._actions.get(key))
-            if seen != self._seen_jobs.get(key) or shown_id in changed:
-                self._seen_jobs[key] = seen
-                keys.append(key)
-        return keys
+            seen = (job, serves is None, shown_id, decision, self._actions.get(job.key))
+            if seen != self._seen_jobs.get(job.key) or shown_id in changed:
+                self._seen_jobs[job.key] = seen
+                jobs.append(job)
+        return jobs
 
-    def _document(
-        self, key: JobKey, job_status: JobStatus, assignment: Assignment, decisions: Decisions
-    ) -> dict[str, Json]:
+    def _document(self, job: Job, assignment: Assignment, decisions: Decisions) -> dict[str, Json]:
         workspace = self._workspace
         output = relative_output(workspace.output, workspace.campaign.manifest.parent)
-        return job_json(self._jobs[key], job_status, assignment, decisions, output)
+        return job_json(job, job_status(job, assignment), assignment, decisions, output)
 
     def _plan_of(self, key: JobKey, *, is_pending: bool) -> PlannedJob:
         job = self._jobs[key]
@@ -240,14 +240,13 @@ class PageRows:
         return located_in_store(jobs, purchases, self.stored.url, self._sizes_seen)
 
     def _look_for_missing(self) -> None:
-        if not self._missing or time.monotonic() < self._looked_at + _LOOK_AGAIN:
+        if not self._missing or time.monotonic() < self._look_again_at:
             return
-        self._looked_at = time.monotonic()
-        if self.stored is not None:
-            self.stored.want(anew=False)
-            if self.stored.sizes is self._sizes_seen:
-                return
-        if not self._find((), self._missing.values()):
+        began = time.thread_time()
+        found = self._find_missing()
+        pause = max(_LOOK_AGAIN, (time.thread_time() - began) / _LOOKING_SHARE)
+        self._look_again_at = time.monotonic() + pause
+        if not found:
             return
         for purchase_id in [
             each
@@ -256,6 +255,13 @@ class PageRows:
         ]:
             del self._missing[purchase_id]
         self._stills_seen = -1
+
+    def _find_missing(self) -> bool:
+        if self.stored is not None:
+            self.stored.want(anew=False)
+            if self.stored.sizes is self._sizes_seen:
+                return False
+        return self._find((), self._missing.values())
 
 
 def _outputs(purchase: Purchase) -> Iterable[Output]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Gallery, Tab
+from browser.samples import COARSE, spring_drop
 from pipeline.errors import UsageError
-from pipeline.operations.report import candidates
+from pipeline.operations.report import candidates, gallery_campaign, media_reader
+from pipeline.operations.report_records import of_results
 from pipeline.planning.select import matching_keys
+from pipeline.report.writing import write_folder
 
 Make = Callable[..., Tab]
 BEACH = "hero/overlay/red/stroll/background=beach/locale=en"
@@ -322,3 +326,31 @@ def test_what_is_left_to_decide_is_one_number_wherever_it_stands(tab: Make, gall
     assert "not on this machine" in page.locator(".legend").inner_text()
     button.click()
     assert page.locator(".decide .left").inner_text() == f"{left} left to decide"
+
+
+def test_a_file_that_has_gone_is_to_fetch_and_not_to_decide_even_if_its_still_is_kept(
+    tab: Make, tmp_path: Path
+) -> None:
+    sample = spring_drop(tmp_path, 8, shorter_side=COARSE)
+    sample.write()
+
+    def written() -> Path:
+        source = gallery_campaign(of_results(sample.folder / f"{sample.name}.results.json"), (), ())
+        here, reader = sample.output / "report", media_reader()
+        return write_folder(here, [source], reader, bundle=False, on_progress=lambda _number, _of: None).page
+
+    written()
+    decided = {each["key"]: each["decision"] for each in sample.decisions}
+    [approved] = [job for job in sample.jobs if decided.get(job["key"]) == "approved"]
+    open_ones = [job for job in sample.jobs if job["key"] not in decided]
+    for job in (approved, *open_ones[:2]):
+        (sample.folder / job["outputs"][0]["path"]).unlink()
+
+    page = tab().open(written())
+
+    left = len(open_ones) - 2
+    legend = page.locator(".legend").inner_text().split("\n")
+    assert {f"{left} to decide", "2 not on this machine"} <= set(legend)
+    assert page.get_by_role("button", name=f"Review {left}").is_visible()
+    row = page.locator(".todo li", has_text="3 files are not on this machine")
+    expect(row).to_contain_text("1 of them is decided.")

@@ -31,6 +31,14 @@ def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, 
             assert "  " in line.strip() or after.startswith("     "), line
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_to_copy_is_broken(offline: Pipeline, command: str) -> None:
+    shown = offline(command, "--help").out
+
+    broken = [said for said in shown.split("`")[1::2] if "\n" in said]
+    assert broken == []
+
+
 def test_the_version_is_the_packages(offline: Pipeline) -> None:
     assert pipeline.__version__ in offline("--version").out
 

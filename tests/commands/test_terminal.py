@@ -53,6 +53,13 @@ def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
     assert said.count(LONG) == 2  # when it happened, and at the end
 
 
+def test_the_command_that_init_suggests_is_in_one_piece(on_terminal: OnTerminal) -> None:
+    terminal = on_terminal("init", "a-folder-with-a-long-name", columns=40)
+
+    assert terminal.ended() == 0
+    assert terminal.rows[-1] == "  pipeline run a-folder-with-a-long-name/campaign.yaml --emulate"
+
+
 def test_the_bar_counts_what_this_run_has_to_do(
     project: Project, pipeline: Pipeline, on_terminal: OnTerminal
 ) -> None:

@@ -126,10 +126,9 @@ function decisionOf(job) {
   return job.decision ?? (isUndecided(job) ? "none" : undefined);
 }
 
-/** Whether a decision is missing; a job that cannot be seen here is not decided here. @param {Job} job */
+/** Whether a decision is missing; a video that is not here is fetched first, and counts as such. @param {Job} job */
 function isUndecided(job) {
-  const isSeen = Boolean(job.file && (job.file.here || source.still(job.file)));
-  return job.status === "done" && !job.decision && isSeen;
+  return job.state === "undecided";
 }
 
 const RATIOS = [

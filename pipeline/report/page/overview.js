@@ -320,7 +320,7 @@ function nextRows(campaign) {
         missing.length === 1
           ? "1 file is not on this machine"
           : `${number(missing.length)} files are not on this machine`,
-        "Paid for and made; fetching costs nothing.",
+        `Paid for and made; fetching costs nothing.${decidedOf(missing)}`,
         commandBox(commandOf("collect", campaign)),
       ),
     );
@@ -328,6 +328,15 @@ function nextRows(campaign) {
   const open = by((job) => job.state === "underway" || job.state === "redo" || job.state === "pending");
   if (open.length && !source.goesOn()) rows.push(openRow(campaign, open));
   return rows;
+}
+
+/** How many of these have a decision, by which the strip counts them. @param {Job[]} jobs */
+function decidedOf(jobs) {
+  const decided = jobs.filter((job) => job.decision).length;
+  if (!decided) return "";
+  return decided === jobs.length
+    ? " All are decided."
+    : ` ${number(decided)} of them ${decided === 1 ? "is" : "are"} decided.`;
 }
 
 /** @param {Campaign} campaign @param {Job[]} failed */

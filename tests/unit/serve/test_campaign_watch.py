@@ -1,5 +1,6 @@
 """What is told of a campaign piece by piece is what a page reads that begins now, however the campaign goes on."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipeline.jobs import Job
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.operations.environment import Environment
-from pipeline.operations.workspace import RecordPaths, workspace_of
+from pipeline.operations.workspace import RecordPaths, Workspace, workspace_of
 from pipeline.purchases import Output, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.report.stills import StillCache
 from pipeline.results import decisions
@@ -144,3 +145,20 @@ def test_what_is_told_adds_up_to_what_there_is(tmp_path_factory: Any, steps: lis
         assert story.page.get("run") == whole.get("run")
     finally:
         story.store.close()
+
+
+def test_a_pending_job_is_told_again_when_the_manifest_asks_for_something_else(tmp_path: Path) -> None:
+    project = campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS)})
+
+    def opened() -> Workspace:
+        return workspace_of(load(project.manifest), RecordPaths(), Environment({}))
+
+    workspace = opened()
+    stills = Stills(StillCache(tmp_path / "stills"), None)
+    watch = CampaignWatch(workspace, 0, stills, StateOnDisk(workspace), opened)
+
+    campaign(tmp_path, {"campaign.yaml": spring(prompts=PROMPTS | {"walk": "a long walk"})})
+
+    told: Any = watch.look()
+    assert [each["key"].rpartition("/")[2] for each in told["jobs"]] == ["walk"]
+    assert "a long walk" in json.dumps(told)
