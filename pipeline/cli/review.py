@@ -13,20 +13,14 @@ from pipeline.cli.options import (
     together,
     verbosity,
 )
+from pipeline.cli.review_text import decided_lines
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say
-from pipeline.errors import printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.review import Opinion, decide, reviewer
+from pipeline.operations.review_outlook import outlook
 from pipeline.operations.selection import purchases_named
 from pipeline.results.decisions import Verdict
-
-_CONSEQUENCES: dict[Verdict | None, str] = {
-    Verdict.APPROVED: "approved: it stays, whatever is edited later",
-    Verdict.REJECTED: "rejected; nothing is bought because of it",
-    Verdict.REDO: "sent back: the next run buys it again",
-    None: "no longer decided",
-}
 
 _NAMES = "KEY|PURCHASE|FILE|EXPR..."
 
@@ -83,6 +77,7 @@ def _decide(verdict: Verdict | None, words: tuple[str, ...], given: dict[str, An
     )
     with ended_by_signals(), open_campaign(workspace, writable=False) as state:
         made = decide(state, opinion, {name: purchases_named(state, name) for name in names})
-    if not verbosity().quiet:
-        for decision in made:
-            say(f"{printable(decision.key)} ({decision.purchase}): {_CONSEQUENCES[verdict]}")
+        if verbosity().quiet:
+            return
+        for line in decided_lines(made, outlook(state), workspace.target):
+            say(line)

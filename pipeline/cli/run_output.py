@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 
@@ -32,7 +32,7 @@ from pipeline.operations.workspace import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, totals
-from pipeline.purchases import PENDING, Status
+from pipeline.purchases import PENDING, Reason, Status
 from pipeline.results.job_status import ELSEWHERE, JobStatus
 
 _MOST_LISTED = 40
@@ -165,12 +165,11 @@ class RunConsole:
 
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         inputs = self._run.report.inputs
-        for key, job_status in list(_failed_or_unknown(outcome.jobs))[:_MOST_LISTED]:
+        for key, job_status in list(_failed_or_unknown(outcome.jobs, inputs))[:_MOST_LISTED]:
             error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
             if _is_unknown(job_status):
                 error = unknown_outcome(error)
-            reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
-            line = self._paint(f"  {printable(key)}: {_word(job_status)}{reason}", "red")
+            line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
@@ -225,6 +224,18 @@ def _is_unknown(job_status: JobStatus) -> bool:
     return job_status.status in _UNKNOWN and job_status.reason != ELSEWHERE
 
 
-def _failed_or_unknown(statuses: Mapping[JobKey, JobStatus]) -> Iterator[tuple[JobKey, JobStatus]]:
+def _failed_or_unknown(
+    statuses: Mapping[JobKey, JobStatus], inputs: Collection[JobKey]
+) -> Iterator[tuple[JobKey, JobStatus]]:
     bad = {Status.FAILED.value, *_UNKNOWN}
-    return ((key, job_status) for key, job_status in statuses.items() if job_status.status in bad)
+    return (
+        (key, job_status) for key, job_status in statuses.items() if job_status.status in bad or key in inputs
+    )
+
+
+def _what_failed(job_status: JobStatus, input_failed: bool) -> str:
+    if input_failed and job_status.purchase is not None:
+        # What was bought before, and was to be made again, serves on.
+        return f"{_word(job_status)}, not made again ({Reason.INPUT.value})"
+    reason = f" ({job_status.reason})" if job_status.reason and job_status.reason != ELSEWHERE else ""
+    return f"{_word(job_status)}{reason}"

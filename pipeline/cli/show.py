@@ -17,7 +17,7 @@ from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_deta
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.paint import Paint
-from pipeline.purchases import bought_nothing
+from pipeline.purchases import Status, bought_nothing
 from pipeline.results.decisions import Decision, Verdict
 
 _LONGEST = 2000
@@ -56,7 +56,9 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
     for field, value in job.request_json().items():
         shown = value if isinstance(value, str) else canonical_json(value)
         yield f"  {field}: {printable(shown, _LONGEST)}"
-    if entry is not None:
+    if entry is not None and entry.is_pending:
+        yield f"  stands: {printable(entry.reason)}"
+    elif entry is not None:
         price = f" ({counted(entry.credits, 'credit')})" if entry.buys and entry.credits is not None else ""
         yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
     if not details.purchases:
@@ -77,7 +79,8 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
         if is_set
     ]
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(flags)}".rstrip(), "yellow")
-    verb = "sent" if bought_nothing(purchase) else "bought"
+    is_known = purchase.status not in {Status.SUBMITTING, Status.ATTENTION}
+    verb = "bought" if is_known and not bought_nothing(purchase) else "sent"
     yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
     if details.decision is not None:
         yield f"  decision: {_said(details.decision)}"

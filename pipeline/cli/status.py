@@ -27,7 +27,7 @@ from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.workspace import shown_path
-from pipeline.planning.hints import unknown_advice, unknown_outcome
+from pipeline.planning.hints import pending_outcome, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, Status
 from pipeline.results.decisions import Decision, Verdict
@@ -121,6 +121,8 @@ def _job_line(key: JobKey, job_status: JobStatus, decision: Decision | None) -> 
     status = sent_back(decision) if decision is not None and is_sent_back else f"{status}{_said(decision)}"
     if _is_unknown(job_status):
         error = unknown_outcome(error)
+    elif job_status.status == Status.SUBMITTING.value and job_status.purchase is not None:
+        error = pending_outcome(job_status.purchase.bought_at)
     return f"  {printable(key)}: {status}{f': {printable(error)}' if error else ''}"
 
 

@@ -11,8 +11,8 @@ from pipeline.assignment import Matcher
 from pipeline.engine.calls import CallPool, backoff
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import ExitCode, printable
-from pipeline.jobs import Job, JobKey
+from pipeline.errors import ExitCode, PipelineError, printable
+from pipeline.jobs import Job, JobKey, Json
 from pipeline.planning.plan import Action, Entry
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
@@ -185,7 +185,7 @@ def _timeout(entry: Entry) -> float:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Failures:
-    """Handles a purchase that has failed: it is reported, it may end the buying, and it may be bought again.
+    """Handles what has failed: it is reported, and it may end the buying; a purchase may be bought again.
 
     `matcher` says what else might serve the jobs of what failed.
     """
@@ -197,6 +197,7 @@ class Failures:
     purchases: Mapping[PurchaseId, Purchase]
     matcher: Matcher
     reporter: Reporter
+    report: RunReport
     fail_fast: bool
     report_errors: bool
 
@@ -204,14 +205,36 @@ class Failures:
         """`purchase` has failed, and that is on disk."""
         for key in self.served_jobs.keys(purchase):
             self.reporter.report(key, f"failed ({purchase.reason}): {purchase.error}")
-        if self.fail_fast:
-            self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
-        elif entry := self._retry(purchase):
+        self._stop_buying()
+        if self.queue.is_open and (entry := self._retry(purchase)):
             self.reporter.report(entry.key, "failed; will be bought again (retries)")
             self.queue.add([entry])
+        self._tell_vendor(
+            purchase.error or "failed",
+            {
+                "workflow_id": purchase.workflow_id,
+                "template_id": purchase.template_id,
+                "key": purchase.key,
+            },
+        )
+
+    def add_input(self, job: Job, error: PipelineError) -> None:
+        """An input of `job` failed: nothing is bought for it, nor for the jobs that would share that."""
+        for each in self.served_jobs.sharing(job):
+            self.report.inputs[each.key] = str(error)
+            self.served_jobs.fail(each.key)
+            self.reporter.report(each.key, f"failed (input): {error}")
+        self._stop_buying()
+        self._tell_vendor(str(error), {"template_id": job.request.template_id, "key": job.key})
+
+    def _stop_buying(self) -> None:
+        if self.fail_fast:
+            self.queue.stop(ExitCode.FAILED, "a job failed: nothing more is bought (--fail-fast)")
+
+    def _tell_vendor(self, message: str, context: Mapping[str, Json]) -> None:
         if self.report_errors:
             self.calls.charge(1)
-            self.calls.submit(lambda _: None, report_error, self.provider, purchase)
+            self.calls.submit(lambda _: None, report_error, self.provider, message, context)
 
     def _retry(self, purchase: Purchase) -> Entry | None:
         """The entry to buy a failed request again, where its job's `retries` allow that; counted over all runs."""
@@ -241,10 +264,9 @@ class Failures:
         return any(each.status is not Status.FAILED for each in matching)
 
 
-def report_error(provider: Provider, purchase: Purchase) -> None:
+def report_error(provider: Provider, message: str, context: Mapping[str, Json]) -> None:
     """Tell the vendor of a failure; that it does not listen changes nothing."""
-    context = {"workflow_id": purchase.workflow_id, "template_id": purchase.template_id, "key": purchase.key}
     try:
-        provider.report_error(purchase.error or "failed", {k: v for k, v in context.items() if v is not None})
+        provider.report_error(message, {k: v for k, v in context.items() if v is not None})
     except VendorError:
         return

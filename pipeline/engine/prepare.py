@@ -16,7 +16,6 @@ from pipeline.engine.buy_queue import BuyQueue
 from pipeline.engine.calls import CallPool, Clock, result_of
 from pipeline.engine.in_flight import InFlight
 from pipeline.engine.listing import matched, media_of, recorded_of
-from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import BuyingStopped, ExitCode, InvalidInput, PipelineError, Unfinished
 from pipeline.files import read_limited
@@ -68,7 +67,10 @@ class Prepared:
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Preparer:
-    """Prepares the entries of the queue, as far as there is room in flight."""
+    """Prepares the entries of the queue, as far as there is room in flight.
+
+    `on_input_failed` gets a job that cannot be made a request.
+    """
 
     provider: Provider
     calls: CallPool
@@ -81,8 +83,7 @@ class Preparer:
     manifest_folder: Path
     new_id: Callable[[], str]
     webhook_url: Callable[[PurchaseId, str], str | None] = lambda _purchase_id, _template_id: None
-    reporter: Reporter
-    report: RunReport
+    on_input_failed: Callable[[Job, PipelineError], None]
 
     _count: int = field(default=0, init=False)
 
@@ -147,9 +148,7 @@ class Preparer:
         self.in_flight.release()
         match result:
             case InputFailed() | CallRefused():
-                self.report.inputs[entry.key] = str(result)
-                self.served_jobs.fail(entry.key)
-                self.reporter.report(entry.key, f"failed (input): {result}")
+                self.on_input_failed(job, result)
             case BuyingStopped():
                 self.queue.stop(ExitCode.STOPPED_BUYING, str(result))
             case VendorError():
@@ -217,7 +216,8 @@ def _attachment(path: Path, name: str, digest: str, limit: int) -> Attachment:
     try:
         content = read_limited(path, limit)
     except (OSError, ValueError) as error:
-        raise InputFailed(f"{name}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else None
+        raise InputFailed(f"{name}: {why or error}") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise InputFailed(f"{name}: has changed since it was planned; run again to use it as it is now")
     content_type = sniffed(content[:LONGEST_SIGNATURE], "")

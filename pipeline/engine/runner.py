@@ -219,6 +219,7 @@ class Runner:
             purchases=self._journal.purchases,
             matcher=self.plan.assignment.matcher,
             reporter=self.reporter,
+            report=self.report,
             fail_fast=self.settings.fail_fast,
             report_errors=self.settings.report_errors,
         )
@@ -291,8 +292,7 @@ class Runner:
             manifest_folder=self.manifest_folder,
             new_id=self.new_id,
             webhook_url=self.webhooks.url_for,
-            reporter=self.reporter,
-            report=self.report,
+            on_input_failed=self._failures.add_input,
         )
 
     @cached_property

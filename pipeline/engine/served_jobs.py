@@ -45,9 +45,13 @@ class ServedJobs:
         """The jobs that a purchase serves."""
         return self._jobs.get(purchase_id, [])
 
+    def sharing(self, job: Job) -> list[Job]:
+        """`job`, and the jobs that share what is bought for it."""
+        return [job, *self._sharing.get(job.key, ())]
+
     def add(self, job: Job, purchase_id: PurchaseId) -> None:
         """`purchase_id` is bought for `job`, and serves those too that share it."""
-        served = [job, *self._sharing.get(job.key, ())]
+        served = self.sharing(job)
         self._jobs[purchase_id] = served
         for each in served:
             self.by_key[each.key] = purchase_id

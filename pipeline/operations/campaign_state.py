@@ -25,7 +25,7 @@ from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.split_lock import hold_split
 from pipeline.state.store import Imported, Store
-from pipeline.state.transitions import RUN_ENDED, absorb
+from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 # A machine has this long, after its intents were published, to send them and publish the outcomes.
 _UNDER_WAY_MINUTES = 15
@@ -89,7 +89,7 @@ class CampaignState:
 
 @contextmanager
 def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignState]:
-    """Open a campaign; `writable`: with the lock held, and joined and recovered on disk.
+    """Open a campaign; `writable`: with the lock held, and joined and recovered on disk, else in memory.
 
     Raises:
         InvalidInput: manifest, state or results are wrong, or belong to another campaign.
@@ -215,7 +215,26 @@ def _joined(
     if writable:
         store.recover(now())
         return store.absorb(published, decisions, now(), Imported(recorded=recorded))
-    return absorb(store.records(), published, decisions)
+    return absorb(_as_a_run_would_find_it(workspace, store.records()), published, decisions)
+
+
+def _as_a_run_would_find_it(workspace: Workspace, records: Records) -> Records:
+    """`records` with the creates in `attention` that a run has sent, and has ended before they were answered.
+
+    While a run holds the state, those that it waits for stay `submitting`. Nothing is written.
+    """
+    sent = {each.id for each in records.purchases.values() if each.status is Status.SUBMITTING}
+    # To look at the lock takes it for a moment, so it is only done for cause.
+    if not sent or look.held_by(workspace.state, workspace.state_name) is not None:
+        return records
+    # The run may have ended after `records` were read, and before its lock was looked at.
+    store = _open_store(workspace, workspace.part, writable=False)
+    try:
+        last = store.records()
+    finally:
+        store.close()
+    found = {each.id: recover(each) if each.id in sent else each for each in last.purchases.values()}
+    return replace(last, purchases=found)
 
 
 def _records_of_others(workspace: Workspace) -> tuple[Records, frozenset[PurchaseId]]:

@@ -287,6 +287,7 @@ class CampaignRun:
             fail_threshold=fail_threshold(state.workspace.campaign, self._options),
             accepted=self._settings.accepted,
             elsewhere=elsewhere,
+            inputs=report.inputs,
         )
         waiting = waiting_for_approval(assignment, statuses)
         jobs = {key: job_status for key, job_status in statuses.items() if key in selected}

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.artifacts.file_names import named
 from pipeline.errors import UsageError, did_you_mean, printable
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
@@ -106,9 +107,9 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
     matcher, key = state.assignment.matcher, JobKey(name)
     if key in matcher.jobs or matcher.last(key) is not None or _by_id(name, state.records):
         return [(key if key in matcher.jobs else None, purchase_named(state, name))]
-    at_path = _purchase_of_file(state, name)
-    if at_path is not None:
-        return [(None, at_path)]
+    of_file = _purchase_of_file(state, name)
+    if of_file is not None:
+        return [of_file]
     try:
         keys = sorted(selected_keys(state, [name], []) or ())
     except UsageError:
@@ -119,14 +120,29 @@ def purchases_named(state: CampaignState, name: str) -> list[tuple[JobKey | None
     return [(each, purchase) for each, purchase in served if purchase is not None]
 
 
-def _purchase_of_file(state: CampaignState, name: str) -> Purchase | None:
-    """The purchase whose file lies at the path `name`; None where there is no file of this campaign."""
+def _purchase_of_file(state: CampaignState, name: str) -> tuple[JobKey | None, Purchase] | None:
+    """The purchase whose file lies at the path `name`, with the job whose file it is; None where it is not ours.
+
+    A file that was set aside is no job's.
+    """
     relative = _path_below(state.workspace.output, name)
     if relative is None:
         return None
     index = state.outputs().index
-    purchase_id = index.purchase_id(relative, index.digest(relative))
-    return None if purchase_id is None else state.records.purchases.get(purchase_id)
+    digest = index.digest(relative)
+    for job in state.assignment.jobs:
+        # A job that is to be bought again keeps its file until then.
+        purchase = state.assignment.by_key.get(job.key) or state.assignment.matcher.last(job.key)
+        if purchase is None or not relative.startswith(job.path):
+            continue
+        if any(
+            (each.path, each.output.sha256) == (relative, digest)
+            for each in named(purchase, job.path, steps=True)
+        ):
+            return job.key, purchase
+    purchase_id = index.purchase_id(relative, digest)
+    found = None if purchase_id is None else state.records.purchases.get(purchase_id)
+    return None if found is None else (None, found)
 
 
 def _path_below(output: OutputLocation, name: str) -> str | None:

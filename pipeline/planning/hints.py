@@ -18,6 +18,11 @@ def unknown_outcome(reason: str | None) -> str:
     return f"it is unknown whether it was bought{f' ({why})' if why else ''}"
 
 
+def pending_outcome(since: str) -> str:
+    """That a run holds the state and waits for the answer to a create; `since` is when it was sent."""
+    return f"a run in progress has been buying it since {since}; its outcome is pending"
+
+
 def unknown_warning(key: str, reason: str | None) -> str:
     """The warning of a run when a purchase comes to need attention."""
     return f"{key}: {unknown_outcome(printable(reason or ''))}; it is not sent again; use `pipeline resolve`"

@@ -40,7 +40,11 @@ def _changes(plan: Plan) -> bool:
 def _summary(plan: Plan) -> str:
     if not _changes(plan):
         return "nothing to do"
-    counts = Counter(entry.action.value for entry in plan.entries if entry.action in CHANGING)
+    counts = Counter(
+        "under way" if entry.is_pending else entry.action.value
+        for entry in plan.entries
+        if entry.action in CHANGING
+    )
     actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
     if not plan.buying:
         return f"{actions}; buys nothing"

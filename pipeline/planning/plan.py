@@ -71,7 +71,7 @@ class Entry:
     sent to the vendor, where it differs from what was last sent; it is `unsent` instead where nothing could
     prove that the workflow is the purchase's own. `replaces` are purchases that are to be bought again: they
     are marked with the intent of the new one. `source` is the approved purchase that it is made from, where
-    only an approved one is used.
+    only an approved one is used. `is_pending`: a run in progress, here or elsewhere, may yet learn the outcome.
     """
 
     key: JobKey
@@ -88,6 +88,7 @@ class Entry:
     unsent: Wording | None = None
     replaces: tuple[PurchaseId, ...] = ()
     source: Purchase | None = None
+    is_pending: bool = False
 
     def __repr__(self) -> str:
         return f"<Entry {self.key}: {self.action.value}, {self.reason}>"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey, Visibility
-from pipeline.planning.hints import unknown_outcome
+from pipeline.planning.hints import pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status
 
@@ -79,10 +79,7 @@ class Planner:
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
         if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
-            reason = unknown_outcome(purchase.error)
-            if purchase.id in self._elsewhere:
-                reason = f"under way elsewhere, since {purchase.bought_at}"
-            return Entry(key=job.key, action=Action.ATTENTION, reason=reason, job=job, purchase=purchase)
+            return self._await(job, purchase)
         presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
         if not self._assignment.matcher.matches(purchase, job):
             changes = differences(purchase, job)
@@ -120,6 +117,23 @@ class Planner:
             presence=presence,
             wording=wording,
             unsent=unsent,
+        )
+
+    def _await(self, job: Job, purchase: Purchase) -> Entry:
+        """The entry for a job whose create has no known outcome: now, or for good."""
+        reason = unknown_outcome(purchase.error)
+        if purchase.id in self._elsewhere:
+            reason = f"under way elsewhere, since {purchase.bought_at}"
+        # What a run that ended has left is in attention when a plan is made.
+        if purchase.status is Status.SUBMITTING:
+            reason = pending_outcome(purchase.bought_at)
+        return Entry(
+            key=job.key,
+            action=Action.ATTENTION,
+            reason=reason,
+            job=job,
+            purchase=purchase,
+            is_pending=purchase.id in self._elsewhere or purchase.status is Status.SUBMITTING,
         )
 
     def _due_wording(self, job: Job, purchase: Purchase) -> Wording | None:

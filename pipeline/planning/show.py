@@ -56,6 +56,8 @@ def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
     symbol, colour, title = _LOOK[entry.action]
     if _stays_failed(entry):
         symbol, colour, title = "✗", "red", "failed"
+    elif entry.is_pending:
+        symbol, colour, title = "»", "cyan", "under way"
     price = f" ({_price(entry.credits)})" if entry.buys else ""
     head = paint(f"{symbol:>3} {printable(entry.key)}", colour)
     yield f"{head}  {title}{price}: {printable(entry.reason)}"
@@ -99,8 +101,10 @@ def _value(value: Json) -> str:
 
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     """The number of each action, and the cost by template and in all."""
-    counts = Counter(entry.action for entry in plan.entries)
+    counts = Counter(entry.action for entry in plan.entries if not entry.is_pending)
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
+    if pending := sum(entry.is_pending for entry in plan.entries):
+        parts.append(f"{pending:,} under way")
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
     if plan.limit is not None:
@@ -137,14 +141,21 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
 
 def _unknown(plan: Plan) -> Iterator[str]:
     """The number of creates with an unknown outcome, and the command that resolves one of them."""
-    entries = list(plan.of(Action.ATTENTION))
-    elsewhere = [each for each in entries if each.purchase is not None and each.purchase.id in plan.elsewhere]
+    elsewhere = sum(each.is_pending and _is_elsewhere(each, plan) for each in plan.entries)
+    here = sum(each.is_pending and not _is_elsewhere(each, plan) for each in plan.entries)
     if elsewhere:
-        told = counted(len(elsewhere), "job is", "jobs are")
+        told = counted(elsewhere, "job is", "jobs are")
         yield f"{told} under way on another machine; its results will show the outcome."
-    unknown = [each for each in entries if each not in elsewhere]
+    if here:
+        told = counted(here, "job is", "jobs are")
+        yield f"{told} being bought by a run in progress: wait for it to end."
+    unknown = [each.key for each in plan.of(Action.ATTENTION) if not each.is_pending]
     if unknown:
-        yield unknown_advice(plan.target, [each.key for each in unknown])
+        yield unknown_advice(plan.target, unknown)
+
+
+def _is_elsewhere(entry: Entry, plan: Plan) -> bool:
+    return entry.purchase is not None and entry.purchase.id in plan.elsewhere
 
 
 def _noun(action: Action, number: int) -> str:

@@ -114,15 +114,17 @@ def exit_code(
     fail_threshold: float = 0.0,
     accepted: Collection[str] = (),
     elsewhere: Collection[PurchaseId] = (),
+    inputs: Collection[JobKey] = (),
 ) -> ExitCode:
     """The exit code of a run that leaves the jobs with these `statuses`.
 
     `stopped` are the reasons that the run gave, `selected` the keys it was about, `accepted` the statuses under
     way with which it was to leave a job, `elsewhere` purchases in attention that another machine is about to send.
+    `inputs` are the keys whose inputs failed: one that was to be made again failed, though its old take is done.
     """
     codes = set(stopped)
     jobs = [job for job in assignment.jobs if job.key in selected]
-    failed = [job for job in jobs if _failed(job, assignment, statuses)]
+    failed = [job for job in jobs if job.key in inputs or _failed(job, assignment, statuses)]
     if jobs and len(failed) / len(jobs) > fail_threshold:
         codes.add(ExitCode.FAILED)
     for job in jobs:

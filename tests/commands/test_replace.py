@@ -1,8 +1,10 @@
 """`run --replace` and `--retry-failed`: what is made again serves from then on, whatever its job was called."""
 
+from pathlib import Path
+
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, spring
+from support.campaigns import Project, campaign, chained, spring
 
 from pipeline.emulator.embedded import Emulator
 
@@ -107,3 +109,21 @@ def test_a_failure_that_shares_a_request_is_replaced_with_it(
 
     assert run(pipeline, project) == after
     assert len(vendor.ledger.bought) == 3
+
+
+def test_a_take_that_cannot_be_made_again_fails_the_run_and_the_old_one_stays(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest).code == 0
+    old = serving(project)
+    for path in (folder / "output").rglob("*sketch*/**/*.png"):
+        path.unlink()
+    vendor.fail({"on": "get", "do": {"status": 404, "body": {}}})
+
+    ended = pipeline("run", project.manifest, "--replace", "job:film")
+
+    assert ended.code == 1, ended.said
+    assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.said
+    assert serving(project) == old
+    assert set(project.statuses().values()) == {"done"}

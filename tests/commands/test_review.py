@@ -1,7 +1,9 @@
 """`approve`, `reject`, `redo` and the decisions file: what people say of takes, and what it costs."""
 
 import fcntl
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -448,6 +450,108 @@ def test_redo_makes_it_again_though_the_take_before_was_sent_back_and_is_rejecte
     assert actions(pipeline, bought)[WALK] == "keep"
 
 
+@pytest.fixture
+def with_an_older_take(bought: Project, pipeline: Pipeline) -> str:
+    """A take that fits the job again: it was sent back, another was bought, and that decision was taken back."""
+    first = purchase(bought, WALK)
+    assert "sent back: the next run buys it again" in pipeline("redo", bought.manifest, WALK).out
+    assert pipeline("run", bought.manifest).code == 0
+    ended = pipeline("undecide", bought.manifest, first)
+    assert ended.out == f"{WALK} ({first}): no longer decided\n"
+    return first
+
+
+def test_redo_says_so_where_another_take_serves_in_its_place_and_nothing_is_bought(
+    bought: Project, pipeline: Pipeline, vendor: Emulator, with_an_older_take: str
+) -> None:
+    second = purchase(bought, WALK)
+
+    ended = pipeline("redo", bought.manifest, WALK)
+
+    assert ended.out == (
+        f"{WALK} ({second}): sent back; nothing is bought, as {with_an_older_take} serves in its place "
+        f"(to buy it again: `pipeline redo campaign.yaml {with_an_older_take}`)\n"
+    )
+    assert pipeline("run", bought.manifest).code == 0
+    assert (len(vendor.ledger.entries), purchase(bought, WALK)) == (3, with_an_older_take)
+    assert "the next run buys it again" in pipeline("redo", bought.manifest, with_an_older_take).out
+    assert actions(pipeline, bought)[WALK] == "replace"
+
+
+def test_a_take_that_is_rejected_and_served_for_one_that_was_sent_back_is_bought_again_and_that_is_said(
+    bought: Project, pipeline: Pipeline, with_an_older_take: str
+) -> None:
+    pipeline("redo", bought.manifest, WALK)
+
+    ended = pipeline("reject", bought.manifest, with_an_older_take)
+
+    assert ended.out == (
+        f"{WALK} ({with_an_older_take}): rejected\n"
+        "The next run buys 1 job because of that: `pipeline plan campaign.yaml` shows it.\n"
+    )
+    assert actions(pipeline, bought)[WALK] == "replace"
+
+
+@pytest.mark.parametrize(("command", "word"), [("reject", "rejected"), ("undecide", "no longer decided")])
+def test_who_withdraws_an_approval_is_told_what_that_buys(
+    bought: Project, pipeline: Pipeline, command: str, word: str
+) -> None:
+    pipeline("approve", bought.manifest, WALK)
+    bought.write({"campaign.yaml": CHANGED})
+
+    ended = pipeline(command, bought.manifest, WALK)
+
+    assert ended.out.splitlines() == [
+        f"{WALK} ({purchase(bought, WALK)}): {word}",
+        "The next run buys 1 job because of that: `pipeline plan campaign.yaml` shows it.",
+    ]
+
+
+def test_redo_of_a_take_that_no_job_asks_for_buys_nothing_and_says_so(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    old = purchase(bought, DANCE)
+    bought.write({"campaign.yaml": spring(prompts={"walk": "a walk in the park"})})
+
+    ended = pipeline("redo", bought.manifest, old)
+
+    assert ended.out == f"{DANCE} ({old}): sent back; nothing is bought, as no job asks for it now\n"
+
+
+def test_redo_of_a_take_whose_job_another_approved_one_serves_buys_nothing_and_says_so(
+    bought: Project, pipeline: Pipeline, with_an_older_take: str
+) -> None:
+    second = purchase(bought, WALK)
+    pipeline("approve", bought.manifest, WALK)
+
+    ended = pipeline("redo", bought.manifest, with_an_older_take)
+
+    assert f"sent back; nothing is bought, as {second} is approved" in ended.out
+
+
+def test_redo_counts_what_is_made_from_it(folder: Path, pipeline: Pipeline, vendor: Emulator) -> None:
+    project = campaign(folder, {"campaign.yaml": chained()})
+    assert pipeline("run", project.manifest).code == 0
+
+    ended = pipeline("redo", project.manifest, "sketch/sketch/red")
+
+    assert "sent back: the next run buys it again\n" in ended.out
+    assert "The next run buys 2 jobs because of that: `pipeline plan campaign.yaml` shows them." in ended.out
+
+
+def test_approving_one_take_where_a_newer_one_is_approved_says_which_of_them_serves(
+    bought: Project, pipeline: Pipeline, with_an_older_take: str
+) -> None:
+    second = purchase(bought, WALK)
+    pipeline("approve", bought.manifest, WALK)
+
+    ended = pipeline("approve", bought.manifest, with_an_older_take)
+
+    assert f"({with_an_older_take}): approved, but {second}, which is newer, is approved too and serves" in (
+        ended.out
+    )
+
+
 def test_a_redo_that_is_taken_back_before_it_is_carried_out_buys_nothing(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
@@ -560,6 +664,47 @@ def test_a_take_is_named_by_the_file_that_was_looked_at(bought: Project, pipelin
         (purchase(bought, WALK), "approved"),
         (old, "rejected"),
     ]
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+def test_a_file_decides_for_the_job_whose_file_it_is_where_several_share_the_purchase(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, locale: str
+) -> None:
+    project = campaign(
+        folder,
+        {
+            "campaign.yaml": spring(
+                jobs=[{"id": "main", "prompts": ["walk"], "matrix": {"locale": ["en", "fr"]}}]
+            )
+        },
+    )
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 1
+    key = f"{WALK}/locale={locale}"
+
+    for command in ("approve", "reject", "redo", "undecide"):
+        ended = pipeline(command, project.manifest, f"output/spring/{key}.mp4")
+        assert ended.out.startswith(f"{key} ("), ended.said
+    assert [each["key"] for each in decided(project)] == [key]
+
+
+def test_of_two_takes_with_the_same_bytes_a_file_means_the_one_that_serves_its_job(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    """On a machine that does not remember which of them it wrote there."""
+    first, second = (purchase(bought, key) for key in (DANCE, WALK))
+    document = bought.results()
+    outputs = {each["key"]: each["outputs"] for each in document["purchases"]}
+    for each in document["purchases"]:
+        each["outputs"][0].update({name: outputs[DANCE][0][name] for name in ("sha256", "bytes")})
+    bought.results_file.write_text(json.dumps(document))
+    shutil.rmtree(bought.folder / ".pipeline")
+    film = bought.output()[f"{DANCE}.mp4"]
+    bought.write({f"output/spring/{WALK}.mp4": film})
+
+    for key, mark in ((DANCE, first), (WALK, second)):
+        ended = pipeline("reject", bought.manifest, f"output/spring/{key}.mp4")
+        assert ended.out.startswith(f"{key} ({mark})"), ended.said
 
 
 def test_a_file_of_nobody_decides_nothing(bought: Project, pipeline: Pipeline) -> None:

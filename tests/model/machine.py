@@ -338,6 +338,7 @@ class _Run:
             purchases=_Known(machine),
             matcher=plan.assignment.matcher,
             reporter=_Silent(),
+            report=RunReport(),
             fail_fast=False,
             report_errors=False,
         )

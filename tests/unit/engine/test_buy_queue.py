@@ -7,6 +7,7 @@ from support.protection import fails_without
 
 from engine.harness import FakeCheckpoint, Harness, job, jobs
 from engine.vendor import FILM, failure, running, success
+from pipeline.engine.reporter import Tally
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import AccountError, BuyingStopped, ExitCode
 from pipeline.jobs import LocalFile, UpstreamOutput
@@ -437,6 +438,46 @@ def test_what_cannot_be_sent_as_it_is_fails_without_a_purchase(harness: Harness)
 
     assert ran.report.inputs == {BLUE.key: "a comma inside an item"}
     assert not harness.vendor.creates
+
+
+@pytest.mark.parametrize("fail_fast", [True, False])
+def test_a_job_whose_input_failed_ends_buying_as_any_failure_does_where_that_is_asked(
+    harness: Harness, fail_fast: bool
+) -> None:
+    ran = harness.run(PICTURED, RED, settings=RunSettings(concurrency=1, fail_fast=fail_fast))
+
+    assert harness.vendor.creates == ([] if fail_fast else ["red"])
+    assert ran.codes == ({ExitCode.FAILED} if fail_fast else set())
+
+
+def test_a_chained_job_whose_input_failed_ends_buying_where_that_is_asked(harness: Harness) -> None:
+    film = job("film", upstream=BLUE)
+    harness.vendor.telling["blue"] = [success(FILM), success()]
+    harness.vendor.telling["red"] = [running(), running(), running(), success(FILM)]
+    settings = RunSettings(download=False, fail_fast=True)
+
+    ran = harness.run(BLUE, film, RED, job("late", upstream=RED), settings=settings)
+
+    assert ran.report.inputs.keys() == {film.key}
+    assert harness.vendor.creates == ["blue", "red"]
+    assert ran.codes == {ExitCode.FAILED}
+
+
+def test_jobs_that_share_what_cannot_be_bought_all_failed(harness: Harness) -> None:
+    shared = job("later", asks="blue", images=PICTURED.request.images)
+
+    ran = harness.run(PICTURED, shared)
+
+    assert ran.report.inputs.keys() == {PICTURED.key, shared.key}
+    assert ran.reporter.tally == Tally(failed=2)
+    assert {line.partition(":")[0] for line in ran.reporter.lines} == {"blue", "later"}
+
+
+def test_the_vendor_is_told_of_a_job_whose_input_failed(harness: Harness) -> None:
+    harness.run(PICTURED, settings=RunSettings(report_errors=True))
+
+    (told,) = harness.vendor.reports
+    assert "blue.png" in told
 
 
 def test_uploads_are_repeated_and_given_up_in_the_end(harness: Harness) -> None:

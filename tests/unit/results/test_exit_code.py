@@ -41,6 +41,7 @@ def code(
         fail_threshold=threshold,
         accepted=accepted,
         elsewhere=elsewhere,
+        inputs=inputs or (),
     )
 
 
@@ -66,6 +67,10 @@ def test_a_job_that_was_not_bought_is_unfinished() -> None:
 
 def test_a_job_whose_input_is_gone_has_failed() -> None:
     assert code([A], inputs={A.key: "red.png is not there any more"}) is ExitCode.FAILED
+
+
+def test_a_job_that_could_not_be_made_again_has_failed_though_its_old_take_serves() -> None:
+    assert code([A, B], bought(1, A), bought(2, B), inputs={A.key: "no output"}) is ExitCode.FAILED
 
 
 def test_a_finished_job_whose_file_is_blocked_is_unfinished() -> None:

@@ -1,0 +1,42 @@
+"""What the next run does because of decisions on takes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pipeline.assignment import assign
+from pipeline.jobs import JobKey
+from pipeline.operations.campaign_state import CampaignState
+from pipeline.planning.make import make
+from pipeline.planning.plan import Entry
+from pipeline.purchases import PurchaseId
+from pipeline.results import decisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The plan by key, with the decisions that were made, and the keys that it buys because of them.
+
+    `approved` are the purchases that are approved now.
+    Where files lie makes no difference to either, so nothing is asked about them.
+    """
+
+    entries: Mapping[JobKey, Entry]
+    buys: frozenset[JobKey]
+    approved: Collection[PurchaseId]
+
+
+def outlook(state: CampaignState) -> Outlook:
+    """What the next run does now; `state` is as it was before the decisions were written.
+
+    Raises:
+        InvalidInput: the decisions file is wrong.
+    """
+    workspace, elsewhere = state.workspace, state.elsewhere()
+    said = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
+    before = make(state.assignment, {}, elsewhere=elsewhere)
+    after = make(assign(state.jobs, state.records, said), {}, elsewhere=elsewhere)
+    return Outlook(
+        entries={entry.key: entry for entry in after.entries if entry.job is not None},
+        buys=frozenset(entry.key for entry in after.buying) - {entry.key for entry in before.buying},
+        approved=said.approved.keys(),
+    )

@@ -1,0 +1,95 @@
+"""A look beside a run that waits for the vendor's answer to a create: its outcome is pending, and not unknown."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project, campaign, spring
+
+from pipeline.jobs import JobKey
+from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.state.opening import open_store
+from pipeline.state.store import Caps, Intent, Turn
+
+WALK = "main/loop/red/walk"
+ID = PurchaseId("a" * 16)
+SINCE = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def project(folder: Path) -> Project:
+    return campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+
+
+@contextmanager
+def live_run(project: Project, pipeline: Pipeline) -> Iterator[None]:
+    """A run that holds the state and has recorded the intent of a create, and no answer."""
+    [job] = json.loads(pipeline("expand", project.manifest, "--format", "json").out)["jobs"]
+    purchase = Purchase(
+        id=ID,
+        key=JobKey(WALK),
+        fingerprint=job["fingerprint"],
+        status=Status.SUBMITTING,
+        bought_at=SINCE,
+        template_id="each_explodedloop_0226",
+        credits=100,
+        path="walk",
+    )
+    opened = open_store(
+        project.state, campaign="spring", manifest=project.manifest, run="live", writable=True, now=SINCE
+    )
+    with closing(opened) as store:
+        store.commit_turn(Turn(intents=[Intent(purchase=purchase, at=SINCE)]), Caps())
+        yield
+
+
+def test_a_create_of_a_live_run_is_pending_and_no_person_is_sent_to_resolve_it(
+    project: Project, pipeline: Pipeline
+) -> None:
+    with live_run(project, pipeline):
+        planned = pipeline("plan", project.manifest)
+        marked = pipeline("plan", project.manifest, "--format", "markdown")
+        status = pipeline("status", project.manifest)
+        shown = pipeline("show", project.manifest, WALK)
+        refused = pipeline("resolve", project.manifest, WALK, "--not-bought")
+
+    told = f"a run in progress has been buying it since {SINCE}; its outcome is pending"
+    assert f"{WALK}  under way: {told}" in planned.out
+    assert "1 under way" in planned.out
+    assert "1 job is being bought by a run in progress: wait for it to end." in planned.out
+    assert f"{WALK}: submitting: {told}" in status.out
+    assert told in shown.out
+    for ended in (planned, marked, status, shown):
+        assert "pipeline resolve" not in ended.said
+        assert "unknown" not in ended.said
+        assert "attention" not in ended.said
+    assert refused.code == 6, refused.said
+
+
+def test_a_create_of_a_run_that_died_is_unknown_to_every_look(project: Project, pipeline: Pipeline) -> None:
+    with live_run(project, pipeline):
+        pass
+
+    planned = pipeline("plan", project.manifest)
+    status = pipeline("status", project.manifest)
+    shown = pipeline("show", project.manifest, WALK)
+
+    for ended in (planned, status):
+        assert "it is unknown whether it was bought (the run ended before" in ended.out
+        assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ended.out
+    assert f"purchase {ID}: attention" in shown.out
+    assert pipeline("run", project.manifest).code == 7
+
+
+def test_looking_at_what_a_run_left_behind_writes_nothing(project: Project, pipeline: Pipeline) -> None:
+    with live_run(project, pipeline):
+        pass
+    before = project.tree()
+
+    assert pipeline("plan", project.manifest).code == 0
+    assert pipeline("status", project.manifest).code == 0
+
+    assert project.tree() == before
