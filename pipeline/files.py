@@ -1,5 +1,6 @@
 """Files on this machine: the project's root, paths that stay inside it, hashes, whole writes."""
 
+import errno
 import glob
 import hashlib
 import os
@@ -154,6 +155,18 @@ def follow_links(path: Path) -> Path:
             there = real
         here = there
     return here
+
+
+def behind_links(path: Path) -> Path:
+    """The file to write for a record at `path`: where a link stands in its place, what that leads to, and it stays.
+
+    Raises:
+        OSError: a link leads elsewhere, as in `follow_links`.
+    """
+    try:
+        return follow_links(path)
+    except ValueError as error:
+        raise OSError(errno.EPERM, str(error)) from None
 
 
 def _refuse_link(folder: Path, target: Path, project: Path) -> None:

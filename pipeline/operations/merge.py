@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable
-from pipeline.files import read_limited
+from pipeline.files import follow_links, read_limited
 from pipeline.jobs import Json
 from pipeline.operations.workspace import TOOL
 from pipeline.planning.shards import Shard, is_whole
@@ -82,7 +82,7 @@ def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[Purc
     if not os.path.lexists(out):
         return
     try:
-        content = read_limited(out, LARGEST)
+        content = read_limited(follow_links(out), LARGEST)
         if not content.strip():
             return
         before = read(out, str(out))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pipeline import failpoints
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import assert_writable, stamp
+from pipeline.files import assert_writable, behind_links, stamp
 from pipeline.jobs import JobKey, Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
@@ -70,7 +70,7 @@ class Publisher:
             InvalidInput: they cannot, and will not by themselves.
         """
         try:
-            assert_writable(self._workspace.results)
+            assert_writable(behind_links(self._workspace.results))
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 return  # that room is missing is reported when they are written, and passes

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import Stamp, follow_links, read_limited, stamp, write_atomically
+from pipeline.files import Stamp, behind_links, follow_links, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
 from pipeline.planning.shards import Shard, ShardBy
@@ -235,7 +236,15 @@ def write(
     content = text.encode()
     if len(content) > LARGEST:
         raise OSError(errno.EFBIG, f"more than {LARGEST:,} bytes could not be read again; split the campaign")
-    return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
+    return Version(
+        digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(behind_links(path), content)
+    )
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed `write` left behind. Results at `path` must not be written at the same time."""
+    with suppress(OSError):  # a link that leads elsewhere is reported where they are read
+        files.sweep(behind_links(path))
 
 
 def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
