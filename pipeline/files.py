@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline import failpoints, system
 from pipeline.errors import UsageError, printable
+from pipeline.schemes import assert_named_as
 
 _BLOCK = 1 << 20
 
@@ -177,6 +178,19 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
     hidden = _hidden_part(target.relative_to(project))
     if hidden and not _hidden_part(folder.relative_to(project)):
         raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether this system takes no such path, as it is or a name in it is too long, whatever is there now."""
+    there = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above
+    # What is missing above it would be reported first of the whole.
+    for each in (path, *(there / name for name in path.relative_to(there).parts)):
+        try:
+            os.lstat(each)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return True
+    return False
 
 
 def as_on_disk(path: Path) -> Path:
@@ -377,18 +391,20 @@ def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
 def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> bool:
     """Make sure that what is to be written to `path` replaces nothing but an older file of its `kind`.
 
-    Whether there is one. `is_own` tells by the first bytes of a file, a megabyte at most; an empty one is no loss.
+    Nor is a new one called like records, of which `kind` is none. Whether there is one. `is_own` tells by the
+    first bytes of a file, a megabyte at most; an empty one is no loss.
 
     Raises:
-        UsageError: something else lies there, which nobody could bring back.
+        UsageError: something else lies there, which nobody could bring back; or it is a name for records.
         OSError: it cannot be read.
     """
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             head = file.read(_BLOCK)
     except FileNotFoundError:
-        return False
+        head = b""
     if not head.strip():
+        assert_named_as(path)
         return False
     if not is_own(head):
         raise UsageError(

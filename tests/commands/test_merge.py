@@ -177,3 +177,14 @@ def test_a_link_is_written_through_within_the_project_only(
     assert pipeline("merge", *branches, "--out", project.folder / "ours.json").code == 0
     assert (project.folder / "ours.json").is_symlink()
     assert len(json.loads((project.folder / "inside.json").read_text())["purchases"]) == 4
+
+
+@pytest.mark.parametrize("name", ["x.decisions.yaml", "x.db"])
+def test_a_name_of_another_kind_of_record_is_refused(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, name: str
+) -> None:
+    ended = pipeline("merge", *branches, "--out", tmp_path / name)
+
+    assert ended.code == 64, ended.said
+    assert "choose another" in ended.err
+    assert not (tmp_path / name).exists()
