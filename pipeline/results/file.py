@@ -129,6 +129,10 @@ def read(path: Path, name: str) -> ResultsFile | None:
     try:
         content = _bytes(path)
         text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = error.object[: error.start].decode()  # without a byte order mark
+        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
+        _refuse(name, line, f"cannot be read: not UTF-8 (byte 0x{error.object[error.start]:02X})", column)
     except (OSError, ValueError) as error:
         _refuse(name, 1, f"cannot be read: {error}")
     document = _read_document(path, text, name)
@@ -169,8 +173,8 @@ def has_conflict(content: bytes, campaign: str) -> bool:
     return _CONFLICT.search(text) is not None and re.search(heading, text, re.MULTILINE) is not None
 
 
-def _refuse(name: str, line: int, message: str) -> NoReturn:
-    raise InvalidInput(Problem(message, Position(name, line, 1)))
+def _refuse(name: str, line: int, message: str, column: int = 1) -> NoReturn:
+    raise InvalidInput(Problem(message, Position(name, line, column)))
 
 
 def _results(document: dict[str, Any], name: str) -> ResultsFile:
