@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline import failpoints, system
 from pipeline.errors import UsageError, printable
+from pipeline.schemes import assert_named_as
 
 _BLOCK = 1 << 20
 
@@ -203,18 +204,20 @@ def open_temporary(folder: Path, prefix: str) -> tuple[int, Path]:
 def assert_replaces(path: Path, is_own: Callable[[bytes], bool], kind: str) -> bool:
     """Make sure that what is to be written to `path` replaces nothing but an older file of its `kind`.
 
-    Whether there is one. `is_own` tells by the first bytes of a file, a megabyte at most; an empty one is no loss.
+    Nor is a new one called like records, of which `kind` is none. Whether there is one. `is_own` tells by the
+    first bytes of a file, a megabyte at most; an empty one is no loss.
 
     Raises:
-        UsageError: something else lies there, which nobody could bring back.
+        UsageError: something else lies there, which nobody could bring back; or it is a name for records.
         OSError: it cannot be read.
     """
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             head = file.read(_BLOCK)
     except FileNotFoundError:
-        return False
+        head = b""
     if not head.strip():
+        assert_named_as(path)
         return False
     if not is_own(head):
         raise UsageError(

@@ -1,5 +1,6 @@
 """Which paths may be used: those inside the project and not hidden there, whatever links lie on the way."""
 
+import errno
 import os
 import re
 import unicodedata
@@ -146,6 +147,18 @@ def follow_links(path: Path) -> Path:
     return here
 
 
+def behind_links(path: Path) -> Path:
+    """The file to write for a record at `path`: where a link stands in its place, what that leads to, and it stays.
+
+    Raises:
+        OSError: a link leads elsewhere, as in `follow_links`.
+    """
+    try:
+        return follow_links(path)
+    except ValueError as error:
+        raise OSError(errno.EPERM, str(error)) from None
+
+
 def _refuse_link(folder: Path, target: Path, project: Path) -> None:
     if not target.is_relative_to(project):
         raise ValueError(
@@ -154,6 +167,19 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
     hidden = _hidden_part(target.relative_to(project))
     if hidden and not _hidden_part(folder.relative_to(project)):
         raise ValueError(f"this link leads to '{hidden}', which is hidden; name the file itself")
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether this system takes no such path, as it is or a name in it is too long, whatever is there now."""
+    there = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above
+    # What is missing above it would be reported first of the whole.
+    for each in (path, *(there / name for name in path.relative_to(there).parts)):
+        try:
+            os.lstat(each)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return True
+    return False
 
 
 def as_on_disk(path: Path) -> Path:

@@ -21,6 +21,13 @@ _DATABASE = re.compile(rf"({'|'.join(sorted(_DATABASES, reverse=True))})://")
 # As they may stand in a command line: what follows the scheme may be a password.
 _IN_A_LINE = re.compile(rf"\b({'|'.join(sorted(_DATABASES, reverse=True))}):\S*", re.IGNORECASE)
 
+# By what they hold, the ends of the names of records.
+_ENDS = {
+    "results": (".results.json", ".results.yaml", ".results.yml"),
+    "decisions": (".decisions.yaml", ".decisions.yml"),
+    "a state": (".db",),
+}
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
 
@@ -68,6 +75,20 @@ def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> 
     if is_only_path:
         raise UsageError(f"{name} {shown}: expected a path, not an address")
     raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
+
+
+def assert_named_as(path: Path, kind: str = "") -> None:
+    """Refuse the name of another kind of record than `kind` for a new file.
+
+    What reads that kind, also another command or a person, would take it for one.
+
+    Raises:
+        UsageError: the name is that of results, decisions or a state.
+    """
+    name = path.name.lower()
+    for other, ends in _ENDS.items():
+        if other != kind and name.endswith(ends):
+            raise UsageError(f"{printable(str(path))}: that is a name for {other}; choose another")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def events_to(target: str) -> Iterator[Events]:
         return
     try:
         # A pipe or a terminal holds nothing that could be spoiled, and reading it would wait.
-        if Path(target).is_file():
+        if Path(target).is_file() or not Path(target).exists():
             assert_replaces(Path(target), _are_events, "a file of events")
         file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:

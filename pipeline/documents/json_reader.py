@@ -1,12 +1,18 @@
 """Reads JSON that may come from a stranger: what could be meant in two ways, or not be written again, is refused."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.jobs import Json
+
+# A backslash that is escaped itself begins no escape, and two halves of a pair are one character.
+_HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPES = re.compile(rf"\\(?:u{_HIGH}\\u{_LOW}|u([0-9a-fA-F]{{4}})|.)", re.DOTALL)
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 
 
 def parse_json(text: str, name: str) -> Json:
@@ -22,7 +28,7 @@ def parse_json(text: str, name: str) -> Json:
     except RecursionError:
         _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
     except ValueError as error:
-        _refuse(name, f"not valid JSON: {error}")
+        _refuse(name, f"not valid JSON: {error}", *_position(text, _first_constant(text)))
     # Only an escape can name what is no character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0
@@ -30,10 +36,28 @@ def parse_json(text: str, name: str) -> Json:
         if depth > record_limits.DEEPEST:
             _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
         if may_hold_any and not all(map(_is_storable, level)):
-            _refuse(name, "holds characters that cannot be written")
+            message = "an escape that stands for no character that can be written"
+            _refuse(name, message, *_position(text, _first_unstorable(text)))
         level = [inner for each in level for inner in _parts(each)]
         depth += 1
     return parsed
+
+
+def _first_unstorable(text: str) -> int:
+    """Where the first escape stands that is NUL or half of a surrogate pair; 0 where there is none."""
+    for found in _ESCAPES.finditer(text):
+        if found[1] is not None and not record_limits.is_storable(chr(int(found[1], 16))):
+            return found.start()
+    return 0
+
+
+def _first_constant(text: str) -> int:
+    """Where the first number stands that is none; 0 where there is none."""
+    return next((found.start() for found in _CONSTANTS.finditer(text) if found[1] is not None), 0)
+
+
+def _position(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 def _is_storable(value: Json) -> bool:

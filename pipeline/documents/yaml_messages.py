@@ -22,6 +22,7 @@ _MEANINGS = (
         "invalid Unicode character escape",
         "an escape that stands for no character; write the character itself",
     ),
+    ("hexdecimal", "an escape with too few hexadecimal digits; write the character itself"),
     ("expected ',' or ']'", "the list that is opened here is not closed; expected ',' or ']'"),
     ("expected ',' or '}'", "the mapping that is opened here is not closed; expected ',' or '}'"),
     ("node content", "a bracket is opened and never closed"),

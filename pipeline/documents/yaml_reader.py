@@ -20,6 +20,9 @@ from pipeline.record_limits import check_text
 # The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_MORE_TEXT = "expected one value, found more text after the quotes"
+# What either parser says of an escape that is wrong, in its own spelling.
+_OF_ESCAPES = ("escape", "hexdecimal")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -129,13 +132,26 @@ def read_scalar(text: str) -> Scalar:
     try:
         text = join_pairs(word) if word.startswith('"') else word
         scalars = [event for event in yaml.parse(text, _LOADER) if isinstance(event, yaml.NodeEvent)]
-    except (yaml.YAMLError, ValueError, OverflowError):
-        raise ValueError("the quotes do not match") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise ValueError(_scalar_problem(error)) from None
     if len(scalars) != 1 or not isinstance(scalars[0], yaml.ScalarEvent):
-        raise ValueError("expected one value, found more text after the quotes")
+        raise ValueError(_MORE_TEXT)
     value: str = scalars[0].value
     check_text(value)
     return value
+
+
+def _scalar_problem(error: Exception) -> str:
+    match error:
+        case yaml.MarkedYAMLError(problem=str(problem)) if any(each in problem for each in _OF_ESCAPES):
+            return yaml_messages.explain(problem, "", 1)
+        case yaml.MarkedYAMLError(problem=str(problem)) if "document start" in problem:
+            return _MORE_TEXT
+        case yaml.reader.ReaderError():
+            return "a control character in quotes; write it as an escape"
+        case yaml.YAMLError():
+            return "the quotes do not match"
+    return "an escape that stands for no character; write the character itself"
 
 
 def dump_yaml(value: Json) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
-from pipeline.files import sweep
 from pipeline.jobs import Job, JobKey, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import minutes_ago, now, run_id
@@ -19,7 +18,7 @@ from pipeline.planning.split import Split
 from pipeline.purchases import UNDECIDED, Decisions, Ownership, Purchase, PurchaseId, Records, Status, join
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision
-from pipeline.results.file import ResultsFile, Version, version
+from pipeline.results.file import ResultsFile, Version, sweep, version
 from pipeline.schemes import DatabaseUrl, OutputLocation, part_location
 from pipeline.state import look
 from pipeline.state.opening import open_store

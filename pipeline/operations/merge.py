@@ -8,11 +8,12 @@ from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, count
 from pipeline.files import read_limited
 from pipeline.jobs import Json
 from pipeline.operations.workspace import TOOL
+from pipeline.paths import follow_links
 from pipeline.planning.shards import Shard, is_whole
 from pipeline.purchases import PurchaseId
 from pipeline.results.file import LARGEST, has_conflict, read, write
 from pipeline.results.merge import merge_results
-from pipeline.schemes import part_named
+from pipeline.schemes import assert_named_as, part_named
 
 _MOST_PROBLEMS = 100
 
@@ -26,7 +27,7 @@ def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
 
     Raises:
         InvalidInput: one is missing or wrong, they are not of one campaign, or not all the shards of one split.
-        UsageError: `out` is something else, or knows of purchases that `paths` do not.
+        UsageError: `out` is something else, by its name too, or knows of purchases that `paths` do not.
         Unfinished: `out` cannot be written.
     """
     files = []
@@ -80,9 +81,10 @@ def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[Purc
     With git's conflict markers they are what is to be replaced: nothing else can read them.
     """
     if not os.path.lexists(out):
+        assert_named_as(out, "results")
         return
     try:
-        content = read_limited(out, LARGEST)
+        content = read_limited(follow_links(out), LARGEST)
         if not content.strip():
             return
         before = read(out, str(out))

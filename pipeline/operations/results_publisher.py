@@ -19,6 +19,7 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.published_results import inputs_hash, joined_hash, read_published
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.workspace import cache_folder
+from pipeline.paths import behind_links
 from pipeline.purchases import Records, Status, join
 from pipeline.results.document import Builder
 from pipeline.results.file import Texts, write
@@ -70,7 +71,7 @@ class Publisher:
             InvalidInput: they cannot, and will not by themselves.
         """
         try:
-            assert_writable(self._workspace.results)
+            assert_writable(behind_links(self._workspace.results))
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 return  # that room is missing is reported when they are written, and passes

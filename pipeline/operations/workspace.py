@@ -11,7 +11,7 @@ from pipeline import __version__
 from pipeline.errors import UsageError, printable
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.paths import project_root, real_path
+from pipeline.paths import is_too_long, project_root, real_path
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (
@@ -19,6 +19,7 @@ from pipeline.schemes import (
     ObjectUrl,
     OutputLocation,
     StateLocation,
+    assert_named_as,
     assert_path,
     is_database,
     is_object_store,
@@ -32,6 +33,12 @@ from pipeline.schemes import (
 TOOL = f"pipeline {__version__}"
 STATE_FOLDER = ".pipeline"
 _LONGEST_TARGET = 4000
+# The end of the longest name that is made of a state's: where purchases are kept that find no room in it.
+_LONGEST_BESIDE_STATE = ".rescue.jsonl"
+# Bytes of a state's path: SQLite takes 512, of which the journal of a new one, `.new-journal`, needs 12.
+_LONGEST_STATE = 500
+# By flag, what lies there, as `assert_named_as` calls it.
+_KINDS = {"--state": "a state", "--results": "results", "--output": "media"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,8 @@ class RecordPaths:
     A `shard` keeps records of its own beside those. `state` may be the address of a database, which holds a password.
 
     Raises:
-        UsageError: an address stands where a path is wanted, or the extra that it needs is not installed.
+        UsageError: an address stands where a path is wanted, or the extra that it needs is not installed; or the
+            name is that of another kind of record.
     """
 
     state: str | None = field(default=None, repr=False)
@@ -60,6 +68,9 @@ class RecordPaths:
                 ObjectUrl.parse(value or "")
             else:
                 assert_path(name, value)
+                # What is there already is judged by what it holds, where it is read.
+                if value and not os.path.lexists(value) and not value.endswith(("/", os.sep)):
+                    assert_named_as(Path(value), _KINDS[name])
 
     @property
     def output_location(self) -> OutputLocation | None:
@@ -262,6 +273,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
         record_flags=_record_flags(paths),
     )
     _assert_recordable(workspace.heading().output)
+    _assert_not_too_long(workspace)
     return workspace
 
 
@@ -277,6 +289,26 @@ def _assert_recordable(output: str) -> None:
         raise UsageError(
             f"--output {printable(output)}: not UTF-8, so the results could not name it; choose another folder"
         ) from None
+
+
+def _assert_not_too_long(workspace: Workspace) -> None:
+    """Make sure, before a plan promises anything, that what a run writes can have its names.
+
+    Raises:
+        UsageError: one is too long for this system.
+    """
+    state = workspace.state if isinstance(workspace.state, Path) else None
+    written = {"--state": state, "--results": workspace.results, "--output": workspace.local_output}
+    for flag, path in written.items():
+        if path is not None and (is_too_long(path) or (path == state and _is_too_long_for_a_state(path))):
+            shown = printable(shown_path(path), 100)
+            raise UsageError(f"{shown}: too long a path; choose a shorter one with {flag}")
+
+
+def _is_too_long_for_a_state(path: Path) -> bool:
+    return len(os.fsencode(path)) > _LONGEST_STATE or is_too_long(
+        path.with_name(path.name + _LONGEST_BESIDE_STATE)
+    )
 
 
 def _record_flags(paths: RecordPaths) -> Sequence[str]:

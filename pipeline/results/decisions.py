@@ -1,5 +1,6 @@
 """The decisions file beside a manifest: what people said of takes, in the order in which they said it."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,7 +12,7 @@ from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import alone_in, write_atomically
 from pipeline.jobs import JobKey, Json
-from pipeline.paths import follow_links
+from pipeline.paths import behind_links, follow_links
 from pipeline.purchases import Decisions, PurchaseId
 
 _HEADER = (
@@ -70,8 +71,11 @@ def read(path: Path, name: str) -> tuple[Decision, ...]:
         real = follow_links(path)
     except ValueError as error:
         raise InvalidInput(Problem(str(error), Position(name, 1, 1))) from None
-    if not real.exists():
+    if not os.path.lexists(path):
         return ()
+    if not real.exists():
+        # Without decisions, what is approved would be bought again.
+        raise InvalidInput(Problem("this link leads to no file", Position(name, 1, 1)))
     document = read_yaml(real, name)
     if problems := schema.check(document, "decisions"):
         raise InvalidInput(problems)
@@ -94,7 +98,7 @@ def record(path: Path, name: str, said: Iterable[Decision]) -> None:
         InvalidInput: the file is wrong; it is left as it is.
         OSError: it cannot be written.
     """
-    with alone_in(path.parent):
+    with alone_in(behind_links(path).parent):
         write(path, by_purchase((*read(path, name), *said)).values())
 
 
@@ -105,7 +109,7 @@ def write(path: Path, decisions: Iterable[Decision]) -> None:
         OSError: it cannot be written.
     """
     document: Json = {"version": 1, "decisions": [as_json(decision) for decision in decisions]}
-    write_atomically(path, (_HEADER + dump_yaml(document)).encode())
+    write_atomically(behind_links(path), (_HEADER + dump_yaml(document)).encode())
 
 
 def join(before: Decision, after: Decision) -> Decision:

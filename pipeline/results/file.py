@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
@@ -18,7 +19,7 @@ from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import Stamp, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
-from pipeline.paths import follow_links
+from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, ShardBy
 from pipeline.purchases import Purchase, PurchaseId, Records, Status
 from pipeline.records import purchase_from_json, unrecordable_reason
@@ -129,6 +130,10 @@ def read(path: Path, name: str) -> ResultsFile | None:
     try:
         content = _bytes(path)
         text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = error.object[: error.start].decode()  # without a byte order mark
+        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
+        _refuse(name, line, f"cannot be read: not UTF-8 (byte 0x{error.object[error.start]:02X})", column)
     except (OSError, ValueError) as error:
         _refuse(name, 1, f"cannot be read: {error}")
     document = _read_document(path, text, name)
@@ -169,8 +174,8 @@ def has_conflict(content: bytes, campaign: str) -> bool:
     return _CONFLICT.search(text) is not None and re.search(heading, text, re.MULTILINE) is not None
 
 
-def _refuse(name: str, line: int, message: str) -> NoReturn:
-    raise InvalidInput(Problem(message, Position(name, line, 1)))
+def _refuse(name: str, line: int, message: str, column: int = 1) -> NoReturn:
+    raise InvalidInput(Problem(message, Position(name, line, column)))
 
 
 def _results(document: dict[str, Any], name: str) -> ResultsFile:
@@ -236,7 +241,15 @@ def write(
     content = text.encode()
     if len(content) > LARGEST:
         raise OSError(errno.EFBIG, f"more than {LARGEST:,} bytes could not be read again; split the campaign")
-    return Version(digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(path, content))
+    return Version(
+        digest=hashlib.sha256(content).hexdigest(), stamp=write_atomically(behind_links(path), content)
+    )
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed `write` left behind. Results at `path` must not be written at the same time."""
+    with suppress(OSError):  # a link that leads elsewhere is reported where they are read
+        files.sweep(behind_links(path))
 
 
 def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:

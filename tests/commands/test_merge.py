@@ -158,3 +158,33 @@ def test_an_empty_file_is_nobodys_loss(
     (tmp_path / "new.json").touch()
 
     assert pipeline("merge", *branches, "--out", tmp_path / "new.json").code == 0
+
+
+def test_a_link_is_written_through_within_the_project_only(
+    branches: tuple[Path, Path], project: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_bytes(branches[0].read_bytes())
+    (project.folder / "theirs.json").symlink_to(outside)
+    (project.folder / "inside.json").touch()
+    (project.folder / "ours.json").symlink_to("inside.json")
+
+    refused = pipeline("merge", *branches, "--out", project.folder / "theirs.json")
+    assert refused.code == 64, refused.said
+    assert "cannot be read, so it is not overwritten: this link leads outside the project" in refused.err
+    assert outside.read_bytes() == branches[0].read_bytes()
+
+    assert pipeline("merge", *branches, "--out", project.folder / "ours.json").code == 0
+    assert (project.folder / "ours.json").is_symlink()
+    assert len(json.loads((project.folder / "inside.json").read_text())["purchases"]) == 4
+
+
+@pytest.mark.parametrize("name", ["x.decisions.yaml", "x.db"])
+def test_a_name_of_another_kind_of_record_is_refused(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path, name: str
+) -> None:
+    ended = pipeline("merge", *branches, "--out", tmp_path / name)
+
+    assert ended.code == 64, ended.said
+    assert "choose another" in ended.err
+    assert not (tmp_path / name).exists()

@@ -72,3 +72,43 @@ def test_what_is_no_file_is_neither_read_nor_replaced(
     assert ended.code in {8, 64}, ended.said
     assert "not a regular file" in ended.err
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "kind"),
+    [
+        ("run --results", "x.decisions.yaml", "decisions"),
+        ("plan --results", "x.db", "a state"),
+        ("run --state", "x.results.json", "results"),
+        ("plan --state", "x.Decisions.yml", "decisions"),
+        ("run --output", "x.results.json", "results"),
+        ("run --junit", "x.results.json", "results"),
+        ("run --events", "x.decisions.yaml", "decisions"),
+        ("plan --out", "x.results.yaml", "results"),
+        ("report --single", "x.db", "a state"),
+    ],
+)
+def test_a_new_file_takes_no_name_of_another_kind_of_record(
+    project: Project, pipeline: Pipeline, words: str, name: str, kind: str
+) -> None:
+    pipeline("results", project.manifest)
+    command, flag = words.split()
+
+    ended = pipeline(command, project.manifest, flag, name)
+
+    assert ended.code == 64, ended.said
+    assert f"{name}: that is a name for {kind}; choose another" in ended.err
+    assert not (project.folder / name).exists()
+    assert set(project.statuses().values()) == {"pending"}
+
+
+def test_what_is_there_is_judged_by_what_it_holds(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("run", project.manifest).code == 0
+    project.state.rename(project.folder / "old.results.db.decisions.yaml")
+    project.results_file.rename(project.folder / "kept.db")
+
+    ended = pipeline(
+        "verify", project.manifest, "--state", "old.results.db.decisions.yaml", "--results", "kept.db"
+    )
+
+    assert ended.code == 0, ended.said

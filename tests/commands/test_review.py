@@ -110,7 +110,7 @@ def test_the_last_decision_on_a_purchase_counts_and_takes_the_place_of_the_first
     ]
 
 
-@fails_without("pipeline.results.decisions:record", "with alone_in(path.parent):")
+@fails_without("pipeline.results.decisions:record", "with alone_in(behind_links(path).parent):")
 def test_what_two_say_at_the_same_moment_is_kept_of_both(
     bought: Project, pipeline: Pipeline, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,6 +221,25 @@ def test_a_link_that_leads_nowhere_is_not_taken_for_no_file(tmp_path: Path) -> N
         read(tmp_path / NAME, NAME)
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b'"\\ud800"', "3:12: an escape that stands for no character"),
+        (b'"a\\u0000"', "3:13: an escape that stands for no character"),
+        (b'"\\\\ud800 \\ud83d\\udc4d\\uDC4d"', "3:32: an escape that stands for no character"),
+        (b'{"a\\ud83d": 1}', "3:14: an escape that stands for no character"),
+        (b'["NaN", NaN]', "3:19: not valid JSON: NaN is not a number"),
+        (b'"\xc3\xa9\xff"', "3:13: cannot be read: not UTF-8 (byte 0xFF)"),
+        (b'"\0"', "3:12: not JSON"),
+    ],
+)
+def test_what_cannot_be_recorded_is_reported_where_it_stands(
+    tmp_path: Path, written: bytes, told: str
+) -> None:
+    content = b'\xef\xbb\xbf{\n  "version": 1,\n  "tool": ' + written + b"\n}\n"
+    assert f"{NAME}:{told}" in refusal(tmp_path, content)
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(InvalidInput, match="cannot be read"):
@@ -292,8 +311,8 @@ def changed(edit: dict[str, Json], remove: str = "") -> str:
         ({"credits": True}, "", "credits"),
         ({"deleted": False}, "", "deleted"),
         ({"surprise": 1}, "", "surprise"),
-        ({"error": "\ud800"}, "", "characters that cannot be written"),
-        ({"request": {"options": {"prompt": "\ud800"}}}, "", "characters that cannot be written"),
+        ({"error": "\ud800"}, "", "no character that can be written"),
+        ({"request": {"options": {"prompt": "\ud800"}}}, "", "no character that can be written"),
         ({"bought_at": "yesterday"}, "", "bought_at"),
         ({"key": "k" * 9000}, "", "key"),
         ({"inputs": ["x"]}, "", "inputs"),

@@ -1,4 +1,7 @@
-"""Records beside a manifest come with its repository: a stranger's link in their place has nothing quoted."""
+"""Records beside a manifest come with its repository, and a link may stand in their place.
+
+What it leads to is read and written within the project only; of what lies elsewhere nothing is quoted.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InvalidInput
+from pipeline.jobs import JobKey
+from pipeline.purchases import PurchaseId
 from pipeline.results import decisions, file
+from results.campaign import document, job
 
 SECRET = "{token: s3cret, "
 
@@ -32,3 +38,64 @@ def test_a_link_to_what_is_hidden_or_outside_is_refused_unread(
 
 def test_no_file_is_no_decision(tmp_path: Path) -> None:
     assert decisions.read(tmp_path / "c.decisions.yaml", "c.decisions.yaml") == ()
+
+
+def write_results(path: Path) -> None:
+    file.write(path, document([job("a")]), None)
+
+
+def write_decisions(path: Path) -> None:
+    decisions.record(path, path.name, [decisions.Decision(purchase=PurchaseId("0" * 16), key=JobKey("a"))])
+
+
+WRITERS = [
+    (write_results, "c.results.json"),
+    (write_results, "c.results.yaml"),
+    (write_decisions, "c.decisions.yaml"),
+]
+
+
+@pytest.mark.parametrize(("write", "name"), WRITERS)
+def test_what_a_link_leads_to_is_written_and_the_link_stays(
+    tmp_path: Path, write: Callable[[Path], None], name: str
+) -> None:
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "records").mkdir()
+    target, link, plain = folder / "records" / name, folder / name, folder / f"plain-{name}"
+    write(target)
+    first = target.read_bytes()
+    target.write_bytes(first.replace(b"\n", b"\n\n", 1))
+    link.symlink_to(f"records/{name}")
+
+    write(link)
+    write(plain)
+
+    assert link.is_symlink()
+    assert target.read_bytes() == plain.read_bytes()
+    assert sorted(each.name for each in (folder / "records").iterdir()) == [name]
+
+
+@pytest.mark.parametrize("target", [".git/config", "../outside"])
+@pytest.mark.parametrize(("write", "name"), WRITERS)
+def test_what_a_link_leads_to_elsewhere_is_left_as_it_is(
+    tmp_path: Path, write: Callable[[Path], None], name: str, target: str
+) -> None:
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / target).write_text(SECRET)
+    (folder / name).symlink_to(target)
+
+    with pytest.raises((InvalidInput, OSError), match="this link leads"):
+        write(folder / name)
+
+    assert (folder / name).is_symlink()
+    assert (folder / target).read_text() == SECRET
+
+
+def test_a_link_that_leads_nowhere_is_not_taken_for_no_decisions(tmp_path: Path) -> None:
+    link = tmp_path / "c.decisions.yaml"
+    link.symlink_to("gone.yaml")
+
+    with pytest.raises(InvalidInput, match="this link leads to no file"):
+        decisions.read(link, link.name)
