@@ -76,6 +76,8 @@ def answer_in(answer: Sealed, hear: Callable[[Sequence[object]], object] | None 
 
 
 _carried_out = threading.local()
+# To read a call imports what it names, and modules that import each other fail where several threads begin to.
+_loading = threading.Lock()
 
 
 def note(value: object) -> None:
@@ -88,8 +90,9 @@ def note(value: object) -> None:
 def _answer(shared: Sealed, call: Sealed) -> Sealed:
     _carried_out.notes = []
     try:
-        function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
-        first = _opened(shared.content)
+        with _loading:
+            function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
+            first = _opened(shared.content)
     except Exception as error:  # noqa: BLE001 - whatever is missing here has to be reported to the coordinator
         said = printable(f"{type(error).__name__}: {error}", 200)
         return _sealed_answer(

@@ -1,6 +1,7 @@
 """What workers are given and give back: it shows nothing, and each error arrives where its call was made."""
 
 import pickle
+import threading
 from typing import NoReturn
 
 import pytest
@@ -32,6 +33,27 @@ class Unmovable(Exception):
 class Unreadable:
     def __reduce__(self) -> tuple[object, ...]:
         return fail, (ModuleNotFoundError("No module named 'vendor_plugin'"),)
+
+
+both = threading.Barrier(2)
+
+
+def meet() -> bool:
+    """Whether another thread is here too."""
+    try:
+        both.wait(timeout=0.5)
+    except threading.BrokenBarrierError:
+        return False
+    return True
+
+
+class Meeting:
+    def __reduce__(self) -> tuple[object, ...]:
+        return meet, ()
+
+
+def tell(value: object) -> object:
+    return value
 
 
 def made(*calls: Sealed, shared: tuple[object, ...] = ()) -> list[Sealed]:
@@ -83,6 +105,15 @@ def test_a_worker_that_lacks_something_says_what() -> None:
 
     with pytest.raises(ClusterFailed, match=r"No module named 'vendor_plugin'.*install there"):
         answer_in(answer)
+
+
+@fails_without(
+    "pipeline.executors.remote_calls:_answer", "with _loading", swap=("_loading", "threading.Lock()")
+)
+def test_calls_are_read_one_after_the_other_as_reading_imports_what_they_name() -> None:
+    answers = made(*[sealed_call(tell, (Meeting(),), {})] * 3)
+
+    assert [answer_in(each) for each in answers] == [False, False, False]
 
 
 def test_a_worker_of_another_version_does_nothing() -> None:
