@@ -20,7 +20,8 @@ _RETRY_MS = 1_000
 class Feed:
     """Events with ids of growing numbers, at most `most` of them of at most `most_bytes` together.
 
-    A browser that continues from an event that is gone, or from another server's, is sent a reset.
+    A stream that the server ends says so last, so that no browser takes it for a lost connection. A browser that
+    continues from an event that is gone, or from another server's, is sent a reset.
     """
 
     def __init__(self, most: int = 2_000, most_bytes: int = 16 << 20) -> None:
@@ -81,6 +82,7 @@ class Feed:
                     yield b"".join(frames)
                     continue
                 if ends:
+                    yield b"event: end\ndata:\n\n"
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), beat)

@@ -7,6 +7,7 @@ locks of the first when the second is closed.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from pipeline.files import Stamp as FileStamp
@@ -14,10 +15,11 @@ from pipeline.files import stamp
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace
-from pipeline.purchases import Records
+from pipeline.purchases import Purchase, Records
 from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting, Store
+from pipeline.state.transitions import Finished
 
 # Another one whenever something was written.
 Stamp = object
@@ -94,7 +96,9 @@ class StateOfRun:
         self._lock = threading.Lock()
         self._purchases = dict(records.purchases)
         self._served = records.served
-        self._durations = store.durations()
+        self._earlier = store.durations()
+        # By template: how many this run has seen made, and the seconds that all of them took.
+        self._took: dict[str, tuple[int, float]] = {}
         self._run = store.run
         self._note = note
         self._own: set[str] = set()
@@ -106,7 +110,14 @@ class StateOfRun:
             self._purchases[change.after.id] = change.after
             if change.before is None and change.event is None:
                 self._own.add(change.after.id)
+            if isinstance(change.event, Finished) and change.after.id in self._own:
+                self._learn(change.after, change.at)
             self._written += 1
+
+    def _learn(self, made: Purchase, at: str) -> None:
+        seconds = (datetime.fromisoformat(at) - datetime.fromisoformat(made.bought_at)).total_seconds()
+        count, total = self._took.get(made.template_id, (0, 0.0))
+        self._took[made.template_id] = count + 1, total + seconds
 
     def stamp(self) -> Stamp:
         return ((self._written, 0, 0),)
@@ -118,7 +129,10 @@ class StateOfRun:
         return replace(before, records=records, runs=runs)
 
     def durations(self) -> Mapping[str, float]:
-        return self._durations
+        """Those of earlier runs; of a template that is new, what this run has seen."""
+        with self._lock:
+            seen = {template: total / count for template, (count, total) in self._took.items()}
+        return {**seen, **self._earlier}
 
     def note(self) -> RunNote | None:
         return self._note()

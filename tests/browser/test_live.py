@@ -104,6 +104,18 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         expect(card.locator("img")).to_be_visible()  # its still follows by itself
 
 
+def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        run.buy(campaign.jobs[0])
+        _, url = serve(campaign)
+        page = tab().visit(url, "#")
+
+        row = page.locator(".todo li")
+        expect(row).to_contain_text("A run goes on; what it makes is shown here.")
+
+
 def test_a_film_plays_on_while_other_jobs_change(campaign: LiveCampaign, serve: Serve, tab: MakeTab) -> None:
     with campaign.run() as run:
         run.all_made(campaign.jobs[:3])
@@ -359,8 +371,7 @@ def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
         here = tab()
         here.loses_server = True
         page = here.visit(url, "#")
-        running.signal(signal.SIGTERM)
-        running.ended()
+        running.kill()
         expect(page.locator("#lost")).to_contain_text("No connection to the server")
         run.buy(campaign.jobs[3])
         run.make(campaign.jobs[3])
@@ -371,6 +382,26 @@ def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
         run.buy(campaign.jobs[4])
         run.make(campaign.jobs[4])
         expect(page.locator("h1:visible")).to_contain_text("5 of 48 videos are made")
+
+
+def test_a_server_that_ends_says_so_and_the_page_goes_on_when_it_is_back(
+    campaign: LiveCampaign, tmp_path: Path, serve: Serve, tab: MakeTab
+) -> None:
+    made(campaign, 1)
+    flags = ("--listen", f"127.0.0.1:{a_port()}", "--token-file", str(tmp_path / "token"))
+    running, url = serve(campaign, *flags)
+    here = tab()
+    here.loses_server = True
+    page = here.visit(url, "#")
+
+    running.signal(signal.SIGTERM)
+    running.ended()
+
+    expect(page.locator("#lost")).to_contain_text("The server has ended")
+    expect(page.locator("#lost code")).to_have_text(re.compile(r"^pipeline serve \S*campaign\.yaml$"))
+    expect(page.locator("#connection")).to_have_text("Ended")
+    serve(campaign, *flags)
+    expect(page.locator("#lost")).to_be_hidden()
 
 
 def test_a_server_with_another_token_says_what_to_do(

@@ -113,7 +113,7 @@ function stageOf(job, chosen = judged(job)?.files[0]) {
 function videosElsewhere(job) {
   if (app.model.data.videos || !job.file?.here) return undefined;
   return el("p", {
-    class: "changes",
+    class: "changes elsewhere",
     text: "This single file has no videos; a gallery in a folder shows them.",
   });
 }

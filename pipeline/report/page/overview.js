@@ -195,7 +195,14 @@ function whatToDo() {
   const rows = app.model.campaigns.flatMap((campaign) => [...attentionRows(campaign), ...nextRows(campaign)]);
   const review = reviewRow();
   if (review) rows.push(review);
-  if (!rows.length) rows.push(todoRow("check", "", "Nothing to do", "Everything is made and decided."));
+  if (!rows.length) {
+    // While a run goes on, what is open is its business.
+    const isAllMade = app.model.jobs.every((job) => job.status === "done");
+    const about = isAllMade
+      ? "Everything is made and decided."
+      : "A run goes on; what it makes is shown here.";
+    rows.push(todoRow(isAllMade ? "check" : "underway", "", "Nothing to do", about));
+  }
   return el(
     "section",
     { "aria-labelledby": "todo-title" },

@@ -14,14 +14,15 @@ const namesView = location.href.includes("#");
 
 source.views.live = () => [liveView()];
 
-/** @type {"live" | "lost" | "ended"} */
+/** `closed`: the server has ended; `ended`: another one is in its place. @type {"live" | "lost" | "closed" | "ended"} */
 let connected = "live";
 let lostAt = 0;
 
 source.goesOn = () => isGoingOn();
 
 source.connection = (state) => {
-  if (state === connected) return;
+  // A server that said that it ends is not lost.
+  if (state === connected || (state === "lost" && connected === "closed")) return;
   if (connected === "live") lostAt = Date.now();
   connected = state;
   showConnection();
@@ -42,12 +43,15 @@ function showConnection() {
   place.className = `connection ${connected}`;
   place.replaceChildren(
     el("i"),
-    connected === "live" ? "Live" : "Not connected",
+    connected === "live" ? "Live" : connected === "closed" ? "Ended" : "Not connected",
     ...(connected === "live" ? [el("span", { class: "last-change", text: lastChange() })] : []),
   );
   const notice = byId("lost");
   notice.hidden = connected === "live" && !troubles().length;
-  notice.replaceChildren(...(connected === "live" ? troubles() : [lostLine()]));
+  notice.classList.toggle("closed", connected === "closed");
+  notice.replaceChildren(
+    ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : [lostLine()]),
+  );
 }
 
 /** How long ago something was last seen to change. */
@@ -61,6 +65,17 @@ function lostLine() {
   return `No connection to the server for ${span((Date.now() - lostAt) / 1000)}. What is shown is from then; it goes on by itself when the server is back.`;
 }
 
+/** A run ends its page with itself; what was made can be seen with the command. */
+function closedLine() {
+  const { campaigns } = app.model;
+  const names = campaigns.map((each) => each.command).join(" ");
+  const flags = campaigns[0]?.flags;
+  return [
+    "The server has ended; this is how it left things. To look on and decide: ",
+    el("code", { text: `pipeline serve ${names}${flags ? ` ${flags}` : ""}` }),
+  ];
+}
+
 function troubles() {
   return app.model.campaigns
     .filter((each) => each.trouble)
@@ -69,8 +84,8 @@ function troubles() {
 
 /** Each second: ages grow, and nothing else is made anew. */
 function tick() {
-  if (connected !== "live") showConnection();
-  else if (troubles().length > 0 === byId("lost").hidden) showConnection();
+  if (connected === "lost") showConnection();
+  else if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
   else document.querySelector(".last-change")?.replaceChildren(lastChange());
   if (app.view.view !== "live") return;
   const now = source.now();
@@ -355,7 +370,8 @@ function rateBlock() {
   const minutes = new Map();
   for (const each of bought) {
     const minute = Math.floor(timeOf(each.bought) / 60_000);
-    if (minute > now - RATE_MINUTES) minutes.set(minute, (minutes.get(minute) ?? 0) + (each.cost || 0));
+    if (minute > now - RATE_MINUTES && each.price !== undefined)
+      minutes.set(minute, (minutes.get(minute) ?? 0) + each.cost);
   }
   const calls = callsNow();
   if (!minutes.size && calls === undefined) return undefined;
@@ -396,8 +412,9 @@ function rateBlock() {
       ...(calls === undefined
         ? []
         : [el("dt", { text: "Calls" }), el("dd", { text: `${number(calls)} in the last minute` })]),
-      el("dt", { text: "Credits" }),
-      el("dd", { text: `${number(last)} in the last minute` }),
+      ...(minutes.size
+        ? [el("dt", { text: "Credits" }), el("dd", { text: `${number(last)} in the last minute` })]
+        : []),
     ),
   );
 }

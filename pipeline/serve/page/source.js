@@ -15,7 +15,7 @@ const source = {
   data: undefined,
   /** @type {(data: GalleryData, changed: Changed) => void} */
   onData: () => undefined,
-  /** The state of the connection, as the page shows it. @type {(state: "live" | "lost" | "ended") => void} */
+  /** The state of the connection, as the page shows it. @type {(state: "live" | "lost" | "closed" | "ended") => void} */
   connection: () => undefined,
   /** Milliseconds that the server's clock is ahead of this browser's. */
   ahead: 0,
@@ -121,6 +121,7 @@ function listenTo(after) {
     source.ahead = Date.parse(event.data) - Date.now();
     source.connection("live");
   });
+  opened.addEventListener("end", () => source.connection("closed"));
   opened.addEventListener("error", () => void onLost(opened));
 }
 

@@ -71,7 +71,9 @@ def test_what_was_added_before_the_feed_was_closed_is_told() -> None:
     async def listen() -> bytes:
         return b"".join([frame async for frame in feed.stream(seen)])
 
-    assert b"data: the end\n\n" in run(listen())
+    told = run(listen())
+    assert b"data: the end\n\n" in told
+    assert told.endswith(b"event: end\ndata:\n\n")
 
 
 def test_streams_end_when_the_feed_is_closed() -> None:
@@ -85,5 +87,5 @@ def test_streams_end_when_the_feed_is_closed() -> None:
             feed.close()
         return frames
 
-    assert run(listen()) == 1
+    assert run(listen()) == 2
     assert feed.listeners == 0
