@@ -119,5 +119,7 @@ def _collect_records(records: CampaignRecords, given: dict[str, Any]) -> ExitCod
         say(printable(note))
     if not verbosity().quiet:
         files = printable(shown_path(collected.output))
-        say(f"{counted(collected.purchases, 'purchase')} checked. Files: {files}/")
+        checked = f"{counted(collected.purchases, 'purchase')} checked. Files: {files}/"
+        is_empty = not collected.purchases and collected.code is ExitCode.OK
+        say("Nothing to collect." if is_empty else checked)
     return collected.code

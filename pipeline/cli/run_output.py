@@ -83,6 +83,7 @@ class RunConsole:
         # No line of a JSON log is a command to anybody.
         self._untrusted_block = nullcontext if json_log() else partial(untrusted_block, err=on_stderr)
         self._on_stderr = on_stderr
+        self._collects = False
         stream = sys.stderr if on_stderr else sys.stdout
         self._paint = paint_for(stream, no_color=verbosity().no_color)
 
@@ -99,6 +100,7 @@ class RunConsole:
 
     def collect(self) -> Outcome:
         """Fetch what is paid for and not here, and buy nothing."""
+        self._collects = True
         return self._carry_out(self._run.plan_of_collecting(), lambda: True)
 
     def _carry_out(self, plan: Plan, may_begin: Callable[[], bool]) -> Outcome:
@@ -179,7 +181,7 @@ class RunConsole:
         statuses = outcome.jobs.values()
         counts = Counter(_word(job_status) for job_status in statuses)
         listed = ", ".join(f"{number:,} {word}" for word, number in sorted(counts.items()))
-        yield f"{listed or 'No jobs matched'}."
+        yield f"{listed or self._without_jobs(plan)}."
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         target = self._state.workspace.target
@@ -187,6 +189,9 @@ class RunConsole:
         unknown += [purchase.id for purchase in outcome.unsettled]
         if unknown:
             yield unknown_advice(target, unknown)
+        elif self._collects:
+            if statuses and not plan.asks_vendor:
+                yield "Nothing to collect."
         elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
             yield "Nothing was bought: all of it was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
@@ -201,6 +206,13 @@ class RunConsole:
             # With it, what was just made again would be made once more.
             without = ", without --replace," if self._replaces else ""
             yield f"Stopped; run again{without} to continue."
+
+    def _without_jobs(self, plan: Plan) -> str:
+        """What a run was about in which no job was selected, or none that it collects for."""
+        if plan.followed:
+            number = len({each.id for each in plan.followed})
+            return counted(number, "purchase that serves no job", "purchases that serve no job") + " checked"
+        return "Nothing to collect" if self._collects else "No jobs matched"
 
 
 @contextmanager

@@ -47,6 +47,33 @@ def test_a_file_that_was_altered_is_left_alone(project: Project, pipeline: Pipel
     assert path.read_bytes() == b"cut by hand"
 
 
+def test_where_nothing_is_bought_there_is_nothing_to_collect(project: Project, pipeline: Pipeline) -> None:
+    assert pipeline("collect", project.manifest).out == "Nothing to collect.\n"
+    assert pipeline("collect", project.manifest, "--select", "status:failed").out == "Nothing to collect.\n"
+
+
+def test_where_all_is_here_there_is_nothing_to_collect(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest).code == 0
+
+    ended = pipeline("collect", project.manifest)
+
+    assert ended.out.splitlines()[:2] == ["2 done.", "Nothing to collect."]
+    assert "bought before" not in ended.out
+    for records in (project.state, project.results_file):
+        assert pipeline("collect", records).out == "Nothing to collect.\n"
+
+
+def test_what_is_collected_for_no_job_is_counted(bought: Project, pipeline: Pipeline) -> None:
+    bought.write({"campaign.yaml": spring(prompts={"run": "a run"})})
+
+    ended = pipeline("collect", bought.manifest)
+
+    assert ended.out.splitlines()[0] == "2 purchases that serve no job checked."
+    assert len(bought.output()) == 2
+
+
 def test_the_state_alone_is_enough(bought: Project, pipeline: Pipeline, vendor: Emulator) -> None:
     bought.manifest.unlink()
     shutil.rmtree(bought.folder / "images")
