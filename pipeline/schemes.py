@@ -27,6 +27,10 @@ _ENDS = {
     "decisions": (".decisions.yaml", ".decisions.yml"),
     "a state": (".db",),
 }
+# What may be a password ends at the last `@` before a blank; quotes and a colon behind the address are the message's.
+_WITH_SECRETS = re.compile(
+    rf"([a-z][a-z0-9+.-]*://|\b(?:{_KNOWN}):)\S*[@?…](?:[^\s'\"`,;)]*[^\s'\"`,;):])?", re.IGNORECASE
+)
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_PREFIX = 500
@@ -46,8 +50,13 @@ def is_object_store(value: str) -> bool:
 
 
 def without_addresses(line: str) -> str:
-    """A command line in which nothing is left of the addresses of databases but that they are some."""
-    return _IN_A_LINE.sub(r"\1://…", line)
+    """A command line in which nothing is left of addresses that may hold a password but that they are some."""
+    return without_secrets(_IN_A_LINE.sub(r"\1://…", line))
+
+
+def without_secrets(text: str) -> str:
+    """A message in which nothing is left of an address that names a user, has parameters or was cut."""
+    return _WITH_SECRETS.sub(r"\1…", text)
 
 
 def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> None:

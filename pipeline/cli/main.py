@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import itertools
 import os
 import sys
@@ -172,6 +173,7 @@ def _is_argument(text: str) -> bool:
 def _called(arguments: list[str]) -> int:
     # Imported here so that `--help` stays quick: colours and problems are only needed when something is said.
     from pipeline.cli.terminal import Closed, paint_for, problem_lines, say
+    from pipeline.schemes import without_secrets
 
     arm_failpoint()
     try:
@@ -181,7 +183,9 @@ def _called(arguments: list[str]) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_secrets(shown.getvalue()), err=True, nl=False)
         return ExitCode.USAGE
     except Closed as closed:
         if str(closed):

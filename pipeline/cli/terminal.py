@@ -17,6 +17,7 @@ import click
 from pipeline.cli.environment import columns_of, is_github, wants_colour
 from pipeline.errors import Problem, printable
 from pipeline.planning.paint import Colour, Paint
+from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     # Its module is needed by most commands, and not for `--help`.
@@ -175,7 +176,9 @@ def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
     """Each problem with the line of the file that it refers to, and a mark under the position."""
     for problem in problems:
         word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
-        yield f"{word}: {printable(str(problem), _LONGEST_LINE)}"
+        # What has no position quotes the command line, not a file.
+        told = str(problem) if problem.position is not None else without_secrets(str(problem))
+        yield f"{word}: {printable(told, _LONGEST_LINE)}"
         if problem.position is not None and problem.source.strip():
             yield from _quoted(problem, paint)
 

@@ -18,6 +18,7 @@ from pipeline import failpoints, system
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.reporter import RunReport
 from pipeline.errors import PipelineError, Unfinished, printable
+from pipeline.schemes import without_secrets
 
 # Seconds that the command may take: a push that hangs must not hold a run for ever.
 TIMEOUT = 600.0
@@ -65,7 +66,7 @@ class Checkpoint:
             raise Unfinished(f"the checkpoint command did not end: {type(error).__name__}") from error
         if code != 0:
             said = output.decode(errors="replace").strip().splitlines()
-            last = f": {printable(said[-1])}" if said else ""
+            last = f": {printable(without_secrets(said[-1]))}" if said else ""
             see = "docs/reference/errors.md#failed-checkpoint"
             raise Unfinished(f"the checkpoint command failed with exit code {code}{last} (see {see})")
 

@@ -5,6 +5,7 @@ from support.calling import Pipeline
 from support.campaigns import Project
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.schemes import without_secrets
 
 SECRET = "hunter2"
 S3, WEB = f"s3://u:{SECRET}@host/x", f"https://u:{SECRET}@host/x.yaml"
@@ -85,3 +86,60 @@ def test_several_files_in_one_variable_are_separated_by_blanks(project: Project,
     ended = pipeline("validate", project.manifest)
 
     assert ended.code == 0, ended.said
+
+
+@pytest.mark.parametrize("address", [S3, WEB, f"s3:u:{SECRET}@host", f"https://host/x?sig={SECRET}"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "show MANIFEST ADDRESS",
+        "show MANIFEST a ADDRESS",
+        "show main/ADDRESS",
+        "resolve MANIFEST ADDRESS --not-bought",
+        "rate MANIFEST ADDRESS --rating 5",
+        "approve MANIFEST ADDRESS",
+        "prune MANIFEST ADDRESS --yes",
+        "plan MANIFEST --select image:ADDRESS",
+        "plan MANIFEST --exclude ADDRESS",
+        "run MANIFEST --replace ADDRESS",
+        "run MANIFEST ADDRESS",
+        "run MANIFEST --metrics ADDRESS",
+        "run MANIFEST --shard ADDRESS",
+        "run MANIFEST --rate ADDRESS",
+        "run MANIFEST --format ADDRESS",
+        "plan MANIFEST --var ADDRESS",
+        "plan MANIFEST --ADDRESS",
+        "serve MANIFEST --listen ADDRESS",
+        "emulator --size ADDRESS",
+        "templates ADDRESS",
+        "schema ADDRESS",
+        "ADDRESS",
+    ],
+)
+def test_in_the_place_of_any_other_word_it_shows_no_password(
+    project: Project, pipeline: Pipeline, words: str, address: str
+) -> None:
+    given = {"MANIFEST": str(project.manifest)}
+
+    ended = pipeline(*(given.get(word, word.replace("ADDRESS", address)) for word in words.split()))
+
+    assert ended.code in {3, 64}, ended.said
+    assert "rror: " in ended.err
+    assert SECRET not in ended.said
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (f"no job '{S3}'; did you mean 'x'?", "no job 's3://…'; did you mean 'x'?"),
+        (f"--metrics {S3}: expected HOST:PORT", "--metrics s3://…: expected HOST:PORT"),
+        ("(https://u:a@b/c'@d/e), more", "(https://…), more"),
+        (f"s3://u:{SECRET}…: cut", "s3://…: cut"),
+        (
+            "s3://BUCKET/PREFIX, http://127.0.0.1:80/x: told",
+            "s3://BUCKET/PREFIX, http://127.0.0.1:80/x: told",
+        ),
+    ],
+)
+def test_the_rest_of_a_message_stays(message: str, shown: str) -> None:
+    assert without_secrets(message) == shown
