@@ -23,7 +23,7 @@ from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, print
 from pipeline.manifest.discover import find
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.workspace import shown_path, state_location
 from pipeline.paths import real_path
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single
@@ -108,7 +108,7 @@ def _source(path: Path, given: Mapping[str, Any]) -> GalleryCampaign:
 def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
     """The records of a campaign. Where its manifest cannot be read now, those of the results beside it."""
     if _is_results(path):
-        return of_results(real_path(path), record_paths(flags).output_location)
+        return _of_results(path, flags)
     try:
         workspace = open_workspace(path, flags)
     except InvalidInput:
@@ -118,8 +118,15 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         if not verbosity().quiet:
             reason = "cannot be read; the page shows what its results say, without limits and prices"
             say(f"warning: {printable(str(path))} {reason}", err=True)
-        return of_results(real_path(results), record_paths(flags).output_location)
+        return _of_results(results, flags)
     return of_workspace(workspace)
+
+
+def _of_results(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
+    paths = record_paths(flags)
+    return of_results(
+        real_path(path), paths.output_location, state_location(paths.state) if paths.state else None
+    )
 
 
 def _targets(

@@ -1,6 +1,5 @@
 """Gathers a campaign's data for the gallery from records, manifest and disk; no key, network or state."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
+from pipeline.operations.page_commands import page_command, page_flags
 from pipeline.operations.report_records import RecordsOnDisk, of_results
 from pipeline.operations.workspace import cache_folder, project_path, scratch_folder, shown_path
 from pipeline.paths import real_path
@@ -59,8 +59,8 @@ def gallery_campaign(
     records = GalleryRecords(
         results=results,
         decisions=decided,
-        command=shlex.quote(project_path(campaign.manifest)),
-        flags="--emulate" if campaign.emulated else "",
+        command=page_command(campaign.manifest),
+        flags=page_flags(campaign.manifest, campaign.chosen, emulated=campaign.emulated),
         emulated=campaign.emulated,
         budget=limits.budget if limits else None,
         max_credits=limits.max_credits if limits else None,

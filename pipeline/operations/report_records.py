@@ -1,7 +1,7 @@
 """The records of a campaign on this machine, found by its manifest or by its results alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from pipeline.purchases import Decisions, Records, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.merge import merge_results
-from pipeline.schemes import OutputLocation
+from pipeline.schemes import OutputLocation, StateLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsOnDisk:
-    """A campaign's records as they lie on this machine. `workspace` is None where its manifest was not read."""
+    """A campaign's records as they lie on this machine. `workspace` is None where its manifest was not read.
+
+    `chosen` has by flag which of them lie where an operator said.
+    """
 
     name: str
     results: Mapping[str, Any]
@@ -31,6 +34,7 @@ class RecordsOnDisk:
     output: OutputLocation
     manifest: Path
     emulated: bool
+    chosen: Mapping[str, StateLocation | OutputLocation] = field(default_factory=dict)
     workspace: Workspace | None = None
 
     @property
@@ -66,12 +70,15 @@ def of_workspace(workspace: Workspace) -> RecordsOnDisk:
         output=workspace.output,
         manifest=workspace.campaign.manifest,
         emulated=workspace.emulated,
+        chosen=workspace.chosen,
         workspace=workspace,
     )
 
 
-def of_results(path: Path, output: OutputLocation | None = None) -> RecordsOnDisk:
-    """The records of a campaign by its results manifest alone.
+def of_results(
+    path: Path, output: OutputLocation | None = None, state: StateLocation | None = None
+) -> RecordsOnDisk:
+    """The records of a campaign by its results manifest alone; `output` and `state` lie where an operator said.
 
     Raises:
         InvalidInput: there is none, or it is wrong.
@@ -82,6 +89,8 @@ def of_results(path: Path, output: OutputLocation | None = None) -> RecordsOnDis
     emulated = path.name.endswith(".emulated.results.json")
     manifest = real_path(path.parent / found.manifest)
     name = f"{found.campaign}.emulated" if emulated else found.campaign
+    is_usual = real_path(path) == manifest.with_name(f"{name}.results.json")
+    chosen = {"--state": state, "--results": None if is_usual else real_path(path), "--output": output}
     return RecordsOnDisk(
         name=found.campaign,
         results=found.document,
@@ -91,6 +100,7 @@ def of_results(path: Path, output: OutputLocation | None = None) -> RecordsOnDis
         output=output or _output_of(found, manifest.parent, emulated=emulated),
         manifest=manifest,
         emulated=emulated,
+        chosen={flag: location for flag, location in chosen.items() if location is not None},
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -109,6 +109,12 @@ class Workspace:
         return printable(
             shlex.join((shown_path(self.campaign.manifest), *self.record_flags)), _LONGEST_TARGET
         )
+
+    @property
+    def chosen(self) -> Mapping[str, StateLocation | OutputLocation]:
+        """By flag, the locations of records that the operator chose."""
+        locations = {"--state": self.whole_state, "--results": self.whole_results, "--output": self.output}
+        return {flag: location for flag, location in locations.items() if flag in self.record_flags}
 
     @property
     def part(self) -> str | None:

@@ -4,7 +4,6 @@ Nothing is locked and nothing bought: of the state a copy of what is committed i
 looks.
 """
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +15,10 @@ from pipeline.files import stamp
 from pipeline.jobs import Job, JobKey, Json, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
+from pipeline.operations.page_commands import page_command, page_flags
 from pipeline.operations.published_results import read_published
 from pipeline.operations.run_note import RunNote
-from pipeline.operations.workspace import Workspace, project_path
+from pipeline.operations.workspace import Workspace
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status
@@ -145,8 +145,9 @@ class CampaignWatch:
         limits = workspace.campaign.limits
         written: dict[str, Json] = {
             "name": workspace.campaign.name,
-            "command": shlex.quote(project_path(workspace.campaign.manifest)),
-            "flags": "--emulate" if workspace.emulated else None,
+            "command": page_command(workspace.campaign.manifest),
+            "flags": page_flags(workspace.campaign.manifest, workspace.chosen, emulated=workspace.emulated)
+            or None,
             "emulated": workspace.emulated or None,
             "budget": limits.budget,
             "max_credits": limits.max_credits,

@@ -244,6 +244,50 @@ def test_a_rehearsal_has_a_page_of_its_own(project: Project, offline: Pipeline) 
     assert (shown["emulated"], shown["flags"]) == (True, "--emulate")
 
 
+def flags_of(page: Path) -> str:
+    [shown] = data_of(page)["campaigns"]
+    flags: str = shown.get("flags", "")
+    return flags
+
+
+def test_commands_on_the_page_keep_the_flags_that_choose_the_records(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    flags = ["--state", "a b/s.db", "--results", str(project.folder / "r.json"), "--output", "../films"]
+    page = tmp_path / "page.html"
+    assert pipeline("run", project.manifest, *flags, "--yes").code == 0
+
+    pipeline("report", project.manifest, *flags, "--single", page)
+    assert flags_of(page) == "--state 'a b/s.db' --results r.json --output ../films"
+    pipeline("report", "r.json", "--single", page)
+    assert flags_of(page) == "--results r.json"
+
+    monkeypatch.chdir(tmp_path)
+    flags[1], flags[5] = "project/a b/s.db", "films"
+    pipeline("report", project.manifest, *flags, "--single", page)
+    assert flags_of(page) == "--state 'project/a b/s.db' --results project/r.json --output films"
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    flags[1], flags[5] = "../project/a b/s.db", "../films"
+    pipeline("report", project.manifest, *flags, "--single", page)
+    assert flags_of(page) == "--state 'a b/s.db' --results r.json --output ../films"
+    assert str(tmp_path) not in json.dumps(data_of(page))
+
+
+def test_commands_on_the_page_of_a_manifest_that_cannot_be_read_keep_them_too(
+    made: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    made.state.rename(made.folder / "s.db")
+    made.write({"campaign.yaml": "version: 1\nname: [\n"})
+
+    ended = pipeline("report", made.manifest, "--state", "s.db", "--single", page)
+
+    assert ended.code == 0, ended.said
+    assert flags_of(page) == "--state s.db"
+
+
 def test_commands_on_the_page_name_no_folder_of_this_machine(
     made: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, report: Path
 ) -> None:

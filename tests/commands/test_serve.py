@@ -104,6 +104,15 @@ def test_the_address_that_is_printed_opens_the_page_and_leaves_a_strict_cookie(
     assert site.data()["campaigns"][0]["name"] == "spring"
 
 
+def test_commands_on_the_page_keep_the_flags_that_choose_the_records(bought: Project, serve: Serve) -> None:
+    (bought.folder / "records").mkdir()
+    bought.results_file.rename(bought.folder / "records" / bought.results_file.name)
+
+    site = serve(bought, "--results", "records")
+
+    assert site.data()["campaigns"][0]["flags"] == "--results records/spring.results.json"
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/events", "/gallery.css", "/posters/0123456789abcdef.webp", "/films/0/a"]
 )

@@ -570,7 +570,7 @@ function nothingYet() {
             "",
             "Rehearse first",
             "Real videos from this machine, at no cost.",
-            commandBox(`${commandOf("run", campaign)} --emulate`),
+            commandBox(`pipeline run ${campaign.command} --emulate`),
           ),
         ]),
   ]);

@@ -1,0 +1,32 @@
+"""Commands on a page: how they name a campaign and its records, and never where this machine keeps the project."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.operations.workspace import project_path, relative, shown_path
+from pipeline.paths import project_root
+from pipeline.schemes import OutputLocation, StateLocation
+
+
+def page_command(manifest: Path) -> str:
+    """The manifest as an argument."""
+    return shlex.quote(project_path(manifest))
+
+
+def page_flags(
+    manifest: Path, chosen: Mapping[str, StateLocation | OutputLocation], *, emulated: bool
+) -> str:
+    """The flags that choose the records; `chosen` has by flag where they lie. Others would work on other records.
+
+    Their paths are as one would write them where the manifest has the path that `page_command` gives.
+    """
+    if emulated:
+        return "--emulate"
+    is_named_from_here = not Path(shown_path(manifest)).is_absolute()
+    folder = Path.cwd() if is_named_from_here else project_root(manifest)
+    return shlex.join(
+        word
+        for flag, location in chosen.items()
+        for word in (flag, relative(location, folder) if isinstance(location, Path) else str(location))
+    )
