@@ -1,5 +1,6 @@
 """The results manifest as a file: spelled as JSON or YAML, read as a stranger's, written whole or not at all."""
 
+import codecs
 import errno
 import hashlib
 import json
@@ -16,7 +17,7 @@ from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.files import Stamp, read_limited, stamp, write_atomically
+from pipeline.files import Stamp, open_regular, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
 from pipeline.paths import behind_links, follow_links
@@ -31,6 +32,8 @@ LARGEST = 1 << 30
 # which is YAML too.
 _LARGEST_YAML = 16 << 20
 _MOST_PROBLEMS = 100
+# Bytes that tell JSON, an object in braces, from YAML.
+_HEAD = 4096
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
 _Known = dict[int, tuple[Json, str]]
 # Quick, as it has no indent: for names, and for values that hold no others.
@@ -257,5 +260,13 @@ def _without_tool(document: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def is_yaml(path: Path) -> bool:
-    """Whether results at `path` are YAML rather than JSON."""
-    return path.suffix.lower() in {".yaml", ".yml"}
+    """Whether results at `path` are YAML rather than JSON.
+
+    By the name; git's merge driver gets names without a suffix, and there it is what the file holds.
+    """
+    if path.suffix:
+        return path.suffix.lower() in {".yaml", ".yml"}
+    with suppress(OSError, ValueError), os.fdopen(open_regular(follow_links(path)), "rb") as file:
+        head = file.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip()
+        return head != b"" and not head.startswith(b"{")
+    return False

@@ -188,3 +188,19 @@ def test_a_name_of_another_kind_of_record_is_refused(
     assert ended.code == 64, ended.said
     assert "choose another" in ended.err
     assert not (tmp_path / name).exists()
+
+
+def test_git_gives_its_merge_driver_names_without_a_suffix_for_json_and_for_yaml(
+    branches: tuple[Path, Path], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    for suffix in ("json", "yaml"):
+        whole, ours, theirs = tmp_path / f"whole.{suffix}", tmp_path / ".merge_a", tmp_path / ".merge_b"
+        assert pipeline("merge", *branches, "--out", whole).code == 0
+        for branch, given in zip(branches, (ours, theirs), strict=True):
+            assert pipeline("merge", branch, "--out", tmp_path / f"one.{suffix}").code == 0
+            (tmp_path / f"one.{suffix}").replace(given)
+
+        ended = pipeline("merge", ours, theirs, "--out", ours)
+
+        assert ended.code == 0, ended.said
+        assert ours.read_bytes() == whole.read_bytes()
