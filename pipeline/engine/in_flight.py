@@ -278,8 +278,9 @@ class InFlight:
 
 
 def recorded_age(bought_at: str, now: str) -> float:
-    """Seconds since a time that is recorded; 0 where one of the two is no time."""
+    """Seconds since a time that is recorded; 0 where one of the two is no time, or it is yet to come."""
     try:
-        return (datetime.fromisoformat(now) - datetime.fromisoformat(bought_at)).total_seconds()
+        age = datetime.fromisoformat(now) - datetime.fromisoformat(bought_at)
+        return max(0.0, age.total_seconds())
     except (ValueError, TypeError):
         return 0.0

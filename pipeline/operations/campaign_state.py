@@ -28,6 +28,8 @@ from pipeline.state.transitions import RUN_ENDED, absorb, recover
 
 # A machine has this long, after its intents were published, to send them and publish the outcomes.
 _UNDER_WAY_MINUTES = 15
+# So far may its clock be ahead, by a time zone say. A time beyond that is wrong, and would never be over.
+_AHEAD_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +147,18 @@ def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation
 
 def under_way_elsewhere(store: Store, records: Records) -> frozenset[PurchaseId]:
     """The purchases in `attention` that another machine than that of `store` is about to send, by their age."""
-    recorded, earliest = store.recorded(), minutes_ago(_UNDER_WAY_MINUTES)
+    recorded, earliest, latest = (
+        store.recorded(),
+        minutes_ago(_UNDER_WAY_MINUTES),
+        minutes_ago(-_AHEAD_MINUTES),
+    )
     return frozenset(
         purchase.id
         for purchase in records.purchases.values()
         if purchase.status is Status.ATTENTION
         and purchase.error == RUN_ENDED
         and purchase.id not in recorded
-        and purchase.bought_at > earliest
+        and earliest < purchase.bought_at < latest
     )
 
 

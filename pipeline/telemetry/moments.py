@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 
+_MOST = 1 << 63
+
 
 def nanoseconds(moment: str) -> int | None:
-    """Since 1970; None where it is no time."""
+    """Since 1970; None where it is no time, or none that a trace can hold."""
     try:
-        return int(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1e9)
+        since = int(datetime.fromisoformat(moment).astimezone(UTC).timestamp() * 1e9)
     except (ValueError, OverflowError):
         return None
+    return since if 0 <= since < _MOST else None
 
 
 def seconds_between(earlier: str, later: str) -> float | None:

@@ -87,6 +87,19 @@ def test_what_has_been_silent_for_15_minutes_needs_a_person(folder: Path, pipeli
     assert pipeline("resolve", project.manifest, WALK, "--abandon").code == 0
 
 
+def test_a_time_that_is_more_than_a_day_away_is_a_wrong_clock_and_needs_a_person(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    project = published(folder, pipeline, minutes=-25 * 60)
+    assert pipeline("run", project.manifest).code == 7
+
+    document = project.results()
+    document["purchases"][0]["bought_at"] = minutes_ago(-23 * 60)
+    project.results_file.write_text(json.dumps(document))
+    shutil.rmtree(project.folder / ".pipeline")
+    assert pipeline("run", project.manifest).code == 8
+
+
 def test_what_this_machine_lost_itself_needs_a_person_at_once(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -18,6 +18,7 @@ from support.campaigns import Project
 from pipeline.emulator.embedded import Emulator
 from pipeline.purchases import PurchaseId
 from pipeline.telemetry.asked_traces import asks_for_traces
+from pipeline.telemetry.moments import nanoseconds
 from pipeline.telemetry.traces import trace_ids
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
@@ -225,3 +226,9 @@ def test_without_the_extra_the_run_goes_on_and_it_is_said_what_to_install(
 
     assert ended.code == 0, ended.said
     assert "pip install 'campaign-pipeline[otel]'" in ended.err
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.999Z", "1969-12-31T23:59:59.000Z", "yesterday"])
+def test_a_time_that_no_trace_can_hold_is_none(moment: str) -> None:
+    assert nanoseconds(moment) is None
+    assert nanoseconds("2026-11-29T06:00:00.000Z") == 1_795_932_000 * 10**9

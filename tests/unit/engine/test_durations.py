@@ -16,6 +16,7 @@ from pipeline.engine.durations import (
     projected,
     time_left,
 )
+from pipeline.engine.in_flight import recorded_age
 
 ages = st.floats(0, 1e6)
 expectations = st.none() | st.builds(Expectation, st.floats(0.05, 1e6), st.floats(0.01, 2))
@@ -161,3 +162,8 @@ def test_more_to_do_takes_no_less_time(running: list[tuple[str, float]], waiting
     assert fewer is not None
     assert more is not None
     assert 0 <= fewer <= more
+
+
+def test_a_purchase_whose_time_is_yet_to_come_has_no_age() -> None:
+    assert recorded_age("9999-12-31T23:59:59.999Z", "2026-11-29T06:00:00.000Z") == 0.0
+    assert recorded_age("2026-11-29T05:59:00.000Z", "2026-11-29T06:00:00.000Z") == 60.0
