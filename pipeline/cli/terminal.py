@@ -177,8 +177,8 @@ def problem_lines(problems: Iterable[Problem], paint: Paint) -> Iterator[str]:
     for problem in problems:
         word = paint("warning", "yellow") if problem.severity == "warning" else paint("error", "red")
         # What has no position quotes the command line, not a file.
-        told = str(problem) if problem.position is not None else without_secrets(str(problem))
-        yield f"{word}: {printable(told, _LONGEST_LINE)}"
+        shown = str(problem) if problem.position is not None else without_secrets(str(problem))
+        yield f"{word}: {printable(shown, _LONGEST_LINE)}"
         if problem.position is not None and problem.source.strip():
             yield from _quoted(problem, paint)
 
