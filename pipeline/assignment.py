@@ -8,7 +8,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.jobs import Job, JobKey
-from pipeline.purchases import UNDECIDED, Decisions, Purchase, PurchaseId, Records, Status
+from pipeline.purchases import (
+    OUTCOME_UNKNOWN,
+    UNDECIDED,
+    Decisions,
+    Purchase,
+    PurchaseId,
+    Records,
+    Status,
+)
 
 # What has neither failed nor needs attention is the soundest. Of those two, one that may have been bought comes
 # before one that failed: else the failure would be bought again while the outcome of the last attempt is unknown.
@@ -169,8 +177,16 @@ class Matcher:
 def is_usable(purchase: Purchase, decisions: Decisions = UNDECIDED) -> bool:
     """Whether it may serve at all: it bought something, is still there, and is not to be bought again."""
     return not (
-        purchase.status is Status.VOID or purchase.deleted or purchase.again or purchase.id in decisions.redo
+        purchase.status is Status.VOID
+        or purchase.deleted
+        or purchase.again
+        or is_sent_back(purchase, decisions)
     )
+
+
+def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
+    """Whether `redo` applies to it. While nobody knows whether it was bought, buying it again might pay twice."""
+    return purchase.id in decisions.redo and purchase.status not in OUTCOME_UNKNOWN
 
 
 def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
@@ -180,7 +196,7 @@ def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId
     """
     sent_back: dict[tuple[str, tuple[PurchaseId, ...]], tuple[str, str]] = {}
     for purchase in _known(decisions.redo, records):
-        if purchase.status is not Status.VOID:
+        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
             asked = (purchase.fingerprint, purchase.inputs)
             sent_back[asked] = max(purchase.age, sent_back.get(asked, purchase.age))
     return frozenset(

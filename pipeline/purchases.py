@@ -37,6 +37,9 @@ PENDING = "pending"
 # How far each status is along, for the join: the later in this order knows more.
 _ADVANCE = {status: rank for rank, status in enumerate(Status)}
 
+# Whether it was bought is not known, or not yet: made again, it might be paid for twice.
+OUTCOME_UNKNOWN = frozenset({Status.SUBMITTING, Status.ATTENTION})
+
 # What the next run continues with, and what holds a place among the workflows in flight.
 UNFINISHED = frozenset({Status.SUBMITTING, Status.SUBMITTED, Status.SUCCEEDED})
 

@@ -6,12 +6,16 @@ import click
 
 from pipeline.cli.context import open_workspace, split_words
 from pipeline.cli.options import CampaignFlags, campaign_options, flag, manifest_and_names, verbosity
+from pipeline.cli.review_text import next_run
 from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr
 from pipeline.errors import UsageError, printable
-from pipeline.operations.campaign_state import open_campaign
+from pipeline.jobs import JobKey
+from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.resolve import assert_not_elsewhere, give_up, identify, not_bought
+from pipeline.operations.review import served_key
+from pipeline.operations.review_outlook import entry_of
 from pipeline.operations.selection import purchase_named
 from pipeline.purchases import Purchase, WorkflowId
 
@@ -36,6 +40,7 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     workspace = open_workspace(manifest, CampaignFlags.of(given))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         purchase = purchase_named(state, name)
+        key = served_key(state, purchase)
         assert_not_stopped(stop)
         if workflow_id is not None:
             with vendor(workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
@@ -49,13 +54,18 @@ def command(words: tuple[str, ...], **given: Any) -> None:
                 else give_up(state, purchase, again=given["resubmit"])
             )
         if not verbosity().quiet:
-            _tell(after, is_bought_again=given["not_bought"] or given["resubmit"])
+            reason = f" ({after.reason})" if after.reason else ""
+            say(f"{printable(after.key)} ({after.id}): {after.status}{reason}")
+            _tell_what_follows(state.reread(), key, after, is_asked=given["not_bought"] or given["resubmit"])
 
 
-def _tell(after: Purchase, *, is_bought_again: bool) -> None:
-    reason = f" ({after.reason})" if after.reason else ""
-    say(f"{printable(after.key)} ({after.id}): {after.status}{reason}")
-    if is_bought_again:
-        say("The next run buys it again.")
-    elif after.again:
-        say("The job stays marked to be bought again: the next run buys it, unless an earlier one has.")
+def _tell_what_follows(state: CampaignState, key: JobKey, after: Purchase, *, is_asked: bool) -> None:
+    """What the next run does for the job; `is_asked`: the purchase was resolved so that it may be bought again."""
+    is_sent_back = after.id in state.decisions.redo
+    if is_asked or after.again or is_sent_back:
+        follows = next_run(entry_of(state, key), state.decisions.approved)
+        if is_asked:
+            say(f"{follows[:1].upper()}{follows[1:]}.")
+        else:
+            why = "It stays marked to be bought again" if after.again else "It was sent back (redo)"
+            say(f"{why}: {follows}.")

@@ -5,10 +5,15 @@ from collections.abc import Collection, Iterator, Sequence
 from pipeline.errors import counted, printable
 from pipeline.operations.review_outlook import Outlook
 from pipeline.planning.plan import Action, Entry
-from pipeline.purchases import PurchaseId
+from pipeline.purchases import OUTCOME_UNKNOWN, PurchaseId, Status
 from pipeline.results.decisions import Decision, Verdict
 
 _LONGEST = 2000
+_SERVED_BY_NOTHING = frozenset({Action.WAIT, Action.SHARE})
+_HOW_IT_SERVES = {
+    Status.FAILED: ", which failed,",
+    **dict.fromkeys(OUTCOME_UNKNOWN, ", whose outcome is unknown,"),
+}
 
 
 def sent_back(decision: Decision) -> str:
@@ -59,21 +64,29 @@ def _approved(decision: Decision, entry: Entry | None) -> str:
 
 def _sent_back(entry: Entry | None, approved: Collection[PurchaseId], target: str) -> str:
     """What becomes of a take that was sent back, by what the plan has for its job."""
+    is_bought = entry is not None and (entry.buys or entry.action is Action.SHARE)
+    said = f"sent back{':' if is_bought else ';'} {next_run(entry, approved)}"
+    serving = entry.purchase if entry is not None and entry.action not in _SERVED_BY_NOTHING else None
+    if is_bought or serving is None or serving.id in approved or serving.status in OUTCOME_UNKNOWN:
+        return said
+    return f"{said} (to buy it again: `pipeline redo {target} {serving.id}`)"
+
+
+def next_run(entry: Entry | None, approved: Collection[PurchaseId]) -> str:
+    """What the next run does for a job whose purchase does not serve it any more, by what the plan has for it."""
     if entry is None:
-        return "sent back; nothing is bought, as no job asks for it now"
+        return "nothing is bought, as no job asks for it now"
     if entry.buys:
-        return "sent back: the next run buys it again"
+        return "the next run buys it again"
+    serving = entry.purchase
     match entry.action:
         case Action.SHARE:
-            return f"sent back: the next run buys it again, for {printable(entry.buyer or '')} too"
+            return f"the next run buys it again, for {printable(entry.buyer or '')} too"
         case Action.WAIT:
-            return f"sent back; it is bought again once it no longer waits: {printable(entry.reason)}"
-        case Action.PINNED if entry.purchase is None:
-            return f"sent back; nothing is bought, as {entry.reason}"
-    serving = entry.purchase.id if entry.purchase is not None else ""
-    if serving in approved:
-        return f"sent back; nothing is bought, as {serving} is approved"
-    return (
-        f"sent back; nothing is bought, as {serving} serves in its place "
-        f"(to buy it again: `pipeline redo {target} {serving}`)"
-    )
+            return f"it is bought again once it no longer waits: {printable(entry.reason)}"
+        case _ if serving is None:
+            return f"nothing is bought, as {printable(entry.reason)}"
+    if serving.id in approved:
+        return f"nothing is bought, as {serving.id} is approved"
+    how = _HOW_IT_SERVES.get(serving.status, "")
+    return f"nothing is bought, as {serving.id}{how} serves in its place"

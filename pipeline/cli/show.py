@@ -17,7 +17,7 @@ from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_deta
 from pipeline.operations.selection import purchase_named
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.paint import Paint
-from pipeline.purchases import Status, bought_nothing
+from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing
 from pipeline.results.decisions import Decision, Verdict
 
 _LONGEST = 2000
@@ -79,7 +79,7 @@ def _purchase_lines(details: PurchaseDetails, paint: Paint) -> Iterator[str]:
         if is_set
     ]
     yield paint(f"purchase {purchase.id}: {purchase.status}{reason} {', '.join(flags)}".rstrip(), "yellow")
-    is_known = purchase.status not in {Status.SUBMITTING, Status.ATTENTION}
+    is_known = purchase.status not in OUTCOME_UNKNOWN
     verb = "bought" if is_known and not bought_nothing(purchase) else "sent"
     yield f"  {verb} {purchase.bought_at} for {printable(purchase.key, _LONGEST)}"
     if details.decision is not None:

@@ -9,7 +9,8 @@ from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.workspace import Workspace
-from pipeline.purchases import Purchase, PurchaseId, Status
+from pipeline.planning.hints import not_made_again
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Status
 from pipeline.record_limits import LONGEST_NAME, is_storable
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Note, Verdict
@@ -110,17 +111,21 @@ def decide(
     """Write down an opinion of each purchase in `named`; its verdict is the last one from now on.
 
     `named` has, by what a reviewer wrote, what `purchases_named` found for it. Of a selection only what can serve is
-    approved.
+    approved, and nothing is sent back where the outcome of one is unknown.
 
     Raises:
-        UsageError: a purchase cannot be approved, or nothing is left of a selection.
+        UsageError: a purchase cannot be approved or sent back, or nothing is left of a selection.
         InvalidInput: the decisions file is wrong.
         Unfinished: it cannot be written.
     """
     made: dict[PurchaseId, Decision] = {}
+    if opinion.verdict is Verdict.REDO:
+        assert_can_be_sent_back(
+            state.workspace, [(key or each.key, each) for found in named.values() for key, each in found]
+        )
     for name, found in named.items():
         for key, purchase in _decidable(name, found, opinion.verdict):
-            made[purchase.id] = opinion.of(purchase.id, key or _served_key(state, purchase))
+            made[purchase.id] = opinion.of(purchase.id, key or served_key(state, purchase))
     record(state.workspace, made.values())
     return list(made.values())
 
@@ -165,7 +170,18 @@ def assert_can_serve(purchase: Purchase) -> None:
         raise UsageError(f"{purchase.id} is {status}: only what has succeeded can be approved")
 
 
-def _served_key(state: CampaignState, purchase: Purchase) -> JobKey:
+def assert_can_be_sent_back(workspace: Workspace, found: Iterable[tuple[JobKey, Purchase]]) -> None:
+    """Make sure that of each purchase that was found it is known whether it was bought.
+
+    Raises:
+        UsageError: of one it is not: made again, it might be paid for twice.
+    """
+    unknown = [(key, each) for key, each in found if each.status in OUTCOME_UNKNOWN]
+    if unknown:
+        raise UsageError(not_made_again(workspace.target, unknown))
+
+
+def served_key(state: CampaignState, purchase: Purchase) -> JobKey:
     """The first job that the purchase serves, else the one it was bought for."""
     serves = (key for key, each in state.assignment.by_key.items() if each.id == purchase.id)
     return next(serves, purchase.key)

@@ -25,6 +25,11 @@ class Outlook:
     approved: Collection[PurchaseId]
 
 
+def entry_of(state: CampaignState, key: JobKey) -> Entry | None:
+    """What the next run does for the job of that key; None where there is no such job."""
+    return make(state.assignment, {}, elsewhere=state.elsewhere()).entry(key)
+
+
 def outlook(state: CampaignState) -> Outlook:
     """What the next run does now; `state` is as it was before the decisions were written.
 

@@ -10,10 +10,12 @@ from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.plan import plan_of
 from pipeline.paths import real_path
+from pipeline.planning.hints import not_made_again
+from pipeline.planning.make import may_serve
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
-from pipeline.purchases import Purchase, Records, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records, Status
 from pipeline.results.job_status import job_status
 from pipeline.schemes import OutputLocation
 
@@ -37,7 +39,7 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
     """Plan options from the command line.
 
     Raises:
-        UsageError: as `selected_keys`; or an approved purchase would be made again.
+        UsageError: as `selected_keys`; or one would be made again that is approved or whose outcome is unknown.
     """
     options = PlanOptions(retry_failed=arguments.retry_failed)
     if arguments.replace:
@@ -45,7 +47,7 @@ def plan_options(state: CampaignState, arguments: PlanArguments) -> PlanOptions:
     if arguments.select or arguments.exclude:
         keys = select_keys(_candidates(state, options), arguments.select, arguments.exclude)
         options = replace(options, selected=keys, replace=options.replace & keys)
-    _assert_not_approved(state, options.replace)
+    _assert_replaceable(state, options.replace)
     return options
 
 
@@ -53,7 +55,7 @@ def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
     """Plan options of a saved plan: what it lists stays selected, and what was carried out is not done again.
 
     Raises:
-        UsageError: an approved purchase would be made again.
+        UsageError: a purchase would be made again that is approved or whose outcome is unknown.
     """
     arguments, done = saved.arguments, carried_out(saved, state.records)
     options = PlanOptions(retry_failed=arguments.retry_failed, carried_out=done)
@@ -64,7 +66,7 @@ def saved_plan_options(state: CampaignState, saved: SavedPlan) -> PlanOptions:
         listed = {action.key for action in saved.actions}
         keys = matching_keys(_candidates(state, options), arguments.select, arguments.exclude) | listed
         options = replace(options, selected=keys, replace=options.replace & keys)
-    _assert_not_approved(state, options.replace)
+    _assert_replaceable(state, options.replace)
     return options
 
 
@@ -174,11 +176,20 @@ def _by_id(name: str, records: Records) -> list[Purchase]:
     return [each for purchase_id, each in records.purchases.items() if purchase_id.startswith(name.lower())]
 
 
-def _assert_not_approved(state: CampaignState, keys: Collection[JobKey]) -> None:
+def _assert_replaceable(state: CampaignState, keys: Collection[JobKey]) -> None:
     for key in sorted(keys):
         purchase = state.assignment.by_key.get(key)
         if purchase is not None and purchase.id in state.decisions.approved:
             raise UsageError(f"{printable(key)}: {purchase.id} is approved; withdraw the approval first")
+    # Also what does not serve but would: marked as well, it would be passed over with nobody knowing what it cost.
+    unknown = [
+        (key, purchase)
+        for key in sorted(keys)
+        for purchase in may_serve(state.assignment, key)
+        if purchase.status in OUTCOME_UNKNOWN
+    ]
+    if unknown:
+        raise UsageError(not_made_again(state.workspace.target, unknown))
 
 
 def _candidates(state: CampaignState, options: PlanOptions) -> list[Candidate]:

@@ -7,6 +7,10 @@ import shlex
 from collections.abc import Sequence
 
 from pipeline.errors import counted, printable
+from pipeline.jobs import JobKey
+from pipeline.purchases import Purchase, Status
+
+_MOST_NAMED = 10
 
 # Older versions recorded it as a part of the reason.
 _RECORDED_BEFORE = ": it is unknown whether it was bought"
@@ -37,6 +41,19 @@ def unknown_advice(target: str, names: Sequence[str]) -> str:
         f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve each: "
         f"{resolve_command(target, names[0])} (see docs/how-to/attention.md)"
     )
+
+
+def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> str:
+    """The refusal to make purchases again whose outcome is `unknown`, each with its job, and what to do first."""
+    named = [f"{printable(key)} ({purchase.id})" for key, purchase in unknown[:_MOST_NAMED]]
+    more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+    they_were, them = ("it was", "it") if len(unknown) == 1 else ("they were", "each")
+    if any(purchase.status is Status.SUBMITTING for _, purchase in unknown):
+        first = "wait for the run in progress to end"
+    else:
+        command = resolve_command(target, unknown[0][1].id)
+        first = f"resolve {them} first: {command} (see docs/how-to/attention.md)"
+    return f"{', '.join(named)}{more}: it is unknown whether {they_were} bought; {first}"
 
 
 def resolve_command(target: str, key: str) -> str:

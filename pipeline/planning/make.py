@@ -3,7 +3,7 @@
 A plan follows from the purchases that serve its jobs, the files on disk, and what a person asks for.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.assignment import Assignment, assign
@@ -59,14 +59,17 @@ def make(
     )
 
 
+def may_serve(assignment: Assignment, key: JobKey) -> Sequence[Purchase]:
+    """What serves the job of that key, and all that would in its place; nothing where nothing serves."""
+    serving = assignment.by_key.get(key)
+    if serving is None:
+        return ()
+    return tuple({each.id: each for each in (serving, *assignment.matcher.matching(key))}.values())
+
+
 def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> Assignment:
     """The assignment if all purchases that might serve these jobs were marked to be bought again."""
-    marked = {
-        purchase.id
-        for key in keys
-        if key in assignment.by_key
-        for purchase in (assignment.by_key[key], *assignment.matcher.matching(key))
-    }
+    marked = {purchase.id for key in keys for purchase in may_serve(assignment, key)}
     if not marked:
         return assignment
     records = assignment.matcher.records

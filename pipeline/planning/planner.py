@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-from pipeline.assignment import Assignment
+from pipeline.assignment import Assignment, is_sent_back
 from pipeline.jobs import Job, JobKey, Visibility
 from pipeline.planning.hints import pending_outcome, unknown_outcome
 from pipeline.planning.plan import Action, Difference, Entry, PlanOptions, Presence, Wording, differences
-from pipeline.purchases import Purchase, PurchaseId, Reason, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, PurchaseId, Reason, Status
 
 # A job whose upstream ends the run in one of these has something to be made from.
 _MADE = frozenset({Status.SUCCEEDED, Status.DONE})
@@ -78,7 +78,7 @@ class Planner:
     # A purchase serves
 
     def _follow(self, job: Job, purchase: Purchase) -> Entry:
-        if purchase.status in {Status.ATTENTION, Status.SUBMITTING}:
+        if purchase.status in OUTCOME_UNKNOWN:
             return self._await(job, purchase)
         presence = self._presence.get(job.key, Presence.MISSING) if purchase.status is Status.DONE else None
         if not self._assignment.matcher.matches(purchase, job):
@@ -127,6 +127,8 @@ class Planner:
         # What a run that ended has left is in attention when a plan is made.
         if purchase.status is Status.SUBMITTING:
             reason = pending_outcome(purchase.bought_at)
+        if purchase.id in self._assignment.matcher.decisions.redo:
+            reason = f"{reason}; its redo takes effect once the outcome is known"
         return Entry(
             key=job.key,
             action=Action.ATTENTION,
@@ -242,7 +244,7 @@ class Planner:
     def _what_changed(self, before: Purchase, changes: tuple[Difference, ...], key: JobKey) -> str:
         if key in self._options.replace:
             return _REPLACED
-        if before.id in self._assignment.matcher.decisions.redo:
+        if is_sent_back(before, self._assignment.matcher.decisions):
             return "sent back (redo)"
         if before.again:
             return "to be bought again"

@@ -243,7 +243,8 @@ class CampaignWatch:
             and before.served == records.served
             and matcher.decisions == in_force
             and all(
-                each is records.purchases[purchase_id] or _is_alike(each, records.purchases[purchase_id])
+                each is records.purchases[purchase_id]
+                or _is_alike(each, records.purchases[purchase_id], in_force)
                 for purchase_id, each in before.purchases.items()
             )
         )
@@ -263,16 +264,16 @@ class CampaignWatch:
         self._work_out()
 
 
-def _is_alike(one: Purchase, other: Purchase) -> bool:
+def _is_alike(one: Purchase, other: Purchase, decided: Decisions) -> bool:
     """Whether both serve the same jobs as far as they themselves decide that."""
     return (one.key, one.fingerprint, one.inputs, one.bought_at, one.path) == (
         *(other.key, other.fingerprint, other.inputs, other.bought_at, other.path),
-    ) and _soundness(one) == _soundness(other)
+    ) and _soundness(one, decided) == _soundness(other, decided)
 
 
-def _soundness(purchase: Purchase) -> tuple[object, ...]:
+def _soundness(purchase: Purchase, decided: Decisions) -> tuple[object, ...]:
     is_plain = purchase.status not in {Status.FAILED, Status.ATTENTION}
-    return is_usable(purchase), is_plain or purchase.status
+    return is_usable(purchase, decided), is_plain or purchase.status
 
 
 def _stamps_of(paths: Iterable[Path]) -> Stamp:

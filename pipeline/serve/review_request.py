@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UsageError, printable
-from pipeline.operations.review import Opinion, assert_can_serve
+from pipeline.operations.review import Opinion, assert_can_be_sent_back, assert_can_serve
 from pipeline.purchases import PurchaseId
 from pipeline.results.decisions import Decision, Verdict
 from pipeline.serve.campaign_watch import CampaignWatch
@@ -83,6 +83,8 @@ def opinion_of(
         raise UsageError(f"there is no purchase '{printable(review.purchase, 40)}'")
     if review.verdict is Verdict.APPROVED:
         assert_can_serve(purchase)
+    if review.verdict is Verdict.REDO:
+        assert_can_be_sent_back(watch.workspace, [(watch.served_key(purchase), purchase)])
     opinion = Opinion(
         verdict=review.verdict,
         rating=review.rating,

@@ -26,6 +26,12 @@ def published(folder: Path, pipeline: Pipeline, minutes: float, prompt: str = "a
     """A fresh clone, in whose results an intent of another machine stands that is so many minutes old."""
     project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
     assert pipeline("run", project.manifest).code == 0
+    unknown_by_now(project, minutes)
+    return project
+
+
+def unknown_by_now(project: Project, minutes: float) -> None:
+    """The state is gone, and of the one purchase the results know the intent only."""
     document = project.results()
     [purchase] = document["purchases"]
     for name in ("workflow_id", "outputs", "steps", "created_at", "updated_at"):
@@ -37,7 +43,36 @@ def published(folder: Path, pipeline: Pipeline, minutes: float, prompt: str = "a
     project.results_file.write_text(json.dumps(document))
     shutil.rmtree(project.folder / ".pipeline")
     shutil.rmtree(project.folder / "output")
-    return project
+
+
+def test_what_another_machine_may_be_sending_is_made_again_by_nobody(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = published(folder, pipeline, minutes=1)
+    [purchase] = project.results()["purchases"]
+    row = {"purchase": purchase["id"], "key": WALK, "decision": "redo"}
+
+    assert pipeline("redo", project.manifest, WALK).code == 64
+    assert pipeline("run", project.manifest, "--replace", WALK).code == 64
+    project.write({"spring.decisions.yaml": {"version": 1, "decisions": [row]}})
+
+    assert pipeline("run", project.manifest).code == 8
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("plan", project.manifest, "--replace", WALK, "--out", "plan.json").code == 0
+    unknown_by_now(project, minutes=60)
+
+    ended = pipeline("run", "plan.json")
+
+    assert ended.code == 64, ended.said
+    assert "it is unknown whether it was bought; resolve it first" in ended.err
+    assert len(vendor.ledger.entries) == 1
 
 
 def test_what_another_machine_may_be_sending_is_told_as_under_way(

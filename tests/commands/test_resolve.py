@@ -6,6 +6,7 @@ import pytest
 import requests
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 
@@ -44,6 +45,78 @@ def test_whoever_looks_later_is_told_how_it_is_settled_and_not_that_it_was_bough
 
         assert f"`pipeline resolve campaign.yaml {WALK} --workflow-id ID`" in ended.out, command
         assert "was bought before" not in ended.out
+
+
+def test_nobody_sends_back_what_may_have_been_bought(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+
+    for name in (WALK, purchase, "main/**"):
+        ended = pipeline("redo", unknown.manifest, name)
+
+        assert ended.code == 64, ended.said
+        assert (
+            f"{WALK} ({purchase}): it is unknown whether it was bought; resolve it first: "
+            f"`pipeline resolve campaign.yaml {purchase} --workflow-id ID`"
+        ) in ended.err
+    assert not (unknown.folder / "spring.decisions.yaml").exists()
+    assert pipeline("run", unknown.manifest).code == 7
+    assert len(vendor.ledger.entries) == 1
+
+
+def test_a_redo_by_hand_waits_until_it_is_known_whether_it_was_bought(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    row = {"purchase": purchase, "key": WALK, "decision": "redo"}
+    unknown.write({"spring.decisions.yaml": {"version": 1, "decisions": [row]}})
+
+    planned = pipeline("plan", unknown.manifest)
+    ended = pipeline("run", unknown.manifest)
+
+    assert "its redo takes effect once the outcome is known" in planned.out
+    assert ended.code == 7, ended.said
+    assert unknown.statuses() == {WALK: "attention"}
+    assert len(vendor.ledger.entries) == 1
+    found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
+    assert "It was sent back (redo): the next run buys it again." in found.out
+    assert pipeline("run", unknown.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+@fails_without("pipeline.operations.selection:_assert_replaceable", "raise UsageError(not_made_again(")
+@pytest.mark.parametrize("expression", [WALK, "**", "status:attention"])
+def test_nobody_replaces_what_may_have_been_bought(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator, expression: str
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+
+    for command in ("plan", "run"):
+        ended = pipeline(command, unknown.manifest, "--replace", expression)
+
+        assert ended.code == 64, ended.said
+        assert f"{WALK} ({purchase}): it is unknown whether it was bought; resolve it first: " in ended.err
+    assert len(vendor.ledger.entries) == 1
+    assert unknown.statuses() == {WALK: "attention"}
+
+
+def test_all_that_may_have_been_bought_is_named_where_it_is_not_replaced(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    prompts = {"walk": "a walk", "dance": "a dance"}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+    vendor.fail({"on": "create", "times": 2, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    ids = {each["key"]: each["id"] for each in project.results()["purchases"]}
+
+    ended = pipeline("run", project.manifest, "--replace", "**")
+
+    assert ended.code == 64, ended.said
+    assert (
+        f"{DANCE} ({ids[DANCE]}), {WALK} ({ids[WALK]}): it is unknown whether they were bought" in ended.err
+    )
+    assert f"resolve each first: `pipeline resolve campaign.yaml {ids[DANCE]} " in ended.err
 
 
 def test_a_workflow_that_was_found_is_followed_and_fetched(
@@ -215,7 +288,51 @@ def test_what_was_to_be_bought_again_stays_so_when_it_turns_up_and_that_is_said(
     found = pipeline("resolve", unknown.manifest, WALK, "--workflow-id", workflow_of(vendor))
 
     assert found.code == 0, found.said
-    assert "stays marked to be bought again" in found.out
+    assert "It stays marked to be bought again: the next run buys it again." in found.out
+
+
+@pytest.fixture
+def beside_another(folder: Path, pipeline: Pipeline, vendor: Emulator) -> Project:
+    """One take is done; what was to be made in its place has an unknown outcome, and nobody wants it any more."""
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"})})
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("redo", project.manifest, WALK).code == 0
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    assert pipeline("run", project.manifest).code == 7
+    vendor.heal()
+    done = next(each["id"] for each in project.results()["purchases"] if each["status"] == "done")
+    assert pipeline("undecide", project.manifest, done).code == 0
+    return project
+
+
+def served_by(project: Project, status: str) -> str:
+    return str(next(each["id"] for each in project.results()["purchases"] if each["status"] == status))
+
+
+@pytest.mark.parametrize("how", ["--not-bought", "--resubmit"])
+def test_where_another_purchase_serves_nothing_is_bought_again_and_that_is_said(
+    beside_another: Project, pipeline: Pipeline, vendor: Emulator, how: str
+) -> None:
+    done = served_by(beside_another, "done")
+
+    ended = pipeline("resolve", beside_another.manifest, WALK, how)
+
+    assert ended.code == 0, ended.said
+    assert f"Nothing is bought, as {done} serves in its place." in ended.out
+    assert "The next run buys" not in ended.out
+    assert pipeline("run", beside_another.manifest).code == 0
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_where_no_job_asks_for_it_nothing_is_bought_again_and_that_is_said(
+    unknown: Project, pipeline: Pipeline
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    unknown.write({"campaign.yaml": spring(prompts={"fly": "a flight"})})
+
+    ended = pipeline("resolve", unknown.manifest, purchase, "--resubmit")
+
+    assert "Nothing is bought, as no job asks for it now." in ended.out
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,21 @@ def test_only_what_has_succeeded_can_be_approved(
     assert "only what has succeeded can be approved" in answer.json()["problem"]
 
 
+def test_what_may_have_been_bought_is_not_sent_back(
+    project: Project, pipeline: Pipeline, vendor: Emulator, serve: Serve
+) -> None:
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    pipeline("run", project.manifest)
+    unknown = next(key for key, status in project.statuses().items() if status == "attention")
+    site = serve(project)
+
+    answer = site.review(purchase=site.purchase(unknown), decision="redo")
+
+    assert answer.status_code == 400
+    assert "it is unknown whether it was bought; resolve it first" in answer.json()["problem"]
+    assert not (project.folder / "spring.decisions.yaml").exists()
+
+
 @fails_without("pipeline.serve.app:_Handlers.decide", "if not self._watcher.can_decide:")
 def test_a_page_for_looking_only_takes_no_review(bought: Project, serve: Serve) -> None:
     site = serve(bought, "--read-only")

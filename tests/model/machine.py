@@ -22,6 +22,7 @@ from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions
 from pipeline.providers.base import AccountRefused, NotSent, Provider
 from pipeline.purchases import (
+    OUTCOME_UNKNOWN,
     UNDECIDED,
     Decisions,
     Output,
@@ -239,10 +240,19 @@ class Machine:
         if push is not None:
             push()
 
+    def may_replace(self, assignment: Assignment, key: JobKey) -> bool:
+        """Whether `--replace` of the job is not refused: nothing is approved, and no outcome is unknown."""
+        serving = assignment.by_key.get(key)
+        found = [] if serving is None else [serving, *assignment.matcher.matching(key)]
+        is_approved = serving is not None and serving.id in self.checkout.decisions.approved
+        return not is_approved and not any(each.status in OUTCOME_UNKNOWN for each in found)
+
     def intend(self, entry: Entry, job: Job, source: Purchase | None, asked: PlanOptions) -> Purchase:
         """The intent of one create, in the state, after it was asked whether it is one too many."""
         self._assert_asked_for(entry, job, asked)
         for purchase_id in entry.replaces:
+            status = self.state.purchases[purchase_id].status
+            assert status not in OUTCOME_UNKNOWN, f"{purchase_id} is {status} and is made again"
             self.happens(purchase_id, life.Superseded())
         tick = next(self._clock)
         when = f"2026-01-{1 + tick // 1440:02}T{(self._hour + tick // 60) % 24:02}:{tick % 60:02}:00Z"

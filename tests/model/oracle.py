@@ -16,12 +16,17 @@ class Oracle:
 
     def is_usable(self, purchase: Purchase) -> bool:
         out = purchase.status is Status.VOID or purchase.deleted or purchase.again
-        return not out and purchase.id not in self._decisions.redo and not self._is_passed_over(purchase)
+        return not out and not self._is_sent_back(purchase) and not self._is_passed_over(purchase)
+
+    def _is_sent_back(self, purchase: Purchase) -> bool:
+        """Whether a person wants it made again and it is known what became of it."""
+        is_known = purchase.status not in (Status.SUBMITTING, Status.ATTENTION)
+        return is_known and purchase.id in self._decisions.redo
 
     def _is_passed_over(self, purchase: Purchase) -> bool:
         """Whether it was rejected, and a newer one of the same was sent back."""
         return purchase.id in self._decisions.rejected and any(
-            each.id in self._decisions.redo
+            self._is_sent_back(each)
             and each.status is not Status.VOID
             and (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
             and each.age > purchase.age

@@ -253,14 +253,13 @@ class Histories(RuleBasedStateMachine):
         self.machines[number].run(Fortune(data, dies_at), lambda: self.push(number), options)
 
     def options(self, number: int, asked: Asked) -> PlanOptions:
-        """What is asked of a machine that knows what it knows; an approved one is never replaced."""
+        """What is asked of a machine that knows what it knows; what may not be replaced is not."""
         machine = self.machines[number]
         assignment = machine.open()
-        approved = machine.checkout.decisions.approved
         known = {job.key: job.key for job in assignment.jobs} | {
             each.key: each.key for each in assignment.orphans
         }
-        served = {key: key for key, each in assignment.by_key.items() if each.id not in approved}
+        served = {key: key for key in assignment.by_key if machine.may_replace(assignment, key)}
         again = frozenset(key for each in asked.replace if (key := _pick(served, each)) is not None)
         if asked.select is None or not known:
             return PlanOptions(replace=again, retry_failed=asked.retry_failed)
@@ -327,8 +326,7 @@ class Histories(RuleBasedStateMachine):
             retry_failed=saved.arguments.retry_failed,
             carried_out=done,
         )
-        serving = [each for key, each in assignment.by_key.items() if key in options.replace]
-        if any(each.id in machine.checkout.decisions.approved for each in serving):
+        if not all(machine.may_replace(assignment, key) for key in options.replace):
             return None
         return None if list(departures(saved, machine.plan(options))) else options
 

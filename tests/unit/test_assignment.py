@@ -137,6 +137,19 @@ def test_a_rejected_take_serves_where_what_was_sent_back_was_asked_of_another_or
     assert (served.get("f"), served.get("g")) == (films[0].id, None)
 
 
+@fails_without(
+    "pipeline.assignment:is_sent_back", "return ", swap=(" and purchase.status not in OUTCOME_UNKNOWN", "")
+)
+@pytest.mark.parametrize("status", [Status.SUBMITTING, Status.ATTENTION])
+def test_redo_has_no_effect_before_it_is_known_whether_it_was_bought(status: Status) -> None:
+    rejected, unknown = bought(1, job("a")), bought(2, job("a"), status=status)
+    said = Decisions(rejected=frozenset({rejected.id}), redo=frozenset({unknown.id}))
+    assert who(assign([job("a")], records(unknown), said)) == {"a": unknown.id}
+    assert rejected in assign([job("a")], records(rejected, unknown), said).matcher.matching(JobKey("r/t/a"))
+    settled = replace(unknown, status=Status.SUBMITTED)
+    assert who(assign([job("a")], records(rejected, settled), said)) == {}
+
+
 def test_of_several_the_preferences_decide_in_their_order() -> None:
     asked = job("a")
     newest = bought(9, asked)

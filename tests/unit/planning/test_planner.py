@@ -117,6 +117,16 @@ def test_redo_replaces_once() -> None:
     assert only(plan([a], first, second, decisions=said), a).action is Action.KEEP
 
 
+def test_redo_of_an_unknown_outcome_buys_nothing_and_the_plan_says_so() -> None:
+    a = job("a")
+    lost = bought(1, a, Status.ATTENTION)
+    entry = only(plan([a], lost, decisions=Decisions(redo=frozenset({lost.id}))), a)
+    assert (entry.action, entry.reason) == (
+        Action.ATTENTION,
+        "it is unknown whether it was bought; its redo takes effect once the outcome is known",
+    )
+
+
 def test_redo_replaces_though_an_earlier_take_was_rejected() -> None:
     a = job("a")
     first, second, third = bought(1, a), bought(2, a), bought(3, a)
