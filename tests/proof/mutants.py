@@ -25,6 +25,7 @@ MODULES = {
         "tests/unit/test_purchases.py",
         "tests/unit/test_records.py",
     ),
+    "pipeline/state/folder.py": ("tests/unit/state/test_folder.py", "tests/unit/state/test_state_file.py"),
     "pipeline/state/lock.py": ("tests/unit/state/test_lock.py", "tests/unit/state/test_processes.py"),
 }
 
