@@ -124,7 +124,7 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         text = Path(environ["CAMPAIGN_TEXT"]).read_text("utf-8")
         forge = gitlab(environ, token) if "CI_API_V4_URL" in environ else github(environ, token)
-        said = (
+        outcome = (
             forge.post(text, environ.get("CAMPAIGN_HEAD_SHA", ""))
             if forge is not None
             else "not written: the request has moved on"
@@ -138,7 +138,7 @@ def main(environ: Mapping[str, str]) -> int:
     except (OSError, ValueError) as error:
         print(f"The comment was not written: {error}", file=sys.stderr)
         return 1
-    print(f"The comment was {said}.")
+    print(f"The comment was {outcome}.")
     return 0
 
 

@@ -70,9 +70,9 @@ def main(tag: str, root: Path = ROOT) -> int:
     found = list(problems(root, tag))
     for problem in found:
         print(f"error: {problem}", file=sys.stderr)
-    told = section((root / "CHANGELOG.md").read_text("utf-8"), tag.removeprefix("v"))
-    if not found and told is not None:
-        print(told[1])
+    notes = section((root / "CHANGELOG.md").read_text("utf-8"), tag.removeprefix("v"))
+    if not found and notes is not None:
+        print(notes[1])
     return 1 if found else 0
 
 

@@ -53,9 +53,9 @@ class Site:
 
     def _folder(self, source: Path, target: Path) -> str:
         readme = source / "README.md"
-        said = readme.read_text("utf-8") if readme.exists() else f"# {source.name}\n"
+        text = readme.read_text("utf-8") if readme.exists() else f"# {source.name}\n"
         files = "\n\n".join(f"## `{file.relative_to(source)}`\n\n{_fenced(file)}" for file in _texts(source))
-        return f"{self._linked(said, source, target)}\n{files}\n"
+        return f"{self._linked(text, source, target)}\n{files}\n"
 
     def _linked(self, text: str, folder: Path, target: Path) -> str:
         """`text` with its links to files of the repository, as seen from `folder`, made links of the site."""

@@ -162,14 +162,14 @@ def live(browser: Browser, folder: Path) -> None:
 
 def jobs_by_status(folder: Path) -> dict[str, int]:
     """How many jobs of the campaign are done, under way, and so on."""
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", "launch.yaml", "--format", "json"],
         cwd=folder,
         env=_ENVIRONMENT,
         capture_output=True,
         check=True,
     )
-    jobs: dict[str, int] = json.loads(told.stdout)["summary"]["jobs"]
+    jobs: dict[str, int] = json.loads(ended.stdout)["summary"]["jobs"]
     return jobs
 
 

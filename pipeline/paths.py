@@ -128,23 +128,23 @@ def follow_links(path: Path) -> Path:
         ValueError: a link leads elsewhere.
     """
     try:
-        here = Path(os.path.realpath(path.anchor.replace("//", "/") or "."))
+        folder = Path(os.path.realpath(path.anchor.replace("//", "/") or "."))
     except FileNotFoundError:
         return path  # the working folder is gone, so nothing lies in it and no link is followed
     parts = [part for part in path.parts if part != path.anchor]
     for index, part in enumerate(parts):
         if part == "..":
-            here = here.parent
+            folder = folder.parent
             continue
-        there = here / part
-        if os.path.islink(there):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
-            real = real_path(there)
-            project = project_of(here)
+        entry = folder / part
+        if os.path.islink(entry):  # noqa: PTH114 - unlike pathlib's, this takes a name that is too long
+            real = real_path(entry)
+            project = project_of(folder)
             if index == len(parts) - 1 or os.path.exists(project / ".git"):  # noqa: PTH110 - as above
-                _refuse_link(here, real, project)
-            there = real
-        here = there
-    return here
+                _refuse_link(folder, real, project)
+            entry = real
+        folder = entry
+    return folder
 
 
 def behind_links(path: Path) -> Path:
@@ -171,9 +171,9 @@ def _refuse_link(folder: Path, target: Path, project: Path) -> None:
 
 def is_too_long(path: Path) -> bool:
     """Whether this system takes no such path, as it is or a name in it is too long, whatever is there now."""
-    there = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above
+    existing = next((each for each in path.parents if os.path.isdir(each)), Path())  # noqa: PTH112 - as above
     # What is missing above it would be reported first of the whole.
-    for each in (path, *(there / name for name in path.relative_to(there).parts)):
+    for each in (path, *(existing / name for name in path.relative_to(existing).parts)):
         try:
             os.lstat(each)
         except OSError as error:

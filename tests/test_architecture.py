@@ -7,8 +7,9 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,26 @@ def test_packages_import_in_one_direction() -> None:
     )
 
     assert ended.returncode == 0, ended.stdout
+
+
+def test_no_imports_form_a_circle_not_even_those_inside_functions() -> None:
+    trees = {
+        path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for path, tree in modules()
+    }
+    graph = {name: set(own_imports(tree, trees.keys())) for name, tree in trees.items() if name != "pipeline"}
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])), pytrace=False)
+
+
+def own_imports(tree: ast.Module, names: Collection[str]) -> Iterator[str]:
+    """The modules of the package that one imports; its face hands names on, and is left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            found = {f"{node.module}.{alias.name}" for alias in node.names} & set(names)
+            yield from found or {node.module} & set(names) - {"pipeline"}
 
 
 @pytest.mark.parametrize("library", OWNERS)

@@ -17,7 +17,7 @@ def price(planned: pipeline.Plan) -> int | None:
     return None if planned.unpriced else planned.credits
 
 
-def told(key: str, what: str) -> None:
+def report_event(key: str, what: str) -> None:
     """What happens to a job, as it happens."""
     print(f"{key}: {what}", file=sys.stderr)
 
@@ -29,7 +29,7 @@ def render(manifest: Path, limit: int, *, rehearse: bool) -> pipeline.Outcome | 
     print(f"{len(planned.buying)} to buy, {'price unknown' if cost is None else f'{cost} credits'}")
     if not rehearse and (cost is None or cost > limit):
         return None
-    return pipeline.run(manifest, emulate=rehearse, on_event=told)
+    return pipeline.run(manifest, emulate=rehearse, on_event=report_event)
 
 
 def main(manifest: str, limit: str, *more: str) -> int:

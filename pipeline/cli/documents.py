@@ -49,7 +49,7 @@ def outcome_document(campaign: str, outcome: "Outcome", results: str) -> dict[st
         "exit_code": int(outcome.code),
         "jobs": [
             _present(
-                **_job(key, job_status),
+                **_job(key, job_status, outcome.inputs.get(key)),
                 files=[shown_path(path) for path in outcome.files.get(key, ())] or None,
             )
             for key, job_status in outcome.jobs.items()
@@ -129,7 +129,7 @@ def _take(take: "EarlierTake") -> dict[str, Json]:
     )
 
 
-def _job(key: JobKey, job_status: JobStatus) -> dict[str, Any]:
+def _job(key: JobKey, job_status: JobStatus, failed_input: str | None = None) -> dict[str, Any]:
     purchase = job_status.purchase
     return {
         "key": key,
@@ -138,7 +138,7 @@ def _job(key: JobKey, job_status: JobStatus) -> dict[str, Any]:
         "purchase": purchase.id if purchase else None,
         "workflow_id": purchase.workflow_id if purchase else None,
         "credits": purchase.credits if purchase else None,
-        "error": purchase.error if purchase else None,
+        "error": failed_input or (purchase.error if purchase else None),
     }
 
 

@@ -24,9 +24,9 @@ from pipeline.cli.terminal import say, say_json, say_on_stderr
 from pipeline.errors import ExitCode, InvalidInput, Unfinished, UsageError, most_urgent, printable
 from pipeline.executors.choice import OpenExecutor, workers_of
 from pipeline.files import assert_replaces, write_atomically
-from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
+from pipeline.operations.outcome import Outcome
 from pipeline.operations.plan import assert_current, read_saved_plan
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
@@ -35,7 +35,6 @@ from pipeline.operations.webhooks import receiving
 from pipeline.operations.workspace import Workspace, shown_path
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
-from pipeline.results.job_status import JobStatus
 from pipeline.results.junit import as_junit
 from pipeline.schemes import assert_path
 from pipeline.state.store import Change
@@ -88,7 +87,7 @@ def run(source: Path | None, given: dict[str, Any]) -> int:
         reports: list[Callable[[], None]] = [partial(watching.ends, outcome.code)]
         reports += [events.assert_written] if events is not None else []
         if given["junit"]:
-            reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome.jobs))
+            reports.append(partial(write_junit, Path(given["junit"]), workspace.campaign.name, outcome))
         if given["output_format"] == "json":
             say_json(outcome_document(workspace.campaign.name, outcome, workspace.results_name))
         return most_urgent({outcome.code, *_write_reports(reports)})
@@ -246,13 +245,13 @@ def assert_replaces_junit(path: Path) -> None:
         raise UsageError(f"--junit {printable(str(path))}: {error.strerror or error}") from error
 
 
-def write_junit(path: Path, campaign: str, statuses: Mapping[JobKey, JobStatus]) -> None:
+def write_junit(path: Path, campaign: str, outcome: Outcome) -> None:
     """The jobs as a JUnit report.
 
     Raises:
         Unfinished: it cannot be written.
     """
     try:
-        write_atomically(path, as_junit(campaign, statuses))
+        write_atomically(path, as_junit(campaign, outcome.jobs, outcome.inputs))
     except OSError as error:
         raise Unfinished(f"{path}: cannot be written: {error.strerror}") from error

@@ -105,8 +105,10 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
     for purchase in current.unsettled:
         yield paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red")
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
-    said = "".join(f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items()))
-    yield f"{current.campaign}: {counts or 'no jobs'}{said}. Spent in all: {_cost(current.summary)}."
+    verdicts = "".join(
+        f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items())
+    )
+    yield f"{current.campaign}: {counts or 'no jobs'}{verdicts}. Spent in all: {_cost(current.summary)}."
     yield from _hints(current)
 
 

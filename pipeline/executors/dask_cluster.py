@@ -88,8 +88,8 @@ def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalC
                 silence_logs=False,
             )
     except (OSError, RuntimeError) as error:
-        said = printable(str(error) or type(error).__name__, 200)
-        raise ClusterFailed(f"--executor dask: its processes cannot be started: {said}") from None
+        reason = printable(str(error) or type(error).__name__, 200)
+        raise ClusterFailed(f"--executor dask: its processes cannot be started: {reason}") from None
 
 
 @contextmanager

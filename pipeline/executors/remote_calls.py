@@ -94,9 +94,9 @@ def _answer(shared: Sealed, call: Sealed) -> Sealed:
             function, args, more = pickle.loads(call.content)  # noqa: S301 - from the coordinator
             first = _opened(shared.content)
     except Exception as error:  # noqa: BLE001 - whatever is missing here has to be reported to the coordinator
-        said = printable(f"{type(error).__name__}: {error}", 200)
+        detail = printable(f"{type(error).__name__}: {error}", 200)
         return _sealed_answer(
-            ClusterFailed(f"a worker cannot do its part: {said}; install there what is installed here"),
+            ClusterFailed(f"a worker cannot do its part: {detail}; install there what is installed here"),
             is_error=True,
         )
     try:
@@ -109,8 +109,8 @@ def _sealed_answer(value: object, *, is_error: bool) -> Sealed:
     try:
         return Sealed(pickle.dumps((is_error, value, _notes())))
     except Exception:  # noqa: BLE001 - an error of some library's own that cannot travel
-        said = printable(f"{type(value).__name__}: {value}", 500)
-        return Sealed(pickle.dumps((True, RuntimeError(f"on a worker: {said}"), _notes())))
+        detail = printable(f"{type(value).__name__}: {value}", 500)
+        return Sealed(pickle.dumps((True, RuntimeError(f"on a worker: {detail}"), _notes())))
 
 
 def _notes() -> list[object]:

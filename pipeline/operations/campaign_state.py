@@ -101,8 +101,8 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
     is_there = isinstance(workspace.state, Path) and os.path.lexists(workspace.state)
     results = None if is_there else read_published(workspace)
     with ExitStack() as stack:
-        said = decisions.read(workspace.decisions, workspace.decisions_name)
-        in_force = decisions.in_force(said)
+        all_decisions = decisions.read(workspace.decisions, workspace.decisions_name)
+        in_force = decisions.in_force(all_decisions)
         split = _split_of(workspace, jobs, in_force)
         if writable:
             stack.enter_context(_hold_campaign(workspace, split))
@@ -126,7 +126,7 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
             store=store,
             records=records,
             decisions=in_force,
-            decided=decisions.by_purchase(said),
+            decided=decisions.by_purchase(all_decisions),
             assignment=assignment,
             results=current,
             published=results,

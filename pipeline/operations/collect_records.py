@@ -94,11 +94,11 @@ class RecordsCollection:
 
     def _media(self, store: Store, outputs: OutputFolder, published: ResultsFile | None) -> MediaMap:
         """Media facts that the results do not have yet, by SHA-256."""
-        told = published.media if published is not None else {}
+        known = published.media if published is not None else {}
         missing = read_missing(
             store.files(),
             outputs.location,
-            told,
+            known,
             cache_folder(self._known.folder),
             self._report.media,
             may_go_on=lambda: self._stop.code is None,

@@ -45,10 +45,10 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
 
 
 def _python() -> Finding:
-    said = f"Python {sys.version.split()[0]}, SQLite {SQLITE}, {sys.platform}"
+    summary = f"Python {sys.version.split()[0]}, SQLite {SQLITE}, {sys.platform}"
     if not system.HAS_LOCKS:
-        return failed("python", f"{said}: a run needs Linux, macOS or WSL", ExitCode.INVALID)
-    return Finding(check="python", message=said)
+        return failed("python", f"{summary}: a run needs Linux, macOS or WSL", ExitCode.INVALID)
+    return Finding(check="python", message=summary)
 
 
 def _extras() -> Finding:
@@ -59,9 +59,9 @@ def _extras() -> Finding:
         return warned("extras", f"unknown, as this runs from its source; pip install {_DISTRIBUTION}")
     here = [extra for extra in package.metadata.get_all("Provides-Extra") or () if _is_whole(package, extra)]
     missing = [extra for extra in package.metadata.get_all("Provides-Extra") or () if extra not in here]
-    said = f"{', '.join(here) or 'none'} installed"
+    summary = f"{', '.join(here) or 'none'} installed"
     more = f"; not installed: {', '.join(missing)} (pip install '{_DISTRIBUTION}[EXTRA]')" if missing else ""
-    return Finding(check="extras", message=f"{said}{more}")
+    return Finding(check="extras", message=f"{summary}{more}")
 
 
 def _is_whole(package: Distribution, extra: str) -> bool:
@@ -145,11 +145,11 @@ def _disk(folder: Path) -> Finding:
         room = disk_usage(there).free
     except OSError as error:
         return failed("disk", f"{shown}: {error.strerror}; choose another with --output", ExitCode.UNFINISHED)
-    said = f"{room / (1 << 30):,.1f} GiB free in {shown}"
+    summary = f"{room / (1 << 30):,.1f} GiB free in {shown}"
     if room < _LEAST_ROOM:
         return failed(
-            "disk", f"{said}: free some space, or choose another folder with --output", ExitCode.UNFINISHED
+            "disk", f"{summary}: free some space, or choose another folder with --output", ExitCode.UNFINISHED
         )
     if room < _LITTLE_ROOM:
-        return warned("disk", f"{said}, which is little for videos")
-    return Finding(check="disk", message=said)
+        return warned("disk", f"{summary}, which is little for videos")
+    return Finding(check="disk", message=summary)

@@ -1,7 +1,7 @@
 """The outcome of a run, or of a `collect`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.artifacts.inventory import fetched
@@ -19,7 +19,7 @@ class Outcome:
     `files` are, by key, the results that are in the output folder. `summary` is of these jobs and of all credits ever
     spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
     no job now, `waiting` jobs that wait for a person's approval and nothing else; `published`: the results manifest
-    has all of this.
+    has all of this. `inputs` has, by key, why nothing could be bought for a job.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -32,6 +32,7 @@ class Outcome:
     unsettled: tuple[Purchase, ...] = ()
     waiting: tuple[JobKey, ...] = ()
     published: bool = True
+    inputs: Mapping[JobKey, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.jobs.items())

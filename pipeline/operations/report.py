@@ -115,8 +115,8 @@ def decisions_in(path: Path) -> Mapping[str, Any]:
     Raises:
         InvalidInput: it is wrong.
     """
-    said = by_purchase(read_decisions(path, shown_path(path)))
-    return {"version": 1, "decisions": [as_json(each) for each in said.values()]} if said else {}
+    decided = by_purchase(read_decisions(path, shown_path(path)))
+    return {"version": 1, "decisions": [as_json(each) for each in decided.values()]} if decided else {}
 
 
 def planned_by(campaign: RecordsOnDisk, decided: Mapping[str, Any]) -> dict[str, PlannedJob]:

@@ -37,11 +37,11 @@ def outlook(state: CampaignState) -> Outlook:
         InvalidInput: the decisions file is wrong.
     """
     workspace, elsewhere = state.workspace, state.elsewhere()
-    said = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
+    in_force = decisions.in_force(decisions.read(workspace.decisions, workspace.decisions_name))
     before = make(state.assignment, {}, elsewhere=elsewhere)
-    after = make(assign(state.jobs, state.records, said), {}, elsewhere=elsewhere)
+    after = make(assign(state.jobs, state.records, in_force), {}, elsewhere=elsewhere)
     return Outlook(
         entries={entry.key: entry for entry in after.entries if entry.job is not None},
         buys=frozenset(entry.key for entry in after.buying) - {entry.key for entry in before.buying},
-        approved=said.approved.keys(),
+        approved=in_force.approved.keys(),
     )

@@ -305,4 +305,5 @@ class CampaignRun:
             unsettled=needing_attention(assignment.idle, elsewhere),
             waiting=tuple(key for key in waiting if key in selected),
             published=self._is_published,
+            inputs=dict(report.inputs),
         )

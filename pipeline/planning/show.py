@@ -121,15 +121,15 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     missing = sum(entry.presence is Presence.MISSING for entry in plan.entries)
     altered = sum(entry.presence is Presence.ALTERED for entry in plan.entries)
     if missing:
-        told = counted(missing, "finished job has", "finished jobs have")
-        yield f"{told} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
+        subject = counted(missing, "finished job has", "finished jobs have")
+        yield f"{subject} no file on this machine: `pipeline collect {plan.target}` downloads what is missing."
     if altered:
-        told = counted(altered, "finished job has", "finished jobs have")
-        yield f"{told} a file that was altered here; it is left alone."
+        subject = counted(altered, "finished job has", "finished jobs have")
+        yield f"{subject} a file that was altered here; it is left alone."
     if unsent := sum(entry.unsent is not None for entry in plan.entries):
-        told = counted(unsent, "job has", "jobs have")
+        subject = counted(unsent, "job has", "jobs have")
         yield (
-            f"{told} a new title, description or visibility, which is not sent to the vendor: "
+            f"{subject} a new title, description or visibility, which is not sent to the vendor: "
             "nothing proves that their workflows are this campaign's "
             "(see docs/reference/errors.md#unproven-workflow)."
         )
@@ -144,11 +144,11 @@ def _unknown(plan: Plan) -> Iterator[str]:
     elsewhere = sum(each.is_pending and _is_elsewhere(each, plan) for each in plan.entries)
     here = sum(each.is_pending and not _is_elsewhere(each, plan) for each in plan.entries)
     if elsewhere:
-        told = counted(elsewhere, "job is", "jobs are")
-        yield f"{told} under way on another machine; its results will show the outcome."
+        subject = counted(elsewhere, "job is", "jobs are")
+        yield f"{subject} under way on another machine; its results will show the outcome."
     if here:
-        told = counted(here, "job is", "jobs are")
-        yield f"{told} being bought by a run in progress: wait for it to end."
+        subject = counted(here, "job is", "jobs are")
+        yield f"{subject} being bought by a run in progress: wait for it to end."
     unknown = [each.key for each in plan.of(Action.ATTENTION) if not each.is_pending]
     if unknown:
         yield unknown_advice(plan.target, unknown)

@@ -47,8 +47,8 @@ def _from_response(response: Response, now: datetime) -> CreateOutcome | None:
         return _bought(response)
     if response.ending is Ending.OPEN and not _is_object(response.body):
         return None
-    said = error_message(response.body)
-    reason = f"HTTP {response.status}{f': {said}' if said else ''}"
+    detail = error_message(response.body)
+    reason = f"HTTP {response.status}{f': {detail}' if detail else ''}"
     match response.status:
         case 402:
             return AccountRefused(AccountProblem.CREDIT, reason)
@@ -107,5 +107,5 @@ def _what(response: Response) -> str:
         return f"HTTP {response.status} without a valid workflow id"
     if not _is_whole(response):
         return f"the answer (HTTP {response.status}) may have been cut off"
-    said = error_message(response.body)
-    return printable(f"HTTP {response.status}{f' ({said})' if said else ''}")
+    detail = error_message(response.body)
+    return printable(f"HTTP {response.status}{f' ({detail})' if detail else ''}")

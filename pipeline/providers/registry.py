@@ -68,8 +68,10 @@ def _made(name: str, make: Callable[[Settings], Provider], settings: Settings) -
     except PipelineError:
         raise
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        said = printable(str(error).replace(settings.key or "\0", "…"))
-        raise InvalidInput(f"the provider '{name}' cannot be made: {type(error).__name__}: {said}") from None
+        detail = printable(str(error).replace(settings.key or "\0", "…"))
+        raise InvalidInput(
+            f"the provider '{name}' cannot be made: {type(error).__name__}: {detail}"
+        ) from None
 
 
 def provider_named(name: str, settings: Settings) -> Provider:

@@ -97,13 +97,13 @@ def seconds_to_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 def workflow_from(data: Mapping[str, Json], workflow_id: WorkflowId) -> Workflow:
     """The workflow of a response. A field of an odd shape counts as missing."""
     status = _text(data.get("processing_status")).strip()
-    said = status.casefold()
+    normalized = status.casefold()
     sizes = _sizes(data.get("media_result"))
     return Workflow(
         id=workflow_id,
-        progress=_ENDED.get(said, Progress.RUNNING),
+        progress=_ENDED.get(normalized, Progress.RUNNING),
         status=status,
-        known_status=said in _ENDED or said in _RUNNING,
+        known_status=normalized in _ENDED or normalized in _RUNNING,
         percent=_percent(data.get("progress_percentage")),
         template_id=_text(data.get("model")),
         title=_text(data.get("title"), record_limits.LONGEST_TEXT),

@@ -234,8 +234,8 @@ def _check(response: Response, what: str) -> None:
         if response.ending is Ending.CAPPED:
             raise VendorError(f"{what}: the answer is too long")
         return
-    said = error_message(response.body)
-    message = f"{what}: HTTP {response.status}{f', {said}' if said else ''}"
+    detail = error_message(response.body)
+    message = f"{what}: HTTP {response.status}{f', {detail}' if detail else ''}"
     after = seconds_to_wait(response.headers, datetime.now(UTC))
     match response.status:
         case 401 | 403:

@@ -81,8 +81,8 @@ class Spool:
 
 
 def _name_of(receipt: Receipt) -> str:
-    said = hashlib.sha256("\n".join(receipt.named).encode()).hexdigest()[:16]
-    return f"{receipt.purchase}-{said}.json"
+    digest = hashlib.sha256("\n".join(receipt.named).encode()).hexdigest()[:16]
+    return f"{receipt.purchase}-{digest}.json"
 
 
 def _read(path: Path) -> Receipt | None:

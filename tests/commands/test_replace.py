@@ -121,8 +121,14 @@ def test_a_take_that_cannot_be_made_again_fails_the_run_and_the_old_one_stays(
         path.unlink()
     vendor.fail({"on": "get", "do": {"status": 404, "body": {}}})
 
-    ended = pipeline("run", project.manifest, "--replace", "job:film")
+    report = folder / "junit.xml"
+    ended = pipeline("run", project.manifest, "--replace", "job:film", "--junit", report)
+    document = pipeline("run", project.manifest, "--replace", "job:film", "--format", "json").document
 
+    why = "sketch/sketch/red has no image in its result for this job to be made from"
+    assert [each.get("error") for each in document["jobs"]] == [None, why]
+    assert 'failures="1"' in report.read_text()
+    assert f'<failure message="input: {why}" />' in report.read_text()
     assert ended.code == 1, ended.said
     assert "film/film/red/spin: done, not made again (input): sketch/sketch/red has no" in ended.said
     assert serving(project) == old

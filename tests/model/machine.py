@@ -138,6 +138,13 @@ class Machine:
     def oracle(self) -> Oracle:
         return Oracle({job.key: job for job in self.jobs()}, self.state, self.checkout.decisions)
 
+    def takes(self, purchase: Purchase) -> list[Purchase]:
+        """All that was bought of what `purchase` was bought for, void ones aside; the oldest first."""
+        asked = (purchase.fingerprint, purchase.inputs)
+        known = self.state.purchases.values()
+        same = [each for each in known if (each.fingerprint, each.inputs) == asked]
+        return sorted((each for each in same if each.status is not Status.VOID), key=lambda each: each.age)
+
     # What every command that writes begins and ends with
 
     def open(self) -> Assignment:

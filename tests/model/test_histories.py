@@ -1,7 +1,7 @@
 """Random histories of a campaign on two machines: never pay twice, never lose a result.
 
-People edit, swap, rename, revert, approve and delete; two machines run, die, forget, are late, and share their
-results by git. What must hold is asserted at every step, in `model.machine`.
+People edit, swap, rename, revert, approve, reject, send back and delete; two machines run, die, forget, are late,
+and share their results by git. What must hold is asserted at every step, in `model.machine`.
 """
 
 import itertools
@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from pipeline.jobs import JobKey
 from pipeline.planning.plan import BUYING, Action, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out, departures, from_json, to_json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
+from pipeline.results.decisions import Verdict
 from pipeline.state import transitions as life
 
 T = TypeVar("T")
@@ -156,20 +157,73 @@ class Histories(RuleBasedStateMachine):
         purchase = _pick(self.head.records().purchases, which)
         job = None if key is None else _pick({each.key: each for each in self.head.manifest.jobs()}, key)
         if purchase is not None:
-            said = self.head.decisions
-            approved = {**said.approved, purchase.id: job.key if job is not None else purchase.key}
-            self.head.decisions = replace(said, approved=approved, redo=said.redo - {purchase.id})
+            self.decide(purchase, Verdict.APPROVED, job.key if job is not None else None)
 
     @precondition(lambda self: self.head.records().purchases)
     @rule(which=NUMBERS)
     def someone_wants_a_redo(self, which: int) -> None:
         purchase = _pick(self.head.records().purchases, which)
         if purchase is not None:
-            said = self.head.decisions
-            approved = {
-                purchase_id: key for purchase_id, key in said.approved.items() if purchase_id != purchase.id
-            }
-            self.head.decisions = Decisions(approved, said.rejected, said.redo | {purchase.id})
+            self.decide(purchase, Verdict.REDO)
+
+    @rule(number=machines, which=NUMBERS)
+    def someone_rejects(self, number: int, which: int) -> None:
+        """By itself that buys nothing; it may where it withdraws something, or a newer take was sent back."""
+        self.pull(number)
+        machine = self.machines[number]
+        buying = {entry.key for entry in machine.plan().buying}
+        purchase, said = _pick(machine.state.purchases, which), machine.checkout.decisions
+        if purchase is None:
+            return
+        self.decide(purchase, Verdict.REJECTED)
+        self.pull(number)
+        sent_back = any(each.id in said.redo and each.age > purchase.age for each in machine.takes(purchase))
+        if purchase.id not in {*said.approved, *said.redo} and not sent_back:
+            now = {entry.key for entry in machine.plan().buying}
+            assert now == buying, f"{purchase.id} is rejected, which buys {now - buying}"
+
+    @rule(number=machines, which=NUMBERS)
+    def someone_rejects_all_takes_of_a_request_and_sends_the_newest_back(
+        self, number: int, which: int
+    ) -> None:
+        """None of them serves any more, and just one is bought, which stays when it is rejected too."""
+        self.pull(number)
+        machine = self.machines[number]
+        machine.open()
+        known = machine.state.purchases.items()
+        purchase = _pick({each: bought for each, bought in known if bought.status is not Status.VOID}, which)
+        if purchase is None:
+            return
+        *earlier, newest = takes = machine.takes(purchase)
+        for take in earlier:
+            self.decide(take, Verdict.REJECTED)
+        self.decide(newest, Verdict.REDO)
+        self.pull(number)
+        serving = {each.id for each in machine.open().by_key.values()} & {each.id for each in takes}
+        assert not serving, f"{serving} serve, though a newer take was sent back"
+        machine.run(Fair(), None)
+        bought = [each for each in machine.takes(purchase) if each.id not in {take.id for take in takes}]
+        assert len(bought) <= 1, f"what was sent back once is bought {len(bought)} times"
+        if any(take.age < newest.age for take in bought):
+            return  # by the clock of another machine, which is ahead, it is the older one
+        for take in bought:
+            self.decide(take, Verdict.REJECTED)
+        self.push(number)
+        self.pull(number)
+        machine.run(Fair(), None)
+        assert len(machine.takes(purchase)) == len(takes) + len(bought), "what is rejected is bought again"
+
+    def decide(self, purchase: Purchase, verdict: Verdict, key: JobKey | None = None) -> None:
+        """Say something of a purchase: the last that was said counts."""
+        said, of = self.head.decisions, {purchase.id}
+        approved = {each: job for each, job in said.approved.items() if each != purchase.id}
+        if verdict is Verdict.APPROVED:
+            approved[purchase.id] = key or purchase.key
+        self.head.decisions = Decisions(
+            approved,
+            said.rejected - of | (of if verdict is Verdict.REJECTED else set()),
+            said.redo - of | (of if verdict is Verdict.REDO else set()),
+        )
 
     @precondition(lambda self: self.head.decisions != Decisions())
     @rule()

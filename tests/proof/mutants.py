@@ -14,7 +14,7 @@ from proof.checkout import copy_of_the_checkout
 
 # Each module that decides whether something is bought, with the tests that hold it.
 MODULES = {
-    "pipeline/providers/create_outcome.py": ("tests/unit/providers/test_create.py",),
+    "pipeline/providers/create_outcome.py": ("tests/unit/providers/test_create_outcome.py",),
     "pipeline/providers/address.py": (
         "tests/unit/providers/test_address.py",
         "tests/unit/providers/test_download.py",
@@ -25,6 +25,7 @@ MODULES = {
         "tests/unit/test_purchases.py",
         "tests/unit/test_records.py",
     ),
+    "pipeline/state/folder.py": ("tests/unit/state/test_folder.py", "tests/unit/state/test_state_file.py"),
     "pipeline/state/lock.py": ("tests/unit/state/test_lock.py", "tests/unit/state/test_processes.py"),
 }
 

@@ -169,15 +169,15 @@ class Server:
         return f"{self.url}: {printable(first)}"
 
     def _not_let_in(self, error: psycopg.Error) -> Exception:
-        said = self.url.without_secrets(" ".join(str(error).split()))
+        text = self.url.without_secrets(" ".join(str(error).split()))
         # For a failed connection libpq gives no code, only words.
         if any(
-            words in said for words in ("authentication failed", "no password", "does not exist", "pg_hba")
+            words in text for words in ("authentication failed", "no password", "does not exist", "pg_hba")
         ):
             return InvalidInput(
-                f"{self.url}: the database refuses access ({printable(said)}); see `~/.pgpass` and the url"
+                f"{self.url}: the database refuses access ({printable(text)}); see `~/.pgpass` and the url"
             )
-        return ConnectionLost(printable(said))
+        return ConnectionLost(printable(text))
 
 
 @contextlib.contextmanager

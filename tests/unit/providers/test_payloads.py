@@ -4,10 +4,13 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3.filepost import encode_multipart_formdata
 
 from pipeline.jobs import LocalFile, Visibility
 from pipeline.providers.base import CallRefused, JobRefused
-from pipeline.providers.payloads import form_of, json_of
+from pipeline.providers.payloads import Field, form_of, json_of, multipart
 from providers.create_requests import a_client, a_request, an_attachment
 
 
@@ -112,3 +115,19 @@ def test_what_cannot_be_written_is_refused_before_sending(options: dict[str, obj
 def test_title_that_cannot_be_encoded_is_refused_before_sending() -> None:
     with pytest.raises(CallRefused):
         form_of(a_request(title="\ud800"))
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+files = st.tuples(texts, st.binary(), st.sampled_from(["image/png", "image/jpeg"]))
+
+
+@given(st.lists(st.tuples(texts, texts) | st.tuples(texts, files)))
+def test_a_form_is_what_the_library_makes_of_it(fields: list[Field]) -> None:
+    content, content_type = multipart(fields)
+
+    boundary = content_type.partition("boundary=")[2]
+    assert (content, content_type) == encode_multipart_formdata(fields, boundary)
+
+
+def test_each_form_has_a_boundary_of_its_own() -> None:
+    assert multipart([("title", "spring")])[1] != multipart([("title", "spring")])[1]

@@ -4,9 +4,22 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
-from pipeline.state.folder import refuse_network_file_system
+from pipeline.state.folder import DEFAULT_FOLDER, make_folder, refuse_network_file_system
 from pipeline.state.opening import open_store
 from state.conftest import NOW, Desk
+
+
+@pytest.mark.parametrize(
+    ("name", "is_there"), [("states", False), (DEFAULT_FOLDER, False), (DEFAULT_FOLDER, True)]
+)
+def test_git_ignores_a_folder_that_is_new_or_ours(tmp_path: Path, name: str, is_there: bool) -> None:
+    folder = tmp_path / name
+    if is_there:
+        folder.mkdir()
+
+    make_folder(folder)
+
+    assert (folder / ".gitignore").read_text() == "*\n"
 
 
 def mounts(tmp_path: Path, *lines: str) -> Path:
@@ -41,6 +54,18 @@ def test_a_mount_whose_name_has_a_space_is_found(tmp_path: Path) -> None:
     escaped = str(folder).replace(" ", r"\040")
     with pytest.raises(InvalidInput):
         refuse_network_file_system(folder / "s.db", mounts(tmp_path, f"server:/x {escaped} nfs"))
+
+
+def test_a_network_file_system_elsewhere_is_fine(tmp_path: Path) -> None:
+    elsewhere = tmp_path.with_name("elsewhere") / "and" / "deeper"
+    refuse_network_file_system(tmp_path / "s.db", mounts(tmp_path, f"server:/x {elsewhere} nfs"))
+
+
+def test_a_line_that_is_no_mount_is_passed_over(tmp_path: Path) -> None:
+    table = tmp_path / "mounts"
+    table.write_text(f"broken line\nserver:/x {tmp_path} nfs")
+    with pytest.raises(InvalidInput):
+        refuse_network_file_system(tmp_path / "s.db", table)
 
 
 def test_where_there_is_no_table_of_mounts_nothing_is_refused(tmp_path: Path) -> None:

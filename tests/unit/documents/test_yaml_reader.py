@@ -5,8 +5,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
 from manifest.limited import outcomes
+
 from pipeline.documents.node import Document, Node, SourceFile, merge, text_position
 from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
