@@ -190,19 +190,18 @@ def is_sent_back(purchase: Purchase, decisions: Decisions) -> bool:
 
 
 def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId]:
-    """The rejected purchases that do not serve in the place of one that was sent back: those older than it.
+    """The rejected purchases that do not serve in the place of one that was sent back after them.
 
-    A newer one was bought in its place, so that this stays as it is, and buys nothing, when it is rejected too.
+    Rejected later, it was bought in its place: so that one stays as it is, and buys nothing. That it is older alone
+    would not tell, as the clock of another machine may be ahead.
     """
-    sent_back: dict[tuple[str, tuple[PurchaseId, ...]], tuple[str, str]] = {}
-    for purchase in _known(decisions.redo, records):
-        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
-            asked = (purchase.fingerprint, purchase.inputs)
-            sent_back[asked] = max(purchase.age, sent_back.get(asked, purchase.age))
     return frozenset(
-        purchase.id
-        for purchase in (_known(decisions.rejected, records) if sent_back else ())
-        if purchase.age < sent_back.get((purchase.fingerprint, purchase.inputs), purchase.age)
+        each.id
+        for purchase in _known(decisions.rejected_before, records)
+        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions)
+        for each in _known(decisions.rejected_before[purchase.id], records)
+        if (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
+        and each.age < purchase.age
     )
 
 

@@ -119,11 +119,15 @@ def bought_nothing(purchase: Purchase) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The decisions of people: `approved` maps each to the key it was approved for."""
+    """The decisions of people: `approved` maps each to the key it was approved for.
+
+    `rejected_before` has, by what was sent back (`redo`), what had been rejected when it was.
+    """
 
     approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     rejected: frozenset[PurchaseId] = frozenset()
     redo: frozenset[PurchaseId] = frozenset()
+    rejected_before: Mapping[PurchaseId, frozenset[PurchaseId]] = field(default_factory=dict)
 
 
 UNDECIDED = Decisions()

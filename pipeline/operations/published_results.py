@@ -127,7 +127,7 @@ def _decided(decisions: Decisions) -> list[Json]:
     return [
         [list(pair) for pair in sorted(decisions.approved.items())],
         [*sorted(decisions.rejected)],
-        [*sorted(decisions.redo)],
+        [[each, *sorted(decisions.rejected_before.get(each, ()))] for each in sorted(decisions.redo)],
     ]
 
 

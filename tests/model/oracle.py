@@ -24,9 +24,10 @@ class Oracle:
         return is_known and purchase.id in self._decisions.redo
 
     def _is_passed_over(self, purchase: Purchase) -> bool:
-        """Whether it was rejected, and a newer one of the same was sent back."""
-        return purchase.id in self._decisions.rejected and any(
+        """Whether it was rejected, and then a newer one of the same was sent back."""
+        return any(
             self._is_sent_back(each)
+            and purchase.id in self._decisions.rejected_before.get(each.id, ())
             and each.status is not Status.VOID
             and (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
             and each.age > purchase.age

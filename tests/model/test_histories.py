@@ -204,8 +204,6 @@ class Histories(RuleBasedStateMachine):
         machine.run(Fair(), None)
         bought = [each for each in machine.takes(purchase) if each.id not in {take.id for take in takes}]
         assert len(bought) <= 1, f"what was sent back once is bought {len(bought)} times"
-        if any(take.age < newest.age for take in bought):
-            return  # by the clock of another machine, which is ahead, it is the older one
         for take in bought:
             self.decide(take, Verdict.REJECTED)
         self.push(number)
@@ -223,6 +221,10 @@ class Histories(RuleBasedStateMachine):
             approved,
             said.rejected - of | (of if verdict is Verdict.REJECTED else set()),
             said.redo - of | (of if verdict is Verdict.REDO else set()),
+            {
+                **{each: before - of for each, before in said.rejected_before.items() if each != purchase.id},
+                **({purchase.id: said.rejected - of} if verdict is Verdict.REDO else {}),
+            },
         )
 
     @precondition(lambda self: self.head.decisions != Decisions())

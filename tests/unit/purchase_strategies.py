@@ -147,4 +147,5 @@ decisions = st.builds(
     approved=st.dictionaries(ids, keys, max_size=2),
     rejected=st.frozensets(ids, max_size=1),
     redo=st.frozensets(ids, max_size=1),
+    rejected_before=st.dictionaries(ids, st.frozensets(ids, max_size=2), max_size=1),
 )

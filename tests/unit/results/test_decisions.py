@@ -72,6 +72,17 @@ def test_what_counts_does_not_change_by_writing_it_down(said: list[Decision]) ->
 
     assert list(counts.approved.items()) == list(again.approved.items())
     assert (counts.rejected, counts.redo) == (again.rejected, again.redo)
+    assert counts.rejected_before == again.rejected_before
+
+
+def test_what_had_been_rejected_when_a_take_was_sent_back_is_known_by_the_order() -> None:
+    first, second, third = (
+        Decision(purchase=each, key=JobKey("a/b"), decision=verdict)
+        for each, verdict in zip(PURCHASES, (Verdict.REJECTED, Verdict.REDO, Verdict.REJECTED), strict=True)
+    )
+
+    assert in_force([first, second, third]).rejected_before == {second.purchase: {first.purchase}}
+    assert in_force([first, second, third, first]).rejected_before == {second.purchase: frozenset()}
 
 
 @pytest.mark.parametrize(
