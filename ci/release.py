@@ -17,14 +17,23 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 # Where people are told which version to install.
 _INSTALLED = re.compile(r"campaign-pipeline(?:\[[\w,]+\])?==([^\s'\"]+)")
+_USED = re.compile(r"(?:campaign-pipeline@|rev: )v([^\s#]+)")
 _PINNED = {
     "pipeline/cli/starter/workflow.yml": _INSTALLED,
+    "docs/how-to/ci.md": _USED,
+    "docs/how-to/cluster.md": _INSTALLED,
     "docs/how-to/gallery.md": _INSTALLED,
+    "docs/how-to/object-store.md": _INSTALLED,
     "docs/how-to/operations.md": _INSTALLED,
-    "docs/how-to/ci.md": re.compile(r"campaign-pipeline@v([^\s#]+)"),
-    "examples/gitops/.github/workflows/plan.yml": re.compile(r"campaign-pipeline@v([^\s#]+)"),
-    "examples/gitops/.github/workflows/run.yml": re.compile(r"campaign-pipeline@v([^\s#]+)"),
-    "examples/gitops/.github/workflows/comment.yml": re.compile(r"campaign-pipeline@v([^\s#]+)"),
+    "docs/how-to/serve.md": _INSTALLED,
+    "docs/how-to/team-state.md": _INSTALLED,
+    "docs/how-to/webhooks.md": _INSTALLED,
+    "examples/gitops/.github/workflows/comment.yml": _USED,
+    "examples/gitops/.github/workflows/plan.yml": _USED,
+    "examples/gitops/.github/workflows/run.yml": _USED,
+    "examples/gitops/.gitlab-ci.yml": re.compile(r"(?:ref|REF): v(\S+)"),
+    "examples/shards/.github/workflows/run.yml": _USED,
+    "examples/shards/Dockerfile": re.compile(r"campaign-pipeline:(\S+)"),
 }
 
 

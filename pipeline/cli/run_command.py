@@ -21,6 +21,14 @@ from pipeline.cli.options import (
     together,
 )
 
+
+def _assert_not_blank(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a command that would always succeed: a variable that is not set would take the lock away."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("the command is empty; name one, or leave the flag out")
+    return value
+
+
 pacing_options = together(
     flag("--concurrency", type=click.IntRange(1, 256), metavar="N", help="Requests in flight at once."),
     flag("--in-flight", type=click.IntRange(1, 100_000), metavar="N", help="Workflows in flight at once."),
@@ -69,6 +77,7 @@ records_options = together(
     flag(
         "--checkpoint",
         metavar="COMMAND",
+        callback=_assert_not_blank,
         help="The command that publishes the results before each wave, such as a git push.",
     ),
     flag("--require-results", is_flag=True, help="Exit with code 3 if there is neither a state nor results."),

@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.errors import UsageError, printable
+from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
 from pipeline.paths import is_too_long, project_root, real_path
@@ -256,7 +257,9 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
     """The campaign with the locations of its records.
 
     Raises:
-        UsageError: paths that go against a rehearsal, or an output folder that the results could not name.
+        UsageError: paths that go against a rehearsal, of which one lies where another does, which are too long, or
+            an output folder that the results could not name.
+        InvalidInput: the manifest has its output folder where records lie.
     """
     emulated = paths.emulate or campaign.provider.name == "emulator"
     given = [name for name, value in paths.by_flag().items() if value is not None]
@@ -280,6 +283,7 @@ def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environmen
     )
     _assert_recordable(workspace.heading().output)
     _assert_not_too_long(workspace)
+    _assert_apart(workspace)
     return workspace
 
 
@@ -315,6 +319,27 @@ def _is_too_long_for_a_state(path: Path) -> bool:
     return len(os.fsencode(path)) > _LONGEST_STATE or is_too_long(
         path.with_name(path.name + _LONGEST_BESIDE_STATE)
     )
+
+
+def _assert_apart(workspace: Workspace) -> None:
+    """Make sure that nothing is to be written over another file of the campaign, or below one as if in a folder.
+
+    Raises:
+        UsageError, InvalidInput: it is, by flags or by the manifest alone.
+    """
+    state = workspace.state if isinstance(workspace.state, Path) else None
+    files = {
+        "the manifest": workspace.campaign.manifest,
+        "the decisions": workspace.decisions,
+        "the results": workspace.results,
+        "the state": state,
+    }
+    for (name, file), (other, path) in product(
+        files.items(), {**files, "the output folder": workspace.local_output}.items()
+    ):
+        if name != other and file is not None and path is not None and file in (path, *path.parents):
+            refused = UsageError if workspace.record_flags else InvalidInput
+            raise refused(f"{name} and {other} cannot both lie at {printable(shown_path(file))}")
 
 
 def _record_flags(paths: RecordPaths) -> Sequence[str]:

@@ -301,6 +301,20 @@ def test_what_fits_nothing_is_told_with_the_nearest(tab: Make, gallery: Gallery)
     assert shown(page)
 
 
+@pytest.mark.parametrize(("asked", "meant"), [("rule:hero", "job:hero"), ("locale:en", "matrix.locale:en")])
+def test_a_field_by_the_name_that_the_page_gives_it_leads_to_the_one_that_is_meant(
+    tab: Make, gallery: Gallery, asked: str, meant: str
+) -> None:
+    page = tab().open(gallery.index)
+
+    search(page, asked)
+
+    expect(page.locator("#no-match")).to_contain_text(f"Or is it {meant}?")
+    page.locator("#no-match a").click()
+    assert page.input_value("input[type=search]") == meant
+    assert shown(page)
+
+
 def test_the_words_of_the_sentence_and_of_the_legend_filter(tab: Make, gallery: Gallery) -> None:
     page = tab().open(gallery.index)
     assert page.locator(".sentence").inner_text() == "39 of 50 videos are made. 4 failed, 2 need you."

@@ -373,6 +373,9 @@ def test_what_happened_while_the_server_was_gone_is_shown_when_it_is_back(
         page = here.visit(url, "#")
         running.kill()
         expect(page.locator("#lost")).to_contain_text("No connection to the server")
+        # Its age grows in its place: a line that is made anew each second would be read out each second.
+        page.locator("#lost .since").evaluate("each => { each.dataset.own = 'mine' }")
+        expect(page.locator("#lost [data-own]")).to_have_text(re.compile("^ for 0:0[2-9]"))
         run.buy(campaign.jobs[3])
         run.make(campaign.jobs[3])
         serve(campaign, *flags)

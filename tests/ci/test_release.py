@@ -15,11 +15,21 @@ from test_locks import pins
 from ci.hosting import ROOT
 from pipeline import __version__
 
-NEEDED = [
-    *("pyproject.toml", "CHANGELOG.md", "pipeline/cli/starter/workflow.yml"),
-    *("docs/how-to/ci.md", "docs/how-to/gallery.md", "docs/how-to/operations.md"),
-    *(f"examples/gitops/.github/workflows/{name}.yml" for name in ("plan", "run", "comment")),
-]
+_INSTALLS = re.compile(r"pip install '?campaign-pipeline|campaign-pipeline(?:@v|:)\d|(?:rev|ref|REF): v\d")
+
+
+def telling_what_to_install() -> list[str]:
+    """The pages, examples and starters that do so, with a version or without."""
+    folders = (ROOT / name for name in ("docs", "examples", "pipeline/cli/starter"))
+    files = [path for folder in folders for path in folder.rglob("*")]
+    texts = [path for path in files if path.suffix in {".md", ".yml", ".yaml"} or path.name == "Dockerfile"]
+    return sorted(
+        path.relative_to(ROOT).as_posix() for path in texts if _INSTALLS.search(path.read_text("utf-8"))
+    )
+
+
+TELLING = telling_what_to_install()
+NEEDED = ["pyproject.toml", "CHANGELOG.md", *TELLING]
 TAG = f"v{__version__}"
 
 
@@ -81,9 +91,7 @@ def test_so_is_a_changelog_that_does_not_tell_of_it(commit: Path, heading: str, 
     assert said in ended.stderr
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NEEDED if name.endswith((".yml", ".md")) and name != "CHANGELOG.md"]
-)
+@pytest.mark.parametrize("name", TELLING)
 def test_so_is_a_page_that_tells_to_install_another_version(commit: Path, name: str) -> None:
     page = commit / name
     page.write_text(page.read_text("utf-8").replace(__version__, "0.0.9"), "utf-8")

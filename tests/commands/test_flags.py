@@ -319,6 +319,18 @@ def test_a_flag_may_only_lower_what_the_manifest_allows(
     assert pipeline("run", project.manifest, flag, str(limit)).code == 0
 
 
+@pytest.mark.parametrize("command", ["", " "])
+@fails_without("pipeline.cli.run_command:_assert_not_blank", "if value is not None and (not value.strip()):")
+def test_a_checkpoint_that_does_nothing_is_no_lock(
+    project: Project, pipeline: Pipeline, vendor: Emulator, command: str
+) -> None:
+    ended = pipeline("run", project.manifest, "--yes", "--checkpoint", command)
+
+    assert ended.code == 64, ended.said
+    assert "--checkpoint" in ended.err
+    assert creates(vendor) == 0
+
+
 def test_a_flag_can_be_set_in_the_environment_and_one_that_is_given_wins(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -161,11 +161,31 @@ function showNoMatch(found, search) {
   place.replaceChildren(el("div", { class: "no-match" }, title, el("p", {}, ...nearestHint(term)), clear));
 }
 
+/** The field that is called otherwise on the page: a rule is `job`, an axis has `matrix.` before it. @param {string} field */
+function meantBy(field) {
+  if (field === "rule") return "job";
+  const isAxis = app.model.jobs.some((job) => job.axes && Object.hasOwn(job.axes, field));
+  return isAxis && !reader(field) ? `matrix.${field}` : undefined;
+}
+
+/** The search with another term in the place of one. @param {Term} term @param {string} other */
+function linkTo(term, other, text = other) {
+  const href = addressOf({ q: app.view.q.replace(term.source, () => other) });
+  return el("a", { class: "link", href, text });
+}
+
 /** @param {Term | undefined} term @returns {(Node | string)[]} */
 function nearestHint(term) {
   if (!term) return ["Each part of the search fits some job, but no job fits them all."];
   const colon = term.source.indexOf(":");
   const field = term.source.slice(0, colon);
+  const meant = meantBy(field);
+  if (colon > 0 && meant)
+    return [
+      "No key and no prompt holds it. Or is it ",
+      linkTo(term, `${meant}${term.source.slice(colon)}`),
+      "?",
+    ];
   if (colon < 0 || !reader(field)) return ["No key and no prompt holds it."];
   if (field === "action" && !app.model.jobs.some((job) => job.action))
     return ["What a run would do is known where the manifest can be read; pipeline plan tells it."];
@@ -175,11 +195,7 @@ function nearestHint(term) {
   const jobs = app.model.jobs.filter((job) => reader(field)?.(job) === near);
   return [
     `There is no ${field.replace("matrix.", "")} of that name. The nearest is `,
-    el("a", {
-      class: "link",
-      href: addressOf({ q: app.view.q.replace(term.source, () => wanted) }),
-      text: `${field}:${near}`,
-    }),
+    linkTo(term, wanted, `${field}:${near}`),
     `, with ${counted(jobs.length, "job")}.`,
   ];
 }

@@ -50,7 +50,7 @@ function showConnection() {
   notice.hidden = connected === "live" && !troubles().length;
   notice.classList.toggle("closed", connected === "closed");
   notice.replaceChildren(
-    ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : [lostLine()]),
+    ...(connected === "live" ? troubles() : connected === "closed" ? closedLine() : lostLine()),
   );
 }
 
@@ -60,9 +60,18 @@ function lastChange() {
   return changed > 0 ? `last change ${ago(source.now() - changed)}` : "";
 }
 
+/** The line is read out once: its age, which grows each second, is only seen. */
 function lostLine() {
-  if (connected === "ended") return "The server was restarted: open the address that it printed.";
-  return `No connection to the server for ${span((Date.now() - lostAt) / 1000)}. What is shown is from then; it goes on by itself when the server is back.`;
+  if (connected === "ended") return ["The server was restarted: open the address that it printed."];
+  return [
+    "No connection to the server",
+    el("span", { class: "since", "aria-hidden": "true", text: lostFor() }),
+    ". What is shown is from then; it goes on by itself when the server is back.",
+  ];
+}
+
+function lostFor() {
+  return ` for ${span((Date.now() - lostAt) / 1000)}`;
 }
 
 /** A run ends its page with itself; what was made can be seen with the command. */
@@ -84,8 +93,8 @@ function troubles() {
 
 /** Each second: ages grow, and nothing else is made anew. */
 function tick() {
-  if (connected === "lost") showConnection();
-  else if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
+  document.querySelector("#lost .since")?.replaceChildren(lostFor());
+  if (connected === "live" && troubles().length > 0 === byId("lost").hidden) showConnection();
   else document.querySelector(".last-change")?.replaceChildren(lastChange());
   if (app.view.view !== "live") return;
   const now = source.now();
