@@ -478,18 +478,15 @@ def test_redo_says_so_where_another_take_serves_in_its_place_and_nothing_is_boug
     assert actions(pipeline, bought)[WALK] == "replace"
 
 
-def test_a_take_that_is_rejected_and_served_for_one_that_was_sent_back_is_bought_again_and_that_is_said(
+def test_a_take_that_serves_for_one_that_was_sent_back_buys_nothing_when_it_is_rejected(
     bought: Project, pipeline: Pipeline, with_an_older_take: str
 ) -> None:
     pipeline("redo", bought.manifest, WALK)
 
     ended = pipeline("reject", bought.manifest, with_an_older_take)
 
-    assert ended.out == (
-        f"{WALK} ({with_an_older_take}): rejected\n"
-        "The next run buys 1 job because of that: `pipeline plan campaign.yaml` shows it.\n"
-    )
-    assert actions(pipeline, bought)[WALK] == "replace"
+    assert ended.out == f"{WALK} ({with_an_older_take}): rejected; nothing is bought because of it\n"
+    assert actions(pipeline, bought)[WALK] == "move"
 
 
 @pytest.mark.parametrize(("command", "word"), [("reject", "rejected"), ("undecide", "no longer decided")])

@@ -195,6 +195,8 @@ class Histories(RuleBasedStateMachine):
         if purchase is None:
             return
         *earlier, newest = takes = machine.takes(purchase)
+        if newest.status in (Status.SUBMITTING, Status.ATTENTION):
+            return  # it is not made again before somebody has found out
         for take in earlier:
             self.decide(take, Verdict.REJECTED)
         self.decide(newest, Verdict.REDO)
