@@ -84,6 +84,10 @@ class Matcher:
                     self._matching[job.key] = matching
         return self._matching.get(key, ())
 
+    def in_attention(self, key: JobKey) -> list[Purchase]:
+        """The purchases made for the key whose outcome only a person can find out."""
+        return [each for each in self._by_key.get(key, ()) if each.status is Status.ATTENTION]
+
     def last(self, key: JobKey) -> Purchase | None:
         """The purchase that served the key last, or was bought for it, whether or not it fits now."""
         served = self.records.served.get(key)

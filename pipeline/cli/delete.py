@@ -20,11 +20,12 @@ from pipeline.cli.options import (
 from pipeline.cli.signals import asking, ended_by_signals
 from pipeline.cli.terminal import say, say_on_stderr, untrusted_block
 from pipeline.engine.reporter import Stop
-from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, printable
+from pipeline.errors import ExitCode, PipelineError, Unfinished, UsageError, counted, most_urgent, printable
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.delete import Deletions, carry_out, to_destroy, to_prune, to_prune_by_name
 from pipeline.operations.provider import assert_not_stopped, vendor, vendor_calls
 from pipeline.operations.selection import selected_keys
+from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.purchases import Purchase
 
 _LONGEST = 2000
@@ -59,7 +60,10 @@ def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
 @flag("--yes", is_flag=True, help="Do not ask.")
 @campaign_options
 def destroy(manifest: Path, yes: bool, **flags: object) -> int:
-    """Delete everything that was ever bought for MANIFEST, here and at the vendor."""
+    """Delete everything that was ever bought for MANIFEST, here and at the vendor.
+
+    A purchase whose outcome is unknown is left alone until it is resolved.
+    """
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     with ended_by_signals() as stop, open_campaign(workspace, writable=True) as state:
         return _delete(state, to_destroy(state), stop, yes=yes)
@@ -70,9 +74,10 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
         for purchase in deletions.new:
             say(f"  - {printable(purchase.key, _LONGEST)} ({purchase.id}): {purchase.status}")
     _tell_unproven(state, deletions.unproven)
+    codes = _tell_unknown(state, deletions.unknown)
     if not deletions:
         say("Nothing to delete.")
-        return ExitCode.OK
+        return most_urgent(codes)
     if deletions.new and not yes:
         _ask(len(deletions.new), stop)
     with vendor(state.workspace) as provider, vendor_calls(stop, say_on_stderr) as calls:
@@ -80,7 +85,25 @@ def _delete(state: CampaignState, deletions: Deletions, stop: Stop, *, yes: bool
     if not verbosity().quiet:
         later = f", {failed:,} could not be deleted yet: run again" if failed else ""
         say(f"{len(deletions) - failed:,} deleted{later}.")
-    return ExitCode.UNFINISHED if failed else ExitCode.OK
+    return most_urgent(codes | ({ExitCode.UNFINISHED} if failed else set()))
+
+
+def _tell_unknown(state: CampaignState, unknown: Sequence[Purchase]) -> set[ExitCode]:
+    """Name what may be at the vendor and is left alone; the exit codes that follow."""
+    codes, to_resolve = set(), []
+    for purchase in unknown:
+        if purchase.id in state.elsewhere():
+            why = f"it is under way elsewhere, since {purchase.bought_at}"
+            codes.add(ExitCode.UNFINISHED)
+        else:
+            why = unknown_outcome(purchase.error)
+            codes.add(ExitCode.ATTENTION)
+            to_resolve.append(purchase.id)
+        name = f"{printable(purchase.key, _LONGEST)} ({purchase.id})"
+        say(f"{name}: left alone, because {printable(why)}", err=True)
+    if to_resolve:
+        say(unknown_advice(state.workspace.target, to_resolve), err=True)
+    return codes
 
 
 def _tell_unproven(state: CampaignState, unproven: Sequence[Purchase]) -> None:

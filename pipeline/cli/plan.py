@@ -28,7 +28,7 @@ from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
-from pipeline.planning.plan import CHANGING, Plan
+from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_json, as_text
 
 
@@ -82,8 +82,7 @@ def _exit_code(plans: Iterable[Plan]) -> ExitCode:
     listed = list(plans)
     if any(plan.limit is not None for plan in listed):
         return ExitCode.STOPPED_BUYING
-    changes = any(entry.action in CHANGING for plan in listed for entry in plan.entries)
-    return ExitCode.CHANGES if changes else ExitCode.OK
+    return ExitCode.CHANGES if any(plan.has_changes for plan in listed) else ExitCode.OK
 
 
 def _as_json(plans: dict[str, Plan]) -> dict[str, Json]:

@@ -173,6 +173,8 @@ class RunConsole:
                 error = unknown_outcome(error)
             line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
+        for key in outcome.marked[:_MOST_LISTED]:
+            yield f"  {printable(key)}: not made again yet; the next run buys it, without --replace too"
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
             yield self._paint(line, "red")
@@ -185,10 +187,8 @@ class RunConsole:
         if outcome.waiting:
             yield f"{counted(len(outcome.waiting), 'job waits', 'jobs wait')} for someone to approve the source."
         target = self._state.workspace.target
-        unknown: list[str] = [key for key, job_status in outcome.jobs.items() if _is_unknown(job_status)]
-        unknown += [purchase.id for purchase in outcome.unsettled]
-        if unknown:
-            yield unknown_advice(target, unknown)
+        if outcome.to_resolve:
+            yield unknown_advice(target, outcome.to_resolve)
         elif self._collects:
             if statuses and not plan.asks_vendor:
                 yield "Nothing to collect."

@@ -152,10 +152,8 @@ def _said(decision: Decision | None) -> str:
 
 
 def _hints(current: CampaignStatus) -> Iterator[str]:
-    unknown: list[str] = [key for key, job_status in current.jobs.items() if _is_unknown(job_status)]
-    unknown += [purchase.id for purchase in current.unsettled]
-    if unknown:
-        yield unknown_advice(current.target, unknown)
+    if current.to_resolve:
+        yield unknown_advice(current.target, current.to_resolve)
     if current.orphans:
         yield f"{counted(current.orphans, 'orphan')}: bought for jobs that are no longer in the manifest."
 

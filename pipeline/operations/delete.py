@@ -1,7 +1,7 @@
 """Deletes, at the vendor and here, everything that no job needs, or everything ever bought."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.artifacts.inventory import needed
@@ -15,7 +15,7 @@ from pipeline.operations.results_publisher import publish_anew
 from pipeline.operations.selection import purchase_by_id
 from pipeline.planning.prune import destroyable, prunable
 from pipeline.providers.base import NotFound, Provider, VendorError
-from pipeline.purchases import Ownership, Purchase, PurchaseId
+from pipeline.purchases import OUTCOME_UNKNOWN, Ownership, Purchase, PurchaseId
 from pipeline.state.store import Change
 from pipeline.state.transitions import Deleted, Event, Removed, advance
 
@@ -25,12 +25,13 @@ class Deletions:
     """Purchases to be deleted: `new` ones, and those that were `requested` before and are still at the vendor.
 
     `unproven` are left alone: nothing could prove that their workflows are their own. For the `trusted` a person
-    gave their word.
+    gave their word. Also left are those of which it is `unknown` whether there is anything at the vendor.
     """
 
     new: tuple[Purchase, ...]
     requested: tuple[Purchase, ...]
     unproven: tuple[Purchase, ...] = ()
+    unknown: tuple[Purchase, ...] = ()
     trusted: frozenset[PurchaseId] = frozenset()
 
     def __len__(self) -> int:
@@ -67,7 +68,11 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
 
 def to_destroy(state: CampaignState) -> Deletions:
     """Everything that was ever bought and not deleted."""
-    return _deletions(state, destroyable(state.assignment))
+    known = sorted(state.records.purchases.values(), key=lambda each: (each.key, each.age))
+    return replace(
+        _deletions(state, destroyable(state.assignment)),
+        unknown=tuple(each for each in known if each.status in OUTCOME_UNKNOWN and not each.deleted),
+    )
 
 
 def _deletions(state: CampaignState, found: Sequence[Purchase]) -> Deletions:

@@ -18,8 +18,10 @@ class Outcome:
 
     `files` are, by key, the results that are in the output folder. `summary` is of these jobs and of all credits ever
     spent; `bought` creates and `spent` credits are this run's. `unsettled` are purchases in `attention` that serve
-    no job now, `waiting` jobs that wait for a person's approval and nothing else; `published`: the results manifest
-    has all of this. `inputs` has, by key, why nothing could be bought for a job.
+    no job now, `to_resolve` names all in `attention` as `resolve` knows them. `waiting` are jobs that wait for a
+    person's approval and nothing else; `marked` are those that were to be replaced and were not bought, although what
+    served them is marked to be made again. `published`: the results manifest has all of this. `inputs` has, by key,
+    why nothing could be bought for a job.
     """
 
     jobs: Mapping[JobKey, JobStatus]
@@ -30,7 +32,9 @@ class Outcome:
     bought: int
     spent: int
     unsettled: tuple[Purchase, ...] = ()
+    to_resolve: tuple[str, ...] = ()
     waiting: tuple[JobKey, ...] = ()
+    marked: tuple[JobKey, ...] = ()
     published: bool = True
     inputs: Mapping[JobKey, str] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 """Carries out one plan of one campaign, from planning to outcome. Prints nothing: its callers do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,6 +11,7 @@ from pipeline.assignment import Assignment
 from pipeline.engine.reporter import Reporter, RunReport, Stop
 from pipeline.engine.run_settings import RunSettings
 from pipeline.errors import InvalidInput, PipelineError
+from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, has_state
 from pipeline.operations.clock import now
 from pipeline.operations.outcome import Outcome, files_of
@@ -21,12 +22,14 @@ from pipeline.operations.webhooks import spool_of
 from pipeline.operations.workspace import Workspace, cache_folder
 from pipeline.planning.make import paid_for
 from pipeline.planning.plan import Action, Plan
-from pipeline.purchases import PurchaseId, Records, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, PENDING, PurchaseId, Records, Status
 from pipeline.report.stills import StillCache
 from pipeline.results.job_status import (
+    JobStatus,
     credits_spent,
     exit_code,
     job_statuses,
+    names_to_resolve,
     needing_attention,
     summarize,
     waiting_for_approval,
@@ -291,7 +294,7 @@ class CampaignRun:
         )
         waiting = waiting_for_approval(assignment, statuses)
         jobs = {key: job_status for key, job_status in statuses.items() if key in selected}
-        spent = state.store.spent()
+        spent, unsettled = state.store.spent(), needing_attention(assignment.idle, elsewhere)
         return Outcome(
             jobs=jobs,
             code=code,
@@ -302,8 +305,20 @@ class CampaignRun:
             ),
             bought=spent.creates,
             spent=spent.credits,
-            unsettled=needing_attention(assignment.idle, elsewhere),
+            unsettled=unsettled,
+            to_resolve=names_to_resolve(jobs, OUTCOME_UNKNOWN, unsettled, assignment.matcher),
             waiting=tuple(key for key in waiting if key in selected),
+            marked=tuple(_marked(plan, jobs, state.records)),
             published=self._is_published,
             inputs=dict(report.inputs),
         )
+
+
+def _marked(plan: Plan, jobs: Mapping[JobKey, JobStatus], records: Records) -> Iterator[JobKey]:
+    """The jobs that nothing serves, as what served them is marked: with the intent of a take that was not bought."""
+    again = {each.id for each in records.purchases.values() if each.again}
+    for key, job_status in jobs.items():
+        entry = plan.entry(key)
+        buyer = entry if entry is None or entry.buyer is None else plan.entry(entry.buyer)
+        if job_status.status == PENDING and buyer is not None and not again.isdisjoint(buyer.replaces):
+            yield key

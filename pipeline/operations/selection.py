@@ -15,7 +15,7 @@ from pipeline.planning.make import may_serve
 from pipeline.planning.plan import ALL, Action, Entry, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, carried_out
 from pipeline.planning.select import Candidate, matching_keys, select_keys
-from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records, Status
+from pipeline.purchases import OUTCOME_UNKNOWN, Purchase, Records
 from pipeline.results.job_status import job_status
 from pipeline.schemes import OutputLocation
 
@@ -79,9 +79,7 @@ def purchase_named(state: CampaignState, name: str) -> Purchase:
         UsageError: there is none, or there are several.
     """
     assignment, records, key = state.assignment, state.records, JobKey(name)
-    in_attention = [
-        each for each in records.purchases.values() if each.key == key and each.status is Status.ATTENTION
-    ]
+    in_attention = assignment.matcher.in_attention(key)
     if key in assignment.by_key and not in_attention:
         return assignment.by_key[key]
     last = assignment.matcher.last(key)

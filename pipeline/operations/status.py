@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from pipeline.jobs import JobKey
 from pipeline.operations.campaign_state import CampaignState, files_here
-from pipeline.purchases import Purchase
+from pipeline.purchases import Purchase, Status
 from pipeline.results.decisions import Decision, Verdict
-from pipeline.results.job_status import JobStatus, Summary, job_statuses, needing_attention, summarize
+from pipeline.results.job_status import (
+    JobStatus,
+    Summary,
+    job_statuses,
+    names_to_resolve,
+    needing_attention,
+    summarize,
+)
 from pipeline.schemes import OutputLocation
 
 
@@ -25,8 +32,8 @@ class EarlierTake:
 class CampaignStatus:
     """How the jobs of a campaign stand. `unsettled` are purchases in `attention` that serve no job now.
 
-    `target` is the manifest as suggested commands name it. `decisions` are what people said of what
-    serves a job, or served it last.
+    `to_resolve` names all in `attention` as `resolve` knows them. `target` is the manifest as suggested commands name
+    it. `decisions` are what people said of what serves a job, or served it last.
     """
 
     campaign: str
@@ -35,6 +42,7 @@ class CampaignStatus:
     decisions: Mapping[JobKey, Decision]
     summary: Summary
     unsettled: tuple[Purchase, ...]
+    to_resolve: tuple[str, ...]
     earlier: Sequence[EarlierTake]
     orphans: int
 
@@ -53,6 +61,7 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
     elsewhere = state.elsewhere()
     statuses = job_statuses(state.assignment, elsewhere=elsewhere)
     jobs = {key: job_status for key, job_status in statuses.items() if keys is None or key in keys}
+    unsettled = needing_attention(state.assignment.idle, elsewhere)
     return CampaignStatus(
         campaign=state.workspace.campaign.name,
         target=state.workspace.target,
@@ -61,7 +70,8 @@ def status(state: CampaignState, keys: Collection[JobKey] | None = None) -> Camp
         summary=summarize(
             (job_status.status for job_status in jobs.values()), state.records.purchases.values()
         ),
-        unsettled=needing_attention(state.assignment.idle, elsewhere),
+        unsettled=unsettled,
+        to_resolve=names_to_resolve(jobs, {Status.ATTENTION}, unsettled, state.assignment.matcher),
         earlier=_earlier(state, jobs),
         orphans=len(state.assignment.orphans),
     )

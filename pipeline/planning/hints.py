@@ -6,6 +6,7 @@ The same words are used by the plan, by a run and at its end, and by `status`.
 import shlex
 from collections.abc import Sequence
 
+from pipeline.assignment import Matcher
 from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
 from pipeline.purchases import Purchase, Status
@@ -33,7 +34,7 @@ def unknown_warning(key: str, reason: str | None) -> str:
 
 
 def unknown_advice(target: str, names: Sequence[str]) -> str:
-    """The advice about unknown outcomes: `names` are keys or purchase ids, and the first stands for all.
+    """The advice about unknown outcomes: `names` has a key or a purchase's id for each, and the first stands for all.
 
     `target` is the manifest with the flags that choose its records, quoted for a shell.
     """
@@ -41,6 +42,12 @@ def unknown_advice(target: str, names: Sequence[str]) -> str:
         f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve each: "
         f"{resolve_command(target, names[0])} (see docs/how-to/attention.md)"
     )
+
+
+def name_to_resolve(key: JobKey, purchase: Purchase, matcher: Matcher) -> str:
+    """How `resolve` is told of a purchase that serves `key`: by the key, or by its id if the key means others too."""
+    others = [each for each in matcher.in_attention(key) if each.id != purchase.id]
+    return purchase.id if others else key
 
 
 def not_made_again(target: str, unknown: Sequence[tuple[JobKey, Purchase]]) -> str:

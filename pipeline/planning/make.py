@@ -55,6 +55,11 @@ def make(
         entries=(*entries, *(_orphan(each) for each in orphans)),
         assignment=marked,
         followed=followed,
+        unsettled=[
+            each
+            for each in (*earlier, *orphans)
+            if each.status is Status.ATTENTION and each.id not in elsewhere
+        ],
         elsewhere=frozenset(elsewhere),
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pipeline.errors import counted
-from pipeline.planning.plan import CHANGING, Plan
+from pipeline.planning.plan import CHANGING, Action, Plan
 from pipeline.planning.show import as_text
 
 # Marks the comment on a pull request, so that one comment is updated and not followed by another.
@@ -18,7 +18,7 @@ _FRAME = 200
 
 def as_markdown(plans: Mapping[str, Plan]) -> str:
     """All campaigns in one comment; one without changes is one line."""
-    changed = {name: plan for name, plan in plans.items() if _changes(plan)}
+    changed = {name: plan for name, plan in plans.items() if plan.has_changes}
     lines = [f"- {_escaped(name)}: {_summary(plan)}" for name, plan in plans.items()]
     shown = list(_lines_within(lines, LONGEST // 2))
     if len(shown) < len(lines):
@@ -33,18 +33,15 @@ def as_markdown(plans: Mapping[str, Plan]) -> str:
     return "".join(parts)
 
 
-def _changes(plan: Plan) -> bool:
-    return any(entry.action in CHANGING for entry in plan.entries)
-
-
 def _summary(plan: Plan) -> str:
-    if not _changes(plan):
+    if not plan.has_changes:
         return "nothing to do"
     counts = Counter(
         "under way" if entry.is_pending else entry.action.value
         for entry in plan.entries
         if entry.action in CHANGING
     )
+    counts.update(Action.ATTENTION.value for _ in plan.unsettled)
     actions = ", ".join(f"{number} {action}" for action, number in sorted(counts.items()))
     if not plan.buying:
         return f"{actions}; buys nothing"

@@ -105,7 +105,8 @@ class Plan:
 
     `assignment` is what it was made on. `followed` are purchases that serve no selected job and are still to be
     brought to their end. `limit` is the limit that a run would meet, and so buy nothing; None where there is none.
-    `elsewhere` are purchases in attention that another machine is about to send. `prices_of` is the day (ISO 8601)
+    `unsettled` are purchases in attention that serve no job; `elsewhere` are those in attention that another machine
+    is about to send. `prices_of` is the day (ISO 8601)
     of the oldest price of what is bought, as far as the catalogue has it. `target` is the manifest
     with the flags that choose its records, quoted for a shell: for the commands that are suggested.
     """
@@ -113,6 +114,7 @@ class Plan:
     entries: Sequence[Entry]
     assignment: Assignment
     followed: Sequence[Purchase] = ()
+    unsettled: Sequence[Purchase] = ()
     limit: str | None = None
     elsewhere: frozenset[PurchaseId] = frozenset()
     prices_of: str | None = None
@@ -140,6 +142,11 @@ class Plan:
     def buying(self) -> list[Entry]:
         """The entries that cost a create, in the order they are bought."""
         return [entry for entry in self.entries if entry.buys]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is anything to do, for a run or for a person."""
+        return bool(self.unsettled) or any(entry.action in CHANGING for entry in self.entries)
 
     @property
     def asks_vendor(self) -> bool:

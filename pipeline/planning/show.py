@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import counted, printable
 from pipeline.jobs import Json
-from pipeline.planning.hints import unknown_advice
+from pipeline.planning.hints import name_to_resolve, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence
 from pipeline.planning.word_diff import Span, text_changes
-from pipeline.purchases import Status
+from pipeline.purchases import Purchase, PurchaseId, Status
 
 # Symbols as Terraform's, where it has one.
 _LOOK: dict[Action, tuple[str, Colour, str]] = {
@@ -44,6 +44,10 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     for entry in plan.entries:
         if entry.action is not Action.KEEP or _stays_failed(entry):
             yield from _lines(entry, paint)
+    for purchase in plan.unsettled:
+        symbol, colour, title = _LOOK[Action.ATTENTION]
+        head = paint(f"{symbol:>3} {printable(purchase.key)} ({purchase.id})", colour)
+        yield f"{head}  {title}, serves no job now: {printable(unknown_outcome(purchase.error))}"
     yield from totals(plan, paint)
 
 
@@ -102,6 +106,7 @@ def _value(value: Json) -> str:
 def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     """The number of each action, and the cost by template and in all."""
     counts = Counter(entry.action for entry in plan.entries if not entry.is_pending)
+    counts[Action.ATTENTION] += len(plan.unsettled)
     parts = [f"{counts[action]:,} {_noun(action, counts[action])}" for action in Action if counts[action]]
     if pending := sum(entry.is_pending for entry in plan.entries):
         parts.append(f"{pending:,} under way")
@@ -149,9 +154,14 @@ def _unknown(plan: Plan) -> Iterator[str]:
     if here:
         subject = counted(here, "job is", "jobs are")
         yield f"{subject} being bought by a run in progress: wait for it to end."
-    unknown = [each.key for each in plan.of(Action.ATTENTION) if not each.is_pending]
-    if unknown:
-        yield unknown_advice(plan.target, unknown)
+    names: dict[PurchaseId, str] = {}
+    for each in plan.of(Action.ATTENTION):
+        if each.purchase is not None and not each.is_pending:
+            name = name_to_resolve(each.key, each.purchase, plan.assignment.matcher)
+            names.setdefault(each.purchase.id, name)
+    names.update((each.id, each.id) for each in plan.unsettled)
+    if names:
+        yield unknown_advice(plan.target, list(names.values()))
 
 
 def _is_elsewhere(entry: Entry, plan: Plan) -> bool:
@@ -211,6 +221,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
     counts = Counter(entry.action.value for entry in plan.entries)
     return {
         "actions": [_entry_json(entry) for entry in plan.entries],
+        **({"unsettled": [_unsettled_json(each) for each in plan.unsettled]} if plan.unsettled else {}),
         "summary": {
             "actions": {name: counts[name] for name in sorted(counts)},
             "creates": len(plan.buying),
@@ -241,6 +252,10 @@ def _entry_json(entry: Entry) -> dict[str, Json]:
         **({"after": entry.after} if entry.after is not None else {}),
         **({"buyer": entry.buyer} if entry.buyer is not None else {}),
     }
+
+
+def _unsettled_json(purchase: Purchase) -> Json:
+    return {"purchase": purchase.id, "key": purchase.key}
 
 
 def _change_json(change: Difference) -> dict[str, Json]:

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipeline.assignment import Assignment
+from pipeline.assignment import Assignment, Matcher
 from pipeline.errors import ExitCode, most_urgent
 from pipeline.jobs import Job, JobKey, Json
+from pipeline.planning.hints import name_to_resolve
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, bought_nothing
 
 # The reason of one in attention that another machine is about to send. It passes, so no results hold it.
@@ -149,6 +150,22 @@ def needing_attention(
 ) -> tuple[Purchase, ...]:
     """The purchases whose outcome only a person can resolve."""
     return tuple(each for each in purchases if each.status is Status.ATTENTION and each.id not in elsewhere)
+
+
+def names_to_resolve(
+    statuses: JobStatuses, unknown: Collection[str], unsettled: Iterable[Purchase], matcher: Matcher
+) -> tuple[str, ...]:
+    """How `resolve` is told of each purchase of which only a person can find out whether it was bought.
+
+    Those of the jobs with an `unknown` status, unless that is another machine's matter, and those `unsettled`.
+    """
+    names: dict[PurchaseId, str] = {}
+    for key, job_status in statuses.items():
+        purchase = job_status.purchase
+        if purchase is not None and job_status.status in unknown and job_status.reason != ELSEWHERE:
+            names.setdefault(purchase.id, name_to_resolve(key, purchase, matcher))
+    names.update((each.id, each.id) for each in unsettled)
+    return tuple(names.values())
 
 
 def _codes_of(status: str, is_elsewhere: bool, accepted: Collection[str]) -> set[ExitCode]:

@@ -60,6 +60,18 @@ def test_what_another_machine_may_be_sending_is_made_again_by_nobody(
     assert len(vendor.ledger.entries) == 1
 
 
+def test_what_another_machine_may_be_sending_is_named_and_left_by_destroy(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    project = published(folder, pipeline, minutes=1)
+
+    ended = pipeline("destroy", project.manifest, "--yes")
+
+    assert ended.code == 8, ended.said
+    assert "left alone, because it is under way elsewhere, since " in ended.err
+    assert "pipeline resolve" not in ended.said
+
+
 def test_a_saved_plan_replaces_nothing_whose_outcome_is_unknown_by_now(
     folder: Path, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -73,6 +73,25 @@ def test_what_was_deleted_serves_no_job_that_comes_back(
     assert len(vendor.ledger.entries) == 3
 
 
+def test_destroy_names_what_may_have_been_bought_and_leaves_it(
+    bought: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    unknown(bought, pipeline, vendor)
+    lost = next(each["id"] for each in bought.results()["purchases"] if each["status"] == "attention")
+
+    for deleted in ("2 deleted.", "Nothing to delete."):
+        ended = pipeline("destroy", bought.manifest, "--yes")
+
+        assert ended.code == 7, ended.said
+        assert deleted in ended.out
+        assert (
+            f"main/loop/red/run ({lost}): left alone, because it is unknown whether it was bought"
+            in ended.err
+        )
+        assert f"`pipeline resolve campaign.yaml {lost} --workflow-id ID`" in ended.err
+    assert [each["status"] for each in bought.results()["purchases"] if each["id"] == lost] == ["attention"]
+
+
 # What is never deleted
 
 

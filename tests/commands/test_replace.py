@@ -69,6 +69,28 @@ def test_what_is_made_again_under_a_new_key_serves_and_stays(
     assert len(vendor.ledger.bought) == 3
 
 
+@pytest.mark.parametrize("manifest", [spring(), WITH_AN_AXIS], ids=["its own", "shared"])
+def test_one_that_could_not_be_made_again_is_named_and_made_once_by_the_next_run(
+    folder: Path, pipeline: Pipeline, vendor: Emulator, manifest: dict[str, object]
+) -> None:
+    project = campaign(folder, {"campaign.yaml": manifest})
+    assert pipeline("run", project.manifest).code == 0
+    walks = {key for key in project.jobs() if key.startswith(WALK)}
+    pipeline.set("VIMMERSE_BASE_URL", "http://127.0.0.1:9")
+
+    ended = pipeline("run", project.manifest, "--replace", "prompt:walk")
+
+    assert ended.code == 8, ended.said
+    assert {key for key, status in project.statuses().items() if status == "pending"} == walks
+    for key in walks:
+        assert f"  {key}: not made again yet; the next run buys it, without --replace too\n" in ended.out
+    assert ended.out.count("not made again yet") == len(walks)
+    pipeline.set("VIMMERSE_BASE_URL", vendor.url)
+    assert "not made again yet" not in pipeline("run", project.manifest).out
+    assert pipeline("run", project.manifest).code == 0
+    assert len(vendor.ledger.entries) == 3
+
+
 def test_the_new_take_is_not_pruned_as_what_was_replaced(
     bought: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:

@@ -324,6 +324,80 @@ def test_where_another_purchase_serves_nothing_is_bought_again_and_that_is_said(
     assert len(vendor.ledger.entries) == 2
 
 
+def test_what_would_serve_in_its_place_is_not_passed_over_while_its_outcome_is_unknown(
+    beside_another: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    done, lost = served_by(beside_another, "done"), served_by(beside_another, "attention")
+
+    replaced = pipeline("run", beside_another.manifest, "--replace", WALK)
+    sent_back = pipeline("redo", beside_another.manifest, done)
+
+    assert replaced.code == 64, replaced.said
+    assert f"{WALK} ({lost}): it is unknown whether it was bought" in replaced.err
+    assert f"sent back; nothing is bought, as {lost}, whose outcome is unknown, serves in its place\n" in (
+        sent_back.out
+    )
+    assert pipeline("run", beside_another.manifest).code == 7
+    assert len(vendor.ledger.entries) == 2
+
+
+def test_the_plan_tells_of_one_that_serves_no_job_as_of_any_other(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    purchase = unknown.results()["purchases"][0]["id"]
+    for prompts in ({"walk": "a run"}, {"dance": "a dance"}):
+        unknown.write({"campaign.yaml": spring(prompts=prompts)})
+        assert pipeline("run", unknown.manifest).code == 7
+
+        planned = pipeline("plan", unknown.manifest, "--detailed-exitcode")
+        document = pipeline("plan", unknown.manifest, "--format", "json").document
+        comment = pipeline("plan", unknown.manifest, "--format", "markdown").out
+        saved = pipeline("plan", unknown.manifest, "--out", "plan.json")
+
+        assert planned.code == 2, planned.said
+        assert f"! {WALK} ({purchase})  needs attention, serves no job now: it is unknown" in planned.out
+        assert "Plan: 1 needing attention, 1 to keep" in planned.out
+        assert "1 create with an unknown outcome" in planned.out
+        assert f"`pipeline resolve campaign.yaml {purchase} --workflow-id ID`" in planned.out
+        assert document["unsettled"] == [{"purchase": purchase, "key": WALK}]
+        assert "spring: 1 attention; buys nothing" in comment
+        assert saved.code == 0, saved.said
+        assert pipeline("run", "plan.json").code == 7
+
+
+def test_a_command_that_is_suggested_means_one_purchase(
+    unknown: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    """Of the one key two are in attention: that of the old prompt, and that of the new one."""
+    first = unknown.results()["purchases"][0]["id"]
+    unknown.write({"campaign.yaml": spring(prompts={"walk": "a run"})})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+
+    ran = pipeline("run", unknown.manifest)
+
+    serving = unknown.jobs()[WALK]["purchase"]
+    assert serving != first
+    for ended in (ran, pipeline("plan", unknown.manifest), pipeline("status", unknown.manifest)):
+        assert "2 creates with an unknown outcome" in ended.out
+        assert f"`pipeline resolve campaign.yaml {serving} --workflow-id ID`" in ended.out
+    found = pipeline(
+        "resolve", unknown.manifest, serving, "--workflow-id", str(vendor.ledger.bought[1].workflow_id)
+    )
+    assert found.code == 0, found.said
+
+
+def test_one_purchase_that_several_jobs_share_is_one_create(
+    folder: Path, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    jobs = [{"id": "main", "matrix": {"locale": ["en", "fr"]}}]
+    project = campaign(folder, {"campaign.yaml": spring(prompts={"walk": "a walk"}, jobs=jobs)})
+    vendor.fail({"on": "create", "times": 1, "do": "close-after-processing"})
+    ran = pipeline("run", project.manifest)
+
+    for ended in (ran, pipeline("plan", project.manifest), pipeline("status", project.manifest)):
+        assert "1 create with an unknown outcome" in ended.out
+
+
 def test_where_no_job_asks_for_it_nothing_is_bought_again_and_that_is_said(
     unknown: Project, pipeline: Pipeline
 ) -> None:
