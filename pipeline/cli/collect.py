@@ -12,7 +12,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
-    NumberRange,
+    argument,
     campaign_options,
     executor_option,
     flag,
@@ -20,6 +20,7 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.parameters import NumberRange
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
@@ -36,7 +37,7 @@ _MOST_TOLD = 5
 
 
 @click.command("collect")
-@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
+@argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
 @flag(
     "--request-timeout",
     type=NumberRange(0.1, 3600),

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.options import (
     INPUT,
+    argument,
     format_option,
     read_variables,
     variable_names,
@@ -28,7 +29,7 @@ from pipeline.operations.installed import provider_problem
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, type=INPUT)
+@argument("paths", nargs=-1, required=True, type=INPUT)
 @format_option("text", "json", "github", "gitlab")
 @variable_options
 @verbosity_options
