@@ -26,6 +26,7 @@ from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
 from pipeline.errors import ExitCode, InvalidInput, counted, printable
 from pipeline.executors.choice import workers_of
+from pipeline.manifest.not_manifests import NotAManifest
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.collect_records import RecordsCollection
@@ -67,6 +68,8 @@ def command(source: Path | None, **given: Any) -> int:
         return _collect_records(records, given)
     try:
         workspace = open_workspace(source, flags)
+    except NotAManifest:
+        raise
     except InvalidInput as error:
         records = records_beside(source, record_paths(flags))
         if records is None:

@@ -1,10 +1,11 @@
 """The records of a campaign (a state or results) where there is no valid manifest."""
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, printable
 from pipeline.operations.workspace import (
     STATE_FOLDER,
     RecordPaths,
@@ -13,7 +14,7 @@ from pipeline.operations.workspace import (
 )
 from pipeline.paths import real_path
 from pipeline.results.file import read
-from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path
+from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"
@@ -48,13 +49,17 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
     """The records that `source` is, a state or results; None where it is neither.
 
     Raises:
-        InvalidInput: results that cannot be read.
+        InvalidInput: results that cannot be read; or nothing is there, and the name is not that of a manifest.
         UsageError: it is an address.
     """
     assert_path("collect", str(source))
-    if _begins_with(source, _SQLITE):
+    kind = kind_named(source)
+    # A manifest that was deleted may be meant by its name; any other name that leads nowhere is misspelled.
+    if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):
+        raise InvalidInput(f"{printable(str(source))}: there is no such file")
+    if kind == "a state" or _begins_with(source, _SQLITE):
         return _of_state(real_path(source), paths)
-    if source.name.endswith((".results.json", ".results.yaml", ".results.yml")):
+    if kind == "results":
         return _of_results(real_path(source), paths)
     return None
 

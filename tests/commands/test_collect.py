@@ -134,6 +134,43 @@ def test_a_manifest_that_does_not_read_beside_no_state_is_told(folder: Path, pip
     assert pipeline("collect", manifest).code == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["nosuch.db", ".pipeline/nosuch.db", "nosuch.results.json", "nosuch.json", "nosuch"]
+)
+def test_records_that_are_not_there_are_not_taken_for_others(
+    bought: Project, pipeline: Pipeline, name: str
+) -> None:
+    """The state beside a manifest stands for one that no longer reads, not for a path that is misspelled."""
+    ended = pipeline("collect", name)
+
+    assert ended.code == 3, ended.said
+    assert f"{name}: there is no such file" in ended.err
+    assert bought.output() == {}
+
+
+def test_a_manifest_that_was_deleted_leads_to_the_state_beside_it(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    bought.manifest.unlink()
+
+    assert pipeline("collect", bought.manifest).code == 0
+    assert len(bought.output()) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0 cut"])
+def test_a_damaged_state_is_not_taken_for_a_manifest_that_does_not_read(
+    bought: Project, pipeline: Pipeline, content: bytes
+) -> None:
+    (bought.folder / "other.db").write_bytes(content)
+
+    ended = pipeline("collect", "other.db")
+
+    assert ended.code == 3, ended.said
+    assert "other.db: " in ended.err
+    assert "UTF-8" not in ended.err
+    assert bought.output() == {}
+
+
 def test_what_an_interrupted_run_bought_is_followed_to_its_end(
     project: Project, pipeline: Pipeline, vendor: Emulator
 ) -> None:
