@@ -22,7 +22,7 @@ from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, printable, reason_of
 from pipeline.media.facts import as_json
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
@@ -54,7 +54,7 @@ class Downloader:
         try:
             wanted = self._wanted(tracked.purchase)
         except _BLOCKING as error:
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
             return
         files = sum(1 for _ in named(tracked.purchase, "", wanted.with_steps))
         self.calls.charge(files + (tracked.latest is None))
@@ -129,7 +129,7 @@ class Downloader:
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):
-            self._blocked(tracked, str(result))
+            self._blocked(tracked, _told(result))
         else:
             self._not_fetched(tracked, result)
 
@@ -150,7 +150,7 @@ class Downloader:
             self.outputs.sent(future.result())
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
         else:
             self._install(tracked, fetched)
 
@@ -183,7 +183,7 @@ class Downloader:
                         self.keep_still(digest, arrived.still)
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
             return
         if fetched.problem is not None:
             self.in_flight.defer(tracked, fetched.problem)
@@ -220,3 +220,10 @@ class Downloader:
 def _drop(fetched: FetchResult) -> None:
     for file in fetched.files.values():
         file.temporary.unlink(missing_ok=True)
+
+
+def _told(error: Exception) -> str:
+    """What stands in the way; of an error of the system's, also which file it is about."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{printable(str(error.filename))}: {reason_of(error)}"
+    return reason_of(error)
