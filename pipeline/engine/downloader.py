@@ -24,6 +24,7 @@ from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, printable, reason_of
 from pipeline.media.facts import as_json
+from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Fetched
@@ -226,4 +227,6 @@ def _told(error: Exception) -> str:
     """What stands in the way; of an error of the system's, also which file it is about."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{printable(str(error.filename))}: {reason_of(error)}"
+    if isinstance(error, UnicodeEncodeError):
+        return of_another_locale(error.object) or reason_of(error)
     return reason_of(error)
