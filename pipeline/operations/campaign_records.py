@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, printable
+from pipeline.manifest.discover import named_campaign
 from pipeline.operations.workspace import (
     STATE_FOLDER,
     RecordPaths,
     shown_path,
     state_location,
 )
-from pipeline.paths import real_path
-from pipeline.results.file import read
+from pipeline.paths import confined, project_of, real_path, writable
+from pipeline.results.file import ResultsFile, read
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
 
 _SQLITE = b"SQLite format 3\0"
@@ -114,11 +115,36 @@ def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> Campai
     )
 
 
+def _manifest_of(published: ResultsFile, results: Path) -> Path:
+    """The manifest that results name, which need not exist: a state and files go where it lies.
+
+    Results may be a stranger's, so it lies in their project and not hidden there; outside of it, where an operator
+    may keep results, it has to be one of that campaign.
+
+    Raises:
+        InvalidInput: it lies elsewhere.
+    """
+    named, folder = published.manifest, results.parent
+    root = project_of(folder)
+    try:
+        if Path(os.path.normpath(folder / named)).is_relative_to(root):
+            return writable(named, folder, root)
+        manifest = confined(named, folder, Path(folder.anchor))
+    except ValueError as error:
+        why = str(error)
+    else:
+        if named_campaign(manifest) == published.campaign:
+            return manifest
+        outside = f"it leads outside the project ({root.name or root}/)"
+        why = f"{outside}, and no manifest of '{published.campaign}' is there"
+    raise InvalidInput(f"{shown_path(results)}: it names the manifest '{printable(named)}': {why}")
+
+
 def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
     published = read(results, shown_path(results))
     if published is None:
         raise InvalidInput(f"{shown_path(results)}: there is no such file")
-    manifest = real_path(results.parent / published.manifest)
+    manifest = _manifest_of(published, results)
     emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"

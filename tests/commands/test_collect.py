@@ -1,5 +1,6 @@
 """`pipeline collect` fetches what is paid for: by the manifest, the state or the results alone. It buys nothing."""
 
+import json
 import re
 import shlex
 import shutil
@@ -96,6 +97,49 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
     assert len(bought.output()) == 2
     assert bought.results_file.read_bytes() == results
     assert len(vendor.ledger.entries) == 2
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (
+            "../elsewhere/campaign.yaml",
+            "it leads outside the project (project/), and no manifest of 'spring'",
+        ),
+        ("ABSOLUTE", "a path may not be absolute"),
+        (".git/campaign.yaml", "'.git' is hidden"),
+    ],
+)
+def test_results_of_a_stranger_have_nothing_written_elsewhere(
+    bought: Project, pipeline: Pipeline, manifest: str, told: str
+) -> None:
+    elsewhere = bought.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (bought.folder / ".git").mkdir()
+    document = bought.results()
+    document["manifest"] = str(elsewhere / "campaign.yaml") if manifest == "ABSOLUTE" else manifest
+    (bought.folder / "theirs.results.json").write_text(json.dumps(document))
+
+    ended = pipeline("collect", "theirs.results.json")
+
+    assert ended.code == 3, ended.said
+    assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
+    assert not list(elsewhere.iterdir())
+    assert not list((bought.folder / ".git").iterdir())
+
+
+def test_results_that_an_operator_keeps_elsewhere_are_enough(
+    project: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    assert pipeline("run", project.manifest, "--results", kept).code == 0
+    shutil.rmtree(project.folder / "output")
+
+    ended = pipeline("collect", kept / "spring.results.json")
+
+    assert ended.code == 0, ended.said
+    assert len(project.output()) == 2
 
 
 def test_a_state_is_not_joined_with_the_results_of_another_campaign(
