@@ -229,6 +229,11 @@ def printable(text: str, limit: int = 500) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
+def reason_of(error: Exception) -> str:
+    """Why, in the system's words: without the number and the quotes that Python puts around them."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """`number` and what there are of it: `1 job`, `2 jobs`. `many` is the plural, if not `one` with an s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"

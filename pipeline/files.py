@@ -133,6 +133,12 @@ def make_folders(folder: Path) -> None:
         each.mkdir(exist_ok=True)
 
 
+def in_the_way(folder: Path) -> Path:
+    """What is not a folder where one is needed: `folder`, or the first such on the way to it."""
+    way = (*reversed(folder.parents), folder)
+    return next((each for each in way if os.path.lexists(each) and not each.is_dir()), folder)
+
+
 def write_atomically(path: Path, content: bytes) -> Stamp:
     """Write beside `path`, sync, and put it in place: a reader sees the old bytes or the new, never a part.
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import sys
 import unicodedata
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
@@ -38,8 +39,7 @@ def confined(path: str, base: Path, root: Path) -> Path:
     Raises:
         ValueError: absolute, with a NUL or a backslash, outside the root, or unreachable; the message says which.
     """
-    if "\0" in path:
-        raise ValueError("a path cannot hold a NUL character")
+    check_name(path)
     if "\\" in path:
         raise ValueError("write paths with '/', so that they work on every system")
     if PurePosixPath(path).is_absolute() or re.match(r"[A-Za-z]:", path):
@@ -105,10 +105,12 @@ def check_name(path: str) -> None:
     """Refuse a path that no text can hold, and so neither a manifest nor a record.
 
     Raises:
-        ValueError: it is not UTF-8, which the message names, or holds a NUL character.
+        ValueError: it is not UTF-8, which the message names, or holds a NUL character; or the locale is another.
     """
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
+    if (misread := of_another_locale(path)) is not None:
+        raise ValueError(misread)
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -116,6 +118,24 @@ def check_name(path: str) -> None:
         with suppress(UnicodeEncodeError):
             shown = os.fsencode(path).decode(errors="backslashreplace")
         raise ValueError(f"the name of {shown} is not UTF-8; rename it") from None
+
+
+def of_another_locale(path: str) -> str | None:
+    """What to do about a sound name that cannot be used, as the locale says that names are not UTF-8; else None."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8" or path.isascii():
+        return None
+    try:
+        # From a manifest it comes as it is, from the system with its bytes escaped.
+        name = os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return None
+    except UnicodeEncodeError:
+        name = path
+    return (
+        f"the name of {name} needs UTF-8, and this locale has {encoding}; set one that has it "
+        "(LC_ALL=C.UTF-8), or PYTHONUTF8=1"
+    )
 
 
 def follow_links(path: Path) -> Path:

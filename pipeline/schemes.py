@@ -86,6 +86,12 @@ def assert_path(name: str, value: str | None, *, is_only_path: bool = False) -> 
     raise UsageError(f"{name} {shown}: expected a path, or an address that begins with one of {known}")
 
 
+def kind_named(path: Path) -> str | None:
+    """The kind of record that the name of `path` is for: results, decisions, or a state; None for none of them."""
+    name = path.name.lower()
+    return next((kind for kind, ends in _ENDS.items() if name.endswith(ends)), None)
+
+
 def assert_named_as(path: Path, kind: str = "") -> None:
     """Refuse the name of another kind of record than `kind` for a new file.
 
@@ -94,10 +100,9 @@ def assert_named_as(path: Path, kind: str = "") -> None:
     Raises:
         UsageError: the name is that of results, decisions or a state.
     """
-    name = path.name.lower()
-    for other, ends in _ENDS.items():
-        if other != kind and name.endswith(ends):
-            raise UsageError(f"{printable(str(path))}: that is a name for {other}; choose another")
+    other = kind_named(path)
+    if other not in {None, kind}:
+        raise UsageError(f"{printable(str(path))}: that is a name for {other}; choose another")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,14 @@ from stat import S_ISREG
 from pipeline import failpoints
 from pipeline.artifacts.base import NotOurs, Sender, Sending, Stamp, StoredObject, Upload
 from pipeline.errors import InvalidInput, Unfinished
-from pipeline.files import assert_takes_files, make_folders, open_temporary, sha256_of, sync_folder
+from pipeline.files import (
+    assert_takes_files,
+    in_the_way,
+    make_folders,
+    open_temporary,
+    sha256_of,
+    sync_folder,
+)
 
 _BLOCK = 1 << 20
 # How the name of a copy begins until it is whole.
@@ -95,7 +102,11 @@ class LocalFolder:
 
     def put(self, upload: Upload) -> None:
         folder = self._made_folder(upload.path)
-        upload.temporary.replace(self._on_disk(upload.path))
+        target = self._on_disk(upload.path)
+        try:
+            upload.temporary.replace(target)
+        except OSError as error:
+            raise Unfinished(f"{target}: cannot be written: {error.strerror}") from error
         self._unsynced.add(folder)
         failpoints.reach("after rename")
 
@@ -155,7 +166,8 @@ class LocalFolder:
         try:
             self._make(folder)
         except (FileExistsError, NotADirectoryError) as error:
-            raise NotOurs(f"{folder}: not a folder, so nothing is stored there; move it away") from error
+            found = in_the_way(Path(folder))
+            raise NotOurs(f"{found}: not a folder, so nothing is stored there; move it away") from error
         except OSError as error:
             raise Unfinished(f"{folder}: cannot be made: {error.strerror}") from error
         return folder

@@ -12,7 +12,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import (
     INPUT,
     CampaignFlags,
-    NumberRange,
+    argument,
     campaign_options,
     executor_option,
     flag,
@@ -20,11 +20,13 @@ from pipeline.cli.options import (
     selection_options,
     verbosity,
 )
+from pipeline.cli.parameters import NumberRange
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
 from pipeline.errors import ExitCode, InvalidInput, counted, printable
 from pipeline.executors.choice import workers_of
+from pipeline.manifest.not_manifests import NotAManifest
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.collect_records import RecordsCollection
@@ -36,7 +38,7 @@ _MOST_TOLD = 5
 
 
 @click.command("collect")
-@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
+@argument("source", type=INPUT, required=False, metavar="[MANIFEST|STATE|RESULTS]")
 @flag(
     "--request-timeout",
     type=NumberRange(0.1, 3600),
@@ -66,6 +68,8 @@ def command(source: Path | None, **given: Any) -> int:
         return _collect_records(records, given)
     try:
         workspace = open_workspace(source, flags)
+    except NotAManifest:
+        raise
     except InvalidInput as error:
         records = records_beside(source, record_paths(flags))
         if records is None:

@@ -11,6 +11,7 @@ from pipeline.cli.context import open_workspace
 from pipeline.cli.environment import is_terminal
 from pipeline.cli.options import (
     CampaignFlags,
+    argument,
     campaign_options,
     flag,
     required_manifest_argument,
@@ -33,7 +34,7 @@ _LONGEST = 2000
 
 @click.command("prune")
 @required_manifest_argument
-@click.argument("names", nargs=-1, metavar="[PURCHASE...]")
+@argument("names", nargs=-1, metavar="[PURCHASE...]")
 @flag("--replaced", is_flag=True, help="Also purchases that were replaced.")
 @flag("--yes", is_flag=True, help="Do not ask.")
 @selection_options

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import FILE, OUTPUT, NumberRange, flag, verbosity_options
+from pipeline.cli.options import FILE, OUTPUT, flag, verbosity_options
+from pipeline.cli.parameters import NumberRange
 from pipeline.cli.terminal import say
 from pipeline.errors import Unfinished
 from pipeline.jobs import JobKey

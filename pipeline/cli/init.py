@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import OUTPUT, verbosity, verbosity_options
+from pipeline.cli.options import OUTPUT, argument, verbosity, verbosity_options
 from pipeline.cli.terminal import say
 from pipeline.documents.yaml_reader import read_scalar
 from pipeline.errors import Unfinished, UsageError, printable
@@ -21,7 +21,7 @@ _WORKFLOW = ".github/workflows/campaigns.yml"
 
 
 @click.command("init")
-@click.argument("folder", type=OUTPUT, default=Path(), metavar="[DIR]")
+@argument("folder", type=OUTPUT, default=Path(), metavar="[DIR]")
 @verbosity_options
 def command(folder: Path) -> None:
     """Start a campaign in DIR, or here: a manifest, two images, a CI workflow and files for git.

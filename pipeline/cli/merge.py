@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import INPUT, OUTPUT, flag, format_option, verbosity, verbosity_options
+from pipeline.cli.options import INPUT, OUTPUT, argument, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json
 from pipeline.errors import counted, printable
 from pipeline.operations.merge import merge_files
 
 
 @click.command("merge")
-@click.argument("results", nargs=-1, required=True, type=INPUT)
+@argument("results", nargs=-1, required=True, type=INPUT)
 @flag("--out", required=True, type=OUTPUT, metavar="FILE", help="Where to write the result.")
 @format_option("text", "json")
 @verbosity_options

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pipeline.cli.options import verbosity
 from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError, reason_of
 from pipeline.files import assert_replaces
 from pipeline.jobs import Json
 from pipeline.operations.campaign_state import CampaignState
@@ -216,7 +216,7 @@ def _page(stack: ExitStack, state: CampaignState, note: NoteWriter, given: Mappi
     try:
         source, page = page_of_run(state, given["serve"], given["token_file"], lambda: note.note)
     except (InvalidInput, OSError) as error:
-        say(f"warning: {error}; the run continues without its page", err=True)
+        say(f"warning: {reason_of(error)}; the run continues without its page", err=True)
         return Observers()
     try:
         url = stack.enter_context(page.in_background())

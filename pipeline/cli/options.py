@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.cli.parameters import Argument, Flag, LocalPath
 from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
@@ -16,37 +17,15 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class NumberRange(click.FloatRange):
-    """A number in a range, and no NaN, which is in none and which no comparison refuses."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
-
-
-class LocalPath(click.Path):
-    """A path of this machine. An address is refused, of which nothing is shown: it may hold a password."""
-
-    def split_envvar_value(self, rv: str) -> list[str]:
-        """Several in one variable are separated by blanks, as those of other flags; a colon would cut an address."""
-        return rv.split()
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        # Not needed for `--help`.
-        from pipeline.schemes import assert_path
-
-        command = ctx.command.name if ctx is not None else None
-        name = param.opts[0] if isinstance(param, click.Option) else command
-        assert_path(name or "", str(value), is_only_path=True)
-        return super().convert(value, param, ctx)
-
-
 def flag(name: str, *arguments: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """A click option that can also be set by `PIPELINE_<NAME>`."""
     variable = "PIPELINE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")
-    return click.option(name, *arguments, envvar=variable, show_envvar=False, **settings)
+    return click.option(name, *arguments, cls=Flag, envvar=variable, show_envvar=False, **settings)
+
+
+def argument(name: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """A click argument; every command takes its own from here."""
+    return click.argument(name, cls=Argument, **settings)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
@@ -124,15 +103,15 @@ OUTPUT = LocalPath(path_type=Path)
 FILE = LocalPath(readable=False)
 
 # For commands that never guess which campaign is meant.
-required_manifest_argument = click.argument("manifest", type=INPUT)
+required_manifest_argument = argument("manifest", type=INPUT)
 # Left out, it is the one campaign of the working folder.
-manifest_argument = click.argument("manifest", type=INPUT, required=False, metavar="[MANIFEST]")
-manifests_argument = click.argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
+manifest_argument = argument("manifest", type=INPUT, required=False, metavar="[MANIFEST]")
+manifests_argument = argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
 
 
 def manifest_and_names(metavar: str) -> Callable[[Decorated], Decorated]:
     """An argument `words`: a manifest that may be left out, then names; `context.split_words` separates them."""
-    return click.argument("words", nargs=-1, metavar=f"[MANIFEST] {metavar}")
+    return argument("words", nargs=-1, metavar=f"[MANIFEST] {metavar}")
 
 
 variable_options = together(

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     INPUT,
     OUTPUT,
     CampaignFlags,
+    argument,
     campaign_options,
     flag,
     selection_options,
@@ -45,7 +46,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 @click.command("report")
-@click.argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
+@argument("manifests", nargs=-1, type=INPUT, metavar="[MANIFEST...]")
 @flag(
     "--out",
     type=OUTPUT,

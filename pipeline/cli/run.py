@@ -27,7 +27,7 @@ from pipeline.files import assert_replaces, write_atomically
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.outcome import Outcome
-from pipeline.operations.plan import assert_current, read_saved_plan
+from pipeline.operations.plan import assert_current, read_saved_plan, reading_manifest_of
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
@@ -161,9 +161,9 @@ def _open_workspace(source: Path, saved: SavedPlan | None, given: dict[str, Any]
         )
     if saved.emulated != given["emulate"] and not saved.emulated:
         raise UsageError("this plan was not made with --emulate")
-    workspace = open_workspace(
-        source.parent / saved.manifest, replace(flags, emulate=saved.emulated), saved.variables
-    )
+    flags = replace(flags, emulate=saved.emulated)
+    with reading_manifest_of(saved, source) as manifest:
+        workspace = open_workspace(manifest, flags, saved.variables)
     if workspace.campaign.name != saved.campaign:
         raise InvalidInput(f"{source}: a plan of '{saved.campaign}', not of '{workspace.campaign.name}'")
     return workspace

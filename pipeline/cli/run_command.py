@@ -10,7 +10,7 @@ from pipeline.cli.options import (
     FILE,
     INPUT,
     OUTPUT,
-    NumberRange,
+    argument,
     campaign_options,
     executor_option,
     flag,
@@ -20,6 +20,7 @@ from pipeline.cli.options import (
     shard_options,
     together,
 )
+from pipeline.cli.parameters import NumberRange
 
 
 def _assert_not_blank(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -124,7 +125,7 @@ log_format_option = flag(
 
 
 @click.command("run")
-@click.argument("source", type=INPUT, required=False, metavar="[MANIFEST|PLAN]")
+@argument("source", type=INPUT, required=False, metavar="[MANIFEST|PLAN]")
 @buying_options
 @selection_options
 @replanning_options

@@ -2,13 +2,13 @@
 
 import click
 
-from pipeline.cli.options import verbosity_options
+from pipeline.cli.options import argument, verbosity_options
 from pipeline.cli.terminal import say_json
 from pipeline.documents import schema
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(schema.available()))
+@argument("name", type=click.Choice(schema.available()))
 @verbosity_options
 def command(name: str) -> None:
     """Print the JSON Schema NAME."""

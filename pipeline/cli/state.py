@@ -62,5 +62,6 @@ def _read_stdin() -> Json:
     try:
         text = sys.stdin.read(_LARGEST)
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{_STDIN}: not UTF-8: {error}") from None
+        byte = error.object[error.start]
+        raise InvalidInput(f"{_STDIN}: not UTF-8 (byte 0x{byte:02X})") from None
     return parse_json(text.removeprefix("\ufeff"), _STDIN)

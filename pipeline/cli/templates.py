@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.environment import read_environment
-from pipeline.cli.options import OUTPUT, flag, format_option, verbosity, verbosity_options
+from pipeline.cli.options import OUTPUT, argument, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
 from pipeline.jobs import Json
@@ -25,7 +25,7 @@ from pipeline.operations.live_catalogue import (
 
 
 @click.command("templates")
-@click.argument("template_id", required=False, metavar="[ID]")
+@argument("template_id", required=False, metavar="[ID]")
 @flag("--refresh", is_flag=True, help="Ask the vendor for its live catalogue (v2), and show what differs.")
 @flag(
     "--write",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from pipeline.cli.environment import columns_of, is_github, wants_colour
-from pipeline.errors import Problem, printable
+from pipeline.errors import Problem, printable, reason_of
 from pipeline.planning.paint import Colour, Paint
 from pipeline.schemes import without_secrets
 
@@ -117,7 +117,7 @@ def _write(stream: TextIO, text: str) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
         if stream is not sys.stderr:
             gone = isinstance(error, BrokenPipeError)
-            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            reason = reason_of(error)
             raise Closed("" if gone else f"stdout cannot be written: {reason}") from error
 
 

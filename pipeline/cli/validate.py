@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.options import (
     INPUT,
+    argument,
     format_option,
     read_variables,
     variable_names,
@@ -28,7 +29,7 @@ from pipeline.operations.installed import provider_problem
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, type=INPUT)
+@argument("paths", nargs=-1, required=True, type=INPUT)
 @format_option("text", "json", "github", "gitlab")
 @variable_options
 @verbosity_options
@@ -41,7 +42,7 @@ def command(
     """
     overrides = read_variables(variables, variable_files)
     problems: list[Problem] = []
-    campaigns: list[tuple[Campaign, int]] = []
+    valid: list[tuple[Path, Campaign, int]] = []
     read: list[Campaign] = []
     found = find(paths)
     for path in found:
@@ -60,15 +61,15 @@ def command(
             problems.extend(campaign.warnings)
             if problem := provider_problem(campaign, "warning"):
                 problems.append(problem)
-            campaigns.append((campaign, number))
+            valid.append((path, campaign, number))
     if len(read) == len(found):  # what is not known of the others may be what a var is for
         check_used(variable_names(variables), read)
-    problems.extend(used_twice(campaign for campaign, _ in campaigns))
-    _print(problems, campaigns, output_format)
+    problems.extend(used_twice(campaign for _, campaign, _ in valid))
+    _print(problems, valid, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
 
 
-def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], output_format: str) -> None:
+def _print(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]], output_format: str) -> None:
     match output_format:
         case "json":
             say_json(as_json(problems))
@@ -78,18 +79,18 @@ def _print(problems: list[Problem], campaigns: list[tuple[Campaign, int]], outpu
             for line in as_github(problems):
                 say(line, command=True)
         case _:
-            _print_text(problems, campaigns)
+            _print_text(problems, valid)
 
 
-def _print_text(problems: list[Problem], campaigns: list[tuple[Campaign, int]]) -> None:
+def _print_text(problems: list[Problem], valid: Iterable[tuple[Path, Campaign, int]]) -> None:
     paint = paint_for(sys.stdout, no_color=verbosity().no_color)
     with untrusted_block():
         for line in problem_lines(problems, paint):
             say(line)
         if not verbosity().quiet:
-            for campaign, number in campaigns:
-                valid = paint("valid", "green")
-                say(f"{campaign.manifest.name}: {campaign.name} is {valid}, {counted(number, 'job')}")
+            word = paint("valid", "green")
+            for path, campaign, number in valid:
+                say(f"{printable(str(path))}: {campaign.name} is {word}, {counted(number, 'job')}")
 
 
 _LONGEST = 2000

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from pipeline.jobs import Json
 # A backslash that is escaped itself begins no escape, and two halves of a pair are one character.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPES = re.compile(rf"\\(?:u{_HIGH}\\u{_LOW}|u([0-9a-fA-F]{{4}})|.)", re.DOTALL)
+_WHOLE_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|\d+[.eE][\d.eE+-]*|(\d+)', re.DOTALL)
 _CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 
 
@@ -28,6 +30,11 @@ def parse_json(text: str, name: str) -> Json:
     except RecursionError:
         _refuse(name, f"nested more than {record_limits.DEEPEST} levels deep")
     except ValueError as error:
+        at, digits = _first_long_number(text)
+        if digits:
+            _refuse(
+                name, f"a number of {digits:,} digits is larger than any record has", *_position(text, at)
+            )
         _refuse(name, f"not valid JSON: {error}", *_position(text, _first_constant(text)))
     # Only an escape can name what is no character.
     may_hold_any = "\\u" in text
@@ -54,6 +61,15 @@ def _first_unstorable(text: str) -> int:
 def _first_constant(text: str) -> int:
     """Where the first number stands that is none; 0 where there is none."""
     return next((found.start() for found in _CONSTANTS.finditer(text) if found[1] is not None), 0)
+
+
+def _first_long_number(text: str) -> tuple[int, int]:
+    """Where the first whole number stands that has more digits than Python reads, and how many; 0, 0 without one."""
+    most = sys.get_int_max_str_digits()
+    for found in _WHOLE_NUMBERS.finditer(text):
+        if most and found[1] is not None and len(found[1]) > most:
+            return found.start(1), len(found[1])
+    return 0, 0
 
 
 def _position(text: str, at: int) -> tuple[int, int]:

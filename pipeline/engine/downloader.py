@@ -22,8 +22,9 @@ from pipeline.engine.in_flight import InFlight, TrackedPurchase
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished
+from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, printable, reason_of
 from pipeline.media.facts import as_json
+from pipeline.paths import of_another_locale
 from pipeline.providers.base import DownloadFailed, Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Status, WorkflowId
 from pipeline.state.transitions import Fetched
@@ -54,7 +55,7 @@ class Downloader:
         try:
             wanted = self._wanted(tracked.purchase)
         except _BLOCKING as error:
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
             return
         files = sum(1 for _ in named(tracked.purchase, "", wanted.with_steps))
         self.calls.charge(files + (tracked.latest is None))
@@ -129,7 +130,7 @@ class Downloader:
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):
-            self._blocked(tracked, str(result))
+            self._blocked(tracked, _told(result))
         else:
             self._not_fetched(tracked, result)
 
@@ -150,7 +151,7 @@ class Downloader:
             self.outputs.sent(future.result())
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
         else:
             self._install(tracked, fetched)
 
@@ -183,7 +184,7 @@ class Downloader:
                         self.keep_still(digest, arrived.still)
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, str(error))
+            self._blocked(tracked, _told(error))
             return
         if fetched.problem is not None:
             self.in_flight.defer(tracked, fetched.problem)
@@ -220,3 +221,12 @@ class Downloader:
 def _drop(fetched: FetchResult) -> None:
     for file in fetched.files.values():
         file.temporary.unlink(missing_ok=True)
+
+
+def _told(error: Exception) -> str:
+    """What stands in the way; of an error of the system's, also which file it is about."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{printable(str(error.filename))}: {reason_of(error)}"
+    if isinstance(error, UnicodeEncodeError):
+        return of_another_locale(error.object) or reason_of(error)
+    return reason_of(error)

@@ -95,6 +95,16 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
                 yield Path(where, name)
 
 
+def named_campaign(path: Path) -> str | None:
+    """The name at the top level of the file at `path`; None where none can be read."""
+    try:
+        root = read_yaml(path, str(path)).root
+    except InvalidInput:
+        return None
+    name = root.value.get("name") if isinstance(root.value, Mapping) else None
+    return name.value if name is not None and isinstance(name.value, str) else None
+
+
 def _is_campaign(path: Path, name: str) -> bool:
     try:
         root = read_yaml(path, name).root

@@ -8,12 +8,14 @@ from types import MappingProxyType
 
 from pipeline import paths
 from pipeline.documents import schema
+from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, in_order
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
 from pipeline.manifest.extends import read_layers
 from pipeline.manifest.model import Campaign
+from pipeline.manifest.not_manifests import refuse_document, refuse_named, refuse_state
 from pipeline.record_limits import check_value
 
 _MOST_JOBS_CHECKED = 20_000
@@ -35,13 +37,14 @@ def load(
     `provider` over its provider's name.
 
     Raises:
+        NotAManifest: a record, or a saved plan, is given for one.
         InvalidInput: with every problem, in the order of their positions.
     """
     name = name or str(path)
     _check_variables(variables)
     manifest = _followed(path, name)
     root = paths.project_root(manifest)
-    document = read_layers(manifest, name, root)
+    document = _read(manifest, name, root)
     problems = [_of_the_operator(problem) for problem in schema.check(document, "campaign")]
     campaign = build_campaign(document, manifest, root, variables, problems)
     if campaign is not None and provider is not None:
@@ -55,6 +58,23 @@ def load(
     reported = {problem.position for problem in problems}
     problems += [warning for warning in document.warnings if warning.position not in reported]
     return replace(campaign, warnings=tuple(in_order(problems)))
+
+
+def _read(manifest: Path, name: str, root: Path) -> Document:
+    """The merged tree of a manifest.
+
+    Raises:
+        NotAManifest: it is something else, whose every line would be wrong.
+        InvalidInput: it, or a file that it extends, cannot be read.
+    """
+    refuse_state(manifest, name)
+    try:
+        document = read_layers(manifest, name, root)
+    except InvalidInput:
+        refuse_named(manifest, name)
+        raise
+    refuse_document(document.root, name)
+    return document
 
 
 def _check_variables(variables: Mapping[str, Json]) -> None:

@@ -1,19 +1,21 @@
 """The records of a campaign (a state or results) where there is no valid manifest."""
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, printable
+from pipeline.manifest.discover import named_campaign
 from pipeline.operations.workspace import (
     STATE_FOLDER,
     RecordPaths,
     shown_path,
     state_location,
 )
-from pipeline.paths import real_path
-from pipeline.results.file import read
-from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path
+from pipeline.paths import confined, project_of, real_path, writable
+from pipeline.results.file import ResultsFile, read
+from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named
 
 _SQLITE = b"SQLite format 3\0"
 _EMULATED = ".emulated"
@@ -48,13 +50,17 @@ def records_at(source: Path, paths: RecordPaths) -> CampaignRecords | None:
     """The records that `source` is, a state or results; None where it is neither.
 
     Raises:
-        InvalidInput: results that cannot be read.
+        InvalidInput: results that cannot be read; or nothing is there, and the name is not that of a manifest.
         UsageError: it is an address.
     """
     assert_path("collect", str(source))
-    if _begins_with(source, _SQLITE):
+    kind = kind_named(source)
+    # A manifest that was deleted may be meant by its name; any other name that leads nowhere is misspelled.
+    if not os.path.lexists(source) and (kind is not None or source.suffix.lower() not in {".yaml", ".yml"}):
+        raise InvalidInput(f"{printable(str(source))}: there is no such file")
+    if kind == "a state" or _begins_with(source, _SQLITE):
         return _of_state(real_path(source), paths)
-    if source.name.endswith((".results.json", ".results.yaml", ".results.yml")):
+    if kind == "results":
         return _of_results(real_path(source), paths)
     return None
 
@@ -109,11 +115,36 @@ def _of_database(state: DatabaseUrl, folder: Path, paths: RecordPaths) -> Campai
     )
 
 
+def _manifest_of(published: ResultsFile, results: Path) -> Path:
+    """The manifest that results name, which need not exist: a state and files go where it lies.
+
+    Results may be a stranger's, so it lies in their project and not hidden there; outside of it, where an operator
+    may keep results, it has to be one of that campaign.
+
+    Raises:
+        InvalidInput: it lies elsewhere.
+    """
+    named, folder = published.manifest, results.parent
+    root = project_of(folder)
+    try:
+        if Path(os.path.normpath(folder / named)).is_relative_to(root):
+            return writable(named, folder, root)
+        manifest = confined(named, folder, Path(folder.anchor))
+    except ValueError as error:
+        why = str(error)
+    else:
+        if named_campaign(manifest) == published.campaign:
+            return manifest
+        outside = f"it leads outside the project ({root.name or root}/)"
+        why = f"{outside}, and no manifest of '{published.campaign}' is there"
+    raise InvalidInput(f"{shown_path(results)}: it names the manifest '{printable(named)}': {why}")
+
+
 def _of_results(results: Path, paths: RecordPaths) -> CampaignRecords:
     published = read(results, shown_path(results))
     if published is None:
         raise InvalidInput(f"{shown_path(results)}: there is no such file")
-    manifest = real_path(results.parent / published.manifest)
+    manifest = _manifest_of(published, results)
     emulated = results.name.removesuffix(results.suffix).endswith(f"{_EMULATED}.results")
     name = f"{published.campaign}{_EMULATED}" if emulated else published.campaign
     default = manifest.parent / STATE_FOLDER / f"{name}.db"

@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable
+from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
 from pipeline.files import read_limited
 from pipeline.jobs import Json
 from pipeline.operations.workspace import TOOL
@@ -94,7 +94,7 @@ def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[Purc
         before = None
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{printable(str(out))}: cannot be read, so it is not overwritten: {error}"
+            f"{printable(str(out))}: cannot be read, so it is not overwritten: {reason_of(error)}"
         ) from error
     if before is None or before.campaign != campaign:
         raise UsageError(

@@ -1,20 +1,23 @@
 """The plan of a campaign as it stands, and saved plans on disk."""
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
-from pipeline.errors import InvalidInput, Problem, Unfinished
+from pipeline.errors import InvalidInput, Problem, Unfinished, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
 from pipeline.jobs import Json
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.workspace import relative, shown_path
+from pipeline.paths import confined, project_of, readable, real_path, refuse_hidden
 from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions
 from pipeline.planning.saved_plan import SavedPlan, departures, from_json, to_json
@@ -113,6 +116,39 @@ def read_saved_plan(path: Path) -> SavedPlan | None:
     if findings:
         raise InvalidInput([Problem(f"{shown_path(path)}: {finding}") for finding in findings])
     return from_json(document)
+
+
+@contextmanager
+def reading_manifest_of(saved: SavedPlan, plan: Path) -> Iterator[Path]:
+    """The manifest that a plan names which was saved at `plan`, to be read within this.
+
+    A plan may be a stranger's, and what is wrong with a manifest is reported with its lines: so it is confined as
+    files are that a manifest names. An operator's plan may lie outside of the project; then no line is quoted.
+
+    Raises:
+        InvalidInput: the path is absolute, hidden or of no file of the plan's project; or the manifest is wrong.
+    """
+    manifest, folder = plan.parent / saved.manifest, real_path(plan.parent)
+    root = project_of(folder)
+    is_inside = Path(os.path.normpath(folder / saved.manifest)).is_relative_to(root)
+    try:
+        if is_inside:
+            readable(saved.manifest, folder, root)
+        else:
+            real = confined(saved.manifest, folder, Path(folder.anchor))
+            refuse_hidden(real.relative_to(project_of(real.parent)))
+    except ValueError as error:
+        raise InvalidInput(f"{plan}: it names the manifest '{printable(saved.manifest)}': {error}") from None
+    try:
+        yield manifest
+    except InvalidInput:
+        if is_inside:
+            raise
+        shown = printable(os.path.normpath(manifest))
+        raise InvalidInput(
+            f"{plan}: it names the manifest '{shown}', which is wrong or none; "
+            f"it lies outside the project of the plan ({root.name or root}/), so validate it by its own name"
+        ) from None
 
 
 def assert_current(saved: SavedPlan, plan: Plan, name: str) -> None:

@@ -12,7 +12,7 @@ from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.paths import is_too_long, project_root, real_path
+from pipeline.paths import is_too_long, of_another_locale, project_root, real_path
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (
@@ -293,6 +293,8 @@ def _assert_recordable(output: str) -> None:
     Raises:
         UsageError: they cannot. A folder of this machine may have any bytes for a name.
     """
+    if (misread := of_another_locale(output)) is not None:
+        raise UsageError(f"--output: {misread}")
     try:
         output.encode()
     except UnicodeEncodeError:

@@ -16,7 +16,7 @@ from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
-from pipeline.errors import InvalidInput, Position, Problem
+from pipeline.errors import InvalidInput, Position, Problem, reason_of
 from pipeline.files import Stamp, open_regular, read_limited, stamp, write_atomically
 from pipeline.jobs import Json
 from pipeline.media.facts import MediaMap
@@ -138,7 +138,7 @@ def read(path: Path, name: str) -> ResultsFile | None:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
         _refuse(name, line, f"cannot be read: not UTF-8 (byte 0x{error.object[error.start]:02X})", column)
     except (OSError, ValueError) as error:
-        _refuse(name, 1, f"cannot be read: {error}")
+        _refuse(name, 1, f"cannot be read: {reason_of(error)}")
     document = _read_document(path, text, name)
     findings = schema.check_json(document, "results")
     if findings or not isinstance(document, dict):

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
 
-from pipeline.errors import UsageError, printable
+from pipeline.errors import UsageError, printable, reason_of
 from pipeline.telemetry.exposition import CONTENT_TYPE
 
 # Seconds that one client may take to ask.
@@ -26,7 +26,7 @@ def listening(address: str, text: Callable[[], str]) -> Iterator[str]:
         family, _, _, _, bound = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         server = _Server(family, bound, text)
     except (OSError, OverflowError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = reason_of(error)
         raise UsageError(f"--metrics {printable(address, 100)}: cannot listen there: {reason}") from None
     with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -1,5 +1,6 @@
 """`pipeline collect` fetches what is paid for: by the manifest, the state or the results alone. It buys nothing."""
 
+import json
 import re
 import shlex
 import shutil
@@ -98,6 +99,49 @@ def test_the_results_alone_are_enough(bought: Project, pipeline: Pipeline, vendo
     assert len(vendor.ledger.entries) == 2
 
 
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (
+            "../elsewhere/campaign.yaml",
+            "it leads outside the project (project/), and no manifest of 'spring'",
+        ),
+        ("ABSOLUTE", "a path may not be absolute"),
+        (".git/campaign.yaml", "'.git' is hidden"),
+    ],
+)
+def test_results_of_a_stranger_have_nothing_written_elsewhere(
+    bought: Project, pipeline: Pipeline, manifest: str, told: str
+) -> None:
+    elsewhere = bought.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (bought.folder / ".git").mkdir()
+    document = bought.results()
+    document["manifest"] = str(elsewhere / "campaign.yaml") if manifest == "ABSOLUTE" else manifest
+    (bought.folder / "theirs.results.json").write_text(json.dumps(document))
+
+    ended = pipeline("collect", "theirs.results.json")
+
+    assert ended.code == 3, ended.said
+    assert f"theirs.results.json: it names the manifest '{document['manifest']}': {told}" in ended.err
+    assert not list(elsewhere.iterdir())
+    assert not list((bought.folder / ".git").iterdir())
+
+
+def test_results_that_an_operator_keeps_elsewhere_are_enough(
+    project: Project, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    assert pipeline("run", project.manifest, "--results", kept).code == 0
+    shutil.rmtree(project.folder / "output")
+
+    ended = pipeline("collect", kept / "spring.results.json")
+
+    assert ended.code == 0, ended.said
+    assert len(project.output()) == 2
+
+
 def test_a_state_is_not_joined_with_the_results_of_another_campaign(
     bought: Project, pipeline: Pipeline
 ) -> None:
@@ -132,6 +176,43 @@ def test_a_manifest_that_does_not_read_beside_no_state_is_told(folder: Path, pip
     manifest.write_text("version: [")
 
     assert pipeline("collect", manifest).code == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["nosuch.db", ".pipeline/nosuch.db", "nosuch.results.json", "nosuch.json", "nosuch"]
+)
+def test_records_that_are_not_there_are_not_taken_for_others(
+    bought: Project, pipeline: Pipeline, name: str
+) -> None:
+    """The state beside a manifest stands for one that no longer reads, not for a path that is misspelled."""
+    ended = pipeline("collect", name)
+
+    assert ended.code == 3, ended.said
+    assert f"{name}: there is no such file" in ended.err
+    assert bought.output() == {}
+
+
+def test_a_manifest_that_was_deleted_leads_to_the_state_beside_it(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    bought.manifest.unlink()
+
+    assert pipeline("collect", bought.manifest).code == 0
+    assert len(bought.output()) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0 cut"])
+def test_a_damaged_state_is_not_taken_for_a_manifest_that_does_not_read(
+    bought: Project, pipeline: Pipeline, content: bytes
+) -> None:
+    (bought.folder / "other.db").write_bytes(content)
+
+    ended = pipeline("collect", "other.db")
+
+    assert ended.code == 3, ended.said
+    assert "other.db: " in ended.err
+    assert "UTF-8" not in ended.err
+    assert bought.output() == {}
 
 
 def test_what_an_interrupted_run_bought_is_followed_to_its_end(

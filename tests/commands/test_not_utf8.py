@@ -1,10 +1,12 @@
-"""Output folders whose path is not UTF-8, which no results can name: refused before anything is bought."""
+"""Names that are not UTF-8, which no record can hold, and those that a locale cannot read: refused before buying."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
-from support.campaigns import Project, campaign
+from support.campaigns import Project, campaign, picture, spring
+from support.processes import Running
 
 from pipeline.emulator.embedded import Emulator
 
@@ -48,3 +50,49 @@ def test_so_is_one_in_a_working_folder_that_is_not_utf8_unless_the_results_name_
     assert pipeline("run", "../campaigns/campaign.yaml", "--output", "../films").code == 0
     assert '"../films/' in project.results_file.read_text("utf-8")
     assert creates(vendor) == 2
+
+
+IN_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONWARNINGS": "default"}
+SOUND = "na\u00efve-\U0001f44d"
+
+
+@pytest.mark.parametrize("images", [[f"images/{SOUND}.png"], {"glob": "images/*.png"}])
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_of_a_sound_name_that_the_locale_cannot_read_the_locale_is_blamed(
+    folder: Path, vendor: Emulator, start: Callable[..., Running], images: object, command: str
+) -> None:
+    campaign(
+        folder,
+        {"campaign.yaml": spring(image_sets={"shoes": images}), f"images/{SOUND}.png": picture()},
+    )
+
+    ended = start(command, "campaign.yaml", **IN_ASCII).ended()
+
+    assert ended.code == 3, ended.said
+    assert (
+        "needs UTF-8, and this locale has ascii; set one that has it (LC_ALL=C.UTF-8), or PYTHONUTF8=1"
+        in ended.err
+    )
+    assert "rename" not in ended.said
+    assert "codec" not in ended.said
+    assert creates(vendor) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("plan", f"{SOUND}.yaml"), 3), (("run", "campaign.yaml", "--output", SOUND), 64)],
+)
+def test_so_it_is_of_a_path_on_the_command_line(
+    project: Project,
+    vendor: Emulator,
+    start: Callable[..., Running],
+    arguments: tuple[str, ...],
+    code: int,
+) -> None:
+    project.manifest.with_name(f"{SOUND}.yaml").write_bytes(project.manifest.read_bytes())
+
+    ended = start(*arguments, **IN_ASCII).ended()
+
+    assert ended.code == code, ended.said
+    assert "this locale has ascii" in ended.err
+    assert creates(vendor) == 0

@@ -388,3 +388,58 @@ def test_a_rehearsal_stays_one(project: Project, pipeline: Pipeline, vendor: Emu
 
     assert document["arguments"]["emulate"] is True
     assert vendor.ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (".env", "'.env' is hidden, and hidden files are not read"),
+        ("sub/../.git/config", "'.git' is hidden"),
+        ("link.yaml", "'.env' is hidden"),
+        ("out.yaml", "it leads outside the project"),
+        ("../.env", "'.env' is hidden"),
+        ("../secrets.txt", "lies outside the project of the plan"),
+        ("ABSOLUTE", "a path may not be absolute"),
+    ],
+)
+def test_it_has_no_other_file_quoted_than_a_manifest_could(
+    project: Project, pipeline: Pipeline, named: str, told: str
+) -> None:
+    """A plan may come from a stranger's pull request, and what is wrong with a manifest is told with its lines."""
+    secret = "TOKEN=hunter2\n"
+    outside = project.folder.parent / "secrets.txt"
+    for path in (project.folder / ".env", project.folder / ".git/config", outside, outside.with_name(".env")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(secret)
+    (project.folder / "sub").mkdir()
+    (project.folder / "link.yaml").symlink_to(".env")
+    (project.folder / "out.yaml").symlink_to(outside)
+    document = save(pipeline, project)
+    document["manifest"] = str(outside) if named == "ABSOLUTE" else named
+    Path(FILE).write_text(json.dumps(document))
+
+    ended = pipeline("run", FILE)
+
+    assert ended.code == 3, ended.said
+    assert told in ended.err
+    assert f"{FILE}: it names the manifest" in ended.err
+    assert "hunter2" not in ended.said
+
+
+def test_one_that_lies_elsewhere_is_carried_out_and_quotes_nothing(
+    project: Project, pipeline: Pipeline, vendor: Emulator, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plans" / FILE
+    plan.parent.mkdir()
+    assert pipeline("plan", project.manifest, "--out", plan).code == 0
+    text = project.manifest.read_text()
+    project.manifest.write_text("version: hunter2\n")
+
+    ended = pipeline("run", plan)
+    assert ended.code == 3, ended.said
+    assert "campaign.yaml', which is wrong or none" in ended.err
+    assert "hunter2" not in ended.said
+
+    project.manifest.write_text(text)
+    assert pipeline("run", plan).code == 0
+    assert len(vendor.ledger.bought) == 2

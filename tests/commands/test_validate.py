@@ -60,8 +60,23 @@ def test_a_folder_holds_every_campaign_below_it(project: Project, offline: Pipel
     ended = offline("validate", ".")
 
     assert ended.code == 0, ended.said
-    assert "spring is valid" in ended.out
-    assert "autumn is valid" in ended.out
+    assert ended.out.splitlines() == [
+        "campaign.yaml: spring is valid, 2 jobs",
+        "more/autumn.yaml: autumn is valid, 2 jobs",
+    ]
+
+
+def test_campaigns_of_several_folders_are_told_apart_by_their_paths(folder: Path, offline: Pipeline) -> None:
+    for name in ("x", "y"):
+        campaign(folder / name, {"campaign.yaml": spring(name=name)})
+
+    ended = offline("validate", "x", "y/campaign.yaml")
+
+    assert ended.code == 0, ended.said
+    assert [line.partition(" is ")[0] for line in ended.out.splitlines()] == [
+        "x/campaign.yaml: x",
+        "y/campaign.yaml: y",
+    ]
 
 
 def test_one_name_for_two_campaigns_is_an_error(project: Project, offline: Pipeline) -> None:

@@ -1,6 +1,7 @@
 """Files follow their jobs, and nothing that is not ours is ever harmed."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 from support.protection import fails_without
 
 from artifacts.folder import Campaign, bought, digest, film, job
-from pipeline.artifacts.base import NotOurs, Stamp
+from pipeline.artifacts.base import NotOurs, Stamp, Upload
 from pipeline.artifacts.file_names import named
 from pipeline.artifacts.local_folder import LocalFolder
+from pipeline.errors import Unfinished
 from pipeline.planning.plan import Presence
 from pipeline.purchases import Step
 
@@ -287,6 +289,30 @@ def test_a_file_in_the_place_of_a_folder_is_left_alone(out: Path) -> None:
     with pytest.raises(NotOurs, match="not a folder"):
         campaign.put(new)
     assert campaign.files() == {"old.mp4": "film", "r": "mine"}
+
+
+@pytest.mark.parametrize("way", ["", "r", "r/deep"])
+def test_of_a_path_the_part_that_is_in_the_way_is_named(out: Path, way: str) -> None:
+    a = job("a", path="r/deep/er/a", asks="x")
+    campaign = Campaign(out, [bought(1, a, "film")])
+    shutil.rmtree(out, ignore_errors=True)
+    (out / way).parent.mkdir(parents=True, exist_ok=True)
+    (out / way).write_text("mine")
+
+    with pytest.raises(NotOurs, match=f"^{re.escape(str(out / way))}: not a folder, so nothing is stored"):
+        campaign.fetch(campaign.purchases[0], "r/deep/er/a.mp4", "film")
+
+
+def test_a_folder_that_is_gone_when_a_file_is_put_in_place_is_told_in_words(
+    out: Path, tmp_path: Path
+) -> None:
+    """As where somebody moves it away during a run."""
+    fetched = tmp_path / "gone" / "film.tmp"
+
+    with pytest.raises(Unfinished) as told:
+        LocalFolder(out).put(Upload(fetched, "r/a.mp4", digest("film")))
+
+    assert str(told.value) == f"{out}/r/a.mp4: cannot be written: No such file or directory"
 
 
 def test_a_foreign_file_under_the_name_for_what_is_set_aside_is_left_alone(out: Path) -> None:

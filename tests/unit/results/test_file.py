@@ -221,6 +221,13 @@ def test_a_link_that_leads_nowhere_is_not_taken_for_no_file(tmp_path: Path) -> N
         read(tmp_path / NAME, NAME)
 
 
+def test_why_it_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / NAME).symlink_to(NAME)
+    with pytest.raises(InvalidInput) as told:
+        read(tmp_path / NAME, NAME)
+    assert "Errno" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
@@ -229,6 +236,10 @@ def test_a_link_that_leads_nowhere_is_not_taken_for_no_file(tmp_path: Path) -> N
         (b'"\\\\ud800 \\ud83d\\udc4d\\uDC4d"', "3:32: an escape that stands for no character"),
         (b'{"a\\ud83d": 1}', "3:14: an escape that stands for no character"),
         (b'["NaN", NaN]', "3:19: not valid JSON: NaN is not a number"),
+        (
+            b'"' + b"1" * 5000 + b'"\n, "x": 0.' + b"1" * 5000 + b', "y": ' + b"1" * 5000,
+            "4:5017: a number of 5,000 digits",
+        ),
         (b'"\xc3\xa9\xff"', "3:13: cannot be read: not UTF-8 (byte 0xFF)"),
         (b'"\0"', "3:12: not JSON"),
     ],
@@ -269,7 +280,7 @@ def test_a_merge_conflict_is_named_with_its_line_and_the_way_out(tmp_path: Path,
         ("[" * 100_000, "nested more than"),
         (b"\xff\xfe", "cannot be read"),
         ('{"version": 2}', "version"),
-        ("1" * 5000, "not valid JSON"),
+        ("1" * 5000, ":1:1: a number of 5,000 digits is larger than any record has"),
     ],
 )
 def test_what_is_no_results_manifest_is_refused_with_its_place(

@@ -1,0 +1,67 @@
+"""What click makes of the words of a command line: kinds of flags, of arguments, and of their values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from pipeline.errors import UsageError
+
+
+class _NeverEmpty(click.Parameter):
+    """A word of the command line that is not empty.
+
+    `--state "$DB"` with DB unset names no state. Taken for a flag that was left out, it would be the usual state,
+    in which nothing of what was bought is known. Only an empty variable of the environment is as good as none.
+    """
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        given = opts.get(self.name or "")
+        words = given if isinstance(given, list | tuple) else (given,)
+        if "" in words and not ctx.resilient_parsing:
+            raise UsageError(self._complaint())
+        return super().consume_value(ctx, opts)
+
+    def _complaint(self) -> str:
+        raise NotImplementedError
+
+
+class Flag(_NeverEmpty, click.Option):
+    """A flag. Where it takes a value, that is not empty."""
+
+    def _complaint(self) -> str:
+        return f"{self.opts[0]} is empty; leave it out, or is a variable unset?"
+
+
+class Argument(_NeverEmpty, click.Argument):
+    """A word without a flag, which is not empty."""
+
+    def _complaint(self) -> str:
+        return "an argument is empty; leave it out, or is a variable unset?"
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range, and no NaN, which is in none and which no comparison refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+class LocalPath(click.Path):
+    """A path of this machine. An address is refused, of which nothing is shown: it may hold a password."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Several in one variable are separated by blanks, as those of other flags; a colon would cut an address."""
+        return rv.split()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        # Not needed for `--help`.
+        from pipeline.schemes import assert_path
+
+        command = ctx.command.name if ctx is not None else None
+        name = param.opts[0] if isinstance(param, click.Option) else command
+        assert_path(name or "", str(value), is_only_path=True)
+        return super().convert(value, param, ctx)

@@ -1,0 +1,86 @@
+"""An empty value is never taken for one that was left out: in CI it is that of a variable that is not set."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+
+from pipeline.cli.main import cli
+from pipeline.emulator.embedded import Emulator
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Each command below `command`, with the words that call it."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from commands(found, *path, name)
+
+
+def takes_a_value(parameter: click.Parameter) -> bool:
+    return not (isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count))
+
+
+FLAGS = [
+    (path, parameter.opts[0])
+    for path, command in commands(cli)
+    for parameter in command.params
+    if isinstance(parameter, click.Option) and takes_a_value(parameter)
+]
+TAKING_ARGUMENTS = [
+    path
+    for path, command in commands(cli)
+    if any(isinstance(parameter, click.Argument) for parameter in command.params)
+]
+
+
+def test_there_are_flags_and_arguments_to_look_at() -> None:
+    assert (("run",), "--state") in FLAGS
+    assert ("state", "export") in TAKING_ARGUMENTS
+
+
+@pytest.mark.parametrize(
+    ("path", "flag"), FLAGS, ids=lambda each: each if isinstance(each, str) else "-".join(each)
+)
+def test_an_empty_value_of_a_flag_is_wrong_usage(offline: Pipeline, path: tuple[str, ...], flag: str) -> None:
+    for words in ((flag, ""), (f"{flag}=",)):
+        ended = offline(*path, *words)
+
+        assert ended.code == 64, ended.said
+        assert ended.err.endswith(f"error: {flag} is empty; leave it out, or is a variable unset?\n")
+
+
+@pytest.mark.parametrize("path", TAKING_ARGUMENTS, ids="-".join)
+def test_an_empty_argument_is_wrong_usage(offline: Pipeline, path: tuple[str, ...]) -> None:
+    ended = offline(*path, "")
+
+    assert ended.code == 64, ended.said
+    assert ended.err.endswith("error: an argument is empty; leave it out, or is a variable unset?\n")
+
+
+def test_nothing_is_bought_into_another_state_than_the_one_that_was_meant(
+    project: Project, pipeline: Pipeline, vendor: Emulator
+) -> None:
+    assert pipeline("run", project.manifest, "--state", "team.db", "--results", "team.results.json").code == 0
+    before = project.tree()
+
+    assert pipeline("run", project.manifest, "--state", "", "--yes").code == 64
+
+    assert len(vendor.ledger.entries) == 2
+    assert project.tree() == before
+
+
+def test_an_empty_variable_of_the_environment_is_as_good_as_none(
+    project: Project, pipeline: Pipeline
+) -> None:
+    pipeline.set("PIPELINE_STATE", "")
+    pipeline.set("PIPELINE_SELECT", "")
+
+    assert pipeline("run", project.manifest).code == 0
+    assert (project.folder / ".pipeline" / "spring.db").exists()

@@ -1,0 +1,91 @@
+"""What lies beside a manifest and is given for it is told as what it is, and not as a manifest full of mistakes."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.calling import Pipeline
+from support.campaigns import Project
+
+COMMANDS = ["run", "plan", "validate", "expand", "status"]
+WALK = "main/loop/red/walk"
+
+
+@pytest.fixture
+def bought(project: Project, pipeline: Pipeline) -> Project:
+    assert pipeline("run", project.manifest).code == 0
+    assert pipeline("approve", project.manifest, WALK).code == 0
+    assert pipeline("plan", project.manifest, "--out", "saved.json").code == 0
+    return project
+
+
+def told(pipeline: Pipeline, command: str, name: str) -> str:
+    """What a command says of the file `name`, in its one line."""
+    ended = pipeline(command, name)
+    assert ended.code == 3, ended.said
+    [line] = [line for line in ended.said.splitlines() if name in line]
+    assert ended.said.count("\n") == 1
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("spring.results.json", "this is a results manifest; name its manifest, campaign.yaml"),
+        ("spring.decisions.yaml", "this is a decisions file; name its campaign's manifest"),
+        (
+            ".pipeline/spring.db",
+            "this is a state (a SQLite database), which only `collect` takes; name its campaign's manifest",
+        ),
+    ],
+)
+def test_a_record_is_told_as_one(
+    bought: Project, pipeline: Pipeline, command: str, name: str, expected: str
+) -> None:
+    assert told(pipeline, command, name) == f"{name}: {expected}"
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
+def test_a_saved_plan_is_told_as_one(bought: Project, pipeline: Pipeline, command: str) -> None:
+    expected = "saved.json: this is a saved plan, which only `run` takes; name its manifest, campaign.yaml"
+    assert told(pipeline, command, "saved.json") == expected
+
+
+def test_results_under_another_name_are_told_too(bought: Project, pipeline: Pipeline) -> None:
+    (bought.folder / "sub").mkdir()
+    shutil.copy(bought.results_file, bought.folder / "sub/copy.yaml")
+
+    expected = "sub/copy.yaml: this is a results manifest; name its manifest, sub/campaign.yaml"
+    assert told(pipeline, "plan", "sub/copy.yaml") == expected
+
+
+def large(path: Path) -> None:
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**document, "tool": "x" * (3 << 20)}))
+
+
+def conflicting(path: Path) -> None:
+    path.write_text(f"<<<<<<< ours\n{path.read_text()}")
+
+
+@pytest.mark.parametrize("damage", [large, conflicting])
+def test_results_that_are_no_manifest_s_text_are_told_too(
+    bought: Project, pipeline: Pipeline, damage: Callable[[Path], None]
+) -> None:
+    damage(bought.results_file)
+
+    expected = "spring.results.json: this is a results manifest; name its campaign's manifest"
+    assert told(pipeline, "plan", "spring.results.json") == expected
+
+
+def test_collect_does_not_take_them_for_a_manifest_that_does_not_read(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    shutil.rmtree(bought.folder / "output")
+
+    for name in ("saved.json", "spring.decisions.yaml"):
+        assert "name its" in told(pipeline, "collect", name)
+    assert bought.output() == {}
