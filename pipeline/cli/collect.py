@@ -23,6 +23,7 @@ from pipeline.cli.options import (
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
+from pipeline.documents.problem_list import listed, number_of
 from pipeline.errors import ExitCode, InvalidInput, counted, printable
 from pipeline.executors.choice import workers_of
 from pipeline.operations.campaign_records import CampaignRecords, records_at, records_beside
@@ -93,7 +94,8 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
 
 def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
-    for line in problem_lines(error.problems[:_MOST_TOLD], paint):
+    told = listed(error.problems[:_MOST_TOLD], number_of("error", error.problems))
+    for line in problem_lines(told, paint):
         say(line, err=True)
     say(
         f"{source} cannot be read, so everything that {shown_path(records.state)} knows is collected.",

@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from pipeline.cli.environment import is_terminal
+from pipeline.cli.environment import can_redraw, is_terminal
 from pipeline.cli.options import verbosity
 from pipeline.cli.progress import (
     BarReporter,
@@ -152,7 +152,7 @@ class RunConsole:
     def _open_shown_reporter(self) -> AbstractContextManager[Reporter]:
         if (log := json_log()) is not None:
             return closing(LogReporter(log, quiet=verbosity().quiet))
-        if is_terminal(sys.stderr) and not verbosity().quiet:
+        if can_redraw(sys.stderr) and not verbosity().quiet:
             return closing(BarReporter(sys.stderr, verbose=verbosity().verbose > 0))
         return open_line_reporter()
 
@@ -167,12 +167,16 @@ class RunConsole:
 
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         inputs = self._run.report.inputs
-        for key, job_status in list(_failed_or_unknown(outcome.jobs, inputs))[:_MOST_LISTED]:
+        wrong = list(_failed_or_unknown(outcome.jobs, inputs))
+        for key, job_status in wrong[:_MOST_LISTED]:
             error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
             if _is_unknown(job_status):
                 error = unknown_outcome(error)
             line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
+        if len(wrong) > _MOST_LISTED:
+            target = self._state.workspace.target
+            yield f"  and {len(wrong) - _MOST_LISTED:,} more; `pipeline status {target}` lists all of them"
         for purchase in outcome.unsettled:
             line = f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now"
             yield self._paint(line, "red")

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     verbosity_options,
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
+from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
 from pipeline.jobs import Json
 from pipeline.manifest.campaign_checks import check_used, used_twice
@@ -98,11 +99,11 @@ _LONGEST = 2000
 def as_json(problems: Iterable[Problem]) -> dict[str, Json]:
     """As `terraform validate -json` has it: severity, summary, detail, range, snippet."""
     listed = list(problems)
-    errors = sum(each.severity == "error" for each in listed)
+    errors = number_of("error", listed)
     return {
         "valid": errors == 0,
         "error_count": errors,
-        "warning_count": len(listed) - errors,
+        "warning_count": number_of("warning", listed),
         "diagnostics": [_diagnostic(each) for each in listed],
     }
 

@@ -9,6 +9,7 @@ from shutil import disk_usage
 
 from pipeline import system
 from pipeline.artifacts.opening import open_files
+from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
@@ -88,7 +89,8 @@ def _is_installed(name: str) -> bool:
 
 def _first_problem(error: InvalidInput) -> str:
     errors = [each for each in error.problems if each.severity == "error"] or list(error.problems)
-    more = f" (and {len(errors) - 1:,} more; see pipeline validate)" if len(errors) > 1 else ""
+    number = number_of("error", errors)
+    more = f" (and {number - 1:,} more; see pipeline validate)" if number > 1 else ""
     return f"{printable(str(errors[0]), 1000)}{more}"
 
 

@@ -100,6 +100,21 @@ def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> N
     assert first["range"]["start"] == {"line": 6, "column": 5}
 
 
+def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline) -> None:
+    manifest = folder / "campaign.yaml"
+    options = "background_urls: ['https://a.example/b.mp4'], prompt: '{{ i }}'"
+    manifest.write_text(
+        f"version: 1\nname: x\ntemplates: {{a: {{template_id: overlay_gray_5443, options: {{{options}}}}}}}\n"
+        f"image_sets: {{s: ['https://a.example/red.png']}}\njobs: [{{id: m, matrix: {{i: {list(range(300))}}}}}]\n"
+    )
+
+    document = offline("validate", manifest, "--format", "json").document
+
+    assert document["error_count"] == 300
+    assert len(document["diagnostics"]) == 4
+    assert offline("validate", manifest).out.count("error:") == 4
+
+
 def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline) -> None:
     shoes = ", ".join(f"https://cdn.example.com/{number}.png" for number in range(20))
     line = f"image_sets: {{shoes: [{shoes}, nowhere.png]}}"

@@ -211,3 +211,9 @@ def test_of_a_long_list_only_what_is_wrong_is_looked_at_closely(monkeypatch: pyt
     assert [each.path for each in findings(long, validator)] == [(1000, "id"), (1001, "long name")]
     assert wrong in looked_at
     assert len(looked_at) < 10
+
+
+def test_where_checking_stops_it_says_so() -> None:
+    found = told("".join(f"key{number}: 1\n" for number in range(1000)))
+    assert len(found) == 201
+    assert found[-1].endswith("too many problems: checking stops here, and there may be more")
