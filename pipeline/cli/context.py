@@ -60,9 +60,8 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
 
 def say_warnings(campaign: Campaign) -> None:
     """Tell what is doubtful about a manifest, beside what a command prints."""
-    if not verbosity().quiet:
-        for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
-            say(line, err=True)
+    for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
+        say(line, err=True)
 
 
 def record_paths(flags: CampaignFlags) -> RecordPaths:

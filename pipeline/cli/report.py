@@ -115,9 +115,8 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         results = Path(flags.results) if flags.results else results_beside(path, emulated=flags.emulate)
         if results is None or not results.is_file():
             raise
-        if not verbosity().quiet:
-            reason = "cannot be read; the page shows what its results say, without limits and prices"
-            say(f"warning: {printable(str(path))} {reason}", err=True)
+        reason = "cannot be read; the page shows what its results say, without limits and prices"
+        say(f"warning: {printable(str(path))} {reason}", err=True)
         return _of_results(results, flags)
     return of_workspace(workspace)
 

@@ -112,10 +112,10 @@ class RunConsole:
         return outcome
 
     def _announce(self, plan: Plan) -> None:
-        if verbosity().quiet:
-            return
         for warning in problem_lines(self._state.workspace.campaign.warnings, self._paint):
             self._say(warning)
+        if verbosity().quiet:
+            return
         lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
         for line in lines:
             self._say(line)
