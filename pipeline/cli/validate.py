@@ -20,7 +20,7 @@ from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untru
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
 from pipeline.jobs import Json
-from pipeline.manifest.campaign_checks import check_used, used_twice
+from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -64,6 +64,7 @@ def command(
             campaigns.append((campaign, number))
     if len(read) == len(found):  # what is not known of the others may be what a var is for
         check_used(variable_names(variables), read)
+        problems.extend(unused_in_files(variable_files, read))
     problems.extend(used_twice(campaign for campaign, _ in campaigns))
     _print(problems, campaigns, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK

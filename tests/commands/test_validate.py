@@ -100,6 +100,22 @@ def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> N
     assert first["range"]["start"] == {"line": 6, "column": 5}
 
 
+def test_a_name_in_a_file_of_vars_that_nothing_uses_is_a_warning(project: Project, offline: Pipeline) -> None:
+    prompts = {"walk": "a walk in {{ season }}"}
+    project.write({"campaign.yaml": spring(vars={"season": "spring"}, prompts=prompts)})
+    project.write({"vars.yaml": "season: autumn\nseson: winter\n"})
+    told = "vars.yaml:2:1: seson: nothing in the manifest uses this var (did you mean 'season'?)"
+
+    for command in (["validate"], ["plan"], ["expand"], ["run", "--frozen", "--emulate"]):
+        ended = offline(*command, project.manifest, "--var-file", "vars.yaml")
+        assert f"warning: {told}" in ended.said
+        assert ended.code == (4 if "run" in command else 0)
+    assert "uses this var" not in offline("status", project.manifest, "--var-file", "vars.yaml").said
+
+    project.write({"other.yaml": spring(name="other", prompts={"walk": "in {{ seson }}"})})
+    assert "uses this var" not in offline("validate", ".", "--var-file", "vars.yaml").said
+
+
 def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline) -> None:
     manifest = folder / "campaign.yaml"
     options = "background_urls: ['https://a.example/b.mp4'], prompt: '{{ i }}'"
