@@ -512,6 +512,8 @@ def test_an_unknown_outcome_that_serves_no_job_any_more_is_named(
 
     assert ended.code == 7
     assert f"{WALK} ({unknown}): needs attention, serves no job now" in ended.out
+    planned = pipeline("plan", project.manifest).out
+    assert f"{WALK}  orphan: its job is no longer in the manifest, and it needs attention" in planned
 
 
 def test_three_unknown_outcomes_in_a_row_stop_buying(
