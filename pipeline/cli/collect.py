@@ -42,12 +42,16 @@ _MOST_TOLD = 5
     "--request-timeout",
     type=NumberRange(0.1, 3600),
     default=60.0,
-    help="How many seconds one request may take.",
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one request may take.",
 )
 @flag(
     "--poll-interval",
     type=NumberRange(0.1, 3600),
     default=30.0,
+    show_default=True,
+    metavar="SECONDS",
     help="The longest wait between two polls of one workflow.",
 )
 @executor_option

@@ -65,7 +65,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @selection_options
 @campaign_options
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
-    """Make a gallery of what MANIFEST made, which opens from disk. Needs no key, no network and no state.
+    """Make a gallery of what was made for MANIFEST; it opens from disk. Needs no key, no network and no state.
 
     Several campaigns each get a page of their own; with --out or --single, they share one. A results manifest
     can be given instead of a campaign manifest.
