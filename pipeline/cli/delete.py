@@ -40,7 +40,8 @@ _LONGEST = 2000
 def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
     """Delete orphans that have ended, here and at the vendor: purchases whose job has left the manifest.
 
-    What serves a job stays, and so does what it was made from. A workflow that cannot be proven to be this campaign's is left alone, unless you give its purchase's id.
+    What serves a job stays, and so does what it was made from. A workflow that cannot be proven to be this
+    campaign's is left alone, unless you give its purchase's id.
     """
     if names and (given["select"] or given["exclude"] or given["replaced"]):
         raise UsageError("name purchases by their ids or select them, not both")

@@ -197,7 +197,7 @@ class RunConsole:
             if statuses and not plan.asks_vendor:
                 yield "Nothing to collect."
         elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
-            yield "Nothing was bought: all of it was bought before."
+            yield "Nothing was bought: everything was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if any(job_status.status == Status.DONE.value for job_status in statuses):

@@ -42,11 +42,11 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
     yield Finding(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
     yield from _provider(workspace)
     yield from _state(workspace)
-    yield _folder("results", behind_links(workspace.results).parent, "--results")
+    yield _writable("results", behind_links(workspace.results).parent, workspace.results_name, "--results")
     if workspace.local_output is None:
         yield _object_store(workspace)
     else:
-        yield _folder("output", workspace.local_output, "--output")
+        yield _writable("output", workspace.local_output, shown_path(workspace.local_output), "--output")
     yield _disk(workspace.local_output or workspace.scratch)
     yield from check_vendor(workspace)
     yield check_git(workspace)
@@ -141,7 +141,7 @@ def _assert_state_can_be_written(state: StateLocation) -> None:
         )
 
 
-def _folder(check: str, folder: Path, name: str) -> Finding:
+def _writable(check: str, folder: Path, shown: str, name: str) -> Finding:
     """Whether files can be made in a folder, as far as that shows without making one."""
     if (reason := what_is_in_the_way(folder)) is not None:
         return failed(
@@ -149,7 +149,7 @@ def _folder(check: str, folder: Path, name: str) -> Finding:
             f"nothing can be written there: {printable(reason)}; make it writable, or name another with {name}",
             ExitCode.INVALID,
         )
-    return Finding(check=check, message=f"{printable(shown_path(folder))} can be written")
+    return Finding(check=check, message=f"{printable(shown)} can be written")
 
 
 def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
