@@ -450,7 +450,7 @@ def test_a_run_serves_its_own_page_to_its_end(
 
     ended = running.ended()
     assert ended.code == 0, ended.said
-    status: dict[str, str] = {}
+    stands: dict[str, str] = {}
     for line in told:
         event = json.loads(line.removeprefix("data: "))
         for change in event["campaigns"]:
