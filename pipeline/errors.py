@@ -80,19 +80,24 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+Severity = Literal["error", "warning"]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with an input: what, where, and what was expected.
 
     `path` is the place in the document (`templates.overlay.options`), empty for the file as a whole.
-    `source` is the line of the file at `position`, quoted to the reader.
+    `source` is the line of the file at `position`, quoted to the reader. One that is `unlisted` stands for
+    so many others, as nobody reads thousands that are alike.
     """
 
     message: str
     position: Position | None = None
     path: str = ""
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
     source: str = ""
+    unlisted: int = 0
 
     def __str__(self) -> str:
         where = [str(part) for part in (self.position, self.path) if part]
@@ -103,7 +108,8 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Each problem once, by position; what has none comes first."""
     nowhere = Position("", 0, 0)
     return sorted(
-        dict.fromkeys(problems), key=lambda each: (each.position or nowhere, each.path, each.message)
+        dict.fromkeys(problems),
+        key=lambda each: (each.position or nowhere, each.unlisted, each.path, each.message),
     )
 
 

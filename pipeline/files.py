@@ -186,6 +186,26 @@ def assert_writable(path: Path) -> None:
     assert_takes_files(path.parent, _unfinished(path))
 
 
+def what_is_in_the_way(folder: Path) -> str | None:
+    """Why no file can be made in `folder`, which may have to be made first; None where nothing shows.
+
+    Writes nothing.
+    """
+    for each in (folder, *folder.parents):
+        try:
+            mode = each.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if each.is_symlink():
+                return f"{each} is a link that leads nowhere"
+            continue
+        except OSError as error:
+            return f"{each}: {error.strerror}"
+        if not stat.S_ISDIR(mode):
+            return f"{each} is not a folder"
+        return None if os.access(each, os.W_OK | os.X_OK) else f"{each} is not writable for you"
+    return None
+
+
 def assert_takes_files(folder: Path, prefix: str) -> None:
     """Make sure that a file can be made in `folder`; one whose name begins with `prefix` is, and taken away again.
 

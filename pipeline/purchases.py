@@ -31,6 +31,17 @@ class Status(StrEnum):
     DONE = "done"
 
 
+# By status, what a sentence says of a purchase.
+_PHRASES = {
+    Status.SUBMITTING: "is being bought",
+    Status.ATTENTION: "needs attention",
+    Status.VOID: "bought nothing",
+    Status.SUBMITTED: "is still running",
+    Status.FAILED: "has failed",
+    Status.SUCCEEDED: "has succeeded",
+    Status.DONE: "is done",
+}
+
 # What takes the place of a status where no purchase serves a job.
 PENDING = "pending"
 
@@ -100,6 +111,11 @@ class Purchase:
     error: str | None = None
     deleted: bool = False
     again: bool = False
+
+    @property
+    def in_words(self) -> str:
+        """How it stands, to be put behind its name in a sentence."""
+        return "is deleted" if self.deleted else _PHRASES[self.status]
 
     @property
     def age(self) -> tuple[str, str]:

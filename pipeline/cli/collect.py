@@ -24,6 +24,7 @@ from pipeline.cli.parameters import NumberRange
 from pipeline.cli.run_output import RunConsole, open_line_reporter
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json
+from pipeline.documents.problem_list import listed, number_of
 from pipeline.errors import ExitCode, InvalidInput, counted, printable
 from pipeline.executors.choice import workers_of
 from pipeline.manifest.not_manifests import NotAManifest
@@ -43,12 +44,16 @@ _MOST_TOLD = 5
     "--request-timeout",
     type=NumberRange(0.1, 3600),
     default=60.0,
-    help="How many seconds one request may take.",
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one request may take.",
 )
 @flag(
     "--poll-interval",
     type=NumberRange(0.1, 3600),
     default=30.0,
+    show_default=True,
+    metavar="SECONDS",
     help="The longest wait between two polls of one workflow.",
 )
 @executor_option
@@ -97,7 +102,8 @@ def _collect_campaign(workspace: Workspace, given: dict[str, Any]) -> int:
 
 def _tell_problems(source: Path, error: InvalidInput, records: CampaignRecords) -> None:
     paint = paint_for(sys.stderr, no_color=verbosity().no_color)
-    for line in problem_lines(error.problems[:_MOST_TOLD], paint):
+    told = listed(error.problems[:_MOST_TOLD], number_of("error", error.problems))
+    for line in problem_lines(told, paint):
         say(line, err=True)
     say(
         f"{source} cannot be read, so everything that {shown_path(records.state)} knows is collected.",

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ from pipeline.artifacts.file_names import MEDIA_SUFFIXES
 from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
-from pipeline.errors import UsageError, printable
+from pipeline.errors import Problem, UsageError, printable
 from pipeline.jobs import Json
-from pipeline.manifest.campaign_checks import assert_used_once, check_used
+from pipeline.manifest.campaign_checks import assert_used_once, check_used, unused_in_files
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign
@@ -51,18 +52,27 @@ def open_workspaces(manifests: Iterable[Path], flags: CampaignFlags) -> list[Wor
     """
     variables = read_variables(flags.variables, flags.variable_files)
     paths, environment = record_paths(flags), read_environment()
-    workspaces = [workspace_of(load(each, variables=variables), paths, environment) for each in manifests]
-    campaigns = [workspace.campaign for workspace in workspaces]
+    campaigns = [load(each, variables=variables) for each in manifests]
     check_used(variable_names(flags.variables), campaigns)
     assert_used_once(campaigns)
-    return workspaces
+    return [
+        workspace_of(campaign, paths, environment)
+        for campaign in with_warnings(campaigns, unused_in_files(flags.variable_files, campaigns))
+    ]
+
+
+def with_warnings(campaigns: Sequence[Campaign], warnings: Sequence[Problem]) -> list[Campaign]:
+    """The campaigns, of which the first has the warnings that are about all of them."""
+    return [
+        replace(campaign, warnings=(*warnings, *campaign.warnings)) if number == 0 else campaign
+        for number, campaign in enumerate(campaigns)
+    ]
 
 
 def say_warnings(campaign: Campaign) -> None:
     """Tell what is doubtful about a manifest, beside what a command prints."""
-    if not verbosity().quiet:
-        for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
-            say(line, err=True)
+    for line in problem_lines(campaign.warnings, paint_for(sys.stderr, no_color=verbosity().no_color)):
+        say(line, err=True)
 
 
 def record_paths(flags: CampaignFlags) -> RecordPaths:

@@ -35,14 +35,15 @@ _LONGEST = 2000
 @click.command("prune")
 @required_manifest_argument
 @argument("names", nargs=-1, metavar="[PURCHASE...]")
-@flag("--replaced", is_flag=True, help="Also purchases that were replaced.")
+@flag("--replaced", is_flag=True, help="Also delete purchases that were replaced.")
 @flag("--yes", is_flag=True, help="Do not ask.")
 @selection_options
 @campaign_options
 def prune(manifest: Path, names: tuple[str, ...], **given: Any) -> int:
-    """Delete finished orphans, here and at the vendor, but nothing that serves a job or that it was made from.
+    """Delete orphans that have ended, here and at the vendor: purchases whose job has left the manifest.
 
-    A workflow that cannot be proven to be this campaign's is left alone, unless you give its purchase's id.
+    What serves a job stays, and so does what it was made from. A workflow that cannot be proven to be this
+    campaign's is left alone, unless you give its purchase's id.
     """
     if names and (given["select"] or given["exclude"] or given["replaced"]):
         raise UsageError("name purchases by their ids or select them, not both")

@@ -12,8 +12,15 @@ from pipeline.jobs import JobKey
 
 
 @click.command("emulator")
-@flag("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@flag("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 picks a free one.")
+@flag("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="The address to listen on.")
+@flag(
+    "--port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="The port; 0 picks a free one.",
+)
 @flag(
     "--dir",
     "folder",
@@ -23,8 +30,21 @@ from pipeline.jobs import JobKey
     metavar="DIR",
     help="The folder for its data.",
 )
-@flag("--duration", default=2.0, type=NumberRange(0, 86400), help="How many seconds a workflow takes.")
-@flag("--credits", "balance", type=click.IntRange(0), help="The credit balance (default: unlimited).")
+@flag(
+    "--duration",
+    default=2.0,
+    show_default=True,
+    type=NumberRange(0, 86400),
+    metavar="SECONDS",
+    help="How long a workflow takes.",
+)
+@flag(
+    "--credits",
+    "balance",
+    type=click.IntRange(0),
+    metavar="N",
+    help="The credit balance (default: unlimited).",
+)
 @flag(
     "--size", default="640x360", show_default=True, metavar="WxH", help="The size of the images and videos."
 )
@@ -34,7 +54,7 @@ from pipeline.jobs import JobKey
     metavar="FILE",
     help="A file of faults to inject (YAML or JSON).",
 )
-@flag("--key", help="The key to accept (default: any).")
+@flag("--key", metavar="KEY", help="The key to accept (default: any).")
 @verbosity_options
 def command(
     host: str,

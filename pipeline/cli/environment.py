@@ -37,6 +37,11 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def can_redraw(stream: TextIO) -> bool:
+    """Whether what `stream` shows can be written over. A terminal that is called dumb takes plain lines only."""
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
 def columns_of(stream: TextIO) -> int | None:
     """The width of the terminal behind `stream`; None where there is none, or it is unknown."""
     try:
@@ -47,8 +52,8 @@ def columns_of(stream: TextIO) -> int | None:
 
 def wants_colour(stream: TextIO, *, no_color: bool) -> bool:
     """Colour only for a terminal, and never where it is not wanted (https://no-color.org)."""
-    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return not plain and is_terminal(stream)
+    plain = no_color or bool(os.environ.get("NO_COLOR"))
+    return not plain and can_redraw(stream)
 
 
 def is_github() -> bool:

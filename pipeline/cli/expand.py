@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.context import campaign_here, say_warnings
+from pipeline.cli.context import campaign_here, say_warnings, with_warnings
 from pipeline.cli.options import (
     CampaignFlags,
     campaign_options,
@@ -19,7 +19,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import printable
 from pipeline.jobs import Job, Json, canonical_json
-from pipeline.manifest.campaign_checks import check_used
+from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 
@@ -43,6 +43,7 @@ def command(
     else:
         campaign = load(manifest, variables=read_variables(flags.variables, flags.variable_files))
         check_used(variable_names(flags.variables), [campaign])
+        [campaign] = with_warnings([campaign], unused_in_files(flags.variable_files, [campaign]))
         say_warnings(campaign)
         jobs = expand(campaign)
     if output_format == "text":

@@ -45,11 +45,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rate": ("pipeline.cli.rate", "Send your rating to the vendor."),
     "collect": ("pipeline.cli.collect", "Download what is paid for but not here; buys nothing."),
     "show": ("pipeline.cli.show", "Show everything known about a job or a purchase."),
-    "verify": ("pipeline.cli.verify", "Check that manifest, state, results and files agree."),
+    "verify": ("pipeline.cli.verify", "Check that manifest, state and results agree."),
     "status": ("pipeline.cli.status", "Show the status of the jobs."),
     "results": ("pipeline.cli.results", "Rewrite the results manifest."),
-    "merge": ("pipeline.cli.merge", "Merge results manifests, for example of two branches."),
-    "report": ("pipeline.cli.report", "Make a gallery of the results that opens from disk."),
+    "merge": ("pipeline.cli.merge", "Merge results manifests, for example from two branches."),
+    "report": ("pipeline.cli.report", "Make a gallery of the results; it opens from disk."),
     "serve": ("pipeline.cli.serve", "Serve the gallery live: progress, and review in the browser."),
     "resolve": ("pipeline.cli.resolve", "Resolve a purchase whose outcome is unknown."),
     "state": ("pipeline.cli.state", "Export or import the state as JSON."),
@@ -130,7 +130,7 @@ class LazyGroup(click.Group):
 @click.version_option(pipeline.__version__, prog_name="pipeline")
 @verbosity_options
 def cli() -> None:
-    """Media campaigns in git: YAML in, videos out, never paid twice.
+    """Media campaigns in git: YAML in, videos out, and nothing paid for twice.
 
     A campaign is a manifest of templates, image sets and prompts. `validate` it, `plan` it, `run` it.
     """

@@ -81,7 +81,7 @@ verbosity_options = together(
         is_flag=True,
         expose_value=False,
         callback=_set_verbosity,
-        help="Print problems only.",
+        help="Print only problems, and what you asked to see.",
     ),
     flag("--no-color", is_flag=True, expose_value=False, callback=_set_verbosity, help="No colours."),
 )

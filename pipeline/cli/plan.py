@@ -29,7 +29,7 @@ from pipeline.operations.plan import plan_of, save_plan
 from pipeline.operations.selection import plan_options
 from pipeline.planning.markdown import as_markdown
 from pipeline.planning.plan import Plan
-from pipeline.planning.show import as_json, as_text
+from pipeline.planning.show import as_json, as_text, problems
 
 
 @click.command("plan")
@@ -97,4 +97,4 @@ def _print_text(plans: dict[str, Plan]) -> None:
         for name, plan in plans.items():
             if len(plans) > 1:
                 say(paint(f"{name}:", "cyan"))
-            say_all(as_text(plan, paint))
+            say_all(problems(plan, paint) if verbosity().quiet else as_text(plan, paint))

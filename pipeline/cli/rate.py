@@ -14,7 +14,9 @@ from pipeline.operations.rate import rate
 
 @click.command("rate")
 @manifest_and_names("KEY|PURCHASE...")
-@flag("--rating", type=click.IntRange(1, 5), help="Stars (default: those of the decisions file).")
+@flag(
+    "--rating", type=click.IntRange(1, 5), metavar="N", help="Stars (default: those of the decisions file)."
+)
 @flag("--delivered", is_flag=True, help="Mark them as delivered now.")
 @campaign_options
 def command(words: tuple[str, ...], rating: int | None, delivered: bool, **flags: object) -> None:

@@ -66,7 +66,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @selection_options
 @campaign_options
 def command(manifests: tuple[Path, ...], **given: Any) -> None:
-    """Make a gallery of what MANIFEST made, which opens from disk. Needs no key, no network and no state.
+    """Make a gallery of what was made for MANIFEST; it opens from disk. Needs no key, no network and no state.
 
     Several campaigns each get a page of their own; with --out or --single, they share one. A results manifest
     can be given instead of a campaign manifest.
@@ -116,9 +116,8 @@ def _on_disk(path: Path, flags: CampaignFlags) -> RecordsOnDisk:
         results = Path(flags.results) if flags.results else results_beside(path, emulated=flags.emulate)
         if results is None or not results.is_file():
             raise
-        if not verbosity().quiet:
-            reason = "cannot be read; the page shows what its results say, without limits and prices"
-            say(f"warning: {printable(str(path))} {reason}", err=True)
+        reason = "cannot be read; the page shows what its results say, without limits and prices"
+        say(f"warning: {printable(str(path))} {reason}", err=True)
         return _of_results(results, flags)
     return of_workspace(workspace)
 

@@ -30,7 +30,7 @@ review_options = together(
     flag(
         "--at", "moment", type=float, metavar="SECONDS", help="The moment in the video that --note is about."
     ),
-    flag("--rating", type=click.IntRange(1, 5), help="Stars."),
+    flag("--rating", type=click.IntRange(1, 5), metavar="N", help="Stars."),
     flag("--as", "by", metavar="NAME", help="Who decides (default: git's user.name)."),
     campaign_options,
 )
@@ -46,7 +46,7 @@ def approve(words: tuple[str, ...], **given: Any) -> None:
 @click.command("reject")
 @review_options
 def reject(words: tuple[str, ...], **given: Any) -> None:
-    """Reject a take: for people to read, and withdraws an approval. Buys nothing."""
+    """Reject a take, for people to see; this withdraws an approval. Buys nothing."""
     _decide(Verdict.REJECTED, words, given)
 
 

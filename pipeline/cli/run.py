@@ -17,7 +17,7 @@ from pipeline.cli.context import campaign_here, open_workspace, plan_arguments
 from pipeline.cli.documents import outcome_document
 from pipeline.cli.environment import is_terminal, program
 from pipeline.cli.observing import Events, Observers, events_to, final_tally, observers
-from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags, verbosity
+from pipeline.cli.options import DEFAULT_LISTEN, CampaignFlags
 from pipeline.cli.run_output import RunConsole
 from pipeline.cli.signals import stopping
 from pipeline.cli.terminal import say, say_json, say_on_stderr
@@ -107,7 +107,7 @@ def _webhooks(stack: ExitStack, workspace: Workspace, given: Mapping[str, Any]) 
             )
         return None
     webhooks = stack.enter_context(receiving(workspace, url, listen))
-    if not webhooks.templates and not verbosity().quiet:
+    if not webhooks.templates:
         say_on_stderr(
             "warning: the catalogue lists no template of this campaign as taking a webhook, so none is sent; "
             "`webhook: true` in a file under `catalog.file` marks one that does"

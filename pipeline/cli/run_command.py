@@ -44,6 +44,7 @@ pacing_options = together(
         "--request-timeout",
         type=NumberRange(0.1, 3600),
         default=60.0,
+        show_default=True,
         metavar="SECONDS",
         help="How long one request may take.",
     ),
@@ -51,6 +52,7 @@ pacing_options = together(
         "--poll-interval",
         type=NumberRange(0.1, 3600),
         default=30.0,
+        show_default=True,
         metavar="SECONDS",
         help="The longest wait between two polls of one workflow.",
     ),
@@ -96,11 +98,9 @@ observing_options = together(
         metavar="[ADDR]",
         help=f"Show the run as a live page, at {DEFAULT_LISTEN} or at ADDR.",
     ),
-    flag("--token-file", type=OUTPUT, metavar="FILE", help="The page's token (mode 0600)."),
-    flag("--metrics", metavar="ADDR", help="Metrics for Prometheus at http://ADDR/metrics, as HOST:PORT."),
-    flag(
-        "--metrics-file", type=FILE, metavar="FILE", help="Metrics in FILE.prom, for the textfile collector."
-    ),
+    flag("--token-file", type=OUTPUT, metavar="FILE", help="A file with the page's token (mode 0600)."),
+    flag("--metrics", metavar="ADDR", help="Serve Prometheus metrics at http://ADDR/metrics (HOST:PORT)."),
+    flag("--metrics-file", type=FILE, metavar="FILE", help="Write metrics to FILE, for the node exporter."),
 )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from pipeline.cli.environment import is_terminal
+from pipeline.cli.environment import can_redraw, is_terminal
 from pipeline.cli.options import verbosity
 from pipeline.cli.progress import (
     BarReporter,
@@ -112,10 +112,10 @@ class RunConsole:
         return outcome
 
     def _announce(self, plan: Plan) -> None:
-        if verbosity().quiet:
-            return
         for warning in problem_lines(self._state.workspace.campaign.warnings, self._paint):
             self._say(warning)
+        if verbosity().quiet:
+            return
         lines = as_text(plan, self._paint) if len(plan.entries) <= _MOST_LISTED else totals(plan, self._paint)
         for line in lines:
             self._say(line)
@@ -152,7 +152,7 @@ class RunConsole:
     def _open_shown_reporter(self) -> AbstractContextManager[Reporter]:
         if (log := json_log()) is not None:
             return closing(LogReporter(log, quiet=verbosity().quiet))
-        if is_terminal(sys.stderr) and not verbosity().quiet:
+        if can_redraw(sys.stderr) and not verbosity().quiet:
             return closing(BarReporter(sys.stderr, verbose=verbosity().verbose > 0))
         return open_line_reporter()
 
@@ -167,12 +167,16 @@ class RunConsole:
 
     def _problems(self, outcome: Outcome) -> Iterator[str]:
         inputs = self._run.report.inputs
-        for key, job_status in list(_failed_or_unknown(outcome.jobs, inputs))[:_MOST_LISTED]:
+        wrong = list(_failed_or_unknown(outcome.jobs, inputs))
+        for key, job_status in wrong[:_MOST_LISTED]:
             error = inputs.get(key) or (job_status.purchase.error if job_status.purchase else None)
             if _is_unknown(job_status):
                 error = unknown_outcome(error)
             line = self._paint(f"  {printable(key)}: {_what_failed(job_status, key in inputs)}", "red")
             yield f"{line}: {printable(error)}" if error else line
+        if len(wrong) > _MOST_LISTED:
+            target = self._state.workspace.target
+            yield f"  and {len(wrong) - _MOST_LISTED:,} more; `pipeline status {target}` lists all of them"
         for key in outcome.marked[:_MOST_LISTED]:
             yield f"  {printable(key)}: not made again yet; the next run buys it, without --replace too"
         for purchase in outcome.unsettled:
@@ -193,7 +197,7 @@ class RunConsole:
             if statuses and not plan.asks_vendor:
                 yield "Nothing to collect."
         elif statuses and not plan.buying and all(job_status.purchase is not None for job_status in statuses):
-            yield "Nothing was bought: all of it was bought before."
+            yield "Nothing was bought: everything was bought before."
         if self._options.download and self._stop.code is None and counts[_WORDS[Status.SUCCEEDED.value]]:
             yield f"`pipeline collect {target}` downloads the rest (see docs/reference/errors.md#failed-downloads)."
         if any(job_status.status == Status.DONE.value for job_status in statuses):

@@ -8,8 +8,14 @@ from pipeline.documents import schema
 
 
 @click.command("schema")
-@argument("name", type=click.Choice(schema.available()))
+@argument("name", metavar="NAME", type=click.Choice(schema.available()))
 @verbosity_options
 def command(name: str) -> None:
-    """Print the JSON Schema NAME."""
     say_json(schema.load(name))
+
+
+_FILES, _DOCUMENTS = ", ".join(schema.CHECKED), ", ".join(schema.NAMES[len(schema.CHECKED) :])
+command.help = (
+    f"Print the JSON Schema NAME, for an editor or a script.\n\nOf files: {_FILES}.\n\n"
+    f"Of what commands print: {_DOCUMENTS}."
+)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.command("serve")
 @manifests_argument
 @flag("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="ADDR", help="Where to listen.")
-@flag("--token-file", type=OUTPUT, metavar="FILE", help="The token (mode 0600).")
+@flag("--token-file", type=OUTPUT, metavar="FILE", help="A file with the token (mode 0600).")
 @flag("--read-only", is_flag=True, help="Show only; accept no reviews.")
 @flag("--as", "by", metavar="NAME", help="The name to record with decisions (default: git's user.name).")
 @flag("--webhook-url", metavar="URL", help="Store the vendor's calls below URL for `run` and `collect`.")

@@ -57,14 +57,14 @@ def _job_lines(details: JobDetails, paint: Paint) -> Iterator[str]:
         shown = value if isinstance(value, str) else canonical_json(value)
         yield f"  {field}: {printable(shown, _LONGEST)}"
     if entry is not None and entry.is_pending:
-        yield f"  stands: {printable(entry.reason)}"
+        yield f"  status: {printable(entry.reason)}"
     elif entry is not None:
         price = f" ({counted(entry.credits, 'credit')})" if entry.buys and entry.credits is not None else ""
-        yield f"  a run would: {entry.action}{price}: {printable(entry.reason)}"
+        yield f"  plan: {entry.action}{price}: {printable(entry.reason)}"
     if not details.purchases:
         yield "  nothing was bought for it"
     elif (decision := _sent_back(details)) is not None:
-        yield f"  stands: {sent_back(decision)}"
+        yield f"  status: {sent_back(decision)}"
     for purchase in details.purchases:
         yield ""
         yield from _purchase_lines(purchase, paint)

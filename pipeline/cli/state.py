@@ -32,7 +32,7 @@ def command() -> None:
     """The state as JSON: `export` prints it, `import` joins what it reads."""
 
 
-@command.command("export")
+@command.command("export", short_help="Print the state of MANIFEST as JSON.")
 @manifest_argument
 @campaign_options
 def export(manifest: Path | None, **flags: object) -> None:
@@ -42,7 +42,7 @@ def export(manifest: Path | None, **flags: object) -> None:
         say_json(dict(export_state(state)))
 
 
-@command.command("import")
+@command.command("import", short_help="Join an exported state to that of MANIFEST.")
 @manifest_argument
 @campaign_options
 def import_(manifest: Path | None, **flags: object) -> None:

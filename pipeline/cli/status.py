@@ -103,7 +103,7 @@ def _lines(current: CampaignStatus, paint: Paint) -> Iterator[str]:
         more = len(current.earlier) - _MOST_TAKES
         yield f"  {counted(more, 'more replaced take')}: `--format json` lists all"
     for purchase in current.unsettled:
-        yield paint(f"  {printable(purchase.key)} ({purchase.id}): attention, serves no job now", "red")
+        yield paint(f"  {printable(purchase.key)} ({purchase.id}): needs attention, serves no job now", "red")
     counts = ", ".join(f"{number:,} {status}" for status, number in current.summary.jobs.items())
     verdicts = "".join(
         f", {number:,} {_SAID[verdict]}" for verdict, number in sorted(current.decided.items())

@@ -18,9 +18,10 @@ from pipeline.cli.options import (
     verbosity_options,
 )
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
+from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
 from pipeline.jobs import Json
-from pipeline.manifest.campaign_checks import check_used, used_twice
+from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
@@ -64,6 +65,7 @@ def command(
             valid.append((path, campaign, number))
     if len(read) == len(found):  # what is not known of the others may be what a var is for
         check_used(variable_names(variables), read)
+        problems.extend(unused_in_files(variable_files, read))
     problems.extend(used_twice(campaign for _, campaign, _ in valid))
     _print(problems, valid, output_format)
     return ExitCode.INVALID if any(each.severity == "error" for each in problems) else ExitCode.OK
@@ -99,11 +101,11 @@ _LONGEST = 2000
 def as_json(problems: Iterable[Problem]) -> dict[str, Json]:
     """As `terraform validate -json` has it: severity, summary, detail, range, snippet."""
     listed = list(problems)
-    errors = sum(each.severity == "error" for each in listed)
+    errors = number_of("error", listed)
     return {
         "valid": errors == 0,
         "error_count": errors,
-        "warning_count": len(listed) - errors,
+        "warning_count": number_of("warning", listed),
         "diagnostics": [_diagnostic(each) for each in listed],
     }
 

@@ -1,6 +1,6 @@
 """`pipeline verify`: checks that manifest, state, results, files and vendor agree."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -36,13 +36,14 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
     """Check that MANIFEST, its state and its results agree; if not, list all differences and exit with code 1."""
     workspace = open_workspace(manifest, CampaignFlags.of(flags))
     found: list[Disagreement] = []
+    notes: list[str] = []
     with (
         ended_by_signals() as stop,
         open_campaign(workspace, writable=False) as state,
         untrusted_block(err=output_format == "json"),
     ):
         # Told as they are found, as the vendor may be slow, or not answer at all.
-        for each in _found(state, stop, files=files, remote=remote):
+        for each in _found(state, stop, notes.append, files=files, remote=remote):
             found.append(each)
             if output_format == "text":
                 say(printable(each.message, _LONGEST))
@@ -52,15 +53,20 @@ def command(manifest: Path | None, files: bool, remote: bool, output_format: str
                 "campaign": workspace.campaign.name,
                 "agree": not found,
                 "differences": [{"in": each.place, "message": each.message} for each in found],
+                "notes": [*notes],
             }
         )
     elif not verbosity().quiet:
         say(f"{counted(len(found), 'difference')}." if found else "Manifest, state and results agree.")
+        for each_note in notes:
+            say(each_note)
     return ExitCode.FAILED if found else ExitCode.OK
 
 
-def _found(state: CampaignState, stop: Stop, *, files: bool, remote: bool) -> Iterator[Disagreement]:
-    yield from in_records(state)
+def _found(
+    state: CampaignState, stop: Stop, note: Callable[[str], object], *, files: bool, remote: bool
+) -> Iterator[Disagreement]:
+    yield from in_records(state, note)
     if files:
         yield from in_files(state)
     if remote:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from typing import NoReturn
 
-from pipeline.cli.environment import is_terminal
+from pipeline.cli.environment import can_redraw
 from pipeline.cli.options import verbosity
 from pipeline.cli.progress import BarReporter, LineReporter
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, say
@@ -38,7 +38,7 @@ def watch(
 
 
 def _reporter() -> BarReporter | LineReporter:
-    if is_terminal(sys.stdout):
+    if can_redraw(sys.stdout):
         return BarReporter(sys.stdout, verbose=verbosity().verbose > 0)
     return LineReporter(say, quiet=verbosity().quiet)
 

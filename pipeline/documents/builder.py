@@ -9,12 +9,12 @@ from typing import Final, NamedTuple, NoReturn
 
 from pipeline.documents import yaml_messages
 from pipeline.documents.node import Location, Node, NodeValue, Scalar, SourceFile, dotted
+from pipeline.documents.problem_list import MOST_LISTED, ProblemList
 from pipeline.documents.scalars import Spelled, resolve
 from pipeline.errors import Problem, did_you_mean
 from pipeline.record_limits import DEEPEST, check_text
 
 MOST_NODES: Final = 200_000
-_MOST_PROBLEMS = 100
 # An alias to a long text costs memory where it is written out, so a text weighs more than one value.
 _CHARACTERS_PER_NODE = 100
 
@@ -56,7 +56,7 @@ class TreeBuilder:
     def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
         self.root: Node | None = None
         self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        self.warnings = ProblemList()
         self._source = source
         self._most_nodes = most_nodes
         self._weight = 0
@@ -206,10 +206,9 @@ class TreeBuilder:
             self._report(f"the tag {shown} is not allowed; text that begins with ! needs quotes", location)
 
     def _warn_of_comment(self, comment: str, location: LineColumn, *, is_empty: bool) -> None:
-        if len(self.warnings) < _MOST_PROBLEMS:
-            message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)
-            problem = self._source.problem(message, location.line, location.column, self._path())
-            self.warnings.append(replace(problem, severity="warning"))
+        message = yaml_messages.cut_by_comment(comment, is_empty=is_empty)
+        problem = self._source.problem(message, location.line, location.column, self._path())
+        self.warnings.add(replace(problem, severity="warning"))
 
     def _path(self) -> str:
         """Where the value that is read now stands in the document."""
@@ -218,8 +217,9 @@ class TreeBuilder:
 
     def _report(self, message: str, location: LineColumn) -> None:
         self.problems.append(self._source.problem(message, location.line, location.column, self._path()))
-        if len(self.problems) >= _MOST_PROBLEMS:
-            self.problems.append(self._source.problem("too many problems; reading stops here", *location))
+        if len(self.problems) >= MOST_LISTED:
+            message = "too many problems: reading stops here, and there may be more"
+            self.problems.append(self._source.problem(message, *location))
             raise Enough
 
     @staticmethod

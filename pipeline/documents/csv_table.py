@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.documents.node import SourceFile
+from pipeline.documents.problem_list import ProblemList
 from pipeline.documents.text_file import conflicts
 from pipeline.errors import InvalidInput, Problem, counted
 
 LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")
-_MOST_PROBLEMS = 100
 # The header is looked for in as much of the file, once for each separator.
 _LONGEST_HEADER = 4 << 20
 _EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?", re.IGNORECASE)
@@ -52,27 +52,28 @@ def read_csv(
     Raises:
         InvalidInput: it is no table at all.
     """
-    if problems := conflicts(source):
-        raise InvalidInput(problems)
+    if left_by_git := conflicts(source):
+        raise InvalidInput(left_by_git)
     first = source.text.partition("\n")[0].strip()  # not all the lines of a large file for one
     if _EXCEL_HINT.fullmatch(first):
         advice = "delete the line; the separator is found without it, or named by 'delimiter'"
         raise InvalidInput(source.problem(f"'{first}' is a hint for Excel, not the header: {advice}"))
-    problems = []
+    problems = ProblemList()
     header: Record | None = None
     columns: tuple[str, ...] = ()
     records: list[Record] = []
     for record in _records(source, separator or _separator(source, expected)):
         if isinstance(record, Problem):
-            problems.append(record)
+            problems.add(record)
         elif header is None:
             header, columns = record, _columns(record)
-            problems += _wrong_with_columns(columns, source, record.line)
+            for problem in _wrong_with_columns(columns, source, record.line):
+                problems.add(problem)
         elif any(cell.strip() for cell in record.cells[len(columns) :]):
             message = (
                 f"{counted(len(record.cells), 'cell')}, but the header has {counted(len(columns), 'column')}"
             )
-            problems.append(
+            problems.add(
                 source.problem(f"{message}; put a cell that holds a separator in quotes", record.line)
             )
         elif len(record.cells) == len(columns):
@@ -80,11 +81,10 @@ def read_csv(
         else:
             missing = ("",) * (len(columns) - len(record.cells))
             records.append(Record((*record.cells[: len(columns)], *missing), record.line))
-        if len(problems) >= _MOST_PROBLEMS:
-            break
     if header is None:
-        raise InvalidInput(problems or source.problem("the file is empty"))
-    return CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records)), problems
+        raise InvalidInput(problems.listed() or source.problem("the file is empty"))
+    table = CsvTable(source=source, columns=columns, header_line=header.line, records=tuple(records))
+    return table, problems.listed()
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Union
+from typing import Union
 
-from pipeline.errors import Position, Problem
+from pipeline.errors import Position, Problem, Severity
 from pipeline.jobs import Json
 
 # A line is quoted to this length, or so much beyond the column in question; what lies too far out is not quoted.
@@ -71,7 +71,7 @@ class Location:
         """File, line and column, for people."""
         return Position(self.source.name, self.line, self.column)
 
-    def problem(self, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
+    def problem(self, message: str, severity: Severity = "error") -> Problem:
         """A problem here, with the line quoted."""
         return Problem(
             message=message,
@@ -169,7 +169,7 @@ class Document:
         message: str,
         *path: str | int,
         at_key: bool = False,
-        severity: Literal["error", "warning"] = "error",
+        severity: Severity = "error",
     ) -> Problem:
         """A problem with the value at `path`, or with its key; if missing, with what is around it."""
         node = self._nearest(path)

@@ -24,6 +24,10 @@ def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list
         for finding in _explained(validator.iter_errors(instance)):
             found[finding] = None
             if len(found) >= _MOST_PROBLEMS:
+                # To find them all takes the library minutes in a large document.
+                found[SchemaProblem((), "too many problems: checking stops here, and there may be more")] = (
+                    None
+                )
                 break
     except RecursionError:
         return [SchemaProblem((), "nested too deeply")]

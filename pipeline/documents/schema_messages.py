@@ -8,7 +8,7 @@ from typing import Final
 
 from jsonschema import ValidationError
 
-from pipeline.documents.schema_terms import cut, either, found, one_of, shown, wanted
+from pipeline.documents.schema_terms import FORMS, cut, either, found, one_of, shown, wanted
 from pipeline.errors import did_you_mean
 
 Path = tuple[str | int, ...]
@@ -50,7 +50,7 @@ def explain(error: ValidationError) -> Iterator[SchemaProblem]:
         yield from (SchemaProblem(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
         # The library gives the mapping's path; what is wrong is this key of it.
-        yield SchemaProblem((*path, error.instance), f"the key {_say(error)}", at_key=True)
+        yield SchemaProblem((*path, error.instance), f"wrong key: {_say(error)}", at_key=True)
     else:
         yield SchemaProblem(path, _say(error))
 
@@ -76,10 +76,10 @@ def _const(error: ValidationError) -> str:
 
 def _pattern(error: ValidationError) -> str:
     schema = error.schema if isinstance(error.schema, Mapping) else {}
-    rule = str(schema.get("description", "a different form is expected")).partition(". ")[0].rstrip(".")
+    form = FORMS.get(str(error.validator_value), f"a text of the form {error.validator_value}")
     examples = schema.get("examples") or [None]
     example = f", for example {shown(examples[0])}" if examples[0] is not None else ""
-    return f"{shown(error.instance)} does not fit: {rule}{example}"
+    return f"expected {form}{example}; found {shown(error.instance)}"
 
 
 def _min_length(error: ValidationError) -> str:

@@ -19,6 +19,24 @@ _PLURALS: Final = {
     "object": "mappings",
     "array": "lists",
 }
+# By the pattern of a text, what it stands for: nobody should have to read the pattern.
+FORMS: Final[Mapping[str, str]] = {
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$": "a name of letters, digits, - and _",
+    r"^[a-z][a-z0-9_-]*$": "the name of a provider: lower-case letters, digits, - and _",
+    r"^[^\n\t]{1,200}$": "one line of 1 to 200 characters",
+    r"""^[^"\r\nA-Za-z0-9]$""": "the one character that separates cells",
+    r"\.\{\{-? *ext *-?\}\}$": "a path that ends in `.{{ ext }}`",
+    r"^[Hh][Tt][Tt][Pp][Ss]?://": "a url that begins with http:// or https://",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$": "the id of a template: letters, digits, dots, - and _",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,99}$": "a name that templates can use: letters, digits and _",
+    r"^(?=[0-9])([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$": "a time in hours, minutes and seconds",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a date, year first",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z$": "a time in UTC, like 2026-03-01T12:00:00Z",
+    r"^[0-9a-f]{16}$": "the id of a purchase: 16 characters of 0-9 and a-f",
+    r"^[0-9a-f]{64}$": "a SHA-256: 64 characters of 0-9 and a-f",
+    r"^v[0-9]{1,4}:[0-9a-f]{64}$": "a fingerprint: `v1:` and 64 characters of 0-9 and a-f",
+    r"^[A-Za-z0-9._-]{1,128}$": "the id of a workflow: 1 to 128 letters, digits, dots, - and _",
+}
 _MOST_NAMED = 12
 _LONGEST_VALUE = 40
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.documents.node import SourceFile
+from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20
-_MOST_PROBLEMS = 100
 
 # Tab and line feed are the only control characters that a text needs; the last two are no characters at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -59,9 +59,8 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
     source = SourceFile(path, name, _with_line_feeds(text))
     found = list(_FORBIDDEN.finditer(source.text))
     if found:
-        raise InvalidInput(
-            [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:_MOST_PROBLEMS]]
-        )
+        first = [source.problem_at(each.start(), _forbidden(each[0])) for each in found[:MOST_LISTED]]
+        raise InvalidInput(listed(first, len(found)))
     return source
 
 
@@ -71,7 +70,7 @@ def conflicts(source: SourceFile) -> list[Problem]:
         return []  # found at once, also of a large table
     message = "an unresolved merge conflict; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
     found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
-    return [source.problem_at(each.start(), message) for each in found[:_MOST_PROBLEMS]]
+    return listed([source.problem_at(each.start(), message) for each in found[:MOST_LISTED]], len(found))
 
 
 def _with_line_feeds(text: str) -> str:

@@ -69,7 +69,7 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
         raise InvalidInput(builder.problems)
     if root is None or root.value is None:
         raise InvalidInput(source.problem("the file is empty"))
-    return Document(root, tuple(builder.warnings))
+    return Document(root, tuple(builder.warnings.listed()))
 
 
 def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: JoinedPairs) -> None:

@@ -1,7 +1,10 @@
 """Checks over all campaigns of a command: their names are distinct, and each variable given from outside is used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from pipeline.documents.node import Node, dotted
+from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem, UsageError, nearest
 from pipeline.manifest.model import Campaign
 
@@ -15,12 +18,44 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
     Raises:
         UsageError: none of the campaigns uses one of the `names`.
     """
-    used = frozenset().union(*(campaign.names for campaign in campaigns))
+    used = _used(campaigns)
     unused = [name for name in dict.fromkeys(names) if name not in used]
     if unused and ANY_NAME not in used:
-        whose = "nothing in the manifest" if len(campaigns) == 1 else "none of these manifests"
         named = [f"--var {name[:_MOST_SHOWN]}{_near(name, used)}" for name in unused]
-        raise UsageError(f"{whose} uses {', nor '.join(named)}")
+        raise UsageError(f"{_none_of(campaigns)} uses {', nor '.join(named)}")
+
+
+def unused_in_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list[Problem]:
+    """A warning for each var of these files that none of the campaigns uses.
+
+    No error, as other campaigns may share the file.
+    """
+    used = _used(campaigns)
+    return [
+        Problem(
+            f"{_none_of(campaigns)} uses this var{_near(name, used)}",
+            position=node.key_position,
+            path=dotted((name,)),
+            severity="warning",
+            source=node.source.line(node.key_line, node.key_column),
+        )
+        for file in files
+        for name, node in _entries(file)
+        if name not in used and ANY_NAME not in used
+    ]
+
+
+def _entries(file: str) -> Iterable[tuple[str, Node]]:
+    root = read_yaml(Path(file), file).root.value
+    return root.items() if isinstance(root, Mapping) else ()
+
+
+def _used(campaigns: Sequence[Campaign]) -> frozenset[str]:
+    return frozenset().union(*(campaign.names for campaign in campaigns))
+
+
+def _none_of(campaigns: Sequence[Campaign]) -> str:
+    return "nothing in the manifest" if len(campaigns) == 1 else "none of these manifests"
 
 
 def _near(name: str, used: frozenset[str]) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
 
-from pipeline.errors import did_you_mean
+from pipeline.errors import Severity, did_you_mean
 from pipeline.jobs import LocalFile, MediaType, Option
 from pipeline.manifest.urls import is_url
 
@@ -30,7 +29,7 @@ class OptionProblem:
     """Something about a value: an error the vendor would refuse, or a warning that it might."""
 
     message: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True, slots=True)

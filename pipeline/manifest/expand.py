@@ -3,20 +3,20 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.documents.node import Location
-from pipeline.errors import InvalidInput, Problem, did_you_mean, in_order
-from pipeline.jobs import Coordinates, Job
+from pipeline.errors import InvalidInput, Problem, did_you_mean
+from pipeline.jobs import Job
 from pipeline.manifest import combinations
 from pipeline.manifest.chains import ChainInput, chains_of, upstream, upstreams_first
 from pipeline.manifest.combinations import Exclusion
 from pipeline.manifest.job_builder import JobBuilder
+from pipeline.manifest.job_problems import JobProblems
 from pipeline.manifest.model import Campaign, Combination, ImageSet, Item, Rule
 
 MOST_JOBS = 1_000_000
-_MOST_PROBLEMS = 100
 
 Warn = Callable[[Problem], None]
 
@@ -27,8 +27,7 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
     The jobs count only if the iterator ends by itself. `warn` gets what is doubtful about rendered values.
 
     Raises:
-        InvalidInput: with every problem found, at the end or when there are too many of them; or at once when
-            there would be more than a million jobs.
+        InvalidInput: with every problem found, at the end; or at once when there would be more than a million jobs.
     """
     count(campaign)
     expansion = _Expansion(campaign, warn or (lambda _problem: None))
@@ -36,8 +35,10 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
     for job in expansion.jobs():
         made += 1
         yield job
-    if not made and not expansion.is_at_fault:
-        expansion.report(campaign.location.problem("no job is left: 'when' and 'exclude' remove all of them"))
+    if not made and not expansion.problems.has_errors:
+        expansion.problems.add(
+            campaign.location.problem("no job is left: 'when' and 'exclude' remove all of them")
+        )
     expansion.raise_problems()
 
 
@@ -91,7 +92,7 @@ class _Expansion:
 
     campaign: Campaign
     warn: Warn
-    problems: dict[Problem, Coordinates | None] = field(default_factory=dict)
+    problems: JobProblems = field(default_factory=JobProblems)
     _upstreams: dict[str, tuple[ChainInput, ...]] = field(default_factory=dict)
     _keys: set[bytes] = field(default_factory=set)
     _paths: set[bytes] = field(default_factory=set)
@@ -105,40 +106,25 @@ class _Expansion:
                 anywhere.setdefault(item.id, item)
         return anywhere
 
-    def report(self, problem: Problem, job: Coordinates | None = None) -> None:
-        """Keep what is wrong or doubtful, with the first job that it is about."""
-        if problem in self.problems:
-            return
-        if problem.severity == "error" or len(self.problems) < _MOST_PROBLEMS:
-            self.problems[problem] = job
-        if self.is_at_fault and len(self.problems) >= _MOST_PROBLEMS:
-            self.raise_problems()
-
-    @property
-    def is_at_fault(self) -> bool:
-        """Whether the campaign cannot be taken."""
-        return any(problem.severity == "error" for problem in self.problems)
-
     def raise_problems(self) -> None:
         """Raise the errors, if there are any; else pass the warnings on."""
-        reported = [_of_job(problem, job) for problem, job in self.problems.items()]
-        if wrong := [problem for problem in reported if problem.severity == "error"]:
-            raise InvalidInput(in_order(wrong))
-        for problem in in_order(reported):
+        if self.problems.has_errors:
+            raise InvalidInput(self.problems.listed("error"))
+        for problem in self.problems.listed("warning"):
             self.warn(problem)
 
     def jobs(self) -> Iterator[Job]:
         """Every sound job; what is wrong with the others goes to `report`."""
         self._prepare_upstreams()
         for rule in self.campaign.rules:
-            builder = JobBuilder(self.campaign, rule, self.report)
+            builder = JobBuilder(self.campaign, rule, self.problems.add)
             exclusion = Exclusion(rule.exclude)
             for combination, take in self._combinations(rule, builder, exclusion):
                 job = builder.job(combination, take)
                 if job is not None and self._is_new(job, rule):
                     yield job
             for row in exclusion.unused:
-                self.report(row.location.problem("this row excludes nothing", "warning"))
+                self.problems.add(row.location.problem("this row excludes nothing", "warning"))
 
     def _combinations(
         self, rule: Rule, builder: JobBuilder, exclusion: Exclusion
@@ -161,7 +147,7 @@ class _Expansion:
         if found is not None:
             return (found,)
         known = itertools.chain(items, self._anywhere)
-        self.report(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
+        self.problems.add(location.problem(f"there is no image '{name}'{did_you_mean(name, known)}"))
         return ()
 
     def _items(self, rule: Rule) -> dict[str, Item]:
@@ -170,7 +156,7 @@ class _Expansion:
             for item in self._items_of(image_set):
                 first = items.setdefault(item.id, item)
                 if first != item:
-                    self.report(
+                    self.problems.add(
                         item.location.problem(
                             f"two images of rule '{rule.id}' have the id '{item.id}' but differ; "
                             "give one of them another 'id'"
@@ -198,7 +184,8 @@ class _Expansion:
         needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
         for rule in upstreams_first(self.campaign.rules):
             if rule.id in needed:
-                builder = JobBuilder(self.campaign, rule, self.report)
+                # What is wrong with these jobs is reported when they are made.
+                builder = JobBuilder(self.campaign, rule, lambda _problem, _job: None)
                 self._upstreams[rule.id] = tuple(
                     upstream(rule, combination, take, builder.gives(combination, take))
                     for combination, take in self._combinations(rule, builder, Exclusion(rule.exclude))
@@ -208,7 +195,7 @@ class _Expansion:
         key, folded = _digest(job.key), job.path.casefold()
         path = key if folded == job.key else _digest(folded)
         if key in self._keys:
-            self.report(rule.location.problem(f"two jobs have the key {job.key}"))
+            self.problems.add(rule.location.problem(f"two jobs have the key {job.key}"))
             return False
         self._keys.add(key)
         if path in self._paths:
@@ -219,16 +206,12 @@ class _Expansion:
                 if "job.key" in rule.path.template.source
                 else "output.path must tell them apart, as {{ job.key }} does"
             )
-            self.report(
+            self.problems.add(
                 location.problem(f"two jobs would write to '{job.path}', the second is {job.key}; {advice}")
             )
             return False
         self._paths.add(path)
         return True
-
-
-def _of_job(problem: Problem, job: Coordinates | None) -> Problem:
-    return problem if job is None else replace(problem, message=f"{problem.message} (job {job!s:.200})")
 
 
 def _digest(text: str) -> bytes:

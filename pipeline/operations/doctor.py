@@ -1,5 +1,6 @@
 """Checks what a run needs on this machine, without buying or writing anything."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,15 @@ from shutil import disk_usage
 
 from pipeline import system
 from pipeline.artifacts.opening import open_files
+from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, counted, printable
+from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
 from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.paths import behind_links
+from pipeline.schemes import StateLocation
 from pipeline.state import look
 from pipeline.state.opening import SQLITE
 
@@ -37,9 +42,12 @@ def examine(manifest: Path, workspace: Workspace | InvalidInput) -> Iterator[Fin
     yield Finding(check="manifest", message=f"{shown_path(workspace.campaign.manifest)} is valid")
     yield from _provider(workspace)
     yield from _state(workspace)
-    yield _disk(workspace.local_output or workspace.scratch)
+    yield _writable("results", behind_links(workspace.results).parent, workspace.results_name, "--results")
     if workspace.local_output is None:
         yield _object_store(workspace)
+    else:
+        yield _writable("output", workspace.local_output, shown_path(workspace.local_output), "--output")
+    yield _disk(workspace.local_output or workspace.scratch)
     yield from check_vendor(workspace)
     yield check_git(workspace)
 
@@ -88,7 +96,8 @@ def _is_installed(name: str) -> bool:
 
 def _first_problem(error: InvalidInput) -> str:
     errors = [each for each in error.problems if each.severity == "error"] or list(error.problems)
-    more = f" (and {len(errors) - 1:,} more; see pipeline validate)" if len(errors) > 1 else ""
+    number = number_of("error", errors)
+    more = f" (and {number - 1:,} more; see pipeline validate)" if number > 1 else ""
     return f"{printable(str(errors[0]), 1000)}{more}"
 
 
@@ -110,12 +119,37 @@ def _state(workspace: Workspace) -> Iterator[Finding]:
         with open_campaign(workspace, writable=False) as state:
             known = len(state.records.purchases)
         is_there = look.exists(workspace.state, name)
+        _assert_state_can_be_written(workspace.state)
     except PipelineError as error:
         yield failed("state", printable(str(error), 1000), error.exit_code)
     else:
         where = f"{shown} is intact" if is_there else f"{shown} is not there yet"
         yield Finding(check="state", message=f"{where}; {counted(known, 'purchase')} known")
     yield from _lock(workspace, shown)
+
+
+def _assert_state_can_be_written(state: StateLocation) -> None:
+    """Make sure of it without a write. A database shows only in a run whether it takes one."""
+    if not isinstance(state, Path):
+        return
+    reason = what_is_in_the_way(state.parent)
+    if reason is None and state.exists() and not os.access(state, os.W_OK):
+        reason = f"{state} is not writable for you"
+    if reason is not None:
+        raise InvalidInput(
+            f"no state can be written there: {reason}; make it writable, or name another with --state"
+        )
+
+
+def _writable(check: str, folder: Path, shown: str, name: str) -> Finding:
+    """Whether files can be made in a folder, as far as that shows without making one."""
+    if (reason := what_is_in_the_way(folder)) is not None:
+        return failed(
+            check,
+            f"nothing can be written there: {printable(reason)}; make it writable, or name another with {name}",
+            ExitCode.INVALID,
+        )
+    return Finding(check=check, message=f"{printable(shown)} can be written")
 
 
 def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
@@ -130,7 +164,14 @@ def _lock(workspace: Workspace, shown: str) -> Iterator[Finding]:
 
 
 def _object_store(workspace: Workspace) -> Finding:
-    """Whether the store answers and lets us list its objects; whether it accepts uploads shows only in a run."""
+    """Whether the store answers and lets us list its objects; whether it accepts uploads shows only in a run.
+
+    What is uploaded lies on this machine first.
+    """
+    if (reason := what_is_in_the_way(workspace.scratch)) is not None:
+        return failed(
+            "output", f"no upload can be prepared: {printable(reason)}; make it writable", ExitCode.INVALID
+        )
     try:
         open_files(workspace.output, workspace.scratch).stamp("")
     except PipelineError as error:

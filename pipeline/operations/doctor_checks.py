@@ -45,6 +45,8 @@ CHECKS = (
     "provider",
     "state",
     "lock",
+    "results",
+    "output",
     "disk",
     "key",
     "address",

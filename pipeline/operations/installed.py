@@ -1,9 +1,9 @@
 """Checks that what a campaign needs is installed, without loading it."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pipeline.errors import InvalidInput, Problem
+from pipeline.errors import InvalidInput, Problem, Severity
 from pipeline.manifest.model import Campaign
 from pipeline.providers.names import missing_provider
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.operations.workspace import Workspace
 
 
-def provider_problem(campaign: Campaign, severity: Literal["error", "warning"]) -> Problem | None:
+def provider_problem(campaign: Campaign, severity: Severity) -> Problem | None:
     """The problem that a manifest's provider is not installed here, at the line that names it; else None."""
     message = missing_provider(campaign.provider.name)
     if message is None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
 from pipeline.files import read_limited
 from pipeline.jobs import Json
@@ -14,8 +15,6 @@ from pipeline.purchases import PurchaseId
 from pipeline.results.file import LARGEST, has_conflict, read, write
 from pipeline.results.merge import merge_results
 from pipeline.schemes import assert_named_as, part_named
-
-_MOST_PROBLEMS = 100
 
 
 def merge_files(paths: Sequence[Path], out: Path) -> dict[str, Json]:
@@ -72,7 +71,7 @@ def _assert_every_shard(given: Sequence[tuple[str, Shard | None]]) -> None:
     problems += [
         f"shard {index}/{first.count} is missing" for index in range(1, first.count + 1) if index not in seen
     ]
-    raise InvalidInput([Problem(each) for each in problems[:_MOST_PROBLEMS]])
+    raise InvalidInput(listed([Problem(each) for each in problems[:MOST_LISTED]], len(problems)))
 
 
 def _assert_nothing_is_lost(out: Path, campaign: str, purchases: Collection[PurchaseId]) -> None:

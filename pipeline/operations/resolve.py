@@ -38,7 +38,7 @@ def give_up(state: CampaignState, purchase: Purchase, *, again: bool) -> Purchas
         again_by = f"; `pipeline run {state.workspace.target} --retry-failed` buys it again"
         hint = again_by if purchase.status is Status.FAILED else ""
         raise UsageError(
-            f"{purchase.id} is {purchase.status}: "
+            f"{purchase.id} {purchase.in_words}: "
             f"only a purchase that needs attention or is stuck can be given up{hint}"
         )
     return _commit(state, purchase, GivenUp("given up as lost", again))
@@ -52,7 +52,7 @@ def not_bought(state: CampaignState, purchase: Purchase) -> Purchase:
         Unfinished, InvalidInput: the records cannot be written.
     """
     if purchase.status is not Status.ATTENTION:
-        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+        raise UsageError(f"{purchase.id} {purchase.in_words}: there is nothing to resolve")
     return _commit(state, purchase, NothingBought("a person found no workflow for it at the vendor"))
 
 
@@ -89,7 +89,7 @@ def identify(
 
 def _assert_open(purchase: Purchase, workflow_id: WorkflowId) -> None:
     if purchase.status is not Status.ATTENTION and purchase.reason is not Reason.LOST:
-        raise UsageError(f"{purchase.id} is {purchase.status}: there is nothing to resolve")
+        raise UsageError(f"{purchase.id} {purchase.in_words}: there is nothing to resolve")
     if purchase.deleted:
         raise UsageError(
             f"{purchase.id} was deleted here and is no longer tracked: get what "

@@ -166,8 +166,7 @@ def assert_can_serve(purchase: Purchase) -> None:
         UsageError: it has not succeeded, or is deleted.
     """
     if not _can_serve(purchase):
-        status = "deleted" if purchase.deleted else purchase.status.value
-        raise UsageError(f"{purchase.id} is {status}: only what has succeeded can be approved")
+        raise UsageError(f"{purchase.id} {purchase.in_words}: only what has succeeded can be approved")
 
 
 def assert_can_be_sent_back(workspace: Workspace, found: Iterable[tuple[JobKey, Purchase]]) -> None:

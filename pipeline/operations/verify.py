@@ -1,20 +1,23 @@
 """Checks that manifest, state, results, files and vendor agree."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
+from pipeline.assignment import Assignment, assign
+from pipeline.jobs import JobKey, Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import read_published
 from pipeline.operations.workspace import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
-from pipeline.purchases import Purchase, Status, WorkflowId
+from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId
 from pipeline.results.document import Builder, differences
+from pipeline.results.file import ResultsFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,11 @@ class Disagreement:
     message: str
 
 
-def in_records(state: CampaignState) -> Iterator[Disagreement]:
-    """Differences between the results manifest and manifest and state."""
+def in_records(state: CampaignState, note: Callable[[str], object]) -> Iterator[Disagreement]:
+    """Differences between the results manifest and manifest and state.
+
+    A decision that was made since the results were written is no difference of the records: it is told to `note`.
+    """
     name = state.workspace.results_name
     # As it is on disk, not as the state remembers it.
     published = read_published(state.workspace)
@@ -36,15 +42,49 @@ def in_records(state: CampaignState) -> Iterator[Disagreement]:
                 "results", f"{name}: missing; `pipeline results {state.workspace.target}` writes it"
             )
         return
-    wanted = Builder().build(
+    wanted = _wanted(state, published, state.assignment, state.decisions)
+    if not any(differences(published.document, wanted)):
+        return
+    then = _decisions_in(published.document, state.decisions)
+    wanted_then = _wanted(state, published, assign(state.jobs, state.records, then), then)
+    for message in differences(published.document, wanted_then):
+        yield Disagreement("results", message)
+    if any(differences(wanted_then, wanted)):
+        note(
+            f"{name} does not have the latest decisions yet: the next run writes them, "
+            f"or `pipeline results {state.workspace.target}`."
+        )
+
+
+def _wanted(
+    state: CampaignState, published: ResultsFile, assignment: Assignment, decisions: Decisions
+) -> dict[str, Json]:
+    return Builder().build(
         state.workspace.heading(),
-        assignment=state.assignment,
+        assignment=assignment,
         records=state.records,
-        decisions=state.decisions,
+        decisions=decisions,
         published=published.published,
     )
-    for message in differences(published.document, wanted):
-        yield Disagreement("results", message)
+
+
+def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
+    """The decisions that the results were written by, as far as their rows show; `now` are those in force."""
+    approved: dict[PurchaseId, JobKey] = {}
+    rejected: set[PurchaseId] = set()
+    redo = set(now.redo)
+    for row in document["jobs"]:
+        purchase = row.get("purchase")
+        if purchase is None:
+            # It was sent back, or does not fit; in neither case it serves.
+            redo |= {row["last"]} if "last" in row else set()
+            continue
+        redo.discard(purchase)
+        if row.get("decision") == "approved":
+            approved[purchase] = now.approved.get(purchase, row["key"])
+        elif row.get("decision") == "rejected":
+            rejected.add(purchase)
+    return Decisions(approved=approved, rejected=frozenset(rejected), redo=frozenset(redo))
 
 
 def in_files(state: CampaignState) -> Iterator[Disagreement]:

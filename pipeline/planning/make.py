@@ -86,7 +86,7 @@ def _marked_to_be_replaced(assignment: Assignment, keys: Collection[JobKey]) -> 
 
 
 def _orphan(purchase: Purchase) -> Entry:
-    reason = f"its job is no longer in the manifest; it is {purchase.status}"
+    reason = f"its job is no longer in the manifest, and it {purchase.in_words}"
     return Entry(key=purchase.key, action=Action.ORPHAN, reason=reason, purchase=purchase)
 
 

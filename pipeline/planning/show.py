@@ -51,6 +51,22 @@ def as_text(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield from totals(plan, paint)
 
 
+def problems(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
+    """What of the plan is wrong: jobs that failed, creates with an unknown outcome, and the limit it would exceed."""
+    unknown = [entry for entry in plan.of(Action.ATTENTION) if not entry.is_pending]
+    for entry in plan.entries:
+        if _stays_failed(entry) or entry in unknown:
+            yield from _lines(entry, paint)
+    if plan.limit is not None:
+        yield _limit(plan.limit, paint)
+    if unknown:
+        yield unknown_advice(plan.target, [entry.key for entry in unknown])
+
+
+def _limit(limit: str, paint: Paint) -> str:
+    return paint(f"Limit: {printable(limit)}, so nothing is bought (exit code 4).", "red")
+
+
 def _stays_failed(entry: Entry) -> bool:
     failed = entry.purchase is not None and entry.purchase.status is Status.FAILED
     return failed and entry.action is Action.KEEP
@@ -113,9 +129,7 @@ def totals(plan: Plan, paint: Paint = unpainted) -> Iterator[str]:
     yield f"Plan: {', '.join(parts) if parts else 'nothing to do'}."
     yield from _costs(plan, paint)
     if plan.limit is not None:
-        yield paint(
-            f"Limit: {printable(plan.limit)}; a run would buy nothing and end with exit code 4.", "red"
-        )
+        yield _limit(plan.limit, paint)
     elif plan.unpriced:
         yield (
             "Add the prices you know under `catalog.credits` in the manifest, or get the vendor's: "

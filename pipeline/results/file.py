@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from pipeline import files
 from pipeline.documents import schema
 from pipeline.documents.json_reader import parse_json
+from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
 from pipeline.files import Stamp, open_regular, read_limited, stamp, write_atomically
@@ -31,7 +32,6 @@ LARGEST = 1 << 30
 # YAML takes most of a second a megabyte to read, JSON a hundredth of that. What is larger is written as JSON,
 # which is YAML too.
 _LARGEST_YAML = 16 << 20
-_MOST_PROBLEMS = 100
 # Bytes that tell JSON, an object in braces, from YAML.
 _HEAD = 4096
 _CONFLICT = re.compile(r"^(<{7} |={7}\r?$|>{7} |\|{7} )", re.MULTILINE)
@@ -192,7 +192,8 @@ def _results(document: dict[str, Any], name: str) -> ResultsFile:
             problems.append(f"purchases[{number}]: {purchase.id} occurs twice")
         purchases[purchase.id] = purchase
     if problems:
-        raise InvalidInput([Problem(problem, Position(name, 1, 1)) for problem in problems[:_MOST_PROBLEMS]])
+        first = [Problem(problem, Position(name, 1, 1)) for problem in problems[:MOST_LISTED]]
+        raise InvalidInput(listed(first, len(problems)))
     served = {}
     for job in document["jobs"]:
         purchase_id = named_in(job)

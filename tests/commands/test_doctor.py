@@ -1,5 +1,6 @@
 """`pipeline doctor` says what a run would meet, and buys and writes nothing."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -132,6 +133,53 @@ def test_a_state_that_is_damaged_is_3(project: Project, pipeline: Pipeline) -> N
 
     assert ended.code == 3
     assert verdicts(ended.document)["state"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "flags", "check"),
+    [
+        (".pipeline", [], "state"),
+        ("records", ["--state", "records/s.db"], "state"),
+        ("results", ["--results", "results/r.json"], "results"),
+        ("output", [], "output"),
+        ("films", ["--output", "films/spring"], "output"),
+    ],
+)
+def test_where_nothing_can_be_written_it_ends_as_a_run_would(
+    project: Project, pipeline: Pipeline, vendor: Emulator, in_the_way: str, flags: list[str], check: str
+) -> None:
+    project.write({in_the_way: "a file, where a folder is wanted"})
+    before = project.tree()
+
+    ended = pipeline("doctor", project.manifest, *flags, "--format", "json")
+
+    assert project.tree() == before
+    assert ended.code == ended.document["exit_code"] == pipeline("run", project.manifest, *flags).code == 3
+    assert [name for name, verdict in verdicts(ended.document).items() if verdict == "error"] == [check]
+    assert f"{in_the_way} is not a folder" in messages(ended.document)[check]
+    assert vendor.ledger.entries == ()
+
+
+def test_a_link_that_leads_nowhere_is_in_the_way(project: Project, pipeline: Pipeline) -> None:
+    (project.folder / ".pipeline").symlink_to(project.folder / "nowhere")
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == pipeline("run", project.manifest).code == 3
+    assert "is a link that leads nowhere" in messages(ended.document)["state"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.parametrize(("folder", "check"), [(".pipeline", "state"), ("output", "output")])
+def test_a_folder_of_somebody_else_is_told(
+    project: Project, pipeline: Pipeline, folder: str, check: str
+) -> None:
+    (project.folder / folder).mkdir(mode=0o500)
+
+    ended = pipeline("doctor", project.manifest, "--format", "json")
+
+    assert ended.code == pipeline("run", project.manifest).code == 3
+    assert f"{folder} is not writable for you" in messages(ended.document)[check]
 
 
 def test_a_clock_that_is_wrong_is_told(project: Project, pipeline: Pipeline) -> None:

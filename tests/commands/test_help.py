@@ -1,5 +1,7 @@
 """Help, version and wrong usage, as any command line has them."""
 
+import re
+
 import pytest
 from support.calling import Pipeline
 
@@ -29,6 +31,14 @@ def test_every_command_has_help_for_itself_and_for_each_flag(offline: Pipeline, 
     for line, after in zip(following, [*following[1:], ""], strict=True):
         if line.startswith("  -"):
             assert "  " in line.strip() or after.startswith("     "), line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_flag_takes_is_named_in_the_users_words(offline: Pipeline, command: str) -> None:
+    shown = offline(command, "--help").out
+
+    assert not re.findall(r"\b(?:RANGE|TEXT|INTEGER|FLOAT)\b", shown.replace("--note TEXT", ""))
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

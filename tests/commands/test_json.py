@@ -116,7 +116,12 @@ def test_show_tells_of_a_job_and_of_a_purchase(bought: Project, pipeline: Pipeli
 
 def test_verify_lists_what_differs(bought: Project, pipeline: Pipeline) -> None:
     agreeing = pipeline("verify", bought.manifest, "--files", "--format", "json")
-    assert document(pipeline, agreeing, "verify") == {"campaign": "spring", "agree": True, "differences": []}
+    assert document(pipeline, agreeing, "verify") == {
+        "campaign": "spring",
+        "agree": True,
+        "differences": [],
+        "notes": [],
+    }
 
     (bought.folder / "output" / "spring" / f"{WALK}.mp4").unlink()
     differing = pipeline("verify", bought.manifest, "--files", "--format", "json")

@@ -137,7 +137,7 @@ def test_the_limit_that_a_run_will_meet_is_told(
     ended = pipeline("plan", project.manifest, "--detailed-exitcode")
 
     assert ended.code == 4
-    assert f"Limit: {told}; a run would buy nothing and end with exit code 4." in ended.out
+    assert f"Limit: {told}, so nothing is bought (exit code 4)." in ended.out
     scripts = pipeline("plan", project.manifest, "--format", "json")
     assert scripts.code == 0
     assert scripts.document["summary"]["limit"] == told
@@ -147,6 +147,24 @@ def test_the_limit_that_a_run_will_meet_is_told(
     assert ran.code == 4
     assert ran.said.count(told) == 1
     assert told in pipeline("run", project.manifest, "--quiet").out
+
+
+def test_a_quiet_plan_tells_problems_only_and_warnings_are_problems(folder: Path, offline: Pipeline) -> None:
+    prompts = {"walk": "a walk in {season}", "dance": "a dance"}
+    project = campaign(folder, {"campaign.yaml": spring(prompts=prompts)})
+
+    quiet = offline("plan", project.manifest, "--quiet")
+    assert quiet.out == ""
+    assert quiet.err.startswith("warning: ")
+    assert offline("plan", project.manifest, "--quiet", "--format", "json").document["actions"]
+    for command in (["expand"], ["run", "--frozen", "--emulate"]):
+        assert "is sent unchanged" in offline(*command, project.manifest, "--quiet").said
+
+    project.write({"campaign.yaml": spring(limits={"budget": 199})})
+    limited = offline("plan", project.manifest, "--quiet", "--detailed-exitcode")
+    assert limited.code == 4
+    assert limited.out.startswith("Limit: 200 credits")
+    assert limited.out.count("\n") == 1
 
 
 def test_a_limit_that_holds_is_not_told(folder: Path, offline: Pipeline) -> None:

@@ -196,7 +196,7 @@ def test_that_nothing_was_bought_is_believed_of_an_unknown_outcome_only(
     ended = pipeline("resolve", project.manifest, WALK, "--not-bought")
 
     assert ended.code == 64
-    assert "there is nothing to resolve" in ended.err
+    assert " is done: there is nothing to resolve" in ended.err
 
 
 def test_one_that_was_given_up_can_still_turn_up(

@@ -177,7 +177,7 @@ def test_only_what_has_succeeded_can_be_approved(
     ended = pipeline("approve", project.manifest, WALK)
 
     assert ended.code == 64
-    assert "only what has succeeded can be approved" in ended.err
+    assert " has failed: only what has succeeded can be approved" in ended.err
 
 
 @pytest.mark.parametrize("arguments", [("--rating", "6"), ("--rating", "0"), ("--rating", "good")])

@@ -512,6 +512,8 @@ def test_an_unknown_outcome_that_serves_no_job_any_more_is_named(
 
     assert ended.code == 7
     assert f"{WALK} ({unknown}): needs attention, serves no job now" in ended.out
+    planned = pipeline("plan", project.manifest).out
+    assert f"{WALK}  orphan: its job is no longer in the manifest, and it needs attention" in planned
 
 
 def test_three_unknown_outcomes_in_a_row_stop_buying(
@@ -702,6 +704,19 @@ def test_a_vendor_that_asks_for_more_patience_than_the_job_has_is_left_to_a_late
     assert "run again later" in ended.out
     assert len(vendor.ledger.entries) == 1
     assert project.statuses() == {WALK: "pending"}
+
+
+def test_of_very_many_failures_the_rest_is_counted(
+    project: Project, pipeline: Pipeline, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.run_output._MOST_LISTED", 1)
+    vendor.fail({"on": "create", "do": {"status": 422, "body": {"detail": "no"}}})
+
+    ended = pipeline("run", project.manifest, "-q")
+
+    assert ended.code == 1
+    assert ended.out.count("failed (rejected)") == 1
+    assert "and 1 more; `pipeline status campaign.yaml` lists all of them" in ended.out
 
 
 def test_failures_within_the_threshold_are_told_and_end_well(

@@ -313,5 +313,5 @@ def test_a_run_of_what_has_failed_has_nothing_to_do_where_nothing_has(
         ended = pipeline("run", project.manifest, "--select", selection, "--retry-failed")
         assert ended.code == 0, ended.said
         assert "No jobs matched.\n" in ended.out
-        assert "all of it was bought before" not in ended.out
+        assert "everything was bought before" not in ended.out
     assert len(vendor.ledger.entries) == bought

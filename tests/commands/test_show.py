@@ -34,7 +34,7 @@ def test_of_a_job_that_is_not_bought_it_shows_the_request_and_what_a_run_would_d
         WALK,
         "  template_id: each_explodedloop_0226",
         '  options: {"prompt":"a walk in the park"}',
-        "  a run would: create (100 credits): new",
+        "  plan: create (100 credits): new",
         "  nothing was bought for it",
     ):
         assert line in ended.out.splitlines()
@@ -47,7 +47,7 @@ def test_of_a_job_that_is_done_it_shows_purchase_history_and_files(
     out = offline("show", bought.manifest, WALK).out
 
     mark = purchase(bought, WALK)
-    assert "  a run would: keep: up to date" in out.splitlines()
+    assert "  plan: keep: up to date" in out.splitlines()
     assert f"purchase {mark}: done" in out
     assert f"  serves: {WALK}" in out
     assert f"  workflow: {bought.jobs()[WALK]['workflow_id']}" in out
@@ -176,4 +176,4 @@ def test_of_a_job_that_shared_a_purchase_that_was_sent_back_it_shows_that(
 
     assert "nothing was bought for it" not in out
     assert f"purchase {mark}: done" in out
-    assert "  stands: " in out
+    assert "  status: " in out

@@ -24,8 +24,8 @@ def on_terminal(folder: Path, vendor: Emulator) -> Iterator[OnTerminal]:
     """Starts a command on a terminal of its own, which ends with the test at the latest."""
     started: list[Terminal] = []
 
-    def begin(*arguments: str | Path, columns: int = 80) -> Terminal:
-        started.append(Terminal(arguments, environment(vendor.url), folder, columns))
+    def begin(*arguments: str | Path, columns: int = 80, kind: str = "xterm") -> Terminal:
+        started.append(Terminal(arguments, environment(vendor.url), folder, columns, kind))
         return started[-1]
 
     yield begin
@@ -51,6 +51,21 @@ def test_no_row_is_longer_than_the_terminal_and_no_word_is_broken(
     assert all(width(row) <= columns for row in terminal.rows if "`" not in row), terminal.rows
     said = " ".join(terminal.text.split())
     assert said.count(LONG) == 2  # when it happened, and at the end
+
+
+def test_a_terminal_that_moves_no_cursor_gets_plain_lines(project: Project, on_terminal: OnTerminal) -> None:
+    terminal = on_terminal("run", project.manifest.name, "--yes", kind="dumb")
+
+    assert terminal.ended() == 0
+    assert not {"\x1b", "%"} & set(terminal.written)
+    assert "\r" not in terminal.written.replace("\r\n", "\n")
+    assert "main/loop/red/walk: done" in terminal.rows
+
+    watching = on_terminal("status", "--watch", project.manifest.name, kind="dumb")
+    watching.until("no run is under way")
+    watching.interrupt()
+    assert watching.ended() == 130
+    assert "\x1b" not in watching.written
 
 
 def test_the_command_that_init_suggests_is_in_one_piece(on_terminal: OnTerminal) -> None:

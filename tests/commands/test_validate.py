@@ -115,6 +115,37 @@ def test_for_scripts_there_are_diagnostics(folder: Path, offline: Pipeline) -> N
     assert first["range"]["start"] == {"line": 6, "column": 5}
 
 
+def test_a_name_in_a_file_of_vars_that_nothing_uses_is_a_warning(project: Project, offline: Pipeline) -> None:
+    prompts = {"walk": "a walk in {{ season }}"}
+    project.write({"campaign.yaml": spring(vars={"season": "spring"}, prompts=prompts)})
+    project.write({"vars.yaml": "season: autumn\nseson: winter\n"})
+    told = "vars.yaml:2:1: seson: nothing in the manifest uses this var (did you mean 'season'?)"
+
+    for command in (["validate"], ["plan"], ["expand"], ["run", "--frozen", "--emulate"]):
+        ended = offline(*command, project.manifest, "--var-file", "vars.yaml")
+        assert f"warning: {told}" in ended.said
+        assert ended.code == (4 if "run" in command else 0)
+    assert "uses this var" not in offline("status", project.manifest, "--var-file", "vars.yaml").said
+
+    project.write({"other.yaml": spring(name="other", prompts={"walk": "in {{ seson }}"})})
+    assert "uses this var" not in offline("validate", ".", "--var-file", "vars.yaml").said
+
+
+def test_errors_that_are_not_listed_are_counted(folder: Path, offline: Pipeline) -> None:
+    manifest = folder / "campaign.yaml"
+    options = "background_urls: ['https://a.example/b.mp4'], prompt: '{{ i }}'"
+    manifest.write_text(
+        f"version: 1\nname: x\ntemplates: {{a: {{template_id: overlay_gray_5443, options: {{{options}}}}}}}\n"
+        f"image_sets: {{s: ['https://a.example/red.png']}}\njobs: [{{id: m, matrix: {{i: {list(range(300))}}}}}]\n"
+    )
+
+    document = offline("validate", manifest, "--format", "json").document
+
+    assert document["error_count"] == 300
+    assert len(document["diagnostics"]) == 4
+    assert offline("validate", manifest).out.count("error:") == 4
+
+
 def test_a_place_far_out_on_a_long_line_is_shown(folder: Path, offline: Pipeline) -> None:
     shoes = ", ".join(f"https://cdn.example.com/{number}.png" for number in range(20))
     line = f"image_sets: {{shoes: [{shoes}, nowhere.png]}}"

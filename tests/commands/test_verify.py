@@ -118,6 +118,40 @@ def test_an_edited_manifest_is_a_difference(bought: Project, pipeline: Pipeline)
     assert DANCE not in ended.out
 
 
+@pytest.mark.parametrize(
+    "decisions",
+    [["approve"], ["reject"], ["redo"], ["approve", "undecide"], ["approve", "results", "undecide"],
+     ["redo", "results", "undecide"], ["reject", "results", "approve"]],
+)  # fmt: skip
+def test_a_decision_since_the_results_were_written_is_no_difference(
+    bought: Project, offline: Pipeline, decisions: list[str]
+) -> None:
+    for command in decisions:
+        assert offline(command, bought.manifest, *([] if command == "results" else [WALK])).code == 0
+
+    ended = offline("verify", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert ended.out.startswith("Manifest, state and results agree.\n")
+    is_told = "spring.results.json does not have the latest decisions yet" in ended.out
+    assert is_told == (decisions != ["approve", "undecide"])
+    assert offline("results", bought.manifest).code == 0
+    assert offline("verify", bought.manifest).out == "Manifest, state and results agree.\n"
+
+
+def test_beside_a_decision_that_is_newer_a_difference_is_told_as_one(
+    bought: Project, offline: Pipeline
+) -> None:
+    assert offline("approve", bought.manifest, WALK).code == 0
+    edit_results(bought, change_the_credits)
+
+    ended = offline("verify", bought.manifest, "--format", "json")
+
+    assert ended.code == 1
+    assert [each["message"].partition(":")[0] for each in ended.document["differences"]] == ["summary"]
+    assert "does not have the latest decisions yet" in ended.document["notes"][0]
+
+
 def cut_short(project: Project) -> None:
     film(project).write_bytes(film(project).read_bytes()[:-1])
 

@@ -22,13 +22,18 @@ class Terminal:
     """A command that runs on a terminal of so many columns."""
 
     def __init__(
-        self, arguments: tuple[str | Path, ...], around: Mapping[str, str], folder: Path, columns: int
+        self,
+        arguments: tuple[str | Path, ...],
+        around: Mapping[str, str],
+        folder: Path,
+        columns: int,
+        kind: str = "xterm",
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         self.process = subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
-            env={**around, "TERM": "xterm"},
+            env={**around, "TERM": kind},
             cwd=folder,
             stdin=slave,
             stdout=slave,
@@ -55,6 +60,11 @@ class Terminal:
             assert time.monotonic() < deadline, f"it does not end: {self.text[-2000:]}"
         os.close(self._master)
         return self.process.wait(PATIENCE)
+
+    @property
+    def written(self) -> str:
+        """All that it wrote, with what moves the cursor."""
+        return self._written.decode("utf-8", "replace")
 
     @property
     def text(self) -> str:

@@ -1,13 +1,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.documents import schema
+from pipeline.documents import schema, schema_messages
 from pipeline.documents.node import Document, SourceFile, merge
 from pipeline.documents.schema_findings import findings, make_validator
+from pipeline.documents.schema_terms import FORMS
 from pipeline.documents.yaml_reader import parse_yaml
 from pipeline.errors import Problem
 from pipeline.jobs import Json
@@ -43,6 +45,11 @@ SHAPES: dict[str, Json] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_messages, "FORMS", {**FORMS, "^[a-z]+$": "one lower-case word"})
+
+
 def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
     """What is wrong with a document, by place, path and message."""
     document = Document(parse_yaml(text, SourceFile(Path("c.yaml"), "c.yaml", "")))
@@ -75,7 +82,7 @@ def told(text: str, rules: dict[str, Json] = SHAPES) -> list[str]:
         ("tags: 5", "c.yaml:3:7: tags: expected a list of texts, found the number 5"),
         ("tags: []", "c.yaml:3:7: tags: expected at least 1 in the list, found 0"),
         ("tags: [a, 5]", "c.yaml:3:11: tags[1]: expected a text, found the number 5"),
-        ("names: {B: 1}", "c.yaml:3:9: names.B: the key 'B' does not fit: a different form is expected"),
+        ("names: {B: 1}", "c.yaml:3:9: names.B: wrong key: expected one lower-case word; found 'B'"),
         (
             "item: true",
             "c.yaml:3:7: item: expected a text, a mapping with 'path' or a mapping with 'url', found true",
@@ -100,10 +107,35 @@ def test_a_value_outside_the_choices_is_told_with_the_nearest() -> None:
     ]
 
 
-def test_a_text_of_the_wrong_form_is_told_by_the_description_and_an_example() -> None:
+def test_a_text_of_the_wrong_form_is_told_by_what_its_pattern_stands_for_and_an_example() -> None:
     assert told("id: Blue\nkind: circle\n") == [
-        "c.yaml:1:5: id: 'Blue' does not fit: Lower case letters only, for example 'blue'"
+        "c.yaml:1:5: id: expected one lower-case word, for example 'blue'; found 'Blue'"
     ]
+
+
+def patterns(rules: Json) -> Iterator[str]:
+    """Every pattern of a schema."""
+    match rules:
+        case dict():
+            if isinstance(pattern := rules.get("pattern"), str):
+                yield pattern
+            for inner in rules.values():
+                yield from patterns(inner)
+        case list():
+            for inner in rules:
+                yield from patterns(inner)
+
+
+def test_every_pattern_of_a_schema_that_checks_has_words_for_what_it_stands_for() -> None:
+    used = {pattern for name in schema.CHECKED for pattern in patterns(schema.load(name))}
+    assert used == set(FORMS)
+
+
+def test_a_time_of_the_wrong_form_is_told_with_the_right_one() -> None:
+    document: Json = {"version": 1, "purchases": [{"bought_at": "yesterday"}]}
+    assert "purchases[0].bought_at: expected a time in UTC, like 2026-03-01T12:00:00Z; found 'yesterday'" in (
+        schema.check_json(document, "results")
+    )
 
 
 def test_every_missing_key_is_told_once_at_the_key_of_its_mapping() -> None:
@@ -211,3 +243,9 @@ def test_of_a_long_list_only_what_is_wrong_is_looked_at_closely(monkeypatch: pyt
     assert [each.path for each in findings(long, validator)] == [(1000, "id"), (1001, "long name")]
     assert wrong in looked_at
     assert len(looked_at) < 10
+
+
+def test_where_checking_stops_it_says_so() -> None:
+    found = told("".join(f"key{number}: 1\n" for number in range(1000)))
+    assert len(found) == 201
+    assert found[-1].endswith("too many problems: checking stops here, and there may be more")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from manifest.limited import outcomes
 
 from pipeline.documents.node import Document, Node, SourceFile, merge, text_position
+from pipeline.documents.problem_list import number_of
 from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
@@ -258,7 +259,25 @@ class TestRefused:
     def test_too_many_problems_end_the_reading(self) -> None:
         found = problems("".join(f"{n}: x\n" for n in range(5000)))
         assert len(found) == 101
-        assert "too many problems" in found[-1]
+        assert "too many problems: reading stops here, and there may be more" in found[-1]
+
+    @pytest.mark.parametrize(
+        "text", [b"a: \x01\n" * 5000, b"<<<<<<< ours\na: 1\n=======\n>>>>>>> theirs\n" * 5000]
+    )
+    def test_of_very_many_problems_the_rest_is_counted(self, tmp_path: Path, text: bytes) -> None:
+        path = tmp_path / "c.yaml"
+        path.write_bytes(text)
+        with pytest.raises(InvalidInput) as caught:
+            read_yaml(path, "c.yaml")
+        assert len(caught.value.problems) == 101
+        assert caught.value.problems[-1].message == "and 4,900 more errors, not listed"
+
+    def test_of_very_many_warnings_the_rest_is_counted(self, tmp_path: Path) -> None:
+        path = tmp_path / "c.yaml"
+        path.write_text("".join(f"k{n}: Get the #1 shoe\n" for n in range(5000)))
+        warnings = read_yaml(path, "c.yaml").warnings
+        assert len(warnings) == 101
+        assert number_of("warning", warnings) == 5000
 
 
 HOSTILE = {

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.authoring import ANYTHING, HEAD, OVERLAY, Project
+from pipeline.documents.problem_list import number_of
 from pipeline.errors import InvalidInput, Problem
 from pipeline.jobs import Job, JobKey, MediaType, RemoteFile, UpstreamOutput
 from pipeline.manifest.combinations import typed
@@ -18,6 +19,7 @@ from pipeline.manifest.load import load
 
 SHOES = "image_sets: {shoes: ['https://a.example/red.png', 'https://a.example/blue.png']}\n"
 PROMPTS = "prompts: {walk: walking, run: running}\n"
+THOUSAND = ", ".join(f"v{number:03}" for number in range(1000))
 
 
 def only(jobs: list[Job]) -> Job:
@@ -326,12 +328,58 @@ class TestRendering:
         (problem,) = project.problems(
             "templates: {any: {template_id: new, options: {p: '{{ nothing }}'}}}\n" + SHOES + PROMPTS
         )
-        assert problem.message.endswith("(job main/any/red/walk)")
+        assert problem.message.endswith("(job main/any/red/walk and 3 more)")
 
-    def test_a_thousand_different_mistakes_are_not_all_told(self, project: Project) -> None:
-        axis = ", ".join(f"v{number}" for number in range(1000))
+    def test_a_mistake_at_one_place_is_told_by_its_first_messages_and_the_number_of_jobs(
+        self, project: Project
+    ) -> None:
         text = "templates: {any: {template_id: new, options: {p: '{{ vars[l] }}'}}}\n"
-        assert len(project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{axis}]}}}}]\n")) == 100
+        *first, rest = project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{THOUSAND}]}}}}]\n")
+        assert [problem.message.rpartition("(")[2] for problem in first] == [
+            f"job hero/any/l=v{number:03})" for number in range(3)
+        ]
+        assert str(rest).endswith(
+            "templates.any.options.p: 997 more jobs have an error here, the last is hero/any/l=v999"
+        )
+        assert number_of("error", [*first, rest]) == 1000
+
+    def test_a_doubt_at_one_place_is_told_by_its_first_messages_and_the_number_of_jobs(
+        self, project: Project
+    ) -> None:
+        text = "templates: {o: {template_id: overlay_gray_5443, options: {motion_type: '{{ l }}', "
+        text += "background_urls: ['https://a.example/b.mp4'], prompt: x}}}\n"
+        text += "image_sets: {s: ['https://a.example/red.png']}\n"
+        *first, rest = project.problems(f"{text}jobs: [{{id: hero, matrix: {{l: [{THOUSAND}]}}}}]\n")
+        assert len(first) == 3
+        assert rest.message == "997 more jobs have a warning here, the last is hero/o/red/l=v999"
+        assert number_of("warning", [*first, rest]) == 1000
+
+    def test_a_mistake_of_no_job_in_particular_is_counted_by_itself(self, project: Project) -> None:
+        axis = ", ".join(f"v{number}, V{number}" for number in range(10))
+        *first, rest = project.problems(ANYTHING + f"jobs: [{{id: hero, matrix: {{l: [{axis}]}}}}]\n")
+        assert all("two jobs would write to" in problem.message for problem in first)
+        assert rest.message == "7 more errors here"
+        assert number_of("error", [*first, rest]) == 10
+
+    def test_a_job_that_others_are_made_from_counts_once(self, project: Project) -> None:
+        (problem,) = project.problems(
+            "templates: {any: {template_id: new}}\nimage_sets: {next: {outputs_of: one}}\n"
+            "jobs:\n- {id: one, image_sets: [], when: '{{ nothing }}', repeat: 4}\n"
+            "- {id: two, image_sets: [next]}\n"
+        )
+        assert problem.message.endswith("(job one/any and 3 more)")
+
+    def test_more_places_than_anyone_reads_are_counted(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pipeline.manifest.job_problems._MOST_LOCATIONS", 2)
+        prompts = "".join(f"  p{number}: '{{{{ nothing }}}}'\n" for number in range(5))
+        text = "templates: {any: {template_id: new, options: {p: '{{ prompt }}'}}}\nprompts:\n"
+        *first, rest = project.problems(text + prompts)
+        assert [problem.path for problem in first] == ["prompts.p0", "prompts.p1"]
+        assert rest.message == "and 3 more errors, not listed"
+        assert rest.position == first[-1].position
+        assert number_of("error", [*first, rest]) == 5
 
 
 class TestWordings:

@@ -41,7 +41,7 @@ def test_a_plan_reads_as_this() -> None:
         "  = hero/overlay/fresh-too  share (free): asks for the same as hero/overlay/fresh\n"
         "  » hero/overlay/sketch  resume (paid): bought 2026-01-01T00:05:00Z, not finished\n"
         "  ! hero/overlay/unknown  needs attention: it is unknown whether it was bought (a time-out after sending)\n"
-        "  - hero/overlay/gone  orphan: its job is no longer in the manifest; it is done\n"
+        "  - hero/overlay/gone  orphan: its job is no longer in the manifest, and it is done\n"
         "Plan: 1 needing attention, 1 to resume, 1 to share, 1 to replace, 3 to create, 2 to keep, 1 orphan.\n"
         "  other: 1 to buy, price unknown\n"
         "  overlay: 3 to buy, 340 credits\n"
