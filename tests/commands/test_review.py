@@ -241,7 +241,7 @@ def test_a_note_stands_at_its_moment_with_whoever_made_it(bought: Project, pipel
     ]
     assert (written["by"], "note" in written) == ("jonas", False)
     shown = pipeline("show", bought.manifest, WALK).out
-    assert "stands: pending (redo: sole leaves the frame)" in shown
+    assert "status: pending (redo: sole leaves the frame)" in shown
     assert "at 1.25 s: “logo cut off” (ana)" in shown
 
 
