@@ -17,7 +17,7 @@ from typing import Protocol
 from pipeline import failpoints, system
 from pipeline.engine.calls import CallPool, result_of
 from pipeline.engine.reporter import RunReport
-from pipeline.errors import PipelineError, Unfinished, printable
+from pipeline.errors import PipelineError, Unfinished, printable, reason_of
 from pipeline.schemes import without_secrets
 
 # Seconds that the command may take: a push that hangs must not hold a run for ever.
@@ -62,8 +62,10 @@ class Checkpoint:
                     code, output = self._process.run(self.command, given)
                     if code != JOINED:
                         break
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Unfinished(f"the checkpoint command did not end: {type(error).__name__}") from error
+        except subprocess.TimeoutExpired as error:
+            raise Unfinished(f"the checkpoint command did not end within {TIMEOUT:g} seconds") from error
+        except OSError as error:
+            raise Unfinished(f"the checkpoint command cannot be started: {reason_of(error)}") from error
         if code != 0:
             said = output.decode(errors="replace").strip().splitlines()
             last = f": {printable(without_secrets(said[-1]))}" if said else ""

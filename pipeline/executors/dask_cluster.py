@@ -8,7 +8,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from pipeline import system
-from pipeline.errors import UsageError, printable
+from pipeline.errors import UsageError, printable, reason_of
 from pipeline.executors.remote_calls import ClusterFailed
 from pipeline.providers.address import is_loopback_host
 
@@ -88,7 +88,7 @@ def _started(processes: int, threads: int, scratch: Path) -> "distributed.LocalC
                 silence_logs=False,
             )
     except (OSError, RuntimeError) as error:
-        reason = printable(str(error) or type(error).__name__, 200)
+        reason = printable(reason_of(error) or type(error).__name__, 200)
         raise ClusterFailed(f"--executor dask: its processes cannot be started: {reason}") from None
 
 

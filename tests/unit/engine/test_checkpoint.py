@@ -448,13 +448,20 @@ def test_a_command_that_fails_is_told_with_its_last_line_made_harmless() -> None
         Checkpoint("echo first; printf 'no \\033[0m way'; exit 3")()
 
 
+def test_why_a_command_cannot_be_started_is_told_in_words() -> None:
+    with pytest.raises(
+        Unfinished, match=r"^the checkpoint command cannot be started: Argument list too long$"
+    ):
+        Checkpoint(f"true {'x' * 1_000_000}")()
+
+
 @fails_without("pipeline.engine.checkpoint:_Process.run", "_kill(process)")
 def test_a_command_that_hangs_has_not_published_and_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.engine.checkpoint.TIMEOUT", 0.2)
 
-    with pytest.raises(Unfinished, match="did not end"):
+    with pytest.raises(Unfinished, match=r"did not end within 0\.2 seconds$"):
         Checkpoint(f"sleep 3; touch {shlex.quote(str(tmp_path / 'late'))}")()
     assert not (tmp_path / "late").exists()
 
