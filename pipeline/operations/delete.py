@@ -55,8 +55,8 @@ def to_prune_by_name(state: CampaignState, names: Sequence[str]) -> Deletions:
     for purchase in named:
         if purchase.id not in allowed and not purchase.deleted:
             raise UsageError(
-                f"{purchase.id} ({purchase.status}) cannot be pruned: it serves a job, something that serves a job "
-                "was made from it, it is approved, it has not ended, or another purchase has its workflow"
+                f"{purchase.id} ({purchase.status}) cannot be pruned: that is for a purchase that has ended, serves "
+                "no job, is not approved, and whose workflow and outputs nothing else uses"
             )
     ids = frozenset(each.id for each in named)
     return Deletions(

@@ -38,8 +38,9 @@ def unknown_advice(target: str, names: Sequence[str]) -> str:
 
     `target` is the manifest with the flags that choose its records, quoted for a shell.
     """
+    them = "it" if len(names) == 1 else "each"
     return (
-        f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve each: "
+        f"{counted(len(names), 'create')} with an unknown outcome: look on the vendor's site, then resolve {them}: "
         f"{resolve_command(target, names[0])} (see docs/how-to/attention.md)"
     )
 

@@ -80,7 +80,9 @@ def _lines(entry: Entry, paint: Paint) -> Iterator[str]:
         symbol, colour, title = "»", "cyan", "under way"
     price = f" ({_price(entry.credits)})" if entry.buys else ""
     head = paint(f"{symbol:>3} {printable(entry.key)}", colour)
-    yield f"{head}  {title}{price}: {printable(entry.reason)}"
+    reason = printable(entry.reason)
+    says_it_all = not entry.buys and reason.startswith(title)
+    yield f"{head}  {reason}" if says_it_all else f"{head}  {title}{price}: {reason}"
     for change in entry.changes:
         for sides in _sides(change, paint):
             yield f"      {printable(change.name)}: {sides}"

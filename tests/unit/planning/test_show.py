@@ -35,7 +35,7 @@ def test_a_plan_reads_as_this() -> None:
         "  + hero/other/unpriced  create (price unknown): new\n"
         "-/+ hero/overlay/changed  re-create (320 credits): changed: options.prompt\n"
         "      options.prompt: walk → dance\n"
-        "  ✗ hero/overlay/failed  failed: failed (vendor): no face found; --retry-failed buys it again\n"
+        "  ✗ hero/overlay/failed  failed (vendor): no face found; --retry-failed buys it again\n"
         "  + hero/overlay/film  create (10 credits): new, after hero/overlay/sketch\n"
         "  + hero/overlay/fresh  create (10 credits): new\n"
         "  = hero/overlay/fresh-too  share (free): asks for the same as hero/overlay/fresh\n"
@@ -50,7 +50,7 @@ def test_a_plan_reads_as_this() -> None:
         "`pipeline templates --refresh --write prices.yaml`.\n"
         "1 finished job has no file on this machine: `pipeline collect MANIFEST` downloads what is missing.\n"
         "1 create with an unknown outcome: look on the vendor's site, "
-        "then resolve each: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID` "
+        "then resolve it: `pipeline resolve MANIFEST hero/overlay/unknown --workflow-id ID` "
         "(see docs/how-to/attention.md)\n"
         "1 job failed before: `pipeline run MANIFEST --retry-failed` buys again."
     )
