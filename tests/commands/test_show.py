@@ -136,7 +136,7 @@ def test_it_writes_nothing(bought: Project, offline: Pipeline) -> None:
     [
         ("main/loop/red/wlak", f"did you mean '{WALK}'?"),
         ("abc", "no job or purchase 'abc'"),
-        ("", "no job or purchase ''"),
+        ("", "an argument is empty"),
     ],
 )
 def test_what_is_not_there_is_wrong_usage(bought: Project, offline: Pipeline, name: str, told: str) -> None:
