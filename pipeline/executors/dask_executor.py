@@ -75,7 +75,6 @@ class DaskExecutor(Executor):
     _failure: ClusterFailed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._tasks = self.client.get_executor(pure=False)
         for work in (self._send, self._watch):
             threading.Thread(target=work, name=f"dask{work.__name__}", daemon=True).start()
 
@@ -110,11 +109,12 @@ class DaskExecutor(Executor):
             function, priority = (carry_out_long, 0) if calls[0].is_long else (carry_out, 1)
             work = tuple(each.sealed for each in calls)
             try:
-                task = self._tasks.submit(function, __version__, shared[1], work, priority=priority)
+                task = self.client.submit(
+                    function, __version__, shared[1], work, pure=False, priority=priority
+                )
+                self.client.loop.add_callback(self._await, calls, task)
             except Exception as error:  # noqa: BLE001 - whatever it is, the calls have to end
                 self._fail(calls, self._failed(error))
-            else:
-                task.add_done_callback(partial(self._ended, calls))
 
     def _next_calls(self) -> Sequence[_Call]:
         with self._changed:
@@ -124,9 +124,14 @@ class DaskExecutor(Executor):
                 calls.append(self._waiting.popleft())
             return calls
 
-    def _ended(self, calls: Sequence[_Call], task: "Future[tuple[Sealed, ...]]") -> None:
+    async def _await(self, calls: Sequence[_Call], task: Any) -> None:
+        """End the calls with their task; in the client's loop.
+
+        The client's own executor would never end one whose result is lost with its worker and that fails when it is
+        repeated: it waits for the result only.
+        """
         try:
-            answers = task.result()
+            answers: tuple[Sealed, ...] = await self.client.gather(task, asynchronous=True)
         except CancelledError:
             self._fail(calls, ClusterFailed(f"{self.name}: the scheduler is lost; run again to continue"))
         except KilledWorker:

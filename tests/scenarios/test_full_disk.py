@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_bought(
 
 
 @fails_without("pipeline.operations.run:CampaignRun._execute", "self._publisher.assert_writable")
-@pytest.mark.parametrize("here", ["read-only", "a file", "too long a name"])
+@pytest.mark.parametrize("here", ["read-only", "a file"])
 def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
     project: Project, vendor: Emulator, here: str
 ) -> None:
@@ -183,8 +183,8 @@ def test_results_that_cannot_be_written_are_refused_before_anything_is_bought(
     if here == "a file":
         folder.write_text("not a folder")
     else:
-        folder.mkdir(mode=0o555 if here == "read-only" else 0o755)
-    results = folder / (f"{'x' * 250}.results.json" if here == "too long a name" else "spring.results.json")
+        folder.mkdir(mode=0o555)
+    results = folder / "spring.results.json"
 
     ended = bound("run", project.manifest, "--results", results, url=vendor.url, folder=project.folder)
 

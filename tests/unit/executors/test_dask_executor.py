@@ -1,14 +1,19 @@
 """How calls go together: whatever they have in common or not, each is answered."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
-from distributed import Client
+from distributed import Client, get_worker
+from support.cluster import Cluster, plain_environment
 from support.processes import PATIENCE
 
 from pipeline.executors.dask_executor import DaskExecutor
+from pipeline.providers.base import VendorError
 
 
 class HeldBack:
@@ -18,9 +23,13 @@ class HeldBack:
         self._threads = threads
         self.let_go = Event()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, priority: int, **more: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         assert self.let_go.wait(PATIENCE)
-        return self._threads.submit(fn, *args, **more)
+        return self._threads.submit(fn, *args)
+
+    def add_callback(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """As the loop of a client."""
+        self._threads.submit(asyncio.run, fn(*args))
 
 
 class OneWorker:
@@ -29,9 +38,17 @@ class OneWorker:
     def __init__(self, tasks: HeldBack) -> None:
         self._tasks = tasks
 
-    def get_executor(self, *, pure: bool) -> HeldBack:
-        assert not pure
+    @property
+    def loop(self) -> HeldBack:
         return self._tasks
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, pure: bool, priority: int) -> Future[Any]:
+        assert not pure
+        return self._tasks.submit(fn, *args)
+
+    async def gather(self, task: Future[Any], *, asynchronous: bool) -> Any:
+        assert asynchronous
+        return task.result()
 
     def nthreads(self) -> Mapping[str, int]:
         return {"worker": 1}
@@ -50,3 +67,27 @@ def test_calls_with_nothing_in_common_are_each_answered() -> None:
         tasks.let_go.set()
         assert [each.result(PATIENCE) for each in answers] == [0, 0, "5", 0]
         executor.shutdown()
+
+
+def test_a_result_that_is_lost_with_its_worker_and_fails_when_it_is_made_again_ends_its_call(
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster(tmp_path, plain_environment(), workers=1)
+    try:
+        with Client(cluster.address.replace("dask://", "tcp://")) as client:
+            executor = DaskExecutor(client, "a cluster")
+            answer = executor.submit(lost_once, str(tmp_path / "made"))
+
+            assert isinstance(answer.exception(PATIENCE), VendorError)
+            executor.shutdown()
+    finally:
+        cluster.close()
+
+
+def lost_once(made: str) -> str:
+    """Ends its worker when the result is fetched; made again, at once."""
+    if Path(made).exists():
+        os._exit(1)
+    Path(made).touch()
+    get_worker().handlers["get_data"] = lambda **_: os._exit(1)
+    return "made"
