@@ -137,7 +137,9 @@ def open_campaign(workspace: Workspace, *, writable: bool) -> Iterator[CampaignS
 def _split_of(workspace: Workspace, jobs: Sequence[Job], decided: Decisions) -> Split | None:
     if workspace.shard is None:
         return None
-    return Split(workspace.shard, jobs, asked=" ".join([workspace.asked, *sorted(decided.redo)]))
+    # What is approved counts too: it keeps a job from being bought, and lets those be bought that wait for it.
+    approved = (f"{purchase_id} {key}" for purchase_id, key in sorted(decided.approved.items()))
+    return Split(workspace.shard, jobs, asked="\n".join([workspace.asked, *approved, *sorted(decided.redo)]))
 
 
 def files_here(outputs: OutputFolder, purchase: Purchase) -> list[OutputLocation]:

@@ -21,7 +21,7 @@ class Split:
     Jobs that may share a purchase belong to one shard, and so do a chain and all takes of one request: a job belongs
     where the hash of what the root of its chain asks for points. By requests, no other job has a say in that; by
     credits, the groups are dealt out, the dearest first, each to the shard that has least. `asked` is what a run was
-    asked for beyond those jobs: its selection and caps, and what people want made again.
+    asked for beyond those jobs: its selection and caps, and what people approved or want made again.
     """
 
     def __init__(self, shard: Shard, jobs: Iterable[Job], *, asked: str = "") -> None:

@@ -64,7 +64,7 @@ def _enter(descriptor: int, state: Path, split: str, since: str, command: str) -
         )
         raise StateLocked(
             f"{state}: in use by {who}; {split} cannot run beside it, as only shards of one number with the same "
-            "jobs, prices, selection, caps and redo marks can: wait for it to end, or stop it"
+            "jobs, prices, selection, caps and decisions can: wait for it to end, or stop it"
         )
 
 

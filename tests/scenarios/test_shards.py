@@ -276,8 +276,14 @@ def test_shards_that_select_other_jobs_do_not_exceed_a_cap_together(
 @fails_without(
     "pipeline.operations.campaign_state:_split_of", "return Split", swap=("*sorted(decided.redo)", "")
 )
-def test_what_is_to_be_made_again_since_a_shard_began_does_not_exceed_a_cap_either(
-    twelve: Project, start: Start, state: dict[str, str], pipeline: Pipeline, vendor: Emulator
+@pytest.mark.parametrize("decision", ["redo", "approve"])
+def test_what_is_decided_since_a_shard_began_does_not_exceed_a_cap_either(
+    twelve: Project,
+    start: Start,
+    state: dict[str, str],
+    pipeline: Pipeline,
+    vendor: Emulator,
+    decision: str,
 ) -> None:
     twelve.write({"campaign.yaml": spring(prompts=PROMPTS, limits={"max_creates": 6})})
     first = list(PROMPTS)[:6]
@@ -286,12 +292,12 @@ def test_what_is_to_be_made_again_since_a_shard_began_does_not_exceed_a_cap_eith
     shard = start("run", twelve.manifest, "--in-flight", "1", "--shard", "1/2", **state)
     shard.hear("bought as")
     # The other shard finds one less to buy in the first, and may not make up for it.
-    assert pipeline("redo", twelve.manifest, "main/loop/red/p0").code == 0
+    assert pipeline(decision, twelve.manifest, "main/loop/red/p0").code == 0
 
     ended = pipeline("run", twelve.manifest, "--in-flight", "1", "--shard", "2/2", "--no-wait")
 
     assert ended.code == 6, ended.said
-    assert "redo" in ended.err
+    assert "decisions" in ended.err
     vendor.heal()
     assert shard.ended().code == 0
     assert len(vendor.ledger.bought) < 12

@@ -245,7 +245,7 @@ def _assert_divided_alike(server: Server, connection: Connection, claim: Claim) 
     if found is not None:
         if found[0].partition("-of-")[2] == values["part"]:
             why = (
-                f"'{found[0]}' knows other jobs, prices, selections, caps or redo marks than '{claim.campaign}', "
+                f"'{found[0]}' knows other jobs, prices, selections, caps or decisions than '{claim.campaign}', "
                 "and is locked"
             )
         else:
