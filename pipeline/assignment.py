@@ -199,13 +199,15 @@ def _passed_over(records: Records, decisions: Decisions) -> frozenset[PurchaseId
     Rejected later, it was bought in its place: so that one stays as it is, and buys nothing. That it is older alone
     would not tell, as the clock of another machine may be ahead.
     """
+    sent_back: dict[tuple[str, tuple[PurchaseId, ...]], list[Purchase]] = {}
+    for purchase in _known(decisions.redo, records):
+        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions):
+            sent_back.setdefault((purchase.fingerprint, purchase.inputs), []).append(purchase)
     return frozenset(
-        each.id
-        for purchase in _known(decisions.rejected_before, records)
-        if purchase.status is not Status.VOID and is_sent_back(purchase, decisions)
-        for each in _known(decisions.rejected_before[purchase.id], records)
-        if (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
-        and each.age < purchase.age
+        purchase.id
+        for purchase in (_known(decisions.rejected, records) if sent_back else ())
+        for each in sent_back.get((purchase.fingerprint, purchase.inputs), ())
+        if purchase.age < each.age and decisions.is_later(each.id, purchase.id)
     )
 
 

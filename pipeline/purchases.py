@@ -137,13 +137,17 @@ def bought_nothing(purchase: Purchase) -> bool:
 class Decisions:
     """The decisions of people: `approved` maps each to the key it was approved for.
 
-    `rejected_before` has, by what was sent back (`redo`), what had been rejected when it was.
+    `order` numbers all of them as they were made, the later the higher.
     """
 
     approved: Mapping[PurchaseId, JobKey] = field(default_factory=dict)
     rejected: frozenset[PurchaseId] = frozenset()
     redo: frozenset[PurchaseId] = frozenset()
-    rejected_before: Mapping[PurchaseId, frozenset[PurchaseId]] = field(default_factory=dict)
+    order: Mapping[PurchaseId, int] = field(default_factory=dict)
+
+    def is_later(self, one: PurchaseId, other: PurchaseId) -> bool:
+        """Whether `one` was decided after `other`, as far as their order is known."""
+        return self.order.get(one, 0) > self.order.get(other, 0)
 
 
 UNDECIDED = Decisions()

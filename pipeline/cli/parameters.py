@@ -19,25 +19,17 @@ class _NeverEmpty(click.Parameter):
         given = opts.get(self.name or "")
         words = given if isinstance(given, list | tuple) else (given,)
         if "" in words and not ctx.resilient_parsing:
-            raise UsageError(self._complaint())
+            name = self.opts[0] if isinstance(self, click.Option) else "an argument"
+            raise UsageError(f"{name} is empty; leave it out, or is a variable unset?")
         return super().consume_value(ctx, opts)
-
-    def _complaint(self) -> str:
-        raise NotImplementedError
 
 
 class Flag(_NeverEmpty, click.Option):
     """A flag. Where it takes a value, that is not empty."""
 
-    def _complaint(self) -> str:
-        return f"{self.opts[0]} is empty; leave it out, or is a variable unset?"
-
 
 class Argument(_NeverEmpty, click.Argument):
     """A word without a flag, which is not empty."""
-
-    def _complaint(self) -> str:
-        return "an argument is empty; leave it out, or is a variable unset?"
 
 
 class NumberRange(click.FloatRange):

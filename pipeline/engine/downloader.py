@@ -55,7 +55,7 @@ class Downloader:
         try:
             wanted = self._wanted(tracked.purchase)
         except _BLOCKING as error:
-            self._blocked(tracked, _told(error))
+            self._blocked(tracked, _reason(error))
             return
         files = sum(1 for _ in named(tracked.purchase, "", wanted.with_steps))
         self.calls.charge(files + (tracked.latest is None))
@@ -130,7 +130,7 @@ class Downloader:
                 self._here.add(tracked.purchase.id)
                 self.in_flight.schedule(tracked, 0.0)
         elif isinstance(result, _BLOCKING):
-            self._blocked(tracked, _told(result))
+            self._blocked(tracked, _reason(result))
         else:
             self._not_fetched(tracked, result)
 
@@ -151,7 +151,7 @@ class Downloader:
             self.outputs.sent(future.result())
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, _told(error))
+            self._blocked(tracked, _reason(error))
         else:
             self._install(tracked, fetched)
 
@@ -184,7 +184,7 @@ class Downloader:
                         self.keep_still(digest, arrived.still)
         except _BLOCKING as error:
             _drop(fetched)
-            self._blocked(tracked, _told(error))
+            self._blocked(tracked, _reason(error))
             return
         if fetched.problem is not None:
             self.in_flight.defer(tracked, fetched.problem)
@@ -223,7 +223,7 @@ def _drop(fetched: FetchResult) -> None:
         file.temporary.unlink(missing_ok=True)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What stands in the way; of an error of the system's, also which file it is about."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{printable(str(error.filename))}: {reason_of(error)}"

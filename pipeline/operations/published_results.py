@@ -127,7 +127,8 @@ def _decided(decisions: Decisions) -> list[Json]:
     return [
         [list(pair) for pair in sorted(decisions.approved.items())],
         [*sorted(decisions.rejected)],
-        [[each, *sorted(decisions.rejected_before.get(each, ()))] for each in sorted(decisions.redo)],
+        [*sorted(decisions.redo)],
+        [*sorted(decisions.rejected | decisions.redo, key=lambda each: decisions.order.get(each, 0))],
     ]
 
 

@@ -71,8 +71,8 @@ def _wanted(
 def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
     """The decisions that the results were written by, as far as their rows show; `now` are those in force."""
     approved: dict[PurchaseId, JobKey] = {}
-    rejected: set[PurchaseId] = set()
-    redo = set(now.redo)
+    # Of what serves no job, the rows do not show it.
+    rejected, redo = set(now.rejected), set(now.redo)
     for row in document["jobs"]:
         purchase = row.get("purchase")
         if purchase is None:
@@ -80,11 +80,18 @@ def _decisions_in(document: Mapping[str, Any], now: Decisions) -> Decisions:
             redo |= {row["last"]} if "last" in row else set()
             continue
         redo.discard(purchase)
+        rejected.discard(purchase)
         if row.get("decision") == "approved":
             approved[purchase] = now.approved.get(purchase, row["key"])
         elif row.get("decision") == "rejected":
             rejected.add(purchase)
-    return Decisions(approved=approved, rejected=frozenset(rejected), redo=frozenset(redo))
+    return Decisions(
+        approved=approved,
+        rejected=frozenset(rejected),
+        redo=frozenset(redo),
+        # What was taken back since has no place in the order any more: it counts as the last.
+        order={**dict.fromkeys(redo, len(now.order) + 1), **now.order},
+    )
 
 
 def in_files(state: CampaignState) -> Iterator[Disagreement]:

@@ -151,22 +151,16 @@ def by_purchase(decisions: Iterable[Decision]) -> dict[PurchaseId, Decision]:
 
 def in_force(decisions: Iterable[Decision]) -> Decisions:
     """The decisions that count: of each purchase, the last verdict."""
-    approved: dict[PurchaseId, JobKey] = {}
-    rejected: frozenset[PurchaseId] = frozenset()
-    rejected_before: dict[PurchaseId, frozenset[PurchaseId]] = {}
-    for purchase_id, each in by_purchase(decisions).items():
-        match each.decision:
-            case Verdict.APPROVED:
-                approved[purchase_id] = each.key
-            case Verdict.REJECTED:
-                rejected |= {purchase_id}
-            case Verdict.REDO:
-                rejected_before[purchase_id] = rejected
+    last = by_purchase(decisions)
     return Decisions(
-        approved=approved,
-        rejected=rejected,
-        redo=frozenset(rejected_before),
-        rejected_before=rejected_before,
+        approved={
+            purchase_id: each.key for purchase_id, each in last.items() if each.decision is Verdict.APPROVED
+        },
+        rejected=frozenset(
+            purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REJECTED
+        ),
+        redo=frozenset(purchase_id for purchase_id, each in last.items() if each.decision is Verdict.REDO),
+        order={purchase_id: number for number, purchase_id in enumerate(last, 1)},
     )
 
 

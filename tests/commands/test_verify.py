@@ -139,6 +139,27 @@ def test_a_decision_since_the_results_were_written_is_no_difference(
     assert offline("verify", bought.manifest).out == "Manifest, state and results agree.\n"
 
 
+def test_a_take_that_was_sent_back_after_an_older_one_was_rejected_is_no_difference_either(
+    bought: Project, pipeline: Pipeline
+) -> None:
+    first = bought.jobs()[WALK]["purchase"]
+    for command, name in (
+        ("redo", WALK),
+        ("run", None),
+        ("reject", first),
+        ("redo", WALK),
+        ("results", None),
+    ):
+        assert pipeline(command, bought.manifest, *([] if name is None else [name])).code == 0
+    assert pipeline("verify", bought.manifest).out == "Manifest, state and results agree.\n"
+    assert pipeline("approve", bought.manifest, DANCE).code == 0
+
+    ended = pipeline("verify", bought.manifest)
+
+    assert ended.code == 0, ended.said
+    assert "does not have the latest decisions yet" in ended.out
+
+
 def test_beside_a_decision_that_is_newer_a_difference_is_told_as_one(
     bought: Project, offline: Pipeline
 ) -> None:

@@ -25,9 +25,10 @@ class Oracle:
 
     def _is_passed_over(self, purchase: Purchase) -> bool:
         """Whether it was rejected, and then a newer one of the same was sent back."""
-        return any(
+        order = self._decisions.order
+        return purchase.id in self._decisions.rejected and any(
             self._is_sent_back(each)
-            and purchase.id in self._decisions.rejected_before.get(each.id, ())
+            and order[each.id] > order[purchase.id]
             and each.status is not Status.VOID
             and (each.fingerprint, each.inputs) == (purchase.fingerprint, purchase.inputs)
             and each.age > purchase.age

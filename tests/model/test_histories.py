@@ -223,10 +223,7 @@ class Histories(RuleBasedStateMachine):
             approved,
             said.rejected - of | (of if verdict is Verdict.REJECTED else set()),
             said.redo - of | (of if verdict is Verdict.REDO else set()),
-            {
-                **{each: before - of for each, before in said.rejected_before.items() if each != purchase.id},
-                **({purchase.id: said.rejected - of} if verdict is Verdict.REDO else {}),
-            },
+            {**said.order, purchase.id: max(said.order.values(), default=0) + 1},
         )
 
     @precondition(lambda self: self.head.decisions != Decisions())

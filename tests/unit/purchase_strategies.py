@@ -147,5 +147,5 @@ decisions = st.builds(
     approved=st.dictionaries(ids, keys, max_size=2),
     rejected=st.frozensets(ids, max_size=1),
     redo=st.frozensets(ids, max_size=1),
-    rejected_before=st.dictionaries(ids, st.frozensets(ids, max_size=2), max_size=1),
+    order=st.dictionaries(ids, st.integers(1, 3), max_size=2),
 )

@@ -130,8 +130,9 @@ def test_redo_of_an_unknown_outcome_buys_nothing_and_the_plan_says_so() -> None:
 def test_redo_replaces_though_an_earlier_take_was_rejected() -> None:
     a = job("a")
     first, second, third = bought(1, a), bought(2, a), bought(3, a)
-    before = frozenset({first.id})
-    said = Decisions(rejected=before, redo=frozenset({second.id}), rejected_before={second.id: before})
+    said = Decisions(
+        rejected=frozenset({first.id}), redo=frozenset({second.id}), order={first.id: 1, second.id: 2}
+    )
     entry = only(plan([a], first, second, decisions=said), a)
     assert (entry.action, entry.reason) == (Action.REPLACE, "sent back (redo)")
     assert only(plan([a], first, second, third, decisions=said), a).action is Action.KEEP

@@ -72,17 +72,19 @@ def test_what_counts_does_not_change_by_writing_it_down(said: list[Decision]) ->
 
     assert list(counts.approved.items()) == list(again.approved.items())
     assert (counts.rejected, counts.redo) == (again.rejected, again.redo)
-    assert counts.rejected_before == again.rejected_before
+    assert counts.order == again.order
 
 
-def test_what_had_been_rejected_when_a_take_was_sent_back_is_known_by_the_order() -> None:
-    first, second, third = (
+def test_which_of_two_was_decided_later_is_known_until_one_is_decided_again() -> None:
+    rejected, sent_back = (
         Decision(purchase=each, key=JobKey("a/b"), decision=verdict)
-        for each, verdict in zip(PURCHASES, (Verdict.REJECTED, Verdict.REDO, Verdict.REJECTED), strict=True)
+        for each, verdict in zip(PURCHASES[:2], (Verdict.REJECTED, Verdict.REDO), strict=True)
     )
 
-    assert in_force([first, second, third]).rejected_before == {second.purchase: {first.purchase}}
-    assert in_force([first, second, third, first]).rejected_before == {second.purchase: frozenset()}
+    first, then = in_force([rejected, sent_back]), in_force([rejected, sent_back, rejected])
+
+    assert first.is_later(sent_back.purchase, rejected.purchase)
+    assert then.is_later(rejected.purchase, sent_back.purchase)
 
 
 @pytest.mark.parametrize(
