@@ -23,7 +23,8 @@ from pipeline.errors import (
     Unfinished,
     UsageError,
 )
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load as load_manifest
 from pipeline.manifest.model import Campaign

@@ -5,7 +5,6 @@ Jobs are worked out from the manifest each time and never stored. All of this is
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,10 +12,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NewType
 
+from pipeline.json_values import Json, canonical_encoder, with_plain_numbers
+
 # `hero/overlay/blue/walk/duration=5/locale=en#2`: which job it is, as people and records spell it.
 JobKey = NewType("JobKey", str)
-
-Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 class MediaType(StrEnum):
@@ -289,50 +288,26 @@ def fingerprint(request: Request, version: str = "v1") -> str:
     return f"{version}:{hashlib.sha256(FINGERPRINTS[version](request)).hexdigest()}"
 
 
-def canonical_json(value: object) -> str:
-    """JSON with one spelling per value: keys sorted, no white space, unicode as it is, and 5.0 as 5.
-
-    A `LocalFile` is written as its hash. Numbers compare as JSON knows them, which has one kind only.
-
-    Raises:
-        ValueError: a NaN or an infinity, which JSON does not have.
-        TypeError: something that is not JSON.
-    """
-    return _CANONICAL(_plain(value))
+def _file_hash(value: object) -> Json:
+    if isinstance(value, LocalFile):
+        return {"file": value.sha256}
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-_CANONICAL = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-).encode
-
-
-def _plain(value: object) -> object:
-    match value:
-        case str() | int() | None:
-            return value
-        case float() if math.isfinite(value) and value.is_integer():
-            return int(value)
-        case dict() | Mapping():
-            return {key: _plain(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case LocalFile(sha256=digest):
-            return {"file": digest}
-        case _:
-            return value
+_encode = canonical_encoder(_file_hash)
 
 
 def _canonical_v1(request: Request) -> bytes:
     asked = {
         "provider": request.provider,
         "template_id": request.template_id,
-        "options": _plain(request.options),
+        "options": with_plain_numbers(request.options),
         "images": [_identity(source) for source in request.images],
         "event_id": request.event_id,
         "take": request.take,
     }
     # A lone surrogate cannot be sent and is refused by the reader; it must not break a hash either.
-    return _CANONICAL(asked).encode("utf-8", "surrogatepass")
+    return _encode(asked).encode("utf-8", "surrogatepass")
 
 
 def _identity(source: Source) -> dict[str, str | None]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
-from pipeline.jobs import JobKey, Json, canonical_json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json, canonical_json
 
 # What a campaign's name may hold: beside any other character, it stands for itself.
 _OF_NAMES = "[A-Za-z0-9_-]"

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline import record_limits
-from pipeline.jobs import Json, Visibility
+from pipeline.jobs import Visibility
+from pipeline.json_values import Json
 from pipeline.purchases import Output, Purchase, Reason, Status, Step
 
 WORKFLOW_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

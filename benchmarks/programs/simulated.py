@@ -19,7 +19,8 @@ from pipeline.assignment import assign
 from pipeline.engine.reporter import RunReport, Stop, Tally
 from pipeline.engine.run_settings import RunSettings
 from pipeline.engine.runner import Runner
-from pipeline.jobs import Job, JobKey, Json, in_plan_order
+from pipeline.jobs import Job, JobKey, in_plan_order
+from pipeline.json_values import Json
 from pipeline.planning.make import make
 from pipeline.planning.plan import Plan
 from pipeline.providers.base import (

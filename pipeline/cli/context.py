@@ -12,7 +12,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import CampaignFlags, read_variables, variable_names, verbosity
 from pipeline.cli.terminal import paint_for, problem_lines, say
 from pipeline.errors import Problem, UsageError, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import assert_used_once, check_used, unused_in_files
 from pipeline.manifest.discover import campaigns_beside, find
 from pipeline.manifest.load import load

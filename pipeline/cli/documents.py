@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.operations.workspace import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision

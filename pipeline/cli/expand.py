@@ -18,7 +18,8 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import as_json_text, say_all, say_all_json, untrusted_block
 from pipeline.errors import printable
-from pipeline.jobs import Job, Json, canonical_json
+from pipeline.jobs import Job
+from pipeline.json_values import Json, canonical_json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load

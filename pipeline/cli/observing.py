@@ -16,7 +16,7 @@ from pipeline.cli.terminal import as_json_text, say, say_json_text
 from pipeline.engine.reporter import Tally, tally_of
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, Unfinished, UsageError, reason_of
 from pipeline.files import assert_replaces
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
 from pipeline.operations.clock import now

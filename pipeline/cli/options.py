@@ -12,7 +12,7 @@ from pipeline.errors import InvalidInput, UsageError, printable
 
 if TYPE_CHECKING:
     # Its module is needed by most commands, and not for `--help`.
-    from pipeline.jobs import Json
+    from pipeline.json_values import Json
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal import paint_for, say, say_all, say_json, untrusted_block
 from pipeline.errors import ExitCode, UsageError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.installed import assert_provider_installed
 from pipeline.operations.plan import plan_of, save_plan

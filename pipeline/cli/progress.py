@@ -12,7 +12,8 @@ from pipeline.cli.environment import columns_of
 from pipeline.cli.terminal import wrapped
 from pipeline.engine.reporter import Reporter, Tally
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 
 _LONGEST_BAR = 79
 _USUAL_COLUMNS = 80

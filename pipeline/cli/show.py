@@ -11,7 +11,8 @@ from pipeline.cli.options import CampaignFlags, campaign_options, format_option,
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey, canonical_json
+from pipeline.jobs import JobKey
+from pipeline.json_values import canonical_json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
 from pipeline.operations.selection import purchase_named

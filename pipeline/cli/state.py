@@ -17,7 +17,7 @@ from pipeline.cli.signals import ended_by_signals
 from pipeline.cli.terminal import say, say_json
 from pipeline.documents.json_reader import parse_json
 from pipeline.errors import InvalidInput, counted
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.provider import assert_not_stopped
 from pipeline.operations.state_transfer import export_state, import_state, read_snapshot

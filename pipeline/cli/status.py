@@ -23,7 +23,8 @@ from pipeline.cli.options import (
 from pipeline.cli.review_text import note_lines, sent_back
 from pipeline.cli.terminal import SECONDS_BETWEEN_LOOKS, paint_for, say, say_json, untrusted_block
 from pipeline.errors import counted, printable
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
 from pipeline.operations.workspace import shown_path

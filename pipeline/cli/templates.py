@@ -9,7 +9,7 @@ from pipeline.cli.environment import read_environment
 from pipeline.cli.options import OUTPUT, argument, flag, format_option, verbosity, verbosity_options
 from pipeline.cli.terminal import say, say_json, untrusted_block
 from pipeline.errors import InvalidInput, UsageError, counted, did_you_mean, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.catalog import CatalogTemplate, OptionSpec, Price
 from pipeline.manifest.catalog_file import built_in
 from pipeline.operations.clock import now

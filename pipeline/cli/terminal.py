@@ -21,7 +21,7 @@ from pipeline.schemes import without_secrets
 
 if TYPE_CHECKING:
     # Its module is needed by most commands, and not for `--help`.
-    from pipeline.jobs import Json
+    from pipeline.json_values import Json
 
 _COLOURS: dict[Colour, str] = {"green": "green", "yellow": "yellow", "red": "red", "cyan": "cyan"}
 _LONGEST_LINE = 4000

@@ -20,7 +20,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal import paint_for, problem_lines, say, say_json, untrusted_block
 from pipeline.documents.problem_list import number_of
 from pipeline.errors import ExitCode, InvalidInput, Problem, counted, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.campaign_checks import check_used, unused_in_files, used_twice
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # A backslash that is escaped itself begins no escape, and two halves of a pair are one character.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Union
 
 from pipeline.errors import Position, Problem, Severity
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # A line is quoted to this length, or so much beyond the column in question; what lies too far out is not quoted.
 _LONGEST_QUOTE = 160

@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.documents.node import Document, dotted
 from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.errors import Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # What is read is checked by these; what commands print with `--format json` is described by the others.
 CHECKED: Final = ("campaign", "results", "plan", "catalog", "decisions")

@@ -11,7 +11,7 @@ from referencing import Registry
 
 from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.documents.schema_messages import SchemaProblem, explain
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 _MOST_PROBLEMS = 200
 _Errors = Iterator[jsonschema.ValidationError]

@@ -14,7 +14,7 @@ from pipeline.documents.scalars import resolve
 from pipeline.documents.surrogate_pairs import JoinedPairs, join_pairs
 from pipeline.documents.text_file import MANIFEST_LIMIT, conflicts, decode, read_source
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.record_limits import check_text
 
 # The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.

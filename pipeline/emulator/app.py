@@ -28,7 +28,7 @@ from pipeline.emulator.vendor_json import (
 )
 from pipeline.emulator.workflow import CONTENT_TYPES, Changes, Workflow
 from pipeline.emulator.workflow_store import WorkflowStore
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 _CHANGEABLE = ("title", "description", "visibility_status", "rating")
 

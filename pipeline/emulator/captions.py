@@ -13,7 +13,7 @@ from pipeline.emulator.drawing import Colour, Patch, Picture, seed_of
 from pipeline.emulator.lettering import draw_line, is_right_to_left, printable, width
 from pipeline.emulator.settings import Size
 from pipeline.emulator.workflow import Workflow
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # Text in smaller frames is unreadable, and tests with tiny frames are to be fast.
 _MIN_SIDE_FOR_TEXT = 100

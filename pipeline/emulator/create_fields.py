@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from pipeline.emulator.templates import EmulatedTemplate, Needs
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # Reading it, and writing it into a workflow's file, keeps every other call waiting.
 _MAX_LENGTH = 4 << 20

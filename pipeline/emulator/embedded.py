@@ -18,7 +18,7 @@ from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.webhook_sender import WebhookSender
 from pipeline.emulator.workflow_store import WorkflowStore
 from pipeline.errors import UsageError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 LOOPBACK = "127.0.0.1"
 

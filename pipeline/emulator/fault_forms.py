@@ -14,7 +14,7 @@ from pipeline.emulator.faults import (
     Stage,
 )
 from pipeline.errors import did_you_mean
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # Of calls, of credits, of a seed.
 MAX_NUMBER = 10**12

@@ -19,7 +19,7 @@ from pipeline.emulator.faults import (
     Stage,
 )
 from pipeline.errors import InvalidInput, Problem, did_you_mean
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 _HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 _JSON_TYPE = (("content-type", "application/json"),)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 
 class Operation(StrEnum):

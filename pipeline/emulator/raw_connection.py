@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.emulator.faults import AlterResponse
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # SO_LINGER of zero seconds: closing sends a reset, and what is unsent is dropped.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -14,7 +14,7 @@ from pipeline.emulator.settings import Size
 from pipeline.emulator.sprites import DRIFT, Motion, Sprite, content_box, drifted, motion_named
 from pipeline.emulator.templates import EmulatedTemplate, Flow
 from pipeline.emulator.workflow import File, Step, Workflow
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 Opener = Callable[[str], Path | None]
 """Gives the file behind an input or a url where it is the emulator's own; nothing is ever fetched."""

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.emulator.create_fields import InvalidField, parse_json
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 
 def check_key(request: Request, key: str | None) -> None:

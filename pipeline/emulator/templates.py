@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 
 class Flow(StrEnum):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pipeline.emulator.media_store import signature
 from pipeline.emulator.templates import TEMPLATES, EmulatedTemplate
 from pipeline.emulator.workflow import File, View, Workflow
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 _USER, _CUSTOMER = "emulated-user", "emulated-customer"

@@ -20,7 +20,7 @@ from pipeline.emulator.vendor_json import webhook_json
 from pipeline.emulator.webhook_queue import DueWebhook
 from pipeline.emulator.workflow import FINAL_STATUSES, WebhookOutcome, Workflow, final_view
 from pipeline.emulator.workflow_store import WorkflowStore
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 _TIMEOUT = 5.0

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 CONTENT_TYPES = {

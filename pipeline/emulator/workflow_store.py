@@ -20,7 +20,7 @@ from pipeline.emulator.templates import EmulatedTemplate
 from pipeline.emulator.webhook_queue import DueWebhook, WebhookQueue
 from pipeline.emulator.workflow import Changes, View, WebhookOutcome, Workflow, view
 from pipeline.files import write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 

@@ -12,7 +12,8 @@ from pipeline.engine.calls import CallPool, backoff
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.engine.served_jobs import ServedJobs
 from pipeline.errors import ExitCode, PipelineError, printable
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.planning.plan import Action, Entry
 from pipeline.providers.base import Provider, VendorError
 from pipeline.purchases import Purchase, PurchaseId, Reason, Status

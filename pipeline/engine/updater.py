@@ -11,7 +11,7 @@ from pipeline.engine.calls import CallPool, Clock, backoff, result_of
 from pipeline.engine.journal import Journal
 from pipeline.engine.reporter import Reporter, RunReport
 from pipeline.errors import ExitCode, InvalidInput, PipelineError, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.planning.plan import Entry, Wording
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import CallRefused, Changes, NotFound, Provider, VendorError, Workflow

@@ -9,7 +9,8 @@ from typing import TypeVar
 from pipeline.documents.node import Document, Location
 from pipeline.documents.value import Value
 from pipeline.errors import InvalidInput, Position, Problem, did_you_mean
-from pipeline.jobs import Json, Visibility
+from pipeline.jobs import Visibility
+from pipeline.json_values import Json
 from pipeline.manifest import catalog
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.catalog_file import built_in, price_of, read_catalog

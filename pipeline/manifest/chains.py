@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import did_you_mean, there_are, unknown
-from pipeline.jobs import JobKey, Json, MediaType, UpstreamOutput, axis_text
+from pipeline.jobs import JobKey, MediaType, UpstreamOutput, axis_text
+from pipeline.json_values import Json
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.model import Campaign, Combination, Item, Prompt, Row, Rule, Template
 
 Typed = tuple[str, Json]

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.documents.node import Location
 from pipeline.documents.value import Value
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest import globs, urls
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.model import Chain, ImageSet, Item

@@ -10,7 +10,7 @@ from pipeline import paths
 from pipeline.documents import schema
 from pipeline.documents.node import Document
 from pipeline.errors import InvalidInput, Position, Problem, in_order
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.campaign_builder import build_campaign
 from pipeline.manifest.expand import problems_of
 from pipeline.manifest.extends import read_layers

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipeline.documents.node import Location
 from pipeline.errors import Problem, counted
-from pipeline.jobs import Coordinates, Json, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
+from pipeline.jobs import Coordinates, LocalFile, MediaType, RemoteFile, UpstreamOutput, Visibility
+from pipeline.json_values import Json
 from pipeline.manifest import catalog
 from pipeline.manifest.texts import Text
 

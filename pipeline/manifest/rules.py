@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pipeline.documents.value import Value
 from pipeline.errors import did_you_mean, there_are, unknown
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.build_context import Context
 from pipeline.manifest.globs import braces_hint, has_magic
 from pipeline.manifest.model import ImageSet, Prompt, Row, Rule, Template

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.documents.scalars import Spelled, SpelledFloat, SpelledInt
 from pipeline.errors import Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.model import OptionTree, Rule, Template
 from pipeline.manifest.options import texts_in
 from pipeline.manifest.templating.dotted import ANY, Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pipeline.documents.node import Location, Node, text_position
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Declined, Part, Path, parts_of, text_of, value_of
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.jobs import Json, canonical_json
+from pipeline.json_values import Json, canonical_json
 
 # The version of how a file is read; it grows whenever the same bytes would give other facts.
 RULE = 1

@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.documents.yaml_reader import dump_yaml
 from pipeline.errors import Unfinished
 from pipeline.files import assert_replaces, write_atomically
-from pipeline.jobs import Json, MediaType
+from pipeline.jobs import MediaType
+from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog, CatalogTemplate, Price
 from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.environment import Environment

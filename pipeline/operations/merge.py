@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.errors import InvalidInput, Problem, Unfinished, UsageError, counted, printable, reason_of
 from pipeline.files import read_limited
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.workspace import TOOL
 from pipeline.paths import follow_links
 from pipeline.planning.shards import Shard, is_whole

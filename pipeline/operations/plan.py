@@ -12,7 +12,7 @@ from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput, Problem, Unfinished, printable
 from pipeline.files import assert_replaces, read_limited, write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.manifest.model import Campaign
 from pipeline.media.facts import RULE
 from pipeline.media.optional import can_read

@@ -12,7 +12,8 @@ from pipeline import failpoints
 from pipeline.assignment import assign
 from pipeline.errors import InvalidInput, Unfinished
 from pipeline.files import assert_writable, stamp
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.operations.campaign_state import CampaignState

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.files import read_limited
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # Seconds between two notes, at least.
 _INTERVAL = 2.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.clock import now
 from pipeline.operations.results_publisher import publish_anew

@@ -11,7 +11,7 @@ from stat import S_ISREG
 from types import MappingProxyType
 
 from pipeline.files import write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.media.facts import RULE, UNREADABLE, MediaMap, as_json
 from pipeline.media.optional import facts_reader, read_facts
 from pipeline.schemes import OutputLocation

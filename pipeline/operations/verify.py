@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pipeline.artifacts.inventory import fetched
 from pipeline.artifacts.output_folder import OutputFolder
 from pipeline.assignment import Assignment, assign
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import read_published

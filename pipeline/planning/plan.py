@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, JobKey, Json, Visibility
+from pipeline.jobs import Job, JobKey, Visibility
+from pipeline.json_values import Json
 from pipeline.purchases import Purchase, PurchaseId
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.planning.plan import BUYING, Action, Entry, Plan, PlanArguments
 from pipeline.planning.show import as_json
 from pipeline.purchases import Records, Status

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.errors import UsageError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 MOST_SHARDS = 10_000
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.errors import counted, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Colour, Paint, unpainted
 from pipeline.planning.plan import Action, Difference, Entry, Plan, Presence

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.errors import AccountError as AccountError
     from pipeline.errors import BuyingStopped as BuyingStopped
-    from pipeline.jobs import Json as Json
     from pipeline.jobs import LocalFile as LocalFile
     from pipeline.jobs import MediaType as MediaType
     from pipeline.jobs import Option as Option
     from pipeline.jobs import Visibility as Visibility
+    from pipeline.json_values import Json as Json
     from pipeline.providers.api_settings import Settings as Settings
     from pipeline.providers.base import AccountProblem as AccountProblem
     from pipeline.providers.base import AccountRefused as AccountRefused

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import ExitCode, PipelineError
-from pipeline.jobs import Json, LocalFile, MediaType, Option, Visibility
+from pipeline.jobs import LocalFile, MediaType, Option, Visibility
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 

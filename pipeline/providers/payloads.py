@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.jobs import Json, LocalFile, Option, Visibility
+from pipeline.jobs import LocalFile, Option, Visibility
+from pipeline.json_values import Json
 from pipeline.providers.base import Attachment, CallRefused, Changes, CreateRequest
 
 # A name and a text; or a name and a file's name, bytes and content type.

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from pipeline import record_limits
 from pipeline.errors import printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.providers.base import Media, Progress, Workflow
 from pipeline.providers.media import content_type_of, is_vague
 from pipeline.purchases import WorkflowId

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import AccountError, BuyingStopped, UsageError, printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     Attachment,

@@ -7,7 +7,7 @@ bought for yet are handed in.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.report.rows import Document, PlannedJob, Rows, present
 
 VERSION = 1

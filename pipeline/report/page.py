@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 _FOLDER = Path(__file__).with_name("page")
 _STYLE = re.compile(r'<link rel="stylesheet" href="([a-z.-]+)" />')

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.jobs import Json, axis_text
+from pipeline.jobs import axis_text
+from pipeline.json_values import Json
 
 _NAMES = ("rule", "template", "image", "prompt", "take")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import PENDING
 from pipeline.report.parts import parts_of
 

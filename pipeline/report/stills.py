@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.artifacts.opening import on_this_machine
 from pipeline.files import make_folders
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.media.facts import MediaFacts, as_json
 from pipeline.schemes import OutputLocation
 

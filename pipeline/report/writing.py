@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError, printable
 from pipeline.files import assert_replaces, make_folders, write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.media.facts import join
 from pipeline.report.data import GalleryRecords, build
 from pipeline.report.page import page

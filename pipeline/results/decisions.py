@@ -11,7 +11,8 @@ from pipeline.documents import schema
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.files import alone_in, write_atomically
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.paths import behind_links, follow_links
 from pipeline.purchases import Decisions, PurchaseId
 

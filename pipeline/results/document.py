@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pipeline.artifacts.file_names import named
 from pipeline.assignment import Assignment
-from pipeline.jobs import Coordinates, Job, JobKey, Json, canonical_json
+from pipeline.jobs import Coordinates, Job, JobKey
+from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import MediaMap
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard

@@ -19,7 +19,7 @@ from pipeline.documents.problem_list import MOST_LISTED, listed
 from pipeline.documents.yaml_reader import dump_yaml, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem, reason_of
 from pipeline.files import Stamp, open_regular, read_limited, stamp, write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.paths import behind_links, follow_links
 from pipeline.planning.shards import Shard, ShardBy

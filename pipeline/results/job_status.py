@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from pipeline.assignment import Assignment, Matcher
 from pipeline.errors import ExitCode, most_urgent
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.planning.hints import name_to_resolve
 from pipeline.purchases import PENDING, Purchase, PurchaseId, Reason, Status, bought_nothing
 

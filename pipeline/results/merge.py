@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Json, canonical_json
+from pipeline.json_values import Json, canonical_json
 from pipeline.media.facts import join as join_media
 from pipeline.planning.shards import Shard
 from pipeline.purchases import PENDING, PurchaseId, Records, Status, as_json, join

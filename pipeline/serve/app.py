@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount, Route
 
 from pipeline.errors import InvalidInput, PipelineError, UsageError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.report.page import page_files
 from pipeline.report.video_files import is_within
 from pipeline.schemes import ObjectUrl

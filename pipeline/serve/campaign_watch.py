@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.assignment import Assignment, assign, is_usable
 from pipeline.errors import InvalidInput, PipelineError
 from pipeline.files import stamp
-from pipeline.jobs import Job, JobKey, Json, in_plan_order
+from pipeline.jobs import Job, JobKey, in_plan_order
+from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.operations.clock import now
 from pipeline.operations.page_commands import page_command, page_flags

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pipeline.assignment import Assignment
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.media.facts import join
 from pipeline.operations.workspace import Workspace, relative_output
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from pipeline.errors import PipelineError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.report.stills import MediaReader, StillCache
 from pipeline.schemes import OutputLocation
 

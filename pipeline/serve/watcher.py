@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.operations.review import record
 from pipeline.operations.workspace import TOOL
 from pipeline.report.data import VERSION

@@ -9,7 +9,8 @@ from typing import TypeGuard
 
 from pipeline import record_limits
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.purchases import Purchase, PurchaseId, Records, as_json
 from pipeline.records import PURCHASE_ID, purchase_from_json, unrecordable_reason
 from pipeline.state.store import NOTHING_IMPORTED, Imported, LoggedEvent

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, Status, WorkflowId
 from pipeline.state.transitions import Event
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from pipeline import record_limits
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.executors.remote_calls import note
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.providers.base import (
     AccountRefused,
     Bought,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.files import stamp, write_atomically
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import PurchaseId, WorkflowId
 from pipeline.records import PURCHASE_ID, WORKFLOW_ID
 from pipeline.schemes import StateLocation

@@ -10,7 +10,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 HOSTILE = "]]> & <b> \x00\x1b[31m\u202e\ufffe\uffff\ud800 ::error::x ##[error] \n\r\u2028 \U0001f680 '\""

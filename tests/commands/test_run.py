@@ -12,7 +12,7 @@ from support.checks import assert_nothing_forgotten, assert_whole
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 DANCE, WALK = "main/loop/red/dance", "main/loop/red/walk"
 

@@ -11,7 +11,8 @@ from support.calling import Pipeline
 from support.campaigns import Project, spring
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json, MediaType
+from pipeline.jobs import MediaType
+from pipeline.json_values import Json
 from pipeline.manifest.catalog_file import built_in, read_catalog
 from pipeline.operations.live_catalogue import LiveTemplate, read_live, write_catalogue
 

@@ -13,7 +13,7 @@ from support.terminal import Terminal
 from pipeline.cli.environment import program
 from pipeline.cli.terminal import width
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 OnTerminal = Callable[..., Terminal]
 LONG = "the option prompt is longer than this template takes, which is ten letters and not one more"

@@ -16,7 +16,8 @@ from pipeline.engine.calls import CallPool
 from pipeline.engine.create import event_for, intended
 from pipeline.engine.reporter import RunReport, Tally
 from pipeline.engine.served_jobs import ServedJobs
-from pipeline.jobs import Job, JobKey, Json
+from pipeline.jobs import Job, JobKey
+from pipeline.json_values import Json
 from pipeline.operations.campaign_state import served_by
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL, Action, Entry, Plan, PlanOptions

@@ -8,7 +8,7 @@ from support.campaigns import Project, campaign, chained, picture
 from support.checks import assert_nothing_forgotten, assert_whole
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 SKETCH, FILM = "sketch/sketch/red", "film/film/red/spin"
 

@@ -10,7 +10,7 @@ from support.nursery import Nursery
 from support.trials import Trial, every_way
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 # What a run may end with that failed there: it died, met a bug, or could not go on; never with 0.
 FAILED = {"kill": {-9}, "raise": {70}, "full": {7, 8}}

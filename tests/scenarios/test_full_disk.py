@@ -15,7 +15,7 @@ from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import LedgerEntry
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from support.processes import PATIENCE, Running, environment, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 WALK = "main/loop/red/walk"
 # Larger than what the kernel takes of a body that nobody reads.

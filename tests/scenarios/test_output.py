@@ -15,7 +15,7 @@ from support.processes import Running
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 WALK = "main/loop/red/walk"
 

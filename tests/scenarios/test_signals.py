@@ -11,7 +11,7 @@ from support.processes import Running, until
 from support.protection import fails_without
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 Start = Callable[..., Running]
 STILL_RUNNING: Json = {"on": "get", "do": {"patch": {"processing_status": "processing"}}}

@@ -17,7 +17,7 @@ from support.processes import PATIENCE, Running, until
 from support.proxy import Proxy
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import PurchaseId
 from pipeline.schemes import DatabaseUrl
 from pipeline.webhooks.receipt import Receipt

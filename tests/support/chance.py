@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.settings import EmulatorSettings
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from support.nursery import Nursery
 from support.trials import Trial
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.emulator.embedded import Emulator
 from pipeline.emulator.ledger import LedgerEntry
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from support.calling import Ended

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from purchase_strategies import IDS, decisions, ids, purchases, records
 from support.protection import fails_without
 
-from pipeline.jobs import JobKey, Json, canonical_json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json, canonical_json
 from pipeline.purchases import (
     UNDECIDED,
     Decisions,

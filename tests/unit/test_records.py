@@ -14,7 +14,8 @@ from purchase_strategies import json_values, purchases, texts, wild_texts
 from pipeline import record_limits
 from pipeline.documents import schema
 from pipeline.errors import InvalidInput
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.purchases import (
     Output,
     Purchase,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.record_limits import check_text
 
 # A name, then the steps from there to a value; `ANY` is any step, as a loop takes it.

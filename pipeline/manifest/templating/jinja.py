@@ -8,7 +8,7 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.runtime import Context
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError, guard
 from pipeline.manifest.templating.environment import ENVIRONMENT, budget_of
 from pipeline.manifest.templating.shown import names_in_vars, shown

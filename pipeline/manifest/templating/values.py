@@ -8,7 +8,7 @@ from jinja2 import StrictUndefined, UndefinedError
 from jinja2.utils import missing
 
 from pipeline.errors import did_you_mean
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.templating.dotted import as_word
 from pipeline.record_limits import LARGEST_INTEGER, check_text
 

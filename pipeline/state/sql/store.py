@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import PipelineError
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Records, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from pipeline.state.sql import rows, statements

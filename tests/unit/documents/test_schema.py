@@ -12,7 +12,7 @@ from pipeline.documents.schema_findings import findings, make_validator
 from pipeline.documents.schema_terms import FORMS
 from pipeline.documents.yaml_reader import parse_yaml
 from pipeline.errors import Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 TEXT: Json = {"type": "string", "minLength": 1}
 

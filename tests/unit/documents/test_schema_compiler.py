@@ -14,7 +14,7 @@ from pipeline.documents import schema
 from pipeline.documents.schema_compiler import _KEYWORDS, compile_schema
 from pipeline.documents.schema_findings import make_validator
 from pipeline.documents.yaml_reader import read_yaml
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests"

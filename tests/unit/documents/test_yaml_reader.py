@@ -12,7 +12,7 @@ from pipeline.documents.problem_list import number_of
 from pipeline.documents.text_file import read_source
 from pipeline.documents.yaml_reader import dump_yaml, parse_yaml, read_scalar, read_yaml
 from pipeline.errors import InvalidInput, Position, Problem
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.record_limits import DEEPEST
 
 SOURCE = SourceFile(Path("/project/c.yaml"), "c.yaml", "")

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from pipeline.emulator.embedded import Emulator
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 KEY = {"X-Api-Key": "a-key"}
 

@@ -17,7 +17,7 @@ from pipeline.emulator.faultfile import NAMED, read_faults, read_rules
 from pipeline.emulator.faults import Call, FaultRules, Operation, SendWebhook
 from pipeline.emulator.settings import EmulatorSettings
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 
 
 def the_wire(

@@ -20,7 +20,7 @@ from pipeline.emulator.sprites import Pose, Sprite, drifted, motion_named
 from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.workflow import Step, Workflow
 from pipeline.errors import UsageError
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 SMALL = Size(64, 36)

@@ -19,7 +19,7 @@ from pipeline.emulator.settings import EmulatorSettings
 from pipeline.emulator.templates import TEMPLATES
 from pipeline.emulator.webhook_sender import Receiver
 from pipeline.emulator.workflow_store import WorkflowStore
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import WorkflowId
 
 TIMEOUT = 10

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.providers.base import (
     Bought,
     Changes,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Job, Json
+from pipeline.jobs import Job
+from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.manifest.model import Campaign

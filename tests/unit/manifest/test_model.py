@@ -16,7 +16,8 @@ from pipeline.documents import schema
 from pipeline.documents.node import Node
 from pipeline.documents.yaml_reader import read_yaml
 from pipeline.errors import InvalidInput, Problem
-from pipeline.jobs import Json, LocalFile, Visibility
+from pipeline.jobs import LocalFile, Visibility
+from pipeline.json_values import Json
 from pipeline.manifest.discover import find
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load

@@ -9,7 +9,7 @@ import pytest
 
 from manifest.authoring import ANYTHING, READERS, Project, png
 from pipeline.documents.yaml_reader import read_scalar
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.discover import find
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 321\n"

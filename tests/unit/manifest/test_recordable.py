@@ -8,7 +8,7 @@ from manifest import golden
 from manifest.authoring import ANYTHING, Project
 from pipeline import record_limits
 from pipeline.engine.create import intended
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.expand import expand
 from pipeline.manifest.load import load
 from pipeline.purchases import PurchaseId

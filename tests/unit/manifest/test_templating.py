@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.limited import outcomes
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.manifest.templating import TemplateError
 from pipeline.manifest.templating.dotted import Named
 from pipeline.manifest.texts import TextTemplate

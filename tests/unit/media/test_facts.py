@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.jobs import canonical_json
+from pipeline.json_values import canonical_json
 from pipeline.media.facts import RULE, MediaFacts, as_json, from_json, join
 
 hashes = st.sampled_from(["a" * 64, "b" * 64, "c" * 64])

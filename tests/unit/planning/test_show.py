@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.planning.plan import Presence
 from pipeline.planning.show import as_json, as_text, totals
 from pipeline.purchases import Purchase, Status

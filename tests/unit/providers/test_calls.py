@@ -11,7 +11,8 @@ import pytest
 from support.protection import fails_without
 
 from pipeline.errors import AccountError, BuyingStopped, PipelineError
-from pipeline.jobs import Json, LocalFile, Visibility
+from pipeline.jobs import LocalFile, Visibility
+from pipeline.json_values import Json
 from pipeline.providers.api_settings import Settings
 from pipeline.providers.base import (
     CallRefused,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import printable
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.providers.base import Bought, Media, NotSent, OutcomeUnknown, Progress
 from pipeline.providers.create_outcome import classify
 from pipeline.providers.http.connection import Stage

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.assignment import Assignment, assign
-from pipeline.jobs import Coordinates, Job, Json, Request, UpstreamOutput
+from pipeline.jobs import Coordinates, Job, Request, UpstreamOutput
+from pipeline.json_values import Json
 from pipeline.media.facts import MediaMap
 from pipeline.purchases import (
     UNDECIDED,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.protection import fails_without
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Coordinates, Job, JobKey, Json, Request
+from pipeline.jobs import Coordinates, Job, JobKey, Request
+from pipeline.json_values import Json
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Reason, Status
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read, write

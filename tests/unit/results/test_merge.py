@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import Json
+from pipeline.json_values import Json
 from pipeline.purchases import Purchase, Reason, Status
 from pipeline.results.merge import merge_results
 from results.campaign import Document, bought, document, job, read_back

@@ -9,7 +9,8 @@ from purchase_strategies import purchases, records
 from support.postgres import PostgresServer
 
 from pipeline.errors import InvalidInput
-from pipeline.jobs import JobKey, Json
+from pipeline.jobs import JobKey
+from pipeline.json_values import Json
 from pipeline.purchases import UNDECIDED, Purchase, Records, Status, WorkflowId, join
 from pipeline.state import snapshot, transitions
 from pipeline.state.store import Turn
