@@ -33,7 +33,8 @@ from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.collect_records import RecordsCollection
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options
-from pipeline.operations.workspace import STATE_FOLDER, Workspace, shown_path
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import STATE_FOLDER, Workspace
 
 _MOST_TOLD = 5
 

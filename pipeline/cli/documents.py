@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.shown_paths import shown_path
 from pipeline.purchases import as_json as purchase_json
 from pipeline.results.decisions import Decision
 from pipeline.results.decisions import as_json as decision_as_json

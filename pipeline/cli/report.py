@@ -24,7 +24,8 @@ from pipeline.errors import InvalidInput, Unfinished, UsageError, counted, print
 from pipeline.manifest.discover import find
 from pipeline.operations.report import gallery_campaign, media_reader
 from pipeline.operations.report_records import RecordsOnDisk, of_results, of_workspace, results_beside
-from pipeline.operations.workspace import shown_path, state_location
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import state_location
 from pipeline.paths import real_path
 from pipeline.report.stills import MediaReader
 from pipeline.report.writing import GalleryCampaign, WrittenPage, write_folder, write_single

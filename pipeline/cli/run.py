@@ -31,8 +31,9 @@ from pipeline.operations.plan import assert_current, read_saved_plan, reading_ma
 from pipeline.operations.run import require_records
 from pipeline.operations.run_options import RunOptions
 from pipeline.operations.selection import plan_options, saved_plan_options
+from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.webhooks import receiving
-from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.operations.workspace import Workspace
 from pipeline.planning.plan import Plan
 from pipeline.planning.saved_plan import SavedPlan
 from pipeline.results.junit import as_junit

@@ -28,7 +28,7 @@ from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.outcome import Outcome
 from pipeline.operations.run import CampaignRun
 from pipeline.operations.run_options import RunOptions
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.hints import unknown_advice, unknown_outcome
 from pipeline.planning.plan import Plan
 from pipeline.planning.show import as_text, totals

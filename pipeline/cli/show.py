@@ -16,7 +16,7 @@ from pipeline.json_values import canonical_json
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.inspection import JobDetails, PurchaseDetails, job_details, purchase_details
 from pipeline.operations.selection import purchase_named
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.paint import Paint
 from pipeline.purchases import OUTCOME_UNKNOWN, bought_nothing
 from pipeline.results.decisions import Decision, Verdict

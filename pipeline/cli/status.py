@@ -26,8 +26,8 @@ from pipeline.errors import counted, printable
 from pipeline.jobs import JobKey
 from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState, open_campaign
+from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.status import CampaignStatus, EarlierTake, status
-from pipeline.operations.workspace import shown_path
 from pipeline.planning.hints import pending_outcome, unknown_advice, unknown_outcome
 from pipeline.planning.paint import Paint
 from pipeline.purchases import PENDING, Status

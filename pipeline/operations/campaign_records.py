@@ -7,12 +7,8 @@ from pathlib import Path
 
 from pipeline.errors import InvalidInput, printable
 from pipeline.manifest.discover import named_campaign
-from pipeline.operations.workspace import (
-    STATE_FOLDER,
-    RecordPaths,
-    shown_path,
-    state_location,
-)
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import STATE_FOLDER, RecordPaths, state_location
 from pipeline.paths import confined, project_of, real_path, writable
 from pipeline.results.file import ResultsFile, read
 from pipeline.schemes import DatabaseUrl, OutputLocation, StateLocation, assert_path, kind_named

@@ -17,9 +17,10 @@ from pipeline.operations.clock import now, run_id
 from pipeline.operations.environment import Environment
 from pipeline.operations.provider import vendor_of
 from pipeline.operations.run_options import RunOptions, settings_without_manifest
+from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.unread_media import read_missing
 from pipeline.operations.webhooks import SPOOL
-from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder, shown_path
+from pipeline.operations.workspace import STATE_FOLDER, TOOL, cache_folder, scratch_folder
 from pipeline.planning.make import everything
 from pipeline.planning.plan import Plan
 from pipeline.purchases import UNDECIDED, Ownership, PurchaseId, Records, Status

@@ -16,7 +16,8 @@ from pipeline.files import what_is_in_the_way
 from pipeline.operations.campaign_state import open_campaign
 from pipeline.operations.doctor_checks import Finding, check_git, check_vendor, failed, warned
 from pipeline.operations.installed import assert_vendor_installed
-from pipeline.operations.workspace import Workspace, shown_path
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import Workspace
 from pipeline.paths import behind_links
 from pipeline.schemes import StateLocation
 from pipeline.state import look

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.operations.workspace import project_path, relative, shown_path
+from pipeline.operations.shown_paths import project_path, relative, shown_path
 from pipeline.paths import project_root
 from pipeline.schemes import OutputLocation, StateLocation
 

@@ -16,7 +16,7 @@ from pipeline.json_values import Json
 from pipeline.manifest.catalog import Catalog
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.caps import caps_of
-from pipeline.operations.workspace import relative, shown_path
+from pipeline.operations.shown_paths import relative, shown_path
 from pipeline.paths import confined, project_of, readable, real_path, refuse_hidden
 from pipeline.planning.make import exceeded_limit, make
 from pipeline.planning.plan import ALL, Plan, PlanArguments, PlanOptions

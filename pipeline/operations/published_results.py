@@ -15,7 +15,8 @@ from pipeline.json_values import Json
 from pipeline.manifest.model import Campaign
 from pipeline.media.facts import RULE
 from pipeline.media.optional import can_read
-from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
 from pipeline.purchases import Decisions
 from pipeline.results.file import ResultsFile, Version, read

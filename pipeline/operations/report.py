@@ -11,7 +11,8 @@ from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_
 from pipeline.manifest.expand import expand
 from pipeline.operations.page_commands import page_command, page_flags
 from pipeline.operations.report_records import RecordsOnDisk, of_results
-from pipeline.operations.workspace import cache_folder, project_path, scratch_folder, shown_path
+from pipeline.operations.shown_paths import project_path, shown_path
+from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path
 from pipeline.planning.make import make
 from pipeline.planning.plan import ALL

@@ -10,7 +10,8 @@ from pipeline.assignment import assign
 from pipeline.errors import InvalidInput
 from pipeline.manifest.expand import expand
 from pipeline.operations.published_results import published_files
-from pipeline.operations.workspace import TOOL, Workspace, shown_path
+from pipeline.operations.shown_paths import shown_path
+from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
 from pipeline.purchases import Decisions, Records, join
 from pipeline.results.document import Builder

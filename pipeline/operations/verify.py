@@ -13,7 +13,7 @@ from pipeline.json_values import Json
 from pipeline.operations.campaign_state import CampaignState
 from pipeline.operations.provider import VendorCalls
 from pipeline.operations.published_results import read_published
-from pipeline.operations.workspace import shown_path
+from pipeline.operations.shown_paths import shown_path
 from pipeline.planning.planner import last_sent
 from pipeline.providers.base import NotFound, Progress, Provider
 from pipeline.purchases import Decisions, Purchase, PurchaseId, Status, WorkflowId

@@ -12,7 +12,8 @@ from pipeline import __version__
 from pipeline.errors import InvalidInput, UsageError, printable
 from pipeline.manifest.model import Campaign
 from pipeline.operations.environment import Environment
-from pipeline.paths import is_too_long, of_another_locale, project_root, real_path
+from pipeline.operations.shown_paths import relative, relative_output, shown_path
+from pipeline.paths import is_too_long, of_another_locale, real_path
 from pipeline.planning.shards import Shard
 from pipeline.results.document import Heading
 from pipeline.schemes import (
@@ -199,16 +200,6 @@ class Workspace:
         )
 
 
-def shown_path(path: StateLocation | OutputLocation) -> str:
-    """`path` as a person in the working folder would write it; an address without its password."""
-    if not isinstance(path, Path):
-        return str(path)
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
-        return str(path)
-
-
 def state_location(given: str) -> StateLocation:
     """The location that `--state` names.
 
@@ -235,22 +226,6 @@ def scratch_folder(folder: Path, campaign: str) -> Path:
 def cache_folder(folder: Path) -> Path:
     """Where stills and media facts are cached; `folder` is that of the manifest. It may be deleted at any time."""
     return folder / STATE_FOLDER / "cache"
-
-
-def project_path(path: Path) -> str:
-    """A path as the gallery shows it: as one would write it here, and never where this machine keeps the project."""
-    shown = Path(shown_path(path))
-    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
-
-
-def relative_output(output: OutputLocation, folder: Path) -> str:
-    """An output folder as seen from `folder`; a url stays one."""
-    return relative(output, folder) if isinstance(output, Path) else str(output)
-
-
-def relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, with `/` on every system."""
-    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def workspace_of(campaign: Campaign, paths: RecordPaths, environment: Environment) -> Workspace:

@@ -8,7 +8,8 @@ from pipeline.assignment import Assignment
 from pipeline.jobs import Job, JobKey
 from pipeline.json_values import Json
 from pipeline.media.facts import join
-from pipeline.operations.workspace import Workspace, relative_output
+from pipeline.operations.shown_paths import relative_output
+from pipeline.operations.workspace import Workspace
 from pipeline.purchases import PENDING, Decisions, Output, Purchase, PurchaseId, Records, Status
 from pipeline.purchases import as_json as purchase_json
 from pipeline.report.rows import SHORT_HASH, PlannedJob, Rows

@@ -1,0 +1,33 @@
+"""Paths as people and documents write them, never with more of this machine than they need."""
+
+import os
+from pathlib import Path
+
+from pipeline.paths import project_root
+from pipeline.schemes import OutputLocation, StateLocation
+
+
+def shown_path(path: StateLocation | OutputLocation) -> str:
+    """`path` as a person in the working folder would write it; an address without its password."""
+    if not isinstance(path, Path):
+        return str(path)
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, FileNotFoundError):  # elsewhere, or the working folder is gone
+        return str(path)
+
+
+def project_path(path: Path) -> str:
+    """A path as the gallery shows it: as one would write it here, and never where this machine keeps the project."""
+    shown = Path(shown_path(path))
+    return shown.as_posix() if not shown.is_absolute() else path.relative_to(project_root(path)).as_posix()
+
+
+def relative_output(output: OutputLocation, folder: Path) -> str:
+    """An output folder as seen from `folder`; a url stays one."""
+    return relative(output, folder) if isinstance(output, Path) else str(output)
+
+
+def relative(path: Path, folder: Path) -> str:
+    """`path` as seen from `folder`, with `/` on every system."""
+    return Path(os.path.relpath(path, folder)).as_posix()
