@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from pipeline.operations.clock import now
@@ -32,7 +32,10 @@ class Feed:
         self._kept: deque[bytes] = deque()
         self._bytes = 0
         self._last = 0
+        self._ends = False
         self._closed = False
+        self._nobody = threading.Event()
+        self._nobody.set()
         self._lock = threading.Lock()
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
@@ -56,9 +59,19 @@ class Feed:
                 self._bytes -= len(self._kept.popleft())
         self._wake()
 
+    def end(self, patience: float) -> None:
+        """Tell every browser that the server ends, then close: when all have left, or after `patience` seconds.
+
+        A browser leaves when it has fetched what it is to show from then on. From any thread but the server's.
+        """
+        self._ends = True
+        self._wake()
+        self._nobody.wait(patience)
+        self.close()
+
     def close(self) -> None:
         """End every stream. From any thread."""
-        self._closed = True
+        self._ends = self._closed = True
         self._wake()
 
     def _wake(self) -> None:
@@ -66,23 +79,28 @@ class Feed:
             with suppress(RuntimeError):  # that browser's server has ended
                 loop.call_soon_threadsafe(woken.set)
 
-    async def stream(self, after: str, beat: float = BEAT) -> AsyncIterator[bytes]:
+    async def stream(self, after: str, beat: float = BEAT) -> AsyncGenerator[bytes]:
         """The events behind the one with the id `after`, as the browser reads them, until the feed is closed."""
         woken = asyncio.Event()
         listener = (asyncio.get_running_loop(), woken)
         self._listeners.add(listener)
+        self._nobody.clear()
+        has_said_end = False
         try:
             yield b"retry: %d\n\n%s" % (_RETRY_MS, _beat())
             position = self._position(after)
             while True:
                 woken.clear()
-                ends = self._closed  # asked first: what was added before it was closed is reported
+                # Asked first: what was added before the end is reported.
+                ends, closed = self._ends, self._closed
                 frames, position = self._frames(position)
                 if frames:
                     yield b"".join(frames)
                     continue
-                if ends:
+                if ends and not has_said_end:
+                    has_said_end = True
                     yield b"event: end\ndata:\n\n"
+                if closed:
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), beat)
@@ -90,6 +108,8 @@ class Feed:
                 yield _beat()
         finally:
             self._listeners.discard(listener)
+            if not self._listeners:
+                self._nobody.set()
 
     def _position(self, after: str) -> int | None:
         """The number of the event that was seen last, None where that says nothing here."""

@@ -134,7 +134,7 @@ class LivePage:
             yield url
         finally:
             with suppress(PipelineError, OSError):
-                self.watcher.look()  # how it ended is reported before the streams end
+                self.watcher.finish()
             server.should_exit = True
             self.watcher.stop()
             for thread in threads:

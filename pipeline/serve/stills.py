@@ -20,6 +20,10 @@ class Stills(Collection[str]):
         self._wanted: queue.SimpleQueue[Mapping[str, OutputLocation] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopped = False
+        self._lock = threading.Lock()
+        self._unread = 0  # batches of files
+        self._all_read = threading.Event()
+        self._all_read.set()
         self.made = 0
 
     @property
@@ -45,12 +49,17 @@ class Stills(Collection[str]):
         new = {digest: path for digest, path in files.items() if not self._cache.knows(digest)}
         if not new or self._reader is None or self._stopped:
             return
+        self._count(1)
         self._wanted.put(new)
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._make, args=(self._reader,), name="stills", daemon=True
             )
             self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all that is wanted is read, at most so long."""
+        self._all_read.wait(seconds)
 
     def close(self) -> None:
         """Read no more."""
@@ -66,6 +75,8 @@ class Stills(Collection[str]):
                 for digest in [each for each in files if not self._cache.knows(each)]:
                     with suppress(PipelineError):
                         self._make_of(reader, {digest: files[digest]})
+            finally:
+                self._count(-1)
 
     def _make_of(self, reader: MediaReader, files: Mapping[str, OutputLocation]) -> None:
         with suppress(OSError, ValueError):
@@ -73,3 +84,11 @@ class Stills(Collection[str]):
                 self.made += 1
                 if self._stopped:
                     return
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._unread += more
+            if self._unread:
+                self._all_read.clear()
+            else:
+                self._all_read.set()

@@ -18,6 +18,9 @@ from pipeline.serve.feed import Feed
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 0.6
 _SHARE = 1 / 14
+# Seconds that the end of a run waits for stills of what was made last, and then for browsers to fetch what they show.
+_STILLS_PATIENCE = 5.0
+_BROWSERS_PATIENCE = 2.0
 # Seconds between two plans, which show what a run would do.
 _PLAN_INTERVAL = 20.0
 
@@ -94,6 +97,16 @@ class Watcher:
                 self.look()
             spent = time.thread_time() - began
             pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, spent / _SHARE))
+
+    def finish(self) -> None:
+        """Report how a run ended, with the stills of what it made last, for as long as somebody waits for them."""
+        self.look()  # what was made last is found here, and its still is wanted
+        deadline = time.monotonic() + _STILLS_PATIENCE
+        for each in self.campaigns:
+            if self.feed.listeners:
+                each.stills.wait(max(0.0, deadline - time.monotonic()))
+        self.look()
+        self.feed.end(_BROWSERS_PATIENCE)
 
     def stop(self) -> None:
         """Look no more, and end every stream."""

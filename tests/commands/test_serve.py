@@ -461,7 +461,15 @@ def test_a_run_serves_its_own_page_to_its_end(
     data = site.data()
     with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
         (project.folder / "go").touch()
-        told = [line for line in answer.iter_lines(decode_unicode=True) if line.startswith("data: {")]
+        told = []
+        for line in answer.iter_lines(decode_unicode=True):
+            if line.startswith("data: {"):
+                told.append(line)
+            if line == "event: end":
+                break
+        # Whoever was told of a still can fetch it; the server ends when they leave.
+        still = next(each for each in _files(told) if each.get("poster"))
+        assert site.get(f"/posters/{still['id']}.webp").status_code == 200
 
     ended = running.ended()
     assert ended.code == 0, ended.said
@@ -474,6 +482,16 @@ def test_a_run_serves_its_own_page_to_its_end(
     assert stands == {DANCE: "done", WALK: "done"}
     assert spent["spent"] == 200
     assert sum(calls.values()) >= 4
+    assert [each["width"] for each in _files(told) if each.get("poster")] == [64, 64]
+
+
+def _files(told: list[str]) -> list[dict[str, Any]]:
+    """The files of a page after these events."""
+    files: dict[str, dict[str, Any]] = {}
+    for line in told:
+        for change in json.loads(line.removeprefix("data: "))["campaigns"]:
+            files |= change["files"]
+    return [file for _, file in sorted(files.items())]
 
 
 def test_a_page_that_cannot_be_had_keeps_no_run_from_going_on(

@@ -2,6 +2,10 @@
 // Where the data of a live page comes from: all of it once, then what changes, by server-sent events. After a lost
 // connection the browser goes on from the last event that it saw.
 
+const MOST_KEPT = 400;
+// So long after a server has said that it ends, another one is looked for in its place.
+const AGAIN_MS = 3000;
+
 /** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
 
 const source = {
@@ -121,8 +125,31 @@ function listenTo(after) {
     source.ahead = Date.parse(event.data) - Date.now();
     source.connection("live");
   });
-  opened.addEventListener("end", () => source.connection("closed"));
+  opened.addEventListener("end", () => void onEnd(opened));
   opened.addEventListener("error", () => void onLost(opened));
+}
+
+/**
+ * The server waits until this browser leaves, so that nothing is missing afterwards; another one may be in its place later.
+ * @param {EventSource} ended
+ */
+async function onEnd(ended) {
+  source.connection("closed");
+  await keepStills();
+  if (ended !== stream || ended.readyState !== EventSource.OPEN) return;
+  ended.close();
+  setTimeout(() => ended === stream && listenTo(source.seen), AGAIN_MS);
+}
+
+/** The stills that are kept when the server has ended. @type {HTMLImageElement[]} */
+let kept = [];
+
+/** Fetch the stills of the files that came last, as many as cards can be shown. */
+async function keepStills() {
+  const files = (source.data?.campaigns ?? []).flatMap((each) => each.files.slice(-MOST_KEPT));
+  const stills = files.map((each) => source.still(each)).filter((each) => each !== undefined);
+  kept = stills.map((still) => Object.assign(new Image(), { src: still }));
+  await Promise.all(kept.map((image) => image.decode().catch(() => undefined)));
 }
 
 /** The browser tries again by itself; where it was sent away, it does not. @param {EventSource} lost */

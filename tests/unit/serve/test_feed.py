@@ -1,9 +1,13 @@
 """Whoever goes on from an event hears every later one once, in order; whoever cannot is told to begin anew."""
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.calling import PATIENCE
 from support.loops import run
 
 from pipeline.serve.feed import Feed
@@ -89,3 +93,42 @@ def test_streams_end_when_the_feed_is_closed() -> None:
 
     assert run(listen()) == 2
     assert feed.listeners == 0
+
+
+def test_the_end_waits_for_those_who_listen_until_they_leave() -> None:
+    feed = Feed()
+
+    async def listen() -> bool:
+        async with aclosing(feed.stream(feed.last_id)) as stream:
+            await anext(stream)
+            end = asyncio.create_task(asyncio.to_thread(feed.end, PATIENCE))
+            said = b"".join([frame async for frame in _up_to_end(stream)])
+            waited = feed.listeners == 1 and not end.done()
+            assert said.endswith(b"event: end\ndata:\n\n")
+        await end
+        return waited
+
+    assert run(listen())
+    assert feed.listeners == 0
+
+
+def test_the_end_comes_for_those_who_stay_too() -> None:
+    feed = Feed()
+
+    async def listen() -> int:
+        frames = 0
+        async for _ in feed.stream(feed.last_id):
+            frames += 1
+            if frames == 1:
+                end = asyncio.create_task(asyncio.to_thread(feed.end, 0.0))
+        await end
+        return frames
+
+    assert run(listen()) == 2
+
+
+async def _up_to_end(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async for frame in stream:
+        yield frame
+        if frame.startswith(b"event: end"):
+            return
