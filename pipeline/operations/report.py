@@ -10,7 +10,7 @@ from pipeline.errors import InvalidInput
 from pipeline.jobs import Coordinates, Job, JobKey, Request, UpstreamOutput, in_plan_order
 from pipeline.manifest.expand import expand
 from pipeline.operations.page_commands import page_command, page_flags
-from pipeline.operations.report_records import RecordsOnDisk, of_results
+from pipeline.operations.report_records import RecordsOnDisk, as_it_stands, of_results
 from pipeline.operations.shown_paths import project_path, shown_path
 from pipeline.operations.workspace import cache_folder, scratch_folder
 from pipeline.paths import real_path
@@ -45,7 +45,7 @@ def gallery_campaign(
         InvalidInput: decisions or the results to compare with are wrong.
         UsageError: an expression makes no sense, or nothing fits.
     """
-    results = campaign.results
+    results = as_it_stands(campaign)
     decided = decisions_in(campaign.decisions)
     planned = planned_by(campaign, decided)
     known = candidates(results, planned)

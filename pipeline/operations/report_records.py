@@ -13,11 +13,13 @@ from pipeline.operations.published_results import published_files
 from pipeline.operations.shown_paths import shown_path
 from pipeline.operations.workspace import TOOL, Workspace
 from pipeline.paths import real_path
-from pipeline.purchases import Decisions, Records, join
+from pipeline.purchases import Decisions, Records, Status, as_json, join
 from pipeline.results.document import Builder
 from pipeline.results.file import ResultsFile, read
 from pipeline.results.merge import merge_results
 from pipeline.schemes import OutputLocation, StateLocation
+from pipeline.state import look
+from pipeline.state.transitions import recover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,33 @@ def of_results(
         emulated=emulated,
         chosen={flag: location for flag, location in chosen.items() if location is not None},
     )
+
+
+def as_it_stands(campaign: RecordsOnDisk) -> Mapping[str, Any]:
+    """The results of a campaign; what they have as being sent is unknown, unless a run of it is seen here."""
+    results = campaign.results
+    sent = {each.id for each in campaign.records.purchases.values() if each.status is Status.SUBMITTING}
+    if not sent or _is_run_seen(campaign):
+        return results
+    known = campaign.records.purchases
+    return {
+        **results,
+        "jobs": [
+            {**each, "status": Status.ATTENTION.value} if each.get("purchase") in sent else each
+            for each in results["jobs"]
+        ],
+        "purchases": [
+            as_json(recover(known[each["id"]])) if each["id"] in sent else each
+            for each in results["purchases"]
+        ],
+    }
+
+
+def _is_run_seen(campaign: RecordsOnDisk) -> bool:
+    usual = campaign.folder / ".pipeline" / f"{campaign.name}{'.emulated' if campaign.emulated else ''}.db"
+    state = campaign.chosen.get("--state", usual) if campaign.workspace is None else campaign.workspace.state
+    # Of a database nothing is asked: the page needs no network.
+    return isinstance(state, Path) and look.holder(state, campaign.name) is not None
 
 
 def results_beside(manifest: Path, *, emulated: bool) -> Path | None:

@@ -15,11 +15,11 @@ from pipeline.files import stamp
 from pipeline.operations.clock import now, run_id
 from pipeline.operations.run_note import RunNote, read_note
 from pipeline.operations.workspace import Workspace
-from pipeline.purchases import Purchase, Records
+from pipeline.purchases import Purchase, Records, Status
 from pipeline.state import look
 from pipeline.state.opening import open_store
 from pipeline.state.store import Change, Sighting, Store
-from pipeline.state.transitions import Finished
+from pipeline.state.transitions import Finished, recover
 
 # Another one whenever something was written.
 Stamp = object
@@ -54,12 +54,17 @@ class StateOnDisk:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._waits = False  # a create is not answered, so that it matters whether its run goes on
         self._durations: Mapping[str, float] = {}
         self._noted: FileStamp | None = None
         self._note: RunNote | None = None
 
     def stamp(self) -> Stamp:
-        return look.stamp(self._workspace.state, self._workspace.state_name)
+        written = look.stamp(self._workspace.state, self._workspace.state_name)
+        return written, self._waits and self._is_run()
+
+    def _is_run(self) -> bool:
+        return look.holder(self._workspace.state, self._workspace.state_name) is not None
 
     def look(self, before: Sighting) -> Sighting:
         campaign = self._workspace.campaign
@@ -75,7 +80,12 @@ class StateOnDisk:
         )
         try:
             self._durations = store.durations()
-            return store.look(before)
+            found = store.look(before)
+            self._waits = _waits(found.records)
+            if not self._waits or self._is_run():
+                return found
+            # What the run wrote before it ended is read first; what it left then is unknown to everybody.
+            return _left_behind(store.look(found))
         finally:
             store.close()
 
@@ -87,6 +97,16 @@ class StateOnDisk:
         if noted != self._noted:
             self._noted, self._note = noted, read_note(self._workspace.run_note)
         return self._note
+
+
+def _waits(records: Records) -> bool:
+    return any(each.status is Status.SUBMITTING for each in records.purchases.values())
+
+
+def _left_behind(found: Sighting) -> Sighting:
+    """A state that no run holds, as the next run would find it."""
+    purchases = {each.id: recover(each) for each in found.records.purchases.values()}
+    return replace(found, records=replace(found.records, purchases=purchases))
 
 
 class StateOfRun:

@@ -140,15 +140,16 @@ class LiveRun:
 
     def buy(self, job: Job, ago: float = 0.0) -> Purchase:
         """The create of a job was accepted, so many seconds ago."""
-        self._intend(job, ago)
+        self.send(job, ago)
         return self.step(job, transitions.Accepted(WorkflowId(f"wf-{self.campaign.numbers[job.key]:05}")))
 
     def lose(self, job: Job) -> Purchase:
         """The create of a job was sent, and nobody knows what became of it."""
-        self._intend(job)
+        self.send(job)
         return self.step(job, transitions.Unresolved("no answer within 60 s after the create was sent"))
 
-    def _intend(self, job: Job, ago: float = 0.0) -> None:
+    def send(self, job: Job, ago: float = 0.0) -> None:
+        """The create of a job was sent, so many seconds ago, and is not answered yet."""
         purchase_id = PurchaseId(hashlib.sha256(job.key.encode()).hexdigest()[:16])
         when = at(datetime.now(UTC) - timedelta(seconds=ago))
         bought = Purchase(
@@ -167,7 +168,7 @@ class LiveRun:
 
     def refuse(self, job: Job, why: str) -> Purchase:
         """The vendor refused the create of a job."""
-        self._intend(job)
+        self.send(job)
         return self.step(job, transitions.Rejected(why))
 
     def make(self, job: Job) -> Purchase:

@@ -104,6 +104,26 @@ def test_a_run_is_seen_as_it_goes_on(campaign: LiveCampaign, serve: Serve, tab: 
         expect(card.locator("img")).to_be_visible()  # its still follows by itself
 
 
+def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    with campaign.run() as run:
+        run.all_made(campaign.jobs[:2])
+        run.send(campaign.jobs[2])
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        expect(page.locator(".under-way li")).to_contain_text("being sent")
+        assert "need" not in page.locator("h1:visible").inner_text()
+        assert page.locator(".command:visible", has_text="resolve").count() == 0
+        page.evaluate("go({ view: 'browse' })")
+        card = page.locator(f'article[data-key="{campaign.jobs[2].key}"]')
+        expect(card).to_contain_text("Under way")
+
+    expect(page.locator("h1:visible")).to_contain_text("1 needs you")
+    expect(card).to_have_attribute("data-status", "attention")
+    expect(page.locator(".command:visible").first).to_contain_text("pipeline resolve")
+
+
 def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(
     campaign: LiveCampaign, serve: Serve, tab: MakeTab
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
 
 from pipeline.emulator.embedded import Emulator
+from pipeline.state.opening import open_store
 
 WALK, DANCE = "main/loop/red/walk", "main/loop/red/dance"
 
@@ -218,6 +220,42 @@ def test_a_selection_holds_for_the_other_results_too(made: Project, pipeline: Pi
     assert shown["jobs"] == []
     assert [each["key"] for each in shown["before"]["jobs"]] == [WALK]
     assert {each["key"] for each in (*shown["purchases"], *shown["before"]["purchases"])} == {WALK}
+
+
+@pytest.mark.parametrize("given", ["campaign.yaml", "spring.results.json"])
+def test_a_create_that_is_not_answered_is_unknown_unless_its_run_goes_on(
+    made: Project, pipeline: Pipeline, report: Path, given: str
+) -> None:
+    results = made.folder / "spring.results.json"
+    document = json.loads(results.read_text())
+    [job] = [each for each in document["jobs"] if each["key"] == WALK]
+    [purchase] = [each for each in document["purchases"] if each["id"] == job["purchase"]]
+    for each in (job, purchase):
+        each["status"] = "submitting"
+        each.pop("outputs")
+    del purchase["workflow_id"]
+    results.write_text(json.dumps(document))
+
+    def shown() -> tuple[str, str]:
+        assert pipeline("report", given).code == 0
+        [campaign] = data_of(report / "index.html")["campaigns"]
+        [row] = [each for each in campaign["jobs"] if each["key"] == WALK]
+        [bought] = [each for each in campaign["purchases"] if each["id"] == purchase["id"]]
+        assert row["status"] == bought["status"]
+        return bought["status"], bought.get("error", "")
+
+    with closing(
+        open_store(
+            made.state,
+            campaign="spring",
+            manifest=made.manifest,
+            run="live",
+            writable=True,
+            now="2026-01-01T00:00:00Z",
+        )
+    ):
+        assert shown() == ("submitting", "")
+    assert shown() == ("attention", "the run ended before the vendor's answer was known")
 
 
 def test_several_campaigns_get_a_page_each_or_one_for_all(folder: Path, pipeline: Pipeline) -> None:

@@ -462,7 +462,7 @@ def test_a_run_serves_its_own_page_to_its_end(
     with site.get(f"/events?after={data['live']['event']}", stream=True) as answer:
         (project.folder / "go").touch()
         told = []
-        for line in answer.iter_lines(decode_unicode=True):
+        for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
             if line.startswith("data: {"):
                 told.append(line)
             if line == "event: end":

@@ -125,6 +125,9 @@ function frameOf(job) {
   );
 }
 
+/** What is said of a job under way by its status. @type {Record<string, string>} */
+const UNDER_WAY = { submitting: "being sent", succeeded: "made, not downloaded yet" };
+
 /** @param {Job} job @returns {[string, string]} */
 function whyNoVideo(job) {
   const error = job.shown?.error ?? "";
@@ -134,10 +137,7 @@ function whyNoVideo(job) {
     case "attention":
       return ["Outcome unknown", "May be bought; never sent again by itself"];
     case "underway":
-      return [
-        "",
-        job.status === "succeeded" ? "made, not downloaded yet" : (currentStep(job)?.name ?? "under way"),
-      ];
+      return ["", UNDER_WAY[job.status] ?? currentStep(job)?.name ?? "under way"];
     case "redo": {
       const note = job.shown?.note ?? job.shown?.notes?.at(-1)?.text;
       return ["Sent back", note ? `“${note}”` : ""];

@@ -112,7 +112,7 @@ function jobOf(written, campaign, model) {
 
 /** @param {JobData} job @param {MediaFile | undefined} file @returns {State} */
 function stateOf(job, file) {
-  if (job.status === "attention" || job.status === "submitting") return "attention";
+  if (job.status === "attention") return "attention";
   if (job.status === "failed") return "failed";
   if (job.decision === "redo") return "redo";
   if (job.status === "pending") return "pending";

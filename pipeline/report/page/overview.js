@@ -38,9 +38,7 @@ function madeOf(count) {
 /** Purchases that serve no job and whose outcome is unknown: they count like any other. */
 function idleAttention() {
   const served = new Set(app.model.jobs.map((job) => job.purchase));
-  return ownPurchases().filter(
-    (each) => (each.status === "attention" || each.status === "submitting") && !served.has(each.id),
-  );
+  return ownPurchases().filter((each) => each.status === "attention" && !served.has(each.id));
 }
 
 function sentence() {

@@ -283,7 +283,7 @@ function underWayBlock(jobs) {
       { "data-since": startOf(job), "data-usual": usualSeconds(job) },
       keyLink(job),
       bar,
-      el("span", { class: "doing", text: job.status === "succeeded" ? STATUS_WORDS.succeeded : "" }),
+      el("span", { class: "doing", text: job.status === "submitted" ? "" : STATUS_WORDS[job.status] }),
       age,
     );
     showAge(row, (source.now() - startOf(job)) / 1000, usualSeconds(job) ?? 0);
