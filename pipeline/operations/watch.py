@@ -98,10 +98,13 @@ class Watch:
             self._count({})
 
     def _records_as_they_are(self) -> object:
-        """A token that changes whenever the records are written."""
+        """A token that changes whenever the records are written, and when a run begins or ends.
+
+        A run that dies writes nothing, but what it left unanswered is unknown from then on.
+        """
         workspace = self._workspace
         state = look.stamp(workspace.state, workspace.state_name)
-        return state, stamp(workspace.results), stamp(workspace.decisions)
+        return self.run, state, stamp(workspace.results), stamp(workspace.decisions)
 
     def _may_be_written_again(self) -> bool:
         """Whether a file is so new that one more change would leave its time as it is."""

@@ -1,15 +1,22 @@
 """A look beside a run that waits for the vendor's answer to a create: its outcome is pending, and not unknown."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from support.calling import Pipeline
 from support.campaigns import Project, campaign, spring
+from support.processes import Running, until
 
+from pipeline.cli.environment import read_environment
+from pipeline.emulator.embedded import Emulator
 from pipeline.jobs import JobKey
+from pipeline.manifest.load import load
+from pipeline.operations.watch import Watch
+from pipeline.operations.workspace import RecordPaths, workspace_of
 from pipeline.purchases import Purchase, PurchaseId, Status
 from pipeline.state.opening import open_store
 from pipeline.state.store import Caps, Intent, Turn
@@ -93,3 +100,26 @@ def test_looking_at_what_a_run_left_behind_writes_nothing(project: Project, pipe
     assert pipeline("status", project.manifest).code == 0
 
     assert project.tree() == before
+
+
+def test_a_watch_tells_what_a_run_that_died_left_behind_though_nothing_was_written_since(
+    project: Project, start: Callable[..., Running], vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.fail({"on": "create", "do": {"stall": 60}})
+    running = start("run", project.manifest, "--yes")
+    watch = Watch(
+        workspace_of(load(project.manifest), RecordPaths(), read_environment()), lambda _state: None
+    )
+    until(lambda: (watch.look(), watch.tally().under_way)[1] == 1, "the create")
+    # A file that is not new tells by its time whether it was written since.
+    for path in (*project.state.parent.iterdir(), *project.folder.glob("*.results.json")):
+        os.utime(path, (0, 0))
+    # For root, SQLite sets the owner of its files whenever they are opened, which would show as a change.
+    monkeypatch.setattr("pipeline.operations.watch.look.stamp", lambda *_: "as it was")
+    watch.look()
+    assert watch.look() == []
+
+    running.kill()
+
+    assert watch.look() == [(WALK, "unknown: the run ended before the vendor's answer was known")]
+    assert watch.tally().unknown == 1
