@@ -191,6 +191,12 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
         if job["key"] not in {came["key"], made["key"]}
     ]
     jobs.append({"key": made["key"], "status": "pending"})
+    # What was sent back has not gone: it is to be made again.
+    again = next(each for each in gallery.decisions["decisions"] if each["decision"] == "redo")
+    jobs = [
+        {**job, "status": "done", "purchase": again["purchase"]} if job["key"] == again["key"] else job
+        for job in jobs
+    ]
     jobs.append({"key": gone["key"], "status": "done", "purchase": gone["id"]})
     other = {**gallery.results, "jobs": jobs, "purchases": [before, gone]}
     records = replace(gallery.source.records, before=other, before_name="main.results.json")
@@ -199,9 +205,14 @@ def test_other_results_show_what_is_new_gone_or_made_anew(
 
     page = tab().open(written.page, "#view=compare")
 
-    assert page.locator("h1").last.inner_text() == "1 re-created, 2 new, 1 gone."
-    assert page.locator(".pair").get_attribute("href") == f"#compare={before['id']},{now['id']}"
-    assert page.locator(".pair img").count() == 2
+    assert page.locator("h1").last.inner_text() == "1 re-created, 1 to re-create, 2 new, 1 gone."
+    anew, to_come = page.locator(".pair").all()
+    assert anew.get_attribute("href") == f"#compare={before['id']},{now['id']}"
+    assert anew.locator("img").count() == 2
+    assert page.locator(".block", has_text="To re-create").locator(".pair").count() == 1
+    assert to_come.locator(".key").get_attribute("title") == again["key"]
+    assert to_come.locator("img").count() == 1
+    expect(to_come).to_contain_text("Sent back")
     new_block, gone_block = (page.locator(".block", has_text=each) for each in ("New", "Gone"))
     assert {each.get_attribute("title") for each in new_block.locator("b").all()} == {
         came["key"],

@@ -330,44 +330,51 @@ function compareList() {
 /** @param {Campaign[]} befores */
 function compareTitle(befores) {
   const changes = befores.map(changesOf);
-  const count = (/** @type {"came" | "went" | "anew"} */ kind) =>
+  const count = (/** @type {"came" | "went" | "anew" | "again"} */ kind) =>
     changes.reduce((sum, each) => sum + each[kind].length, 0);
   const differences = [
     count("anew") && `${number(count("anew"))} re-created`,
+    count("again") && `${number(count("again"))} to re-create`,
     count("came") && `${number(count("came"))} new`,
     count("went") && `${number(count("went"))} gone`,
   ];
   return `${capital(differences.filter(Boolean).join(", ") || "nothing differs")}.`;
 }
 
-/** Jobs and purchases that were added, removed or remade since the other results. @param {Campaign} campaign */
+/**
+ * Jobs and purchases that were added, removed or remade since the other results, and those that were made there and are to be
+ * made again here: sent back, or asked for otherwise.
+ * @param {Campaign} campaign
+ */
 function changesOf(campaign) {
   const old = new Map((campaign.before?.jobs ?? []).map((job) => [job.key, job]));
   const jobs = app.model.jobs.filter((job) => job.campaign === campaign);
-  const now = new Map(jobs.map((job) => [job.key, job]));
-  const isNew = (/** @type {JobData} */ job, /** @type {JobData | undefined} */ other) =>
-    !other || Boolean(job.purchase && !other.purchase);
+  const keys = new Set(jobs.map((job) => job.key));
+  const made = jobs.flatMap((job) => {
+    const before = old.get(job.key)?.purchase;
+    return before && before !== job.purchase ? [{ job, before }] : [];
+  });
   return {
-    came: jobs.filter((job) => isNew(job, old.get(job.key))),
-    went: [...old.values()].filter((job) => isNew(job, now.get(job.key))),
-    anew: jobs.flatMap((job) => {
-      const before = old.get(job.key)?.purchase;
-      return before && job.purchase && before !== job.purchase ? [{ job, before }] : [];
-    }),
+    came: jobs.filter((job) => !old.has(job.key) || (job.purchase && !old.get(job.key)?.purchase)),
+    went: [...old.values()].filter((job) => !keys.has(job.key)),
+    anew: made.filter(({ job }) => job.purchase),
+    again: made.filter(({ job }) => !job.purchase),
   };
 }
 
 /** @param {Campaign} campaign */
 function againstBefore(campaign) {
-  const { came, went, anew } = changesOf(campaign);
+  const { came, went, anew, again } = changesOf(campaign);
   const name = campaign.before?.name ?? "";
-  const pairs = anew.map(
-    ({ job, before }) =>
-      () =>
-        pairOf(job, app.model.purchases.get(before)),
-  );
+  const pairs = (/** @type {{ job: Job, before: string }[]} */ jobs) =>
+    jobs.map(
+      ({ job, before }) =>
+        () =>
+          pairOf(job, app.model.purchases.get(before)),
+    );
   return [
-    ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs),
+    ...listBlock("Re-created", `against ${name}`, "pairs-list", pairs(anew)),
+    ...listBlock("To re-create", `made in ${name}`, "pairs-list", pairs(again)),
     ...listBlock(
       "New",
       `not in ${name}`,
@@ -378,7 +385,7 @@ function againstBefore(campaign) {
       "Gone",
       `only in ${name}`,
       "thumbs",
-      went.map((job) => () => goneThumb(job, campaign)),
+      went.map((job) => () => goneThumb(job)),
     ),
   ];
 }
@@ -416,13 +423,16 @@ function listBlock(title, about, form, entries) {
   ];
 }
 
-/** @param {Job} job @param {Purchase | undefined} before */
+/** A job with the purchase that served it before; beside each other, or where it is to be made again, on its page. @param {Job} job @param {Purchase | undefined} before */
 function pairOf(job, before) {
   const then = before?.bought ?? "";
   const now = job.serving?.bought ?? "";
+  const href = job.serving
+    ? addressOf({ view: "compare", compare: [before?.id ?? "", job.serving.id] })
+    : addressOf({ view: "job", job: job.address });
   return el(
     "a",
-    { class: "pair", href: addressOf({ view: "compare", compare: [before?.id ?? "", job.purchase ?? ""] }) },
+    { class: "pair", href },
     el(
       "div",
       { class: "two" },
@@ -430,7 +440,11 @@ function pairOf(job, before) {
       el("div", { class: "mat" }, mediaBox(job)),
     ),
     el("h3", { class: "key", title: job.key }, ...keyLine(job)),
-    el("p", { text: `${dateBeside(then, now)} → ${dateBeside(now, then)}` }),
+    el("p", {
+      text: now
+        ? `${dateBeside(then, now)} → ${dateBeside(now, then)}`
+        : `${date(then, "full")} → ${STATES[job.state].word.toLowerCase()}`,
+    }),
   );
 }
 
@@ -444,17 +458,14 @@ function namedThumb(job) {
   );
 }
 
-/** An entry that only the other results have: its job where there is one here, else its video, if it is here. @param {JobData} job @param {Campaign} campaign */
-function goneThumb(job, campaign) {
-  const here = app.model.byKey[campaign.number].get(job.key);
+/** An entry that only the other results have, with its video, if that is here. @param {JobData} job */
+function goneThumb(job) {
   const purchase = app.model.purchases.get(job.purchase ?? "");
   const href = purchase?.files[0] && source.href(purchase.files[0]);
   const inner = [
     el("div", { class: "mat" }, purchase ? purchaseBox(purchase) : unmade()),
     el("div", { class: "line" }, el("b", { title: job.key, text: keyParts(job.key)[1] || job.key })),
   ];
-  if (here)
-    return el("a", { class: "thumb earlier", href: addressOf({ view: "job", job: here.address }) }, ...inner);
   return href
     ? el("a", { class: "thumb earlier", href, target: "_blank", rel: "noopener" }, ...inner)
     : el("div", { class: "thumb earlier" }, ...inner);
