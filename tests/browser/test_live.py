@@ -423,8 +423,11 @@ def test_a_server_that_ends_says_so_and_the_page_goes_on_when_it_is_back(
     expect(page.locator("#lost")).to_contain_text("The server has ended")
     expect(page.locator("#lost code")).to_have_text(re.compile(r"^pipeline serve \S*campaign\.yaml$"))
     expect(page.locator("#connection")).to_have_text("Ended")
+    review = page.get_by_role("button", name="Review 1")
+    expect(review).to_have_count(0)
     serve(campaign, *flags)
     expect(page.locator("#lost")).to_be_hidden()
+    expect(review).to_be_visible()
 
 
 def test_a_server_with_another_token_says_what_to_do(

@@ -49,3 +49,20 @@ def test_the_stills_of_what_was_made_last_are_shown_though_the_server_ends_with_
         assert still.evaluate(_LOADED)
     assert page.get_by_text("No still").count() == 0
     assert {each.inner_text() for each in page.locator("article .length").all()} != {""}
+
+
+def test_when_the_server_has_ended_no_review_is_offered_that_could_not_be_saved(
+    project: Project, start: Callable[..., Running], tab: MakeTab
+) -> None:
+    page = ended_run(project, start, tab(), "#")
+
+    row = page.locator("#overview .todo li", has_text="2 videos to decide")
+    expect(row).to_contain_text("The server of this page has ended")
+    expect(row.locator("code")).to_have_text(re.compile(r"^pipeline serve \S*campaign\.yaml"))
+    assert page.get_by_role("button", name="Review").count() == 0
+    page.keyboard.press("n")
+    bar = page.get_by_role("group", name="Decide")
+    expect(bar).to_contain_text("Each button copies a command.")
+    assert bar.get_by_label("Note at this moment").count() == 0
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("pipeline approve")

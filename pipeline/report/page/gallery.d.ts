@@ -173,6 +173,7 @@ type Changed = { jobs: Set<string>; purchases: Set<string> } | undefined;
 type Source = {
   readonly canDecide: boolean;
   readonly isLive: boolean;
+  readonly hasEnded: boolean; // whether the server of this page is gone for good
   readonly views: Record<string, () => Node[]>; // those that only this page has
   ready(): void; // called when the page is built
   goesOn(): boolean; // whether a run seems to be going on now

@@ -236,3 +236,11 @@ function kindOf(file) {
 function commandOf(verb, campaign, ...words) {
   return [`pipeline ${verb}`, campaign.command, ...words, campaign.flags].filter(Boolean).join(" ");
 }
+
+/** The command that serves this page, with all its campaigns. */
+function serveCommand() {
+  const { campaigns } = app.model;
+  return ["pipeline serve", ...campaigns.map((each) => each.command), campaigns[0]?.flags]
+    .filter(Boolean)
+    .join(" ");
+}

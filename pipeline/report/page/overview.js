@@ -408,13 +408,18 @@ function reviewRow() {
     rejected && `${number(rejected)} rejected`,
   ].filter(Boolean);
   const so = decided.length ? `${decided.join(" and ")} so far.` : "None is decided yet.";
+  const title = `${number(open.length)} ${madeOf(open.length)} to decide`;
+  if (source.hasEnded) {
+    const about = `${so} The server of this page has ended; a new one saves decisions.`;
+    return todoRow("check", "", title, about, commandBox(serveCommand()));
+  }
   const button = el(
     "button",
     { class: "button solid-button", onclick: () => nextUndecided() },
     `Review ${number(open.length)}`,
     el("kbd", { text: "n" }),
   );
-  return todoRow("check", "", `${number(open.length)} ${madeOf(open.length)} to decide`, so, button, true);
+  return todoRow("check", "", title, so, button, true);
 }
 
 function creditBars() {

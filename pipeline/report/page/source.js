@@ -6,6 +6,7 @@
 const source = {
   canDecide: false,
   isLive: false,
+  hasEnded: false,
   views: {},
   ready() {},
   goesOn: () => false,

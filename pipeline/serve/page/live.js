@@ -26,6 +26,10 @@ source.connection = (state) => {
   if (connected === "live") lostAt = Date.now();
   connected = state;
   showConnection();
+  const { hasEnded, data } = source;
+  source.hasEnded = state === "closed" || state === "ended";
+  // What can be done on the page is not the same any more.
+  if (data && hasEnded !== source.hasEnded) source.onData(data, { jobs: new Set(), purchases: new Set() });
 };
 
 source.ready = () => {
@@ -76,12 +80,9 @@ function lostFor() {
 
 /** A run ends its page with itself; what was made can be seen with the command. */
 function closedLine() {
-  const { campaigns } = app.model;
-  const names = campaigns.map((each) => each.command).join(" ");
-  const flags = campaigns[0]?.flags;
   return [
     "The server has ended; this is how it left things. To look on and decide: ",
-    el("code", { text: `pipeline serve ${names}${flags ? ` ${flags}` : ""}` }),
+    el("code", { text: serveCommand() }),
   ];
 }
 

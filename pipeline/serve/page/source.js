@@ -9,8 +9,9 @@ const AGAIN_MS = 3000;
 /** @typedef {{ number: number, jobs?: JobData[], purchases?: PurchaseData[], gone?: string[], files?: Record<string, MediaFile> } & Partial<CampaignData>} CampaignChange */
 
 const source = {
-  canDecide: false,
   isLive: true,
+  /** Whether the server has said that it ends, or another one is in its place. */
+  hasEnded: false,
   /** @type {Record<string, () => Node[]>} */
   views: {},
   ready: () => undefined,
@@ -28,12 +29,15 @@ const source = {
   /** When jobs were seen to be made, by "number key". @type {Map<string, number>} */
   arrived: new Map(),
 
+  get canDecide() {
+    return !this.hasEnded && Boolean(this.data?.live?.can_decide);
+  },
+
   /** @returns {Promise<GalleryData>} */
   async load() {
     withoutToken();
     const data = await fetched();
     this.data = data;
-    this.canDecide = data.live?.can_decide ?? false;
     listenTo(data.live?.event ?? "");
     return data;
   },
@@ -167,7 +171,6 @@ async function beginAnew() {
   try {
     const data = await fetched();
     source.data = data;
-    source.canDecide = data.live?.can_decide ?? false;
     listenTo(data.live?.event ?? "");
     source.onData(data, undefined);
   } catch {
