@@ -148,8 +148,12 @@ def observers(state: CampaignState, given: Mapping[str, Any]) -> Iterator[Observ
     """
     workspace = state.workspace
     with ExitStack() as stack:
-        caps = caps_of(workspace.campaign.limits, max_credits=given["max_credits"])
-        note = NoteWriter(workspace.run_note, state.store.run, caps.max_credits, now)
+        limits = workspace.campaign.limits
+        caps = caps_of(limits, max_credits=given["max_credits"])
+        in_flight = given["in_flight"] or limits.in_flight
+        if workspace.shard is not None:
+            in_flight = workspace.shard.share(in_flight)
+        note = NoteWriter(workspace.run_note, state.store.run, caps.max_credits, now, in_flight)
         page = _page(stack, state, note, given) if given["serve"] else Observers()
         stack.callback(note.finish)
         metrics = (

@@ -130,11 +130,13 @@ class CampaignWatch:
 
     def heading(self) -> dict[str, Json]:
         """The page's data on the campaign besides its jobs and purchases."""
+        note = self._read.note
         heading: dict[str, Json] = {
             "spent": self._spent,
             "usual": {template: round(seconds, 3) for template, seconds in self._read.usual.items()},
             "run": self._last_run,
-            "calls": dict(self._read.note.calls) if self._read.note is not None else None,
+            "calls": dict(note.calls) if note is not None else None,
+            "deferred": dict(note.deferred) if note is not None else None,
             "changed": self._changed,
             "trouble": self._trouble,
         }
@@ -158,7 +160,7 @@ class CampaignWatch:
         return {name: value for name, value in written.items() if value is not None}
 
     def _summary_of_last_run(self) -> Json:
-        """When the last run began, what it has spent, and its cap."""
+        """When the last run began, what it has spent, its cap, and how much it has under way at most."""
         note = self._read.note
         runs = {each for each in self._read.sighting.runs.values() if each[:1].isdigit()}
         runs |= {note.run} if note is not None else set()
@@ -168,9 +170,12 @@ class CampaignWatch:
         purchases = self._read.sighting.records.purchases
         spent = sum(purchases[each].cost for each, run in self._read.sighting.runs.items() if run == last)
         # A run that was started on another machine may have another cap than that of the manifest.
-        cap = note.max_credits if note is not None and note.run == last else None
+        own = note if note is not None and note.run == last else None
+        cap = own.max_credits if own is not None else None
         cap = self.workspace.campaign.limits.max_credits if cap is None else cap
-        return {"started": last.partition(" ")[0], "spent": spent, "max_credits": cap}
+        in_flight = own.in_flight if own is not None else None
+        started = last.partition(" ")[0]
+        return {"started": started, "spent": spent, "max_credits": cap, "in_flight": in_flight}
 
     def _stamps(self) -> dict[str, Stamp]:
         workspace = self.workspace

@@ -81,6 +81,10 @@ class LiveCampaign:
     def output(self) -> Path:
         return self.campaign.output.dir
 
+    @property
+    def run_name(self) -> str:
+        return f"{at(self.started)} 0badcafe"
+
     def _manifest(self) -> dict[str, Any]:
         rules = []
         for name, rule in _RULES.items():
@@ -120,7 +124,7 @@ class LiveCampaign:
             self.folder / ".pipeline" / f"{NAME}.db",
             campaign=NAME,
             manifest=self.manifest,
-            run=f"{at(self.started)} 0badcafe",
+            run=self.run_name,
             writable=True,
             now=at(self.started),
         )

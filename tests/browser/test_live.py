@@ -14,6 +14,8 @@ from support.processes import Running, environment, until
 
 from browser.conftest import Tab
 from browser.live import LiveCampaign, in_the_middle
+from pipeline.operations.clock import now
+from pipeline.operations.run_note import NoteWriter
 from pipeline.results import decisions
 from pipeline.results.decisions import Decision, Verdict
 
@@ -122,6 +124,30 @@ def test_a_create_that_is_not_answered_is_under_way_until_its_run_has_died(
     expect(page.locator("h1:visible")).to_contain_text("1 needs you")
     expect(card).to_have_attribute("data-status", "attention")
     expect(page.locator(".command:visible").first).to_contain_text("pipeline resolve")
+
+
+def test_the_limit_of_what_is_under_way_and_creates_that_were_put_off_are_shown(
+    campaign: LiveCampaign, serve: Serve, tab: MakeTab
+) -> None:
+    note = NoteWriter(
+        campaign.folder / ".pipeline" / "spring-drop.run.json", campaign.run_name, None, now, in_flight=8
+    )
+    with campaign.run() as run:
+        run.buy(campaign.jobs[0])
+        run.buy(campaign.jobs[1])
+        note.on_call("create", "bought", 0.1)
+        _, url = serve(campaign)
+        page = tab().visit(url, "#view=live")
+        expect(page.locator(".head", has_text="Under way")).to_contain_text("2 of at most 8")
+        rate = page.locator("section", has_text="Rate").locator(".pairs")
+        expect(rate).to_contain_text("1 in the last minute, none held back")
+
+        for _ in range(2):
+            note.on_call("create", "deferred", 0.1)
+        note.finish()
+        expect(rate).to_contain_text(
+            re.compile(r"Held back2 creates, last at \d\d:\d\d: the vendor asked to slow down")
+        )
 
 
 def test_while_a_run_goes_on_nothing_is_called_made_that_is_not(

@@ -209,13 +209,14 @@ def test_a_run_is_never_kept_out(project: Project, serve: Serve, pipeline: Pipel
     )
 
 
-def test_a_run_elsewhere_on_this_machine_tells_its_own_cap_and_its_calls(
-    project: Project, serve: Serve, pipeline: Pipeline
+def test_a_run_elsewhere_on_this_machine_tells_its_own_limits_and_its_calls(
+    project: Project, serve: Serve, pipeline: Pipeline, vendor: Emulator
 ) -> None:
     site = serve(project)
     assert site.data()["campaigns"][0].get("calls") is None
+    vendor.fail({"on": "create", "nth": 1, "do": {"status": 429}})
 
-    ended = pipeline("run", project.manifest, "--max-credits", "300")
+    ended = pipeline("run", project.manifest, "--max-credits", "300", "--in-flight", "3")
 
     assert ended.code == 0, ended.said
 
@@ -225,7 +226,9 @@ def test_a_run_elsewhere_on_this_machine_tells_its_own_cap_and_its_calls(
         return (campaign.get("run") or {}).get("spent") == 200 and sum(calls.values()) >= 4
 
     until(is_told, "the page to show what the run called and spent")
-    assert site.data()["campaigns"][0]["run"]["max_credits"] == 300
+    (campaign,) = site.data()["campaigns"]
+    assert (campaign["run"]["max_credits"], campaign["run"]["in_flight"]) == (300, 3)
+    assert [*campaign["deferred"].values()] == [1]
 
 
 def test_a_manifest_that_does_not_read_now_is_told_and_what_is_known_stays(

@@ -78,8 +78,9 @@ type CampaignData = {
   max_credits?: number;
   selected_of?: number;
   usual?: Record<string, number>; // by template id: the seconds that its workflows took before
-  run?: { started: string; spent: number; max_credits: number | null } | null; // the last one
+  run?: { started: string; spent: number; max_credits: number | null; in_flight: number | null } | null; // the last one
   calls?: Record<string, number> | null; // of its calls by minute; null: not counted
+  deferred?: Record<string, number> | null; // of its creates by minute, those that the vendor put off
   changed?: string; // when something was last seen to change
   trouble?: string | null; // why the files on disk cannot be read now
   jobs: JobData[];

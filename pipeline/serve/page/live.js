@@ -293,7 +293,7 @@ function underWayBlock(jobs) {
   const more = jobs.length - rows.length;
   return block(
     "Under way",
-    number(jobs.length),
+    underWayCount(jobs),
     el("ul", { class: "under-way" }, ...rows),
     more > 0
       ? el(
@@ -303,6 +303,15 @@ function underWayBlock(jobs) {
         )
       : undefined,
   );
+}
+
+/** How many there are; of a run that goes on, what the vendor has of it, and how much that is at most. @param {Job[]} jobs */
+function underWayCount(jobs) {
+  const { campaigns } = app.model;
+  const most = campaigns.map((each) => each.run?.in_flight ?? undefined);
+  if (campaigns.length > 1 || most[0] === undefined || !isGoingOn()) return number(jobs.length);
+  const atVendor = new Set(jobs.filter((job) => job.status !== "succeeded").map((job) => job.purchase));
+  return `${number(atVendor.size)} of at most ${number(most[0])}`;
 }
 
 /** @param {HTMLElement} row @param {number} age @param {number} usual both in seconds; 0: unknown */
@@ -384,6 +393,7 @@ function rateBlock() {
       minutes.set(minute, (minutes.get(minute) ?? 0) + each.cost);
   }
   const calls = callsNow();
+  const held = heldBack();
   if (!minutes.size && calls === undefined) return undefined;
   const count = RATE_MINUTES;
   const values = Array.from({ length: count }, (_, index) => minutes.get(now - count + 1 + index) ?? 0);
@@ -421,12 +431,43 @@ function rateBlock() {
       { class: "pairs" },
       ...(calls === undefined
         ? []
-        : [el("dt", { text: "Calls" }), el("dd", { text: `${number(calls)} in the last minute` })]),
+        : [
+            el("dt", { text: "Calls" }),
+            el("dd", {
+              text: `${number(calls)} in the last minute${held?.count === 0 ? ", none held back" : ""}`,
+            }),
+          ]),
       ...(minutes.size
         ? [el("dt", { text: "Credits" }), el("dd", { text: `${number(last)} in the last minute` })]
         : []),
+      ...(held?.count
+        ? [
+            el("dt", { text: "Held back" }),
+            el("dd", {
+              text: `${counted(held.count, "create")}, last at ${CLOCK.format(timeOf(`${held.last}:00Z`))}: the vendor asked to slow down`,
+            }),
+          ]
+        : []),
     ),
   );
+}
+
+/**
+ * The creates that the vendor put off in the minutes that are shown, and the last of these minutes: it is why the rate dips.
+ * Undefined where they are not counted.
+ */
+function heldBack() {
+  const known = app.model.campaigns.flatMap((each) => (each.deferred ? [each.deferred] : []));
+  if (!known.length) return undefined;
+  const from = minuteBefore(RATE_MINUTES - 1);
+  const found = known.flatMap(Object.entries).filter(([minute]) => minute >= from);
+  const last = found.map(([minute]) => minute).sort();
+  return { count: found.reduce((sum, [, each]) => sum + each, 0), last: last.at(-1) ?? "" };
+}
+
+/** A minute before now, as the counts have it. @param {number} minutes */
+function minuteBefore(minutes) {
+  return new Date(source.now() - minutes * 60_000).toISOString().slice(0, 16);
 }
 
 /** Calls of the vendor in the last whole minute, or in this one where it is the first; undefined: not counted. */
@@ -436,8 +477,6 @@ function callsNow() {
   for (const { calls } of app.model.campaigns)
     for (const [minute, count] of Object.entries(calls ?? {}))
       minutes.set(minute, (minutes.get(minute) ?? 0) + count);
-  const minuteBefore = (/** @type {number} */ ago) =>
-    new Date(source.now() - ago * 60_000).toISOString().slice(0, 16);
   const last = [...minutes.keys()].sort().at(-1);
   if (last === undefined || last <= minuteBefore(RATE_MINUTES)) return undefined;
   return minutes.get(minuteBefore(1)) ?? (minutes.size === 1 ? (minutes.get(minuteBefore(0)) ?? 0) : 0);

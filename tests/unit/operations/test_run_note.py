@@ -28,6 +28,32 @@ def test_calls_are_counted_by_the_minute_and_the_oldest_minutes_dropped(tmp_path
     assert [each.name for each in tmp_path.iterdir()] == ["spring.run.json"]
 
 
+def test_creates_that_were_put_off_and_the_limit_of_what_is_under_way_are_noted(tmp_path: Path) -> None:
+    path, run, clock = tmp_path / "spring.run.json", run_id(), iter(MINUTES)
+    writer = NoteWriter(path, run, None, clock=lambda: f"{next(clock)}:07.000Z", in_flight=8)
+    for outcome in ("deferred", "bought", "deferred", *["ok"] * 30):
+        writer.on_call("create", outcome, 0.1)
+    writer.finish()
+
+    # Of the minutes whose calls are dropped nothing else is kept.
+    note = read_note(path)
+    assert note is not None
+    assert note == writer.note
+    assert (note.in_flight, note.deferred) == (8, {})
+    writer.on_call("create", "deferred", 0.1)
+    writer.finish()
+    note = read_note(path)
+    assert note is not None
+    assert note.deferred == {MINUTES[33]: 1}
+
+
+def test_a_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path, run = tmp_path / "spring.run.json", run_id()
+    path.write_text(json.dumps({"run": run, "max_credits": 5, "calls": {MINUTES[0]: 1}}))
+
+    assert read_note(path) == RunNote(run=run, max_credits=5, calls={MINUTES[0]: 1})
+
+
 def test_a_run_that_calls_nobody_notes_nothing(tmp_path: Path) -> None:
     NoteWriter(tmp_path / "spring.run.json", run_id(), None, now).finish()
 
