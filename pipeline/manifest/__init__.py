@@ -1,1 +1,1 @@
-"""Values become a campaign, and a campaign its jobs."""
+"""Turns values into a campaign, and a campaign into jobs."""

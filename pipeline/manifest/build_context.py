@@ -1,6 +1,6 @@
 """The context in which a campaign is built: its folders, its images, the problems found so far.
 
-Each part of a campaign reports what is wrong with it here, and what is doubtful about its texts.
+Each part of a campaign reports its errors and warnings here.
 """
 
 import re
@@ -24,9 +24,9 @@ _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
 
 @dataclass(slots=True)
 class Context:
-    """One campaign while it is built. `names` are those that its texts use so far, `read` the files it names.
+    """A campaign while it is built. `names` are those that its texts use so far, `read` the files that it refers to.
 
-    `cut_short` are kinds of things, as `prompt`, of which some could not be read: what is missing may be among them.
+    `cut_short` are kinds of things, such as `prompt`, of which some could not be read: a missing one may be among them.
     """
 
     root: Path
@@ -38,29 +38,29 @@ class Context:
 
     @property
     def errors(self) -> int:
-        """How many errors were reported so far."""
+        """The number of errors reported so far."""
         return sum(problem.severity == "error" for problem in self.problems)
 
     def report(self, location: Location, message: str) -> None:
-        """An error; the rest is judged nevertheless."""
+        """Report an error; building goes on, so that all errors are found."""
         self.problems.append(location.problem(message))
 
     def warn(self, location: Location, message: str) -> None:
-        """Something doubtful, which is reported and taken."""
+        """Report something doubtful that is accepted."""
         self.problems.append(location.problem(message, "warning"))
 
     def text(self, value: Value | None) -> Text | None:
-        """A text to be rendered; None where it is absent, an empty one where it was reported as wrong."""
+        """Compile a text; None if it is absent, an empty text if it was reported as wrong."""
         if value is None or value.text is None:
             return None
         return self.compiled(value.text, value) or compile_text("", value.location, value.node)
 
     def compiled(self, source: str, value: Value) -> Text | None:
-        """A text to be rendered from a part of a value; None where it was reported as wrong."""
+        """Compile a part of a value; None if it was reported as wrong."""
         return self._compiled(source, value.location, value.node)
 
     def whole_file(self, source: SourceFile) -> Text | None:
-        """The text that a file holds, None where it was reported as wrong."""
+        """Compile the content of a file; None if it was reported as wrong."""
         return self._compiled(source.text, Location(source, 1, 1), None)
 
     def _compiled(self, source: str, location: Location, node: Node | None) -> Text | None:
@@ -75,7 +75,7 @@ class Context:
         return text
 
     def path(self, value: Value) -> tuple[Path, str] | None:
-        """The real path that a text names, and its name in messages; None where it was reported as wrong."""
+        """The real path that a text names, and its name in messages; None if it was reported as wrong."""
         if value.text is None:
             return None
         try:
@@ -105,22 +105,22 @@ class Context:
 
 
 def warn_of_prompt(name: str, text: Text, context: Context) -> None:
-    """Report a prompt that is empty, or has a name in single braces."""
+    """Warn of a prompt that is empty or has a name in single braces."""
     if not text.template.source.strip():
         warn_of_empty_prompt(name, text.location, text.node, context)
     warn_of_braces(text, context)
 
 
 def warn_of_empty_prompt(name: str, location: Location, node: Node | None, context: Context) -> None:
-    """Report a prompt that is empty. `node` is its text in a YAML file, None where it is a file of its own."""
+    """Warn of an empty prompt. `node` is its text in a YAML file, None if the prompt is a file of its own."""
     hint = "" if node is None else _comment_hint(node)
     removed = "; null removes it, and no job has it" if node is not None and node.value is None else ""
     context.warn(location, f"the prompt '{name}' is empty{hint}{removed}")
 
 
 def warn_of_braces(text: Text, context: Context) -> None:
-    """Report each `{name}` outside of templates: it is meant as `{{ name }}`, mostly."""
-    # What is in a template's own braces is left out, its lines are not.
+    """Warn of each `{name}` outside of templates: usually `{{ name }}` is meant."""
+    # Remove what is in template braces but keep its line breaks, so that line numbers stay right.
     plain = _TEMPLATED.sub(lambda found: "\n" * found[0].count("\n"), text.template.source)
     for found in _BRACES.finditer(plain):
         line = plain.count("\n", 0, found.start()) + 1
@@ -129,7 +129,7 @@ def warn_of_braces(text: Text, context: Context) -> None:
 
 
 def warn_of_empty_options(options: Value | None, context: Context) -> None:
-    """Report each option that is empty and does not say so, as null does."""
+    """Warn of each option that is empty without an explicit null."""
     if options is None or not isinstance(options.node.value, Mapping):
         return
     for name, node in options.node.value.items():

@@ -1,4 +1,4 @@
-"""The parts of a campaign, from a tree that may be wrong in places: what is sound is built nevertheless."""
+"""Builds a campaign from a tree that may be wrong in places: the sound parts are built regardless."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -41,7 +41,7 @@ def build_campaign(
     variables: Mapping[str, Json],
     problems: list[Problem],
 ) -> Campaign | None:
-    """The campaign of a merged tree; what is wrong goes to `problems`. None where it has no name."""
+    """Build the campaign of a merged tree; errors go to `problems`. None if it has no name."""
     whole = Value(document.root)
     context = Context(root, Images(manifest.parent, root), problems)
     name = whole.text_of("name")
@@ -167,7 +167,7 @@ def _template(name: str, value: Value, known: catalog.Catalog, context: Context)
 
 def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
     value = whole.get("jobs")
-    # Left out, there is one rule over everything; its position is the whole manifest's.
+    # Without `jobs`, one rule covers everything; its position is that of the whole manifest.
     only = replace(whole.node, value=MappingProxyType({"id": replace(whole.node, value=DEFAULT_RULE)}))
     first: dict[str, Position] = {}
     rules = []
@@ -189,7 +189,7 @@ def _rules(whole: Value, parts: Parts, context: Context) -> tuple[Rule, ...]:
 
 
 def _is_reported(rule: Value, context: Context) -> bool:
-    """Whether something in it is wrong, so that it cannot be expanded."""
+    """Whether an error was reported in the rule, so that it cannot be expanded."""
     errors = (problem for problem in context.problems if problem.severity == "error")
     return bool(rule.path) and any(problem.path.startswith(f"{rule.location.path}.") for problem in errors)
 

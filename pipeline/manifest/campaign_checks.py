@@ -28,7 +28,7 @@ def check_used(names: Iterable[str], campaigns: Sequence[Campaign]) -> None:
 def unused_in_files(files: Iterable[str], campaigns: Sequence[Campaign]) -> list[Problem]:
     """A warning for each var of these files that none of the campaigns uses.
 
-    No error, as other campaigns may share the file.
+    Not an error, since other campaigns may share the file.
     """
     used = _used(campaigns)
     return [
@@ -64,7 +64,7 @@ def _near(name: str, used: frozenset[str]) -> str:
 
 
 def used_twice(campaigns: Iterable[Campaign]) -> list[Problem]:
-    """Each campaign whose name is another one's: they would take each other's state for their own."""
+    """An error for each campaign whose name is taken: the two would take each other's state for their own."""
     first: dict[str, Campaign] = {}
     found = []
     for campaign in campaigns:
@@ -79,7 +79,7 @@ def assert_used_once(campaigns: Iterable[Campaign]) -> None:
     """Refuse campaigns with the same name: output that names the campaign would be ambiguous.
 
     Raises:
-        InvalidInput: with each that has another one's name.
+        InvalidInput: with each campaign whose name is taken.
     """
     if problems := used_twice(campaigns):
         raise InvalidInput(problems)

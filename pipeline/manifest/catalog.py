@@ -26,7 +26,7 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionProblem:
-    """Something about a value: an error the vendor would refuse, or a warning that it might."""
+    """A finding about a value: an error that the vendor would refuse, or a warning that it might."""
 
     message: str
     severity: Severity = "error"
@@ -34,7 +34,7 @@ class OptionProblem:
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """One option of a template. `of` is the type of a list's items; `joined` lists go as one text."""
+    """One option of a template. `of` is the type of a list's items; a `joined` list is sent as one text."""
 
     type: OptionType
     of: OptionType = OptionType.ANY
@@ -48,11 +48,11 @@ class OptionSpec:
 
     @property
     def takes_file(self) -> bool:
-        """Whether a local image may stand in it, to be uploaded and replaced by its url."""
+        """Whether it may hold a local image, which is uploaded and replaced by its url."""
         return OptionType.URL in (self.type, self.of) or OptionType.ANY in (self.type, self.of)
 
     def check(self, value: Option) -> Iterator[OptionProblem]:
-        """Check a value: a wrong type is an error, one that is not known to work a warning."""
+        """Check a value: a wrong type is an error, a value not known to work a warning."""
         if self.type is not OptionType.LIST:
             yield from self._check_one(value, self.type)
         elif not isinstance(value, list):
@@ -165,9 +165,9 @@ Price = int | Mapping[MediaType, int]
 class CatalogTemplate:
     """One of the vendor's templates. A field that is None or empty is not known.
 
-    `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`
-    the vendor calls the url that a create names when its workflow ends. `as_of` is the day (ISO 8601) on which the
-    vendor asked this price, where the catalogue has it.
+    `output` is the type of its result, unless `mode_option` names the option whose value is the type. With `webhook`,
+    the vendor calls the url given in a create when the workflow ends. `as_of` is the day (ISO 8601) for which the
+    price is recorded, if the catalogue has it.
     """
 
     id: str
@@ -190,7 +190,7 @@ class CatalogTemplate:
         return frozenset(name for name, option in self.options.items() if option.joined)
 
     def gives(self, options: Mapping[str, Option]) -> MediaType | None:
-        """The type of its result under these options."""
+        """The type of its result with these options."""
         if self.mode_option is None:
             return self.output
         asked = options.get(self.mode_option)
@@ -199,7 +199,7 @@ class CatalogTemplate:
         return MediaType(asked) if isinstance(asked, str) and asked in set(MediaType) else None
 
     def price(self, options: Mapping[str, Option]) -> int | None:
-        """Credits of one create under these options; None where that is not known."""
+        """Credits of one create with these options; None if not known."""
         if self.credits is None or isinstance(self.credits, int):
             return self.credits
         output = self.gives(options)
@@ -208,30 +208,30 @@ class CatalogTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The templates that are known, by id. `prices` are those of ids that are known by their price only."""
+    """The known templates, by id. `prices` has the ids of which only the price is known."""
 
     templates: Mapping[str, CatalogTemplate]
     prices: Mapping[str, Price] = field(default_factory=dict)
     strict: bool = False
 
     def get(self, template_id: str) -> CatalogTemplate | None:
-        """The entry of a template, None where its id is unknown."""
+        """The entry of a template; None if its id is unknown."""
         return self.templates.get(template_id)
 
     def price(self, template_id: str, options: Mapping[str, Option]) -> int | None:
-        """Credits of one create; None where that is not known."""
+        """Credits of one create; None if not known."""
         template = self.templates.get(template_id)
         if template is not None:
             return template.price(options)
         price = self.prices.get(template_id)
         if price is None or isinstance(price, int):
             return price
-        # Where nothing else is known of a template, it is taken to work as the vendor's scenes do.
+        # A template of which only the price is known is assumed to work as the vendor's scenes do.
         mode = options.get("pipeline_mode", _DEFAULT_MODE)
         return price.get(MediaType(mode)) if isinstance(mode, str) and mode in set(MediaType) else None
 
     def price_date(self, template_id: str) -> str | None:
-        """The day (ISO 8601) on which the vendor asked the price of a template; None where it is not recorded."""
+        """The day (ISO 8601) for which a template's price is recorded; None if it has none."""
         return template.as_of if (template := self.templates.get(template_id)) is not None else None
 
     def with_prices(self, prices: Mapping[str, Price]) -> "Catalog":

@@ -1,4 +1,4 @@
-"""Reading catalogues. The built-in one is a file of the same format as a user's own, which is merged over it."""
+"""Reads catalogues. The built-in one has the same format as a user's own, which is merged over it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,10 +25,10 @@ def built_in() -> Catalog:
 
 
 def read_catalog(path: Path, name: str) -> Catalog:
-    """A catalogue file laid on the built-in one.
+    """Read a catalogue file, merged over the built-in one.
 
     Raises:
-        InvalidInput: it cannot be read or is no catalogue; with every problem found.
+        InvalidInput: it cannot be read or is not a catalogue; with every problem found.
     """
     own = read_yaml(path, name)
     document = Document(merge(_built_in_root(), own.root))
@@ -46,14 +46,14 @@ def _built_in_root() -> Node:
 
 
 def _catalog(root: Node, own: Mapping[str, str | None], as_of: str | None) -> Catalog:
-    """The catalogue of a tree; `own` are the days of the prices of a user's file, `as_of` that of all others."""
+    """The catalogue of a tree; `own` are the price dates of a user's file, `as_of` the date of all other prices."""
     templates = Value(root).get("templates")
     values = {} if templates is None else dict(templates.items())
     return Catalog(_Templates(values, own, as_of))
 
 
 class _Templates(Mapping[str, CatalogTemplate]):
-    """Each is built when it is first asked for, as a campaign uses few of those that are known."""
+    """Builds each entry on first access, as a campaign uses few of the known templates."""
 
     def __init__(self, values: Mapping[str, Value], own: Mapping[str, str | None], as_of: str | None) -> None:
         self._values = values

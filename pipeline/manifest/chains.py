@@ -1,4 +1,4 @@
-"""Chains of rules by `outputs_of`: each leads to an existing rule, none in a circle; what they give."""
+"""Chains of rules by `outputs_of`: checks that each leads to a rule and none in a circle; makes their items."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from pipeline.manifest.model import Chain, Combination, ImageSet, Item, Rule
 def sound_chains(
     rules: list[Rule], written: Collection[str], sets: Iterable[ImageSet], context: Context
 ) -> tuple[Rule, ...]:
-    """The rules that can be expanded: those that depend on no circle and on nothing wrong.
+    """The rules that can be expanded: those that depend on no circle and no wrong rule.
 
-    `written` are the ids of all rules, also of those that are wrong, which is reported elsewhere.
+    `written` are the ids of all rules, including wrong ones, which are reported elsewhere.
     """
     by_id = {rule.id: rule for rule in rules}
     for image_set in sets:
@@ -31,12 +31,12 @@ def sound_chains(
 
 
 def chains_of(rule: Rule) -> list[Chain]:
-    """The chains that a rule's items come by."""
+    """The chains that provide a rule's items."""
     return [image_set.chain for image_set in rule.image_sets if image_set.chain is not None]
 
 
 def upstreams_first(rules: Iterable[Rule]) -> list[Rule]:
-    """The rules in an order in which each comes after those that it depends on. There is no circle."""
+    """Order rules so that each comes after those it depends on. There must be no circle."""
     rules = list(rules)
     by_id = {rule.id: rule for rule in rules}
     ordered: dict[str, Rule] = {}
@@ -99,11 +99,11 @@ class ChainInput:
     steps: Mapping[str, MediaType]
 
     def item(self, chain: Chain) -> Item:
-        """The item that it gives to a chain."""
+        """The item that it provides to a chain."""
         return self._item(self.id, chain, ())
 
     def item_of_approved(self, chain: Chain, takes: tuple[JobKey, ...]) -> Item:
-        """The one item that all `takes` of a job, of which this is the first, give to a chain."""
+        """The one item that all `takes` of a job, of which this is the first, provide to a chain."""
         return self._item(self.common_id, chain, takes)
 
     def _item(self, item_id: str, chain: Chain, takes: tuple[JobKey, ...]) -> Item:
@@ -117,7 +117,7 @@ class ChainInput:
 
 
 def upstream(rule: Rule, combination: Combination, take: int, gives: MediaType | None) -> ChainInput:
-    """The input that one job, whose result is of the type `gives`, provides to rules that depend on it."""
+    """The input that a job with a result of type `gives` provides to the rules that depend on it."""
     template, item, prompt = combination.template, combination.item, combination.prompt
     axes = sorted(combination.axes)
     parts = [

@@ -1,4 +1,4 @@
-"""The combinations of a rule: its axes in order, less what `exclude` names, and what `include` adds."""
+"""The combinations of a rule: the product of its axes, less what `exclude` names, plus what `include` adds."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ Typed = tuple[str, Json]
 
 def typed(value: Json) -> Typed:
     """A value that is equal only to one of the same type: 5 is not "5", and true is not 1."""
-    if isinstance(value, str):  # also one that is more, as the ids of a table are
+    if isinstance(value, str):  # or a subclass, such as the ids of a table
         return "str", value
     kind = (
         "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
@@ -20,8 +20,8 @@ def typed(value: Json) -> Typed:
 
 
 def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
-    """Every combination of the axes, the last axis of the matrix moving fastest."""
-    # Made once, so that all jobs share them.
+    """Every combination of the axes; the last axis of the matrix moves fastest."""
+    # Made once, so that all jobs share these tuples.
     matrix = [*itertools.product(*([(name, value) for value in values] for name, values in rule.matrix))]
     for template in rule.templates:
         for item in items or (None,):
@@ -31,7 +31,7 @@ def product(rule: Rule, items: Sequence[Item | None]) -> Iterator[Combination]:
 
 
 def bound(rule: Rule, items: int) -> int:
-    """Count the jobs that a rule makes at most, without making any: `exclude` and `when` only remove some."""
+    """The largest number of jobs that a rule can make, without making any: `exclude` and `when` only remove some."""
     templates, prompts = len(rule.templates), max(1, len(rule.prompts))
     if not rule.image_sets:
         items = 1
@@ -48,18 +48,18 @@ def bound(rule: Rule, items: int) -> int:
 
 
 class Exclusion:
-    """The `exclude` rows of a rule, looked up in time that does not grow with their number."""
+    """The `exclude` rows of a rule; the time of a lookup does not grow with their number."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._unused = {id(row): row for row in rows}
-        # Rows that name the same keys are found by their values at once.
+        # Rows that name the same keys share one dictionary, keyed by their values.
         self._by_keys: dict[tuple[str, ...], dict[tuple[Typed, ...], Row]] = {}
         for row in rows:
             keys = tuple(sorted(row.values))
             self._by_keys.setdefault(keys, {}).setdefault(tuple(typed(row.values[key]) for key in keys), row)
 
     def covers(self, combination: Combination) -> bool:
-        """Whether some row agrees with the combination in all that it names."""
+        """Whether some row matches the combination in every key that the row names."""
         if not self._by_keys:
             return False
         values = _values(combination)
@@ -77,7 +77,7 @@ class Exclusion:
 
     @property
     def unused(self) -> list[Row]:
-        """The rows that left out nothing so far."""
+        """The rows that have excluded nothing so far."""
         return list(self._unused.values())
 
 
@@ -91,7 +91,7 @@ def _values(combination: Combination) -> dict[str, Json]:
 
 
 def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) -> Iterator[Combination]:
-    """The combinations that an `include` row adds: of all templates and prompts of the rule where it names none."""
+    """The combinations that an `include` row adds: for all templates and prompts of the rule if it names none."""
     template, prompt = row.values.get("template"), row.values.get("prompt")
     templates = rule.templates if template is None else _named(str(template), rule, campaign)
     prompts: Sequence[Prompt | None] = rule.prompts or (None,)
@@ -106,6 +106,6 @@ def included(row: Row, rule: Rule, items: Sequence[Item], campaign: Campaign) ->
 
 
 def _named(name: str, rule: Rule, campaign: Campaign) -> Sequence[Template]:
-    """The template of that name, with the rule's options where the rule has it."""
+    """The template of that name, with the rule's options if the rule uses it."""
     mine = [template for template in rule.templates if template.name == name]
     return mine or [template for template in campaign.templates.values() if template.name == name]

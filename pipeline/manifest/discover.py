@@ -15,7 +15,7 @@ _MARKS = (
     re.compile(r"^[\"']?version[\"']?\s*:", re.MULTILINE),
     re.compile(r"^[\"']?name[\"']?\s*:", re.MULTILINE),
 )
-# In braces, as JSON is, the top level may be indented like any other. Two of them begin another tool's template.
+# In braces, as in JSON, the top level may be indented. Two opening braces begin another tool's template.
 _BRACES = re.compile(r"(?:\ufeff|\s++|#.*\n|---)*+\{(?!\{)")
 _MARKS_IN_BRACES = (re.compile(r"[{,\s][\"']?version[\"']?\s*:"), re.compile(r"[{,\s][\"']?name[\"']?\s*:"))
 _LOOKED_AT = 2 << 20
@@ -24,8 +24,8 @@ _LOOKED_AT = 2 << 20
 def find(paths: Iterable[Path]) -> list[Path]:
     """The campaigns that `paths` name: files as they are, and those found in folders.
 
-    In a folder and below it, every YAML file is one whose own top level has a version and a name. Each comes
-    once, in the order given; those of a folder sorted.
+    In a folder and below it, a campaign is a YAML file whose own top level has a version and a name. Each
+    comes once, in the order given; those of a folder are sorted.
 
     Raises:
         InvalidInput: a path does not exist, or a folder holds no campaign.
@@ -33,7 +33,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     problems = []
     for path in paths:
-        # Unlike pathlib's, these take a name that is too long for one that is absent.
+        # Unlike pathlib, these treat a name that is too long as absent.
         if os.path.isdir(path):  # noqa: PTH112
             campaigns, wrong = _campaigns_in(path)
             problems += wrong
@@ -48,7 +48,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 
 def campaigns_beside(folder: Path) -> list[Path]:
-    """The campaigns that lie in `folder` itself, sorted; links are not followed."""
+    """The campaigns directly in `folder`, sorted; links are not followed."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
     except OSError:
@@ -58,7 +58,7 @@ def campaigns_beside(folder: Path) -> list[Path]:
 
 
 def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
-    """The campaigns below a folder, and the links that could be one and are not followed, as a stranger's may be."""
+    """The campaigns below a folder, and an error for each link not followed, as a stranger may have made it."""
     campaigns: list[Path] = []
     problems: list[Problem] = []
     try:
@@ -81,11 +81,11 @@ def _campaigns_in(folder: Path) -> tuple[list[Path], list[Problem]]:
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
-    # `os.walk` calls itself for each level of folders before Python 3.12, so it is asked for one at a time.
+    # Before Python 3.12, `os.walk` recurses into each level of folders, so it is called for one folder at a time.
     waiting = [folder]
     while waiting:
         where, folders, names = next(os.walk(waiting.pop()), (folder, [], []))
-        # Tools keep their own files in hidden folders, and others' packages hold others' files.
+        # Hidden folders belong to tools, and `node_modules` holds other people's packages.
         below = [name for name in folders if not name.startswith(".") and name != "node_modules"]
         waiting += [
             each for name in sorted(below, reverse=True) if not (each := Path(where, name)).is_symlink()
@@ -96,7 +96,7 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
 
 
 def named_campaign(path: Path) -> str | None:
-    """The name at the top level of the file at `path`; None where none can be read."""
+    """The name at the top level of the file at `path`; None if there is none or it cannot be read."""
     try:
         root = read_yaml(path, str(path)).root
     except InvalidInput:
@@ -109,7 +109,7 @@ def _is_campaign(path: Path, name: str) -> bool:
     try:
         root = read_yaml(path, name).root
     except InvalidInput:
-        # It is broken, so its looks must do; if it is a campaign, its mistakes are to be reported.
+        # It cannot be parsed, so go by its text: if it is a campaign, its errors must be reported.
         return _looks_like_campaign(path)
     return isinstance(root.value, Mapping) and {"version", "name"} <= root.value.keys()
 
@@ -119,7 +119,7 @@ def _looks_like_campaign(path: Path) -> bool:
         with os.fdopen(files.open_regular(path), "rb") as file:
             head = file.read(_LOOKED_AT)
     except PermissionError:
-        return True  # It may be one, and a campaign that is silently left out would pass for checked.
+        return True  # It may be a campaign, and one that is silently skipped would seem checked.
     except OSError:
         return False
     if files.is_lfs_pointer(head):

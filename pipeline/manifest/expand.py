@@ -1,4 +1,4 @@
-"""A campaign becomes its jobs, one after the other: nothing is kept of a job that was handed out."""
+"""Expands a campaign into its jobs, one at a time: a job is not kept once it was yielded."""
 
 import hashlib
 import itertools
@@ -22,12 +22,12 @@ Warn = Callable[[Problem], None]
 
 
 def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
-    """The campaign's jobs: rules in their order, each rule's in the order of its axes.
+    """Yield the campaign's jobs: rules in their order, the jobs of a rule in the order of its axes.
 
-    The jobs count only if the iterator ends by itself. `warn` gets what is doubtful about rendered values.
+    The jobs are valid only if the iterator ends without an error. `warn` receives the warnings about rendered values.
 
     Raises:
-        InvalidInput: with every problem found, at the end; or at once when there would be more than a million jobs.
+        InvalidInput: at the end, with every problem found; at the start if there would be more than a million jobs.
     """
     count(campaign)
     expansion = _Expansion(campaign, warn or (lambda _problem: None))
@@ -43,10 +43,10 @@ def expand(campaign: Campaign, warn: Warn | None = None) -> Iterator[Job]:
 
 
 def count(campaign: Campaign) -> int:
-    """Count the jobs that there are at most, before any is made.
+    """The largest number of jobs that there can be, before any is made.
 
     Raises:
-        InvalidInput: more than a million, or none.
+        InvalidInput: it is more than a million, or zero.
     """
     bounds = _bounds(campaign)
     total = sum(bounds.values())
@@ -62,7 +62,7 @@ def count(campaign: Campaign) -> int:
 
 
 def problems_of(campaign: Campaign, most_jobs: int) -> list[Problem]:
-    """The problems that expanding would report, where that is cheap to find out."""
+    """The problems that expanding would report, unless it would have to make more than `most_jobs` jobs."""
     total = sum(_bounds(campaign).values())
     if not total or most_jobs < total <= MOST_JOBS:
         return []
@@ -88,7 +88,7 @@ def _bounds(campaign: Campaign) -> dict[str, int]:
 
 @dataclass
 class _Expansion:
-    """One walk through the campaign, and what it has found wrong so far."""
+    """One pass over the campaign, and the problems found so far."""
 
     campaign: Campaign
     warn: Warn
@@ -99,7 +99,7 @@ class _Expansion:
 
     @cached_property
     def _anywhere(self) -> dict[str, Item]:
-        """The items of all sets that are no chains; of two with one id, the first."""
+        """The items of all sets that are not chains, by id; of two with one id, the first."""
         anywhere: dict[str, Item] = {}
         for image_set in self.campaign.image_sets.values():
             for item in image_set.items:
@@ -107,14 +107,14 @@ class _Expansion:
         return anywhere
 
     def raise_problems(self) -> None:
-        """Raise the errors, if there are any; else pass the warnings on."""
+        """Raise the errors if there are any; otherwise pass the warnings on."""
         if self.problems.has_errors:
             raise InvalidInput(self.problems.listed("error"))
         for problem in self.problems.listed("warning"):
             self.warn(problem)
 
     def jobs(self) -> Iterator[Job]:
-        """Every sound job; what is wrong with the others goes to `report`."""
+        """Yield every sound job; the problems of the others go to `report`."""
         self._prepare_upstreams()
         for rule in self.campaign.rules:
             builder = JobBuilder(self.campaign, rule, self.problems.add)
@@ -142,7 +142,7 @@ class _Expansion:
                 yield from ((combination, take) for take in takes)
 
     def _named(self, name: str, items: Mapping[str, Item], location: Location) -> tuple[Item, ...]:
-        """The item of that id: of the rule, or of any other set that is no chain."""
+        """The item of that id: of the rule, or else of any set that is not a chain."""
         found = items.get(name) or self._anywhere.get(name)
         if found is not None:
             return (found,)
@@ -180,11 +180,11 @@ class _Expansion:
             yield first.item_of_approved(image_set.chain, keys)
 
     def _prepare_upstreams(self) -> None:
-        """Work out the inputs of chains, each rule after those that it depends on."""
+        """Compute the inputs of chains, each rule after those that it depends on."""
         needed = {chain.rule for rule in self.campaign.rules for chain in chains_of(rule)}
         for rule in upstreams_first(self.campaign.rules):
             if rule.id in needed:
-                # What is wrong with these jobs is reported when they are made.
+                # Problems of these jobs are reported when the jobs themselves are made.
                 builder = JobBuilder(self.campaign, rule, lambda _problem, _job: None)
                 self._upstreams[rule.id] = tuple(
                     upstream(rule, combination, take, builder.gives(combination, take))
@@ -199,7 +199,7 @@ class _Expansion:
             return False
         self._keys.add(key)
         if path in self._paths:
-            # Left out, the rules are one that is written nowhere.
+            # Without `jobs`, the only rule is written nowhere.
             location = rule.location if rule.location.path else rule.path.location
             advice = (
                 "some systems do not distinguish upper and lower case, so rename one of them"
@@ -215,5 +215,5 @@ class _Expansion:
 
 
 def _digest(text: str) -> bytes:
-    """A short hash of a text: a million jobs have a million of them in memory."""
+    """A short hash of a text: a million jobs keep a million of them in memory."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

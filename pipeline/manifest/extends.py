@@ -1,4 +1,4 @@
-"""A manifest and the base files that it extends become one tree, every value keeping its own file."""
+"""Merges a manifest and the base files that it extends into one tree; every value keeps its own file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ _MOST_FILES = 64
 
 
 def read_layers(manifest: Path, name: str, root: Path) -> Document:
-    """The merged tree of a manifest, with what is doubtful about how each of its files is written.
+    """Read the merged tree of a manifest, with the warnings about the writing of each of its files.
 
     Raises:
         InvalidInput: the manifest or a base cannot be read; with every problem of that kind.
@@ -23,7 +23,7 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
     layers = _Layers(root)
     own = read_yaml(manifest, name)
     tree = layers.merged(manifest, own.root, ())
-    # What a base that is not there would have said is anybody's guess, so nothing else is judged.
+    # Without the content of a missing base, nothing else can be checked.
     if layers.problems:
         raise InvalidInput(in_order(layers.problems))
     return Document(tree, (*own.warnings, *layers.warnings), tuple(layers.bases))
@@ -31,7 +31,7 @@ def read_layers(manifest: Path, name: str, root: Path) -> Document:
 
 @dataclass(slots=True)
 class _Layers:
-    """The files that a manifest extends, as they are read: what is wrong with them, and their trees."""
+    """The files that a manifest extends, as they are read: their problems and their trees."""
 
     root: Path
     problems: list[Problem] = field(default_factory=list)
@@ -39,7 +39,7 @@ class _Layers:
     bases: dict[Path, Node | None] = field(default_factory=dict)
 
     def merged(self, path: Path, own: Node, above: tuple[Path, ...]) -> Node:
-        """`own`, the tree of the file `path`, laid on its bases; `above` are the files that extend it."""
+        """`own`, the tree of the file `path`, merged over its bases; `above` are the files that extend it."""
         merged: Node | None = None
         bases = _bases_of(own)
         if (bases or above) and isinstance(own.value, Mapping) and "version" not in own.value:
@@ -97,11 +97,11 @@ def _bases_of(own: Node) -> list[Value]:
     if extends is None:
         return []
     value = list(extends.elements()) if extends.is_list else [extends]
-    # A value that is no text is left for the schema to report.
+    # The schema reports a value that is not a text.
     return value if all(each.text for each in value) else []
 
 
 def _without(node: Node, keys: Iterable[str]) -> Node:
-    assert isinstance(node.value, Mapping)  # noqa: S101 - the callers have looked
+    assert isinstance(node.value, Mapping)  # noqa: S101 - the callers have checked
     kept = {key: value for key, value in node.value.items() if key not in keys}
     return replace(node, value=MappingProxyType(kept))

@@ -1,4 +1,4 @@
-"""Globs over the project's files: the same files in the same order on every system, hidden ones never."""
+"""Globs over the project's files: the same files in the same order on every system, never hidden ones."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _MOST_LOOKED_AT = 200_000
 
 
 def has_magic(pattern: str) -> bool:
-    """Whether it is a pattern rather than a name."""
+    """Whether a path is a pattern rather than a name."""
     return not _MAGIC.isdisjoint(pattern)
 
 
@@ -32,7 +32,7 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
     """The paths relative to `base` of the files that match, sorted. `**` crosses folders.
 
     Raises:
-        ValueError: the pattern leads out of the project or to what is hidden, would look at too many files, or
+        ValueError: the pattern leads out of the project or to hidden files, would look at too many files, or
             matches one whose name is not UTF-8.
     """
     parts = _parts(pattern)
@@ -50,7 +50,7 @@ def matching(pattern: str, base: Path, root: Path) -> list[str]:
 def _parts(pattern: str) -> list[str]:
     parts: list[str] = []
     for part in pattern.split("/"):
-        # Two `**` in a row mean what one does, and would walk everything twice.
+        # Two `**` in a row mean the same as one, but would walk everything twice.
         if part not in ("", ".") and not (part == "**" and parts[-1:] == ["**"]):
             parts.append(part)
     return parts
@@ -80,7 +80,7 @@ class _Walk:
             yield from self._below(folder / part, rest, f"{prefix}{part}")
 
     def _below(self, path: Path, rest: list[str], name: str) -> Iterator[str]:
-        # Unlike pathlib's, these take what cannot be reached for absent.
+        # Unlike pathlib, these treat what cannot be reached as absent.
         if rest:
             if os.path.isdir(path) and self._is_open(path):  # noqa: PTH112
                 yield from self.files(path, rest, f"{name}/")
@@ -88,7 +88,7 @@ class _Walk:
             yield name
 
     def _is_open(self, folder: Path) -> bool:
-        """Whether what a folder holds may be listed; what a linked file leads to is judged when it is read."""
+        """Whether a folder may be listed; the target of a linked file is checked when it is read."""
         if not folder.is_symlink():
             return True
         real = paths.real_path(folder)

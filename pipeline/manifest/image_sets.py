@@ -1,4 +1,4 @@
-"""Image sets: lists of paths and urls, globs and tables become items; chains name their rule."""
+"""Image sets: turns paths, urls, globs and tables into items; chains name their rule."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _NO_VARS: Mapping[str, Json] = {}
 
 
 def build_set(name: str, value: Value, context: Context) -> ImageSet:
-    """One image set; without items where it was reported as wrong."""
+    """Build an image set; it has no items if it was reported as wrong."""
     if (upstream := value.get("outputs_of")) is not None and upstream.text is not None:
         step = value.get("step")
         chain = Chain(
@@ -34,7 +34,7 @@ def _items(value: Value, context: Context) -> Iterator[Item]:
     if (glob := value.get("glob")) is not None:
         yield from _globbed(glob, context)
     elif (csv := value.get("csv")) is not None:
-        # The rows' paths count as the manifest's: relative to the file that names the table.
+        # Paths in rows are relative to the file that names the table, as the manifest's own are.
         yield from _tabled(value, csv.node.source.path.parent, context)
     else:
         for element in value.elements():
@@ -112,7 +112,7 @@ def _tabled(value: Value, base: Path, context: Context) -> Iterator[Item]:
 
 
 def _images_of(row: TableRow, context: Context) -> list[str]:
-    """The row's images in order, by `path` or `url`, then those that have a number; none where that is wrong."""
+    """The row's images in order: `path` or `url`, then the numbered ones; none if a wrong one was reported."""
     numbered: dict[int, str] = {}
     for name in row.own:
         kind, _, number = name.partition("_")
@@ -149,7 +149,7 @@ def _item(
     version: str | None = None,
     variables: Mapping[str, Json] = _NO_VARS,
 ) -> Item | None:
-    """The item whose images, paths or urls, a file in `base` names."""
+    """The item with these images, paths or urls, as a file in the folder `base` names them."""
     if not texts:
         return None
     images = tuple(context.image(text, base, at, version) for text, at in texts)

@@ -1,6 +1,6 @@
-"""Local images: found inside the project, recognised by their content, and hashed once.
+"""Local images: found inside the project, recognised by content, and hashed once.
 
-The vendor gets the bytes, so what is not plainly an image never leaves this machine.
+The vendor receives the bytes, so a file that is not plainly an image never leaves this machine.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ LARGEST = 25 * 1000 * 1000
 class Images:
     """The local images of one campaign. Each distinct file is read once.
 
-    `folder` is the manifest's, which the paths of files are relative to; `root` the project's.
+    `folder` is the manifest's, to which the paths of files are relative; `root` is the project's.
     """
 
     folder: Path
@@ -32,14 +32,14 @@ class Images:
 
     @property
     def read(self) -> Collection[Path]:
-        """The real paths of those found so far."""
+        """The real paths of the images found so far."""
         return self._hashes.keys()
 
     def local(self, path: str, base: Path) -> LocalFile:
         """The image that a file in `base` names.
 
         Raises:
-            ValueError: it is missing, not inside the project, or no image that the vendor takes.
+            ValueError: it is missing, outside the project, or not an image that the vendor accepts.
         """
         real = paths.readable(path, base, self.root)
         relative = Path(os.path.relpath(real, self.folder)).as_posix()
@@ -50,7 +50,7 @@ class Images:
 
 
 def _missing(real: Path, path: str) -> str:
-    """The message for a missing file, with the file beside it that may be meant."""
+    """The message for a missing file, with a file beside it that may be meant."""
     folder = real.parent
     try:
         beside = [entry.name for entry in os.scandir(folder)]
@@ -86,7 +86,7 @@ def _hash_of_image(real: Path, path: str) -> str:
 
 _CUT_SHORT = "it is truncated (no end marker)"
 _NO_SIZE = "it has no width or height"
-# In the data of a scan, a marker is what follows 0xFF and is neither stuffing, a restart nor a fill byte.
+# In scan data, 0xFF begins a marker unless a stuffing, restart or fill byte follows.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
@@ -94,7 +94,7 @@ _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def check_image(content: bytes) -> None:
-    """Refuse what is no image that the vendor takes, or not all of one.
+    """Refuse content that is not a complete image of a kind that the vendor accepts.
 
     Raises:
         ValueError: it is something else, damaged, or truncated; the message continues from "this is".
@@ -133,7 +133,7 @@ def _wrong_with_jpeg(content: bytes) -> str:
         if content[at] != 0xFF and not has_size:
             return "its JPEG header is damaged"
         if content[at] != 0xFF or marker in (0x00, 0xFF):
-            # A fill byte, or what decoders pass over.
+            # A fill byte, or data that decoders skip.
             at = _next_marker(content, at)
             continue
         if marker == _JPEG_END or (marker == _JPEG_SCAN and not has_size):

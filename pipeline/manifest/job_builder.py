@@ -1,4 +1,4 @@
-"""Makes the jobs of one rule: renders what depends on each combination, and judges it by the catalogue."""
+"""Makes the jobs of one rule: renders what depends on each combination, and checks it against the catalogue."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from pipeline.manifest.scope import RuleScope
 from pipeline.manifest.texts import Remembered, Scope, Text, is_true
 from pipeline.safe_names import safe_path
 
-# As long as any, so that a text which is too long with an id is known now.
+# As long as a real id, so that a text that is too long with one is found before anything is bought.
 _SOME_ID = "0" * 16
 
 Report = Callable[[Problem, Coordinates | None], None]
 
 
 class JobBuilder:
-    """Makes a rule's jobs. Combinations come in the order of the loops, so what stays the same is kept.
+    """Makes a rule's jobs. Combinations come in the order of the loops, so what stays the same is cached.
 
-    `report` gets what is wrong or doubtful, and with which job; a wrong job is left out.
+    `report` receives each error or warning with its job; a wrong job is left out.
     """
 
     def __init__(self, campaign: Campaign, rule: Rule, report: Report) -> None:
@@ -56,17 +56,17 @@ class JobBuilder:
         return is_true(answer)
 
     def gives(self, combination: Combination, take: int) -> MediaType | None:
-        """The type of the job's result, None where that is not known or cannot be worked out."""
+        """The type of the job's result; None if it is not known or cannot be computed."""
         known = combination.template.known
         entry = None if known is None else combination.template.options.get(known.mode_option or "")
         if known is None or known.mode_option is None or entry is None:
             return None if known is None else known.output
         scope = self._scope.enter(combination, take, entry.names or ())
-        # What is wrong with it is reported when that job itself is made.
+        # Its problems are reported when the job itself is made.
         return known.gives({known.mode_option: ProblemCollector([]).catch(None, render, entry.tree, scope)})
 
     def job(self, combination: Combination, take: int) -> Job | None:
-        """The job; None where something of it is wrong."""
+        """The job; None if any part of it is wrong."""
         template, item = combination.template, combination.item
         if template.name not in self._templates:
             provider = self._campaign.provider.name
@@ -95,7 +95,7 @@ class JobBuilder:
         return Job(
             coordinates=coordinates,
             request=request,
-            # Most often it is the key, and then one text is kept for both.
+            # Usually it equals the key; then both share one text in memory.
             path=key if path == key else path,
             title=title or _DefaultTitle(self._campaign.name, key),
             description=_worded(builder.description, scope, collector)
@@ -122,7 +122,7 @@ def _path(text: Text, scope: Scope) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _DefaultTitle:
-    """Names the campaign, the job and the purchase."""
+    """A default title: names the campaign, the job and the purchase."""
 
     campaign: str
     key: str
@@ -133,7 +133,10 @@ class _DefaultTitle:
 
 @dataclass(frozen=True, slots=True)
 class _DefaultDescription:
-    """Names the purchase where the title does not: by one of both, a lost create is found and a workflow proven."""
+    """A default description: names the purchase if the title does not.
+
+    The id in either of them finds the workflow of a lost create, and proves that it belongs to the purchase.
+    """
 
     campaign: str
     title: PurchaseText
@@ -143,13 +146,13 @@ class _DefaultDescription:
 
 
 def _description(title: PurchaseText | None, campaign: str) -> PurchaseText:
-    """The default description of a workflow; `title` is None where that is the default too."""
+    """The default description of a workflow; `title` is None if it is the default too."""
     return _NOTHING if title is None else _DefaultDescription(campaign, title)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendered:
-    """A wording that is rendered for each purchase, from no more of the scope than it needs."""
+    """A text that is rendered for each purchase; it keeps only the part of the scope that it needs."""
 
     text: Text
     scope: Scope
@@ -168,7 +171,7 @@ def _wording(text: Text | None) -> Remembered[PurchaseText] | None:
     def word(scope: Scope) -> PurchaseText:
         if "purchase" not in text.names:
             return constant(text.text(scope))
-        # Rendered once, so that an error shows now and not after other jobs were bought.
+        # Rendered once, so that an error shows before other jobs are bought.
         text.text({**scope, "purchase": _SOME_ID})
         return _Rendered(text, {name: scope[name] for name in text.names if name in scope})
 
@@ -183,7 +186,7 @@ def _worded(
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The images that an item gives to a template, and what is wrong with them."""
+    """The images that an item gives to a template, and their problems."""
 
     item: Item | None
     images: tuple[Source, ...]
@@ -194,7 +197,7 @@ _Judged = tuple[Option, list[Problem]]
 
 
 class _TemplateBuilder:
-    """Builds requests for one template of a rule. `names` are those that its texts, or the output path, depend on."""
+    """Builds requests for one template of a rule. `names` are those on which its texts or the output path depend."""
 
     def __init__(self, template: Template, provider: str, rule: Rule) -> None:
         self.template = template
@@ -213,7 +216,7 @@ class _TemplateBuilder:
         self._inputs: _Inputs | None = None
 
     def inputs(self, item: Item | None) -> _Inputs:
-        """The inputs from the item, kept as long as the item stays the same."""
+        """The inputs from the item, cached while the item stays the same."""
         if self._inputs is None or self._inputs.item is not item:
             problems = list(wrong_inputs(item, self.template, self._rule.location))
             self._inputs = _Inputs(item, for_template(item, self.template), problems)
@@ -241,14 +244,14 @@ class _TemplateBuilder:
             if value is not None:
                 values[name] = value
         for name in self._required:
-            # One that is there and failed is reported already.
+            # An option that is present but failed is reported already.
             if name not in values and (name not in self._options or not collector.has_errors):
                 message = f"missing option '{name}', which {self.template.template_id} needs"
                 collector.problems.append(self.template.location.problem(message))
         return values
 
     def _event_id(self, scope: Scope) -> str | None:
-        assert self.template.event_id is not None  # noqa: S101 - the caller has looked
+        assert self.template.event_id is not None  # noqa: S101 - the caller has checked
         value = self.template.event_id.value(scope)
         return None if value is None or value == "" else axis_text(value)
 
@@ -256,7 +259,7 @@ class _TemplateBuilder:
         known = self.template.known
         spec = None if known is None else known.options.get(name)
         if entry.names is None:
-            # Constant, and judged when it was read.
+            # Constant, and checked when it was read.
             judged: _Judged = (plain(entry.tree), [])
             return Remembered((), lambda _scope: judged)
 

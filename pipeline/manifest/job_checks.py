@@ -14,9 +14,9 @@ from pipeline.manifest.model import Combination, Item, Rule, Template
 
 
 def unrecordable(job: Job, combination: Combination, rule: Rule, output: Path) -> Iterator[Problem]:
-    """Find what of `job` exceeds the limits of the records, each with its place in the manifest.
+    """Yield a problem for each part of `job` that exceeds the limits of the records, with its place in the manifest.
 
-    `output` is the folder for its files: one that is paid for must have a path that the system takes.
+    `output` is the folder for its files: a file that is paid for must have a path that the system accepts.
     """
     if len(job.key) > record_limits.LONGEST_KEY:
         yield rule.location.problem(
@@ -55,7 +55,7 @@ def _levels(value: Option) -> int:
 
 
 def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
-    """The item's images; of an upstream, the first output of the type that the template takes."""
+    """The item's images; for an upstream, the first output of the type that the template takes."""
     if item is None:
         return ()
     inputs = None if template.known is None else template.known.inputs
@@ -63,7 +63,7 @@ def for_template(item: Item | None, template: Template) -> tuple[Source, ...]:
         case (UpstreamOutput() as upstream,) if inputs is not None:
             return (replace(upstream, media=inputs.type),)
         case images:
-            return images  # the very tuple, which all jobs of the item share
+            return images  # the same tuple, which all jobs of the item share
 
 
 def wrong_inputs(item: Item | None, template: Template, rule: Location) -> Iterator[Problem]:
@@ -106,17 +106,17 @@ D = TypeVar("D")
 
 @dataclass(frozen=True, slots=True)
 class ProblemCollector:
-    """Problems gathered while the parts of a job are worked out one after the other."""
+    """Collects problems while the parts of a job are computed one after the other."""
 
     problems: list[Problem]
 
     @property
     def has_errors(self) -> bool:
-        """Whether there is more than warnings."""
+        """Whether any of the problems is an error."""
         return any(problem.severity == "error" for problem in self.problems)
 
     def catch(self, instead: D, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | D:
-        """The result of `work`, or `instead` where it raises; then the problems are kept."""
+        """The result of `work`; if it raises, `instead`, and the problems are kept."""
         try:
             return work(*arguments, **named)
         except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""What is wrong with the jobs of a campaign: a mistake that a thousand jobs share is reported once."""
+"""Collects the problems of a campaign's jobs: a mistake that a thousand jobs share is reported once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pipeline.documents.problem_list import listed
 from pipeline.errors import Position, Problem, Severity, counted, in_order
 from pipeline.jobs import Coordinates
 
-# A message may quote the value that does not fit: one mistake then has as many messages as there are values.
+# A message may quote the offending value, so one mistake may have as many messages as there are values.
 _MOST_AT_ONE_LOCATION = 3
 _MOST_LOCATIONS = 1000
 
@@ -27,14 +27,14 @@ class _Affected:
             self.last = job
 
     def named(self) -> str:
-        """To be put after a problem that all of them have."""
+        """The suffix for the message of a problem that all of them have."""
         if self.first is None:
             return ""
         more = f" and {self.number - 1:,} more" if self.number > 1 else ""
         return f" (job {self.first!s:.200}{more})"
 
     def counted(self, severity: Severity) -> str:
-        """A message that stands for a problem of each."""
+        """The message for further problems, one of each of these jobs."""
         if self.last is None:
             return f"{counted(self.number, f'more {severity}')} here"
         have = "has" if self.number == 1 else "have"
@@ -46,14 +46,14 @@ class _Affected:
 
 @dataclass(slots=True)
 class _Found:
-    """The problems at one location, each with its jobs, and the jobs with further ones."""
+    """The problems at one location, each with its jobs, and the jobs with problems beyond those."""
 
     problems: dict[Problem, _Affected] = field(default_factory=dict)
     others: _Affected | None = None
 
 
 class JobProblems:
-    """Problems as they are found, job after job. What is not listed is counted."""
+    """The problems found so far, job by job. Those that are not listed are counted."""
 
     def __init__(self) -> None:
         self._locations: dict[tuple[Position | None, str, Severity], _Found] = {}
@@ -61,7 +61,7 @@ class JobProblems:
         self.has_errors = False
 
     def add(self, problem: Problem, job: Coordinates | None = None) -> None:
-        """Keep what is wrong or doubtful; `job` is None where it is about no job in particular."""
+        """Add an error or a warning; `job` is None if it concerns no job in particular."""
         self.has_errors = self.has_errors or problem.severity == "error"
         at = (problem.position, problem.path, problem.severity)
         found = self._locations.get(at)

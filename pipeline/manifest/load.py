@@ -1,4 +1,4 @@
-"""A manifest becomes a campaign, or every problem that it has."""
+"""Loads a manifest as a campaign, or reports every problem that it has."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from pipeline.manifest.not_manifests import refuse_document, refuse_named, refus
 from pipeline.record_limits import check_value
 
 _MOST_JOBS_CHECKED = 20_000
-# What a manifest must not say, as it may come from a stranger: where the key goes, where records are kept.
+# Keys that a manifest must not set, as it may come from a stranger: where the API key is sent and records are kept.
 _OPERATORS = frozenset({"address", "api_key", "api_url", "base_url", "ca_bundle", "endpoint", "host", "key"})
 _OPERATORS |= {"proxies", "proxy", "results", "secret", "state", "token", "url", "webhook", "webhook_url"}
 
@@ -31,13 +31,13 @@ def load(
     variables: Mapping[str, Json] = MappingProxyType({}),
     provider: str | None = None,
 ) -> Campaign:
-    """Read a manifest with the files that it names. No network, no environment; nothing is written.
+    """Read a manifest and the files that it names. Uses no network and no environment, writes nothing.
 
-    `name` is the name of the manifest in messages (its path when left out), `variables` go over its vars,
-    `provider` over its provider's name.
+    `name` is the name of the manifest in messages (by default its path). `variables` override its vars,
+    `provider` its provider's name.
 
     Raises:
-        NotAManifest: a record, or a saved plan, is given for one.
+        NotAManifest: the file is a record or a saved plan.
         InvalidInput: with every problem, in the order of their positions.
     """
     name = name or str(path)
@@ -51,10 +51,10 @@ def load(
         campaign = replace(campaign, provider=replace(campaign.provider, name=provider))
     if any(problem.severity == "error" for problem in problems) or campaign is None:
         if campaign is not None:
-            # All problems in one go: those that expanding the sound rest would find are reported now.
+            # Report all problems together, including those that expanding the sound rest finds.
             problems += problems_of(campaign, _MOST_JOBS_CHECKED)
         raise InvalidInput(in_order(problem for problem in problems if problem.severity == "error"))
-    # No warning that a value is empty where an error says what it should be.
+    # Drop the warning that a value is empty where an error says what it should be.
     reported = {problem.position for problem in problems}
     problems += [warning for warning in document.warnings if warning.position not in reported]
     return replace(campaign, warnings=tuple(in_order(problems)))
@@ -64,7 +64,7 @@ def _read(manifest: Path, name: str, root: Path) -> Document:
     """The merged tree of a manifest.
 
     Raises:
-        NotAManifest: it is something else, whose every line would be wrong.
+        NotAManifest: it is another kind of document, in which every line would be wrong.
         InvalidInput: it, or a file that it extends, cannot be read.
     """
     refuse_state(manifest, name)
@@ -78,10 +78,10 @@ def _read(manifest: Path, name: str, root: Path) -> Document:
 
 
 def _check_variables(variables: Mapping[str, Json]) -> None:
-    """Refuse what no manifest could say: a program, or an edited plan, may give anything.
+    """Refuse values that no manifest could hold: a program, or an edited plan, may pass anything.
 
     Raises:
-        InvalidInput: a name is no text, or a value none that JSON has and a record takes.
+        InvalidInput: a name is not a text, or a value is not JSON or cannot be recorded.
     """
     for name, value in variables.items():
         if not isinstance(name, str):
@@ -93,7 +93,7 @@ def _check_variables(variables: Mapping[str, Json]) -> None:
 
 
 def _followed(path: Path, name: str) -> Path:
-    """The real path of a manifest. A stranger's link could have the lines of any file quoted in the problems."""
+    """The real path of a manifest. Only safe links are followed: the problems quote lines of the file behind them."""
     try:
         paths.check_name(str(path))
         real = paths.follow_links(path)

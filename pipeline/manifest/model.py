@@ -14,7 +14,7 @@ from pipeline.manifest.texts import Text
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """The provider. `api` is `v1` or `v2`; `location` is that of the name, where it is written."""
+    """The provider. `api` is `v1` or `v2`; `location` is that of the name, if it is written."""
 
     name: str = "vimmerse"
     api: str = "v1"
@@ -27,9 +27,9 @@ class Limits:
     """The limits of a run, and the defaults of those that a manifest leaves out.
 
     Caps on buying, where None is no cap: `max_creates` and `max_credits` for one run, `budget` for all runs of the
-    campaign together. `concurrency` bounds the calls under way, `in_flight` the workflows that are bought and not
-    ended, `rate` (None: unlimited) the requests per second. `fail_threshold` is the share of failed jobs, 0 to 1,
-    with which a run still counts as good; with `canary` one job of each template goes first.
+    campaign together. `concurrency` limits the calls under way, `in_flight` the workflows that are bought but have
+    not ended, `rate` (None: unlimited) the requests per second. `fail_threshold` is the share of failed jobs, 0 to
+    1, with which a run still counts as good; with `canary` one job of each template goes first.
     """
 
     max_creates: int = 1000
@@ -67,7 +67,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A set's items are the outputs of the rule `rule`: its result, or that of `step`.
+    """The items of a set are the outputs of `rule`: the results of its jobs, or of their `step`.
 
     With `approved` there is one item for all takes of a job, and only an approved one is taken.
     """
@@ -90,20 +90,20 @@ class ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A named text. `vars` are what else its row says, where it comes from a table."""
+    """A named text. `vars` are the other columns of its row, if it comes from a table."""
 
     name: str
     text: Text
     vars: Mapping[str, Json] = field(default_factory=dict)
 
 
-# An option as written: plain, or with texts in it that are yet to be rendered.
+# An option as written: plain, or containing texts that are yet to be rendered.
 OptionTree = bool | int | float | str | Text | LocalFile | list["OptionTree"] | dict[str, "OptionTree"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class OptionEntry:
-    """One option of a template. `names` are those that its texts depend on; None where it has no text."""
+    """One option of a template. `names` are those on which its texts depend; None if it has no text."""
 
     tree: OptionTree
     names: frozenset[str] | None
@@ -135,9 +135,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Makes jobs. Templates hold the rule's options already; the matrix is in the order written.
+    """Makes jobs. Its templates include the rule's options already; the matrix is in the order written.
 
-    An axis from a table has one `Named` text for each row: its id, with all that the row says.
+    An axis from a table has one `Named` text for each row: its id, with all columns of the row.
 
     `path` is the output path without its suffix; `timeout` in seconds.
     """
@@ -160,10 +160,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Campaign:
-    """A manifest that was read and found sound. `manifest` and `root`, the project's, are real paths.
+    """A manifest that was read and is valid. `manifest` and `root` (the project) are real paths.
 
-    `names` are those that its vars have or its texts use, `*` among them where any name may be used. `inputs` are the
-    files that it was read from, relative to `root`, in order.
+    `names` are those that its vars define or its texts use, including `*` if any name may be used. `inputs` are the
+    files that it was read from, relative to `root`, sorted.
     """
 
     name: str
@@ -190,7 +190,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One value of each axis; None where the axis is empty. Axis values are in the order of the matrix."""
+    """One value of each axis; None if the axis is empty. Axis values are in the order of the matrix."""
 
     template: Template
     item: Item | None

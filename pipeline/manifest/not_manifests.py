@@ -1,4 +1,4 @@
-"""Tells what lies beside manifests from a manifest: records, and saved plans."""
+"""Recognises records and saved plans that are given as manifests."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pipeline.errors import InvalidInput, Position, Problem, printable
 from pipeline.schemes import kind_named
 
 _SQLITE = b"SQLite format 3\0"
-# By the keys at its top level, of which no manifest has any: what a document is, and what can be done with it.
+# By top-level keys that no manifest has: what the document is, and what can be done with it.
 _DOCUMENTS = {
     frozenset({"campaign", "purchases"}): "a results manifest",
     frozenset({"campaign", "actions"}): "a saved plan, which only `run` takes",
@@ -21,11 +21,11 @@ _BY_NAME = {"results": "a results manifest", "decisions": "a decisions file", "a
 
 
 class NotAManifest(InvalidInput):
-    """What stands in the place of a manifest is of another kind, and so is none that no longer reads."""
+    """The file given as a manifest is of another kind, as opposed to a manifest that cannot be read any more."""
 
 
 def refuse_state(path: Path, name: str) -> None:
-    """Refuse a state, which would be reported as a text that is wrong in a hundred places.
+    """Refuse a state file, which would otherwise be reported as a text with a hundred errors.
 
     Raises:
         NotAManifest: it is one.
@@ -36,10 +36,10 @@ def refuse_state(path: Path, name: str) -> None:
 
 
 def refuse_named(path: Path, name: str) -> None:
-    """Refuse what could not be read and has the name of a record.
+    """Refuse a file that could not be read and has the name of a record.
 
     Raises:
-        NotAManifest: it is there, and is not called like a manifest.
+        NotAManifest: it exists and is not named like a manifest.
     """
     kind = kind_named(path)
     if kind is not None and os.path.lexists(path):
@@ -47,7 +47,7 @@ def refuse_named(path: Path, name: str) -> None:
 
 
 def refuse_document(root: Node, name: str) -> None:
-    """Refuse another document than a manifest, of which hardly a key would be known.
+    """Refuse a document of another kind, in which hardly any key would be known.
 
     Raises:
         NotAManifest: it is one; with the manifest that it names.

@@ -16,7 +16,7 @@ from pipeline.manifest.urls import is_url
 
 
 def merged(base: Value | None, over: Value | None) -> Value | None:
-    """A rule's options laid on its template's: they keep the path of where they stand."""
+    """Merge a rule's options over its template's; each keeps the path where it is written."""
     if base is None or over is None:
         return base if over is None else over
     return Value(merge(base.node, over.node), base.path)
@@ -25,7 +25,7 @@ def merged(base: Value | None, over: Value | None) -> Value | None:
 def build_options(
     base: Value | None, over: Value | None, known: catalog.CatalogTemplate | None, context: Context
 ) -> Mapping[str, OptionEntry]:
-    """Options as written, those of the rule (`over`) over those of the template (`base`)."""
+    """Build the options as written: those of the rule (`over`) override those of the template (`base`)."""
     entries = {}
     warn_of_empty_options(base if over is None else over, context)
     together = merged(base, over)
@@ -60,7 +60,7 @@ def _stands_in(over: Node, name: str, node: Node) -> bool:
 
 def _tree(value: Value, spec: OptionSpec | None, context: Context) -> OptionTree:
     if value.text is not None:
-        # Most texts have no template in them, and what has none need not be compiled.
+        # Most texts contain no template and need not be compiled.
         return context.text(value) if "{" in value.text else value.text
     if value.is_list:
         return [_tree(inner, spec, context) for inner in value.elements()]
@@ -94,11 +94,11 @@ def render(tree: OptionTree, scope: Scope) -> Option:
     Raises:
         InvalidInput: a text in it cannot be rendered.
     """
-    return _mapped(tree, lambda text: cast("Option", text.value(scope)))  # JSON is one kind of it
+    return _mapped(tree, lambda text: cast("Option", text.value(scope)))  # JSON values are options too
 
 
 def plain(tree: OptionTree) -> Option:
-    """The value of an option that has no text in it."""
+    """The value of an option that contains no text to be rendered."""
     return _mapped(tree, lambda text: text.location.path)
 
 

@@ -17,7 +17,7 @@ LARGEST = 64 << 10
 
 
 def build_prompts(value: Value | None, context: Context) -> Mapping[str, Prompt]:
-    """The prompts by name, in their order; one that was reported as wrong is empty."""
+    """Build the prompts by name, in their order; one that was reported as wrong is empty."""
     if value is None:
         return {}
     if isinstance(value.node.value, Mapping):
@@ -59,7 +59,7 @@ def _prompt(name: str, value: Value, context: Context) -> Prompt:
 
 def _of_row(name: str, row: TableRow, context: Context) -> Prompt:
     location = row.location
-    # A cell has the position of its row: its column is not known, as quotes may be in the way.
+    # A cell has the position of its row: because of quoting, its column is not known.
     node = Node(
         value=row.own.get("text", ""),
         source=location.source,

@@ -1,4 +1,4 @@
-"""Job rules, with every reference resolved and every row of theirs judged."""
+"""Builds rules: resolves every reference and checks every row."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from pipeline.manifest.texts import Text
 
 T = TypeVar("T")
 
-# What templates see besides vars and axes; no var or axis may take such a name.
+# The names that templates see besides vars and axes; no var or axis may have one of them.
 RESERVED = ("campaign", "image", "job", "prompt", "purchase", "template", "vars")
 EXTENSION = re.compile(r"\.\{\{-?\s*ext\s*-?\}\}$")
 DEFAULT_TIMEOUT = 3600.0
@@ -30,7 +30,7 @@ _TIMEOUT = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that rules refer to, by name; None stands for one that is wrong and was reported."""
+    """The parts that rules refer to, by name; None for a part that was reported as wrong."""
 
     templates: Mapping[str, Template | None]
     options: Mapping[str, Value | None]
@@ -42,7 +42,7 @@ class Parts:
 
 
 def build_rule(value: Value, parts: Parts, context: Context) -> Rule | None:
-    """One rule; None where it has no id or no template."""
+    """Build a rule; None if it has no id or no template."""
     rule_id = value.text_of("id")
     matrix = _matrix(value.get("matrix"), parts, context)
     templates = tuple(
@@ -78,7 +78,7 @@ def _with_options(template: Template, over: Value | None, parts: Parts, context:
 
 
 def output_path(value: Value | None, context: Context) -> Text | None:
-    """The output path without its suffix, which follows from the vendor's answer."""
+    """The output path without its suffix, which depends on the vendor's answer."""
     if value is None or value.text is None or not EXTENSION.search(value.text):
         return None
     return context.compiled(EXTENSION.sub("", value.text), value)
@@ -97,7 +97,7 @@ def _matrix(value: Value | None, parts: Parts, context: Context) -> Matrix:
                 axis.key_location, f"'{name}' is an axis here and a var too; one of them needs another name"
             )
         values = tuple(_axis_values(axis, context))
-        if values:  # an axis without values is as if it were not there
+        if values:  # an axis without values counts as absent
             matrix.append((name, values))
     return tuple(matrix)
 
@@ -180,9 +180,9 @@ def _timeout(value: Value | None) -> float:
 
 
 def chosen(value: Value | None, known: Mapping[str, T | None], what: str, context: Context) -> tuple[T, ...]:
-    """Resolve a list of names or globs, each once; everything where there is no list.
+    """Resolve a list of names or globs, each once; everything if there is no list.
 
-    `known` holds None for what was written but is wrong: that is reported elsewhere, and left out here.
+    `known` has None for a part that is written but wrong: it is reported elsewhere and left out here.
     """
     if value is None:
         names: Iterable[str] = known

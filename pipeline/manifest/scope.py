@@ -1,4 +1,4 @@
-"""The scope of templates, for one rule: kept from one combination to the next, and changed where they differ."""
+"""The scope of templates for one rule: kept from one combination to the next, and changed where they differ."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from pipeline.manifest.texts import Remembered, Scope
 
 
 class RuleScope:
-    """The names in scope. An object stays the same as long as what it stands for does."""
+    """The names in scope. An object is replaced only when its value changes: `Remembered` compares by identity."""
 
     def __init__(self, campaign: Campaign, rule: Rule) -> None:
         self.problems: tuple[Problem, ...] = ()
@@ -26,9 +26,9 @@ class RuleScope:
         self._prompts: dict[str, Remembered[Named]] = {}
 
     def enter(self, combination: Combination, take: int, wanted: Collection[str]) -> Scope:
-        """The scope of one job, good until the next call. `prompt` is rendered only where it is `wanted`.
+        """The scope of one job, valid until the next call. `prompt` is rendered only if it is `wanted`.
 
-        Where that fails it is empty, and `problems` says why.
+        If that fails, it is empty and `problems` says why.
         """
         self.problems = ()
         template, item = combination.template, combination.item
@@ -50,7 +50,7 @@ class RuleScope:
         return self._names
 
     def with_key(self, key: str) -> Scope:
-        """The same scope, in which `job` has its key too."""
+        """The same scope, with the key of `job` added."""
         self._names["job"] = {**self._job, "key": key}
         return self._names
 

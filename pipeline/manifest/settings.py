@@ -25,7 +25,7 @@ def build_provider(value: Value | None) -> ProviderSettings:
 
 
 def build_limits(value: Value | None) -> Limits:
-    """The limits of a run; what is left out has the default of `Limits`."""
+    """The limits of a run; a limit that is left out has its default in `Limits`."""
     default = Limits()
     if value is None:
         return default
@@ -55,7 +55,7 @@ def build_output(
     """Where files go; `location` is the manifest's, for what it does not say itself.
 
     Raises:
-        UsageError: an address where a folder is wanted, which only an extra could use.
+        UsageError: it is an address, which only an extra can use, where a folder is expected.
     """
     folder = None if value is None else value.get("dir")
     path = None if value is None else value.text_of("path")

@@ -1,4 +1,4 @@
-"""Numbers that a text spells otherwise than they were written: `19.90` becomes 19.9 unnoticed."""
+"""Warns of numbers that a text spells differently than they were written: `19.90` silently becomes 19.9."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -12,7 +12,7 @@ from pipeline.manifest.texts import Text
 
 
 def respelled(rule: Rule, variables: Mapping[str, Json]) -> Iterator[Problem]:
-    """A warning for each number that a text of the rule spells otherwise than it was written."""
+    """Yield a warning for each number that a text of the rule spells differently than it was written."""
     values = _values(rule, variables)
     spelled = {name for name, each in values.items() if any(_spelled(value) for value in each)}
     if not spelled:
@@ -34,7 +34,7 @@ def _problem(number: Spelled, name: str, steps: list[str | int | None]) -> Probl
     )
     if number.location is not None:
         return number.location.problem(message, "warning")
-    # What has no position in a file is from the command line.
+    # A value without a position in a file comes from the command line.
     flag = steps[0] if name == "vars" and steps else name
     return Problem(message, path=f"--var {flag}", severity="warning")
 
@@ -51,12 +51,12 @@ def _values(rule: Rule, variables: Mapping[str, Json]) -> dict[str, list[Json]]:
 
 
 def _are_texts(variables: Mapping[str, Json]) -> bool:
-    """Whether they are nothing but texts, as those of a table are."""
+    """Whether all of them are texts, as in a table."""
     return all(isinstance(value, str) for value in variables.values())
 
 
 def _spelled(value: Json | Mapping[str, Json]) -> list[Spelled]:
-    """The numbers in a value that are spelled otherwise."""
+    """The numbers in a value that are spelled differently."""
     match value:
         case SpelledInt() | SpelledFloat():
             return [value]
@@ -88,7 +88,7 @@ def _at(value: Json, steps: Path) -> list[Spelled]:
 
 
 def _texts(rule: Rule) -> Iterator[Text]:
-    """The texts of a rule that are rendered to texts."""
+    """The texts of a rule that are rendered as text."""
     yield from (prompt.text for prompt in rule.prompts)
     yield rule.path
     for template in rule.templates:
@@ -100,5 +100,5 @@ def _texts_of(template: Template) -> Iterator[Text]:
         text for text in (template.title, template.description, template.event_id) if text is not None
     )
     trees: Iterable[OptionTree] = (entry.tree for entry in template.options.values())
-    # An option that is one expression keeps the number.
+    # An option that is a single expression keeps its value a number.
     yield from (text for tree in trees for text in texts_in(tree) if not text.template.is_expression)

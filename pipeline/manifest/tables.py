@@ -1,4 +1,4 @@
-"""Tables in a manifest: a CSV file, what its columns are to us, and which of its rows count."""
+"""Tables in a manifest: a CSV file, what its columns mean, and which of its rows are used."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _ID = re.compile(r"[^\n\t]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """The purpose of a table: the columns that we read, and groups of which one each is required."""
+    """The purpose of a table: the columns that we read, and groups of columns of which one each is required."""
 
     own: re.Pattern[str]
     needed: tuple[tuple[str, ...], ...]
@@ -32,9 +32,9 @@ AXIS: Final = Purpose(re.compile(r"id"), (("id",),))
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row. `own` are its cells by our names, `vars` all the others by theirs; empty ones are left out.
+    """One row. `own` are its cells by our column names, `vars` all others by the file's; empty ones are left out.
 
-    `names` has the file's names of our columns.
+    `names` maps our column names to the file's.
     """
 
     own: Mapping[str, str]
@@ -48,9 +48,9 @@ class TableRow:
 
 
 def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[TableRow]:
-    """The rows that `value` names by `csv`, `delimiter`, `columns` and `where`; what is wrong is reported.
+    """Yield the rows that `value` selects by `csv`, `delimiter`, `columns` and `where`; problems are reported.
 
-    They come one by one: of a large table, what is made of the rows is kept, and not the rows beside it.
+    They come one by one, so that of a large table only what is made of the rows stays in memory, not the rows too.
     """
     csv = value.get("csv")
     found = None if csv is None else context.path(csv)
@@ -79,12 +79,12 @@ def read_table(value: Value, purpose: Purpose, context: Context) -> Iterator[Tab
 
 def _separator(value: Value) -> str | None:
     text = value.text_of("delimiter")
-    # Of what cannot be one, the schema speaks.
+    # The schema reports what cannot be a delimiter.
     return text if text is not None and len(text) == 1 and text not in '"\r\n' else None
 
 
 def distinct(rows: Iterable[TableRow], context: Context) -> Iterator[tuple[str, TableRow]]:
-    """Each row with its id, once where two are the same; one without an id, or with that of another, is reported."""
+    """Yield each row with its id, equal rows once; a row with no id, or that of a different row, is reported."""
     first: dict[str, TableRow] = {}
     for row in rows:
         if row.id is None:
@@ -98,7 +98,7 @@ def distinct(rows: Iterable[TableRow], context: Context) -> Iterator[tuple[str, 
 
 
 def two_with_one_id(name: str, first: Location) -> str:
-    """The message for two rows that have one id and differ."""
+    """The message for two different rows with one id."""
     return f"two rows have the id '{name}' but differ; the first is in line {first.line}"
 
 
@@ -109,7 +109,7 @@ def _normal(text: str | None) -> str:
 def _names(
     table: CsvTable, renamed: Mapping[str, Value], purpose: Purpose, context: Context
 ) -> dict[str, str] | None:
-    """The table's names of its columns, by ours; None where that was reported as wrong."""
+    """The table's column names, by ours; None if an error was reported."""
     known = set(table.columns)
     names: dict[str, str] = {}
     are_sound = True
@@ -132,7 +132,7 @@ def _names(
 
 
 def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
-    """The message for a missing column, with how to name it; the columns are alternatives."""
+    """The message for a missing column, and how to name it; any one of `either` would do."""
     called = " or ".join(f"'{each}'" for each in either)
     near = {each: close for each in either if (close := nearest(each, table.columns))}
     ours, theirs = next(iter(near.items()), (either[-1], "…"))
@@ -142,7 +142,7 @@ def _missing_column(either: tuple[str, ...], table: CsvTable) -> str:
 def _wanted(
     table: CsvTable, names: Mapping[str, str], where: Value | None, context: Context
 ) -> Iterator[TableRow]:
-    """The rows for which `where` holds, which is asked before anything else of them."""
+    """Yield the rows for which `where` holds; it is evaluated before anything else of a row is checked."""
     condition = None if where is None else _condition(where, context)
     if where is not None and condition is None:
         return
@@ -155,7 +155,7 @@ def _wanted(
             if condition is not None and not is_true(condition.value({"row": dict(cells)})):
                 continue
         except InvalidInput as error:
-            # The next rows would say the same.
+            # The next rows would fail in the same way.
             context.problems += [_of_row(problem, location) for problem in error.problems]
             return
         any_holds = True
@@ -171,7 +171,7 @@ def _wanted(
 
 
 def _condition(where: Value, context: Context) -> Text | None:
-    """The expression of `where`, None where it was reported as wrong."""
+    """The expression of `where`; None if it was reported as wrong."""
     text = context.compiled(where.text or "", where)
     if text is not None and not text.template.is_expression:
         context.report(where.location, "expected one expression over 'row': \"{{ row['…'] == '…' }}\"")

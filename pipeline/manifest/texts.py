@@ -1,6 +1,6 @@
-"""Texts of the manifest: compiled once, rendered often, every failure reported with its line.
+"""Texts of the manifest: compiled once, rendered often; every failure is reported with its line.
 
-Most need no Jinja: it is imported for the first text that does.
+Most need no Jinja, so it is imported for the first text that does.
 """
 
 import operator
@@ -25,8 +25,8 @@ _LONGEST_SOURCE: Final = 16 << 10
 class TextTemplate:
     """A template, compiled by `TextTemplate.compile`. Immutable, and safe to use from many threads.
 
-    `names` are the names that it takes from its scope. `is_expression` says that it is one
-    `{{ expression }}` and nothing else. One line feed at the end of a template is no part of it.
+    `names` are the names that it reads from its scope. `is_expression` says that it is one
+    `{{ expression }}` and nothing else. One line feed at the end of a template is not part of it.
     """
 
     __slots__ = ("_constant", "_parts", "is_expression", "names", "source")
@@ -46,10 +46,10 @@ class TextTemplate:
     @staticmethod
     @lru_cache(maxsize=4096)
     def compile(source: str) -> "TextTemplate":
-        """The template of `source`; made once for each source.
+        """The template of `source`, cached by source.
 
         Raises:
-            TemplateError: it is no template, is too large, or uses something that is not allowed.
+            TemplateError: it is not a template, is too large, or uses something that is not allowed.
         """
         if not any(delimiter in source for delimiter in ("{{", "{%", "{#")):
             return TextTemplate(source, source.removesuffix("\n"), None)
@@ -58,7 +58,7 @@ class TextTemplate:
         return TextTemplate(source, None, parts_of(source))
 
     def render_text(self, scope: Mapping[str, object]) -> str:
-        """The text that it makes with these values: JSON and `Named`.
+        """Render it as text with these values: JSON and `Named`.
 
         Raises:
             TemplateError: something is undefined, does not work on these values, or becomes too large.
@@ -73,7 +73,7 @@ class TextTemplate:
         return self._jinja.render_text(scope)
 
     def render_value(self, scope: Mapping[str, object]) -> Json:
-        """The value of its one expression, with its type; its text where it is not one expression.
+        """The value of its single expression, with its type; the rendered text if it is anything else.
 
         Raises:
             TemplateError: as `render_text`.
@@ -89,14 +89,14 @@ class TextTemplate:
 
     @property
     def shown(self) -> frozenset[Path]:
-        """The values that it shows, and does not merely count with: their names, and the steps from there."""
+        """The values that it shows rather than only computes with: their names, and the steps from there."""
         if self._constant is not None or self._parts is not None:
             return frozenset(part for part in self._parts or () if not isinstance(part, str))
         return self._jinja.shown
 
     @property
     def names_in_vars(self) -> frozenset[str]:
-        """The names that it takes from `vars`; `*` where it may take any."""
+        """The names that it reads from `vars`; `*` if it may read any."""
         if self._constant is not None or self._parts is not None:
             return frozenset(str(path[1]) if path[1:] else "*" for path in self.shown if path[0] == "vars")
         return self._jinja.names_in_vars
@@ -108,7 +108,7 @@ class TextTemplate:
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> "JinjaTemplate":
-    # Jinja takes long to import, and many campaigns need nothing of it.
+    # Jinja is slow to import, and many campaigns do not need it.
     from pipeline.manifest.templating.jinja import JinjaTemplate
 
     return JinjaTemplate(source)
@@ -120,7 +120,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A template with the position of its text. A `node` of None is a whole file, whose lines are its own."""
+    """A template with the position of its text. If `node` is None, it is a whole file with its own lines."""
 
     template: TextTemplate
     location: Location
@@ -132,7 +132,7 @@ class Text:
         return self.template.names
 
     def text(self, scope: Scope) -> str:
-        """Rendered, always to a text.
+        """Render it as text.
 
         Raises:
             InvalidInput: with the line of the text that failed.
@@ -143,7 +143,7 @@ class Text:
             raise InvalidInput(self.problem(error)) from None
 
     def value(self, scope: Scope) -> Json:
-        """Rendered; a single expression keeps its type.
+        """Render it; a single expression keeps its type.
 
         Raises:
             InvalidInput: with the line of the text that failed.
@@ -154,15 +154,15 @@ class Text:
             raise InvalidInput(self.problem(error)) from None
 
     def problem(self, error: TemplateError) -> Problem:
-        """A problem with this text, at the line where it is."""
+        """The problem for an error in this text, at its line in the file."""
         return _problem(error, self.location, self.node)
 
 
 def compile_text(source: str, location: Location, node: Node | None) -> Text:
-    """Make a text ready to be rendered.
+    """Compile a text, ready to be rendered.
 
     Raises:
-        InvalidInput: it is no template that we take.
+        InvalidInput: it is not a template that we accept.
     """
     try:
         return Text(TextTemplate.compile(source), location, node)
@@ -181,12 +181,12 @@ def _problem(error: TemplateError, location: Location, node: Node | None) -> Pro
 
 
 def is_true(answer: Json) -> bool:
-    """The truth of a rendered condition: false and empty are no, and so is a text of blanks."""
+    """Whether a rendered condition holds: false, empty values and blank texts do not."""
     return bool(answer.strip() if isinstance(answer, str) else answer)
 
 
 class Remembered(Generic[T]):
-    """Caches what depends on some names of a scope, until one of them is another object.
+    """Caches a result that depends on some names of a scope, until one of them is another object.
 
     The loops of an expansion keep the objects of the outer axes, so what does not change along an axis is
     rendered once for it.
@@ -199,10 +199,10 @@ class Remembered(Generic[T]):
         self._outcome: T | InvalidInput | None = None
 
     def __call__(self, scope: Scope) -> T:
-        """The outcome for these values.
+        """The result for these values.
 
         Raises:
-            InvalidInput: as the computation did; each time that it is asked for.
+            InvalidInput: the error of the computation, at each call.
         """
         given = tuple(map(scope.get, self._names))
         if self._given is None or not all(map(operator.is_, given, self._given)):

@@ -1,4 +1,4 @@
-"""Urls in a manifest: they go to the vendor byte for byte, and are never fetched from here."""
+"""Urls in a manifest: sent to the vendor byte for byte, and never fetched by us."""
 
 import re
 from pathlib import PurePosixPath
@@ -6,24 +6,24 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.record_limits import LONGEST_URL
 
-# What most urls are, with nothing in them that `_check` refuses.
+# Most urls match this, and none that does is refused by `_check`, which is slower.
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~/%?&=+-]*")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 _ANOTHER = re.compile(r"[\s,;|]https?://", re.IGNORECASE)
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is taken as a url where a path may stand too."""
+    """Whether a text counts as a url where a path is allowed too."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
 def are_several(text: str) -> bool:
-    """Whether a text that begins with a url continues with another, as feeds list them in one cell."""
+    """Whether a text that begins with a url continues with another, as in feeds that list several in one cell."""
     return is_url(text) and _ANOTHER.search(text) is not None
 
 
 def check_url(url: str) -> None:
-    """Refuse what no vendor could fetch.
+    """Refuse a url that no vendor could fetch.
 
     Raises:
         ValueError: it is two urls, has blanks or no host, or is far too long.
@@ -48,6 +48,6 @@ def _check(url: str) -> None:
 
 
 def stem(url: str) -> str:
-    """The last name in a url's path without its suffix; empty where it has none."""
+    """The last name in a url's path without its suffix; empty if there is none."""
     path = url.partition("://")[2].partition("#")[0].partition("?")[0].partition("/")[2]
     return PurePosixPath(unquote(path)).stem

@@ -1,7 +1,7 @@
-"""Texts with nothing in them but names and dots, such as `{{ image.vars.name }} in {{ season }}`, without Jinja.
+"""Renders texts with only names and dots in braces, such as `{{ image.vars.name }} in {{ season }}`, without Jinja.
 
-Most texts of a manifest are of this kind. What is not plainly so, or does not work out on the values at hand, is
-left to Jinja, which says the same of all that is taken here (a property test holds that) and what is wrong.
+Most texts of a manifest are of this kind. All others, and those that fail with the values at hand, are left to
+Jinja: it gives the same result for every text rendered here (a property test checks this), and explains errors.
 """
 
 import re
@@ -20,17 +20,17 @@ Part = str | tuple[str, ...]
 
 _DELIMITER: Final = re.compile(r"\{[{%#]")
 _CHAIN: Final = re.compile(r"\{\{ *([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*) *\}\}")
-# To Jinja these are no names, or not everywhere, and `self` is refused.
+# Jinja takes these as names nowhere or not everywhere, and the guard refuses `self`.
 _WORDS: Final = frozenset(
     {"and", "else", "false", "if", "in", "is", "none", "not", "or", "self", "true", "False", "None", "True"}
 )
-# More than these may be too large a template, which Jinja's guard judges.
+# A template with more than these may be too large, which the guard decides.
 _MOST_PARTS: Final = 200
 _MOST_DOTS: Final = 20
 
 
 class Named(str):
-    """A text with more to it: `{{ prompt }}` renders it, and `{{ prompt.name }}` what `data` has under `name`."""
+    """A text with data: `{{ prompt }}` renders the text, and `{{ prompt.name }}` what `data` has under `name`."""
 
     __slots__ = ("data",)
     data: Mapping[str, object]
@@ -41,16 +41,16 @@ class Named(str):
         return self
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        # It goes along in the coordinates of jobs, which need the text only.
+        # It is pickled as part of a job's coordinates, which need only the text.
         return str, (str(self),)
 
 
 class Declined(Exception):
-    """Raised where it takes Jinja to render this, or to say what is wrong."""
+    """Raised if only Jinja can render this, or say what is wrong."""
 
 
 def parts_of(source: str) -> tuple[Part, ...] | None:
-    """The parts of a template; None where it has more than literal texts and dotted names."""
+    """The parts of a template; None if it has more than literal texts and dotted names."""
     parts: list[Part] = []
     # As to Jinja, one line feed at the end of a template is no part of it, and a carriage return is one.
     text = source.removesuffix("\n")
@@ -70,10 +70,10 @@ def parts_of(source: str) -> tuple[Part, ...] | None:
 
 
 def text_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> str:
-    """The text that they make with these values.
+    """The text that the parts make with these values.
 
     Raises:
-        Declined: something is missing, is no plain value, or becomes too large.
+        Declined: something is missing, is not a plain value, or becomes too large.
     """
     try:
         text = "".join([part if type(part) is str else as_word(_found(part, scope)) for part in parts])
@@ -84,7 +84,7 @@ def text_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> str:
 
 
 def value_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> Json:
-    """The value of the one name that they are, with its type.
+    """The value of the only part, a dotted name, with its type.
 
     Raises:
         Declined: as `text_of`.
@@ -101,10 +101,10 @@ def value_of(parts: tuple[Part, ...], scope: Mapping[str, object]) -> Json:
 
 
 def as_word(value: object) -> str:
-    """A plain value as it reads within a text: `true` and `false`, nothing for null, numbers as they are written.
+    """A plain value as it reads in a text: `true` and `false`, nothing for null, numbers as they are written.
 
     Raises:
-        LookupError: it is no plain value.
+        LookupError: it is not a plain value.
     """
     kind = type(value)
     if kind is str or kind is Named:
@@ -113,7 +113,7 @@ def as_word(value: object) -> str:
         return ""
     if kind is bool:
         return "true" if value else "false"
-    # Also one that remembers how it was spelled.
+    # Or a number that remembers how it was spelled.
     if isinstance(value, int | float):
         return str(value)
     raise LookupError

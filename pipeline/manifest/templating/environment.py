@@ -1,4 +1,4 @@
-"""Jinja's sandbox with our rules in it: what dots, operators, filters, tests and loops may do."""
+"""Jinja's sandbox with our rules: what dots, operators, filters, tests and loops may do."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -35,7 +35,7 @@ class _Scope(Context):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Dots and brackets look up data only, operators know their limits, and values read as ours do."""
+    """Dots and brackets look up data only, operators have limits, and values are spelled our way."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//"})
     intercepted_unops = frozenset({"+", "-"})
@@ -95,7 +95,7 @@ def budget_of(context: Context) -> Budget:
 
 
 def _counted(name: str, function: Callable[..., object]) -> Callable[..., object]:
-    """A filter or test that pays for what it is given and takes nothing that is missing."""
+    """Wrap a filter or test: it is charged for its arguments, and a missing one is an error."""
 
     @jinja2.pass_context
     def apply(context: Context, /, *arguments: object, **options: object) -> object:
@@ -142,7 +142,7 @@ def _measured(context: Context, value: object) -> object:
 
 
 def _make_environment() -> jinja2.Environment:
-    # Without the optimizer, as it would compute what a template says while it is compiled, unbounded.
+    # Without the optimizer, which would evaluate constant expressions at compile time, without any limit.
     environment = _Environment(undefined=Missing, optimized=False, finalize=as_text, cache_size=0)
     environment.globals.clear()
     environment.filters = {name: _counted(name, function) for name, function in FILTERS.items()}

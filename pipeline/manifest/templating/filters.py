@@ -1,8 +1,8 @@
-"""The filters and tests that templates may use, on plain data. All of them, as nothing else is reachable.
+"""The filters and tests that templates may use, on plain data; no others can be reached.
 
-They behave as Jinja's do, but for these: what is no number is an error, not 0, unless a default is given;
+They behave as Jinja's do, except: a value that is not a number is an error, not 0, unless a default is given;
 `tojson` writes plain JSON; `split` is ours. Each raises ValueError with a message for people, or LookupError
-where there is nothing to give, which `default` can mend.
+if there is no result, for which `default` can step in.
 """
 
 import json

@@ -36,13 +36,13 @@ _WORDS: dict[type[nodes.Node], str] = {
 
 
 def check(tree: nodes.Template) -> None:
-    """Refuse all that is not known to be harmless.
+    """Refuse every construct that is not known to be harmless.
 
     Raises:
         TemplateError: with the line of the first such construct.
     """
     for count, (node, depth, loops) in enumerate(_walk(tree), start=1):
-        # Some of what is refused below is given no line by the library.
+        # The library gives no line to some of the nodes that are refused below.
         line = node.lineno or 1
         if count > _MOST_NODES or depth > _DEEPEST or loops > _MOST_LOOPS:
             raise TemplateError("the template is too large, or too deeply nested", line)
@@ -54,7 +54,7 @@ def check(tree: nodes.Template) -> None:
 
 
 def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, int]]:
-    """Every node with its depth and the number of loops around it, without recursion, as it may be deep."""
+    """Every node with its depth and the number of loops around it; without recursion, as the tree may be deep."""
     waiting: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
     while waiting:
         node, depth, loops = waiting.pop()
@@ -92,10 +92,10 @@ def _number_problem(number: float) -> str | None:
 
 
 def bound(tree: nodes.Template) -> None:
-    """Put what counts the cost around loops and comparisons, and our spelling of values around `~`.
+    """Wrap loops and comparisons so that their cost is counted, and `~` so that values are spelled our way.
 
-    A loop pays for its body with each item, and what is compared pays for its size: these are the two that
-    could do much work without writing anything.
+    A loop is charged for its body with each item, a comparison for the size of its operands: only these two can
+    do much work without writing anything.
     """
     for node in [node for node, _, _ in _walk(tree)]:
         match node:
@@ -108,7 +108,7 @@ def bound(tree: nodes.Template) -> None:
                 for operand in node.ops:
                     operand.expr = _measured(operand.expr)
             case nodes.CondExpr(expr2=None):
-                # `5 if long` is nothing where it is not long: an option is left out.
+                # `5 if long` is null if `long` is false: the option is left out.
                 node.expr2 = nodes.Const(None, lineno=node.lineno)
             case nodes.Concat():
                 node.nodes = [_filtered(part, "string") for part in node.nodes]

@@ -1,4 +1,4 @@
-"""Templates that need Jinja: compiled once, every failure reported with its line."""
+"""Templates that need Jinja: compiled once; every failure is reported with its line."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -18,7 +18,7 @@ from pipeline.record_limits import LONGEST_TEXT
 _LARGEST_VALUE: Final = 16_384
 _FILE: Final = "<template>"
 _VALUE: Final = "_value"
-# What Python or Jinja raise where a template asks for something that does not work.
+# What Python or Jinja raise when an operation of a template fails.
 _FAULTS: Final = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
     *(SyntaxError, TypeError, ValueError, jinja2.TemplateError),
@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 class JinjaTemplate:
     """A template as Jinja renders it. Immutable, and safe to use from many threads.
 
-    Its attributes and methods are those of `Template`.
+    Its attributes and methods are those of `TextTemplate`.
 
     Raises:
-        TemplateError: it is no template, is too large, or uses something that is not allowed.
+        TemplateError: it is not a template, is too large, or uses something that is not allowed.
     """
 
     def __init__(self, source: str) -> None:
@@ -55,7 +55,7 @@ class JinjaTemplate:
         return self._run(self._code, _text_of_value if self.is_expression else _text, scope)
 
     def render_value(self, scope: Mapping[str, object]) -> Json:
-        """As `TextTemplate.render_value`, where it is one expression."""
+        """As `TextTemplate.render_value`, for a single expression."""
         return self._run(self._code, _json, scope)
 
     @staticmethod
@@ -71,7 +71,7 @@ class JinjaTemplate:
 
 
 def _keeping_value(tree: nodes.Template) -> tuple[nodes.Template, bool]:
-    """The tree, which keeps the value where it is one expression, and whether it is."""
+    """The tree, changed to keep the value of a single expression, and whether it is one."""
     match tree.body:
         case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
             kept = nodes.Assign(nodes.Name(_VALUE, "store"), expression, lineno=expression.lineno)
@@ -125,7 +125,7 @@ def _message(error: BaseException) -> str:
 
 
 def _line(trace: TracebackType | None, code: jinja2.Template) -> int:
-    """The template's line that was at work when the error came."""
+    """The line of the template at which the error was raised."""
     line = 1
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == _FILE:

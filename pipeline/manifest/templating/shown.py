@@ -1,4 +1,4 @@
-"""Finds the values that a template shows, and does not merely compute with or test."""
+"""Finds the values that a template shows rather than only computes with or tests."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from jinja2 import nodes
 
 from pipeline.manifest.templating.dotted import ANY, Path
 
-# What comes out of these shows what went in.
+# The filters whose output shows their input.
 _SAME = frozenset({"capitalize", "default", "lower", "replace", "sort", "string", "title", "tojson"})
 _SAME |= {"trim", "truncate", "unique", "upper", "urlencode"}
 _ONE_OF_LIST = frozenset({"first", "join", "last"})
@@ -18,7 +18,7 @@ def shown(tree: nodes.Template) -> frozenset[Path]:
 
 
 def names_in_vars(tree: nodes.Template) -> frozenset[str]:
-    """The names that a template takes from `vars`; `*` where it may take any."""
+    """The names that a template reads from `vars`; `*` if it may read any."""
     taken: list[str] = []
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         match node:
@@ -48,7 +48,7 @@ def _printed(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
 
 
 def _paths(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
-    """The values that an expression stands for, as far as they remain what they are."""
+    """The values that an expression stands for, as far as it leaves them unchanged."""
     match node:
         case nodes.Name(name=name):
             yield loops.get(name, (name,))
@@ -71,7 +71,7 @@ def _paths(node: nodes.Node, loops: Mapping[str, Path]) -> Iterator[Path]:
 
 
 def _alternatives(node: nodes.Node) -> list[nodes.Expr]:
-    """The parts of which an expression shows one, or all."""
+    """The parts of an expression, of which it shows one or all."""
     match node:
         case nodes.CondExpr(expr1=first, expr2=second):
             return [first] if second is None else [first, second]

@@ -17,10 +17,10 @@ _CHARACTERS_PER_STEP: Final = 8
 
 
 class Missing(StrictUndefined):
-    """Any use of it is an error that names it and what is near; only `default` and `is defined` take it.
+    """A missing value: any use is an error that names it and similar names; only `default` and `is defined` take it.
 
-    `known` are the names that would have been there. They are compared only when the error is reported, as most
-    of what is missing is mended by a default.
+    `known` are the names that exist. They are compared only when the error is reported, as `default` replaces
+    most missing values.
     """
 
     __slots__ = ("_known",)
@@ -43,7 +43,7 @@ class Missing(StrictUndefined):
 
     @property
     def error(self) -> UndefinedError:
-        """The error to raise where it is used."""
+        """The error to raise when it is used."""
         return UndefinedError(self._undefined_message)
 
 
@@ -54,17 +54,17 @@ class Budget:
         self._left = _MOST_STEPS
 
     def spend(self, steps: int) -> None:
-        """Take `steps` away.
+        """Deduct `steps`.
 
         Raises:
-            ValueError: there are not as many.
+            ValueError: fewer are left.
         """
         self._left -= steps
         if self._left < 0:
             raise ValueError("this does too much work for a template; loop over less")
 
     def measure(self, value: object) -> int:
-        """Spend what it costs to look at all of `value`, and return how many steps it was."""
+        """Spend what it costs to look at all of `value`; returns the number of steps."""
         match value:
             case str():
                 steps = 1 + len(value) // _CHARACTERS_PER_STEP
@@ -84,7 +84,7 @@ def checked_text(text: str) -> str:
     """`text`, if it can be sent.
 
     Raises:
-        ValueError: it is longer than 64 KiB, or holds what is no character; a template's escapes can make such.
+        ValueError: it is longer than 64 KiB, or holds code points that are no characters, which escapes can make.
     """
     check_text(text)
     return text
@@ -94,7 +94,7 @@ def checked_number(number: object) -> int | float:
     """`number`, if JSON can hold it.
 
     Raises:
-        ValueError: it is no number, not finite, or an integer of more than 18 digits.
+        ValueError: it is not a number, not finite, or an integer of more than 18 digits.
     """
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"expected a number, found {kind(number)}")
@@ -106,10 +106,10 @@ def checked_number(number: object) -> int | float:
 
 
 def as_text(value: object) -> str:
-    """A value as it reads within a text: `true` and `false`, nothing for null, numbers as they are written.
+    """A value as it reads in a text: `true` and `false`, nothing for null, numbers as they are written.
 
     Raises:
-        ValueError: a list or a mapping, which has no one spelling.
+        ValueError: it is a list or a mapping, which has no single spelling.
     """
     match value:
         case str():
@@ -126,7 +126,7 @@ def as_json(value: object) -> Json:
     """A copy of a value as plain JSON.
 
     Raises:
-        ValueError: it is something else than data.
+        ValueError: it is not data.
     """
     match value:
         case None | bool() | int() | float():
