@@ -1,1 +1,1 @@
-"""Text becomes values that know where they were written, and a schema that speaks of them."""
+"""Turns text into values that know where they were written, and checks them by a schema."""

@@ -1,6 +1,6 @@
-"""Builds a tree of values from what a YAML parser meets, one call for each, and judges it on the way.
+"""Builds a tree of values from a YAML parser's events, one call for each, and checks them on the way.
 
-Depth, size and aliases are judged before anything is built of them, so a file made to hurt costs nothing.
+Depth, size and aliases are checked before anything is built from them, so a hostile file costs nothing.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from pipeline.errors import Problem, did_you_mean
 from pipeline.record_limits import DEEPEST, check_text
 
 MOST_NODES: Final = 200_000
-# An alias to a long text costs memory where it is written out, so a text weighs more than one value.
+# An alias to a long text costs memory when it is written out, so a long text counts as more than one value.
 _CHARACTERS_PER_NODE = 100
 
 
 class Enough(Exception):
-    """Raised to stop reading, as going on would be pointless or dangerous; the problem is reported."""
+    """Raised to stop reading, as continuing would be pointless or dangerous; the problem is reported."""
 
 
 class LineColumn(NamedTuple):
@@ -32,10 +32,10 @@ class LineColumn(NamedTuple):
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end is not reached yet.
+    """A collection whose end has not been reached yet.
 
-    `key` is the last key of a mapping, and `name` what it says while its value is awaited. A key that was
-    wrong has no name: what it holds is read and dropped. `is_key` marks a collection in place of a key.
+    `key` is the last key of a mapping, and `name` its text while its value is awaited. A wrong key has no name:
+    its value is read and dropped. `is_key` marks a collection in place of a key.
     """
 
     location: LineColumn
@@ -51,7 +51,7 @@ class _Open:
 
 
 class TreeBuilder:
-    """`root` is the tree once all is taken, `problems` what is wrong with it, `warnings` what is doubtful."""
+    """Builds the tree: `root` once all events are taken, with the errors in `problems` and the `warnings`."""
 
     def __init__(self, source: SourceFile, most_nodes: int = MOST_NODES) -> None:
         self.root: Node | None = None
@@ -81,9 +81,9 @@ class TreeBuilder:
         tag: str | None,
         comment: str = "",
     ) -> None:
-        """A word (`plain`), or a text in quotes or as a `block`.
+        """Take a word (`plain`), or a text in quotes or as a `block`.
 
-        `comment` is what stands behind a plain one and may be meant as a part of it.
+        `comment` is a comment behind a plain word that may be meant as part of it.
         """
         self._refuse_tag(tag, location)
         inside = self._open[-1] if self._open else None
@@ -108,7 +108,7 @@ class TreeBuilder:
         )
 
     def start(self, location: LineColumn, *, is_mapping: bool, anchor: str | None, tag: str | None) -> None:
-        """A mapping or a sequence begins."""
+        """Begin a mapping or a sequence."""
         self._refuse_tag(tag, location)
         if len(self._open) >= DEEPEST:
             self._stop(f"nested more than {DEEPEST} levels deep", location)
@@ -128,7 +128,7 @@ class TreeBuilder:
         )
 
     def end(self) -> None:
-        """The innermost mapping or sequence ends."""
+        """End the innermost mapping or sequence."""
         ended = self._open.pop()
         if ended.is_key:
             self._await_value(self._open[-1], None, ended.location)
@@ -137,7 +137,7 @@ class TreeBuilder:
         self._finish(self._node(value, ended.location), ended.weight, ended.anchor, ended.location)
 
     def alias(self, anchor: str, location: LineColumn) -> None:
-        """A value written elsewhere under `anchor` stands here too."""
+        """Repeat here the value that is written elsewhere under `anchor`."""
         inside = self._open[-1] if self._open else None
         if inside and inside.awaits_key:
             self._report("an alias cannot be a key; write the key itself", location)
@@ -171,13 +171,13 @@ class TreeBuilder:
         return Node(value, self._source, *location, *self._key_position(location), block)
 
     def _key_position(self, location: LineColumn) -> LineColumn:
-        """Where the key of a value stands that stands at `location` itself."""
+        """The position of the key of the value at `location`."""
         return self._open[-1].key if self._open and self._open[-1].is_mapping else location
 
     def _finish(self, node: Node, weight: int, anchor: str | None, location: LineColumn) -> None:
         if anchor is not None:
             self._anchors[anchor] = (node, weight)
-        # A collection counted itself when it began and its values as they came.
+        # A collection was counted when it began, and its values as they came.
         if not isinstance(node.value, MappingProxyType | tuple):
             self._count(weight, location)
         self._attach(node, weight)
@@ -211,7 +211,7 @@ class TreeBuilder:
         self.warnings.add(replace(problem, severity="warning"))
 
     def _path(self) -> str:
-        """Where the value that is read now stands in the document."""
+        """The path of the value that is being read."""
         path = [self._step(each) for each in self._open]
         return dotted(tuple(step for step in path if step is not None))
 

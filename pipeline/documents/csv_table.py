@@ -15,7 +15,7 @@ from pipeline.errors import InvalidInput, Problem, counted
 
 LARGEST: Final = 64 << 20
 SEPARATORS: Final = (",", ";", "\t")
-# The header is looked for in as much of the file, once for each separator.
+# The header must end within so much of the file, which is read once for each separator.
 _LONGEST_HEADER = 4 << 20
 _EXCEL_HINT = re.compile(r"[\"']?sep=.?[\"']?", re.IGNORECASE)
 
@@ -44,17 +44,17 @@ class CsvTable:
 def read_csv(
     source: SourceFile, separator: str | None, expected: Collection[str]
 ) -> tuple[CsvTable, list[Problem]]:
-    """The table of a CSV file, and what is wrong with it; the records that are wrong are left out.
+    """Read the table of a CSV file, and its problems; wrong records are left out.
 
-    A missing `separator` follows from the header: the one that makes the most `expected` columns of it, or else the
-    most columns.
+    Without `separator`, the header decides: the one that gives the most `expected` columns, or else the most
+    columns.
 
     Raises:
-        InvalidInput: it is no table at all.
+        InvalidInput: it is not a table at all.
     """
     if left_by_git := conflicts(source):
         raise InvalidInput(left_by_git)
-    first = source.text.partition("\n")[0].strip()  # not all the lines of a large file for one
+    first = source.text.partition("\n")[0].strip()  # without splitting all lines of a large file
     if _EXCEL_HINT.fullmatch(first):
         advice = "delete the line; the separator is found without it, or named by 'delimiter'"
         raise InvalidInput(source.problem(f"'{first}' is a hint for Excel, not the header: {advice}"))
@@ -88,7 +88,7 @@ def read_csv(
 
 
 def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
-    """The records that are not blank; equal cells are one text, as columns repeat a colour or a category."""
+    """The records that are not blank; equal cells share one text, as columns repeat a colour or a category."""
     known: dict[str, str] = {}
     lines = csv.reader(io.StringIO(source.text), strict=True, delimiter=separator)
     while True:
@@ -105,7 +105,7 @@ def _records(source: SourceFile, separator: str) -> Iterator[Record | Problem]:
 
 
 def _separator(source: SourceFile, expected: Collection[str]) -> str:
-    """The known separator that the header is written with; the comma where there is just one column."""
+    """The known separator that the header uses; the comma if there is just one column."""
 
     def fit(separator: str) -> tuple[int, int]:
         names = _first_record(source, separator)

@@ -1,4 +1,4 @@
-"""Reads JSON that may come from a stranger: what could be meant in two ways, or not be written again, is refused."""
+"""Reads JSON that may come from a stranger: refuses what is ambiguous or could not be written again."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pipeline import record_limits
 from pipeline.errors import InvalidInput, Position, Problem
 from pipeline.json_values import Json
 
-# A backslash that is escaped itself begins no escape, and two halves of a pair are one character.
+# An escaped backslash begins no escape, and the two halves of a surrogate pair are one character.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPES = re.compile(rf"\\(?:u{_HIGH}\\u{_LOW}|u([0-9a-fA-F]{{4}})|.)", re.DOTALL)
 _WHOLE_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|\d+[.eE][\d.eE+-]*|(\d+)', re.DOTALL)
@@ -18,10 +18,10 @@ _CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 
 
 def parse_json(text: str, name: str) -> Json:
-    """The value of a JSON text; `name` is the one for messages.
+    """The value of a JSON text; `name` is its name in messages.
 
     Raises:
-        InvalidInput: it is not JSON, names one key twice, holds what is no number, or is nested too deep.
+        InvalidInput: it is not JSON, repeats a key, holds NaN or an infinity, or is nested too deep.
     """
     try:
         parsed: Json = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
@@ -36,7 +36,7 @@ def parse_json(text: str, name: str) -> Json:
                 name, f"a number of {digits:,} digits is larger than any record has", *_position(text, at)
             )
         _refuse(name, f"not valid JSON: {error}", *_position(text, _first_constant(text)))
-    # Only an escape can name what is no character.
+    # Only an escape can spell a code point that is no character.
     may_hold_any = "\\u" in text
     level, depth = [parsed], 0
     while level:
@@ -51,7 +51,7 @@ def parse_json(text: str, name: str) -> Json:
 
 
 def _first_unstorable(text: str) -> int:
-    """Where the first escape stands that is NUL or half of a surrogate pair; 0 where there is none."""
+    """The offset of the first escape that is NUL or half of a surrogate pair; 0 if there is none."""
     for found in _ESCAPES.finditer(text):
         if found[1] is not None and not record_limits.is_storable(chr(int(found[1], 16))):
             return found.start()
@@ -59,12 +59,12 @@ def _first_unstorable(text: str) -> int:
 
 
 def _first_constant(text: str) -> int:
-    """Where the first number stands that is none; 0 where there is none."""
+    """The offset of the first NaN or infinity; 0 if there is none."""
     return next((found.start() for found in _CONSTANTS.finditer(text) if found[1] is not None), 0)
 
 
 def _first_long_number(text: str) -> tuple[int, int]:
-    """Where the first whole number stands that has more digits than Python reads, and how many; 0, 0 without one."""
+    """The offset of the first whole number with more digits than Python reads, and their number; 0, 0 if none."""
     most = sys.get_int_max_str_digits()
     for found in _WHOLE_NUMBERS.finditer(text):
         if most and found[1] is not None and len(found[1]) > most:

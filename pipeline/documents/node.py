@@ -13,7 +13,7 @@ from typing import Union
 from pipeline.errors import Position, Problem, Severity
 from pipeline.json_values import Json
 
-# A line is quoted to this length, or so much beyond the column in question; what lies too far out is not quoted.
+# A line is quoted up to this length, or so far beyond the column in question; a column too far out is not quoted.
 _LONGEST_QUOTE = 160
 _QUOTED_BEYOND = 80
 _FARTHEST_QUOTE = 10_000
@@ -23,7 +23,7 @@ _FARTHEST_QUOTE = 10_000
 class SourceFile:
     """One file that was read: a YAML file, a prompt or a CSV.
 
-    `path` is its real path, `name` the one for messages. `text` has LF for every line end and no byte order
+    `path` is its real path, `name` its name in messages. `text` has LF for every line end and no byte order
     mark, so that a checkout on another system reads the same.
     """
 
@@ -36,11 +36,11 @@ class SourceFile:
         return self.text.split("\n")
 
     def raw_line(self, number: int) -> str:
-        """Line `number`, counted from 1, whole; empty where there is none."""
+        """The whole line `number`, counted from 1; empty if there is none."""
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
     def line(self, number: int, column: int = 1) -> str:
-        """Line `number`, cut so that `column` is seen; empty where that is too far out."""
+        """Line `number`, cut so that `column` is visible; empty if the column is too far out."""
         line = self.raw_line(number)
         if column > _FARTHEST_QUOTE:
             return ""
@@ -48,7 +48,7 @@ class SourceFile:
         return line if len(line) <= limit else f"{line[:limit]}…"
 
     def problem(self, message: str, line: int = 1, column: int = 1, path: str = "") -> Problem:
-        """An error at this position of the file, its line quoted."""
+        """An error at this position of the file, with its line quoted."""
         return Problem(message, Position(self.name, line, column), path, source=self.line(line, column))
 
     def problem_at(self, offset: int, message: str) -> Problem:
@@ -59,7 +59,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where something was written, kept for problems that show long after it was read."""
+    """Where something was written, kept for problems that are found long after it was read."""
 
     source: SourceFile
     line: int
@@ -97,8 +97,8 @@ NodeValue = Union[Scalar, Mapping[str, "Node"], tuple["Node", ...]]  # noqa: UP0
 class Node:
     """One value with the position where it was written. Lines and columns count from 1.
 
-    `key_line` and `key_column` are where its key stands if it is in a mapping, else where it does itself.
-    A `block` is a text whose own lines begin below `line` (`|` and `>`).
+    `key_line` and `key_column` are the position of its key if it is in a mapping, else its own. A `block` is a
+    text whose own lines begin below `line` (`|` and `>`).
     """
 
     value: NodeValue
@@ -116,11 +116,11 @@ class Node:
 
     @property
     def key_position(self) -> Position:
-        """Where its key begins, or the value where it has none."""
+        """Where its key begins, or the value if it has none."""
         return Position(self.source.name, self.key_line, self.key_column)
 
     def child(self, step: str | int) -> "Node | None":
-        """The value under a key, or at an index; None where there is none."""
+        """The value under a key, or at an index; None if there is none."""
         match self.value:
             case Mapping() if isinstance(step, str):
                 return self.value.get(step)
@@ -130,7 +130,7 @@ class Node:
                 return None
 
     def plain(self) -> Json:
-        """The value without positions. Its size is bounded, as the reader bounds what aliases expand to."""
+        """The value without positions. Its size is limited, as the reader limits what aliases expand to."""
         match self.value:
             case Mapping():
                 return {key: node.plain() for key, node in self.value.items()}
@@ -142,7 +142,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A tree, of one file or merged from several. `warnings` are what is doubtful about how it is written.
+    """A tree, of one file or merged from several. `warnings` are about how it is written.
 
     `bases` are the real paths of the files that were merged into it.
     """
@@ -152,7 +152,7 @@ class Document:
     bases: tuple[Path, ...] = ()
 
     def node(self, *path: str | int) -> Node | None:
-        """The value at `path`: keys and indexes from the root down. None where there is none."""
+        """The value at `path`: keys and indexes from the root down. None if there is none."""
         node: Node | None = self.root
         for step in path:
             if node is None:
@@ -171,7 +171,7 @@ class Document:
         at_key: bool = False,
         severity: Severity = "error",
     ) -> Problem:
-        """A problem with the value at `path`, or with its key; if missing, with what is around it."""
+        """A problem with the value at `path`, or with its key; if it is missing, with the value around it."""
         node = self._nearest(path)
         position = node.key_position if at_key else node.position
         quoted = node.source.line(position.line, position.column)
@@ -208,9 +208,9 @@ def dotted(path: tuple[str | int, ...]) -> str:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """`over` laid on `base`: mappings merge, anything else replaces, and a null removes the key.
+    """Merge `over` over `base`: mappings merge, anything else replaces, and a null removes the key.
 
-    Every value keeps the file and the position where it was written; a merged mapping has those of `over`.
+    Every value keeps its file and position; a merged mapping has those of `over`.
     """
     if not (isinstance(base.value, Mapping) and isinstance(over.value, Mapping)):
         return over
@@ -231,10 +231,10 @@ def merge(base: Node, over: Node) -> Node:
 
 
 def text_position(node: Node, line_in_text: int) -> Position:
-    """Where line `line_in_text` (from 1) of a text stands in the file.
+    """The position in the file of line `line_in_text` (from 1) of a text.
 
-    Exact for a `|` text; for a `>` text the first of the lines that were folded into that one; a text in
-    quotes stands where it begins.
+    Exact for a `|` text; for a `>` text, the first of the lines that were folded into that one; for a text in
+    quotes, where it begins.
     """
     if not node.block:
         return node.position

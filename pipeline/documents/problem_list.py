@@ -1,6 +1,6 @@
-"""Many problems of one input: the first are listed, and the others are counted.
+"""Many problems of one input: the first are listed, the others counted.
 
-A table with the wrong separator has as many problems as rows. What is left out is always said.
+A table with the wrong separator has as many problems as rows. The number left out is always reported.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,19 +13,19 @@ MOST_LISTED = 100
 
 @dataclass(slots=True)
 class ProblemList:
-    """Problems as they are found; only those that are listed are kept."""
+    """Collects problems; keeps only those that will be listed."""
 
     number: int = 0
     _first: list[Problem] = field(default_factory=list)
 
     def add(self, problem: Problem) -> None:
-        """Keep or count one more."""
+        """Keep a problem, or only count it."""
         self.number += 1
         if len(self._first) < MOST_LISTED:
             self._first.append(problem)
 
     def listed(self) -> list[Problem]:
-        """What is to be reported."""
+        """The problems to report."""
         return listed(self._first, self.number)
 
 
@@ -40,5 +40,5 @@ def listed(first: Sequence[Problem], number: int) -> list[Problem]:
 
 
 def number_of(severity: Severity, problems: Iterable[Problem]) -> int:
-    """How many errors or warnings there are, with those that are not listed."""
+    """The number of errors or warnings, including those that are not listed."""
     return sum(each.unlisted or 1 for each in problems if each.severity == severity)

@@ -1,7 +1,7 @@
 """The meaning of unquoted YAML words: the core rules of YAML 1.2, narrowed to what JSON holds and people mean.
 
-`no`, `on`, `12:30` and `2026-02-31` are text. What would be read as something else than it looks like (`007`,
-a number of thirty digits, `.nan`) is refused, with the way to say what is meant.
+`no`, `on`, `12:30` and `2026-02-31` are text. A word whose value would not be what it looks like (`007`, a
+number of thirty digits, `.nan`) is refused, with advice on how to write what is meant.
 """
 
 import math
@@ -21,26 +21,26 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-# All that is no text begins with one of these, so the first character decides for most words.
+# Every word that is not text begins with one of these, so the first character decides for most words.
 _FIRST = frozenset("-+.0123456789~ntfNTF")
 
 
 class SpelledInt(int):
-    """A whole number that reads otherwise in a text than it was written: `+5` as 5. It counts as any other.
+    """A whole number that a text spells differently than it was written: `+5` as 5. Otherwise like any other.
 
-    `location` is where it was written, None where that is no file.
+    `location` is where it was written; None if that is not a file.
     """
 
     spelling: str = ""
     location: Location | None = None
 
     def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        # Only the reader's own copy says where it was written.
+        # Only the reader's own copy needs its location.
         return int, (int(self),)
 
 
 class SpelledFloat(float):
-    """A number with a fraction that reads otherwise than it was written: `19.90` as 19.9."""
+    """A number with a fraction that a text spells differently than it was written: `19.90` as 19.9."""
 
     spelling: str = ""
     location: Location | None = None

@@ -1,4 +1,4 @@
-"""Checks documents by the packaged JSON Schemas; every problem with its position, in words for people."""
+"""Checks documents by the packaged JSON Schemas; reports every problem with its position, in words for people."""
 
 import json
 from functools import lru_cache
@@ -10,7 +10,7 @@ from pipeline.documents.schema_compiler import Check, compile_schema
 from pipeline.errors import Problem
 from pipeline.json_values import Json
 
-# What is read is checked by these; what commands print with `--format json` is described by the others.
+# These check what is read; the others describe what commands print with `--format json`.
 CHECKED: Final = ("campaign", "results", "plan", "catalog", "decisions")
 NAMES: Final = (
     *CHECKED,
@@ -26,12 +26,12 @@ NAMES: Final = (
     "merge",
     "templates",
 )
-# In a wheel they lie in the package, in a checkout beside it.
+# In a wheel they are inside the package, in a checkout beside it.
 _FOLDERS = (Path(__file__).parents[1] / "schemas", Path(__file__).parents[2] / "schemas")
 
 
 def text(name: str) -> str:
-    """A packaged schema, as its file says it.
+    """The text of a packaged schema.
 
     Raises:
         KeyError: there is none of this name.
@@ -49,7 +49,7 @@ def available() -> list[str]:
 
 
 def load(name: str) -> dict[str, Json]:
-    """A packaged schema, read.
+    """A packaged schema, parsed.
 
     Raises:
         KeyError: there is none of this name.
@@ -59,11 +59,11 @@ def load(name: str) -> dict[str, Json]:
 
 
 def check(document: Document, schema_name: str) -> list[Problem]:
-    """Every way in which a document does not fit its schema, in the order of their positions."""
+    """Every way in which a document violates its schema, in the order of their positions."""
     plain = document.root.plain()
     if is_valid(plain, schema_name):
         return []
-    # The schema library is slow to import, and only needed where there is something to explain.
+    # The schema library is slow to import, and only needed to explain problems.
     from pipeline.documents.schema_findings import findings, make_validator
 
     problems = [
@@ -74,7 +74,7 @@ def check(document: Document, schema_name: str) -> list[Problem]:
 
 
 def check_json(instance: Json, schema_name: str) -> list[str]:
-    """Check a value that was read from JSON: each message begins with its path."""
+    """Check a value that was read from JSON; each message begins with a path."""
     if is_valid(instance, schema_name):
         return []
     from pipeline.documents.schema_findings import findings, make_validator
@@ -84,7 +84,7 @@ def check_json(instance: Json, schema_name: str) -> list[str]:
 
 
 def is_valid(instance: Json, schema_name: str) -> bool:
-    """Whether it is valid by the schema, without a word of why not."""
+    """Whether it is valid by the schema, without an explanation."""
     return _compiled(schema_name)(instance)
 
 

@@ -1,7 +1,7 @@
-"""A JSON Schema as one plain function that says whether a value fits, and nothing of why not.
+"""Compiles a JSON Schema into one plain function that says whether a value is valid, but not why not.
 
 The schema library explains what is wrong, but takes a quarter of a second to import and is ten times slower than
-these functions. Most values fit, and then there is nothing to explain. A property test holds both to one answer.
+these functions. Most values are valid and need no explanation. A property test checks that both agree.
 """
 
 import re
@@ -24,10 +24,10 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def compile_schema(schema: Schema, root: Schema | None = None) -> Check:
-    """The function that says whether a JSON value fits `schema`, a part of `root` where that is given.
+    """The function that says whether a JSON value is valid by `schema`, which is a part of `root` if that is given.
 
     Raises:
-        ValueError: it uses what is not known here, which must not be passed over.
+        ValueError: it uses a keyword that is not supported here, and must not be ignored.
     """
     return _Compiler(schema if root is None else root).check(schema)
 
@@ -44,18 +44,18 @@ class _Compiler:
         for keyword, rule in schema.items():
             if keyword not in _KEYWORDS:
                 raise ValueError(f"the keyword '{keyword}' is not known")
-            # The keywords that share a maker are one check.
+            # Keywords that share a maker become one check.
             makers.setdefault(_KEYWORDS[keyword], rule)
         return _all([made for make, rule in makers.items() if (made := make(self, rule, schema)) is not None])
 
     def annotation(self, _rule: object, _schema: Mapping[str, Any]) -> None:
-        """Only for people, or read by a neighbouring keyword."""
+        """A keyword that is only for people, or read by a neighbouring keyword."""
 
     def reference(self, target: str, _schema: Mapping[str, Any]) -> Check:
         schema = _found(self._root, target)
 
         def is_valid(value: Any) -> bool:
-            # Compiled when a value comes: a schema may refer to itself, and much of it is about what is not there.
+            # Compiled on first use: a schema may refer to itself, and most documents use little of it.
             if target not in self._referred:
                 self._referred[target] = self.check(schema)
             return self._referred[target](value)
@@ -146,21 +146,21 @@ def _type(named: str | list[str]) -> Check:
     types = tuple(kind for name in names for kind in _TYPES[name])
     if bool in types or int not in types:
         return lambda value: isinstance(value, types)
-    # To Python, true and false are whole numbers.
+    # In Python, true and false are integers.
     return lambda value: isinstance(value, types) and not isinstance(value, bool)
 
 
 def _enumeration(values: Sequence[Any]) -> Check:
     if any(isinstance(each, list | dict) for each in values):
         raise ValueError("a list or a mapping as a constant is not supported")
-    # 1 is 1.0, and true is not 1.
+    # 1 equals 1.0, but true does not equal 1.
     return lambda value: any(
         value == each and isinstance(value, bool) == isinstance(each, bool) for each in values
     )
 
 
 def _pattern(rule: str) -> Check:
-    # Compiled when there is something to match, as most of a schema's patterns are about what a document has not.
+    # Compiled on first use, as most of a schema's patterns are for values that a document does not have.
     pattern = cache(lambda: re.compile(rule))
     return _text(lambda value: pattern().search(value) is not None)
 
@@ -178,7 +178,7 @@ _Maker = Callable[[_Compiler, Any, Mapping[str, Any]], Check | None]
 
 
 def _alone(make: Callable[[Any], Check]) -> _Maker:
-    """A maker for keywords whose own value says all."""
+    """A maker for keywords that depend on no other keyword."""
     return lambda _compiler, rule, _schema: make(rule)
 
 

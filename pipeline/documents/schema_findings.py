@@ -1,6 +1,6 @@
-"""Finds what is wrong with a value by a JSON Schema, with the schema library.
+"""Finds the problems of a value by a JSON Schema, with the schema library.
 
-It reads no other schema than ours: the registry is empty, so a reference that leads elsewhere is not followed.
+It reads only our own schemas: the registry is empty, so no reference to another schema is followed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,13 +18,13 @@ _Errors = Iterator[jsonschema.ValidationError]
 
 
 def findings(instance: Json, validator: jsonschema.Draft202012Validator) -> list[SchemaProblem]:
-    """The problems of `instance`, each once, and no more than anyone would read."""
+    """The problems of `instance`, each once, and no more of them than anyone would read."""
     found: dict[SchemaProblem, None] = {}
     try:
         for finding in _explained(validator.iter_errors(instance)):
             found[finding] = None
             if len(found) >= _MOST_PROBLEMS:
-                # To find them all takes the library minutes in a large document.
+                # In a large document, the library takes minutes to find them all.
                 found[SchemaProblem((), "too many problems: checking stops here, and there may be more")] = (
                     None
                 )
@@ -40,10 +40,10 @@ def _explained(errors: Iterable[jsonschema.ValidationError]) -> Iterator[SchemaP
 
 
 def make_validator(schema: dict[str, Json]) -> jsonschema.Draft202012Validator:
-    """A validator that fetches nothing, and to which 1.0 is no integer, as our readers keep it a float.
+    """A validator that fetches nothing, and for which 1.0 is not an integer, as our readers keep it a float.
 
-    Of a list, or of the names in a mapping, it looks at what is wrong only: of a million purchases one may be, and to
-    look at the others takes the library minutes.
+    Of a list, or of the names in a mapping, it validates only the invalid ones: one of a million purchases may be,
+    and the library would take minutes for the others.
     """
     registry: Registry[Any] = Registry()
     checks: dict[int, Check] = {}

@@ -13,7 +13,7 @@ from pipeline.errors import did_you_mean
 
 Path = tuple[str | int, ...]
 
-# What leads calls and money elsewhere is never a manifest's to say, as that may come from a stranger.
+# A manifest may come from a stranger, so it must never set what leads calls or money elsewhere.
 _OF_THE_OPERATOR: Final = frozenset(
     {
         "base_url",
@@ -32,7 +32,7 @@ _OF_THE_OPERATOR: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One thing wrong: where, what, and whether it is the key that is wrong, not its value."""
+    """One problem: where, what, and whether the key is wrong rather than its value."""
 
     path: Path
     message: str
@@ -49,7 +49,7 @@ def explain(error: ValidationError) -> Iterator[SchemaProblem]:
     elif error.validator == "required":
         yield from (SchemaProblem(path, f"missing key '{key}'", at_key=True) for key in _missing_keys(error))
     elif "propertyNames" in error.relative_schema_path and isinstance(error.instance, str):
-        # The library gives the mapping's path; what is wrong is this key of it.
+        # The library gives the path of the mapping; it is this key of it that is wrong.
         yield SchemaProblem((*path, error.instance), f"wrong key: {_say(error)}", at_key=True)
     else:
         yield SchemaProblem(path, _say(error))
@@ -153,7 +153,7 @@ def _explain_branches(error: ValidationError, path: Path) -> Iterator[SchemaProb
                 SchemaProblem((*path, key), _unknown(key, known), at_key=True) for key in sorted(unknown)
             )
             return
-        # The keys that are there show which form was meant.
+        # The keys that are present show which form was meant.
         meant = [errors for errors in meant if not _refused(errors)] or meant
         lacking = [_lacking(errors) for errors in meant]
         if len(meant) > 1 and all(lacking):
@@ -173,7 +173,7 @@ def _is_of_another_form(error: ValidationError) -> bool:
 
 
 def _beside(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
-    """Keys that another form has, and this one not."""
+    """Problems with keys that belong to another form than this one."""
     required = error.schema.get("required", []) if isinstance(error.schema, Mapping) else []
     beside = f" together with '{required[0]}'" if required else " here"
     for key in _surplus_keys(error):
@@ -181,7 +181,7 @@ def _beside(error: ValidationError, path: Path) -> Iterator[SchemaProblem]:
 
 
 def _lacking(errors: list[ValidationError]) -> list[str]:
-    """The keys that a branch wants and the mapping has not."""
+    """The keys that a branch requires and the mapping lacks."""
     top = [error for error in errors if error.validator == "required" and not error.relative_path]
     return [key for error in top[:1] for key in _missing_keys(error)]
 
@@ -195,7 +195,7 @@ def _weight(errors: list[ValidationError]) -> tuple[int, int]:
     return len(_lacking(errors)), len(errors)
 
 
-# The library types what an error carries as anything; here it becomes what its rule makes it.
+# The library types the parts of an error as `Any`; here each gets the type that its rule implies.
 
 
 def _properties(schema: object) -> Mapping[str, object]:

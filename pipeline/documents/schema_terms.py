@@ -1,4 +1,4 @@
-"""Short words for what a schema wants and what a value is, as messages use them."""
+"""Short words for what a schema expects and what a value is, for use in messages."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -19,7 +19,7 @@ _PLURALS: Final = {
     "object": "mappings",
     "array": "lists",
 }
-# By the pattern of a text, what it stands for: nobody should have to read the pattern.
+# What the pattern of a text stands for: nobody should have to read the pattern.
 FORMS: Final[Mapping[str, str]] = {
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$": "a name of letters, digits, - and _",
     r"^[a-z][a-z0-9_-]*$": "the name of a provider: lower-case letters, digits, - and _",
@@ -42,7 +42,7 @@ _LONGEST_VALUE = 40
 
 
 def wanted(schema: object) -> str:
-    """Describe what a schema wants, in a few words."""
+    """Describe what a schema expects, in a few words."""
     if not isinstance(schema, Mapping):
         return "something else"
     if "const" in schema:
@@ -77,7 +77,7 @@ def found(instance: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A plain value as it is quoted, cut where it is long."""
+    """A plain value as messages quote it, cut if it is long."""
     match value:
         case str():
             return f"'{cut(value)}'"
@@ -92,7 +92,7 @@ def shown(value: object) -> str:
 
 
 def cut(text: str) -> str:
-    """A text, cut where it is long."""
+    """A text, cut if it is long."""
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

@@ -1,4 +1,4 @@
-"""JSON spells what is beyond U+FFFF as two escapes, half of the character each, which YAML's parser refuses."""
+"""Joins surrogate pairs: JSON spells a character beyond U+FFFF as two escapes, which YAML's parser refuses."""
 
 import json
 import re
@@ -6,15 +6,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-# A backslash that is escaped itself begins no escape.
+# An escaped backslash begins no escape.
 _ESCAPES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
-# `\ud83d\udc4d` has so many characters more than `\U0001f44d`.
+# `\ud83d\udc4d` is so many characters longer than `\U0001f44d`.
 _SHORTER_BY = 2
 
 
 class JoinedPairs:
-    """`text` as YAML's parser takes it, and where that is shorter than what was written."""
+    """`text` as YAML's parser accepts it, and where it is shorter than what was written."""
 
     def __init__(self, written: str) -> None:
         self.text = written
@@ -23,7 +23,7 @@ class JoinedPairs:
             self._join(written)
 
     def column(self, line: int, column: int) -> int:
-        """Where a character of `text` was written; lines and columns count from 0."""
+        """The column at which a character of `text` was written; lines and columns count from 0."""
         return column + _SHORTER_BY * bisect_right(self._ends.get(line, ()), column)
 
     def _join(self, written: str) -> None:
@@ -46,17 +46,17 @@ class JoinedPairs:
 
 
 def joined_pair(high: str, low: str) -> str:
-    """The one escape that YAML has for the character whose halves are these."""
+    """YAML's single escape for the character with these halves."""
     return f"\\U{0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00:08x}"
 
 
 def join_pairs(quoted: str) -> str:
-    """A text in double quotes as YAML's parser takes it."""
+    """A text in double quotes as YAML's parser accepts it."""
     return _ESCAPES.sub(lambda found: joined_pair(found[1], found[2]) if found[1] else found[0], quoted)
 
 
 def _is_json(text: str) -> bool:
-    """Whether each backslash stands in a text in double quotes, where alone it means anything."""
+    """Whether it is JSON, so that each backslash is inside double quotes: only there does one begin an escape."""
     if text.lstrip()[:1] not in ("{", "["):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Reading text files: bytes from a stranger become text, or a problem with its position."""
+"""Reads text files: turns bytes from a stranger into text, or into a problem with its position."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ from pipeline.errors import InvalidInput, Position, Problem
 
 MANIFEST_LIMIT = 2 << 20
 
-# Tab and line feed are the only control characters that a text needs; the last two are no characters at all.
+# Tab and line feed are the only control characters that a text needs; the last two are not characters at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _OURS = re.compile("^<{7}(?: |$)", re.MULTILINE)
 _THEIRS = re.compile("^>{7}(?: |$)", re.MULTILINE)
 
 
 def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFile:
-    """Read a text file of at most `limit` bytes; `name` is the one for messages.
+    """Read a text file of at most `limit` bytes; `name` is its name in messages.
 
     Raises:
         InvalidInput: missing, not a regular file, unreadable, too large, not UTF-8, or with control
@@ -30,7 +30,7 @@ def read_source(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> SourceFil
     except IsADirectoryError:
         raise InvalidInput(Problem("this is a folder, expected a file", Position(name))) from None
     except OSError as error:
-        # What could be opened has no reason of the system's: a folder, a pipe or a device.
+        # A folder, a pipe or a device can be opened, so the system gives no reason.
         reason = error.strerror or (
             "this is a folder, expected a file" if path.is_dir() else "not a regular file"
         )
@@ -67,7 +67,7 @@ def decode(content: bytes, path: Path, name: str) -> SourceFile:
 def conflicts(source: SourceFile) -> list[Problem]:
     """The merge conflicts that git left in a file: one problem for each, at the line where it begins."""
     if "<<<<<<<" not in source.text and ">>>>>>>" not in source.text:
-        return []  # found at once, also of a large table
+        return []  # a quick test, even for a large table
     message = "an unresolved merge conflict; keep one side and delete the lines <<<<<<<, =======, >>>>>>>"
     found = list(_OURS.finditer(source.text)) or list(_THEIRS.finditer(source.text))
     return listed([source.problem_at(each.start(), message) for each in found[:MOST_LISTED]], len(found))

@@ -1,4 +1,4 @@
-"""Values of a document: read leniently, each with the position that a problem with it is reported at."""
+"""Values of a document: read leniently, each with the position at which its problems are reported."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline.documents.node import Location, Node, dotted
 class Value:
     """A node with its path from the root.
 
-    What has the wrong type reads as absent: the schema has reported it, and the rest can still be judged.
+    A value of the wrong type reads as absent: the schema has reported it, and the rest can still be checked.
     """
 
     node: Node
@@ -32,7 +32,7 @@ class Value:
         )
 
     def get(self, key: str) -> "Value | None":
-        """The value under `key`; None where it is missing or null."""
+        """The value under `key`; None if it is missing or null."""
         child = self.node.child(key)
         return None if child is None or child.value is None else Value(child, (*self.path, key))
 

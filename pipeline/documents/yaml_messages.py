@@ -1,4 +1,4 @@
-"""Messages of the YAML reader: a syntax error in plain words, with its usual cause and cure."""
+"""Messages of the YAML reader: a syntax error in plain words, with its usual cause and remedy."""
 
 import re
 
@@ -9,7 +9,7 @@ _LONGEST = 60
 _LONGEST_KEY = 1024
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 
-# What libyaml says, or PyYAML's own parser, and what it means; the first that fits.
+# Messages of libyaml or of PyYAML's own parser, and what they mean; the first match counts.
 _MEANINGS = (
     (
         "mapping values are not allowed",
@@ -41,18 +41,18 @@ _MEANINGS = (
     ("nesting depth", "nested too deep"),
     ("incompatible YAML", "this version of YAML is unknown; leave the %YAML line out"),
 )
-# These come with the position where something was opened, which helps more than where its end was missed.
+# For these, the position of the opening bracket or quote helps more than where its end is missing.
 _OPENED = ("unexpected end of stream", "could not find expected ':'", "',' or ']'", "',' or '}'")
 _UNQUOTED_TEMPLATE = re.compile(r"(?:^\s*|[:\-,\[{]\s+|\[)\{[{%]")
 
 
 def quoted(text: str) -> str:
-    """`text` between quotes, cut where it is long."""
+    """`text` in quotes, cut if it is long."""
     return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}…'"
 
 
 def explain(problem: str, line: str, column: int) -> str:
-    """Translate a parser's complaint about `line` for the author of the file."""
+    """Translate a parser's message about `line` for the author of the file."""
     if _UNQUOTED_TEMPLATE.search(line):
         return 'a text that begins with a template needs quotes around all of it: "{{ … }} …"'
     if "cannot start any token" in problem:
@@ -82,7 +82,7 @@ def collection_as_key(line: str, column: int) -> str:
 
 
 def foreign_line_breaks(source: SourceFile) -> list[Problem]:
-    """Characters that end a line in one version of YAML and not in the other."""
+    """Report characters that end a line in one version of YAML but not in the other."""
     message = (
         "a Unicode line separator (U+{:04X}), which YAML's versions read differently; write a line break"
     )

@@ -1,6 +1,6 @@
 """Reads YAML that may come from a stranger: every value with its position, or every problem that can be named.
 
-This is the only module that knows the YAML library, and it takes nothing from it but the parser's events.
+This is the only module that uses the YAML library, and it uses nothing of it but the parser's events.
 """
 
 from pathlib import Path
@@ -17,22 +17,22 @@ from pipeline.errors import InvalidInput, Problem
 from pipeline.json_values import Json
 from pipeline.record_limits import check_text
 
-# The C parser comes with PyYAML's wheels; without it reading is ten times slower, and the same.
+# The C parser comes with PyYAML's wheels; without it, reading gives the same result ten times slower.
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _MORE_TEXT = "expected one value, found more text after the quotes"
-# What either parser says of an escape that is wrong, in its own spelling.
+# The words with which either parser reports a wrong escape, misspelling included.
 _OF_ESCAPES = ("escape", "hexdecimal")
 _TAG = "tag:yaml.org,2002:"
 
 
 def read_yaml(path: Path, name: str, limit: int = MANIFEST_LIMIT) -> Document:
-    """Read a YAML file of at most `limit` bytes; `name` is the one for messages.
+    """Read a YAML file of at most `limit` bytes; `name` is its name in messages.
 
     Raises:
-        InvalidInput: it cannot be read, or is no YAML that we take; with every problem found.
+        InvalidInput: it cannot be read, or is not YAML that we accept; with every problem found.
     """
-    # A file that may be larger may hold more.
+    # A larger file may hold more values.
     return _parse(read_source(path, name, limit), max(MOST_NODES, limit // 8))
 
 
@@ -40,7 +40,7 @@ def parse_yaml(text: bytes | str, source: SourceFile) -> Node:
     """The one document in `text`; `source` has its path and name for messages.
 
     Raises:
-        InvalidInput: it is no YAML that we take; with every problem found.
+        InvalidInput: it is not YAML that we accept; with every problem found.
     """
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return _parse(decode(content, source.path, source.name), MOST_NODES).root
@@ -58,11 +58,11 @@ def _parse(source: SourceFile, most_nodes: int) -> Document:
         pass
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, source)
-        # What was wrong on this line already is the likely cause.
+        # A problem that was reported on this line already is the likely cause.
         if all(earlier.source != problem.source for earlier in builder.problems):
             builder.problems.append(problem)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # PyYAML's own parser lets some bad escapes through as errors of another family.
+        # PyYAML's own parser raises errors of other types for some bad escapes.
         builder.problems.append(source.problem(f"this is not YAML: {error}"))
     root = builder.root
     if builder.problems:
@@ -101,8 +101,8 @@ def _take(event: yaml.Event, builder: TreeBuilder, source: SourceFile, pairs: Jo
 
 
 def _comment_behind(line: str, at: int) -> str:
-    """The comment behind a plain scalar that ends at `at`, if no blank says that it is meant as one."""
-    # Character by character, as the rest of a line is long where a file is one line.
+    """The comment behind a plain scalar that ends at `at`, if no blank shows that it is meant as a comment."""
+    # Character by character, as the rest of the line is long if the file is a single line.
     while line[at : at + 1] in (" ", "\t"):
         at += 1
     is_meant = line[at + 1 : at + 2] in ("", " ", "\t", "#")
@@ -120,7 +120,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceFile) -> Problem:
 
 
 def read_scalar(text: str) -> Scalar:
-    """The value of one YAML scalar, as `--var x=5` gives it: in quotes, a word, or else plain text.
+    """The value of one YAML scalar, as in `--var x=5`: in quotes, a word, or else plain text.
 
     Raises:
         ValueError: a number that cannot be kept, a text that cannot be sent, or quotes that do not match.
@@ -155,7 +155,7 @@ def _scalar_problem(error: Exception) -> str:
 
 
 def dump_yaml(value: Json) -> str:
-    """`value` as YAML in block style, keys in their order; `read_yaml` gives the same value back."""
+    """`value` as YAML in block style, keys in their order; `read_yaml` returns the same value."""
     text: str = yaml.serialize(_yaml_node(value), Dumper=_DUMPER, allow_unicode=True, width=110)
     return text
 
@@ -176,14 +176,14 @@ def _yaml_node(value: Json) -> yaml.Node:
         case int():
             return yaml.ScalarNode(f"{_TAG}int", str(value))
         case float():
-            # Older readers know a number with an exponent by its point only.
+            # Older readers recognise a number with an exponent only by its decimal point.
             digits, exponent, power = repr(value).partition("e")
             digits += "" if "." in digits else ".0"
             return yaml.ScalarNode(f"{_TAG}float", digits + exponent + power)
 
 
 def _stays_text(text: str) -> bool:
-    """Whether `text` can stand without quotes as far as our own rules go; the library knows its own."""
+    """Whether our own rules allow `text` without quotes; the library applies its own rules as well."""
     try:
         return resolve(text) == text and text.isprintable()
     except ValueError:

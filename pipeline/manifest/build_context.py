@@ -24,9 +24,9 @@ _BRACES = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
 
 @dataclass(slots=True)
 class Context:
-    """A campaign while it is built. `names` are those that its texts use so far, `read` the files that it refers to.
+    """A campaign while it is built. `names` are those that its texts use so far, `read` the files that it names.
 
-    `cut_short` are kinds of things, such as `prompt`, of which some could not be read: a missing one may be among them.
+    `cut_short` are kinds of things, such as `prompt`, of which some could not be read: a missing one may be there.
     """
 
     root: Path
