@@ -1,4 +1,4 @@
-"""The port behind the output folder: a store of files, in a folder of this machine or in an object store."""
+"""The interface behind the output folder: a store of files, in a local folder or in an object store."""
 
 import hashlib
 import time
@@ -14,7 +14,7 @@ from pipeline.schemes import OutputLocation
 
 
 class NotOurs(Unfinished):
-    """Something lies where a result should go that this campaign did not make; it is left alone."""
+    """A file that this campaign did not make is in the place of a result; it is left alone."""
 
 
 class Stamp(NamedTuple):
@@ -25,7 +25,7 @@ class Stamp(NamedTuple):
 
 
 class Upload(NamedTuple):
-    """A file of this machine that is whole, where it is to lie, and its SHA-256 in hex."""
+    """A complete local file, the path at which to store it, and its SHA-256 in hex."""
 
     temporary: Path
     path: str
@@ -34,7 +34,7 @@ class Upload(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as the server describes it. `sha256` is in hex, None where the server keeps none or was not asked."""
+    """An object as the server describes it. `sha256` is in hex; None if the server has none or was not asked."""
 
     bytes: int
     etag: str
@@ -43,85 +43,85 @@ class StoredObject:
 
     @property
     def stamp(self) -> Stamp:
-        """Its time has whole seconds; the rest of a stamp is made from its tag, which follows the bytes."""
+        """Its time has only whole seconds, so the rest is made from its ETag, which depends on the bytes."""
         digits = int(hashlib.sha256(self.etag.encode()).hexdigest()[:8], 16)
         return Stamp(self.bytes, self.modified * 10**9 + digits % 10**9)
 
 
 Sending = Callable[[], Mapping[str, StoredObject]]
-# Sends files from wherever it is called, with a folder there for temporary ones: plain data, for any machine.
+# Uploads files from the machine on which it is called, given a folder there for temporary files. Can be pickled.
 Sender = Callable[[Path, Sequence[Upload]], Mapping[str, StoredObject]]
 
 
 class FileStore(Protocol):
-    """Holds files by their path below `location`. It overwrites its own files only.
+    """Stores files by their path below `location`. It overwrites only its own files.
 
-    Each call may raise `Unfinished`, where it cannot be done now, and `InvalidInput`, where it never can.
+    Each call may raise `Unfinished` if it cannot be done now, and `InvalidInput` if it never can.
     """
 
     @property
     def location(self) -> OutputLocation:
-        """Where they lie."""
+        """Where the files are."""
         ...
 
     def assert_writable(self) -> None:
-        """Make sure that files can be put here, before any is bought."""
+        """Make sure, before anything is bought, that files can be stored here."""
         ...
 
     def sync(self) -> None:
-        """Make durable what files are called now."""
+        """Make the current names of the files durable."""
         ...
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Learn what lies at `paths`, which will be asked for one by one."""
+        """Fetch in one go what is known of `paths`, which will be looked up one by one."""
         ...
 
     def stamp(self, path: str) -> Stamp | None:
-        """The stamp of the file at `path`, None where there is none."""
+        """The stamp of the file at `path`; None if there is none."""
         ...
 
     def digest(self, path: str) -> str | None:
-        """The SHA-256 of the file at `path`, or what is the hash of no file; None where no file is."""
+        """The SHA-256 of the file at `path`, or a value that is no hash if it has none; None if there is no file."""
         ...
 
     def is_taken(self, path: str) -> bool:
-        """Whether anything lies at `path`."""
+        """Whether anything is at `path`."""
         ...
 
     def temporary_folder(self, path: str) -> Path:
-        """The folder of this machine for the temporary files of what is to lie at `path`."""
+        """The local folder for the temporary files of the file to be stored at `path`."""
         ...
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
-        """A call that sends files ahead, in any thread or process; None where `put` is quick enough.
+        """A call that uploads files ahead, in any thread or process; None if `put` is quick enough.
 
-        It returns what lies at each path then, which is passed to `sent`.
+        It returns what is at each path afterwards, which is passed to `sent`.
         """
         ...
 
     @property
     def sender(self) -> Sender | None:
-        """A call that sends files from another machine; None where they are put from this one."""
+        """A call that uploads files from another machine; None if they must be put from this one."""
         ...
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:
-        """Note the outcome of files that were sent ahead."""
+        """Note the outcome of files that were uploaded ahead."""
         ...
 
     def put(self, upload: Upload) -> None:
-        """Take a file from its temporary folder into its place, which was cleared.
+        """Move a file from its temporary folder to its path, which was cleared before.
 
         Raises:
-            NotOurs: something else has come to lie there, or the way there leads elsewhere.
+            NotOurs: another file has appeared there, or the path leads out of `location`.
         """
         ...
 
     def move(self, path: str, other: str, digest: str) -> None:
-        """Give the file at `path`, whose hash is `digest`, another name, which was cleared."""
+        """Rename the file at `path`, whose hash is `digest`, to `other`, which was cleared before."""
         ...
 
     def copy(self, path: str, other: str, digest: str) -> None:
-        """Put a copy of the file at `path`, whose hash is `digest`, where room was made."""
+        """Copy the file at `path`, whose hash is `digest`, to `other`, which was cleared before."""
         ...
 
     def delete(self, path: str, digest: str) -> None:
@@ -129,15 +129,15 @@ class FileStore(Protocol):
         ...
 
 
-# Below the folder of a manifest: copies of what lies in an object store, each for as long as it is read.
+# Below the folder of a manifest: copies of files in an object store, each kept only while it is read.
 COPIES = Path(".pipeline", "copies")
 
-# Seconds after which a temporary file is no longer in use: several commands may share a folder.
+# Seconds after which a temporary file counts as abandoned: several commands may share a folder.
 _ABANDONED = 24 * 60 * 60
 
 
 def make_scratch(folder: Path) -> Path:
-    """The folder, made where it is missing: its owner's alone, and ignored by git.
+    """Make the folder if it is missing: accessible only to its owner, and ignored by git.
 
     Raises:
         Unfinished: it cannot be made.
@@ -154,7 +154,7 @@ def make_scratch(folder: Path) -> Path:
 
 @cache
 def _sweep(folder: Path) -> None:
-    """Remove, once in a process, temporary files of commands that were killed: each may be as large as a video."""
+    """Remove, once per process, temporary files of killed commands: each may be as large as a video."""
     for leftover in folder.glob(".*.tmp"):
         with suppress(OSError):
             if time.time() - leftover.lstat().st_mtime > _ABANDONED:

@@ -1,4 +1,4 @@
-"""The index of the output folder: which file lies where, and which purchase it came from."""
+"""The index of the output folder: where each file is, and which purchase it came from."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -11,8 +11,8 @@ from pipeline.state.store import PlacedFile
 class FileIndex:
     """The files of one campaign, by path and by hash.
 
-    `placed` is what the state remembers of this machine. It is believed only where size and time of the file
-    still agree; otherwise the bytes decide.
+    `placed` is what the state remembers of this machine. It is trusted only if the size and time of the file
+    still match; otherwise the bytes decide.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class FileIndex:
         self._files = files
         self._placed: dict[str, PlacedFile] = {}
         self._paths: dict[str, set[str]] = {}
-        # What was hashed since, by path: size, time and hash. Untouched bytes are hashed once.
+        # Files hashed since, by path: size, time and hash. Unchanged bytes are hashed once.
         self._hashed: dict[str, tuple[int, int, str]] = {}
         for each in placed:
             self._add(each)
@@ -32,40 +32,40 @@ class FileIndex:
             self.add_purchase(purchase)
 
     def add_purchase(self, purchase: Purchase) -> None:
-        """Note the hashes of a purchase's files: these are ours."""
+        """Note the hashes of a purchase's files, as these are ours."""
         outputs = (*purchase.outputs, *(output for step in purchase.steps for output in step.outputs))
         for output in outputs:
             if output.sha256 is not None:
                 self.add_hash(output.sha256, purchase.id)
 
     def add_hash(self, digest: str, purchase_id: PurchaseId) -> None:
-        """Note that `purchase_id` brought these bytes; of several that did, the first counts."""
+        """Note that `purchase_id` brought these bytes; of several purchases that did, the first counts."""
         self._purchase_by_hash.setdefault(digest, purchase_id)
 
     def changes(self) -> tuple[list[PlacedFile], list[str]]:
-        """Changes that the state does not have yet: files put in place, and paths that are empty now."""
+        """The changes that the state does not have yet: files put in place, and paths that are empty now."""
         return list(self._changed.values()), sorted(self._removed)
 
     def forget_changes(self) -> None:
-        """The state remembers them now."""
+        """Drop the changes, once the state has them."""
         self._changed.clear()
         self._removed.clear()
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Learn what lies at each of `paths`."""
+        """Find out what is at each of `paths`."""
         paths = list(paths)
         self._files.look_at(path for path in paths if self._known(path, self._files.stamp(path)) is None)
         for path in paths:
             self.digest(path)
 
     def digest(self, path: str) -> str | None:
-        """The hash of the regular file at `path`, None where there is none."""
+        """The hash of the regular file at `path`; None if there is none."""
         digest, remembered = self._digest(path), self._placed.get(path)
         if remembered is not None and digest != remembered.sha256:
-            # Who looks for its bytes need not look here again: many files may have the same.
+            # A search for these bytes need not check this path again: many files may have the same bytes.
             self._paths[remembered.sha256].discard(path)
         if digest in self._purchase_by_hash or (remembered is not None and digest == remembered.sha256):
-            # Whatever it is called: who looks for these bytes finds them here.
+            # Whatever its name, a search for these bytes finds this path.
             self._paths.setdefault(digest or "", set()).add(path)
         return digest
 
@@ -92,7 +92,7 @@ class FileIndex:
         return path in self._placed
 
     def paths_of(self, digest: str | None) -> Collection[str]:
-        """Where files with these bytes were put."""
+        """The paths at which files with these bytes were put."""
         return self._paths.get(digest or "", ())
 
     def is_ours(self, digest: str) -> bool:
@@ -100,7 +100,7 @@ class FileIndex:
         return digest in self._purchase_by_hash
 
     def purchase_id(self, path: str, digest: str | None) -> PurchaseId | None:
-        """Which purchase brought the file with these bytes at `path`, None if none did.
+        """The purchase that brought the file with these bytes at `path`; None if none did.
 
         Several may have brought the same bytes.
         """
@@ -110,7 +110,7 @@ class FileIndex:
         return self._purchase_by_hash.get(digest or "")
 
     def remember(self, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
-        """Note the file that lies at `path` now."""
+        """Note the file that is at `path` now."""
         stamp = self._files.stamp(path)
         if stamp is None:
             raise Unfinished(f"{self._files.location / path}: was deleted during the run; run again")
@@ -128,14 +128,14 @@ class FileIndex:
         self._removed.discard(path)
 
     def moved(self, path: str, other: str, digest: str) -> None:
-        """Note that the file that lay at `path` lies at `other` now."""
+        """Note that the file was moved from `path` to `other`."""
         purchase_id, placed = self.purchase_id(path, digest), self._placed.get(path)
         self.forget(path)
         slot = placed.slot if placed is not None else ""
         self.remember(other, purchase_id or PurchaseId(""), slot, digest)
 
     def forget(self, path: str) -> None:
-        """Note that nothing of ours lies at `path` any more."""
+        """Note that no file of ours is at `path` any more."""
         self._discard(path)
         self._changed.pop(path, None)
         self._removed.add(path)

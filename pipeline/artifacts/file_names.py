@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.purchases import Output, Purchase
 from pipeline.safe_names import safe_path
 
-# What a vendor of media may send, and the suffix each gets.
+# The content types of media, and the suffix of each.
 _SUFFIXES = {
     "video/mp4": "mp4",
     "video/webm": "webm",
@@ -44,7 +44,7 @@ _SUFFIXES = {
     "audio/webm": "weba",
 }
 
-# What else stands beside media; a page that a browser would run stays a `.bin`.
+# Other types that may accompany media; a page that a browser would run stays a `.bin`.
 _OTHERS = {
     "application/json": "json",
     "application/pdf": "pdf",
@@ -61,14 +61,14 @@ MEDIA_SUFFIXES = frozenset(_SUFFIXES.values())
 
 
 def suffix(content_type: str) -> str:
-    """The suffix for a content type, without the dot; `bin` for one that is not known."""
+    """The suffix for a content type, without the dot; `bin` for an unknown one."""
     bare = content_type.partition(";")[0].strip().lower()
     return _SUFFIXES.get(bare) or _OTHERS.get(bare, "bin")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One file of a purchase under its name. `path` is below the output folder; `slot` says which it is."""
+    """One file of a purchase with its name. `path` is below the output folder; `slot` says which output it is."""
 
     path: str
     slot: str
@@ -76,10 +76,10 @@ class Named:
 
 
 def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]:
-    """Every file of `purchase` as it is called under `stem`, with those of its steps if asked for.
+    """Every file of `purchase` as it is named under `stem`; with `steps`, those of its steps too.
 
     Results are `stem.ext`, `stem-2.ext`, …; steps `stem.steps/01-flow.ext`. A stem from a results manifest
-    may be anything, so it is made safe here; where nothing of it is left, the purchase's id stands in.
+    may be anything, so it is made safe here; if nothing of it is left, the purchase's id replaces it.
     """
     safe = _safe_stem(purchase, stem)
     for index, output in enumerate(purchase.outputs):
@@ -92,7 +92,7 @@ def named(purchase: Purchase, stem: str, steps: bool = False) -> Iterator[Named]
 
 
 def path_in_slot(purchase: Purchase, stem: str, slot: str) -> str | None:
-    """What `named` calls the one file in `slot`; None where there is none. Of many, each is found as quickly."""
+    """The path that `named` gives the file in `slot`; None if there is none. Takes constant time."""
     name, outputs = _safe_stem(purchase, stem), purchase.outputs
     found = _SLOT.fullmatch(slot)
     if found is None:
@@ -108,7 +108,7 @@ def path_in_slot(purchase: Purchase, stem: str, slot: str) -> str | None:
 
 def _safe_stem(purchase: Purchase, stem: str) -> str:
     suffix = set_aside("", purchase.id)
-    # Only the suffix that is our own may hold what is made safe elsewhere.
+    # Our own suffix of a file that was set aside must survive as it is.
     aside = suffix if stem.endswith(suffix) else ""
     return f"{safe_path(stem.removesuffix(suffix)) or purchase.id}{aside}"
 

@@ -20,7 +20,7 @@ class Inventory:
         self._index = index
 
     def files_of(self, purchase: Purchase) -> dict[str, tuple[tuple[OutputLocation, str, str], ...]]:
-        """By output (`result`, or the name of a step): path, hash and type of each file that is here, whole."""
+        """By output (`result`, or the name of a step): path, hash and type of each file that is here and whole."""
         slots = {"result": [(f"result/{n}", output) for n, output in enumerate(purchase.outputs)]}
         for number, step in enumerate(purchase.steps):
             slots[step.flow] = [(f"steps/{number}/{n}", output) for n, output in enumerate(step.outputs)]
@@ -45,11 +45,11 @@ class Inventory:
         return {key: self._worst(purchase, files) for key, purchase, files in done}
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Learn by its bytes what lies at each of `paths`: files may lie under each other's names."""
+        """Find out from the bytes what is at each of `paths`: files may have each other's names."""
         self._index.look_at(paths)
 
     def _worst(self, purchase: Purchase, files: Iterable[Named]) -> Presence:
-        """Where the files of `purchase` are: the worst of them says it."""
+        """The presence of the files of `purchase`: that of the worst of them."""
         found = {self._presence(purchase, file) for file in files}
         worst_first = (Presence.ALTERED, Presence.MISSING, Presence.ELSEWHERE)
         return next((each for each in worst_first if each in found), Presence.IN_PLACE)
@@ -68,7 +68,7 @@ class Inventory:
         return [each for each in purchases if not self._holds(each)]
 
     def _holds(self, purchase: Purchase) -> bool:
-        """Whether everything that a finished purchase brought is on this machine, wherever it lies."""
+        """Whether every file of a finished purchase is on this machine, at any path."""
         if purchase.status is not Status.DONE:
             return False
         files = [file for file in named(purchase, purchase.path) if file.output.sha256 is not None]
@@ -77,7 +77,7 @@ class Inventory:
         )
 
     def lacks(self, purchase: Purchase) -> bool:
-        """Whether a file of a finished purchase that serves no job is missing here; one that was altered is not."""
+        """Whether a file of a finished purchase that serves no job is missing here; False if one was altered."""
         if purchase.status is not Status.DONE:
             return False
         found = {
@@ -89,7 +89,7 @@ class Inventory:
         return Presence.MISSING in found and Presence.ALTERED not in found
 
     def find(self, purchase: Purchase, file: Named) -> str | None:
-        """Another path where the bytes of `file` lie, whole, on this machine."""
+        """Another path on this machine with the whole bytes of `file`."""
         for path in self._candidates(purchase, file):
             if path != file.path and self._index.digest(path) == file.output.sha256:
                 return path
@@ -104,18 +104,18 @@ class Inventory:
 
 
 def aside(path: str, purchase_id: PurchaseId) -> str:
-    """Where a file of `purchase_id` goes when another purchase takes `path` over."""
+    """The path to which a file of `purchase_id` is moved when another purchase takes over `path`."""
     pure = PurePosixPath(path)
     return str(pure.with_name(f"{set_aside(pure.stem, purchase_id)}{pure.suffix}"))
 
 
 def fetched(purchase: Purchase, job: Job) -> Iterator[Named]:
-    """The files of `purchase` that `job` wants and that were fetched once, so that their hash is known."""
+    """The files of `purchase` that `job` wants and that were fetched before, so that their hash is known."""
     return (file for file in named(purchase, job.path, job.steps) if file.output.sha256 is not None)
 
 
 def needed(assignment: Assignment) -> dict[str, str | None]:
-    """The hash of the file that a job wants at each path, None where it is not known yet."""
+    """The hash of the file that a job wants at each path; None if it is not known yet."""
     return {
         file.path: file.output.sha256
         for job in assignment.jobs

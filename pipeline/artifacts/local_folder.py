@@ -1,4 +1,4 @@
-"""Files in a folder of this machine."""
+"""Stores files in a local folder."""
 
 import contextlib
 import errno
@@ -21,19 +21,19 @@ from pipeline.files import (
 )
 
 _BLOCK = 1 << 20
-# How the name of a copy begins until it is whole.
+# The prefix of a copy's name until it is whole.
 _COPY = ".copy."
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    status = os.stat(folder)  # noqa: PTH116 - asked for each file, and a Path costs more than that
+    status = os.stat(folder)  # noqa: PTH116 - called for each file, and making a Path costs more than the call
     return (status.st_dev, status.st_ino)
 
 
 class LocalFolder:
-    """Holds files below `location`. What a file is called is durable only after `sync`.
+    """Stores files below `location`. The name of a file is durable only after `sync`.
 
-    Within, paths are texts: those of pathlib cost more than what is done with them.
+    Internally, paths are strings: `pathlib` would cost more than the operations themselves.
     """
 
     def __init__(self, location: Path) -> None:
@@ -60,12 +60,12 @@ class LocalFolder:
             try:
                 sync_folder(folder)
             except FileNotFoundError:
-                continue  # deleted under the run, with its files: those are missing, and fetched again
+                continue  # deleted during the run, with its files, which are then fetched again
             except OSError as error:
                 raise Unfinished(f"{folder}: cannot be written: {error.strerror}") from error
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Nothing is learnt sooner here than when it is asked for."""
+        """Do nothing: each look-up is quick by itself."""
 
     def stamp(self, path: str) -> Stamp | None:
         try:
@@ -86,7 +86,7 @@ class LocalFolder:
         return os.path.lexists(self._on_disk(path))
 
     def temporary_folder(self, path: str) -> Path:
-        """Beside it, so that it can be renamed; its folder made."""
+        """The folder of `path` itself, made if missing, so that a rename can put the file in place."""
         return Path(self._made_folder(path))
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
@@ -98,7 +98,7 @@ class LocalFolder:
         return None
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:
-        """Nothing is sent ahead."""
+        """Do nothing: no file is uploaded ahead."""
 
     def put(self, upload: Upload) -> None:
         folder = self._made_folder(upload.path)
@@ -156,10 +156,10 @@ class LocalFolder:
         return f"{self._root}/{path}"
 
     def _made_folder(self, path: str) -> str:
-        """The folder of `path` on disk, made; it lies in the output folder.
+        """The folder of `path` on disk, made if missing, and checked to be inside the output folder.
 
         Raises:
-            NotOurs: a link in the way leads out of the output folder, or a file lies where its folder should.
+            NotOurs: a link on the way leads out of the output folder, or a file is in the place of a folder.
             Unfinished: its folder cannot be made.
         """
         folder = self._on_disk(path).rpartition("/")[0]
@@ -173,7 +173,7 @@ class LocalFolder:
         return folder
 
     def _make(self, folder: str) -> None:
-        """Make a folder, those on the way to it first: none of them may lie behind a link that leads out."""
+        """Make a folder and its parents; none of them may be behind a link that leads out of the output folder."""
         unchecked: list[str] = []
         while not self._is_checked(folder):
             unchecked.append(folder)
@@ -199,7 +199,7 @@ class LocalFolder:
                 raise
 
     def _is_checked(self, folder: str) -> bool:
-        """Whether it still is the folder that was found to lie in the output folder."""
+        """Whether it still is the folder that was checked to be inside the output folder."""
         found = self._checked.get(folder)
         try:
             return found is not None and found == _identity(folder)

@@ -1,4 +1,4 @@
-"""Files in an object store: each is put once, whole, where nothing lies, and never overwritten."""
+"""Stores files in an object store: each is put once, whole, at a free path, and never overwritten."""
 
 import hashlib
 import os
@@ -15,16 +15,16 @@ from pipeline.files import open_temporary
 from pipeline.schemes import ObjectUrl
 
 _AT_ONCE = 32
-# Lies in each place that files are put in: what may not be put there twice shows that the server keeps its word.
+# An object in each location with files. That it cannot be put twice shows that the server keeps to If-None-Match.
 _MARK = ".pipeline-output"
 _MARKED = b"Files of pipeline (campaign-pipeline) lie here. Nothing is put where something lies.\n"
 
 
 class ObjectStore:
-    """Holds files below `location`, by way of temporary ones in the folder `scratch` of this machine.
+    """Stores files below `location`, by way of temporary ones in the local folder `scratch`.
 
-    What lies there is listed once; what this run did not put there itself may have changed since, which each put
-    finds out.
+    Objects are listed once. Those that this run did not put itself may have changed since, which each put
+    detects.
     """
 
     def __init__(self, location: ObjectUrl, scratch: Path) -> None:
@@ -32,7 +32,7 @@ class ObjectStore:
         self._bucket = Bucket(location)
         self._scratch = scratch
         self._listed: dict[str, StoredObject] | None = None
-        # What was asked for its hash.
+        # The paths whose hash was requested.
         self._asked: set[str] = set()
 
     @property
@@ -46,7 +46,7 @@ class ObjectStore:
         _assert_creates_only(self._bucket, self._scratch)
 
     def sync(self) -> None:
-        """What was put is durable."""
+        """Do nothing: a put object is durable."""
 
     def look_at(self, paths: Iterable[str]) -> None:
         asked = sorted({each for each in paths if each in self._objects} - self._asked)
@@ -84,13 +84,13 @@ class ObjectStore:
         upload.temporary.unlink(missing_ok=True)
 
     def move(self, path: str, other: str, digest: str) -> None:
-        """Copied, compared, then deleted: a store knows no renaming."""
+        """Copy, compare, then delete: an object store cannot rename."""
         self.copy(path, other, digest)
         failpoints.reach("copied")
         self.delete(path, digest)
 
     def copy(self, path: str, other: str, digest: str) -> None:
-        # By way of this machine: few servers heed a condition where they copy by themselves.
+        # By way of this machine: few servers honour a condition when they copy by themselves.
         descriptor, temporary = open_temporary(self.temporary_folder(path), ".copy.")
         try:
             os.close(descriptor)
@@ -125,17 +125,17 @@ class ObjectStore:
 
 
 def send(url: ObjectUrl, scratch: Path, uploads: Sequence[Upload]) -> dict[str, StoredObject]:
-    """Put files where nothing lies; by path, what lies there then. Safe in any thread, and to be done twice.
+    """Put files at free paths; returns, by path, what is there afterwards. Thread-safe and idempotent.
 
     Raises:
-        Unfinished, InvalidInput: they cannot be put.
+        Unfinished, InvalidInput: a file cannot be put.
     """
     bucket = Bucket(url)
     return {each.path: put_new(bucket, scratch, each) for each in uploads}
 
 
 def put_new(bucket: Bucket, scratch: Path, upload: Upload) -> StoredObject:
-    """Put one file where nothing lies; what lies there then. The file stays.
+    """Put one file at a free path; returns what is there afterwards. The local file stays.
 
     Raises:
         Unfinished, InvalidInput: it cannot be put.
@@ -157,11 +157,11 @@ _keeps_word: set[ObjectUrl] = set()
 
 
 def _assert_creates_only(bucket: Bucket, scratch: Path) -> None:
-    """Make sure, once for each address, that the server refuses to overwrite a file, and keeps its hash.
+    """Make sure, once per address, that the server refuses to overwrite a file and keeps its hash.
 
     Raises:
-        InvalidInput: it does not. A put could overwrite what another machine has put, or files of ours could not be
-            distinguished from others.
+        InvalidInput: it does not. A put could overwrite a file of another machine, or our files could not be told
+            from others.
     """
     if bucket.url in _keeps_word:
         return

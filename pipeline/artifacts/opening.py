@@ -1,4 +1,4 @@
-"""Opens a store of files, and brings single files of it to this machine."""
+"""Opens a store of files, and fetches single files of it to this machine."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def open_files(location: OutputLocation, scratch: Path) -> FileStore:
     """Open the store at `location`; `scratch` is a local folder for temporary files."""
     if isinstance(location, Path):
         return LocalFolder(location)
-    # Imported here, as its client comes with an extra.
+    # Imported here because its client comes with an extra.
     from pipeline.artifacts.object_store import ObjectStore
 
     return ObjectStore(location, scratch)
@@ -24,7 +24,7 @@ def open_files(location: OutputLocation, scratch: Path) -> FileStore:
 
 @contextmanager
 def on_this_machine(location: OutputLocation, digest: str, scratch: Path) -> Iterator[Path]:
-    """The file at `location`, to be read: itself, or a copy of it for as long as this lasts.
+    """A local path to read the file at `location`: the file itself, or a copy that exists only within the `with`.
 
     Raises:
         Unfinished, InvalidInput: it cannot be fetched, or is not the file with the hash `digest`.

@@ -1,4 +1,4 @@
-"""The output folder of one campaign: files are put in place without harming what is not ours."""
+"""The output folder of one campaign: puts files in place without harming files that are not ours."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ from pipeline.state.store import PlacedFile
 
 
 class OutputFolder:
-    """Puts files in their places below `location`. `inventory` is what lies there, `index` what is remembered of it.
+    """Puts files in place below `location`. `inventory` is what is there, `index` what is remembered of it.
 
-    What a file is called is durable only after `sync`. `scratch` is a folder of this machine for temporary files,
-    where they cannot lie beside their places.
+    The name of a file is durable only after `sync`. `scratch` is a local folder for temporary files, used if they
+    cannot be beside their final paths.
     """
 
     def __init__(
@@ -35,52 +35,52 @@ class OutputFolder:
         self.inventory = Inventory(location, self.index)
 
     def assert_writable(self) -> None:
-        """Make sure that files can be put here, before any is bought.
+        """Make sure, before anything is bought, that files can be stored here.
 
         Raises:
-            InvalidInput: they cannot, and will not by themselves.
-            Unfinished: there is no room now.
+            InvalidInput: they cannot, and a retry will not help.
+            Unfinished: they cannot now, as there is no space.
         """
         self._files.assert_writable()
 
     def sync(self) -> None:
-        """Make durable what files are called now. To be done before the state calls any of them done.
+        """Make the current names of the files durable. Must be called before the state records any of them as done.
 
         Raises:
-            Unfinished: that cannot be.
+            Unfinished: that fails.
         """
         self._files.sync()
 
     def temporary_folder(self, path: str) -> Path:
-        """The folder of this machine for the temporary files of what is to lie at `path`.
+        """The local folder for the temporary files of the file to be stored at `path`.
 
         Raises:
-            NotOurs: the way there leads elsewhere.
+            NotOurs: the path leads out of the output folder.
             Unfinished: the folder cannot be made.
         """
         return self._files.temporary_folder(path)
 
     def sending(self, uploads: Sequence[Upload]) -> Sending | None:
-        """A call that sends files ahead, in any thread or process; None where that is quick enough.
+        """A call that uploads files ahead, in any thread or process; None if `install` is quick enough.
 
-        What it brings is to be given to `sent`, before the files are installed.
+        Its result must be passed to `sent` before the files are installed.
         """
         return self._files.sending(uploads)
 
     @property
     def sender(self) -> Sender | None:
-        """A call that sends files from another machine; None where they are put from this one."""
+        """A call that uploads files from another machine; None if they must be put from this one."""
         return self._files.sender
 
     def sent(self, found: Mapping[str, StoredObject]) -> None:
-        """Note what files that were sent ahead have met."""
+        """Note the outcome of files that were uploaded ahead."""
         self._files.sent(found)
 
     def clear(self, path: str) -> None:
-        """Make room at `path`: a file of this campaign that lies there gets another name.
+        """Make room at `path`: a file of this campaign that is there gets another name.
 
         Raises:
-            NotOurs: what lies there is no file of this campaign.
+            NotOurs: the file there is not of this campaign.
         """
         if not self._files.is_taken(path):
             return
@@ -101,18 +101,18 @@ class OutputFolder:
         self.index.moved(path, other, digest)
 
     def install(self, temporary: Path, path: str, purchase_id: PurchaseId, slot: str, digest: str) -> None:
-        """Put a file that was just fetched to `temporary`, in this folder, in its place.
+        """Move a file that was just fetched to `temporary`, in this folder, to `path`.
 
-        A file with the same bytes that lies there already is as good: a run may have died after the
-        rename and before it could note it.
+        A file with the same bytes that is there already is as good: a run may have died after the rename and
+        before recording it.
 
         Raises:
-            NotOurs: something else lies there; the fetched file is removed, as it can be fetched again.
+            NotOurs: another file is there; the fetched file is removed, as it can be fetched again.
         """
         try:
             failpoints.reach("before rename")
             if self.index.digest(path) == digest:
-                temporary.unlink(missing_ok=True)  # it may be another machine that has sent it
+                temporary.unlink(missing_ok=True)  # another machine may have uploaded it
             else:
                 self.clear(path)
                 self._files.put(Upload(temporary, path, digest))
@@ -123,14 +123,14 @@ class OutputFolder:
         self.index.remember(path, purchase_id, slot, digest)
 
     def remove(self, purchase: Purchase, wanted: Collection[str]) -> None:
-        """Delete the files of `purchase` that lie here, whole, under any of their names.
+        """Delete the files of `purchase` that are here and whole, under any of their names.
 
-        Not at a path that is `wanted`: a job's file there may have the same bytes.
+        Files at a `wanted` path stay: a job's file there may have the same bytes.
         """
         files = list(named(purchase, purchase.path, steps=True))
         hashes = {file.output.sha256 for file in files} - {None}
         others = {path for digest in hashes for path in self.index.paths_of(digest)}
-        # Also where another machine has set it aside, in a store that both use.
+        # Also the path to which another machine that uses the same store has set it aside.
         own = {path for file in files for path in (file.path, aside(file.path, purchase.id))}
         for path in sorted((others | own) - set(wanted)):
             digest = self.index.digest(path)
@@ -139,14 +139,14 @@ class OutputFolder:
                 self.index.forget(path)
 
     def put(self, job: Job, purchase: Purchase, needed: Mapping[str, str | None]) -> bool:
-        """Put the files of `purchase` where `job` wants them, from wherever they lie on this machine.
+        """Put the files of `purchase` where `job` wants them, from wherever they are on this machine.
 
-        `needed` has, by path, the hash of what is to lie there for a job: such a file is copied, and so is one
-        that another purchase brought; any other is moved. Returns False where bytes are not here (they are to
-        be fetched).
+        `needed` has, by path, the hash of the file that a job wants there: such a file is copied, and so is one
+        that another purchase brought; any other is moved. Returns False if bytes are not here and have to be
+        fetched.
 
         Raises:
-            NotOurs: something else lies there.
+            NotOurs: another file is there.
             Unfinished: it cannot be written.
         """
         complete = True

@@ -1,6 +1,6 @@
-"""One bucket of an S3 server: what it is asked, and its errors as ours. Its client comes with an extra.
+"""One bucket of an S3 server: the requests to it, and its errors as ours. Its client comes with an extra.
 
-Keys come from the usual places of AWS and stand in no message; neither does what the server says in words.
+Keys come from the usual places of AWS and appear in no message; neither does the text of the server's errors.
 """
 
 import base64
@@ -40,13 +40,13 @@ except ImportError as error:
         "--output s3://…: files in an object store need the extra 's3': pip install 'campaign-pipeline[s3]'"
     ) from error
 
-# The most that one put takes. More would go in parts, which have no hash of the whole and may be left behind.
+# The limit of one put. More would need a multipart upload, which has no hash of the whole and may be left behind.
 LARGEST_OBJECT = 5 << 30
 _AT_ONCE = 64
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
 
-# Tries of a put that meets another one of the same name, and the seconds before the second of them.
+# The attempts of a put that conflicts with another one of the same name, and the seconds before the second.
 _CONFLICTS = 5
 _CONFLICT_PAUSE = 0.1
 
@@ -63,7 +63,7 @@ _NEVER = frozenset({"InvalidBucketName", "NotImplemented", "501", "KeyTooLongErr
 
 @dataclass(frozen=True, slots=True)
 class OpenObject:
-    """Bytes on their way: how many, which (`bytes 0-99/500`; None: all), and themselves, read once."""
+    """A stream of bytes: how many, which (`bytes 0-99/500`; None: all), and the bytes, to be read once."""
 
     length: int
     span: str | None
@@ -72,11 +72,11 @@ class OpenObject:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The objects below `url`, by their path there. May be used by several threads at once.
+    """The objects below `url`, by their path there. Safe to use from several threads.
 
     Raises:
-        InvalidInput: there is no such bucket, no right, or there are no keys.
-        Unfinished: the server does not answer, or not soundly.
+        InvalidInput: there is no such bucket, no permission, or there are no keys.
+        Unfinished: the server does not answer, or its answer is invalid.
     """
 
     url: ObjectUrl
@@ -92,7 +92,7 @@ class Bucket:
         return found
 
     def head(self, path: str) -> StoredObject | None:
-        """The object at `path`, with its hash; None where there is none."""
+        """The object at `path`, with its hash; None if there is none."""
         with _translated_errors(self.url, "read objects (s3:GetObject)"):
             try:
                 response = _client().head_object(**self._named(path), ChecksumMode="ENABLED")
@@ -103,7 +103,7 @@ class Bucket:
             return _stored(response, response["ContentLength"], _from_base64(response.get("ChecksumSHA256")))
 
     def put_if_absent(self, file: Path, path: str, digest: str) -> bool:
-        """Put a whole file where nothing lies; False where something does, which stays as it is."""
+        """Put a whole file at a free path; False if an object is there, which stays as it is."""
         with _translated_errors(self.url, "put objects (s3:PutObject)"):
             for tries in range(1, _CONFLICTS + 1):
                 try:
@@ -111,7 +111,7 @@ class Bucket:
                 except ClientError as error:
                     if _code(error) in _IS_THERE:
                         return False
-                    # Two puts of one name have met, and the server has taken neither for the first.
+                    # Two puts of one name conflicted, and the server accepted neither as the first.
                     if _code(error) not in _CONFLICT or tries == _CONFLICTS:
                         raise
                     time.sleep(_CONFLICT_PAUSE * 2 ** (tries - 1))
@@ -131,7 +131,7 @@ class Bucket:
             )
 
     def fetch(self, path: str, target: Path) -> str:
-        """Write the bytes of an object to the file `target`; returns their SHA-256 in hex."""
+        """Write the bytes of an object to the file `target`, and return their SHA-256 in hex."""
         digest = hashlib.sha256()
         with _translated_errors(self.url, "read objects (s3:GetObject)"), target.open("wb") as file:
             body = _client().get_object(**self._named(path))["Body"]
@@ -141,7 +141,7 @@ class Bucket:
         return digest.hexdigest()
 
     def open(self, path: str, span: str | None = None) -> "OpenObject | None":
-        """The bytes of an object to be read, or those of one range (`bytes=0-99`); None where there are none."""
+        """Open an object, or one range of it (`bytes=0-99`), for reading; None if there is none."""
         asked = self._named(path) if span is None else {**self._named(path), "Range": span}
         with _translated_errors(self.url, "read objects (s3:GetObject)"):
             try:
@@ -157,7 +157,7 @@ class Bucket:
         )
 
     def delete(self, path: str, known: StoredObject) -> None:
-        """Delete the object at `path` if it still is the one that is `known`; what came in its place stays."""
+        """Delete the object at `path` if it still is the `known` one; an object that has replaced it stays."""
         with _translated_errors(self.url, "delete objects (s3:DeleteObject)"):
             try:
                 _client().delete_object(**self._named(path), IfMatch=known.etag)
@@ -177,7 +177,7 @@ def _blocks(url: ObjectUrl, body: Any) -> Iterator[bytes]:
 
 @contextmanager
 def _translated_errors(url: ObjectUrl, what: str) -> Iterator[None]:
-    """Turns the client's errors into ours."""
+    """Turn the client's errors into ours."""
     try:
         yield
     except ClientError as error:
@@ -196,7 +196,7 @@ def _translated_errors(url: ObjectUrl, what: str) -> Iterator[None]:
         raise InvalidInput(f"{url}: its region is unknown; set AWS_REGION") from None
     except ValueError:
         raise InvalidInput(f"{url}: AWS_ENDPOINT_URL is not the address of a server") from None
-    except (ResponseParserError, KeyError, RecursionError):  # the last where it points to itself for ever
+    except (ResponseParserError, KeyError, RecursionError):  # the last if it redirects to itself for ever
         raise InvalidInput(
             f"{url}: the answer is not from an object store; AWS_ENDPOINT_URL may name another server"
         ) from None
@@ -207,14 +207,14 @@ def _translated_errors(url: ObjectUrl, what: str) -> Iterator[None]:
 
 
 def signed(location: ObjectUrl, seconds: int) -> str:
-    """A link to an object that anybody may follow for so long.
+    """A link to an object that works for anybody for so many seconds.
 
     Raises:
         InvalidInput: there are no keys to sign it with.
     """
     named = {"Bucket": location.bucket, "Key": location.key}
     with _translated_errors(location, "sign links"):
-        # Else links name Amazon's host for all regions, where those to newer regions do not work.
+        # Otherwise links name Amazon's global host, where links to newer regions do not work.
         is_amazon = ".amazonaws." in _client().meta.endpoint_url
         signer = _client(names_region=is_amazon)
         link = signer.generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
@@ -238,7 +238,7 @@ def _error_of(url: ObjectUrl, code: str, what: str) -> InvalidInput | Unfinished
         return InvalidInput(
             f"{url}: the clock of this machine is wrong, so the store refuses every request; set it"
         )
-    if code == "400":  # where an answer has no words, which those to a look have not
+    if code == "400":  # the code if a response has no body, as those to HEAD
         return Unfinished(
             f"{url}: the store refuses to {what}: the credentials may have expired, or AWS_REGION may be wrong"
         )
@@ -256,7 +256,7 @@ def _stored(response: Any, size: int, sha256: str | None = None) -> StoredObject
 
 
 def _from_base64(checksum: str | None) -> str | None:
-    """The hash in hex. That of an object in parts is none of its bytes; it ends in their number."""
+    """The hash in hex. None for a multipart object, whose checksum is of its parts and ends in their number."""
     try:
         return base64.b64decode(checksum or "", validate=True).hex() or None
     except ValueError:
@@ -264,12 +264,12 @@ def _from_base64(checksum: str | None) -> str | None:
 
 
 _lock = threading.Lock()
-# By itself the client looks only for the second one.
+# By default the client reads only the second variable.
 _VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
 
 
 def _client(*, names_region: bool = False) -> Any:
-    # Many threads may use a client, but not make one.
+    # A client may be used by many threads, but not made by two at the same time.
     with _lock:
         return _made(names_region)
 
@@ -283,9 +283,9 @@ def _made(names_region: bool) -> Any:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        # Links would be signed in a way that newer buckets do not take.
+        # The default would sign links in a way that newer buckets do not accept.
         signature_version="s3v4",
-        # With this the host of each bucket is one of its region.
+        # With this the host of a bucket is in its region.
         s3={"addressing_style": "virtual"} if names_region else None,
     )
     make: Callable[..., Any] = boto3.session.Session(
