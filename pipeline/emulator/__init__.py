@@ -1,7 +1,7 @@
-"""The vendor's API on this machine, over real HTTP, making real media: to rehearse with, and to test against.
+"""The vendor's API on this machine, over real HTTP, with real media: for rehearsals and tests.
 
 It shares no code with the client, so that neither can hide the other's mistakes. Its libraries come with an
-extra, and importing it without them says so: this is the one place that looks.
+extra; importing the package without them raises an error that says so, here and nowhere else.
 """
 
 from importlib.util import find_spec

@@ -1,8 +1,8 @@
 """Endpoints that the vendor does not have, for tests and rehearsals: the ledger, the state, the faults.
 
-They can read and change everything, so `AdminGuard` keeps pages in a browser away: a server on loopback is in reach
-of every page that a browser on the same machine shows. A page of another site is known by its `Origin`; one whose
-name was pointed at this machine (DNS rebinding) by that name in `Host`.
+They can read and change everything, so `AdminGuard` refuses requests of web pages: a server on loopback can be
+reached by every page in a browser on the same machine. A page of another site is recognised by its `Origin`, a
+page whose name was pointed at this machine (DNS rebinding) by that name in `Host`.
 """
 
 import re
@@ -24,7 +24,7 @@ from pipeline.errors import InvalidInput
 
 
 class AdminHandlers:
-    """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` stands before them."""
+    """The handlers below `/_emulator`. No rule strikes them, and `AdminGuard` protects them."""
 
     def __init__(self, store: WorkflowStore, faults: FaultRules) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class AdminHandlers:
 
     @property
     def routes(self) -> list[Route]:
-        """Which path leads to which of them."""
+        """The path of each handler."""
         return [
             Route("/ledger", self._ledger),
             Route("/state", self._state),
@@ -102,7 +102,7 @@ class AdminHandlers:
 
 
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::\d{1,5})?")
-# A browser says so of requests that the page itself, or the address bar, makes.
+# A browser sends one of these for requests by the page itself or the address bar.
 _OWN_SITES = {"same-origin", "none"}
 
 
@@ -140,7 +140,7 @@ class AdminGuard:
         if found is None:
             return False
         name = found.group(1).strip("[]").lower()
-        # An address cannot be pointed elsewhere, so it is no way in: only names have to be known.
+        # An IP address cannot be pointed elsewhere, so only names have to be known.
         return name in self._names or _is_address(name)
 
 

@@ -34,7 +34,7 @@ _CHANGEABLE = ("title", "description", "visibility_status", "rating")
 
 
 class Handlers:
-    """One endpoint for each call but the create."""
+    """The endpoints of all calls but the create."""
 
     def __init__(self, store: WorkflowStore) -> None:
         self._store = store
@@ -87,7 +87,7 @@ class Handlers:
                     raise InvalidField(["body", "image_file"], "Field required", "missing")
                 content = await file.read()
         except UnicodeError as error:
-            # The charset that the form claims for itself.
+            # The form declares a wrong charset.
             raise HTTPException(400, "BAD_REQUEST") from error
         suffix = image_suffix(content)
         if suffix is None:
@@ -163,12 +163,12 @@ def _text_or_none(fields: Mapping[str, Json], name: str) -> str | None:
     return value
 
 
-# It warns of broken forms, on stderr where no logging is set up; the sender gets a response that says so.
+# It would warn of broken forms, on stderr if no logging is set up; the response tells the sender already.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 def create_app(store: WorkflowStore, faults: FaultRules, host: str) -> Starlette:
-    """The application over `store`, struck by `faults`, for a server that listens on `host`."""
+    """The application over `store`, with `faults`, for a server that listens on `host`."""
     handlers = Handlers(store)
     handler = FaultInjector(faults, store).handler
     create = handler(CreateHandler(store).endpoint)

@@ -15,9 +15,9 @@ from pipeline.emulator.settings import Size
 from pipeline.emulator.workflow import Workflow
 from pipeline.json_values import Json
 
-# Text in smaller frames is unreadable, and tests with tiny frames are to be fast.
+# Text in smaller frames is unreadable, and tests with tiny frames should be fast.
 _MIN_SIDE_FOR_TEXT = 100
-# A prompt may be 64 KiB of anything; of a long one the beginning and the end are shown.
+# A prompt may be 64 KiB of anything; a long one is cut in the middle.
 _MAX_HEAD, _MAX_TAIL = 300, 120
 _MAX_WORD = 14
 
@@ -29,7 +29,7 @@ _STRIP_COLOURS: tuple[Colour, ...] = ((238, 64, 74), (255, 205, 66), (46, 196, 1
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Small pictures to be laid over a frame, each at its place: cheaper than one that is as large as the frame."""
+    """Small pictures to be laid over a frame, each at its position: cheaper than one as large as the frame."""
 
     patches: tuple[Patch, ...] = ()
 
@@ -37,14 +37,14 @@ class Caption:
         return Caption((*self.patches, *other.patches))
 
     def draw_on(self, frame: Picture) -> Picture:
-        """Draw it on `frame`, which is changed and given back."""
+        """Draw it on `frame`, which is changed and returned."""
         for patch, position in self.patches:
             frame.paste(patch, position, patch if patch.mode == "RGBA" else None)
         return frame
 
 
 def badges(size: Size, left: Sequence[str], right: str, colour: Colour) -> Caption:
-    """`left` in the upper left corner, below each other, and `right`, in `colour`, in the upper right one."""
+    """`left` in the upper left corner, one below the other, and `right`, in `colour`, in the upper right one."""
     if min(size.width, size.height) < _MIN_SIDE_FOR_TEXT:
         return Caption()
     unit = _unit(size)
@@ -71,14 +71,14 @@ def title(size: Size, text: str) -> Caption:
 
 
 def foot(size: Size, text: str, note: str) -> Caption:
-    """`text`, large, and `note` below it, at the foot: over as many rows as they need, within bounds."""
+    """`text`, large, and `note` below it, at the foot: in as many rows as they need, up to a limit."""
     if min(size.width, size.height) < _MIN_SIDE_FOR_TEXT:
         return Caption()
     unit = _unit(size)
     large, small = int(5 * unit), int(3.7 * unit)
     margin, padding = int(4 * unit), int(2.4 * unit)
     room = size.width - 2 * margin - 2 * padding
-    # A frame that is not wide has room below the subject.
+    # A frame that is not wide has more room below the subject.
     most, most_small = (4, 3) if size.height >= size.width else (3, 2)
     rows = [(row, large) for row in _wrapped(text, large, room, most=most)]
     rows += [(row, small) for row in _wrapped(note, small, room, most=most_small)]
@@ -109,7 +109,7 @@ def strip(size: Size, seed: int, *, at_top: bool = False) -> Caption:
 
 
 def strip_colour(seed: int) -> Colour:
-    """The colour that stands for `seed` where there is room for one; dark enough for white text on it."""
+    """The colour for `seed` where there is room for only one; dark enough for white text on it."""
     red, green, blue = _STRIP_COLOURS[seed & 3]
     return red // 2, green // 2, blue // 2
 
@@ -141,7 +141,7 @@ def _rounded(size: tuple[int, int], radius: int, fill: tuple[int, ...]) -> Pictu
 
 
 def _wrapped(text: str, font_size: int, room: float, *, most: int) -> list[str]:
-    """`text` in at most `most` rows of `room` pixels. A longer one loses its middle, as both its ends may matter."""
+    """`text` in at most `most` rows of `room` pixels. A longer text loses its middle, as both ends may matter."""
     whole = text if len(text) <= _MAX_HEAD + _MAX_TAIL else f"{text[:_MAX_HEAD]} … {text[-_MAX_TAIL:]}"
     words = [part for word in printable(whole).split() for part in _parts(word, font_size, room)]
     rows: list[str] = []
@@ -154,7 +154,7 @@ def _wrapped(text: str, font_size: int, room: float, *, most: int) -> list[str]:
 
 
 def _first_row(words: list[str], font_size: int, room: float) -> tuple[str, list[str]]:
-    """As many words as one row takes, and the others."""
+    """As many words as fit in one row, and the rest."""
     row, *others = words
     while others and width(f"{row} {others[0]}", font_size) <= room:
         row = f"{row} {others.pop(0)}"
@@ -162,7 +162,7 @@ def _first_row(words: list[str], font_size: int, room: float) -> tuple[str, list
 
 
 def _parts(word: str, font_size: int, room: float) -> Iterator[str]:
-    """`word` in pieces that are no wider than a row: scripts without spaces, and long urls."""
+    """`word` in pieces no wider than a row, for scripts without spaces and long urls."""
     while word:
         end = _row_length(word, font_size, room)
         yield word[:end]
@@ -170,7 +170,7 @@ def _parts(word: str, font_size: int, room: float) -> Iterator[str]:
 
 
 def _row_length(word: str, font_size: int, room: float) -> int:
-    """How many characters of `word` one row takes, at least one, and no letter without its marks."""
+    """How many characters of `word` fit in one row: at least one, and no letter without its marks."""
     end = _most(len(word), lambda length: width(word[:length], font_size) <= room)
     while 1 < end < len(word) and unicodedata.combining(word[end]):
         end -= 1
@@ -183,7 +183,7 @@ def _shortened(text: str, font_size: int, room: float) -> str:
 
     def cut(kept: int) -> str:
         head, tail = text[: kept - kept // 2], text[len(text) - kept // 2 :]
-        # At whole words, unless that takes away too much.
+        # Cut at whole words, unless that removes too much.
         before, after = head.rpartition(" ")[0], tail.partition(" ")[2]
         head = before if len(head) - len(before) <= _MAX_WORD else head
         tail = after if len(tail) - len(after) <= _MAX_WORD else tail
@@ -193,7 +193,7 @@ def _shortened(text: str, font_size: int, room: float) -> str:
 
 
 def _most(limit: int, has_room: Callable[[int], bool]) -> int:
-    """The largest number up to `limit` that fits, by halving; 0 where none does."""
+    """The largest number up to `limit` that fits, by bisection; 0 if none does."""
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2
@@ -201,33 +201,33 @@ def _most(limit: int, has_room: Callable[[int], bool]) -> int:
     return low
 
 
-# The options in which people write what they want to see; the first that is there is shown large.
+# The options in which people write what they want to see; the first one present is shown large.
 _TEXT_OPTIONS = ("prompt", "image_description", "product_name", "song_theme", "job_description", "user_name")
 # Their urls have badges of their own.
 _SHOWN_ELSEWHERE = {"background_urls"}
 
 
 def text_of(workflow: Workflow) -> str:
-    """The prompt, or what comes nearest to one; empty where there is none."""
+    """The prompt, or the option most like one; empty if there is none."""
     name = _text_option(workflow)
     return "" if name is None else str(workflow.options[name])
 
 
 def note_of(workflow: Workflow, *more: str) -> str:
-    """The template, `more`, and all options but the text."""
+    """The template, `more`, and all options except the text."""
     hidden = {*_SHOWN_ELSEWHERE, _text_option(workflow)}
     options = [f"{name} {_readable(value)}" for name, value in workflow.options.items() if name not in hidden]
     return " · ".join((workflow.template_id.replace("_", " "), *more, *options))
 
 
 def request_seed(workflow: Workflow) -> int:
-    """A number that another template, option or take changes, and nothing else."""
+    """A number that depends on the template, the options and the take, and on nothing else."""
     asked = [workflow.template_id, workflow.options, workflow.take]
     return seed_of(json.dumps(asked, sort_keys=True))
 
 
 def short_url(url: str) -> str:
-    """A url without what is secret or long in it."""
+    """A url without its secret or long parts."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

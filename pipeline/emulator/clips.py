@@ -1,4 +1,4 @@
-"""Video and sound: written as H.264 in MP4 that plays in every browser, and read again."""
+"""Video and sound: writes H.264 in MP4 that plays in every browser, and reads it."""
 
 import math
 import wave
@@ -22,12 +22,12 @@ _SAMPLES_PER_SECOND = 22_050
 
 def write_clip(path: Path, size: Size, frames_per_second: int, frames: Iterable[Picture]) -> None:
     """Encode `frames` (RGB, of that size). The same frames give the same bytes."""
-    # One for all frames: each would otherwise set up its own, which costs more than the encoding.
+    # One for all frames: otherwise each would set up its own, which costs more than the encoding.
     convert = VideoReformatter()
-    # The index goes to the front, which needs a path: the file is rewritten at its end.
+    # Moving the index to the front rewrites the file in the end, which needs a path.
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=frames_per_second)
-        # Without `cpu-independent` the rounding of x264 depends on the CPU, and on where in memory a frame lies.
+        # Without `cpu-independent` the rounding of x264 depends on the CPU, and on the address of a frame in memory.
         stream.options = {
             "preset": "veryfast",
             "crf": "23",
@@ -54,7 +54,7 @@ def read_clip(path: Path) -> Iterator[Picture]:
     """The frames of a video, one by one, as RGB.
 
     Raises:
-        Unreadable: it is none, or damaged.
+        Unreadable: it is not a video, or is damaged.
     """
     try:
         with av.open(str(path)) as container:
@@ -90,7 +90,7 @@ def write_song(path: Path, seed: int, seconds: float) -> None:
 
 
 def _frame(picture: Picture) -> av.VideoFrame:
-    # By hand and not `from_image`, which is untyped: row by row, as the frame's rows may be padded.
+    # Not by `from_image`, which is untyped. Row by row, as the frame's rows may be padded.
     frame = av.VideoFrame(picture.width, picture.height, "rgb24")
     plane = frame.planes[0]
     width = picture.width * 3

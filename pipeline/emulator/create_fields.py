@@ -1,6 +1,6 @@
-"""The fields of a create, read from a form (v1) or from JSON (v2), and refused as FastAPI would refuse them.
+"""Reads the fields of a create from a form (v1) or from JSON (v2), and refuses wrong ones as FastAPI would.
 
-Of JSON only what can be stored in a file and sent back again is accepted.
+Only JSON that can be stored in a file and sent back is accepted.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from typing import cast
 from pipeline.emulator.templates import EmulatedTemplate, Needs
 from pipeline.json_values import Json
 
-# Reading it, and writing it into a workflow's file, keeps every other call waiting.
+# Reading it and writing it to a workflow's file blocks every other call.
 _MAX_LENGTH = 4 << 20
-# Python's own limit depends on how deep the caller stands already.
+# Python's own limit depends on the depth of the caller's stack.
 _MAX_DEPTH = 100
 
 
@@ -23,7 +23,7 @@ def parse_json(text: str | bytes) -> Json:
     """Read JSON.
 
     Raises:
-        ValueError: it is none, too long or too deep, or has a number or a text that cannot be written again.
+        ValueError: it is not JSON, is too long or too deep, or has a number or a text that cannot be written again.
     """
     if len(text) > _MAX_LENGTH:
         raise ValueError("too long")
@@ -69,7 +69,7 @@ def _finite(digits: str) -> float:
     return number
 
 
-# The vendor buys this one where the field is left out.
+# The vendor uses this one if the field is left out.
 DEFAULT_TEMPLATE = "overlay_gray_5443"
 
 
@@ -91,7 +91,7 @@ class CreateFields:
 
     @property
     def content_digest(self) -> str:
-        """A hash of the fields that decide what is made, uploaded files by their content."""
+        """A hash of the fields that determine what is made, with uploaded files by their content."""
         images = [
             image if isinstance(image, str) else hashlib.sha256(image).hexdigest() for image in self.images
         ]
@@ -105,7 +105,7 @@ class CreateFields:
 
 
 class InvalidField(Exception):
-    """A request that the vendor answers with 422: which field, and what is wrong with it."""
+    """A request that the vendor answers with 422: the field, and what is wrong with it."""
 
     def __init__(self, location: Sequence[str | int], message: str, kind: str = "value_error") -> None:
         super().__init__(message)
@@ -130,7 +130,7 @@ def fields_from_json(body: Json) -> CreateFields:
     """The fields of a v2 create.
 
     Raises:
-        InvalidField: the body is no object, or a field is wrong.
+        InvalidField: the body is not an object, or a field is wrong.
     """
     if not isinstance(body, dict):
         raise InvalidField(["body"], "Input should be a valid dictionary", "dict_type")
@@ -138,7 +138,7 @@ def fields_from_json(body: Json) -> CreateFields:
 
 
 def require_inputs(fields: CreateFields, template: EmulatedTemplate) -> None:
-    """Check that the input without which the template makes nothing is there.
+    """Check that the input is present without which the template makes nothing.
 
     Raises:
         InvalidField: it is not.

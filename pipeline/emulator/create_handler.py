@@ -1,4 +1,4 @@
-"""The endpoint that buys: a create is read, checked, paid for, begun and written into the ledger, in this order."""
+"""The endpoint that buys: reads a create, checks it, charges for it, begins the workflow and writes the ledger."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -26,14 +26,14 @@ _MAX_FIELD_BYTES = 4 << 20
 
 
 class CreateHandler:
-    """`POST /workflow`, v1 and v2. Every create that arrives whole gets one line in the ledger."""
+    """`POST /workflow`, v1 and v2. Every create that arrives complete gets one line in the ledger."""
 
     def __init__(self, store: WorkflowStore) -> None:
         self._store = store
 
     @property
     def endpoint(self) -> Endpoint:
-        """The create, as faults are injected into it."""
+        """The create as an endpoint into which faults are injected."""
         return Endpoint(
             operation=Operation.CREATE,
             describe=self._describe,
@@ -42,7 +42,7 @@ class CreateHandler:
         )
 
     async def _describe(self, request: Request) -> Call:
-        # Read once, here: what was read, or what is wrong with it, continues with the request.
+        # Read once, here: the fields, or what is wrong with them, are passed on with the request.
         try:
             fields: CreateFields | InvalidField = await _read(request)
         except InvalidField as error:
@@ -107,7 +107,7 @@ async def _read(request: Request) -> CreateFields:
     except HTTPException as error:
         raise InvalidField(["body"], error.detail) from error
     except UnicodeError as error:
-        # The charset that the form claims for itself.
+        # The form declares a wrong charset.
         raise InvalidField(["body"], "The form cannot be decoded", "string_unicode") from error
 
 

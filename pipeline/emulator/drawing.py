@@ -1,4 +1,4 @@
-"""Pictures: reading and cropping them, and drawing those that are missing."""
+"""Pictures: reads and crops them, and draws those that are missing."""
 
 import hashlib
 from pathlib import Path
@@ -30,11 +30,11 @@ _PALETTES: tuple[tuple[Colour, ...], ...] = (
 
 
 class Unreadable(Exception):
-    """An input that is no image or video that could be used; the message says why."""
+    """An input that is not a usable image or video; the message says why."""
 
 
 def seed_of(text: str) -> int:
-    """A number that is the same for the same text on every machine."""
+    """A number derived from `text`, the same on every machine."""
     return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:4], "big")
 
 
@@ -42,7 +42,7 @@ def read_picture(path: Path) -> Picture:
     """An image as RGBA, upright, at most 2048 pixels on a side.
 
     Raises:
-        Unreadable: it is none, damaged, or far too large.
+        Unreadable: it is not an image, is damaged, or far too large.
     """
     try:
         with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
@@ -56,7 +56,7 @@ def read_picture(path: Path) -> Picture:
 
 
 def crop_to_content(picture: Picture) -> Picture:
-    """`picture` without its empty border: what is transparent, or one colour all around."""
+    """`picture` without its empty border, which is transparent or of one colour."""
     alpha = picture.getchannel("A")
     if alpha.getextrema()[0] == 0:
         box = alpha.point(lambda value: 255 if value > 8 else 0).getbbox()
@@ -74,19 +74,19 @@ def replace_alpha(picture: Picture, colour: Colour = GRAY) -> Picture:
 
 
 def without_gray(frame: Picture) -> Picture:
-    """The frame of a video with what is before the gray ground cut out; as it is where there is no such ground."""
+    """The subject of a video frame, cut out of its gray background; the whole frame if it has no such background."""
     difference = ImageChops.difference(frame, Image.new("RGB", frame.size, GRAY))
     red, green, blue = difference.split()
     distance = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     cut = frame.convert("RGBA")
     if distance.getpixel((0, 0)) in range(_NOISE):
-        # Not a hard edge: what compression left of the gray is let through in part.
+        # A soft edge: traces of gray that compression left are made partly transparent.
         cut.putalpha(distance.point(lambda value: max(0, min(255, (value - _NOISE) * 12))))
     return cut
 
 
 def upscale(picture: Picture) -> Picture:
-    """`picture` twice as large, as far as the limit goes."""
+    """`picture` twice as large, up to the limit."""
     factor = min(2.0, _LARGEST_SIDE / max(picture.size))
     return picture.resize(_scaled(picture, max(factor, 1.0)), Image.Resampling.LANCZOS)
 
@@ -95,7 +95,7 @@ def sketched(picture: Picture) -> Picture:
     """`picture` as if drawn with a pencil on paper; transparent where it was."""
     gray = ImageOps.grayscale(replace_alpha(picture, (255, 255, 255)))
     lines = ImageChops.invert(gray).filter(ImageFilter.GaussianBlur(max(picture.size) / 90))
-    # A colour dodge: bright everywhere but where the picture is darker than its surroundings.
+    # A colour dodge: bright except where the picture is darker than its surroundings.
     drawn = ImageChops.add(gray, lines).point(lambda value: max(0, 255 - int((255 - value) * 3.2)))
     shaded = Image.blend(drawn, gray, 0.18)
     coloured = ImageOps.colorize(shaded, (48, 46, 52), PAPER).convert("RGBA")
@@ -104,7 +104,7 @@ def sketched(picture: Picture) -> Picture:
 
 
 def layer(picture: Picture, size: Size, share: float = 0.86) -> Picture:
-    """`picture` in the middle of an empty frame, filling `share` of it; a photo gets round corners."""
+    """`picture` in the middle of an empty frame, filling `share` of it; a photo gets rounded corners."""
     factor = min(size.width * share / picture.width, size.height * share / picture.height)
     fitted = picture.resize(_scaled(picture, factor), Image.Resampling.LANCZOS)
     if fitted.getchannel("A").getextrema()[0] == 255:
@@ -115,7 +115,7 @@ def layer(picture: Picture, size: Size, share: float = 0.86) -> Picture:
 
 
 def with_shadow(frame: Picture) -> Picture:
-    """`frame` with a soft shadow below what is in it."""
+    """`frame` with a soft shadow below its content."""
     reach = max(frame.height // 40, 1)
     shade = ImageChops.offset(frame.getchannel("A"), 0, reach).filter(ImageFilter.GaussianBlur(reach * 1.5))
     shadow = Image.new("RGBA", frame.size, (10, 12, 24, 0))
@@ -129,7 +129,7 @@ def covering(picture: Picture, size: Size) -> Picture:
 
 
 def landscape(size: Size, palette: int, seed: int) -> Picture:
-    """A quiet landscape: a sky, a sun and hills. `palette` chooses its colours, `seed` what stands where."""
+    """A quiet landscape: a sky, a sun and hills. `palette` chooses its colours, `seed` its layout."""
     high, low, sun, *hills = _PALETTES[palette % len(_PALETTES)]
     # Drawn twice as large, for smooth edges.
     width, height = size.width * 2, size.height * 2

@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which calls `on_ready` with its address once it answers."""
+    """uvicorn's server, which calls `on_ready` with its address once it accepts requests."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class _Server(uvicorn.Server):
 
 
 class Emulator:
-    """An emulator that runs within its `with`. Port 0 takes any that is free. With `workers`, these make the media.
+    """An emulator that runs within its `with`. Port 0 takes any free port. If given, `workers` make the media.
 
     Raises:
-        UsageError: the port cannot be had.
+        UsageError: the port is not available.
         OSError: the folder cannot be used.
     """
 
@@ -107,14 +107,14 @@ class Emulator:
 
     @property
     def ledger(self) -> Ledger:
-        """The creates that arrived whole."""
+        """The creates that arrived complete."""
         return self.store.ledger
 
     def fail(self, *rules: Json) -> None:
         """Add rules, in the form of a faults file: `fail({"on": "create", "nth": 2, "do": "html"})`.
 
         Raises:
-            InvalidInput: one cannot be understood.
+            InvalidInput: one of them is invalid.
         """
         self.faults.add(read_rules(list(rules)))
 
@@ -130,17 +130,17 @@ class Emulator:
         try:
             self._server.run()
         except SystemExit:
-            # uvicorn exits where the port is taken; `__enter__` raises the error.
+            # uvicorn exits if the port is taken; `__enter__` raises the error.
             return
         finally:
             self._started.set()
 
 
 def serve(host: str, port: int, settings: EmulatorSettings, on_ready: Callable[[str], None]) -> None:
-    """Serve an emulator until interrupted; `on_ready` is called with its address once it answers.
+    """Serve an emulator until interrupted; calls `on_ready` with its address once it accepts requests.
 
     Raises:
-        UsageError: the port cannot be had.
+        UsageError: the port is not available.
         OSError: the folder cannot be used.
     """
     store = WorkflowStore(settings)

@@ -1,4 +1,4 @@
-"""Faults that are written as a mapping, such as `{status: 503, headers: {…}}`, and the checks of their values."""
+"""Faults written as a mapping, such as `{status: 503, headers: {…}}`, and the checks of their values."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from pipeline.emulator.faults import (
 from pipeline.errors import did_you_mean
 from pipeline.json_values import Json
 
-# Of calls, of credits, of a seed.
+# The limit of calls, credits and seeds.
 MAX_NUMBER = 10**12
 _MAX_RESIZE_BYTES = 64 << 20
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -35,7 +35,7 @@ def fault_of_mapping(value: Mapping[str, Json]) -> Fault:
     """The fault that a rule's `do` describes.
 
     Raises:
-        InvalidRule: it describes none.
+        InvalidRule: it does not describe a fault.
     """
     form = next((form for form in FORMS if form in value), None)
     if form is None:
@@ -135,7 +135,7 @@ def _raw(value: Mapping[str, Json]) -> Fault:
 
 
 _ALTER_KEYS = {"headers", "keep", "unsized", "resize", "drip"}
-# The key by which a form is known, and what may stand beside it. `status` may also stand beside `redirect`.
+# The key that identifies a form, and the keys allowed beside it. `status` is also allowed beside `redirect`.
 FORMS: Mapping[str, tuple[Callable[[Mapping[str, Json]], Fault], set[str]]] = {
     "redirect": (_redirect, {"status", "at"}),
     "status": (_respond, {"body", "headers", "at"}),

@@ -1,4 +1,4 @@
-"""Puts the fault rules around every endpoint: before the true response, in place of it, or on its way out."""
+"""Applies the fault rules to every endpoint: before the true response, in place of it, or to it as it is sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,8 +29,8 @@ from pipeline.emulator.workflow_store import WorkflowStore
 class Endpoint:
     """One kind of call.
 
-    `describe` returns what is known of a call once it is read; `respond` carries it out, given the rule that
-    strikes it; `on_skipped` is called for a call that was read but will not be carried out.
+    `describe` returns the properties of a call once it is read; `respond` executes it, given the rule that
+    strikes it; `on_skipped` is called for a call that was read but will not be executed.
     """
 
     operation: Operation
@@ -71,7 +71,7 @@ class FaultInjector:
         return handle
 
     async def _describe_unread(self, endpoint: Endpoint, request: Request) -> Call:
-        # A create has its title and template in its body; any other call has its workflow in the address.
+        # A create has its title and template in the body, not yet read; any other call has its workflow in the url.
         if endpoint.operation is Operation.CREATE:
             return Call(operation=Operation.CREATE)
         return await endpoint.describe(request)
@@ -89,7 +89,7 @@ class FaultInjector:
 
 
 def visible_status(rule: FaultRule | None, status: int) -> int | None:
-    """The status that the client sees under `rule` where the true one is `status`; None where it sees none."""
+    """The status that the client sees under `rule` if the true one is `status`; None if it sees none."""
     match rule.fault if rule is not None else None:
         case Disconnect() | RespondRaw():
             return None
@@ -100,7 +100,7 @@ def visible_status(rule: FaultRule | None, status: int) -> int | None:
 
 
 async def _replacement(rule: FaultRule) -> ASGIApp | None:
-    """The response that replaces the true one; None where the true one is sent, perhaps later."""
+    """The response that replaces the true one; None if the true one is sent, perhaps later."""
     match rule.fault:
         case Disconnect() as disconnect:
             return RawResponse(reset=disconnect.reset)

@@ -78,7 +78,7 @@ def read_faults(path: Path, name: str) -> tuple[FaultRule, ...]:
     """The rules in a YAML or JSON file, which messages call `name`.
 
     Raises:
-        InvalidInput: with every rule that cannot be understood, and where it stands.
+        InvalidInput: with every invalid rule and its position.
         OSError: the file cannot be read.
     """
     document = read_yaml(path, name)
@@ -89,10 +89,10 @@ def read_faults(path: Path, name: str) -> tuple[FaultRule, ...]:
 
 
 def read_rules(document: Json) -> tuple[FaultRule, ...]:
-    """The rules in `{"faults": [...]}`, or in the list alone.
+    """The rules in `{"faults": [...]}`, or in a plain list.
 
     Raises:
-        InvalidInput: with every rule that cannot be understood.
+        InvalidInput: with every invalid rule.
     """
     rules, wrong = _read(document)
     if wrong:
@@ -104,7 +104,7 @@ _Path = tuple[str | int, ...]
 
 
 def _read(document: Json) -> tuple[tuple[FaultRule, ...], list[tuple[_Path, str]]]:
-    """The rules that can be understood, and what is wrong with the others."""
+    """The valid rules, and the errors of the others."""
     parent: _Path = ("faults",) if isinstance(document, dict) else ()
     rules = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(rules, list):
@@ -172,7 +172,7 @@ def _fault(value: Json) -> Fault:
 
 
 def _name(fault: Json) -> str:
-    """The fault as it was written, to be recognised in the ledger."""
+    """The fault as it was written, so that people recognise it in the ledger."""
     if isinstance(fault, dict):
         return ", ".join(f"{key} {value}" for key, value in fault.items())
     return str(fault)

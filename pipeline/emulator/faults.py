@@ -14,7 +14,7 @@ from pipeline.json_values import Json
 
 
 class Operation(StrEnum):
-    """A kind of call; `ANY` stands for all of them but `WEBHOOK`, which the emulator itself makes."""
+    """A kind of call; `ANY` stands for all of them except `WEBHOOK`, which the emulator itself makes."""
 
     CREATE = "create"
     GET = "get"
@@ -39,7 +39,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The connection ends without a response: by a reset, or closed in order."""
+    """The connection ends without a response: by a reset, or with an orderly close."""
 
     stage: Stage
     reset: bool
@@ -55,7 +55,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respond:
-    """Another response than the true one. After processing: what was asked for has been done all the same."""
+    """Another response than the true one. After processing, the request has been carried out nevertheless."""
 
     stage: Stage
     status: int
@@ -65,7 +65,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class RespondRaw:
-    """After processing: these bytes go out in place of a response, and the connection is closed."""
+    """After processing, these bytes are sent in place of a response, and the connection is closed."""
 
     content: bytes
     stage: Stage = Stage.AFTER_PROCESSING
@@ -73,13 +73,13 @@ class RespondRaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterResponse:
-    """The true response, changed on its way out.
+    """The true response, changed as it is sent.
 
     `patch` is merged into its `data`; `same_id` gives it the id of the first workflow ever bought; `headers`
-    are set; `keep` is the share of the body that arrives before the connection closes (`unsized`: without a
-    Content-Length to notice it by); `resize` is by how many bytes the body grows or shrinks, its
-    Content-Length agreeing; `drip` is the seconds between two pieces of the body; `ignore_range` responds to
-    a Range with the whole file.
+    are set; `keep` is the share of the body that is sent before the connection closes (`unsized`: without a
+    Content-Length that would reveal it); `resize` is by how many bytes the body grows or shrinks, with a
+    Content-Length that agrees; `drip` is the seconds between two pieces of the body; `ignore_range` responds
+    to a Range with the whole file.
     """
 
     patch: Mapping[str, Json] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class AlterResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndWorkflow:
-    """The workflow that is bought ends with `status` (see `workflow.ForcedEnd`), or its progress falls."""
+    """The bought workflow ends with `status` (see `workflow.ForcedEnd`), or its progress falls."""
 
     status: str | None = None
     progress_falls: bool = False
@@ -104,7 +104,7 @@ class EndWorkflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendWebhook:
-    """How a webhook is sent: in so many copies; or forged, naming another workflow and another end."""
+    """How a webhook is sent: in several copies; or forged, with another workflow and another end."""
 
     copies: int = 1
     forged: bool = False
@@ -116,7 +116,7 @@ Fault = Disconnect | Delay | Respond | RespondRaw | AlterResponse | EndWorkflow 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The properties of a call that a rule matches. Title and template are empty where they are not known."""
+    """The properties of a call that rules match. Title and template are empty if they are not known."""
 
     operation: Operation
     title: str = ""
@@ -125,10 +125,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
-    """Strikes the calls in `on` whose title and template contain what is asked.
+    """Strikes the calls in `on` whose title and template contain the given texts.
 
-    Of these it strikes the `nth` (counted from 1; none given: each), after the first `after`, at most
-    `times`, with that `probability`, drawn from `seed`.
+    Of these it strikes the `nth` (counted from 1; without `nth`: each), after the first `after`, at most `times`
+    times, with that `probability`, drawn from `seed`.
     """
 
     name: str
@@ -143,20 +143,20 @@ class FaultRule:
     template_id: str = ""
 
     def matches(self, call: Call) -> bool:
-        """Whether this call counts for the rule at all."""
+        """Whether this call matches the rule."""
         # `any` stands for the calls that a client makes; webhooks are the emulator's own.
         names = {call.operation} if call.operation is Operation.WEBHOOK else {call.operation, Operation.ANY}
         return bool(self.on & names) and self.title in call.title and self.template_id in call.template_id
 
 
 class _RuleCounter:
-    """A rule, with the calls that matched it so far and those that it struck."""
+    """A rule, with the numbers of calls that matched it so far and that it struck."""
 
     def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
         self.seen = 0
         self.struck = 0
-        self._random = random.Random(rule.seed)  # noqa: S311 - a rehearsal has to be repeatable
+        self._random = random.Random(rule.seed)  # noqa: S311 - a rehearsal must be repeatable
 
     def strikes(self) -> bool:
         rule = self.rule
@@ -172,19 +172,19 @@ class _RuleCounter:
 
 
 class FaultRules:
-    """The rules in force. The first that strikes a call decides; each counts every call that matches it."""
+    """The active rules. The first that strikes a call decides; each counts every call that matches it."""
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self._lock = threading.Lock()
         self._counters = [_RuleCounter(rule) for rule in rules]
 
     def set(self, rules: Iterable[FaultRule]) -> None:
-        """Put these in place of all others."""
+        """Replace all rules by these."""
         with self._lock:
             self._counters = [_RuleCounter(rule) for rule in rules]
 
     def add(self, rules: Iterable[FaultRule]) -> None:
-        """Put these behind the others."""
+        """Append these rules."""
         with self._lock:
             self._counters.extend(_RuleCounter(rule) for rule in rules)
 
@@ -194,11 +194,11 @@ class FaultRules:
             return [(counter.rule.name, counter.seen, counter.struck) for counter in self._counters]
 
     def before_reading(self, call: Call) -> FaultRule | None:
-        """The rule that strikes before anything of the body is read."""
+        """The rule that strikes before the body is read."""
         return self._first_striking(call, early=True)
 
     def after_reading(self, call: Call) -> FaultRule | None:
-        """The rule that strikes when the request is there, before or after it is processed."""
+        """The rule that strikes once the request has been read, before or after it is processed."""
         return self._first_striking(call, early=False)
 
     def _first_striking(self, call: Call, *, early: bool) -> FaultRule | None:
@@ -208,6 +208,6 @@ class FaultRules:
                 for counter in self._counters
                 if (counter.rule.fault.stage is Stage.BEFORE_READING) == early and counter.rule.matches(call)
             ]
-            # All are asked, not only until one strikes: each has to count every call that matches it.
+            # Ask all of them, not only up to the first that strikes: each must count every call that matches it.
             striking = [counter.rule for counter in matching if counter.strikes()]
         return striking[0] if striking else None

@@ -1,6 +1,6 @@
 """Fonts for text in any script: Pillow's own, and the scalable fonts of this machine.
 
-Pillow's own knows plain Latin only. Which fonts a machine has is its own affair: what none of them can draw is
+Pillow's own has plain Latin only, and machines differ in their fonts. Characters that no font can draw are
 spelled out by `spelling`, so that a text never becomes a row of empty boxes.
 """
 
@@ -17,9 +17,9 @@ from PIL import ImageFont
 
 from pipeline.emulator.drawing import Unreadable
 
-# Bounds on what is looked at: a designer's machine has thousands of fonts.
+# Limits of the search: a designer's machine has thousands of fonts.
 _MAX_FILES, _MAX_FONTS = 5_000, 60
-# Families that cover much, or a script that others lack; these are asked first, in this order.
+# Families that cover much, or a script that others lack; these are tried first, in this order.
 _PREFERRED = (
     "dejavusans",
     "notosans",
@@ -56,7 +56,7 @@ _UNASSIGNED = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A font in any size: of a file, or Pillow's own where `path` is None."""
+    """A font in any size: of a file, or Pillow's own if `path` is None."""
 
     path: Path | None
 
@@ -65,7 +65,7 @@ class Face:
 
         Raises:
             Unreadable: this Pillow cannot write text at all.
-            OSError: the file is no scalable font.
+            OSError: the file is not a scalable font.
         """
         return _font(self, size)
 
@@ -79,7 +79,7 @@ BUILT_IN = Face(None)
 
 @lru_cache(maxsize=4096)
 def face_for(character: str) -> Face | None:
-    """The first font that has a glyph for `character`, None where none has."""
+    """The first font that has a glyph for `character`; None if none has."""
     return next((face for face in (BUILT_IN, *_faces()) if face.draws(character)), None)
 
 
@@ -110,7 +110,7 @@ def _draws(face: Face, character: str) -> bool:
     try:
         return _glyph(face, character) != _missing_glyph(face)
     except OSError:
-        # A font of fixed sizes, as colour emoji are, or a file that only looks like a font.
+        # A font of fixed sizes, such as colour emoji, or a file that only looks like a font.
         return False
 
 
@@ -121,7 +121,7 @@ def _glyph(face: Face, character: str) -> tuple[tuple[int, int], bytes]:
 
 @lru_cache(maxsize=_MAX_FONTS)
 def _probe(face: Face) -> ImageFont.FreeTypeFont:
-    # Without shaping, which would put a mark that stands alone onto a dotted circle.
+    # Without shaping, which would put an isolated mark onto a dotted circle.
     return face.at(_PROBE_SIZE).font_variant(layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -156,8 +156,8 @@ def _font_folders() -> tuple[Path, ...]:
 
 
 def _rank(path: Path) -> tuple[bool, int, str]:
-    # Upright sans serif before everything else, of that the families that cover much; then by name, so that
-    # every run on a machine chooses the same.
+    # Upright sans serif first, and among these the families that cover much; then by name, so that every run on
+    # a machine chooses the same.
     name = path.stem.lower().replace("-", "").replace("_", "").replace(" ", "")
     family = name.removesuffix("regular").removesuffix("vf")
     preferred = _PREFERRED.index(family) if family in _PREFERRED else len(_PREFERRED)

@@ -1,6 +1,6 @@
-"""The ledger: one line for each create that arrived whole. Tests of "never pay twice" count its lines.
+"""The ledger: one line for each create that arrived complete. Tests of "never pay twice" count its lines.
 
-It also numbers the takes of one request: asked for the same again, the vendor makes something else.
+It also numbers the takes of a request: for the same request, the vendor makes something else each time.
 """
 
 import json
@@ -15,11 +15,11 @@ from pipeline.purchases import WorkflowId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One create that arrived whole.
+    """One create that arrived complete.
 
-    `status` is what the client was sent, None where that was no whole response; `workflow_id` what was bought,
-    None for nothing; `request` a hash of all fields; `fault` the rule that struck; `content` a hash of the fields
-    that decide what is made; `take` which take of that it is, None where nothing was bought.
+    `status` is the status that the client was sent, None if the response was not complete; `workflow_id` is what
+    was bought, None for nothing; `request` a hash of all fields; `fault` the rule that struck; `content` a hash of
+    the fields that determine what is made; `take` the number of this take of it, None if nothing was bought.
     """
 
     time: float
@@ -45,11 +45,11 @@ class Ledger:
         self._file = file
         content = file.read_bytes() if file.exists() else b""
         self._entries = list(_read(content))
-        # A kill may have cut the last line short; what follows must not be glued to it.
+        # A kill may have cut the last line short; the next line must not be appended to it.
         self._separator = b"" if content.endswith(b"\n") or not content else b"\n"
 
     def append(self, entry: LedgerEntry) -> None:
-        """Add one, which is in the file before this returns.
+        """Append an entry, and write it to the file before returning.
 
         Raises:
             OSError: it could not be written.
@@ -62,7 +62,7 @@ class Ledger:
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """All creates that arrived whole, oldest first."""
+        """All creates that arrived complete, oldest first."""
         return tuple(self._entries)
 
     @property
@@ -72,7 +72,7 @@ class Ledger:
 
     @property
     def spent(self) -> int:
-        """The credits of all that was bought."""
+        """The credits of all purchases."""
         return sum(entry.credits for entry in self._entries if entry.bought)
 
 
@@ -85,12 +85,12 @@ def _read(content: bytes) -> Iterator[LedgerEntry]:
             continue
 
 
-# The number that the default title of a campaign's job ends in: `spring: main/loop/red#2 (0123456789abcdef)`.
+# The take number near the end of the default title of a campaign's job: `spring: main/loop/red#2 (0123456789abcdef)`.
 _TAKE_IN_TITLE = re.compile(r"#(\d{1,6}) \([0-9a-f]{16}\)$")
 
 
 class TakeCounter:
-    """The takes that were made so far of each request. Not safe to use from several threads."""
+    """The takes made so far of each request. Not safe to use from several threads."""
 
     def __init__(self, entries: Iterable[LedgerEntry]) -> None:
         self._made: defaultdict[str, set[int]] = defaultdict(set)
@@ -99,7 +99,7 @@ class TakeCounter:
                 self._made[entry.content].add(entry.take)
 
     def next(self, content: str, title: str) -> int:
-        """A number that no take of this `content` has yet; where it can be, the one in its title.
+        """A number that no take of this `content` has yet; if possible, the one in its title.
 
         Creates of one campaign arrive in any order, and people look for the take that the title names.
         """

@@ -27,7 +27,7 @@ class Run:
 
 
 def printable(text: str) -> str:
-    """`text` in one line, without what steers a terminal or a direction; accents are joined to their letters."""
+    """`text` in one line, without terminal or direction controls; accents are composed with their letters."""
     characters = (
         each if each.isprintable() or (each in _JOINERS and _SHAPES_TEXT) else _replacement(each)
         for each in unicodedata.normalize("NFC", text)
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def width(text: str, size: int) -> float:
-    """How many pixels a line of `text` is wide."""
+    """The width of a line of `text` in pixels."""
     return sum(run.face.at(size).getlength(run.text) for run in runs(text))
 
 
@@ -46,7 +46,7 @@ def draw_line(
 ) -> None:
     """Draw a line of `text`; `position` is its upper left corner."""
     x, y = position
-    # One base line for all fonts, whose heights above it differ.
+    # One baseline for all fonts, as their heights above it differ.
     base = y + BUILT_IN.at(size).getmetrics()[0]
     for run in runs(text):
         font = run.face.at(size)
@@ -62,7 +62,7 @@ def is_right_to_left(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def runs(text: str) -> tuple[Run, ...]:
-    """`text` in as few fonts as it takes, from left to right."""
+    """`text` in as few fonts as possible, from left to right."""
     face = _face_for_all(text)
     if face is not None:
         return (Run(face, _ordered(text)),)
@@ -74,8 +74,8 @@ def runs(text: str) -> tuple[Run, ...]:
 
 
 def _face_for_all(text: str) -> Face | None:
-    # Letters of right-to-left scripts are joined to their neighbours, and mixed directions put into order,
-    # only within one run: a font that has the whole line is worth looking for.
+    # Letters of right-to-left scripts are joined, and mixed directions ordered, only within one run: a font that
+    # has the whole line is worth looking for.
     characters = sorted(set(text))
     for face in dict.fromkeys(face_for(each) for each in characters):
         if face is not None and all(face.draws(each) for each in characters):
@@ -84,11 +84,11 @@ def _face_for_all(text: str) -> Face | None:
 
 
 def _drawn(text: str) -> Iterator[tuple[Face, str]]:
-    """Each character in the font that draws it, or what is written in its place."""
+    """Each character, or its replacement, with the font that draws it."""
     face: Face | None = BUILT_IN
     for character in text:
         if _is_combining(character):
-            # It belongs to the letter before it, and is nothing in another font or beside a spelling.
+            # It belongs to the preceding letter, and means nothing in another font or beside a replacement.
             if face is not None and face.draws(character):
                 yield face, character
         else:
@@ -105,10 +105,10 @@ def _is_combining(character: str) -> bool:
 
 
 def _ordered(text: str) -> str:
-    # Without shaping at least the order is right.
+    # Without shaping, at least the order is right.
     return text if _SHAPES_TEXT or not is_right_to_left(text) else text[::-1]
 
 
 def _replacement(character: str) -> str:
-    # Marks of direction and the like leave no gap; line breaks do.
+    # Direction marks and the like leave no gap; line breaks do.
     return "" if unicodedata.category(character) == "Cf" else " "

@@ -1,6 +1,6 @@
-"""The files that an emulator holds: inputs that were uploaded, and media that was made.
+"""The files of an emulator: uploaded inputs and rendered media.
 
-Each workflow, and each uploaded image, has a folder, named by its id: the media id.
+Each workflow and each uploaded image has a folder named by its id, the media id.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ class MediaStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def folder_of(self, media_id: str) -> Path:
-        """The folder of that id, made where it is missing."""
+        """The folder of that id, made if it is missing."""
         folder = self.folder / media_id
         folder.mkdir(exist_ok=True)
         return folder
 
     def write(self, media_id: str, name: str, content: bytes) -> None:
-        """Keep a file.
+        """Store a file.
 
         Raises:
             OSError: it could not be written.
@@ -43,7 +43,7 @@ class MediaStore:
         write_atomically(self.folder / media_id / name, content)
 
     def add_image(self, content: bytes, suffix: str) -> tuple[str, str]:
-        """Keep an uploaded image under a new id; the id, and the file's name.
+        """Store an uploaded image under a new id; returns the id and the file's name.
 
         Raises:
             OSError: it could not be written.
@@ -53,7 +53,7 @@ class MediaStore:
         return media_id, name
 
     def find(self, media_id: str, name: str) -> Path | None:
-        """A file by what its url names, None where there is none."""
+        """The file that a url names; None if there is none."""
         if not _MEDIA_ID.fullmatch(media_id) or not _FILE_NAME.fullmatch(name):
             return None
         path = self.folder / media_id / name
@@ -82,12 +82,12 @@ def new_media_id() -> str:
 
 
 def signature(media_id: str) -> str:
-    """The query that a media url must have, as in the signed urls of an object store."""
+    """The query that a media url must have, like the signed urls of an object store."""
     return hashlib.sha256(f"emulator:{media_id}".encode()).hexdigest()[:16]
 
 
 def image_suffix(content: bytes) -> str | None:
-    """The suffix of a JPEG, PNG or WebP by its first bytes, None for anything else."""
+    """The suffix of a JPEG, PNG or WebP by its first bytes; None for anything else."""
     if content.startswith(b"\xff\xd8\xff"):
         return ".jpg"
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -98,5 +98,5 @@ def image_suffix(content: bytes) -> str | None:
 
 
 def media_suffix(content: bytes) -> str | None:
-    """As `image_suffix`, also for an MP4."""
+    """Like `image_suffix`, but also for an MP4."""
     return ".mp4" if content[4:8] == b"ftyp" else image_suffix(content)

@@ -1,4 +1,4 @@
-"""Below HTTP: connections that break, and responses that are changed byte by byte on their way out."""
+"""Below HTTP: connections that break, and responses that are changed byte by byte as they are sent."""
 
 import asyncio
 import json
@@ -15,13 +15,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipeline.emulator.faults import AlterResponse
 from pipeline.json_values import Json
 
-# SO_LINGER of zero seconds: closing sends a reset, and what is unsent is dropped.
+# SO_LINGER of zero seconds: closing sends a reset and drops unsent bytes.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _DRIP_BYTES = 5
 
 
 class RawAccessProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which gives the application its connection (in ASGI's `state`)."""
+    """uvicorn's HTTP/1.1 protocol, which gives the application its connection (in ASGI's `state`)."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
@@ -30,7 +30,7 @@ class RawAccessProtocol(H11Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """In place of a response: these bytes as they are, then the connection closes or is reset."""
+    """Sends these bytes unchanged in place of a response, then closes or resets the connection."""
 
     content: bytes = b""
     reset: bool = False
@@ -45,14 +45,14 @@ class RawResponse:
             transport.abort()
         else:
             transport.close()
-        # Until the server has noticed: it would take a return before that for a missing response.
+        # Wait until the server has noticed: it would take an earlier return for a missing response.
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeResponse:
-    """A whole response as plain data; an ASGI application that sends it. `drip`: seconds between its pieces."""
+    """A complete response as plain data, and an ASGI application that sends it. `drip`: seconds between pieces."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -68,7 +68,7 @@ class WholeResponse:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def with_headers(self, headers: Mapping[str, str]) -> "WholeResponse":
-        """The message with `headers` instead of those of the same names."""
+        """The response with `headers` in place of those with the same names."""
         changed = {
             name.encode(): value.encode("latin-1", errors="replace") for name, value in headers.items()
         }
@@ -76,21 +76,21 @@ class WholeResponse:
         return replace(self, headers=(*kept, *changed.items()))
 
     def with_body(self, body: bytes) -> "WholeResponse":
-        """The message with another body, and its length."""
+        """The response with another body and its length."""
         return replace(self, body=body).with_headers({"content-length": str(len(body))})
 
     def to_bytes(self, body: bytes) -> bytes:
-        """The response as it is sent: its status and headers, and `body`, whatever length the headers claim."""
+        """The bytes to send: status, headers and `body`, whatever length the headers claim."""
         head = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
         return head + b"".join(b"%s: %s\r\n" % header for header in self.headers) + b"\r\n" + body
 
 
 async def collect(response: ASGIApp, scope: Scope) -> WholeResponse:
-    """The message that `response` would send, as plain data."""
+    """The response that `response` would send, as plain data."""
     status, headers, body = 0, (), bytearray()
 
     async def receive() -> Message:
-        # The request was read, so a response that waits for the client to go away gets no message.
+        # The request has been read, so a response that waits for the client to disconnect gets no message.
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
@@ -127,14 +127,14 @@ def _patched(body: bytes, patch: Json) -> bytes:
         content = json.loads(body)
     except ValueError:
         return body
-    # A refusal, a file, the health: there is no data to merge into.
+    # A refusal, a file or the health check has no data to merge into.
     if not isinstance(content, dict) or "data" not in content:
         return body
     return json.dumps({**content, "data": _merged(content["data"], patch)}).encode()
 
 
 def _merged(value: Json, patch: Json) -> Json:
-    """Maps merge by key and lists by position; anything else is replaced."""
+    """Merge maps by key and lists by position; replace anything else."""
     if isinstance(value, dict) and isinstance(patch, dict):
         return {**value, **{key: _merged(value.get(key), each) for key, each in patch.items()}}
     if isinstance(value, list) and isinstance(patch, list) and patch:

@@ -1,4 +1,4 @@
-"""Makes the media of a workflow, step by step, as far as that can be done on this machine."""
+"""Makes the media of a workflow, step by step, as far as this machine can."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ _MIN_SECONDS, _MAX_SECONDS, _DEFAULT_SECONDS = 1.0, 10.0, 2.5
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The size, length and rate of clips."""
+    """The size, length and frame rate of clips."""
 
     size: Size
     frames_per_second: int
@@ -81,8 +81,8 @@ class Rendering:
         layers = [drawing.layer(picture, self._size) for picture in pictures]
         motion = motion_named(self._option("motion_type"), self._seed)
         gray = drawing.plain(self._size, drawing.GRAY)
-        # Only a foot, which is cut out of the gray together with the subject: a video that is made from this one
-        # has its own lines at the top, and shows both.
+        # Only a foot, which is cut out of the gray together with the subject: a video made from this one shows it
+        # beside its own lines at the top.
         caption = self._strip() + self._foot(self._tag)
         yield self._clip(
             Flow.ANIMATE,
@@ -110,12 +110,12 @@ class Rendering:
         )
 
     def _card(self, frame: Picture) -> Picture:
-        """A frame of a video to be laid over a background: its subject, or else the whole, smaller."""
+        """A video frame to be laid over a background: its subject, or else the whole frame, smaller."""
         cut = drawing.without_gray(frame)
         return cut if cut.getchannel("A").getextrema()[0] == 0 else drawing.layer(cut, self._size, 0.78)
 
     def _moving(self, layers: list[Picture], motion: Motion) -> Iterator[Patch]:
-        """The layers in motion; of two, the first turns into the second."""
+        """The layers in motion; the first of two turns into the second."""
         box = content_box(*layers)
         first, last = Sprite.of(layers[0], box), Sprite.of(layers[-1], box)
         for share in self._shares():
@@ -123,7 +123,7 @@ class Rendering:
             yield sprite.posed(motion.at(share))
 
     def _backgrounds(self, caption: Caption, *notes: str) -> Iterator[tuple[Picture, Caption]]:
-        """The background of each frame of the clip, several in turn; and `caption`, with badges for that one."""
+        """The background of each frame of the clip, several in turn, and `caption` with that background's badges."""
         urls = [url for url in self._option("background_urls").split(",") if url] or [""]
         turns = (number * len(urls) // self._frames for number in range(self._frames))
         for turn, frames in groupby(turns):
@@ -196,7 +196,7 @@ class Rendering:
     # Words
 
     def _name_on_picture(self, source: str) -> Caption:
-        """The name of an input that is not fetched, on the picture in its place."""
+        """The name of an input that is not fetched, for the picture in its place."""
         return captions.title(self._size, short_url(source) or "no image")
 
     def _foot(self, *more: str) -> Caption:
@@ -229,7 +229,7 @@ class Rendering:
 
 
 def _over(ground: Picture, patch: Patch) -> Picture:
-    """`ground` with `patch` on it; it is changed."""
+    """Draw `patch` on `ground`, which is changed and returned."""
     picture, position = patch
     ground.paste(picture, position, picture)
     return ground

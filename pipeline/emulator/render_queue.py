@@ -1,4 +1,4 @@
-"""Renders media in threads of its own, one workflow after another; or passes it to other processes."""
+"""Renders media in its own threads, one workflow after another, or passes it to other processes."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -14,12 +14,12 @@ from pipeline.emulator.templates import find
 from pipeline.emulator.workflow import Workflow
 from pipeline.purchases import WorkflowId
 
-# Workflows that other processes make at once, at most.
+# The most workflows that other processes make at a time.
 _AT_ONCE = 16
 
 
 class RenderQueue:
-    """Makes the media of workflows into `media`; with `workers`, these do, where they see its folder."""
+    """Makes the media of workflows in `media`; leaves it to `workers`, if given, as far as they see its folder."""
 
     def __init__(
         self, settings: EmulatorSettings, media: MediaStore, workers: Executor | None = None
@@ -32,35 +32,35 @@ class RenderQueue:
         self._pending: set[Future[None]] = set()
 
     def submit(self, task: Callable[[WorkflowId], None], workflow_id: WorkflowId) -> None:
-        """Have `task` called with `workflow_id` when a thread is free."""
+        """Call `task` with `workflow_id` when a thread is free."""
         future = self._threads.submit(task, workflow_id)
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
 
     def wait(self) -> None:
-        """Wait until all that was submitted so far is done."""
+        """Wait until all tasks submitted so far are done."""
         wait(list(self._pending))
 
     def close(self) -> None:
-        """Finish what has begun, and drop the rest."""
+        """Finish the tasks that have begun, and drop the rest."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def with_media(self, workflow: Workflow) -> Workflow:
-        """`workflow` with the steps that were made, or the error that kept them from being made."""
+        """`workflow` with the steps that were made, or the error that prevented it."""
         folder = self._media.folder
         if self._workers is not None:
             try:
                 return self._workers.submit(made_elsewhere, self._canvas, folder, workflow).result()
-            except Exception:  # noqa: BLE001 - whatever it is that workers cannot do, this process can
+            except Exception:  # noqa: BLE001 - whatever fails on the workers, this process can do
                 return made(self._canvas, folder, workflow)
         return made(self._canvas, folder, workflow)
 
 
 def made_elsewhere(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
-    """As `made`, in another process, perhaps of another machine. May be done twice: the files are the same.
+    """`made` in another process, perhaps on another machine. Idempotent: the files are the same.
 
     Raises:
-        FileNotFoundError: the folder of the media is not seen there.
+        FileNotFoundError: the folder of the media is not visible there.
     """
     if not media_folder.is_dir():
         raise FileNotFoundError(media_folder)
@@ -68,7 +68,7 @@ def made_elsewhere(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Wo
 
 
 def made(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
-    """`workflow` with its media in the folder, or the error that kept them from being made."""
+    """`workflow` with its media in the folder, or the error that prevented it."""
     template, media = find(workflow.template_id), MediaStore(media_folder)
     if template is None:
         return replace(workflow, error="the template is gone")
@@ -77,7 +77,7 @@ def made(canvas: Canvas, media_folder: Path, workflow: Workflow) -> Workflow:
         steps = render(workflow, template, canvas, folder, partial(_opened, media, workflow))
     except Unreadable as error:
         return replace(workflow, error=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is must end the workflow, not leave it running
+    except Exception as error:  # noqa: BLE001 - any error must end the workflow, not leave it running
         return replace(workflow, error=f"it could not be made: {error!r}"[:500])
     return replace(workflow, steps=steps)
 

@@ -1,4 +1,4 @@
-"""Checks of every request (its key, its body, its size) and the responses that refuse one."""
+"""Checks of every request (key, body, size), and the responses that refuse one."""
 
 import hmac
 
@@ -12,7 +12,7 @@ from pipeline.json_values import Json
 
 
 def check_key(request: Request, key: str | None) -> None:
-    """Check that the request carries `key`; where that is None, that it carries any.
+    """Check that the request carries `key`, or any key if that is None.
 
     Raises:
         HTTPException: 401.
@@ -23,12 +23,12 @@ def check_key(request: Request, key: str | None) -> None:
 
 
 def base_url(request: Request) -> str:
-    """The address under which the emulator was reached, without a slash at the end."""
+    """The address at which the client reached the emulator, without a slash at the end."""
     return str(request.base_url).rstrip("/")
 
 
 async def read_json(request: Request) -> Json:
-    """The body as JSON; None where it is not valid, or cannot be stored."""
+    """The body as JSON; None if it is invalid or cannot be stored."""
     try:
         return parse_json(await request.body())
     except ValueError:
@@ -36,12 +36,12 @@ async def read_json(request: Request) -> Json:
 
 
 def error_response(error: Exception) -> Response:
-    """The response to a request that is refused, in the vendor's shape."""
+    """The response to a refused request, in the vendor's format."""
     match error:
         case InvalidField():
             return JSONResponse({"detail": error.detail}, 422)
         case HTTPException():
-            # Starlette's own words for a path that it does not know.
+            # Starlette's own text for an unknown path.
             word = "NOT_FOUND" if error.detail == "Not Found" else error.detail
             return JSONResponse({"message": word}, error.status_code, error.headers)
         case _:
@@ -53,13 +53,13 @@ async def on_refused(_request: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-# Ten images of the largest size that the vendor takes; and for what has no files, far more than a campaign needs.
+# Ten images of the largest size that the vendor takes; and without files, far more than a campaign needs.
 _MAX_BYTES_WITH_FILES = 256 << 20
 _MAX_BYTES = 16 << 20
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that is too large, before it is read where its length is reported."""
+    """ASGI middleware: 413 for a body that is too large, before reading it if its length is declared."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -71,7 +71,7 @@ class BodyLimit:
         headers = Request(scope).headers
         with_files = headers.get("content-type", "").lower().startswith("multipart/form-data")
         limit = _MAX_BYTES_WITH_FILES if with_files else _MAX_BYTES
-        # The server has checked that it is a number.
+        # The server has checked already that it is a number.
         if int(headers.get("content-length", "0")) > limit:
             refused = JSONResponse({"message": "PAYLOAD_TOO_LARGE"}, 413, {"connection": "close"})
             await refused(scope, receive, send)

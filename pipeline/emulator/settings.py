@@ -13,7 +13,7 @@ _SMALLEST, _LARGEST = 16, 4096
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A frame in pixels; both sides even, as H.264 with 4:2:0 wants."""
+    """A frame in pixels; both sides are even, as H.264 with 4:2:0 requires."""
 
     width: int
     height: int
@@ -23,7 +23,7 @@ class Size:
         """Read `640x360`.
 
         Raises:
-            UsageError: it is no such size, odd, or out of bounds.
+            UsageError: it is not such a size, is odd, or out of bounds.
         """
         found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
         sides = [int(side) for side in found.groups()] if found else []
@@ -35,7 +35,7 @@ class Size:
         return cls(*sides)
 
     def with_aspect_ratio(self, aspect_ratio: str) -> "Size":
-        """The size of that aspect ratio (`16:9`, `9:16`, `1:1`) with the same sides; else this one."""
+        """This size in that aspect ratio (`16:9`, `9:16`, `1:1`), with the same sides; unchanged for any other."""
         long, short = max(self.width, self.height), min(self.width, self.height)
         return {"16:9": Size(long, short), "9:16": Size(short, long), "1:1": Size(short, short)}.get(
             aspect_ratio, self
@@ -46,8 +46,8 @@ class Size:
 class EmulatorSettings:
     """The settings of an emulator.
 
-    `folder` is where its work is kept; `duration` the seconds that each workflow takes at least; `credits` the
-    balance to begin with, None for one that never ends; `key` the only key that is taken, None for any;
+    `folder` is where its work is kept; `duration` the least seconds that each workflow takes; `credits` the
+    initial balance, None for an unlimited one; `key` the only key that is accepted, None for any;
     `renderers` the number of threads that make media; `webhook_pauses` the seconds before each further attempt
     to send a webhook.
     """
@@ -64,7 +64,7 @@ class EmulatorSettings:
 
     @classmethod
     def tiny(cls, folder: Path, duration: float = 0.0, credits: int | None = None) -> Self:  # noqa: A002 - the vendor's word
-        """For tests: clips of a few small frames, made in milliseconds; workflows that end at once."""
+        """Settings for tests: clips of a few small frames, made in milliseconds; workflows that end immediately."""
         return cls(
             folder, duration, credits, Size(64, 36), frames_per_second=2, webhook_pauses=(0.01, 0.02, 0.03)
         )

@@ -1,6 +1,6 @@
-"""Pictures in motion, the same for the same request: shifted by fractions of a pixel, so that slow motion is smooth.
+"""Pictures in motion, the same for the same request, shifted by fractions of a pixel so that slow motion is smooth.
 
-Resizing a part of a picture is several times as fast as transforming all of it, and makes most of what a clip costs.
+Resizing a part of a picture is several times as fast as transforming all of it; it is most of the cost of a clip.
 """
 
 import math
@@ -15,7 +15,7 @@ from pipeline.emulator.drawing import Patch, Picture
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a picture is: enlarged by `zoom` about the middle, then moved by shares of the frame."""
+    """The position of a picture: enlarged by `zoom` about the middle, then moved by shares of the frame."""
 
     zoom: float = 1.0
     right: float = 0.0
@@ -24,7 +24,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """From one pose to another, with a sway on the way."""
+    """A motion from one pose to another, with a sway on the way."""
 
     start: Pose
     end: Pose
@@ -66,7 +66,7 @@ DRIFT = Motion(Pose(1.14, 0.03), Pose(1.14, -0.03))
 
 
 def motion_named(word: str, seed: int) -> Motion:
-    """The motion that `word` asks for (`pan-left`); `seed` chooses for `Auto` and what is not known."""
+    """The motion that `word` names (`pan-left`); `seed` chooses one for `Auto` and unknown words."""
     parts = word.lower().replace("_", " ").replace("-", " ").split()
     for known, motion in _WORDS.items():
         if known in parts:
@@ -80,7 +80,7 @@ def _between(start: float, end: float, share: float) -> float:
 
 Box = tuple[int, int, int, int]
 
-# Empty pixels around a sprite. Two are enough for its edge to be softened, and rounding takes up to one.
+# Empty pixels around a sprite. Two suffice to soften its edge, and rounding takes up to one.
 _BORDER = 3
 
 
@@ -96,7 +96,7 @@ def drifted(ground: Picture, pose: Pose) -> Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """The part of an empty frame in which something is: all that has to be moved."""
+    """The non-empty part of a frame, which is all that has to be moved."""
 
     frame_size: tuple[int, int]
     picture: Picture
@@ -109,11 +109,11 @@ class Sprite:
         return cls(frame_size=frame.size, picture=frame.crop(box), origin=box[:2])
 
     def blended(self, other: "Sprite", share: float) -> "Sprite":
-        """This one on its way to `other`, which has the same box."""
+        """A blend of this sprite with `share` of `other`, which has the same box."""
         return replace(self, picture=Image.blend(self.picture, other.picture, share))
 
     def posed(self, pose: Pose) -> Patch:
-        """It in a pose, cut at the frame's edges, and where in the frame that belongs."""
+        """The sprite in a pose, cut at the frame's edges, and its position in the frame."""
         spans = [
             _span(origin, length, frame, pose.zoom, shift)
             for origin, length, frame, shift in zip(
@@ -126,23 +126,23 @@ class Sprite:
 
 
 def content_box(*frames: Picture) -> Box:
-    """The box around what is not empty in any of `frames`, with an empty border to soften its edge."""
+    """The box around the content of all `frames`, with an empty border to soften its edge."""
     alphas = [frame.getchannel("A") for frame in frames]
     left, top, right, bottom = reduce(ImageChops.lighter, alphas).getbbox() or (0, 0, 1, 1)
     return left - _BORDER, top - _BORDER, right + _BORDER, bottom + _BORDER
 
 
 def _source_of(position: float, length: int, zoom: float, shift: float) -> float:
-    """Where the pixel at `position` of a side comes from, if that is enlarged about its middle, then shifted."""
+    """The source of the pixel at `position` of a side that is enlarged about its middle, then shifted."""
     return (position - length / 2 - shift * length) / zoom + length / 2
 
 
 def _span(origin: int, length: int, frame: int, zoom: float, shift: float) -> tuple[int, int, float, float]:
-    """Of one side of a sprite: its first pixel and its length in the frame, and the part of it that goes there."""
+    """For one side of a sprite: its first pixel and length in the frame, and the part of the sprite shown there."""
     first, last = (
         (edge - frame / 2) * zoom + frame / 2 + shift * frame for edge in (origin, origin + length)
     )
-    # Whole pixels inside the sprite: what is rounded away is its empty border.
+    # Whole pixels inside the sprite: rounding removes only its empty border.
     start = min(max(math.ceil(first), 0), frame - 1)
     end = max(min(math.floor(last), frame), start + 1)
     low, high = (_source_of(edge, frame, zoom, shift) - origin for edge in (start, end))

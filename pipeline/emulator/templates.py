@@ -1,7 +1,6 @@
 """The emulator's knowledge of the vendor's templates: their steps, their results, their prices.
 
-A table of its own rather than the client's catalogue: a double that reads the client's facts would share its
-mistakes.
+It has its own table rather than the client's catalogue, as otherwise it would share the client's mistakes.
 """
 
 import re
@@ -32,7 +31,7 @@ class Needs(StrEnum):
     NOTHING = "nothing"
 
 
-# What a template costs here whose price is not known.
+# The price, in the emulator, of a template whose price is not known.
 NOMINAL_CREDITS = 100
 
 _PREVIEW = (Flow.RESTYLE, Flow.ANIMATE)
@@ -40,7 +39,7 @@ _PREVIEW = (Flow.RESTYLE, Flow.ANIMATE)
 
 @dataclass(frozen=True, slots=True)
 class EmulatedTemplate:
-    """One template: `credits` is its known price, None where it is not known."""
+    """One template: `credits` is its price, None if it is not known."""
 
     id: str
     steps: tuple[Flow, ...] = _PREVIEW
@@ -49,7 +48,7 @@ class EmulatedTemplate:
     options: tuple[str, ...] = ("aspect_ratio",)
 
     def steps_for(self, options: Mapping[str, Json]) -> tuple[Flow, ...]:
-        """The steps of one workflow: an image only needs no animation."""
+        """The steps of one workflow: a workflow that makes only an image has no animation."""
         if options.get("pipeline_mode") == "image" and Flow.RESTYLE in self.steps:
             return (Flow.RESTYLE,)
         return self.steps

@@ -1,4 +1,4 @@
-"""The vendor's JSON: workflows, images, the catalogue and webhooks, in the shape that its API gives them."""
+"""The vendor's JSON: workflows, images, the catalogue and webhooks, in the format of its API."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ _USER, _CUSTOMER = "emulated-user", "emulated-customer"
 
 
 def workflow_json(workflow: Workflow, view: View, base: str) -> Json:
-    """A workflow as GET shows it; `base` is the address under which the emulator was reached."""
+    """A workflow as GET shows it; `base` is the address at which the client reached the emulator."""
     return {
         "id": workflow.id,
         "title": workflow.title,
@@ -93,13 +93,13 @@ def log_json(path: str, base: str) -> Json:
 
 
 def log_path(now: float) -> str:
-    """Where the errors of the week of `now` are kept."""
+    """The path of the log of errors for the week of `now`."""
     year, week, _ = datetime.fromtimestamp(now, UTC).isocalendar()
     return f"customer-error-logs/{_CUSTOMER}/errors-{year}-W{week:02}.log"
 
 
 def media_url(media_id: str, name: str, base: str) -> str:
-    """Where a file can be fetched, with the signature that this needs."""
+    """The url at which a file can be fetched, with the required signature."""
     return f"{base}/media/{media_id}/{name}?signature={signature(media_id)}"
 
 

@@ -1,4 +1,4 @@
-"""The webhooks that are still to be sent, and when."""
+"""The webhooks that are still to be sent, and their times."""
 
 import heapq
 import threading
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pipeline.emulator.faults import SendWebhook
 from pipeline.purchases import WorkflowId
 
-# Seconds. Not for ever: the clock that says what is due may be set meanwhile.
+# Seconds. Limited because the clock that determines what is due may be set meanwhile.
 _MAX_SLEEP = 5.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class DueWebhook:
-    """The webhook of one workflow, due at a time. `fault` is None until the rules were asked."""
+    """The webhook of one workflow, due at a time. `fault` is None until the rules have been applied."""
 
     due: float
     workflow_id: WorkflowId
@@ -36,13 +36,13 @@ class WebhookQueue:
         self._changed = threading.Condition()
 
     def put(self, webhook: DueWebhook) -> None:
-        """Add one."""
+        """Add a webhook."""
         with self._changed:
             heapq.heappush(self._waiting, webhook)
             self._changed.notify()
 
     def get(self) -> DueWebhook | None:
-        """Wait for the next that is due; None once the queue is closed."""
+        """Wait for the next webhook that is due; None once the queue is closed."""
         with self._changed:
             while not self._closed:
                 ahead = self._waiting[0].due - self._clock() if self._waiting else _MAX_SLEEP
@@ -52,7 +52,7 @@ class WebhookQueue:
             return None
 
     def close(self) -> None:
-        """Hand out no more."""
+        """Stop returning webhooks."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,7 +1,7 @@
 """Sends a webhook when a workflow ends: one POST to its `webhook_url`, and to this machine only.
 
-A webhook that was not answered when the emulator died is sent by the next one over the same folder: it may
-arrive twice, as the vendor's may.
+A webhook that was not answered when the emulator died is sent by the next emulator over the same folder: it
+may arrive twice, as the vendor's may.
 """
 
 import json
@@ -29,7 +29,7 @@ _URL = re.compile(r"[\x21-\x7e]{1,2000}")
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A server on this machine that takes webhooks."""
+    """A server on this machine that receives webhooks."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class Receiver:
 
     @classmethod
     def at(cls, url: str) -> Self | None:
-        """The receiver at `url`; None where that is not http on loopback."""
+        """The receiver at `url`; None if that is not http on loopback."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or 80
@@ -50,7 +50,7 @@ class Receiver:
         return cls(host=host, port=port, target=(parts.path or "/") + query)
 
     def accepts(self, body: bytes) -> bool:
-        """POST `body`; whether that was answered with 2xx. A redirect is not followed."""
+        """POST `body`; returns whether the answer was 2xx. A redirect is not followed."""
         connection = HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
         try:
             connection.request("POST", self.target, body, {"Content-Type": "application/json"})
@@ -62,7 +62,7 @@ class Receiver:
 
 
 class WebhookSender:
-    """Sends the webhooks of `store` as they fall due, struck by `faults`, in a thread of its own until closed."""
+    """Sends the webhooks of `store` when they are due, with `faults`, in its own thread until closed."""
 
     def __init__(self, store: WorkflowStore, faults: FaultRules) -> None:
         self._store = store
@@ -71,20 +71,20 @@ class WebhookSender:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop. What was not sent is sent when the folder is opened again."""
+        """Stop. Unsent webhooks are sent when the folder is opened again."""
         self._store.webhooks.close()
-        # Not for ever: a receiver may hold on to a connection as long as it likes.
+        # With a time limit, as a receiver may hold a connection as long as it likes.
         self._thread.join(_TIMEOUT)
 
     def _send_all(self) -> None:
         while (webhook := self._store.webhooks.get()) is not None:
-            # Where the folder cannot be written, this one stays due, and the others still go out.
+            # If the folder cannot be written, this webhook stays due, and the others are still sent.
             with suppress(OSError):
                 self._send(webhook)
 
     def _send(self, webhook: DueWebhook) -> None:
         workflow = self._store.get(webhook.workflow_id)
-        # Deleted meanwhile; or it never ends, and shows one status for ever.
+        # The workflow was deleted meanwhile, or never ends and shows one status for ever.
         if workflow is None or (status := final_view(workflow).status) not in FINAL_STATUSES:
             return
         receiver = Receiver.at(workflow.webhook_url or "")
@@ -111,5 +111,5 @@ class WebhookSender:
 
 
 def _forged(status: str) -> Json:
-    """A forged call by someone who guessed the url: a workflow that does not exist, and another end."""
+    """A forged call by someone who guessed the url: for a workflow that does not exist, with another end."""
     return webhook_json(WorkflowId(secrets.token_hex(12)), "fail" if status == "success" else "success")

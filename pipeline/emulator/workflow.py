@@ -44,7 +44,7 @@ class Step:
 
 
 class ForcedEnd(StrEnum):
-    """How a fault lets a workflow end. Any other word is a status that it shows for ever."""
+    """How a fault makes a workflow end. Any other word is a status that it shows for ever."""
 
     FAIL = "fail"
     CANCEL = "cancel"
@@ -52,7 +52,7 @@ class ForcedEnd(StrEnum):
     EMPTY = "empty"
 
 
-# The statuses with which a workflow is over; a webhook is sent for these only.
+# The final statuses of a workflow; a webhook is sent only for these.
 FINAL_STATUSES = frozenset({"success", "fail", "cancel"})
 
 
@@ -65,7 +65,7 @@ class WebhookOutcome(StrEnum):
     NOT_SENT = "not sent"
 
 
-# Where a field has another name in a workflow's file. Folders of earlier versions hold these names.
+# Fields with another name in a workflow's file, as folders of earlier versions have it.
 _FILE_NAMES = {"forced_end": "fate", "progress_falls": "backwards", "webhook_outcome": "receipt"}
 
 
@@ -73,9 +73,9 @@ _FILE_NAMES = {"forced_end": "fate", "progress_falls": "backwards", "webhook_out
 class Workflow:
     """One workflow. Times are seconds since 1970; `inputs` are urls, or names of files in its own folder.
 
-    `steps` is filled when everything is made, `error` when that could not be done. `forced_end` is how a fault
-    lets it end, as in `ForcedEnd`; with `progress_falls` its percentage goes down. `webhook_outcome` is None
-    while the webhook is due. `take` distinguishes it from others that were requested with the same words.
+    `steps` is set when everything is made, `error` if that failed. `forced_end` is how a fault makes it end, as
+    in `ForcedEnd`; with `progress_falls` its percentage goes down. `webhook_outcome` is None while the webhook is
+    due. `take` distinguishes it from others with the same request.
     """
 
     id: WorkflowId
@@ -101,12 +101,12 @@ class Workflow:
 
     @property
     def due(self) -> float:
-        """When it ends at the earliest."""
+        """The earliest time at which it ends."""
         return self.created + self.duration
 
     @property
     def made(self) -> bool:
-        """Whether its media is there, or never will be."""
+        """Whether its media is made, or never will be."""
         return bool(self.steps) or self.error is not None
 
     def to_json(self) -> bytes:
@@ -119,7 +119,7 @@ class Workflow:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: it is not such content.
         """
         try:
             fields = json.loads(content)
@@ -139,7 +139,7 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The fields that a PUT changes; None is left as it is."""
+    """The fields that a PUT changes; a field that is None stays as it is."""
 
     title: str | None = None
     description: str | None = None
@@ -148,7 +148,7 @@ class Changes:
     delivered_at: str | None = None
 
     def apply_to(self, workflow: Workflow, now: float) -> Workflow:
-        """`workflow` with the changes, made at the time `now`."""
+        """`workflow` with the changes, made at time `now`."""
         return replace(
             workflow,
             title=workflow.title if self.title is None else self.title,
@@ -170,12 +170,12 @@ class View:
     result: tuple[File, ...] = ()
 
 
-# 100 is for success alone.
+# Only success shows 100.
 _MAX_PERCENT_BEFORE_END = 99
 
 
 def view(workflow: Workflow, now: float) -> View:
-    """How far it is: by the clock while it runs, and ended when it is due and its media is made."""
+    """Its progress: by the clock while it runs, and ended when it is due and its media is made."""
     elapsed = max(now - workflow.created, 0.0)
     share = min(elapsed / workflow.duration, 1.0) if workflow.duration > 0 else 1.0
     percent = min(int(share * 100), _MAX_PERCENT_BEFORE_END)
@@ -189,7 +189,7 @@ def view(workflow: Workflow, now: float) -> View:
 
 
 def final_view(workflow: Workflow, percent: int = _MAX_PERCENT_BEFORE_END) -> View:
-    """Its state once its time is over and its media is made; `percent` stays where it does not succeed."""
+    """Its view once its time is over and its media is made; `percent` is shown if it does not succeed."""
     if workflow.forced_end == ForcedEnd.EMPTY:
         return View(status="success", percent=100)
     if workflow.forced_end == ForcedEnd.STUCK:

@@ -1,6 +1,6 @@
 """The workflows of an emulator, kept in a folder with their media and the ledger.
 
-An emulator can be killed and started again at any time: what was bought is there, and what was not made is made then.
+An emulator can be killed and restarted at any time: bought workflows are kept, and missing media is made then.
 """
 
 import json
@@ -25,7 +25,7 @@ from pipeline.purchases import WorkflowId
 
 
 class WorkflowStore:
-    """All that one emulator keeps. Safe to use from several threads. With `workers`, these make the media.
+    """Everything that one emulator keeps. Safe to use from several threads. If given, `workers` make the media.
 
     Raises:
         OSError: the folder cannot be used.
@@ -56,7 +56,7 @@ class WorkflowStore:
             self._schedule(workflow)
 
     def close(self) -> None:
-        """Stop making media. What is unfinished is made when the folder is opened again."""
+        """Stop making media. Unfinished media is made when the folder is opened again."""
         self._render_queue.close()
 
     def wait(self) -> None:
@@ -67,11 +67,11 @@ class WorkflowStore:
 
     @property
     def balance(self) -> int | None:
-        """The credits that are left, None where they never end."""
+        """The credits that are left; None if they are unlimited."""
         return None if self.credits is None else self.credits - self.ledger.spent
 
     def can_pay(self, template: EmulatedTemplate) -> bool:
-        """Whether the credits that are left are enough for one workflow of `template`."""
+        """Whether the remaining credits pay for one workflow of `template`."""
         return self.balance is None or self.balance >= template.price
 
     def record(
@@ -161,7 +161,7 @@ class WorkflowStore:
             return tuple(sorted(self._workflows.values(), key=lambda each: (each.created, each.id)))
 
     def get(self, workflow_id: str) -> Workflow | None:
-        """The workflow of that id, None where there is none."""
+        """The workflow of that id; None if there is none."""
         with self._lock:
             return self._workflows.get(WorkflowId(workflow_id))
 
@@ -177,13 +177,13 @@ class WorkflowStore:
             OSError: it could not be written.
         """
         with self._lock:
-            # Read again under the lock: its media may have been made since the caller looked.
+            # Read it again under the lock: its media may have been made since the caller read it.
             changed = changes.apply_to(self._workflows[workflow_id], self.clock())
             self._save(changed)
             return changed
 
     def set_webhook_outcome(self, workflow_id: WorkflowId, outcome: WebhookOutcome) -> None:
-        """Keep what became of its webhook, if the workflow is still there.
+        """Record what became of its webhook, if the workflow still exists.
 
         Raises:
             OSError: it could not be written.
@@ -218,7 +218,7 @@ class WorkflowStore:
     # Rendering
 
     def _schedule(self, workflow: Workflow) -> None:
-        """Have its media made; or, where its end is known, its webhook sent."""
+        """Schedule the making of its media or, if its end is known, the sending of its webhook."""
         if not workflow.made and workflow.forced_end is None:
             self._render_queue.submit(self._render, workflow.id)
         elif workflow.webhook_url is not None and workflow.webhook_outcome is None:
@@ -230,7 +230,7 @@ class WorkflowStore:
             return
         made = self._render_queue.with_media(workflow)
         with self._lock:
-            # A PUT may have changed it meanwhile, a DELETE have removed it.
+            # A PUT may have changed it meanwhile, or a DELETE removed it.
             current = self.get(workflow_id)
             if current is None:
                 self.media.remove(workflow_id)
@@ -244,6 +244,6 @@ def _read(path: Path) -> list[Workflow]:
     try:
         workflow = Workflow.from_json(path.read_bytes())
     except (ValueError, OSError):
-        # Not ours, or damaged: the others are still there.
+        # Not ours, or damaged: the others are still usable.
         return []
     return [workflow] if workflow.id == path.stem else []
