@@ -1,1 +1,1 @@
-"""Media files: their kind, size and length, and stills of them. Modules that need PyAV and Pillow say so."""
+"""Media files: their kind, size and length, and stills. A module that needs PyAV and Pillow says so."""

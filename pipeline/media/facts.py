@@ -1,4 +1,4 @@
-"""Media facts: what a file shows and how long, and how two machines' facts are joined."""
+"""Media facts: the kind, size and length of a file, and the join of two machines' facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.json_values import Json, canonical_json
 
-# The version of how a file is read; it grows whenever the same bytes would give other facts.
+# The version of the reader; it grows whenever the same bytes would give other facts.
 RULE = 1
 
 MediaMap = Mapping[str, Mapping[str, Json]]
@@ -16,9 +16,9 @@ _IN_ORDER = ("rule", "width", "height", "duration", "frame_rate", "audio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
-    """The facts of a file. Pixels as shown; seconds and frames a second, with three decimals at most.
+    """The facts of a file: pixels as shown; seconds and frames per second, with at most three decimals.
 
-    Only what applies is set: a picture has no length, a sound no size.
+    Only facts that apply are set: a picture has no length, a sound no size.
     """
 
     width: int | None = None
@@ -29,12 +29,12 @@ class MediaFacts:
     rule: int = RULE
 
 
-# Of a file that was tried and cannot be read.
+# The facts of a file that was tried and cannot be read.
 UNREADABLE = MediaFacts()
 
 
 def as_json(facts: MediaFacts) -> dict[str, Json]:
-    """The facts as an entry of the map `media`; absent values are left out, and of `UNREADABLE` all."""
+    """The facts as an entry of the map `media`; absent values are left out, for `UNREADABLE` all of them."""
     if facts == UNREADABLE:
         return {}
     written: dict[str, Json] = {
@@ -52,7 +52,7 @@ def from_json(written: Mapping[str, Any]) -> MediaFacts:
     """The facts that `as_json` wrote.
 
     Raises:
-        TypeError: it holds something else.
+        TypeError: it is anything else.
     """
     return MediaFacts(**written)
 
@@ -60,9 +60,9 @@ def from_json(written: Mapping[str, Any]) -> MediaFacts:
 def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:
     """Join two maps, by hash: no entry is dropped.
 
-    Of two entries for one file the one with the greater rule wins, then the one with the greater canonical JSON.
-    Associative, commutative and idempotent, so that the order of machines and merges does not matter; the same facts
-    are spelled alike on every machine.
+    Of two entries for one file, the one with the greater rule wins, then the one with the greater canonical JSON.
+    Associative, commutative and idempotent, so that the order of machines and merges does not matter. The same
+    facts are spelled alike on every machine.
     """
     joined = {digest: _spelled(entry) for digest, entry in one.items()}
     for digest, written in other.items():
@@ -72,7 +72,7 @@ def join(one: MediaMap, other: MediaMap) -> dict[str, Mapping[str, Json]]:
 
 
 def _spelled(entry: Mapping[str, Json]) -> dict[str, Json]:
-    """The entry with its names in one order, and 5.0 as 5: JSON knows one kind of number, tools write either."""
+    """The entry with its names in a fixed order, and 5.0 as 5: JSON has one kind of number, tools write either."""
     names = [name for name in _IN_ORDER if name in entry]
     names += sorted(entry.keys() - set(_IN_ORDER))
     return {name: _spelled_number(entry[name]) for name in names}

@@ -1,4 +1,4 @@
-"""Reads media files where the extra `media` is installed, and does without where it is not."""
+"""Reads media files if the extra `media` is installed, and does without it otherwise."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -8,7 +8,7 @@ from pipeline.media.facts import UNREADABLE, MediaFacts
 
 
 def facts_reader() -> Callable[[Path], MediaFacts | None] | None:
-    """The function that reads a file; None without the extra `media`, whose libraries are loaded here."""
+    """Load the libraries of the extra `media` and return the function that reads a file; None without the extra."""
     try:
         from pipeline.media.read import facts_of
     except ImportError:
@@ -17,12 +17,12 @@ def facts_reader() -> Callable[[Path], MediaFacts | None] | None:
 
 
 def can_read() -> bool:
-    """Whether what reads a file is installed; nothing is loaded for that."""
+    """Whether the extra `media` is installed; loads none of its libraries."""
     return all(find_spec(name) is not None for name in (f"{__package__}.read", "av", "PIL"))
 
 
 def read_still(path: Path) -> bytes | None:
-    """A still of the file at `path` as WebP, empty where it shows nothing; None where nothing can make one here."""
+    """A still of the file at `path` as WebP, empty if it shows nothing; None without the extra."""
     try:
         from pipeline.media.read import still_of
     except ImportError:
@@ -31,11 +31,11 @@ def read_still(path: Path) -> bytes | None:
 
 
 def read_facts(path: Path) -> MediaFacts | None:
-    """The facts of the file at `path`, or `UNREADABLE`; None where nothing is installed to read it."""
+    """The facts of the file at `path`, or `UNREADABLE`; None without the extra."""
     reader = facts_reader()
     if reader is None:
         return None
     try:
         return reader(path) or UNREADABLE
-    except Exception:  # noqa: BLE001 - whatever a library says of a vendor's bytes, they are paid for and are kept
+    except Exception:  # noqa: BLE001 - whatever a library raises, the vendor's bytes are paid for and kept
         return UNREADABLE

@@ -1,4 +1,4 @@
-"""Reads what a media file is and makes a still of it. Needs the extra `media` (PyAV and Pillow)."""
+"""Reads the facts of a media file and makes a still of it. Needs the extra `media` (PyAV and Pillow)."""
 
 import io
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from PIL import Image, ImageOps, ImageStat
 
 from pipeline.media.facts import MediaFacts
 
-# Anything that the libraries may say of bytes that are no media, truncated, or made to harm.
+# The errors that the libraries may raise for bytes that are not media, truncated, or hostile.
 _UNREADABLE = (
     *(OSError, ValueError, ArithmeticError, EOFError, SyntaxError, av.error.FFmpegError),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-# A file from outside may pass for a playlist, which names other files, or for a page that runs a program.
+# Only these: a stranger's file could be a playlist, which names other files, or a page that runs a program.
 _PICTURES = ("PNG", "JPEG", "WEBP", "GIF")
 _STREAMS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg",
@@ -28,24 +28,24 @@ _STREAMS = {
 }
 _MOST_PIXELS = 1 << 27
 _MOST_FRAMES_LOOKED_AT = 240
-# Pixels of all frames together of a picture that moves: a small file may unpack to hours of work.
+# Pixels of all frames of an animated picture together: a small file may unpack to hours of work.
 _MOST_PIXELS_OF_ALL_FRAMES = 1 << 31
 _THUMB = (32, 32)
-# The least spread of brightness, of 255, at which a frame shows something.
+# The least spread of brightness, out of 255, at which a frame shows something.
 _LEAST_SPREAD = 6.0
 
 STILL_WIDTH = 320
 
 
 def facts_of(path: Path) -> MediaFacts | None:
-    """Read what the file at `path` shows and how long; None where it is no readable picture, video or sound."""
+    """Read the facts of the file at `path`; None if it is not a readable picture, video or sound."""
     return _facts_of_picture(path) or _facts_of_stream(path)
 
 
 def still_of(path: Path, width: int = STILL_WIDTH) -> bytes | None:
-    """A WebP of the file, `width` pixels wide: of a video, the first frame that is neither black nor blank.
+    """A still of the file as WebP, `width` pixels wide: for a video, the first frame that is neither black nor blank.
 
-    None where nothing can be shown: it cannot be read, or holds sound only.
+    None if nothing can be shown: it cannot be read, or holds only sound.
     """
     try:
         still = _picture(path) or _still(path)
@@ -111,7 +111,7 @@ def _facts_in(container: InputContainer) -> MediaFacts | None:
     duration = _duration(container)
     if video is None:
         return MediaFacts(duration=duration, audio=True)
-    video.thread_type = "NONE"  # for one frame, threads cost more than they bring
+    video.thread_type = "NONE"  # for one frame, threads cost more than they save
     frame = next(container.decode(video), None)
     if frame is None:
         return None
@@ -127,7 +127,7 @@ def _facts_in(container: InputContainer) -> MediaFacts | None:
 
 
 def _duration(container: InputContainer) -> float | None:
-    """The longest stream's length in seconds, else what the container says."""
+    """The longest stream's length in seconds, or else the container's."""
     lengths = [
         float(stream.duration * stream.time_base)
         for stream in container.streams
@@ -179,7 +179,7 @@ def _still(path: Path) -> Image.Image | None:
 
 
 def _most_telling(container: InputContainer, video: VideoStream) -> Image.Image | None:
-    """The first frame that shows something; where none of the first does, the one that shows the most."""
+    """The first frame that shows something; if none of the first frames does, the one that shows the most."""
     best: tuple[float, Image.Image] | None = None
     for frame in _first_frames(container, video):
         image = _as_shown(frame, video)
@@ -198,7 +198,7 @@ def _first_frames(container: InputContainer, video: VideoStream) -> Iterator[Vid
                 return
             yield frame
     except av.error.FFmpegError:
-        return  # what was decoded before it breaks off will do
+        return  # the frames before the damage will do
 
 
 def _as_shown(frame: VideoFrame, video: VideoStream) -> Image.Image:
